@@ -1,0 +1,59 @@
+//! The one binary: it reads what is asked, wires the rooms together, and answers.
+//!
+//! It holds no rule of the shop. Data goes to stdout, words to stderr, and the exit code says how it ended.
+
+mod args;
+mod audit;
+mod database;
+mod demo;
+mod exit;
+mod logging;
+mod migrate;
+mod order;
+mod output;
+mod redact;
+mod saga;
+mod stock;
+
+use std::process::ExitCode;
+
+use crate::args::{Args, Command};
+use crate::database::Database;
+use crate::exit::Exit;
+
+fn main() -> ExitCode {
+    let exit = match args::read() {
+        Ok(args) => run(args),
+        Err(exit) => exit,
+    };
+    exit.into()
+}
+
+fn run(args: Args) -> Exit {
+    let answered = logging::start().and_then(|()| {
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+        runtime.block_on(answer(args))
+    });
+    answered.unwrap_or_else(|error| exit::report(&error))
+}
+
+async fn answer(args: Args) -> anyhow::Result<Exit> {
+    let Args { global, command } = args;
+    let output = global.output;
+    match command {
+        Command::Demo(demo) => return demo::run(demo, global).await,
+        Command::Completions { shell } => return args::completions(shell),
+        Command::Migrate => return migrate::run(global.database_url.as_deref(), output).await,
+        Command::Audit(_) | Command::Order(_) | Command::Saga(_) | Command::Stock(_) => {}
+    }
+    let database = Database::open(global.database_url.as_deref()).await?;
+    let answered = match command {
+        Command::Audit(audit) => audit::run(&database, audit, output).await,
+        Command::Order(command) => order::run(&database, command, output).await,
+        Command::Saga(command) => saga::run(&database, command, output).await,
+        Command::Stock(command) => stock::run(&database, command, output).await,
+        Command::Demo(_) | Command::Completions { .. } | Command::Migrate => Ok(Exit::Ok),
+    };
+    database.close().await;
+    answered
+}

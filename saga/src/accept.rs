@@ -1,0 +1,395 @@
+//! Accepting a checkout: the one transaction between a cart and an order that will never be lost.
+//!
+//! Many requests share one commit. The claim of the idempotency key is the first lock and part of
+//! it; a request that is refused gives its claim back, so only an accepted one is remembered.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use holdfast_shared::{
+    Address, CartEvent, CartId, CartStatus, Contact, Line, Money, OrderId, PaymentMethod, Sku, Time,
+};
+use sha2::{Digest, Sha256};
+use uuid::Uuid;
+
+use crate::context::{Checkout, Context, slot};
+use crate::flows::{checkout_cod, checkout_online};
+use crate::ports::{Store, StoreError};
+use crate::rows::{Cart, Order};
+use crate::saga::Saga;
+use crate::world::{CartMove, Footprint, World};
+
+/// More of one line is a typing error, or somebody testing us.
+pub const QUANTITY_MAX: u32 = 10_000;
+/// More lines do not fit on one screen, nor into one saga.
+pub const LINES_MAX: usize = 200;
+
+/// A request to check a cart out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CheckoutRequest {
+    /// The caller's key, scoped and digested by [`digest`].
+    pub key: Uuid,
+    /// The digest of the request's body: the same key with another body is refused.
+    pub body: Uuid,
+    /// Which cart.
+    pub cart: CartId,
+    /// Who asks; `None` for a guest. A customer's cart is theirs alone.
+    pub customer: Option<String>,
+    /// How they pay.
+    pub method: PaymentMethod,
+    /// With what, as the provider's token.
+    pub token: Option<String>,
+    /// How to reach them.
+    pub contact: Contact,
+    /// Where the goods go.
+    pub shipping_address: Address,
+    /// What they saw as the total, if they say so.
+    pub expected_total: Option<Money>,
+    /// What they want the shop to know.
+    pub notes: Option<String>,
+}
+
+/// What an accepted checkout needs to know about the shop.
+#[derive(Debug, Clone)]
+pub struct AcceptPolicy {
+    /// Who takes the money.
+    pub provider: String,
+    /// How long a buyer may take to pay.
+    pub payment_within: Duration,
+    /// How long an admin may take to confirm.
+    pub confirm_within: Duration,
+    /// How far ahead the saga's own wake-up lies when a hint is sent as well, so that the sweep does not race it.
+    pub hint_ahead: Duration,
+}
+
+impl AcceptPolicy {
+    /// The defaults: half an hour to pay, two days to confirm.
+    pub fn new(provider: impl Into<String>) -> Self {
+        Self {
+            provider: provider.into(),
+            payment_within: Duration::from_mins(30),
+            confirm_within: Duration::from_hours(48),
+            hint_ahead: Duration::from_millis(500),
+        }
+    }
+}
+
+/// The answer to a request that was accepted, now or before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Accepted {
+    /// The order.
+    pub order: OrderId,
+    /// When it was accepted: with the number, its public id. `None` for a replay, which did not read it.
+    pub accepted_at: Option<Time>,
+    /// Whether this is the answer to an earlier request with the same key.
+    pub replayed: bool,
+}
+
+/// Why a checkout was refused. Nothing was changed, and the key may be used again.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    /// The key was used for something else.
+    #[error(
+        "this Idempotency-Key was used for order {order} with another request; use a new key for a new request"
+    )]
+    KeyReused {
+        /// The order it led to.
+        order: OrderId,
+    },
+    /// Somebody else's request with this key is still under way.
+    #[error("a request with this Idempotency-Key is still being handled; ask again in a moment")]
+    InProgress,
+    /// No such cart, or somebody else's.
+    #[error("cart {0} does not exist; create one and add items to it")]
+    UnknownCart(CartId),
+    /// Another checkout holds it.
+    #[error(
+        "cart {cart} is in checkout as order {order}; wait for that order to settle, or use another cart"
+    )]
+    CartInCheckout {
+        /// The cart.
+        cart: CartId,
+        /// The order that holds it.
+        order: OrderId,
+    },
+    /// Its order was confirmed.
+    #[error("cart {cart} was bought as order {order}; create a new cart")]
+    CartCleared {
+        /// The cart.
+        cart: CartId,
+        /// Its order.
+        order: OrderId,
+    },
+    /// Nothing in it.
+    #[error("cart {0} is empty; add an item before checking out")]
+    EmptyCart(CartId),
+    /// More lines than an order may have.
+    #[error("cart {cart} has {lines} lines, an order may have {LINES_MAX}; split it")]
+    TooManyLines {
+        /// The cart.
+        cart: CartId,
+        /// How many.
+        lines: usize,
+    },
+    /// A quantity no order may have.
+    #[error("{quantity} of {sku}: a quantity from 1 to {QUANTITY_MAX} is expected")]
+    Quantity {
+        /// Of what.
+        sku: Sku,
+        /// How many.
+        quantity: u32,
+    },
+    /// Two positions for one SKU.
+    #[error("{0} stands in the cart twice; put the whole quantity into one line")]
+    DuplicateLine(Sku),
+    /// No such product, or withdrawn.
+    #[error("{0} is not for sale; remove it from the cart")]
+    NotForSale(Sku),
+    /// Two currencies in one order.
+    #[error("the cart mixes {first} and {second}; an order has one currency, so check them out apart")]
+    MixedCurrencies {
+        /// One.
+        first: holdfast_shared::Currency,
+        /// The other.
+        second: holdfast_shared::Currency,
+    },
+    /// The sum does not fit.
+    #[error("the total of cart {0} is too large to count")]
+    TotalTooLarge(CartId),
+    /// Prices or products changed since the customer looked.
+    #[error("the cart costs {total} now, {expected} was expected; show the customer the new total")]
+    CartChanged {
+        /// What it costs.
+        total: Money,
+        /// What they saw.
+        expected: Money,
+    },
+    /// Online without a token.
+    #[error("paying by {0} needs the provider's token")]
+    TokenMissing(PaymentMethod),
+}
+
+impl Refused {
+    /// The stable code of the problem document.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::KeyReused { .. } => "idempotency_key_reused",
+            Self::InProgress => "idempotency_in_progress",
+            Self::UnknownCart(_) => "cart_not_found",
+            Self::CartInCheckout { .. } => "cart_in_checkout",
+            Self::CartCleared { .. } => "cart_cleared",
+            Self::EmptyCart(_) => "cart_empty",
+            Self::TooManyLines { .. } => "too_many_lines",
+            Self::Quantity { .. } => "invalid_quantity",
+            Self::DuplicateLine(_) => "duplicate_line",
+            Self::NotForSale(_) => "not_for_sale",
+            Self::MixedCurrencies { .. } => "mixed_currencies",
+            Self::TotalTooLarge(_) => "total_too_large",
+            Self::CartChanged { .. } => "cart_changed",
+            Self::TokenMissing(_) => "token_missing",
+        }
+    }
+}
+
+/// The digest under which keys and bodies are kept: parts are separated, so `a, bc` is not `ab, c`.
+pub fn digest(parts: &[&str]) -> Uuid {
+    let mut hasher = Sha256::new();
+    for part in parts {
+        hasher.update((part.len() as u64).to_be_bytes());
+        hasher.update(part.as_bytes());
+    }
+    let hash = hasher.finalize();
+    let mut bytes = [0u8; 16];
+    bytes.copy_from_slice(&hash[..16]);
+    uuid::Builder::from_custom_bytes(bytes).into_uuid()
+}
+
+/// Accepts many checkouts in one commit; the answers are in the order of the requests.
+///
+/// An error means that none was accepted by this call; [`StoreError::CommitUnknown`] that nobody
+/// knows: the same requests given again find out, by their keys.
+pub async fn accept(
+    store: &dyn Store,
+    policy: &AcceptPolicy,
+    requests: &[CheckoutRequest],
+) -> Result<Vec<Result<Accepted, Refused>>, StoreError> {
+    let mut tx = store.begin().await?;
+    let mut world = World::default();
+    // Equal keys in one batch are one request: the first is judged, the others are told what it was told.
+    let mut firsts: BTreeMap<Uuid, usize> = BTreeMap::new();
+    for (at, request) in requests.iter().enumerate() {
+        firsts.entry(request.key).or_insert(at);
+    }
+    let footprint = Footprint {
+        keys: firsts.iter().map(|(key, at)| (*key, requests[*at].body)).collect(),
+        carts: firsts.values().map(|at| requests[*at].cart).collect::<BTreeSet<_>>().into_iter().collect(),
+        ..Footprint::default()
+    };
+    tx.load(&footprint, &mut world).await?;
+    let items = world.carts.values().flat_map(|cart| cart.items.iter().map(|item| item.sku.clone()));
+    let products: Vec<Sku> = items.collect::<BTreeSet<_>>().into_iter().collect();
+    if !products.is_empty() {
+        tx.load(&Footprint { products, ..Footprint::default() }, &mut world).await?;
+    }
+    world.writes.at = world.now;
+
+    let mut answers: Vec<Option<Result<Accepted, Refused>>> = vec![None; requests.len()];
+    for (at, request) in requests.iter().enumerate() {
+        let first = firsts[&request.key];
+        let answer = if first == at {
+            judge(&mut world, policy, request)
+        } else {
+            repeat(request, &requests[first], answers[first].as_ref())
+        };
+        answers[at] = Some(answer);
+    }
+    if world.writes.is_empty() {
+        drop(tx);
+    } else {
+        tx.save(&world.writes).await?;
+    }
+    Ok(answers.into_iter().flatten().collect())
+}
+
+/// The answer to a request that shares its key with an earlier one of the same batch.
+fn repeat(
+    request: &CheckoutRequest,
+    first: &CheckoutRequest,
+    answer: Option<&Result<Accepted, Refused>>,
+) -> Result<Accepted, Refused> {
+    match answer {
+        Some(Ok(accepted)) if request.body == first.body => Ok(Accepted { replayed: true, ..*accepted }),
+        Some(Ok(accepted)) => Err(Refused::KeyReused { order: accepted.order }),
+        Some(Err(refused)) if request.body == first.body => Err(refused.clone()),
+        Some(Err(_)) | None => Err(Refused::InProgress),
+    }
+}
+
+fn judge(world: &mut World, policy: &AcceptPolicy, request: &CheckoutRequest) -> Result<Accepted, Refused> {
+    if let Some(taken) = world.taken.get(&request.key) {
+        return if taken.body == request.body {
+            Ok(Accepted { order: taken.order, accepted_at: None, replayed: true })
+        } else {
+            Err(Refused::KeyReused { order: taken.order })
+        };
+    }
+    let Some(order) = world.claimed.get(&request.key).copied() else {
+        return Err(Refused::InProgress);
+    };
+    let refused = match place(world, policy, request, order) {
+        Ok(()) => {
+            return Ok(Accepted { order, accepted_at: Some(world.now), replayed: false });
+        }
+        Err(refused) => refused,
+    };
+    world.writes.unclaimed.push(request.key);
+    Err(refused)
+}
+
+fn place(
+    world: &mut World,
+    policy: &AcceptPolicy,
+    request: &CheckoutRequest,
+    order: OrderId,
+) -> Result<(), Refused> {
+    let now = world.now;
+    let cart = own_cart(world, request)?;
+    let status = cart.status.after(CartEvent::CheckOut).map_err(|_| held(cart))?;
+    let (lines, total) = price(world, cart)?;
+    if let Some(expected) = request.expected_total.filter(|expected| *expected != total) {
+        return Err(Refused::CartChanged { total, expected });
+    }
+    if request.method.is_online() && request.token.as_deref().unwrap_or_default().is_empty() {
+        return Err(Refused::TokenMissing(request.method));
+    }
+    let within = if request.method.is_online() { policy.payment_within } else { policy.confirm_within };
+    let definition = if request.method.is_online() { &checkout_online::V1 } else { &checkout_cod::V1 };
+    let context = Checkout {
+        cart: request.cart,
+        method: request.method,
+        provider: policy.provider.clone(),
+        token: request.token.clone().filter(|_| request.method.is_online()),
+        lines: lines.clone(),
+        total_minor: total.amount_minor,
+        currency: total.currency,
+        email: request.contact.email.clone(),
+        decide_by: now + within,
+    };
+    let mut saga = Saga::new(order.saga(slot::CHECKOUT), definition, Context::Checkout(context), now);
+    saga.wake_at = Some(now + policy.hint_ahead);
+    world.writes.new_sagas.insert(saga.id, saga);
+    world.writes.new_orders.insert(
+        order,
+        Order {
+            id: order,
+            status: request.method.first_status(),
+            cancel_reason: None,
+            method: request.method,
+            cart: request.cart,
+            customer: request.customer.clone(),
+            contact: request.contact.clone(),
+            shipping_address: request.shipping_address.clone(),
+            notes: request.notes.clone(),
+            lines,
+            total,
+            accepted_at: now,
+            updated_at: now,
+        },
+    );
+    world.writes.carts.insert(request.cart, CartMove { from: CartStatus::Open, to: status, order });
+    // The next request of this batch for the same cart must find it taken.
+    if let Some(cart) = world.carts.get_mut(&request.cart) {
+        cart.status = status;
+        cart.order = Some(order);
+    }
+    Ok(())
+}
+
+fn own_cart<'w>(world: &'w World, request: &CheckoutRequest) -> Result<&'w Cart, Refused> {
+    let cart = world.carts.get(&request.cart);
+    cart.filter(|cart| cart.owner.is_none() || cart.owner == request.customer)
+        .ok_or(Refused::UnknownCart(request.cart))
+}
+
+fn held(cart: &Cart) -> Refused {
+    match (cart.status, cart.order) {
+        (CartStatus::Cleared, Some(order)) => Refused::CartCleared { cart: cart.id, order },
+        (CartStatus::InCheckout, Some(order)) => Refused::CartInCheckout { cart: cart.id, order },
+        // The schema ties the order to the status; a cart without it is as good as none.
+        (CartStatus::Open | CartStatus::InCheckout | CartStatus::Cleared, _) => Refused::UnknownCart(cart.id),
+    }
+}
+
+/// The lines and the total, from the server's own prices.
+fn price(world: &World, cart: &Cart) -> Result<(Vec<Line>, Money), Refused> {
+    if cart.items.is_empty() {
+        return Err(Refused::EmptyCart(cart.id));
+    }
+    if cart.items.len() > LINES_MAX {
+        return Err(Refused::TooManyLines { cart: cart.id, lines: cart.items.len() });
+    }
+    let mut lines: BTreeMap<&Sku, Line> = BTreeMap::new();
+    let mut total: Option<Money> = None;
+    for item in &cart.items {
+        if item.quantity == 0 || item.quantity > QUANTITY_MAX {
+            return Err(Refused::Quantity { sku: item.sku.clone(), quantity: item.quantity });
+        }
+        let product = world.products.get(&item.sku).filter(|product| product.active);
+        let price = product.ok_or_else(|| Refused::NotForSale(item.sku.clone()))?.price;
+        let sum = total.unwrap_or(Money::new(0, price.currency));
+        if sum.currency != price.currency {
+            return Err(Refused::MixedCurrencies { first: sum.currency, second: price.currency });
+        }
+        let too_large = || Refused::TotalTooLarge(cart.id);
+        let line_total = price.times(item.quantity).map_err(|_| too_large())?.amount_minor;
+        let amount = sum.amount_minor.checked_add(line_total).ok_or_else(too_large)?;
+        total = Some(Money::new(amount, sum.currency));
+        let line =
+            Line { sku: item.sku.clone(), quantity: item.quantity, unit_price_minor: price.amount_minor };
+        if lines.insert(&item.sku, line).is_some() {
+            return Err(Refused::DuplicateLine(item.sku.clone()));
+        }
+    }
+    let total = total.ok_or(Refused::EmptyCart(cart.id))?;
+    Ok((lines.into_values().collect(), total))
+}

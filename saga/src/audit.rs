@@ -1,0 +1,363 @@
+//! The audit: every promise about stock, money and orders, recomputed from the rows.
+//!
+//! The store hands over facts of one snapshot, the provider its own statement; everything that is
+//! judged is judged here, the same for every store. It is also the oracle of the simulation.
+
+use std::collections::BTreeMap;
+
+use holdfast_shared::{
+    CancelReason, CartStatus, OrderId, OrderStatus, PaymentMethod, PaymentStatus, ReservationStatus,
+    SagaState, Sku,
+};
+use serde::Serialize;
+use strum::{Display, EnumIter, IntoStaticStr};
+
+use crate::context::slot;
+use crate::ports::StatementLine;
+
+/// One thing a snapshot says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fact {
+    /// About a SKU.
+    Stock(StockFact),
+    /// About an order.
+    Order(OrderFact),
+    /// A saga whose order does not exist.
+    Orphan(holdfast_shared::SagaId),
+}
+
+/// What the rows say about one SKU.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct StockFact {
+    /// Which; `None` never occurs in a fact a store hands over.
+    pub sku: Option<Sku>,
+    /// The level.
+    pub on_hand: i64,
+    /// The promised part of it.
+    pub reserved: i64,
+    /// Sum of all adjustments.
+    pub adjusted: i64,
+    /// Pieces of reservations that stand confirmed or were restocked.
+    pub confirmed: i64,
+    /// Pieces of reservations that were restocked.
+    pub restocked: i64,
+    /// Pieces of reservations that are held.
+    pub held: i64,
+}
+
+/// What the rows say about one order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OrderFact {
+    /// Which.
+    pub id: OrderId,
+    /// Where it stands.
+    pub status: OrderStatus,
+    /// Why it was cancelled.
+    pub reason: Option<CancelReason>,
+    /// How it is paid.
+    pub method: PaymentMethod,
+    /// Its total.
+    pub total_minor: i64,
+    /// The sum of its lines.
+    pub lines_minor: i64,
+    /// Its payment: status, captured, refunded.
+    pub payment: Option<(PaymentStatus, i64, i64)>,
+    /// Its reservation.
+    pub reservation: Option<ReservationStatus>,
+    /// Its cart: where it stands and which order it names; `None` when the cart is gone.
+    pub cart: Option<(CartStatus, Option<OrderId>)>,
+    /// Its sagas: slot and state.
+    pub sagas: Vec<(u8, SagaState)>,
+    /// Notifications saved, by slot.
+    pub notifications: Vec<u8>,
+}
+
+/// What must hold.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Display, EnumIter, IntoStaticStr,
+)]
+#[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
+pub enum Invariant {
+    /// `on_hand = Σ adjustments − Σ confirmed + Σ restocked`
+    StockOnHand,
+    /// `reserved = Σ held`
+    StockReserved,
+    /// `0 ≤ reserved ≤ on_hand`
+    StockBounds,
+    /// An order's total is the sum of its lines, and positive.
+    OrderTotal,
+    /// The order stands where its sagas have left it.
+    OrderState,
+    /// The reservation follows the order.
+    Reservation,
+    /// The cart follows the order.
+    Cart,
+    /// `captured − refunded` is the total of an order that stands, and nothing of a cancelled one.
+    Money,
+    /// The provider's own books say what ours say.
+    Provider,
+    /// A settled order's notification is saved.
+    Notification,
+}
+
+/// A promise that is broken, and for whom.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Violation {
+    /// Which promise.
+    pub invariant: Invariant,
+    /// Whose: `order 1042`, `sku cd-1466`, `charge 1042.0:take_payment:1`.
+    pub subject: String,
+    /// What the rows say.
+    pub detail: String,
+}
+
+/// What an audit found.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Report {
+    /// Orders looked at.
+    pub orders: u64,
+    /// SKUs looked at.
+    pub skus: u64,
+    /// Charges on the provider's statement; `None` when there was no statement to compare with.
+    pub charges: Option<u64>,
+    /// Orders with a live saga: not judged yet, listed with the money the provider holds for them.
+    pub in_flight: Vec<InFlight>,
+    /// What is broken.
+    pub violations: Vec<Violation>,
+}
+
+/// An order whose money is still on its way.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct InFlight {
+    /// Which.
+    pub order: OrderId,
+    /// Where it stands.
+    pub status: OrderStatus,
+    /// Whether a saga of it is dead and waits for an operator.
+    pub dead: bool,
+    /// `captured − refunded` in our own books.
+    pub held_minor: i64,
+}
+
+/// Collects facts and judges them.
+#[derive(Debug, Default)]
+pub struct Audit {
+    report: Report,
+    /// Per order: `captured − refunded` in our books, whether they are still moving, and the order's total.
+    books: BTreeMap<OrderId, Book>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Book {
+    held_minor: i64,
+    moving: bool,
+}
+
+impl Audit {
+    /// An audit that has seen nothing yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Takes one fact into account.
+    pub fn see(&mut self, fact: Fact) {
+        match fact {
+            Fact::Stock(stock) => self.see_stock(&stock),
+            Fact::Order(order) => self.see_order(&order),
+            Fact::Orphan(saga) => {
+                self.broken(
+                    Invariant::OrderState,
+                    format!("saga {saga}"),
+                    "its order does not exist".to_owned(),
+                );
+            }
+        }
+    }
+
+    /// Compares our books with the provider's, if it keeps a statement, and returns what was found.
+    ///
+    /// Hold the statement against a snapshot that was taken before it was drawn up: an order that moved in
+    /// between is then moving in the snapshot, too.
+    pub fn finish(mut self, statement: Option<&[StatementLine]>) -> Report {
+        if let Some(statement) = statement {
+            self.compare(statement);
+        }
+        self.report
+    }
+
+    fn broken(&mut self, invariant: Invariant, subject: String, detail: String) {
+        self.report.violations.push(Violation { invariant, subject, detail });
+    }
+
+    fn see_stock(&mut self, fact: &StockFact) {
+        self.report.skus += 1;
+        let subject = || format!("sku {}", fact.sku.as_ref().map_or("?", Sku::as_str));
+        let on_hand = fact.adjusted - fact.confirmed + fact.restocked;
+        if fact.on_hand != on_hand {
+            let detail = format!("{} on hand, the movements add up to {on_hand}", fact.on_hand);
+            self.broken(Invariant::StockOnHand, subject(), detail);
+        }
+        if fact.reserved != fact.held {
+            let detail = format!("{} reserved, {} held by reservations", fact.reserved, fact.held);
+            self.broken(Invariant::StockReserved, subject(), detail);
+        }
+        if fact.reserved < 0 || fact.reserved > fact.on_hand {
+            let detail = format!("{} reserved of {} on hand", fact.reserved, fact.on_hand);
+            self.broken(Invariant::StockBounds, subject(), detail);
+        }
+    }
+
+    fn see_order(&mut self, fact: &OrderFact) {
+        self.report.orders += 1;
+        let subject = || format!("order {}", fact.id);
+        if fact.lines_minor != fact.total_minor || fact.total_minor < 0 {
+            let detail = format!("total {}, its lines add up to {}", fact.total_minor, fact.lines_minor);
+            self.broken(Invariant::OrderTotal, subject(), detail);
+        }
+        let (captured, refunded) =
+            fact.payment.map_or((0, 0), |(_, captured, refunded)| (captured, refunded));
+        // Messages and late money do not own the order; its checkout and its cancellation do.
+        let owners =
+            || fact.sagas.iter().filter(|(at, _)| matches!(*at, slot::CHECKOUT | slot::CANCELLATION));
+        let moving = owners().any(|(_, state)| !state.is_settled());
+        let dead = fact.sagas.iter().any(|(_, state)| *state == SagaState::Dead);
+        let late_moving =
+            fact.sagas.iter().any(|(at, state)| *at >= slot::LATE_REFUND && !state.is_settled());
+        let held_minor = captured - refunded;
+        self.books.insert(fact.id, Book { held_minor, moving: moving || late_moving });
+        if moving || dead {
+            self.report.in_flight.push(InFlight { order: fact.id, status: fact.status, dead, held_minor });
+        }
+        if moving {
+            self.see_moving(fact);
+        } else {
+            self.see_settled(fact, held_minor);
+        }
+    }
+
+    /// Even on its way an order holds no more than it should.
+    fn see_moving(&mut self, fact: &OrderFact) {
+        if fact.status == OrderStatus::Cancelled || fact.reservation == Some(ReservationStatus::Restocked) {
+            // `cancel_order` and the end of its saga are one commit, but for the messages that follow.
+            let detail = format!("is {} while a saga of it still moves", fact.status);
+            self.broken(Invariant::OrderState, format!("order {}", fact.id), detail);
+        }
+    }
+
+    fn see_settled(&mut self, fact: &OrderFact, held_minor: i64) {
+        let subject = || format!("order {}", fact.id);
+        if fact.status.is_pending() || fact.status == OrderStatus::Cancelling {
+            self.broken(Invariant::OrderState, subject(), format!("is {} and no saga moves it", fact.status));
+            return;
+        }
+        let stands = fact.status.stands();
+        if stands == fact.reason.is_some() {
+            let reason = fact.reason.map_or("no reason", Into::into);
+            self.broken(Invariant::OrderState, subject(), format!("is {} with {reason}", fact.status));
+        }
+        self.see_sagas(fact, stands);
+        let reservation_fits = match fact.reservation {
+            Some(ReservationStatus::Confirmed) => stands,
+            Some(ReservationStatus::Released | ReservationStatus::Restocked) | None => !stands,
+            Some(ReservationStatus::Held) => false,
+        };
+        if !reservation_fits {
+            let reservation = fact.reservation.map_or("none", Into::into);
+            self.broken(
+                Invariant::Reservation,
+                subject(),
+                format!("is {}, reservation {reservation}", fact.status),
+            );
+        }
+        self.see_cart(fact, stands);
+        let expected = if stands && fact.method.is_online() { fact.total_minor } else { 0 };
+        if held_minor != expected {
+            let detail = format!("is {}, {held_minor} held, {expected} expected", fact.status);
+            self.broken(Invariant::Money, subject(), detail);
+        }
+        // A message about what became of it: confirmed, or cancelled whether before or after.
+        let notice = if stands { slot::CONFIRMED_NOTICE } else { slot::CANCELLED_NOTICE };
+        if !fact.notifications.contains(&notice) {
+            self.broken(Invariant::Notification, subject(), format!("is {}, nobody was told", fact.status));
+        }
+    }
+
+    /// Exactly one end: the checkout's own state and the order's agree. Pruned sagas say nothing.
+    fn see_sagas(&mut self, fact: &OrderFact, stands: bool) {
+        let of = |slot| fact.sagas.iter().find(|(at, _)| *at == slot).map(|(_, state)| *state);
+        let confirmed_once = of(slot::CHECKOUT).map(|state| state == SagaState::Completed);
+        let cancelled_after = of(slot::CANCELLATION).is_some();
+        if let Some(confirmed) = confirmed_once
+            && confirmed != (stands || cancelled_after)
+        {
+            let detail = format!(
+                "is {}, its checkout ended {}",
+                fact.status,
+                if confirmed { "done" } else { "undone" }
+            );
+            self.broken(Invariant::OrderState, format!("order {}", fact.id), detail);
+        }
+    }
+
+    fn see_cart(&mut self, fact: &OrderFact, stands: bool) {
+        let Some((status, order)) = fact.cart else { return };
+        let ours = order == Some(fact.id);
+        let fits = if stands {
+            status == CartStatus::Cleared && ours
+        } else {
+            !(ours && status == CartStatus::InCheckout)
+        };
+        if !fits {
+            let detail = format!("is {}, its cart is {status}", fact.status);
+            self.broken(Invariant::Cart, format!("order {}", fact.id), detail);
+        }
+    }
+
+    fn compare(&mut self, statement: &[StatementLine]) {
+        self.report.charges = Some(statement.len() as u64);
+        let mut at_provider: BTreeMap<OrderId, i64> = BTreeMap::new();
+        for line in statement {
+            let subject = || format!("charge {}", line.charge);
+            if line.refunded_minor > line.captured_minor {
+                let detail = format!("{} captured, {} refunded", line.captured_minor, line.refunded_minor);
+                self.broken(Invariant::Provider, subject(), detail);
+            }
+            match line.charge.order() {
+                Some(order) => {
+                    *at_provider.entry(order).or_default() += line.captured_minor - line.refunded_minor;
+                }
+                None => {
+                    self.broken(Invariant::Provider, subject(), "no order of ours asked for it".to_owned());
+                }
+            }
+        }
+        for (order, held_minor) in &at_provider {
+            if !self.books.contains_key(order) {
+                let detail = format!("the provider holds {held_minor}, the order does not exist");
+                self.report.violations.push(Violation {
+                    invariant: Invariant::Provider,
+                    subject: format!("order {order}"),
+                    detail,
+                });
+            }
+        }
+        for (order, book) in &self.books {
+            let held = at_provider.get(order).copied().unwrap_or(0);
+            if !book.moving && held != book.held_minor {
+                self.report.violations.push(Violation {
+                    invariant: Invariant::Provider,
+                    subject: format!("order {order}"),
+                    detail: format!("the provider holds {held}, our books say {}", book.held_minor),
+                });
+            }
+        }
+    }
+}
+
+impl Report {
+    /// Whether every promise holds.
+    pub fn is_clean(&self) -> bool {
+        self.violations.is_empty()
+    }
+}

@@ -1,0 +1,156 @@
+//! Calls to the outside: what is asked, and what can come back.
+
+use std::time::Duration;
+
+use holdfast_shared::{Money, Queue, SagaId, StepKey};
+use serde::{Deserialize, Serialize};
+
+use crate::context::Notice;
+
+/// What is asked of the outside. Repeating one under the same key is always safe.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Request {
+    /// Take the money.
+    Charge {
+        /// The stable key.
+        key: StepKey,
+        /// Which provider.
+        provider: String,
+        /// How much.
+        amount: Money,
+        /// From whom, as the provider's token.
+        token: String,
+    },
+    /// Make sure that a charge holds no money: looked up first, then voided or refunded.
+    UndoCharge {
+        /// The charge.
+        charge: StepKey,
+        /// The stable key of the refund.
+        key: StepKey,
+        /// Which provider.
+        provider: String,
+    },
+    /// Tell the customer.
+    Notify {
+        /// The notification, also its stable key.
+        id: SagaId,
+        /// What to tell.
+        notice: Notice,
+    },
+}
+
+/// Whether a call may be sent or may only be asked about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// Nothing has been sent under this key: send it.
+    Send,
+    /// It may have been sent: find out, and if nothing moved make sure nothing ever will.
+    Ask,
+}
+
+/// A call that a committed plan decided on: the worker that owns the lease carries it out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Call {
+    /// Whose call.
+    pub saga: SagaId,
+    /// The pool whose slot it takes.
+    pub queue: Queue,
+    /// The fence of the commit that decided on it.
+    pub fence: i64,
+    /// The step, as the definition names it.
+    pub step: &'static str,
+    /// Which start of this step, from 1.
+    pub start: u32,
+    /// The stable key.
+    pub key: StepKey,
+    /// Send or ask.
+    pub mode: Mode,
+    /// What.
+    pub request: Request,
+    /// No answer for this long is an unknown outcome. At most half the lease.
+    pub timeout: Duration,
+}
+
+/// What came of a call. It names the commit it answers, so that a late one is told from a fresh one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outcome {
+    /// Whose call.
+    pub saga: SagaId,
+    /// The fence the call was made under.
+    pub fence: i64,
+    /// The step.
+    pub step: &'static str,
+    /// Which start of it.
+    pub start: u32,
+    /// Under which key.
+    pub key: StepKey,
+    /// Whether it was sent or asked about.
+    pub mode: Mode,
+    /// The answer.
+    pub answer: Answer,
+}
+
+/// The answer to a call.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Answer {
+    /// Done.
+    Succeeded(Evidence),
+    /// The other side has it and waits for somebody.
+    Pending {
+        /// Where the buyer must go.
+        next_action: Option<String>,
+    },
+    /// A final no, and proof that nothing moved.
+    Rejected {
+        /// Why.
+        reason: String,
+    },
+    /// It did not happen, provably; it may be tried again under the next generation of the key.
+    Failed {
+        /// Why.
+        error: String,
+    },
+    /// Nobody can tell yet.
+    Unknown {
+        /// Why.
+        error: String,
+    },
+    /// The worker never sent it: it was interrupted, or its lease was nearly over.
+    NotSent,
+}
+
+/// What a call that succeeded achieved.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Evidence {
+    /// Money was taken.
+    Captured {
+        /// How much.
+        amount: Money,
+        /// The provider's own name for it.
+        provider_ref: String,
+    },
+    /// A charge holds no money any more.
+    Undone {
+        /// How much went back now or before; zero when nothing had been taken.
+        refunded_minor: i64,
+    },
+    /// The message is out.
+    Sent,
+}
+
+impl Call {
+    /// The outcome of this call, given its answer.
+    pub fn outcome(&self, answer: Answer) -> Outcome {
+        Outcome {
+            saga: self.saga,
+            fence: self.fence,
+            step: self.step,
+            start: self.start,
+            key: self.key.clone(),
+            mode: self.mode,
+            answer,
+        }
+    }
+}

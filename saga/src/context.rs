@@ -1,0 +1,136 @@
+//! What a saga is started with: everything it will ever need to know, frozen.
+
+use holdfast_shared::{CancelReason, CartId, Currency, Line, Money, OrderId, PaymentMethod, StepKey, Time};
+use serde::{Deserialize, Serialize};
+use strum::{Display, EnumString, IntoStaticStr};
+
+/// The frozen input of a saga, by kind of flow.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Context {
+    /// A checkout, online or cash on delivery.
+    Checkout(Checkout),
+    /// A message to the customer.
+    Notice(Notice),
+    /// A cancellation after the pivot.
+    Cancellation(Cancellation),
+    /// Money that arrived after its saga had given it up.
+    LateRefund(LateRefund),
+}
+
+/// What a checkout needs. Prices and lines are as frozen at accept; later edits change nothing here.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Checkout {
+    /// The cart it holds.
+    pub cart: CartId,
+    /// How it is paid.
+    pub method: PaymentMethod,
+    /// Who takes the money; unused for cash on delivery.
+    pub provider: String,
+    /// The provider's token for the buyer's means of payment. Never a card number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<String>,
+    /// What is bought.
+    pub lines: Vec<Line>,
+    /// What all of it costs: the sum of the lines.
+    pub total_minor: i64,
+    /// In which currency.
+    pub currency: Currency,
+    /// Where to tell the customer.
+    pub email: String,
+    /// The end of the payment or confirmation window.
+    pub decide_by: Time,
+}
+
+impl Checkout {
+    /// The order's total.
+    pub const fn total(&self) -> Money {
+        Money::new(self.total_minor, self.currency)
+    }
+}
+
+/// What a message is about.
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    Display,
+    EnumString,
+    IntoStaticStr,
+)]
+#[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
+pub enum NoticeKind {
+    /// The order stands.
+    OrderConfirmed,
+    /// The order was undone.
+    OrderCancelled,
+}
+
+/// A message to a customer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Notice {
+    /// About what.
+    pub notice: NoticeKind,
+    /// To whom.
+    pub email: String,
+    /// The order's total, for the text.
+    pub total: Money,
+    /// Why it was cancelled, if it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<CancelReason>,
+}
+
+/// A cancellation after the pivot.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cancellation {
+    /// Why.
+    pub reason: CancelReason,
+    /// What goes back to the shelf.
+    pub lines: Vec<Line>,
+    /// The charge to give back; `None` when nothing was taken yet, as with cash on delivery.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub charge: Option<StepKey>,
+    /// Who took it.
+    pub provider: String,
+    /// How the order was paid.
+    pub method: PaymentMethod,
+    /// The order's total.
+    pub total: Money,
+    /// Where to tell the customer.
+    pub email: String,
+}
+
+/// Money that arrived after its saga had given it up.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LateRefund {
+    /// The order it was meant for.
+    pub order: OrderId,
+    /// The charge it arrived under.
+    pub charge: StepKey,
+    /// Who took it.
+    pub provider: String,
+    /// The order's total: the most that can have been taken.
+    pub total: Money,
+}
+
+/// Which of an order's sagas is which. A child's id follows from its parent's order and this slot.
+pub mod slot {
+    /// The checkout itself.
+    pub const CHECKOUT: u8 = 0;
+    /// The message that the order stands.
+    pub const CONFIRMED_NOTICE: u8 = 1;
+    /// The message that the order was cancelled.
+    pub const CANCELLED_NOTICE: u8 = 2;
+    /// The cancellation after the pivot.
+    pub const CANCELLATION: u8 = 3;
+    /// The first refund of late money; the next ones follow.
+    pub const LATE_REFUND: u8 = 64;
+}

@@ -1,0 +1,181 @@
+//! A flow as data: a list of stages on one screen.
+
+use std::time::Duration;
+
+use holdfast_shared::{CancelReason, Queue, RetryPolicy, StepKey};
+
+use crate::call::{Answer, Request};
+use crate::change::Change;
+use crate::saga::{DefinitionId, Saga};
+
+/// A flow. Published versions are never edited: a changed flow is a new version beside the old one.
+#[derive(Debug)]
+pub struct Definition {
+    /// Its name.
+    pub name: &'static str,
+    /// Its version, from 1.
+    pub version: i32,
+    /// The pool that carries it forward. Unwinding moves to [`Queue::Compensation`].
+    pub queue: Queue,
+    /// The stages, in order, the pivot among them.
+    pub forward: &'static [Stage],
+    /// What follows when everything is undone. These only go forward.
+    pub after_undo: &'static [Stage],
+}
+
+/// One stage of a flow.
+#[derive(Debug)]
+pub struct Stage {
+    /// Its name, in logs, keys and metrics.
+    pub name: &'static str,
+    /// What it does.
+    pub kind: Kind,
+    /// How it is undone, if it is.
+    pub undo: Option<Undo>,
+}
+
+/// What a stage does.
+#[derive(Debug)]
+pub enum Kind {
+    /// Only changes to our own rows; runs in one commit with its neighbours.
+    Local(LocalFn),
+    /// Something outside.
+    Call(CallSpec),
+    /// Waits for an admin's confirmation until [`crate::context::Checkout::decide_by`].
+    Confirmation,
+    /// Starts a child saga in the same commit; fire and forget.
+    Spawn(SpawnFn),
+    /// The point of no return.
+    Pivot,
+}
+
+/// The changes of a local stage. `Err` is a rule saying no.
+pub type LocalFn = fn(&Saga) -> Result<Vec<Change>, Refusal>;
+/// The child a spawn stage starts.
+pub type SpawnFn = fn(&Saga) -> Saga;
+
+/// How a stage is undone. It is owed only when the stage succeeded, or may have.
+#[derive(Debug)]
+pub enum Undo {
+    /// By changes to our own rows.
+    Local {
+        /// Its name.
+        name: &'static str,
+        /// What it does.
+        changes: LocalFn,
+    },
+    /// By something outside.
+    Call {
+        /// Its name.
+        name: &'static str,
+        /// What it does.
+        call: CallSpec,
+    },
+}
+
+/// A call to the outside.
+#[derive(Debug)]
+pub struct CallSpec {
+    /// What is asked, given the stable key; `None` when there is nothing to ask and the stage passes.
+    pub request: fn(&Saga, StepKey) -> Option<Request>,
+    /// Keeps our own books: called for the intent and for each answer, in the commit that records it.
+    pub record: fn(&mut Saga, &StepKey, Event<'_>) -> Result<Vec<Change>, Refusal>,
+    /// How often, how far apart.
+    pub retry: RetryPolicy,
+    /// No answer for this long is an unknown outcome.
+    pub timeout: Duration,
+    /// What an order is cancelled for when the other side says no before the pivot.
+    pub rejected_as: CancelReason,
+    /// What an order is cancelled for when the call gives up before the pivot.
+    pub gives_up_as: CancelReason,
+}
+
+/// What happened to a call, for our own books.
+#[derive(Debug, Clone, Copy)]
+pub enum Event<'a> {
+    /// It is about to be sent for the first time.
+    Intent,
+    /// It was answered.
+    Answered(&'a Answer),
+    /// Given up before the pivot, and provably nothing moved.
+    GaveUp,
+    /// Its saga died here; only an operator brings it back.
+    Died,
+}
+
+/// A rule said no, before anything was changed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{words}")]
+pub struct Refusal {
+    /// What the order is cancelled for, if the rule speaks before the pivot.
+    pub reason: CancelReason,
+    /// In words, with ids.
+    pub words: String,
+}
+
+impl Definition {
+    /// What a saga row stores.
+    pub fn id(&self) -> DefinitionId {
+        DefinitionId { name: self.name.to_owned(), version: self.version }
+    }
+}
+
+/// A local stage.
+pub const fn local(name: &'static str, changes: LocalFn) -> Stage {
+    Stage { name, kind: Kind::Local(changes), undo: None }
+}
+
+/// A call stage.
+pub const fn call(name: &'static str, spec: CallSpec) -> Stage {
+    Stage { name, kind: Kind::Call(spec), undo: None }
+}
+
+/// A stage that waits for an admin.
+pub const fn confirmation(name: &'static str) -> Stage {
+    Stage { name, kind: Kind::Confirmation, undo: None }
+}
+
+/// A stage that starts a child.
+pub const fn spawn(name: &'static str, child: SpawnFn) -> Stage {
+    Stage { name, kind: Kind::Spawn(child), undo: None }
+}
+
+/// The point of no return.
+pub const fn pivot() -> Stage {
+    Stage { name: "pivot", kind: Kind::Pivot, undo: None }
+}
+
+impl Stage {
+    /// The same stage, undone by changes to our own rows.
+    #[must_use]
+    pub const fn undo(self, name: &'static str, changes: LocalFn) -> Self {
+        Self { name: self.name, kind: self.kind, undo: Some(Undo::Local { name, changes }) }
+    }
+
+    /// The same stage, undone by a call.
+    #[must_use]
+    pub const fn undo_call(self, name: &'static str, call: CallSpec) -> Self {
+        Self { name: self.name, kind: self.kind, undo: Some(Undo::Call { name, call }) }
+    }
+}
+
+/// The definitions a binary knows. Sagas of any other stay due for a binary that does.
+#[derive(Debug, Clone, Copy)]
+pub struct Registry(&'static [&'static Definition]);
+
+impl Registry {
+    /// A registry of exactly these.
+    pub const fn new(definitions: &'static [&'static Definition]) -> Self {
+        Self(definitions)
+    }
+
+    /// The definition a saga runs, if this binary knows it.
+    pub fn find(&self, id: &DefinitionId) -> Option<&'static Definition> {
+        self.0.iter().copied().find(|known| known.name == id.name && known.version == id.version)
+    }
+
+    /// All of them.
+    pub fn all(&self) -> impl Iterator<Item = &'static Definition> {
+        self.0.iter().copied()
+    }
+}

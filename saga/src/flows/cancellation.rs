@@ -1,0 +1,55 @@
+//! Undoing an order that was confirmed: money back, goods back, order cancelled.
+
+use holdfast_shared::{OrderStatus, Queue};
+
+use super::notification;
+use super::payment_stages::{REFUND_PAYMENT, drop_due_on_delivery};
+use crate::change::Change;
+use crate::context::{Cancellation, Context, NoticeKind};
+use crate::definition::{Definition, Refusal, call, local, pivot, spawn};
+use crate::saga::Saga;
+
+/// Decided from the start, so the pivot comes first: it only goes forward.
+pub static V1: Definition = Definition {
+    name: "cancellation",
+    version: 1,
+    queue: Queue::Compensation,
+    forward: &[
+        pivot(),
+        call("refund_payment", REFUND_PAYMENT),
+        local("restock", restock),
+        local("cancel_order", cancel_order),
+        spawn("notify", notify_cancelled),
+    ],
+    after_undo: &[],
+};
+
+fn restock(saga: &Saga) -> Result<Vec<Change>, Refusal> {
+    Ok(vec![Change::Restock { order: saga.id.order(), lines: cancellation(saga).lines.clone() }])
+}
+
+fn cancel_order(saga: &Saga) -> Result<Vec<Change>, Refusal> {
+    let cancellation = cancellation(saga);
+    let order = saga.id.order();
+    let mut changes =
+        vec![Change::CancelOrder { order, from: OrderStatus::Cancelling, reason: cancellation.reason }];
+    if !cancellation.method.is_online() {
+        changes.push(drop_due_on_delivery(saga));
+    }
+    Ok(changes)
+}
+
+fn notify_cancelled(saga: &Saga) -> Saga {
+    let cancellation = cancellation(saga);
+    let reason = Some(cancellation.reason);
+    notification::start(saga, NoticeKind::OrderCancelled, &cancellation.email, cancellation.total, reason)
+}
+
+fn cancellation(saga: &Saga) -> &Cancellation {
+    match &*saga.context {
+        Context::Cancellation(cancellation) => cancellation,
+        Context::Checkout(_) | Context::Notice(_) | Context::LateRefund(_) => {
+            panic!("saga {} runs a cancellation without being one", saga.id)
+        }
+    }
+}

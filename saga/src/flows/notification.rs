@@ -1,0 +1,90 @@
+//! Telling the customer, as a saga of its own: a message that cannot be sent never holds up an order.
+
+use std::time::Duration;
+
+use holdfast_shared::{CancelReason, Money, Queue, RetryPolicy};
+
+use crate::call::Request;
+use crate::change::Change;
+use crate::context::{Context, Notice, NoticeKind, slot};
+use crate::definition::{CallSpec, Definition, Event, Refusal, call, local, pivot};
+use crate::rows::{Channel, Notification, NotificationStatus};
+use crate::saga::Saga;
+
+/// Save it (in the parent's commit), send it, write down that it went.
+pub static V1: Definition = Definition {
+    name: "notification",
+    version: 1,
+    queue: Queue::Notifications,
+    forward: &[pivot(), local("save", save), call("send", SEND), local("update", update)],
+    after_undo: &[],
+};
+
+const SEND: CallSpec = CallSpec {
+    request: |saga, _key| Some(Request::Notify { id: saga.id, notice: notice(saga).clone() }),
+    record: |saga, _key, event| match event {
+        Event::Died => Ok(vec![moved(saga, NotificationStatus::Failed)]),
+        Event::Intent | Event::Answered(_) | Event::GaveUp => Ok(vec![]),
+    },
+    retry: RetryPolicy {
+        failures_max: 8,
+        backoff: Duration::from_millis(500),
+        backoff_max: Duration::from_mins(5),
+    },
+    timeout: Duration::from_secs(10),
+    rejected_as: CancelReason::AdminRequest,
+    gives_up_as: CancelReason::AdminRequest,
+};
+
+/// The saga that tells the customer of `parent`'s order about it.
+pub fn start(
+    parent: &Saga,
+    kind: NoticeKind,
+    email: &str,
+    total: Money,
+    reason: Option<CancelReason>,
+) -> Saga {
+    let slot = match kind {
+        NoticeKind::OrderConfirmed => slot::CONFIRMED_NOTICE,
+        NoticeKind::OrderCancelled => slot::CANCELLED_NOTICE,
+    };
+    let notice = Notice { notice: kind, email: email.to_owned(), total, reason };
+    Saga::new(parent.id.order().saga(slot), &V1, Context::Notice(notice), parent.updated_at)
+}
+
+fn save(saga: &Saga) -> Result<Vec<Change>, Refusal> {
+    Ok(vec![Change::RecordNotification { from: None, notification: row(saga, NotificationStatus::Pending) }])
+}
+
+fn update(saga: &Saga) -> Result<Vec<Change>, Refusal> {
+    let from = saga.progress.memo.notification.unwrap_or(NotificationStatus::Pending);
+    Ok(vec![Change::RecordNotification {
+        from: Some(from),
+        notification: row(saga, NotificationStatus::Sent),
+    }])
+}
+
+fn moved(saga: &mut Saga, to: NotificationStatus) -> Change {
+    let from = saga.progress.memo.notification.replace(to).unwrap_or(NotificationStatus::Pending);
+    Change::RecordNotification { from: Some(from), notification: row(saga, to) }
+}
+
+fn row(saga: &Saga, status: NotificationStatus) -> Notification {
+    let notice = notice(saga);
+    Notification {
+        saga: saga.id,
+        notice: notice.notice,
+        channel: Channel::Log,
+        recipient: notice.email.clone(),
+        status,
+    }
+}
+
+fn notice(saga: &Saga) -> &Notice {
+    match &*saga.context {
+        Context::Notice(notice) => notice,
+        Context::Checkout(_) | Context::Cancellation(_) | Context::LateRefund(_) => {
+            panic!("saga {} runs a notification without being one", saga.id)
+        }
+    }
+}

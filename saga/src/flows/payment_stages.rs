@@ -1,0 +1,233 @@
+//! The stages that move money, and our own books on it.
+
+use std::time::Duration;
+
+use holdfast_shared::{CancelReason, Money, PaymentEvent, PaymentStatus, RefundStatus, RetryPolicy, StepKey};
+
+use super::order_stages::checkout;
+use crate::call::{Answer, Evidence, Request};
+use crate::change::Change;
+use crate::context::Context;
+use crate::definition::{CallSpec, Event, Refusal};
+use crate::rows::{Payment, Refund};
+use crate::saga::{Charge, Saga};
+
+type Changes = Result<Vec<Change>, Refusal>;
+
+/// A charge is tried for as long as a buyer would wait for it.
+pub(super) const TAKE_PAYMENT: CallSpec = CallSpec {
+    request: |saga, key| {
+        let checkout = checkout(saga);
+        Some(Request::Charge {
+            key,
+            provider: checkout.provider.clone(),
+            amount: checkout.total(),
+            token: checkout.token.clone().unwrap_or_default(),
+        })
+    },
+    record: record_charge,
+    retry: RetryPolicy {
+        failures_max: 6,
+        backoff: Duration::from_millis(200),
+        backoff_max: Duration::from_secs(30),
+    },
+    timeout: CALL_TIMEOUT,
+    rejected_as: CancelReason::PaymentDeclined,
+    gives_up_as: CancelReason::PaymentExpired,
+};
+
+/// Giving money back is tried for longer: nobody waits in front of a screen, and giving up needs a person.
+pub(super) const REFUND_PAYMENT: CallSpec = CallSpec {
+    request: |saga, key| {
+        let charge = charge_to_undo(saga)?;
+        Some(Request::UndoCharge { charge, key, provider: terms(saga).0.to_owned() })
+    },
+    record: record_undo,
+    retry: RetryPolicy {
+        failures_max: 8,
+        backoff: Duration::from_millis(500),
+        backoff_max: Duration::from_mins(1),
+    },
+    timeout: CALL_TIMEOUT,
+    rejected_as: CancelReason::PaymentDeclined,
+    gives_up_as: CancelReason::PaymentExpired,
+};
+
+/// Longer than a provider that is well ever takes; at most half of the lease.
+const CALL_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Opens the book for cash on delivery: the courier will collect the total.
+pub(super) fn due_on_delivery(saga: &Saga) -> Changes {
+    Ok(vec![Change::RecordPayment { from: None, payment: payment(saga, PaymentStatus::DueOnDelivery) }])
+}
+
+/// Closes that book: the courier has nothing to collect any more.
+pub(super) fn drop_due_on_delivery(saga: &Saga) -> Change {
+    let payment = payment(saga, PaymentStatus::Cancelled);
+    Change::RecordPayment { from: Some(PaymentStatus::DueOnDelivery), payment }
+}
+
+fn record_charge(saga: &mut Saga, key: &StepKey, event: Event<'_>) -> Changes {
+    match event {
+        Event::Intent => {
+            let before = saga.progress.memo.charge.take();
+            let from = before.as_ref().map(|charge| charge.status);
+            let is_new_key = before.is_none_or(|charge| charge.key != *key);
+            let status = from.unwrap_or(PaymentStatus::Pending);
+            saga.progress.memo.charge = Some(Charge { key: key.clone(), status });
+            // The book is opened once, and says which key counts from now on.
+            Ok(if is_new_key {
+                vec![Change::RecordPayment { from, payment: payment(saga, status) }]
+            } else {
+                vec![]
+            })
+        }
+        Event::Answered(Answer::Succeeded(Evidence::Captured { amount, provider_ref })) => {
+            let total = checkout(saga).total();
+            if *amount != total {
+                return Err(refused(format!("{key}: the provider took {amount}, the order costs {total}")));
+            }
+            let (from, to) = step(saga, PaymentEvent::Capture)?;
+            let payment = Payment {
+                captured_minor: amount.amount_minor,
+                provider_ref: Some(provider_ref.clone()),
+                ..payment(saga, to)
+            };
+            Ok(vec![Change::RecordPayment { from, payment }])
+        }
+        Event::Answered(Answer::Succeeded(Evidence::Undone { .. } | Evidence::Sent)) => {
+            Err(refused(format!("{key}: the provider answered something else than was asked")))
+        }
+        Event::Answered(Answer::Pending { next_action }) => {
+            let (from, to) = step(saga, PaymentEvent::RequireAction)?;
+            let payment = Payment { next_action: next_action.clone(), ..payment(saga, to) };
+            Ok(vec![Change::RecordPayment { from, payment }])
+        }
+        Event::Answered(Answer::Rejected { .. }) => moved(saga, PaymentEvent::Decline),
+        Event::Answered(Answer::Unknown { .. }) => moved(saga, PaymentEvent::LoseAnswer),
+        Event::Answered(Answer::Failed { .. }) => moved(saga, PaymentEvent::TryAgain),
+        Event::GaveUp if saga.payment_status().is_some_and(|status| status != PaymentStatus::Declined) => {
+            moved(saga, PaymentEvent::Cancel)
+        }
+        Event::GaveUp | Event::Answered(Answer::NotSent) | Event::Died => Ok(vec![]),
+    }
+}
+
+/// The books of an undo: the refund, and the payment it gives back.
+fn record_undo(saga: &mut Saga, key: &StepKey, event: Event<'_>) -> Changes {
+    if let Event::Answered(Answer::Succeeded(Evidence::Captured { .. } | Evidence::Sent)) = event {
+        return Err(refused(format!("{key}: the provider answered something else than was asked")));
+    }
+    let Event::Answered(Answer::Succeeded(Evidence::Undone { refunded_minor })) = event else {
+        // Before the look-up, only a capture that we know of is money owed.
+        let owed = saga.payment_status() == Some(PaymentStatus::Captured);
+        let total = terms(saga).1;
+        return Ok(if owed { move_refund(saga, event, total.amount_minor) } else { vec![] });
+    };
+    let held_money = saga.payment_status() == Some(PaymentStatus::Captured);
+    if *refunded_minor == 0 && !held_money {
+        return moved(saga, PaymentEvent::Cancel);
+    }
+    let mut changes = move_refund(saga, event, *refunded_minor);
+    let (from, to) = step(saga, PaymentEvent::RefundAll)?;
+    let payment =
+        Payment { captured_minor: *refunded_minor, refunded_minor: *refunded_minor, ..payment(saga, to) };
+    changes.push(Change::RecordPayment { from, payment });
+    Ok(changes)
+}
+
+/// The book of late money: `payments` never counted it, so only the refund is kept.
+pub(super) fn record_late_refund(saga: &mut Saga, _key: &StepKey, event: Event<'_>) -> Changes {
+    match event {
+        Event::Answered(Answer::Succeeded(Evidence::Undone { refunded_minor: 0 })) => Ok(vec![]),
+        Event::Answered(Answer::Succeeded(Evidence::Undone { refunded_minor })) => {
+            Ok(move_refund(saga, event, *refunded_minor))
+        }
+        Event::Intent | Event::Answered(_) | Event::GaveUp | Event::Died => Ok(vec![]),
+    }
+}
+
+/// Opens or moves this saga's refund row as `event` says.
+fn move_refund(saga: &mut Saga, event: Event<'_>, amount_minor: i64) -> Vec<Change> {
+    let Some(charge) = charge_to_undo(saga) else {
+        return vec![];
+    };
+    let from = saga.progress.memo.refund;
+    let status = match event {
+        Event::Intent | Event::Answered(Answer::Failed { .. } | Answer::Rejected { .. }) => {
+            RefundStatus::Pending
+        }
+        Event::Answered(Answer::Succeeded(_)) => RefundStatus::Succeeded,
+        Event::Answered(Answer::Unknown { .. }) => RefundStatus::Unknown,
+        Event::Died => RefundStatus::Failed,
+        Event::Answered(Answer::NotSent | Answer::Pending { .. }) | Event::GaveUp => return vec![],
+    };
+    // An intent that follows a lost answer does not make the answer known.
+    let still_unknown = matches!(event, Event::Intent) && from == Some(RefundStatus::Unknown);
+    if from == Some(status) || still_unknown {
+        return vec![];
+    }
+    saga.progress.memo.refund = Some(status);
+    let amount = Money { amount_minor, ..terms(saga).1 };
+    let late = matches!(&*saga.context, Context::LateRefund(_));
+    vec![Change::RecordRefund { from, refund: Refund { saga: saga.id, status, amount, charge, late } }]
+}
+
+/// Moves our book and the memo of it together.
+fn step(saga: &mut Saga, event: PaymentEvent) -> Result<(Option<PaymentStatus>, PaymentStatus), Refusal> {
+    let Some(charge) = &mut saga.progress.memo.charge else {
+        return Err(refused(format!("saga {}: no charge was begun", saga.id)));
+    };
+    let from = charge.status;
+    let to = from.after(event).map_err(|illegal| refused(format!("{}: {illegal}", charge.key)))?;
+    charge.status = to;
+    Ok((Some(from), to))
+}
+
+fn moved(saga: &mut Saga, event: PaymentEvent) -> Changes {
+    let (from, to) = step(saga, event)?;
+    Ok(if from == Some(to) {
+        vec![]
+    } else {
+        vec![Change::RecordPayment { from, payment: payment(saga, to) }]
+    })
+}
+
+fn payment(saga: &Saga, status: PaymentStatus) -> Payment {
+    let (provider, amount) = terms(saga);
+    Payment {
+        order: saga.id.order(),
+        provider: provider.to_owned(),
+        status,
+        amount,
+        captured_minor: 0,
+        refunded_minor: 0,
+        charge: saga.progress.memo.charge.as_ref().map(|charge| charge.key.clone()),
+        provider_ref: None,
+        next_action: None,
+    }
+}
+
+fn charge_to_undo(saga: &Saga) -> Option<StepKey> {
+    match &*saga.context {
+        Context::LateRefund(late) => Some(late.charge.clone()),
+        Context::Checkout(_) | Context::Cancellation(_) => {
+            saga.progress.memo.charge.as_ref().map(|charge| charge.key.clone())
+        }
+        Context::Notice(_) => None,
+    }
+}
+
+/// Who takes the money, and how much of it there can be.
+fn terms(saga: &Saga) -> (&str, Money) {
+    match &*saga.context {
+        Context::Checkout(checkout) => (&checkout.provider, checkout.total()),
+        Context::Cancellation(cancellation) => (&cancellation.provider, cancellation.total),
+        Context::LateRefund(late) => (&late.provider, late.total),
+        Context::Notice(_) => panic!("saga {} moves money without being about any", saga.id),
+    }
+}
+
+fn refused(words: String) -> Refusal {
+    Refusal { reason: CancelReason::PaymentDeclined, words }
+}

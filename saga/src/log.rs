@@ -1,0 +1,138 @@
+//! A saga's history: one row per commit, each a list of what that commit decided.
+
+use holdfast_shared::{Actor, CancelReason, SagaId, Time};
+use serde::{Deserialize, Serialize};
+
+/// What one commit decided about one saga. Keyed by (saga, fence): no commit is logged twice.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogRow {
+    /// Whose history.
+    pub saga: SagaId,
+    /// The fence that commit gave the saga.
+    pub fence: i64,
+    /// When.
+    pub at: Time,
+    /// What, in order.
+    pub entries: Vec<Entry>,
+}
+
+/// One line of a saga's history. Tags are short because there is a row of these in every commit.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Entry {
+    /// A local stage was done.
+    Did(String),
+    /// A rule refused a local stage.
+    Refused {
+        /// The stage.
+        step: String,
+        /// The rule's words.
+        why: String,
+    },
+    /// The intent to call, committed before the call.
+    Started {
+        /// The step.
+        step: String,
+        /// Which start, from 1.
+        start: u32,
+        /// Whether it is only asked about, because it may have been sent before.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        ask: bool,
+    },
+    /// The call was answered.
+    Succeeded(String),
+    /// The other side waits for somebody.
+    Pending {
+        /// The step.
+        step: String,
+        /// Until when we wait.
+        until: Time,
+    },
+    /// The call was refused for good.
+    Rejected {
+        /// The step.
+        step: String,
+        /// The other side's words.
+        why: String,
+    },
+    /// The call failed and provably moved nothing.
+    Failed {
+        /// The step.
+        step: String,
+        /// What went wrong.
+        why: String,
+    },
+    /// The call's answer was lost.
+    Unknown {
+        /// The step.
+        step: String,
+        /// What is known.
+        why: String,
+    },
+    /// The call was never sent.
+    NotSent(String),
+    /// The worker that held the saga vanished; another one goes on.
+    TakenOver {
+        /// The step it was at.
+        step: String,
+        /// Who held it.
+        from: Option<String>,
+    },
+    /// It will be tried again.
+    RetryAt {
+        /// The step.
+        step: String,
+        /// When.
+        at: Time,
+    },
+    /// Waits for a signal.
+    Waiting {
+        /// The stage.
+        step: String,
+        /// Until when.
+        until: Time,
+    },
+    /// An admin decided.
+    Decided {
+        /// Yes or no.
+        confirmed: bool,
+        /// Who.
+        by: Actor,
+    },
+    /// Somebody asked for the order to be undone, in time.
+    CancelAccepted(Actor),
+    /// A signal came that no longer changes anything.
+    Ignored(String),
+    /// The provider reported on the charge; it is being asked.
+    PaymentEvent,
+    /// A window closed.
+    Expired(String),
+    /// The point of no return is passed.
+    Pivot,
+    /// Begins to undo.
+    Unwinding(CancelReason),
+    /// An undo was done.
+    Undid(String),
+    /// A child saga was started.
+    Spawned {
+        /// The stage.
+        step: String,
+        /// The child.
+        saga: SagaId,
+    },
+    /// Money was reported that this saga had given up; a saga of its own gives it back.
+    LateMoney(SagaId),
+    /// Gave up; an operator decides.
+    Dead {
+        /// Where.
+        step: String,
+        /// Why.
+        why: String,
+    },
+    /// An operator let it go on.
+    Revived(Actor),
+    /// Fully done.
+    Completed,
+    /// Fully undone.
+    Compensated,
+}

@@ -1,0 +1,111 @@
+//! Carrying out a call: what is sent to the outside, in which order, and what its answers mean.
+//!
+//! The rule behind all of it: an answer that was lost is asked for, never guessed, and nothing is
+//! sent again until it is proven that the last time moved nothing.
+
+use holdfast_shared::{Money, StepKey};
+
+use crate::call::{Answer, Call, Evidence, Mode, Request};
+use crate::ports::{ChargeState, Fault, Outside, PaymentProvider};
+
+/// Carries out `call`. Dropping the future is an unknown outcome.
+pub async fn perform(call: &Call, outside: &Outside) -> Answer {
+    match &call.request {
+        Request::Charge { provider, .. } | Request::UndoCharge { provider, .. }
+            if provider != outside.payments.name() =>
+        {
+            let known = outside.payments.name();
+            not_sent_now(call.mode, format!("no provider {provider} is configured here, only {known}"))
+        }
+        Request::Charge { key, amount, token, .. } => match call.mode {
+            Mode::Send => charge(&*outside.payments, key, *amount, token).await,
+            Mode::Ask => find_out(&*outside.payments, key).await,
+        },
+        Request::UndoCharge { charge, key, .. } => {
+            undo_charge(&*outside.payments, charge, key, call.mode).await
+        }
+        Request::Notify { id, notice } => match outside.notifier.send(*id, notice).await {
+            Ok(()) => Answer::Succeeded(Evidence::Sent),
+            Err(Fault::NotDone(error)) => Answer::Failed { error },
+            Err(Fault::Unclear(error)) => Answer::Unknown { error },
+        },
+    }
+}
+
+async fn charge(provider: &dyn PaymentProvider, key: &StepKey, amount: Money, token: &str) -> Answer {
+    match provider.charge(key, amount, token).await {
+        Ok(state) => heard(state),
+        Err(Fault::NotDone(error)) => Answer::Failed { error },
+        Err(Fault::Unclear(error)) => Answer::Unknown { error },
+    }
+}
+
+/// The charge may have been sent. "Not found" never proves "not charged": it is voided by its key,
+/// so that it can never move money any more, and only that is proof.
+async fn find_out(provider: &dyn PaymentProvider, key: &StepKey) -> Answer {
+    let state = match provider.look_up(key).await {
+        Ok(Some(state)) => Ok(state),
+        Ok(None) => provider.void(key).await,
+        Err(fault) => Err(fault),
+    };
+    match state {
+        Ok(state) => heard(state),
+        Err(fault) => Answer::Unknown { error: format!("still unknown: {fault}") },
+    }
+}
+
+fn heard(state: ChargeState) -> Answer {
+    match state {
+        // Somebody gave it back at the provider's desk: there is no money to confirm an order with.
+        ChargeState::Captured { amount, refunded_minor, .. }
+            if refunded_minor > 0 && refunded_minor >= amount.amount_minor =>
+        {
+            Answer::Rejected { reason: format!("{refunded_minor} of it was refunded at the provider") }
+        }
+        // What is left of it: after a refund in part that is not the order's total, so it is given back.
+        ChargeState::Captured { amount, refunded_minor, provider_ref } => {
+            let amount = Money { amount_minor: amount.amount_minor - refunded_minor, ..amount };
+            Answer::Succeeded(Evidence::Captured { amount, provider_ref })
+        }
+        ChargeState::RequiresAction { url } => Answer::Pending { next_action: url },
+        ChargeState::Declined { reason } => Answer::Rejected { reason },
+        ChargeState::Voided => {
+            Answer::Failed { error: "the charge never happened and was voided".to_owned() }
+        }
+    }
+}
+
+/// Looked up first, then voided or refunded: whatever happened, no money stays behind.
+async fn undo_charge(provider: &dyn PaymentProvider, charge: &StepKey, key: &StepKey, mode: Mode) -> Answer {
+    match provider.void(charge).await {
+        Ok(ChargeState::Voided | ChargeState::Declined { .. }) => undone(0),
+        Ok(ChargeState::RequiresAction { .. }) => {
+            Answer::Unknown { error: format!("{charge} still waits for the buyer although it was voided") }
+        }
+        Ok(ChargeState::Captured { amount, refunded_minor, .. }) => {
+            let left = amount.amount_minor - refunded_minor;
+            if left <= 0 {
+                return undone(amount.amount_minor);
+            }
+            match provider.refund(key, charge, left).await {
+                Ok(()) => undone(amount.amount_minor),
+                Err(Fault::NotDone(error)) => not_sent_now(mode, error),
+                Err(Fault::Unclear(error)) => Answer::Unknown { error },
+            }
+        }
+        Err(fault) => not_sent_now(mode, fault.to_string()),
+    }
+}
+
+/// This time nothing was sent that could move money. Whether an earlier time moved some is not known
+/// by that, so its key is kept.
+fn not_sent_now(mode: Mode, error: String) -> Answer {
+    match mode {
+        Mode::Send => Answer::Failed { error },
+        Mode::Ask => Answer::Unknown { error },
+    }
+}
+
+fn undone(refunded_minor: i64) -> Answer {
+    Answer::Succeeded(Evidence::Undone { refunded_minor })
+}

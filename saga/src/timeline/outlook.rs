@@ -1,0 +1,291 @@
+//! "Why is this one not moving?": what an order waits for, what comes next, what would unblock it.
+
+use std::time::Duration;
+
+use holdfast_shared::{OrderStatus, SagaState, Time};
+use serde::Serialize;
+
+use super::words::{because, moment, noun, span, task};
+use super::{Line, Stand, Story, stand, timeline};
+use crate::context::slot;
+use crate::definition::{Definition, Registry};
+use crate::plan::next_move;
+use crate::saga::{Phase, Saga};
+
+/// A saga that is due for longer than this has nobody to take it: a worker takes up what is due
+/// within seconds, and even one that was overrun catches up within minutes.
+pub const OVERDUE: Duration = Duration::from_mins(10);
+
+const NOTHING: &str = "nothing needs to be done";
+
+/// Where an order stands, for somebody who has to answer for it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Explanation {
+    /// What happened, oldest first.
+    pub happened: Vec<Line>,
+    /// Where it stands and what it is waiting for.
+    pub now: String,
+    /// What will happen next, and when.
+    pub next: String,
+    /// What would unblock it.
+    pub unblocks: String,
+}
+
+/// The same for one saga.
+struct Outlook {
+    now: String,
+    next: String,
+    unblocks: String,
+}
+
+/// Explains `story` as it stands at `now`, as far as a binary that knows `registry` can tell.
+pub fn explain(story: &Story, registry: &Registry, now: Time) -> Explanation {
+    let mut moving: Vec<&Saga> = story.sagas.iter().filter(|saga| !saga.state.is_settled()).collect();
+    moving.sort_by_key(|saga| (rank(saga), saga.id));
+    let outlooks: Vec<Outlook> = if moving.is_empty() {
+        vec![settled(story)]
+    } else {
+        moving.into_iter().map(|saga| Asked { story, saga, now }.outlook(registry)).collect()
+    };
+    let order = &story.order.order;
+    let happened = timeline(story);
+    let told = |part: fn(&Outlook) -> &String| story.discreet(&joined(outlooks.iter().map(part)));
+    Explanation {
+        happened,
+        now: format!("order {} is {}: {}", order.id, order.status, told(|outlook| &outlook.now)),
+        next: told(|outlook| &outlook.next),
+        unblocks: told(|outlook| &outlook.unblocks),
+    }
+}
+
+/// What needs somebody first, then what moves the order, then messages and late money.
+fn rank(saga: &Saga) -> u8 {
+    match (saga.state, saga.id.slot()) {
+        (SagaState::Dead, _) => 0,
+        (_, slot::CHECKOUT | slot::CANCELLATION) => 1,
+        _ => 2,
+    }
+}
+
+fn joined<'a>(parts: impl Iterator<Item = &'a String>) -> String {
+    let mut told: Vec<&str> = Vec::new();
+    for part in parts {
+        if !told.contains(&part.as_str()) {
+            told.push(part);
+        }
+    }
+    // Where there is something to do, "nothing" is not worth saying.
+    if told.len() > 1 {
+        told.retain(|part| *part != NOTHING);
+    }
+    told.join("; also, ")
+}
+
+/// Nothing moves: that is the end, or nothing at all looks after the order.
+fn settled(story: &Story) -> Outlook {
+    let order = &story.order.order;
+    let end = |now: String, next: &str| Outlook { now, next: next.to_owned(), unblocks: NOTHING.to_owned() };
+    match order.status {
+        OrderStatus::Confirmed => end("everything is done".to_owned(), "the shop prepares it"),
+        OrderStatus::Processing => end("everything is done".to_owned(), "the shop ships it"),
+        OrderStatus::Shipped => end("everything is done".to_owned(), "it arrives"),
+        OrderStatus::Delivered => end("everything is done".to_owned(), "nothing, this is its end"),
+        OrderStatus::Cancelled => {
+            let why = order.cancel_reason.map_or("nobody knows why", because);
+            end(format!("everything is undone, because {why}"), "nothing, this is its end")
+        }
+        OrderStatus::PendingPayment | OrderStatus::PendingConfirmation | OrderStatus::Cancelling => Outlook {
+            now: "no saga looks after it".to_owned(),
+            next: "nothing, by itself".to_owned(),
+            unblocks: "this must never be: run `holdfast audit` and restore the missing rows from a backup"
+                .to_owned(),
+        },
+    }
+}
+
+/// One saga that has not ended, and what is asked of it.
+struct Asked<'a> {
+    story: &'a Story,
+    saga: &'a Saga,
+    now: Time,
+}
+
+impl Asked<'_> {
+    fn outlook(&self, registry: &Registry) -> Outlook {
+        let saga = self.saga;
+        let Some(definition) = registry.find(&saga.definition) else {
+            return self.unknown();
+        };
+        let stand = stand(saga, definition);
+        let due = saga.wake_at.is_some_and(|at| at <= self.now);
+        let at_rest = saga.state == SagaState::Dead && !due;
+        match (saga.leased_until, saga.wake_at) {
+            (Some(until), _) if until > self.now => self.leased(&stand, until),
+            _ if at_rest => self.dead(&stand),
+            (_, Some(since)) if due => self.due(&stand, since),
+            (_, Some(until)) if saga.state == SagaState::Waiting => self.waiting(&stand, until),
+            (_, Some(at)) => self.later(&stand, definition, at),
+            (_, None) => Outlook {
+                now: format!("{} stands at {}, and nothing will wake it", task(saga.id), noun(stand.step)),
+                next: "nothing, by itself".to_owned(),
+                unblocks: "this must never be: run `holdfast audit`".to_owned(),
+            },
+        }
+    }
+
+    fn dead(&self, stand: &Stand<'_>) -> Outlook {
+        let saga = self.saga;
+        let why = saga.progress.error.as_deref().unwrap_or("nobody knows why");
+        Outlook {
+            now: format!("{} stopped at {} and needs attention: {why}", self.task(), noun(stand.step)),
+            next: "nothing, by itself".to_owned(),
+            unblocks: next_move(saga),
+        }
+    }
+
+    fn leased(&self, stand: &Stand<'_>, until: Time) -> Outlook {
+        let worker = self.saga.progress.worker.as_deref().unwrap_or("unknown");
+        Outlook {
+            now: format!(
+                "worker {worker} is at {} of {}, until {} at the latest",
+                noun(stand.step),
+                self.task().trim_end_matches(','),
+                self.when(until)
+            ),
+            next: format!(
+                "the answer is written down and {} goes on{}; if the worker vanishes, another one takes over then",
+                task(self.saga.id),
+                self.then_reads()
+            ),
+            unblocks: NOTHING.to_owned(),
+        }
+    }
+
+    fn waiting(&self, stand: &Stand<'_>, until: Time) -> Outlook {
+        let order = self.saga.id.order();
+        let when = self.when(until);
+        if stand.call.is_none() {
+            return Outlook {
+                now: format!("{} waits for an admin to confirm or reject, until {when}", task(self.saga.id)),
+                next:
+                    "confirmed, it is carried through; rejected, or without an answer by then, it is undone"
+                        .to_owned(),
+                unblocks: format!(
+                    "`holdfast order confirm {order} --actor NAME`, or `holdfast order reject {order} --actor NAME`"
+                ),
+            };
+        }
+        Outlook {
+            now: format!("{} waits for the buyer to approve the payment, until {when}", task(self.saga.id)),
+            next: "approved, it is carried through; without the provider's word by then, it is undone"
+                .to_owned(),
+            unblocks: format!(
+                "the buyer approves, and the provider reports it; or `holdfast order cancel {order} --actor NAME`"
+            ),
+        }
+    }
+
+    /// Its time has not come: a retry, or the first moment after it was accepted.
+    fn later(&self, stand: &Stand<'_>, definition: &Definition, at: Time) -> Outlook {
+        let progress = &self.saga.progress;
+        let (step, when) = (noun(stand.step), self.when(at));
+        let Some(call) = stand.call.filter(|_| progress.failures > 0) else {
+            return Outlook {
+                now: format!("{} is about to be taken up at {step}, at {when}", self.task()),
+                next: format!("a worker carries on with {step}"),
+                unblocks: NOTHING.to_owned(),
+            };
+        };
+        let undone = progress.phase == Phase::Forward && !progress.pivoted;
+        let end = if undone { "the order is undone" } else { "it stops, and an operator must act" };
+        let why = progress.error.as_deref().unwrap_or("nobody knows why");
+        Outlook {
+            now: format!(
+                "{} waits to try {step} again at {when}; it failed {} of at most {} times, last: {why}",
+                self.task(),
+                progress.failures,
+                call.retry.failures_max,
+            ),
+            next: format!("{step} is tried again; after the last failure {end}"),
+            unblocks: match definition.name {
+                "notification" => "the customer's channel works again".to_owned(),
+                _ => "the payment provider works again".to_owned(),
+            },
+        }
+    }
+
+    /// It could go on right now.
+    fn due(&self, stand: &Stand<'_>, since: Time) -> Outlook {
+        let waited = self.now.since(since);
+        let queue = self.saga.queue;
+        let what = format!("{} is due at {}", self.task(), noun(stand.step));
+        if waited <= OVERDUE {
+            return Outlook {
+                now: format!("{what} since {}, the next free worker takes it", moment(since)),
+                next: format!("{} goes on within moments{}", task(self.saga.id), self.then_reads()),
+                unblocks: NOTHING.to_owned(),
+            };
+        }
+        Outlook {
+            now: format!("{what} since {}, and nobody took it for {}", moment(since), span(waited)),
+            next: format!("{} goes on as soon as a worker takes it{}", task(self.saga.id), self.then_reads()),
+            unblocks: format!(
+                "start a worker that serves queue {queue}; if one runs, look in its log for why it does not take \
+                 saga {}",
+                self.saga.id
+            ),
+        }
+    }
+
+    /// This binary cannot tell what the saga stands at.
+    fn unknown(&self) -> Outlook {
+        let saga = self.saga;
+        let definition = format!("{} version {}", saga.definition.name, saga.definition.version);
+        let what = format!("{} runs {definition}, which this binary does not know", task(saga.id));
+        let now = match (saga.leased_until, saga.wake_at) {
+            (Some(until), _) if until > self.now => {
+                let worker = saga.progress.worker.as_deref().unwrap_or("unknown");
+                format!("{what}; worker {worker} is at it until {} at the latest", self.when(until))
+            }
+            _ if saga.state == SagaState::Dead => {
+                let why = saga.progress.error.as_deref().unwrap_or("nobody knows why");
+                format!("{what}; it stopped and needs attention: {why}")
+            }
+            (_, Some(since)) if since <= self.now => {
+                format!("{what}; it is due since {} ({})", moment(since), span(self.now.since(since)))
+            }
+            (_, Some(at)) => format!("{what}; it is due at {}", self.when(at)),
+            (_, None) => what,
+        };
+        Outlook {
+            now,
+            next: format!("a worker that knows {definition} takes it"),
+            unblocks: format!(
+                "run workers of the release that knows {definition}, and ask its `holdfast order explain`"
+            ),
+        }
+    }
+
+    fn when(&self, at: Time) -> String {
+        format!("{} (in {})", moment(at), span(at.since(self.now)))
+    }
+
+    /// The saga, and which way it goes.
+    fn task(&self) -> String {
+        let task = task(self.saga.id);
+        match (self.saga.progress.phase, self.saga.progress.cause) {
+            (Phase::Undo | Phase::AfterUndo, Some(cause)) => {
+                format!("{task}, being undone because {},", because(cause))
+            }
+            (Phase::Undo | Phase::AfterUndo, None) => format!("{task}, being undone,"),
+            (Phase::Forward, _) => task.to_owned(),
+        }
+    }
+
+    fn then_reads(&self) -> &'static str {
+        match self.story.unread(self.saga.id).next() {
+            Some(_) => "; what came in meanwhile is looked at first",
+            None => "",
+        }
+    }
+}

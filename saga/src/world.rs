@@ -1,0 +1,138 @@
+//! The rows one transaction holds, and what it will write: the batch as the rules see it.
+
+use std::collections::BTreeMap;
+
+use holdfast_shared::{
+    CancelReason, CartId, CartStatus, OrderId, OrderStatus, PaymentStatus, RefundStatus, ReservationStatus,
+    SagaId, Sku, Time,
+};
+
+use crate::log::LogRow;
+use crate::rows::{
+    AdminAction, Cart, KeyClaim, Notification, NotificationStatus, Order, Payment, Product, Refund, Stock,
+    StockAdjustment,
+};
+use crate::saga::Saga;
+use crate::signal::NewSignal;
+
+/// Rows to lock and read, besides sagas. Stores lock them in one order, each table sorted by key.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Footprint {
+    /// Idempotency keys to claim; `order` is ignored, the store gives out the numbers.
+    pub keys: Vec<(uuid::Uuid, uuid::Uuid)>,
+    /// Sagas to lock, waiting for whoever holds them.
+    pub sagas: Vec<SagaId>,
+    /// Orders.
+    pub orders: Vec<OrderId>,
+    /// Payments, by order.
+    pub payments: Vec<OrderId>,
+    /// Carts.
+    pub carts: Vec<CartId>,
+    /// Products; read, not locked: a price change that commits later is later.
+    pub products: Vec<Sku>,
+    /// Stock levels.
+    pub stock: Vec<Sku>,
+}
+
+/// What was locked and read.
+#[derive(Debug, Clone, Default)]
+pub struct World {
+    /// The database's present, read with the first statement.
+    pub now: Time,
+    /// Claims that succeeded now: the order number given to each key.
+    pub claimed: BTreeMap<uuid::Uuid, OrderId>,
+    /// Claims that somebody made before.
+    pub taken: BTreeMap<uuid::Uuid, KeyClaim>,
+    /// Sagas asked for by id, with their unread signals.
+    pub sagas: BTreeMap<SagaId, (Saga, Vec<crate::signal::Signal>)>,
+    /// Orders.
+    pub orders: BTreeMap<OrderId, Order>,
+    /// Payments.
+    pub payments: BTreeMap<OrderId, Payment>,
+    /// Carts.
+    pub carts: BTreeMap<CartId, Cart>,
+    /// Products.
+    pub products: BTreeMap<Sku, Product>,
+    /// Stock levels.
+    pub stock: BTreeMap<Sku, Stock>,
+    /// What will be written.
+    pub writes: Writes,
+}
+
+/// Everything one commit writes. `save` writes all of it or nothing.
+///
+/// A row that moves names the state it moves from; if it is not there, the save fails with
+/// [`crate::ports::StoreError::Mismatch`] and nothing is written.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Writes {
+    /// The instant written as `updated_at`, and into the history.
+    pub at: Time,
+    /// Claims of idempotency keys to give up again: their request was refused.
+    pub unclaimed: Vec<uuid::Uuid>,
+    /// Sagas that moved, with the fence they had.
+    pub sagas: BTreeMap<SagaId, (i64, Saga)>,
+    /// Sagas that are born.
+    pub new_sagas: BTreeMap<SagaId, Saga>,
+    /// Sagas whose row could not be read or planned, and why: they die, and only that is written.
+    pub poisoned: BTreeMap<SagaId, String>,
+    /// History, at most one row a saga.
+    pub log: Vec<LogRow>,
+    /// Signals that were folded, by sequence number.
+    pub consumed: Vec<i64>,
+    /// Signals to add. One whose dedupe id is known already is dropped. Each sets its saga's
+    /// `wake_at` to now, and never touches its fence.
+    pub signals: Vec<NewSignal>,
+    /// Orders that are accepted.
+    pub new_orders: BTreeMap<OrderId, Order>,
+    /// Orders that moved.
+    pub orders: BTreeMap<OrderId, OrderMove>,
+    /// Payments.
+    pub payments: BTreeMap<OrderId, (Option<PaymentStatus>, Payment)>,
+    /// Refunds.
+    pub refunds: BTreeMap<SagaId, (Option<RefundStatus>, Refund)>,
+    /// Reservations.
+    pub reservations: BTreeMap<OrderId, (Option<ReservationStatus>, ReservationStatus)>,
+    /// Messages.
+    pub notifications: BTreeMap<SagaId, (Option<NotificationStatus>, Notification)>,
+    /// Carts that moved.
+    pub carts: BTreeMap<CartId, CartMove>,
+    /// Carts, whole: created or edited while open.
+    pub put_carts: BTreeMap<CartId, Cart>,
+    /// Products, whole.
+    pub put_products: BTreeMap<Sku, Product>,
+    /// Stock levels that moved, as they shall be. Their rows are locked.
+    pub stock: BTreeMap<Sku, Stock>,
+    /// The reasons of levels that moved by hand.
+    pub adjustments: Vec<StockAdjustment>,
+    /// The audit trail.
+    pub admin_actions: Vec<AdminAction>,
+}
+
+/// An order that moves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OrderMove {
+    /// From.
+    pub from: OrderStatus,
+    /// To.
+    pub to: OrderStatus,
+    /// Why it was cancelled, exactly when `to` is cancelled.
+    pub reason: Option<CancelReason>,
+}
+
+/// A cart that moves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CartMove {
+    /// From.
+    pub from: CartStatus,
+    /// To.
+    pub to: CartStatus,
+    /// The order that takes, holds or held it.
+    pub order: OrderId,
+}
+
+impl Writes {
+    /// Whether there is anything to write. Nothing to write means nothing to commit.
+    pub fn is_empty(&self) -> bool {
+        *self == Self { at: self.at, ..Self::default() }
+    }
+}

@@ -1,0 +1,269 @@
+//! What goes wrong around an honest shop: a database that loses its answers, a road on which
+//! requests are stopped half way, weather over the provider. All of it follows from one seed.
+
+use std::fmt;
+use std::future::poll_fn;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::Poll;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use holdfast_saga::audit::Fact;
+use holdfast_saga::context::Notice;
+use holdfast_saga::log::LogRow;
+use holdfast_saga::memory::MemoryStore;
+use holdfast_saga::ports::{
+    ChargeState, Claim, Claimed, Fault, Notifier, PaymentProvider, StatementLine, Store, StoreError, Tx,
+};
+use holdfast_saga::rows::Stock;
+use holdfast_saga::saga::Saga;
+use holdfast_saga::signal::Signal;
+use holdfast_saga::view::{Census, OrderFilter, OrderView, SagaFilter};
+use holdfast_saga::world::{Footprint, World, Writes};
+use holdfast_sandbox::Sky;
+use holdfast_shared::{Money, OrderId, SagaId, Sku, StepKey, Time};
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+
+/// Where all chance comes from. Once the sky is fair, nothing goes wrong any more.
+#[derive(Debug)]
+pub(crate) struct Dice {
+    rng: Mutex<StdRng>,
+    fair: AtomicBool,
+}
+
+impl Dice {
+    pub(crate) fn new(seed: u64) -> Arc<Self> {
+        Arc::new(Self { rng: Mutex::new(StdRng::seed_from_u64(seed)), fair: AtomicBool::new(false) })
+    }
+
+    /// From now on nothing goes wrong.
+    pub(crate) fn make_fair(&self) {
+        self.fair.store(true, Ordering::SeqCst);
+    }
+
+    /// A number below `bound`, which is not zero.
+    pub(crate) fn below(&self, bound: usize) -> usize {
+        self.rng.lock().unwrap_or_else(PoisonError::into_inner).random_range(0..bound)
+    }
+
+    /// True `percent` times in a hundred.
+    pub(crate) fn chance(&self, percent: usize) -> bool {
+        self.below(100) < percent
+    }
+
+    /// Like [`Self::chance`], but never under a fair sky.
+    pub(crate) fn mishap(&self, percent: usize) -> bool {
+        !self.fair.load(Ordering::SeqCst) && self.chance(percent)
+    }
+
+    /// One of them.
+    pub(crate) fn pick<'a, T>(&self, of: &'a [T]) -> Option<&'a T> {
+        if of.is_empty() { None } else { of.get(self.below(of.len())) }
+    }
+
+    /// The sky over one request, when `percent` of them meet with a mishap.
+    pub(crate) fn sky(&self, percent: usize) -> Sky {
+        if !self.mishap(percent) {
+            return Sky::Clear;
+        }
+        [Sky::LoseAnswer, Sky::LoseRequest, Sky::Refuse][self.below(3)]
+    }
+}
+
+/// What a meddling store does with a save.
+pub(crate) enum Verdict {
+    Save,
+    /// Fails, and nothing is written.
+    Fail(StoreError),
+    /// Writes it, and loses the answer.
+    SaveAndLose,
+}
+
+/// Looks at every save, may change it, and says what becomes of it.
+pub(crate) type OnSave = dyn Fn(&mut Writes) -> Verdict + Send + Sync;
+/// Looks at every claim, and may change it.
+pub(crate) type OnClaim = dyn Fn(&mut Claimed) + Send + Sync;
+
+/// The memory store, with somebody at the door.
+#[derive(Clone)]
+pub(crate) struct Meddled {
+    pub(crate) memory: MemoryStore,
+    pub(crate) on_save: Arc<OnSave>,
+    pub(crate) on_claim: Arc<OnClaim>,
+    /// Rows that a save refused. An honest engine never writes such rows.
+    pub(crate) refused: Arc<Mutex<Vec<String>>>,
+}
+
+impl Meddled {
+    /// A store that loses its answers, or is busy, `percent` times in a hundred.
+    pub(crate) fn unreliable(memory: MemoryStore, dice: Arc<Dice>, percent: usize) -> Self {
+        let on_save = move |_: &mut Writes| {
+            if !dice.mishap(percent) {
+                return Verdict::Save;
+            }
+            match dice.below(3) {
+                0 => Verdict::Fail(StoreError::Contention("deadlock".to_owned())),
+                1 => Verdict::Fail(StoreError::CommitUnknown("reset before the commit".to_owned())),
+                _ => Verdict::SaveAndLose,
+            }
+        };
+        Self { memory, on_save: Arc::new(on_save), on_claim: Arc::new(|_| ()), refused: Arc::default() }
+    }
+}
+
+impl fmt::Debug for Meddled {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Meddled").finish_non_exhaustive()
+    }
+}
+
+struct MeddledTx {
+    tx: Box<dyn Tx>,
+    by: Meddled,
+}
+
+#[async_trait]
+impl Tx for MeddledTx {
+    async fn claim(&mut self, claim: &Claim<'_>) -> Result<Claimed, StoreError> {
+        let mut claimed = self.tx.claim(claim).await?;
+        (self.by.on_claim)(&mut claimed);
+        Ok(claimed)
+    }
+
+    async fn load(&mut self, footprint: &Footprint, world: &mut World) -> Result<(), StoreError> {
+        self.tx.load(footprint, world).await
+    }
+
+    async fn save(self: Box<Self>, writes: &Writes) -> Result<(), StoreError> {
+        let mut writes = writes.clone();
+        let verdict = (self.by.on_save)(&mut writes);
+        if let Verdict::Fail(error) = verdict {
+            return Err(error);
+        }
+        let saved = self.tx.save(&writes).await;
+        if let Err(error) = &saved {
+            self.by.refused.lock().unwrap_or_else(PoisonError::into_inner).push(error.to_string());
+        }
+        if matches!(verdict, Verdict::SaveAndLose) {
+            return Err(StoreError::CommitUnknown("reset after the commit".to_owned()));
+        }
+        saved
+    }
+}
+
+#[async_trait]
+impl Store for Meddled {
+    async fn begin(&self) -> Result<Box<dyn Tx>, StoreError> {
+        Ok(Box::new(MeddledTx { tx: self.memory.begin().await?, by: self.clone() }))
+    }
+    async fn order(&self, id: OrderId) -> Result<Option<OrderView>, StoreError> {
+        self.memory.order(id).await
+    }
+    async fn orders(&self, filter: &OrderFilter) -> Result<Vec<OrderView>, StoreError> {
+        self.memory.orders(filter).await
+    }
+    async fn saga(&self, id: SagaId) -> Result<Option<Saga>, StoreError> {
+        self.memory.saga(id).await
+    }
+    async fn sagas_of(&self, order: OrderId) -> Result<Vec<Saga>, StoreError> {
+        self.memory.sagas_of(order).await
+    }
+    async fn sagas(&self, filter: &SagaFilter) -> Result<Vec<Saga>, StoreError> {
+        self.memory.sagas(filter).await
+    }
+    async fn log(&self, saga: SagaId) -> Result<Vec<LogRow>, StoreError> {
+        self.memory.log(saga).await
+    }
+    async fn inbox(&self, saga: SagaId) -> Result<Vec<Signal>, StoreError> {
+        self.memory.inbox(saga).await
+    }
+    async fn stock(&self, sku: Option<&Sku>, limit: u32) -> Result<Vec<(Sku, Stock)>, StoreError> {
+        self.memory.stock(sku, limit).await
+    }
+    async fn census(&self) -> Result<Vec<Census>, StoreError> {
+        self.memory.census().await
+    }
+    async fn facts(&self, visit: &mut (dyn FnMut(Fact) + Send)) -> Result<(), StoreError> {
+        self.memory.facts(visit).await
+    }
+    async fn prune(&self, before: Time, limit: u32) -> Result<u64, StoreError> {
+        self.memory.prune(before, limit).await
+    }
+}
+
+/// The road to the outside. Every request on it stops once on the way there and once on the way back,
+/// so that its caller can be left behind, overtaken or killed at either place.
+#[derive(Debug)]
+pub(crate) struct Road<T> {
+    pub(crate) to: T,
+    pub(crate) dice: Arc<Dice>,
+    /// Of a hundred messages, so many meet with a mishap.
+    pub(crate) mishaps: usize,
+}
+
+/// Hands control back once.
+async fn stop() {
+    let mut stopped = false;
+    poll_fn(|_| if std::mem::replace(&mut stopped, true) { Poll::Ready(()) } else { Poll::Pending }).await;
+}
+
+#[async_trait]
+impl PaymentProvider for Road<Arc<dyn PaymentProvider>> {
+    fn name(&self) -> &str {
+        self.to.name()
+    }
+
+    fn key_ttl(&self) -> Duration {
+        self.to.key_ttl()
+    }
+
+    async fn charge(&self, key: &StepKey, amount: Money, token: &str) -> Result<ChargeState, Fault> {
+        stop().await;
+        let answer = self.to.charge(key, amount, token).await;
+        stop().await;
+        answer
+    }
+
+    async fn look_up(&self, charge: &StepKey) -> Result<Option<ChargeState>, Fault> {
+        stop().await;
+        let answer = self.to.look_up(charge).await;
+        stop().await;
+        answer
+    }
+
+    async fn void(&self, charge: &StepKey) -> Result<ChargeState, Fault> {
+        stop().await;
+        let answer = self.to.void(charge).await;
+        stop().await;
+        answer
+    }
+
+    async fn refund(&self, key: &StepKey, charge: &StepKey, amount_minor: i64) -> Result<(), Fault> {
+        stop().await;
+        let answer = self.to.refund(key, charge, amount_minor).await;
+        stop().await;
+        answer
+    }
+
+    async fn statement(&self) -> Result<Option<Vec<StatementLine>>, Fault> {
+        self.to.statement().await
+    }
+}
+
+#[async_trait]
+impl Notifier for Road<Arc<dyn Notifier>> {
+    async fn send(&self, id: SagaId, notice: &Notice) -> Result<(), Fault> {
+        stop().await;
+        match self.dice.sky(self.mishaps) {
+            Sky::Clear => self.to.send(id, notice).await,
+            Sky::LoseAnswer => {
+                self.to.send(id, notice).await?;
+                Err(Fault::Unclear("the receipt was lost".to_owned()))
+            }
+            Sky::LoseRequest => Err(Fault::Unclear("the message was lost".to_owned())),
+            Sky::Refuse => Err(Fault::NotDone("the post office is closed".to_owned())),
+        }
+    }
+}

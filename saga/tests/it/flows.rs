@@ -1,0 +1,488 @@
+//! Both flows, told by the way they can go: what is asked, and how the order ends.
+
+use std::time::Duration;
+
+use holdfast_saga::batch::Done;
+use holdfast_saga::call::{Answer, Call, Evidence};
+use holdfast_saga::command::{self, Answered, Conflict, Verb};
+use holdfast_saga::context::{NoticeKind, slot};
+use holdfast_saga::log::Entry;
+use holdfast_saga::plan::next_move;
+use holdfast_saga::rows::NotificationStatus;
+use holdfast_saga::signal::SignalBody;
+use holdfast_sandbox::SandboxControl;
+use holdfast_shared::{
+    Actor, CancelReason, Currency, Money, OrderId, OrderStatus, PaymentStatus, SagaState, StepKey,
+};
+
+use crate::shop::{Shop, admin, operator};
+
+/// How an order ends.
+#[derive(Clone, Copy)]
+pub(crate) enum Ending {
+    /// Fully done.
+    Stands(PaymentStatus),
+    /// Fully undone.
+    Undone(CancelReason, Option<PaymentStatus>),
+}
+
+/// The order has come to `ending`, its stock, cart, money, saga and message with it.
+pub(crate) async fn check(shop: &Shop, order: OrderId, ending: Ending, context: &str) {
+    let view = shop.view(order).await;
+    let (status, reason, payment, on_hand, notice, state) = match ending {
+        Ending::Stands(payment) => {
+            (OrderStatus::Confirmed, None, Some(payment), 8, NoticeKind::OrderConfirmed, SagaState::Completed)
+        }
+        Ending::Undone(reason, payment) => {
+            let notice = NoticeKind::OrderCancelled;
+            (OrderStatus::Cancelled, Some(reason), payment, 10, notice, SagaState::Compensated)
+        }
+    };
+    assert_eq!((view.order.status, view.order.cancel_reason), (status, reason), "{context}");
+    assert_eq!(view.payment.map(|payment| payment.status), payment, "{context}");
+    assert_eq!(shop.level("cd-1").await, (on_hand, 0), "{context}");
+    assert_eq!(shop.checkout(order).await.state, state, "{context}");
+    let sent: Vec<_> = shop.notices.sent().into_iter().filter(|(id, _)| id.order() == order).collect();
+    assert_eq!(sent.iter().map(|(_, notice)| *notice).collect::<Vec<_>>(), [notice], "{context}");
+    assert!(!view.needs_attention, "{context}");
+    shop.assert_clean(context).await;
+}
+
+/// Runs one batch that must come out with exactly one call.
+pub(crate) async fn one_call(shop: &Shop) -> Call {
+    let Done { mut calls, .. } = shop.batch(vec![]).await;
+    assert_eq!(calls.len(), 1, "{calls:?}");
+    calls.remove(0)
+}
+
+fn key(order: OrderId, step: &str, generation: u32) -> StepKey {
+    StepKey::new(order.saga(slot::CHECKOUT), step, generation)
+}
+
+#[tokio::test]
+async fn every_token_leads_to_its_ending() {
+    use CancelReason::{PaymentDeclined, PaymentExpired};
+    use Ending::{Stands, Undone};
+    for (token, ending) in [
+        ("tok_ok", Stands(PaymentStatus::Captured)),
+        ("tok_timeout", Stands(PaymentStatus::Captured)),
+        ("tok_flaky", Stands(PaymentStatus::Captured)),
+        ("tok_refund_fails", Stands(PaymentStatus::Captured)),
+        ("tok_declined", Undone(PaymentDeclined, Some(PaymentStatus::Declined))),
+        ("tok_requires_action", Undone(PaymentExpired, Some(PaymentStatus::Cancelled))),
+        ("tok_down", Undone(PaymentExpired, Some(PaymentStatus::Cancelled))),
+        ("4000-nonsense", Undone(PaymentDeclined, Some(PaymentStatus::Declined))),
+    ] {
+        let mut shop = Shop::open().await;
+        let order = shop.card(token).await;
+        shop.rest().await;
+        check(&shop, order, ending, token).await;
+    }
+}
+
+// Pitfall 7: a failure that may pass is tried again, one that will not pass is not.
+#[tokio::test]
+async fn a_flaky_charge_is_tried_again_and_a_declined_one_is_not() {
+    for (token, starts) in [("tok_flaky", 3), ("tok_declined", 1), ("tok_down", 6), ("tok_timeout", 2)] {
+        let mut shop = Shop::open().await;
+        let order = shop.card(token).await;
+        shop.rest().await;
+        let history = shop.history(order).await;
+        let is_charge =
+            |entry: &&Entry| matches!(entry, Entry::Started { step, .. } if step == "take_payment");
+        assert_eq!(history.iter().filter(is_charge).count(), starts, "{token}: {history:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_buyer_who_acts_in_time_gets_the_order_and_one_who_refuses_does_not() {
+    for (approved, ending) in [
+        (true, Ending::Stands(PaymentStatus::Captured)),
+        (false, Ending::Undone(CancelReason::PaymentDeclined, Some(PaymentStatus::Declined))),
+    ] {
+        let mut shop = Shop::open().await;
+        let order = shop.card("tok_requires_action").await;
+        let charge = one_call(&shop).await;
+        let outcome = shop.perform(&charge).await;
+        assert!(shop.batch(vec![outcome]).await.calls.is_empty());
+        assert_eq!(shop.checkout(order).await.state, SagaState::Waiting);
+        let view = shop.view(order).await;
+        assert!(view.payment.expect("the book is open").next_action.is_some());
+        shop.sandbox.complete_action(&charge.key, approved).await.expect("the sandbox answers");
+        // Pitfall 10: the same event thrice, under one id and under another, is one event.
+        for id in ["evt_1", "evt_1", "evt_2"] {
+            let answer = shop.event(&charge.key, id).await;
+            assert!(matches!(answer, Ok(Answered::Accepted(_))), "{answer:?}");
+        }
+        shop.rest().await;
+        check(&shop, order, ending, &format!("approved: {approved}")).await;
+        // An event after the end changes nothing.
+        assert!(shop.event(&charge.key, "evt_3").await.is_ok());
+        shop.rest().await;
+        check(&shop, order, ending, &format!("approved: {approved}, late event")).await;
+    }
+}
+
+#[tokio::test]
+async fn an_event_that_says_nothing_new_leaves_the_order_waiting() {
+    let mut shop = Shop::open().await;
+    let order = shop.card("tok_requires_action").await;
+    let charge = one_call(&shop).await;
+    let outcome = shop.perform(&charge).await;
+    shop.batch(vec![outcome]).await;
+    // More events than a step may be begun without an answer: each is answered.
+    for event in 0..40 {
+        assert!(shop.event(&charge.key, &format!("evt_{event}")).await.is_ok());
+        let asked = one_call(&shop).await;
+        let outcome = shop.perform(&asked).await;
+        shop.batch(vec![outcome]).await;
+        assert_eq!(shop.checkout(order).await.state, SagaState::Waiting, "event {event}");
+    }
+    shop.rest().await;
+    let ending = Ending::Undone(CancelReason::PaymentExpired, Some(PaymentStatus::Cancelled));
+    check(&shop, order, ending, "expired").await;
+}
+
+#[tokio::test]
+async fn an_event_about_another_orders_charge_moves_nobodys_money() {
+    let mut shop = Shop::open().await;
+    let paid = shop.card("tok_ok").await;
+    shop.rest().await;
+    let other = shop.card("tok_declined").await;
+    shop.rest().await;
+    // Pitfall 3: never another customer's order.
+    let charge = key(paid, "take_payment", 1);
+    shop.signal(other.saga(slot::CHECKOUT), "forged", SignalBody::PaymentEvent { charge: charge.clone() })
+        .await;
+    for (unknown, id) in
+        [(key(OrderId::new(99), "take_payment", 1), "a"), (StepKey::from_stored("pi_123"), "b")]
+    {
+        assert!(shop.event(&unknown, id).await.is_err(), "{unknown}");
+    }
+    shop.rest().await;
+    let held: Vec<_> = shop.statement().await.iter().map(|l| l.captured_minor - l.refunded_minor).collect();
+    assert_eq!(held, [3_000, 0]);
+    shop.assert_clean("forged event").await;
+}
+
+#[tokio::test]
+async fn an_event_about_a_charge_that_was_never_begun_touches_nothing() {
+    let mut shop = Shop::open().await;
+    let order = shop.card("tok_ok").await;
+    // Early: before the first plan. The charge is then begun under this very key.
+    assert!(shop.event(&key(order, "take_payment", 1), "early").await.is_ok());
+    assert!(shop.event(&key(order, "take_payment", 7), "forged").await.is_ok());
+    shop.rest().await;
+    check(&shop, order, Ending::Stands(PaymentStatus::Captured), "early event").await;
+}
+
+#[tokio::test]
+async fn cash_on_delivery_waits_for_the_admin() {
+    use CancelReason::{ConfirmationExpired, CustomerRequest, RejectedByAdmin};
+    let undone = |reason| Ending::Undone(reason, None);
+    let verbs: [(&str, &[Verb], Ending); 6] = [
+        ("confirmed", &[Verb::Confirm], Ending::Stands(PaymentStatus::DueOnDelivery)),
+        ("rejected", &[Verb::Reject], undone(RejectedByAdmin)),
+        ("nobody decides", &[], undone(ConfirmationExpired)),
+        ("cancelled", &[Verb::Cancel], undone(CustomerRequest)),
+        // Both are pending at the same plan: a pending cancel blocks the pivot (E12).
+        ("confirmed, then cancelled", &[Verb::Confirm, Verb::Cancel], undone(CustomerRequest)),
+        ("rejected, then cancelled", &[Verb::Reject, Verb::Cancel], undone(RejectedByAdmin)),
+    ];
+    for (context, verbs, ending) in verbs {
+        // Early: before the saga has come to its wait. Late: while it waits.
+        for early in [true, false] {
+            let context = format!("{context}, early: {early}");
+            let mut shop = Shop::open().await;
+            let order = shop.cod().await;
+            if !early {
+                shop.batch(vec![]).await;
+                assert_eq!(shop.checkout(order).await.state, SagaState::Waiting, "{context}");
+            }
+            for verb in verbs {
+                let by = if *verb == Verb::Cancel { Actor::Customer } else { admin() };
+                shop.accepted(order, verb.clone(), &by).await;
+            }
+            shop.rest().await;
+            check(&shop, order, ending, &context).await;
+        }
+    }
+}
+
+// Pitfall 6: a hold lasts as long as its window, and a confirmation in the last instant finishes.
+#[tokio::test]
+async fn a_confirmation_before_the_expiry_is_planned_wins_however_late_it_is_planned() {
+    let mut shop = Shop::open().await;
+    let order = shop.cod().await;
+    shop.batch(vec![]).await;
+    assert_eq!(shop.level("cd-1").await, (10, 2));
+    shop.clock.advance(shop.policy.confirm_within + Duration::from_secs(3_600));
+    shop.accepted(order, Verb::Confirm, &admin()).await;
+    shop.rest().await;
+    check(&shop, order, Ending::Stands(PaymentStatus::DueOnDelivery), "late confirm").await;
+}
+
+#[tokio::test]
+async fn orders_for_more_than_is_left_are_cancelled_and_take_nothing() {
+    for token in [Some("tok_ok"), None] {
+        let mut shop = Shop::open().await;
+        // The second line is short: the first one is not taken either.
+        let order = shop.order_of(&[("cd-1", 2), ("cd-2", 11)], token).await;
+        shop.rest().await;
+        check(&shop, order, Ending::Undone(CancelReason::OutOfStock, None), "short").await;
+        assert!(shop.statement().await.is_empty(), "nothing was charged");
+    }
+}
+
+/// Where a customer's cancel finds an online order before the pivot.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Moment {
+    Unplanned,
+    ChargeInFlight,
+    ChargeAnswered,
+    ChargeUnknown,
+    RetryPending,
+    RequiresAction,
+    Asking,
+}
+
+#[tokio::test]
+async fn a_cancel_before_the_pivot_undoes_the_order_whatever_it_is_doing() {
+    use Moment::{
+        Asking, ChargeAnswered, ChargeInFlight, ChargeUnknown, RequiresAction, RetryPending, Unplanned,
+    };
+    use PaymentStatus::{Cancelled, Refunded};
+    for (moment, token, payment) in [
+        (Unplanned, "tok_ok", None),
+        (ChargeInFlight, "tok_ok", Some(Refunded)),
+        (ChargeAnswered, "tok_ok", Some(Refunded)),
+        (ChargeUnknown, "tok_timeout", Some(Refunded)),
+        (RetryPending, "tok_flaky", Some(Cancelled)),
+        (RequiresAction, "tok_requires_action", Some(Cancelled)),
+        (Asking, "tok_timeout", Some(Refunded)),
+    ] {
+        let context = format!("{moment:?}");
+        let mut shop = Shop::open().await;
+        let order = shop.card(token).await;
+        let mut outcomes = vec![];
+        if moment != Unplanned {
+            let call = one_call(&shop).await;
+            if moment == ChargeInFlight {
+                shop.accepted(order, Verb::Cancel, &Actor::Customer).await;
+                assert!(shop.batch(vec![]).await.calls.is_empty(), "{context}: leased");
+            }
+            outcomes.push(shop.perform(&call).await);
+        }
+        if matches!(moment, ChargeUnknown | RetryPending | RequiresAction | Asking) {
+            shop.batch(std::mem::take(&mut outcomes)).await;
+        }
+        if moment == Asking {
+            shop.clock.set(shop.next_due().await.expect("a retry is due"));
+            let call = one_call(&shop).await;
+            outcomes.push(shop.perform(&call).await);
+        }
+        if moment != ChargeInFlight {
+            shop.accepted(order, Verb::Cancel, &Actor::Customer).await;
+        }
+        let mut calls = shop.batch(outcomes).await.calls;
+        let mut answers = vec![];
+        for call in calls.drain(..) {
+            answers.push(shop.perform(&call).await);
+        }
+        shop.batch(answers).await;
+        shop.rest().await;
+        check(&shop, order, Ending::Undone(CancelReason::CustomerRequest, payment), &context).await;
+        let cart = shop.view(order).await.order.cart;
+        let again = shop.request(cart, None);
+        let answers = holdfast_saga::accept::accept(&*shop.store, &shop.policy, &[again]).await;
+        assert!(answers.expect("the store answers")[0].is_ok(), "{context}: the cart is open again");
+    }
+}
+
+#[tokio::test]
+async fn a_cancel_after_the_pivot_is_a_saga_of_its_own() {
+    for (token, by, payment, reason) in [
+        (Some("tok_ok"), Actor::Customer, PaymentStatus::Refunded, CancelReason::CustomerRequest),
+        (Some("tok_timeout"), admin(), PaymentStatus::Refunded, CancelReason::AdminRequest),
+        (None, admin(), PaymentStatus::Cancelled, CancelReason::AdminRequest),
+    ] {
+        let mut shop = Shop::open().await;
+        let order = if let Some(token) = token { shop.card(token).await } else { shop.cod().await };
+        if token.is_none() {
+            shop.accepted(order, Verb::Confirm, &admin()).await;
+        }
+        shop.rest().await;
+        assert_eq!(shop.level("cd-1").await, (8, 0));
+        shop.accepted(order, Verb::Cancel, &by).await;
+        // E13: the order belongs to the cancellation from this commit on.
+        assert_eq!(shop.view(order).await.order.status, OrderStatus::Cancelling);
+        let again = shop.ask(order, Verb::Cancel, &by).await;
+        assert!(matches!(again, Ok(Answered::Already(_))), "{again:?}");
+        assert!(matches!(shop.ask(order, Verb::Confirm, &by).await, Err(Conflict::Instead(_))));
+        shop.rest().await;
+        let view = shop.view(order).await;
+        assert_eq!((view.order.status, view.order.cancel_reason), (OrderStatus::Cancelled, Some(reason)));
+        assert_eq!(view.payment.map(|payment| payment.status), Some(payment));
+        assert_eq!(shop.level("cd-1").await, (10, 0));
+        assert_eq!(shop.saga(order.saga(slot::CANCELLATION)).await.state, SagaState::Completed);
+        let notices: Vec<_> = shop.notices.sent().into_iter().map(|(_, notice)| notice).collect();
+        assert_eq!(notices, [NoticeKind::OrderConfirmed, NoticeKind::OrderCancelled]);
+        shop.assert_clean("cancelled after the pivot").await;
+    }
+}
+
+// Pitfalls 2 and 3: a refund that fails is work, then a state with a next move, never a log line.
+#[tokio::test]
+async fn a_refund_that_keeps_failing_dies_visibly_and_a_retry_finishes_it() {
+    for after_pivot in [false, true] {
+        let mut shop = Shop::open().await;
+        let order = shop.card("tok_refund_fails").await;
+        if after_pivot {
+            shop.rest().await;
+            shop.accepted(order, Verb::Cancel, &admin()).await;
+        } else {
+            let call = one_call(&shop).await;
+            shop.accepted(order, Verb::Cancel, &Actor::Customer).await;
+            let outcome = shop.perform(&call).await;
+            shop.batch(vec![outcome]).await;
+        }
+        shop.rest().await;
+        let owner = order.saga(if after_pivot { slot::CANCELLATION } else { slot::CHECKOUT });
+        let dead = shop.saga(owner).await;
+        assert_eq!(dead.state, SagaState::Dead);
+        // E18: it keeps its direction, and says what to do.
+        assert_eq!(dead.progress.pivoted, after_pivot);
+        assert!(
+            dead.progress.error.as_ref().is_some_and(|error| error.contains("refund_payment")),
+            "{dead:?}"
+        );
+        assert!(next_move(&dead).contains(&format!("holdfast saga retry {owner}")));
+        assert!(shop.view(order).await.needs_attention);
+        let report = shop.audit().await;
+        assert!(report.is_clean(), "{report:?}");
+        assert_eq!(
+            report.in_flight.iter().map(|f| (f.order, f.dead, f.held_minor)).collect::<Vec<_>>(),
+            [(order, true, 3_000)]
+        );
+        // Nothing brings it back but an operator, and without cause removed it dies again.
+        for _ in 0..2 {
+            let retried = command::retry(&*shop.store, owner, &operator()).await.expect("the store answers");
+            assert!(matches!(retried, Ok(Answered::Accepted(_))), "{retried:?}");
+            shop.rest().await;
+            assert_eq!(shop.saga(owner).await.state, SagaState::Dead);
+        }
+        assert_eq!(shop.revive_all().await, 1);
+        shop.rest().await;
+        let view = shop.view(order).await;
+        assert_eq!(view.order.status, OrderStatus::Cancelled);
+        assert_eq!(
+            view.payment.map(|p| (p.status, p.captured_minor, p.refunded_minor)),
+            Some((PaymentStatus::Refunded, 3_000, 3_000))
+        );
+        let state = shop.saga(owner).await.state;
+        assert_eq!(state, if after_pivot { SagaState::Completed } else { SagaState::Compensated });
+        assert_eq!(shop.level("cd-1").await, (10, 0));
+        shop.assert_clean("retried").await;
+    }
+}
+
+// Pitfall 14: a retry never revives what has ended.
+#[tokio::test]
+async fn a_retry_leaves_settled_and_living_sagas_alone() {
+    let mut shop = Shop::open().await;
+    let done = shop.card("tok_ok").await;
+    let undone = shop.card("tok_declined").await;
+    shop.rest().await;
+    let living = shop.cod().await;
+    shop.batch(vec![]).await;
+    for order in [done, undone, living] {
+        let before = shop.checkout(order).await;
+        let retried = command::retry(&*shop.store, before.id, &operator()).await.expect("the store answers");
+        assert!(matches!(retried, Err(Conflict::Instead(_))), "{retried:?}");
+        // Not even when the signal is forced into the inbox.
+        shop.signal(before.id, "forced", SignalBody::Retry { by: operator() }).await;
+        shop.batch(vec![]).await;
+        assert_eq!(shop.checkout(order).await.state, before.state);
+    }
+    let nobody = command::retry(&*shop.store, OrderId::new(99).saga(0), &operator()).await;
+    assert!(matches!(nobody, Ok(Err(Conflict::UnknownSaga(_)))), "{nobody:?}");
+    shop.assert_clean("retries").await;
+}
+
+// Pitfalls 10 and 11: a charge that is not the order's total never confirms it.
+#[tokio::test]
+async fn money_that_is_not_the_orders_total_is_given_back() {
+    for amount in [Money::new(2_999, Currency::EUR), Money::new(3_001, Currency::EUR)] {
+        let mut shop = Shop::open().await;
+        let order = shop.card("tok_ok").await;
+        let call = one_call(&shop).await;
+        shop.outside.payments.charge(&call.key, amount, "tok_ok").await.expect("the sandbox takes it");
+        let evidence = Evidence::Captured { amount, provider_ref: "sbx".to_owned() };
+        let refund = shop.batch(vec![call.outcome(Answer::Succeeded(evidence))]).await.calls;
+        let outcome = shop.perform(&refund[0]).await;
+        shop.batch(vec![outcome]).await;
+        shop.rest().await;
+        let ending = Ending::Undone(CancelReason::PaymentDeclined, Some(PaymentStatus::Refunded));
+        check(&shop, order, ending, &amount.to_string()).await;
+    }
+}
+
+// Pitfall 5: late money on an order that was given up goes back, once.
+#[tokio::test]
+async fn late_money_on_a_cancelled_order_is_refunded_by_a_saga_of_its_own() {
+    let mut shop = Shop::open().await;
+    let order = shop.card("tok_down").await;
+    shop.rest().await;
+    let undone = Ending::Undone(CancelReason::PaymentExpired, Some(PaymentStatus::Cancelled));
+    check(&shop, order, undone, "given up").await;
+    for generation in [1, 4] {
+        let charge = key(order, "take_payment", generation);
+        let total = Money::new(3_000, Currency::EUR);
+        shop.outside.payments.charge(&charge, total, "tok_ok").await.expect("the sandbox takes it");
+        for id in ["evt_1", "evt_2"] {
+            let _ = shop.event(&charge, &format!("{id}:{generation}")).await;
+        }
+        shop.rest().await;
+        check(&shop, order, undone, "late money").await;
+    }
+    let late: Vec<_> =
+        shop.sagas().await.into_iter().filter(|saga| saga.id.slot() >= slot::LATE_REFUND).collect();
+    assert_eq!(late.iter().map(|saga| saga.state).collect::<Vec<_>>(), [SagaState::Completed; 2]);
+    assert!(shop.statement().await.iter().all(|line| line.captured_minor == line.refunded_minor));
+}
+
+#[tokio::test]
+async fn a_message_that_cannot_be_sent_never_holds_up_an_order() {
+    use holdfast_saga::ports::Fault;
+    let mut shop = Shop::open().await;
+    let order = shop.card("tok_ok").await;
+    shop.notices.fail_with(vec![Fault::NotDone("the mail server is away".to_owned()); 100]);
+    shop.rest().await;
+    let notice = shop.saga(order.saga(slot::CONFIRMED_NOTICE)).await;
+    assert_eq!((notice.state, shop.checkout(order).await.state), (SagaState::Dead, SagaState::Completed));
+    assert_eq!(notice.progress.memo.notification, Some(NotificationStatus::Failed));
+    shop.assert_clean("nobody told yet").await;
+    shop.notices.fail_with(vec![]);
+    assert_eq!(shop.revive_all().await, 1);
+    shop.rest().await;
+    check(&shop, order, Ending::Stands(PaymentStatus::Captured), "told").await;
+}
+
+#[tokio::test]
+async fn one_cart_is_one_order_until_it_is_undone() {
+    // Pitfall 18: two open checkouts for one cart.
+    let mut shop = Shop::open().await;
+    let cart = shop.cart(&[("cd-1", 1)]).await;
+    let (first, second) = (shop.request(cart, Some("tok_ok")), shop.request(cart, Some("tok_ok")));
+    let answers = holdfast_saga::accept::accept(&*shop.store, &shop.policy, &[first, second]).await;
+    let answers = answers.expect("the store answers");
+    assert!(
+        answers[0].is_ok() && answers[1].as_ref().is_err_and(|r| r.code() == "cart_in_checkout"),
+        "{answers:?}"
+    );
+    shop.rest().await;
+    let third = shop.request(cart, Some("tok_ok"));
+    let answers = holdfast_saga::accept::accept(&*shop.store, &shop.policy, &[third]).await;
+    assert!(answers.expect("the store answers")[0].as_ref().is_err_and(|r| r.code() == "cart_cleared"));
+    shop.assert_clean("one cart").await;
+}

@@ -1,0 +1,400 @@
+//! A small shop: the memory store, a clock of its own, the sandbox provider, a notifier that
+//! remembers, and a driver that runs batches until nothing is due any more.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use holdfast_saga::accept::{self, AcceptPolicy, CheckoutRequest, digest};
+use holdfast_saga::audit::{Audit, Report};
+use holdfast_saga::batch::{Culprits, Done, Engine, Work};
+use holdfast_saga::call::{Call, Outcome};
+use holdfast_saga::command::{self, Answered, Conflict, Verb};
+use holdfast_saga::context::{Notice, NoticeKind, slot};
+use holdfast_saga::definition::Registry;
+use holdfast_saga::flows;
+use holdfast_saga::log::Entry;
+use holdfast_saga::memory::MemoryStore;
+use holdfast_saga::perform::perform;
+use holdfast_saga::ports::{Fault, Notifier, Outside, PaymentProvider, Store};
+use holdfast_saga::rows::{Cart, CartItem, Product, Stock, StockAdjustment};
+use holdfast_saga::saga::Saga;
+use holdfast_saga::signal::{NewSignal, SignalBody};
+use holdfast_saga::view::{OrderView, SagaFilter};
+use holdfast_saga::world::{Footprint, World, Writes};
+use holdfast_sandbox::{MemorySandbox, SandboxControl};
+use holdfast_shared::{
+    Actor, Address, CartId, CartStatus, Clock, Contact, Currency, Ids, ManualClock, Money, OrderId,
+    PaymentMethod, Queue, SagaId, SagaState, SeededIds, Sku, StepKey, Time,
+};
+
+/// Longer than any call: half of it is the longest call timeout.
+pub(crate) const LEASE: Duration = Duration::from_secs(30);
+/// A loop that has not come to rest by now never will.
+const ROUNDS_MAX: usize = 2_000;
+
+/// The instant every test begins at.
+pub(crate) fn noon() -> Time {
+    Time::from_micros(1_700_000_000_000_000)
+}
+
+/// All four pools, in order.
+pub(crate) const QUEUES: [Queue; 4] =
+    [Queue::Checkout, Queue::Compensation, Queue::PaymentEvents, Queue::Notifications];
+
+/// A notifier that remembers what it sent, and fails when told to.
+#[derive(Debug, Default)]
+pub(crate) struct Notices {
+    sent: Mutex<Vec<(SagaId, NoticeKind)>>,
+    faults: Mutex<Vec<Fault>>,
+}
+
+impl Notices {
+    /// What was sent, in order.
+    pub(crate) fn sent(&self) -> Vec<(SagaId, NoticeKind)> {
+        self.sent.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The next sends fail with these, the last one first.
+    pub(crate) fn fail_with(&self, faults: Vec<Fault>) {
+        *self.faults.lock().unwrap_or_else(PoisonError::into_inner) = faults;
+    }
+}
+
+#[async_trait]
+impl Notifier for Notices {
+    async fn send(&self, id: SagaId, notice: &Notice) -> Result<(), Fault> {
+        if let Some(fault) = self.faults.lock().unwrap_or_else(PoisonError::into_inner).pop() {
+            return Err(fault);
+        }
+        self.sent.lock().unwrap_or_else(PoisonError::into_inner).push((id, notice.notice));
+        Ok(())
+    }
+}
+
+/// What the shop is made of. Tests that break a rule swap a part.
+pub(crate) struct Parts {
+    pub(crate) clock: Arc<ManualClock>,
+    pub(crate) memory: MemoryStore,
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) sandbox: Arc<MemorySandbox>,
+    pub(crate) outside: Outside,
+    pub(crate) notices: Arc<Notices>,
+    pub(crate) registry: Registry,
+}
+
+impl Parts {
+    /// An honest shop under a clear sky.
+    pub(crate) fn honest() -> Self {
+        let clock = Arc::new(ManualClock::new(noon()));
+        let memory = MemoryStore::new(Arc::clone(&clock) as Arc<dyn Clock>);
+        let sandbox = Arc::new(MemorySandbox::new(Arc::clone(&clock) as Arc<dyn Clock>));
+        let notices = Arc::new(Notices::default());
+        let payments = Arc::clone(&sandbox) as Arc<dyn PaymentProvider>;
+        let notifier = Arc::clone(&notices) as Arc<dyn Notifier>;
+        Self {
+            store: Arc::new(memory.clone()),
+            outside: Outside { payments, notifier },
+            clock,
+            memory,
+            sandbox,
+            notices,
+            registry: flows::REGISTRY,
+        }
+    }
+}
+
+/// The shop.
+pub(crate) struct Shop {
+    pub(crate) clock: Arc<ManualClock>,
+    pub(crate) memory: MemoryStore,
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) sandbox: Arc<MemorySandbox>,
+    pub(crate) notices: Arc<Notices>,
+    pub(crate) outside: Outside,
+    pub(crate) registry: Registry,
+    pub(crate) policy: AcceptPolicy,
+    pub(crate) culprits: Culprits,
+    ids: SeededIds,
+    requests: u32,
+}
+
+impl Shop {
+    /// A shop of these parts, with ten of `cd-1` and of `cd-2` on the shelf.
+    pub(crate) async fn of(parts: Parts) -> Self {
+        let Parts { clock, memory, store, sandbox, outside, notices, registry } = parts;
+        let policy = AcceptPolicy { hint_ahead: Duration::ZERO, ..AcceptPolicy::new("sandbox") };
+        let mut shop = Self {
+            outside,
+            clock,
+            memory,
+            store,
+            sandbox,
+            notices,
+            registry,
+            policy,
+            culprits: Culprits::default(),
+            ids: SeededIds::new(1),
+            requests: 0,
+        };
+        shop.stock("cd-1", 10).await;
+        shop.stock("cd-2", 10).await;
+        shop
+    }
+
+    /// An honest one.
+    pub(crate) async fn open() -> Self {
+        Self::of(Parts::honest()).await
+    }
+
+    /// Puts `pieces` of a product on the shelf, at 10.00 EUR each.
+    pub(crate) async fn stock(&mut self, name: &str, pieces: i64) {
+        let sku = sku(name);
+        let mut tx = self.memory.begin().await.expect("memory opens");
+        let mut world = World::default();
+        tx.load(&Footprint { stock: vec![sku.clone()], ..Footprint::default() }, &mut world)
+            .await
+            .expect("loads");
+        let before = world.stock.get(&sku).copied().unwrap_or_default();
+        let mut writes = Writes { at: world.now, ..Writes::default() };
+        writes.stock.insert(sku.clone(), Stock { on_hand: before.on_hand + pieces, ..before });
+        writes.adjustments.push(StockAdjustment {
+            sku: sku.clone(),
+            delta: pieces,
+            reason: "delivery".to_owned(),
+            actor: "test".to_owned(),
+            at: world.now,
+        });
+        let price = Money::new(1_000, Currency::EUR);
+        let product = Product { sku: sku.clone(), name: name.to_owned(), price, active: true };
+        writes.put_products.insert(sku, product);
+        tx.save(&writes).await.expect("stock is saved");
+    }
+
+    /// A guest's cart with these items.
+    pub(crate) async fn cart(&mut self, items: &[(&str, u32)]) -> CartId {
+        let now = self.clock.now();
+        let id = self.ids.cart(now);
+        let items = items.iter().map(|(name, quantity)| CartItem { sku: sku(name), quantity: *quantity });
+        let cart = Cart {
+            id,
+            owner: None,
+            status: CartStatus::Open,
+            order: None,
+            items: items.collect(),
+            updated_at: now,
+        };
+        let mut writes = Writes { at: now, ..Writes::default() };
+        writes.put_carts.insert(id, cart);
+        self.memory.begin().await.expect("memory opens").save(&writes).await.expect("cart is saved");
+        id
+    }
+
+    /// A request for `cart`, by card with `token` or, without one, cash on delivery.
+    pub(crate) fn request(&mut self, cart: CartId, token: Option<&str>) -> CheckoutRequest {
+        self.requests += 1;
+        let key = self.requests.to_string();
+        CheckoutRequest {
+            key: digest(&["guest", &key]),
+            body: digest(&[&cart.to_string(), token.unwrap_or("cod")]),
+            cart,
+            customer: None,
+            method: if token.is_some() { PaymentMethod::Card } else { PaymentMethod::Cod },
+            token: token.map(str::to_owned),
+            contact: Contact { email: "buyer@example.org".to_owned(), phone: None },
+            shipping_address: Address {
+                name: "A. Buyer".to_owned(),
+                line1: "Way 1".to_owned(),
+                line2: None,
+                city: "Town".to_owned(),
+                region: None,
+                postal_code: "1".to_owned(),
+                country: "DE".to_owned(),
+            },
+            expected_total: None,
+            notes: None,
+        }
+    }
+
+    /// An accepted order for these items.
+    pub(crate) async fn order_of(&mut self, items: &[(&str, u32)], token: Option<&str>) -> OrderId {
+        let cart = self.cart(items).await;
+        let request = self.request(cart, token);
+        let answers =
+            accept::accept(&*self.store, &self.policy, &[request]).await.expect("the store answers");
+        answers[0].as_ref().expect("the checkout is accepted").order
+    }
+
+    /// An accepted order for two of `cd-1` and one of `cd-2`, paid with `token`: 30.00 EUR.
+    pub(crate) async fn card(&mut self, token: &str) -> OrderId {
+        self.order_of(&[("cd-1", 2), ("cd-2", 1)], Some(token)).await
+    }
+
+    /// The same, cash on delivery.
+    pub(crate) async fn cod(&mut self) -> OrderId {
+        self.order_of(&[("cd-1", 2), ("cd-2", 1)], None).await
+    }
+
+    pub(crate) fn engine(&self, worker: &str) -> Engine {
+        Engine {
+            store: Arc::clone(&self.store),
+            registry: self.registry,
+            worker: worker.to_owned(),
+            lease: LEASE,
+            queues: QUEUES.to_vec(),
+        }
+    }
+
+    /// One batch of everything due, with these outcomes; it is expected to be committed.
+    pub(crate) async fn batch(&self, outcomes: Vec<Outcome>) -> Done {
+        self.batch_of(work(outcomes)).await
+    }
+
+    /// One batch; it is expected to be committed at once.
+    pub(crate) async fn batch_of(&self, work: Work) -> Done {
+        let mut ran = self.engine("w1").run(work, &self.culprits).await;
+        assert!(ran.error.is_none() && ran.undone.is_empty(), "{ran:?}");
+        assert_eq!(ran.done.len(), 1, "{ran:?}");
+        ran.done.remove(0)
+    }
+
+    /// Carries a call out.
+    pub(crate) async fn perform(&self, call: &Call) -> Outcome {
+        call.outcome(perform(call, &self.outside).await)
+    }
+
+    /// Runs batches, and moves the clock to whatever is due next, until nothing is. Returns what was logged.
+    pub(crate) async fn rest(&self) -> Vec<Entry> {
+        let mut outcomes = Vec::new();
+        let mut entries = Vec::new();
+        for _ in 0..ROUNDS_MAX {
+            let given = outcomes.len();
+            let done = self.batch(std::mem::take(&mut outcomes)).await;
+            for call in &done.calls {
+                outcomes.push(self.perform(call).await);
+            }
+            let is_idle = done.moved.is_empty() && given == 0 && outcomes.is_empty();
+            entries.extend(done.moved.into_iter().flat_map(|moved| moved.entries));
+            if is_idle {
+                match self.next_due().await {
+                    Some(at) => self.clock.set(at),
+                    None => return entries,
+                }
+            }
+        }
+        panic!("the shop does not come to rest: {:#?}", self.sagas().await);
+    }
+
+    /// When something is due next, leases and all.
+    pub(crate) async fn next_due(&self) -> Option<Time> {
+        let due = |saga: &Saga| saga.wake_at.map(|at| at.max(saga.leased_until.unwrap_or(at)));
+        self.sagas().await.iter().filter_map(due).min()
+    }
+
+    /// All sagas, newest first.
+    pub(crate) async fn sagas(&self) -> Vec<Saga> {
+        let filter = SagaFilter { limit: u32::MAX, ..SagaFilter::default() };
+        self.memory.sagas(&filter).await.expect("memory reads")
+    }
+
+    pub(crate) async fn saga(&self, id: SagaId) -> Saga {
+        self.memory.saga(id).await.expect("memory reads").expect("the saga exists")
+    }
+
+    pub(crate) async fn checkout(&self, order: OrderId) -> Saga {
+        self.saga(order.saga(slot::CHECKOUT)).await
+    }
+
+    pub(crate) async fn view(&self, order: OrderId) -> OrderView {
+        self.memory.order(order).await.expect("memory reads").expect("the order exists")
+    }
+
+    /// What the histories of all sagas of `order` say, saga by saga.
+    pub(crate) async fn history(&self, order: OrderId) -> Vec<Entry> {
+        let mut entries = Vec::new();
+        for saga in self.memory.sagas_of(order).await.expect("memory reads") {
+            let rows = self.memory.log(saga.id).await.expect("memory reads");
+            entries.extend(rows.into_iter().flat_map(|row| row.entries));
+        }
+        entries
+    }
+
+    pub(crate) async fn level(&self, name: &str) -> (i64, i64) {
+        let levels = self.memory.stock(Some(&sku(name)), 1).await.expect("memory reads");
+        levels.first().map_or((0, 0), |(_, stock)| (stock.on_hand, stock.reserved))
+    }
+
+    /// Asks `verb`, as an answer to be looked at.
+    pub(crate) async fn ask(&self, order: OrderId, verb: Verb, by: &Actor) -> Result<Answered, Conflict> {
+        command::ask(&*self.store, order, verb, by).await.expect("the store answers")
+    }
+
+    /// Asks `verb` and expects a promise.
+    pub(crate) async fn accepted(&self, order: OrderId, verb: Verb, by: &Actor) {
+        let answer = self.ask(order, verb, by).await;
+        assert!(matches!(answer, Ok(Answered::Accepted(_))), "{answer:?}");
+    }
+
+    /// Puts a signal into an inbox past all commands.
+    pub(crate) async fn signal(&self, saga: SagaId, dedupe: &str, body: SignalBody) {
+        let now = self.clock.now();
+        let signals = vec![NewSignal { saga, dedupe: dedupe.to_owned(), body }];
+        let writes = Writes { at: now, signals, ..Writes::default() };
+        self.memory.begin().await.expect("memory opens").save(&writes).await.expect("the signal is saved");
+    }
+
+    /// The provider reports on a charge.
+    pub(crate) async fn event(&self, charge: &StepKey, id: &str) -> Result<Answered, Conflict> {
+        command::payment_event(&*self.store, charge, id).await.expect("the store answers")
+    }
+
+    /// An operator sees to it that every dead saga can go on, and retries it. Returns how many there were.
+    pub(crate) async fn revive_all(&self) -> usize {
+        let dead: Vec<_> =
+            self.sagas().await.into_iter().filter(|saga| saga.state == SagaState::Dead).collect();
+        for line in self.statement().await {
+            // A charge that holds no money has no refunds to allow.
+            let _ = self.sandbox.allow_refunds(&line.charge).await;
+        }
+        for saga in &dead {
+            let answer = command::retry(&*self.store, saga.id, &operator()).await.expect("the store answers");
+            assert!(answer.is_ok(), "{answer:?}");
+        }
+        dead.len()
+    }
+
+    pub(crate) async fn statement(&self) -> Vec<holdfast_saga::ports::StatementLine> {
+        self.sandbox.statement().await.expect("the sandbox answers").expect("the sandbox keeps books")
+    }
+
+    /// Every promise, recomputed, against the provider's own books.
+    pub(crate) async fn audit(&self) -> Report {
+        let mut audit = Audit::new();
+        self.memory.facts(&mut |fact| audit.see(fact)).await.expect("memory reads");
+        audit.finish(Some(&self.statement().await))
+    }
+
+    pub(crate) async fn assert_clean(&self, context: &str) {
+        let report = self.audit().await;
+        assert!(report.is_clean(), "{context}: {:#?}", report.violations);
+    }
+}
+
+/// Everything due, with these outcomes and slots to spare.
+pub(crate) fn work(outcomes: Vec<Outcome>) -> Work {
+    let slots: BTreeMap<Queue, usize> = QUEUES.iter().map(|queue| (*queue, 256)).collect();
+    Work { outcomes, hints: Vec::new(), due_max: 512, slots }
+}
+
+pub(crate) fn sku(name: &str) -> Sku {
+    name.parse().expect("a test's SKU is one")
+}
+
+pub(crate) fn admin() -> Actor {
+    Actor::Admin("ada".to_owned())
+}
+
+pub(crate) fn operator() -> Actor {
+    Actor::Operator("ole".to_owned())
+}

@@ -1,0 +1,133 @@
+//! Ten thousand random histories, each of them judged. A failure prints its seed.
+//!
+//! `HOLDFAST_SIM_SEED=n` plays one history and prints it; `HOLDFAST_SIM_HISTORIES=n` sets how many.
+
+use std::env;
+use std::thread;
+
+use crate::history::{Rules, Told, play};
+
+/// Enough to meet every pair of mishaps many times, and over in well under two minutes.
+const HISTORIES: u64 = 10_000;
+/// Histories share nothing, so they run beside each other.
+const THREADS: u64 = 2;
+
+/// Plays histories on this thread.
+pub(crate) fn play_all(
+    seeds: impl Iterator<Item = u64>,
+    rules: &Rules,
+) -> Result<(usize, usize), (u64, Told)> {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime starts");
+    let mut orders = (0, 0);
+    for seed in seeds {
+        let told = runtime.block_on(play(seed, rules, false));
+        if !told.wrong.is_empty() {
+            return Err((seed, runtime.block_on(play(seed, rules, true))));
+        }
+        orders = (orders.0 + told.orders.0, orders.1 + told.orders.1);
+    }
+    Ok(orders)
+}
+
+fn number(name: &str) -> Option<u64> {
+    env::var(name).ok()?.parse().ok()
+}
+
+#[test]
+fn no_history_breaks_a_promise() {
+    if let Some(seed) = number("HOLDFAST_SIM_SEED") {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime starts");
+        let told = runtime.block_on(play(seed, &Rules::honest(), true));
+        assert!(told.wrong.is_empty(), "seed {seed}:\n{}\n{:#?}", told.log.join("\n"), told.wrong);
+        return;
+    }
+    let histories = number("HOLDFAST_SIM_HISTORIES").unwrap_or(HISTORIES);
+    let played = thread::scope(|scope| {
+        let parts: Vec<_> = (0..THREADS)
+            .map(|part| {
+                scope.spawn(move || play_all((part..histories).step_by(THREADS as usize), &Rules::honest()))
+            })
+            .collect();
+        parts.into_iter().map(|part| part.join().expect("no history panics")).collect::<Vec<_>>()
+    });
+    let mut orders = (0, 0);
+    for part in played {
+        match part {
+            Ok((accepted, standing)) => orders = (orders.0 + accepted, orders.1 + standing),
+            Err((seed, told)) => {
+                panic!("HOLDFAST_SIM_SEED={seed} reruns this:\n{}\n{:#?}", told.log.join("\n"), told.wrong)
+            }
+        }
+    }
+    // A simulation in which nothing happens proves nothing.
+    let (accepted, standing) = orders;
+    assert!(
+        standing * 10 > accepted && standing * 10 < accepted * 9,
+        "{standing} of {accepted} orders stand"
+    );
+}
+
+#[test]
+fn the_same_seed_tells_the_same_story() {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime starts");
+    for seed in 0..50 {
+        let first = runtime.block_on(play(seed, &Rules::honest(), true));
+        let second = runtime.block_on(play(seed, &Rules::honest(), true));
+        assert!(first.log.len() > 10, "seed {seed}");
+        assert_eq!(first.log, second.log, "seed {seed}");
+    }
+}
+
+/// A simulation in which something never happens proves nothing about it.
+#[test]
+fn the_histories_meet_everything_that_can_be_met() {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime starts");
+    let mut unmet = vec![
+        "Did(",
+        "Refused {",
+        "Started {",
+        "ask: true",
+        "Succeeded(",
+        "Pending {",
+        "Rejected {",
+        "Failed {",
+        "Unknown {",
+        "NotSent(",
+        "TakenOver {",
+        "RetryAt {",
+        "Waiting {",
+        "confirmed: true",
+        "confirmed: false",
+        "CancelAccepted(",
+        "Ignored(\"payment_event\")",
+        "Ignored(\"late_outcome\")",
+        "Ignored(\"cancel\")",
+        "PaymentEvent,",
+        "Expired(\"confirmation\")",
+        "Expired(\"take_payment\")",
+        "Pivot",
+        "Unwinding(OutOfStock)",
+        "Undid(\"release_stock\")",
+        "Did(\"restock\")",
+        "Spawned {",
+        "LateMoney(",
+        "Dead {",
+        "Revived(",
+        "Completed",
+        "Compensated",
+        "dies after the commit",
+        "dies with",
+        "gives up on",
+        "deadlock",
+        "reset",
+        "replayed: true",
+    ];
+    for seed in 0..2_000 {
+        if unmet.is_empty() {
+            return;
+        }
+        let told = runtime.block_on(play(seed, &Rules::honest(), true));
+        unmet.retain(|sign| !told.log.iter().any(|line| line.contains(sign)));
+    }
+    panic!("never met: {unmet:?}");
+}

@@ -1,0 +1,3 @@
+select key, state, amount_minor, currency, captured_minor, refunded_minor, refunds_refused, reason, keyed_at
+from charges
+order by key

@@ -1,0 +1,4 @@
+select key
+from charges
+where state = 'requires_action'
+order by key

@@ -1,0 +1,130 @@
+//! The sandbox in a file of its own, shared by every process that opens it.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use holdfast_saga::ports::{ChargeState, Fault, PaymentProvider, StatementLine};
+use holdfast_shared::{Clock, Money, StepKey};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::books::Books;
+use crate::writer::{BATCH_MAX, Job, Writer};
+use crate::{KEY_TTL, NAME, Operation, Reply, SandboxControl};
+
+/// One batch in the making while another is being written; more would only hide how busy the disk is.
+const QUEUE_DEPTH: usize = 2 * BATCH_MAX;
+
+/// A provider whose books are a file, safe against the death of any process at any instant.
+///
+/// What it answered is on disk. A call whose future is dropped may still be carried out. Dropping the
+/// sandbox carries out what was asked before, as long as the runtime lives.
+///
+/// `tok_timeout` never answers: its caller must bring the timeout.
+#[derive(Debug)]
+pub struct DurableSandbox {
+    path: PathBuf,
+    key_ttl: Duration,
+    jobs: mpsc::Sender<Job>,
+}
+
+/// The books could not be opened: their folder must exist and be writable, the file must be ours.
+#[derive(Debug, thiserror::Error)]
+#[error("the sandbox provider's books {} cannot be opened: {reason}", path.display())]
+pub struct OpenError {
+    path: PathBuf,
+    reason: String,
+}
+
+impl DurableSandbox {
+    /// Opens the books at `path`, or begins them. Needs a tokio runtime, where its writer then lives.
+    pub async fn open(path: impl AsRef<Path>, clock: Arc<dyn Clock>) -> Result<Self, OpenError> {
+        Self::open_with(path, clock, KEY_TTL).await
+    }
+
+    /// Opens the books, recognising a key for `key_ttl`. All who share them should agree on it.
+    pub async fn open_with(
+        path: impl AsRef<Path>,
+        clock: Arc<dyn Clock>,
+        key_ttl: Duration,
+    ) -> Result<Self, OpenError> {
+        let path = path.as_ref().to_owned();
+        let books = Books::open_to_write(&path)
+            .await
+            .map_err(|error| OpenError { path: path.clone(), reason: error.to_string() })?;
+        let (jobs, queue) = mpsc::channel(QUEUE_DEPTH);
+        tokio::spawn(Writer::new(path.clone(), books, clock, key_ttl).run(queue));
+        Ok(Self { path, key_ttl, jobs })
+    }
+
+    async fn ask(&self, operation: Operation) -> Result<Reply, Fault> {
+        let (answer, answered) = oneshot::channel();
+        let closed = || "the sandbox provider's writer has ended".to_owned();
+        self.jobs.send(Job { operation, answer }).await.map_err(|_| Fault::NotDone(closed()))?;
+        answered.await.map_err(|_| Fault::Unclear(closed()))?
+    }
+
+    /// A connection to read on beside the writer: for what is rare, and long on large books.
+    async fn reader(&self) -> Result<Books, Fault> {
+        Books::open_to_read(&self.path).await.map_err(|error| unreadable(&error))
+    }
+}
+
+fn unreadable(error: &sqlx::Error) -> Fault {
+    Fault::NotDone(format!("the sandbox provider's books cannot be read: {error}"))
+}
+
+#[async_trait]
+impl PaymentProvider for DurableSandbox {
+    fn name(&self) -> &str {
+        NAME
+    }
+
+    fn key_ttl(&self) -> Duration {
+        self.key_ttl
+    }
+
+    async fn charge(&self, key: &StepKey, amount: Money, token: &str) -> Result<ChargeState, Fault> {
+        let charge = Operation::Charge { key: key.clone(), amount, token: token.to_owned() };
+        match self.ask(charge).await? {
+            Reply::AnswerLost => std::future::pending().await,
+            reply @ (Reply::Stands(_) | Reply::NotKnown | Reply::Done | Reply::Refused(_)) => {
+                reply.into_state()
+            }
+        }
+    }
+
+    async fn look_up(&self, charge: &StepKey) -> Result<Option<ChargeState>, Fault> {
+        self.ask(Operation::LookUp { key: charge.clone() }).await?.into_found()
+    }
+
+    async fn void(&self, charge: &StepKey) -> Result<ChargeState, Fault> {
+        self.ask(Operation::Void { key: charge.clone() }).await?.into_state()
+    }
+
+    async fn refund(&self, key: &StepKey, charge: &StepKey, amount_minor: i64) -> Result<(), Fault> {
+        let (key, charge) = (key.clone(), charge.clone());
+        self.ask(Operation::Refund { key, charge, amount_minor }).await?.into_done()
+    }
+
+    async fn statement(&self) -> Result<Option<Vec<StatementLine>>, Fault> {
+        let charges = self.reader().await?.charges().await.map_err(|error| unreadable(&error))?;
+        Ok(Some(charges.iter().filter_map(|(key, charge)| charge.line(key)).collect()))
+    }
+}
+
+#[async_trait]
+impl SandboxControl for DurableSandbox {
+    async fn complete_action(&self, charge: &StepKey, approved: bool) -> Result<ChargeState, Fault> {
+        self.ask(Operation::CompleteAction { key: charge.clone(), approved }).await?.into_state()
+    }
+
+    async fn waiting_actions(&self) -> Result<Vec<StepKey>, Fault> {
+        self.reader().await?.waiting_actions().await.map_err(|error| unreadable(&error))
+    }
+
+    async fn allow_refunds(&self, charge: &StepKey) -> Result<(), Fault> {
+        self.ask(Operation::AllowRefunds { charge: charge.clone() }).await?.into_done()
+    }
+}

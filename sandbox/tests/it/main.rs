@@ -1,0 +1,68 @@
+//! The sandbox provider, in memory and in its file: what it says of one, a test says of both.
+
+mod actions;
+mod file;
+mod keys;
+mod replay;
+mod tokens;
+mod weather;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use holdfast_saga::ports::{ChargeState, StatementLine};
+use holdfast_sandbox::{DurableSandbox, MemorySandbox, SandboxControl};
+use holdfast_shared::{Currency, ManualClock, Money, OrderId, StepKey, Time};
+
+/// Runs `check` on each kind of sandbox, with empty books and a clock of its own.
+async fn on_both(check: impl AsyncFn(&dyn SandboxControl, &ManualClock)) {
+    let clock = clock();
+    check(&MemorySandbox::new(clock.clone()), &clock).await;
+    let (folder, clock) = (folder(), self::clock());
+    check(&opened(&folder, &clock).await, &clock).await;
+}
+
+fn folder() -> tempfile::TempDir {
+    tempfile::tempdir().expect("a temporary folder")
+}
+
+async fn opened(folder: &tempfile::TempDir, clock: &Arc<ManualClock>) -> DurableSandbox {
+    DurableSandbox::open(folder.path().join("sandbox.db"), clock.clone()).await.expect("opens")
+}
+
+fn clock() -> Arc<ManualClock> {
+    Arc::new(ManualClock::new(Time::from_micros(1_700_000_000_000_000)))
+}
+
+/// The key of an order's charge, in its first generation.
+fn charge(order: i64) -> StepKey {
+    StepKey::new(OrderId::new(order).saga(0), "take_payment", 1)
+}
+
+/// The key of an order's refund.
+fn refund(order: i64) -> StepKey {
+    StepKey::new(OrderId::new(order).saga(0), "refund_payment", 1)
+}
+
+const fn eur(amount_minor: i64) -> Money {
+    Money::new(amount_minor, Currency::EUR)
+}
+
+fn captured(key: &StepKey, amount: Money, refunded_minor: i64) -> ChargeState {
+    ChargeState::Captured { amount, refunded_minor, provider_ref: format!("sbx_{key}") }
+}
+
+fn declined(reason: &str) -> ChargeState {
+    ChargeState::Declined { reason: reason.to_owned() }
+}
+
+fn line(charge: &StepKey, captured_minor: i64, refunded_minor: i64) -> StatementLine {
+    StatementLine { charge: charge.clone(), currency: Currency::EUR, captured_minor, refunded_minor }
+}
+
+async fn statement(sandbox: &dyn SandboxControl) -> Vec<StatementLine> {
+    sandbox.statement().await.expect("readable").expect("kept")
+}
+
+/// Long enough for an answer that comes, short enough to wait for one that does not.
+const NO_ANSWER: Duration = Duration::from_millis(500);

@@ -1,0 +1,327 @@
+//! Typed ids: a mix-up of two kinds does not compile.
+//!
+//! Inside, an order is a small number: half the index and a tenth less WAL than a UUID key. Its
+//! public id is a `UUIDv7` computed from the number and the instant of acceptance, so nothing is
+//! stored twice. The sagas of an order are numbered within it: saga `1042.0` is the checkout of
+//! order 1042, `1042.1` its confirmation notice. A child's id therefore follows from its parent,
+//! and all sagas of an order lie side by side in the primary key.
+
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Mutex;
+
+use rand::{Rng, SeedableRng, rngs::StdRng};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::Time;
+
+/// Sagas per order: the low bits of a saga id.
+const SLOT_BITS: u32 = 8;
+/// A `UUIDv7` has 62 free bits at its end.
+const LOW_62: u64 = (1 << 62) - 1;
+/// Odd, so multiplication modulo 2^62 can be undone; spreads neighbouring numbers apart.
+const SPREAD: u64 = 0x1E37_79B9_7F4A_7C15;
+
+/// Text that should be an id but is none.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{text:?} is not {expected}")]
+pub struct InvalidId {
+    text: String,
+    expected: &'static str,
+}
+
+impl InvalidId {
+    fn new(text: &str, expected: &'static str) -> Self {
+        Self { text: text.chars().take(80).collect(), expected }
+    }
+}
+
+/// An order's number: positive, given out by the database, never reused; gaps are normal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct OrderId(i64);
+
+impl OrderId {
+    /// Wraps a number that came out of the database. It is positive and leaves room for the slots.
+    pub const fn new(number: i64) -> Self {
+        debug_assert!(number > 0 && number < (1 << (62 - SLOT_BITS)));
+        Self(number)
+    }
+
+    /// The number itself.
+    pub const fn number(self) -> i64 {
+        self.0
+    }
+
+    /// The saga in `slot` of this order.
+    pub const fn saga(self, slot: u8) -> SagaId {
+        SagaId((self.0 << SLOT_BITS) | slot as i64)
+    }
+
+    /// The id the world outside sees. `accepted_at` is the order's instant of acceptance.
+    pub fn public(self, accepted_at: Time) -> Uuid {
+        let millis = accepted_at.as_millis().cast_unsigned() & ((1 << 48) - 1);
+        let spread = self.0.cast_unsigned().wrapping_mul(SPREAD) & LOW_62;
+        let high = (millis << 16) | (0x7 << 12) | (spread >> 50);
+        Uuid::from_u64_pair(high, (0b10 << 62) | spread)
+    }
+
+    /// The number behind a public id, unproven: the caller compares [`Self::public`] of the order it
+    /// finds with what it was given, so that a made-up id finds nothing.
+    pub fn from_public(public: Uuid) -> Option<Self> {
+        let (_, low) = public.as_u64_pair();
+        let number = (low & LOW_62).wrapping_mul(spread_inverse()) & LOW_62;
+        let number = i64::try_from(number).ok()?;
+        (number > 0 && number < (1 << (62 - SLOT_BITS))).then_some(Self(number))
+    }
+}
+
+/// The multiplicative inverse of [`SPREAD`] modulo 2^64 (hence also modulo 2^62), by Newton's method.
+const fn spread_inverse() -> u64 {
+    let mut inverse = SPREAD;
+    let mut round = 0;
+    while round < 6 {
+        inverse = inverse.wrapping_mul(2u64.wrapping_sub(SPREAD.wrapping_mul(inverse)));
+        round += 1;
+    }
+    inverse
+}
+
+impl fmt::Display for OrderId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl FromStr for OrderId {
+    type Err = InvalidId;
+
+    fn from_str(text: &str) -> Result<Self, InvalidId> {
+        match text.parse::<i64>() {
+            Ok(number) if number > 0 && number < (1 << (62 - SLOT_BITS)) => Ok(Self(number)),
+            Ok(_) | Err(_) => Err(InvalidId::new(text, "an order number such as 1042")),
+        }
+    }
+}
+
+/// A saga: the order it serves and its slot there. Written `1042.0`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SagaId(i64);
+
+impl SagaId {
+    /// Wraps a key that came out of the database.
+    pub const fn from_key(key: i64) -> Self {
+        Self(key)
+    }
+
+    /// The database's key.
+    pub const fn key(self) -> i64 {
+        self.0
+    }
+
+    /// The order this saga serves.
+    pub const fn order(self) -> OrderId {
+        OrderId(self.0 >> SLOT_BITS)
+    }
+
+    /// Its place among the order's sagas.
+    pub const fn slot(self) -> u8 {
+        self.0.to_le_bytes()[0]
+    }
+}
+
+impl fmt::Display for SagaId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.order(), self.slot())
+    }
+}
+
+impl FromStr for SagaId {
+    type Err = InvalidId;
+
+    fn from_str(text: &str) -> Result<Self, InvalidId> {
+        let invalid = || InvalidId::new(text, "a saga id such as 1042.0");
+        let (order, slot) = text.split_once('.').ok_or_else(invalid)?;
+        let order: OrderId = order.parse().map_err(|_| invalid())?;
+        Ok(order.saga(slot.parse().map_err(|_| invalid())?))
+    }
+}
+
+impl Serialize for SagaId {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for SagaId {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+/// A cart: unguessable, because for a guest knowing it is the right to use it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct CartId(pub Uuid);
+
+impl fmt::Display for CartId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// The stable key of a call to the outside: (saga, step, generation).
+///
+/// The same call repeated carries the same key, so the other side can refuse to do it twice. The
+/// generation rises only in a commit that records proof that the last one moved nothing.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct StepKey(String);
+
+impl StepKey {
+    /// The key of `generation` of `step` in `saga`.
+    pub fn new(saga: SagaId, step: &str, generation: u32) -> Self {
+        Self(format!("{saga}:{step}:{generation}"))
+    }
+
+    /// A key read back from where it was stored.
+    pub fn from_stored(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// The key as the provider sees it.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether this is `latest` or an earlier generation of it.
+    pub fn is_up_to(&self, latest: &Self) -> bool {
+        let parts = |key: &Self| {
+            let (step, generation) = key.0.rsplit_once(':')?;
+            Some((step.to_owned(), generation.parse::<u32>().ok()?))
+        };
+        match (parts(self), parts(latest)) {
+            (Some((step, generation)), Some((latest_step, latest))) => {
+                step == latest_step && (1..=latest).contains(&generation)
+            }
+            (None, _) | (_, None) => false,
+        }
+    }
+
+    /// The order this key belongs to, if it was made here.
+    pub fn order(&self) -> Option<OrderId> {
+        Some(self.0.split(':').next()?.parse::<SagaId>().ok()?.order())
+    }
+}
+
+impl fmt::Display for StepKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Where ids that nobody may guess come from.
+pub trait Ids: Send + Sync + fmt::Debug {
+    /// A fresh cart id, no other call returns it again.
+    fn cart(&self, now: Time) -> CartId;
+}
+
+/// Random ids from the operating system.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SystemIds;
+
+impl Ids for SystemIds {
+    fn cart(&self, _now: Time) -> CartId {
+        CartId(Uuid::now_v7())
+    }
+}
+
+/// Repeatable ids for tests, simulations and the demo: the same seed gives the same ids.
+#[derive(Debug)]
+pub struct SeededIds(Mutex<StdRng>);
+
+impl SeededIds {
+    /// Ids that follow from `seed` alone.
+    pub fn new(seed: u64) -> Self {
+        Self(Mutex::new(StdRng::seed_from_u64(seed)))
+    }
+}
+
+impl Ids for SeededIds {
+    fn cart(&self, now: Time) -> CartId {
+        let mut random = [0u8; 10];
+        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner).fill_bytes(&mut random);
+        let millis = u64::try_from(now.as_millis()).unwrap_or(0);
+        CartId(uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_public_id_is_a_uuid_v7_and_leads_back_to_its_order() {
+        let at = Time::from_micros(1_700_000_000_123_456);
+        for number in [1, 2, 1042, 999_999_999, (1 << 54) - 1] {
+            let order = OrderId::new(number);
+            let public = order.public(at);
+            assert_eq!(public.get_version_num(), 7, "{public}");
+            assert_eq!(public.get_variant(), uuid::Variant::RFC4122, "{public}");
+            assert_eq!(OrderId::from_public(public), Some(order), "{public}");
+        }
+    }
+
+    #[test]
+    fn another_instant_gives_another_public_id() {
+        let order = OrderId::new(7);
+        let public = order.public(Time::from_micros(1_000_000));
+        assert_ne!(public, order.public(Time::from_micros(2_000_000)));
+        assert_ne!(public, OrderId::new(8).public(Time::from_micros(1_000_000)));
+    }
+
+    #[test]
+    fn a_saga_id_is_written_as_order_dot_slot() {
+        let saga = OrderId::new(1042).saga(3);
+        assert_eq!(saga.to_string(), "1042.3");
+        assert_eq!("1042.3".parse::<SagaId>(), Ok(saga));
+        assert_eq!((saga.order(), saga.slot()), (OrderId::new(1042), 3));
+        for bad in ["", "1042", "1042.", ".3", "1042.256", "0.0", "-1.0", "a.b"] {
+            assert!(bad.parse::<SagaId>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_step_key_names_its_order() {
+        let key = StepKey::new(OrderId::new(12).saga(0), "take_payment", 1);
+        assert_eq!(key.as_str(), "12.0:take_payment:1");
+        assert_eq!(key.order(), Some(OrderId::new(12)));
+        assert_eq!(StepKey::from_stored("else:1").order(), None);
+    }
+
+    #[test]
+    fn a_step_key_knows_its_earlier_generations() {
+        let latest = StepKey::new(OrderId::new(12).saga(0), "take_payment", 2);
+        for (key, is_up_to) in [
+            ("12.0:take_payment:1", true),
+            ("12.0:take_payment:2", true),
+            ("12.0:take_payment:0", false),
+            ("12.0:take_payment:3", false),
+            ("12.1:take_payment:1", false),
+            ("12.0:refund_payment:1", false),
+            ("take_payment", false),
+            ("12.0:take_payment:x", false),
+        ] {
+            assert_eq!(StepKey::from_stored(key).is_up_to(&latest), is_up_to, "{key}");
+        }
+        assert!(!latest.is_up_to(&StepKey::from_stored("else")));
+    }
+
+    #[test]
+    fn seeded_ids_repeat_and_system_ids_do_not() {
+        let now = Time::from_micros(1);
+        assert_eq!(SeededIds::new(7).cart(now), SeededIds::new(7).cart(now));
+        assert_ne!(SystemIds.cart(now), SystemIds.cart(now));
+    }
+}

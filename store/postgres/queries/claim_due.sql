@@ -1,0 +1,26 @@
+-- one statement for hints and for the sweep; it never waits, what it skips is looked at again
+with hinted as (
+    select * from sagas
+    where id = any($1)
+      and (leased_until is null or leased_until <= $2)
+      and queue = any($3)
+      and queue <> all (array(select queue from queues))
+      and (definition, version) in (select * from unnest($4::text[], $5::integer[]))
+    order by id
+    for no key update skip locked
+), due as (
+    select * from sagas
+    where wake_at <= $2
+      and (leased_until is null or leased_until <= $2)
+      and id <> all ($6)
+      and queue = any($3)
+      and queue <> all (array(select queue from queues))
+      and (definition, version) in (select * from unnest($4::text[], $5::integer[]))
+    order by wake_at
+    limit $7
+    for no key update skip locked
+)
+select id as "id!", definition as "definition!", version as "version!", queue as "queue!", state as "state!",
+       fence as "fence!", leased_until, wake_at, progress::text as "progress!", context::text as "context!",
+       poison, created_at as "created_at!", updated_at as "updated_at!"
+from (select * from hinted union all select * from due) claimed

@@ -1,0 +1,1 @@
+select key, body, order_id from idempotency_keys where key = any($1)

@@ -1,0 +1,1 @@
+select distinct id >> 8 as "order_id!" from sagas where state = 'DEAD' and id >> 8 = any($1)

@@ -1,0 +1,1 @@
+select sku, name, price_minor, currency, active from products where sku = any($1)

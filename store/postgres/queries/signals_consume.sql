@@ -1,0 +1,1 @@
+update signals set consumed_at = $3 where saga_id = any($1) and seq = any($2)

@@ -1,0 +1,8 @@
+-- hinted, due to be claimed, and yet not returned: somebody held the row for a moment
+select id
+from sagas
+where id = any($1)
+  and (leased_until is null or leased_until <= $2)
+  and queue = any($3)
+  and queue <> all (array(select queue from queues))
+  and (definition, version) in (select * from unnest($4::text[], $5::integer[]))

@@ -1,0 +1,170 @@
+//! Rows as the rules know them. Each row is read alone: one that cannot be read never hides the others.
+
+use std::fmt::Display;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use holdfast_saga::ports::StoreError;
+use holdfast_saga::rows::{Order, Payment};
+use holdfast_saga::saga::{DefinitionId, Progress, Saga};
+use holdfast_saga::signal::Signal;
+use holdfast_shared::{CartId, Line, Money, OrderId, SagaId, StepKey};
+use serde::de::DeserializeOwned;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use crate::error::unreadable;
+
+pub(crate) struct SagaRow {
+    pub(crate) id: i64,
+    pub(crate) definition: String,
+    pub(crate) version: i32,
+    pub(crate) queue: String,
+    pub(crate) state: String,
+    pub(crate) fence: i64,
+    pub(crate) leased_until: Option<OffsetDateTime>,
+    pub(crate) wake_at: Option<OffsetDateTime>,
+    pub(crate) progress: String,
+    pub(crate) context: String,
+    pub(crate) poison: Option<String>,
+    pub(crate) created_at: OffsetDateTime,
+    pub(crate) updated_at: OffsetDateTime,
+}
+
+impl SagaRow {
+    /// The saga, or the reason why there is none in this row.
+    pub(crate) fn decode(self) -> Result<Saga, (SagaId, String)> {
+        let id = SagaId::from_key(self.id);
+        let blame = |error: StoreError| (id, error.to_string());
+        let mut progress: Progress = json("progress", &self.progress).map_err(blame)?;
+        if self.poison.is_some() {
+            progress.error = self.poison;
+        }
+        Ok(Saga {
+            id,
+            definition: DefinitionId { name: self.definition, version: self.version },
+            queue: word("queue", &self.queue).map_err(blame)?,
+            state: word("state", &self.state).map_err(blame)?,
+            fence: self.fence,
+            leased_until: self.leased_until.map(Into::into),
+            wake_at: self.wake_at.map(Into::into),
+            progress,
+            context: Arc::new(json("context", &self.context).map_err(blame)?),
+            created_at: self.created_at.into(),
+            updated_at: self.updated_at.into(),
+        })
+    }
+}
+
+pub(crate) struct SignalRow {
+    pub(crate) saga_id: i64,
+    pub(crate) dedupe: String,
+    pub(crate) seq: i64,
+    pub(crate) body: String,
+    pub(crate) created_at: OffsetDateTime,
+}
+
+impl SignalRow {
+    /// The signal, or the saga it was for and why it cannot be read.
+    pub(crate) fn decode(self) -> Result<Signal, (SagaId, String)> {
+        let saga = SagaId::from_key(self.saga_id);
+        let body = json("signal", &self.body).map_err(|error| (saga, error.to_string()))?;
+        Ok(Signal { seq: self.seq, saga, dedupe: self.dedupe, body, created_at: self.created_at.into() })
+    }
+}
+
+pub(crate) struct OrderRow {
+    pub(crate) id: i64,
+    pub(crate) status: String,
+    pub(crate) cancel_reason: Option<String>,
+    pub(crate) method: String,
+    pub(crate) cart_id: Uuid,
+    pub(crate) customer: Option<String>,
+    pub(crate) contact: String,
+    pub(crate) shipping_address: String,
+    pub(crate) notes: Option<String>,
+    pub(crate) total_minor: i64,
+    pub(crate) currency: String,
+    pub(crate) accepted_at: OffsetDateTime,
+    pub(crate) updated_at: OffsetDateTime,
+}
+
+impl OrderRow {
+    pub(crate) fn decode(self, lines: Vec<Line>) -> Result<Order, StoreError> {
+        Ok(Order {
+            id: OrderId::new(self.id),
+            status: word("order status", &self.status)?,
+            cancel_reason: self.cancel_reason.map(|reason| word("cancel reason", &reason)).transpose()?,
+            method: word("payment method", &self.method)?,
+            cart: CartId(self.cart_id),
+            customer: self.customer,
+            contact: json("contact", &self.contact)?,
+            shipping_address: json("address", &self.shipping_address)?,
+            notes: self.notes,
+            lines,
+            total: Money::new(self.total_minor, word("currency", &self.currency)?),
+            accepted_at: self.accepted_at.into(),
+            updated_at: self.updated_at.into(),
+        })
+    }
+}
+
+pub(crate) struct LineRow {
+    pub(crate) order_id: i64,
+    pub(crate) sku: String,
+    pub(crate) quantity: i32,
+    pub(crate) unit_price_minor: i64,
+}
+
+impl LineRow {
+    pub(crate) fn decode(self) -> Result<Line, StoreError> {
+        Ok(Line {
+            sku: word("sku", &self.sku)?,
+            quantity: u32::try_from(self.quantity).map_err(|error| unreadable("quantity", error))?,
+            unit_price_minor: self.unit_price_minor,
+        })
+    }
+}
+
+pub(crate) struct PaymentRow {
+    pub(crate) order_id: i64,
+    pub(crate) provider: String,
+    pub(crate) status: String,
+    pub(crate) amount_minor: i64,
+    pub(crate) currency: String,
+    pub(crate) captured_minor: i64,
+    pub(crate) refunded_minor: i64,
+    pub(crate) charge_key: Option<String>,
+    pub(crate) provider_ref: Option<String>,
+    pub(crate) next_action: Option<String>,
+}
+
+impl PaymentRow {
+    pub(crate) fn decode(self) -> Result<Payment, StoreError> {
+        Ok(Payment {
+            order: OrderId::new(self.order_id),
+            provider: self.provider,
+            status: word("payment status", &self.status)?,
+            amount: Money::new(self.amount_minor, word("currency", &self.currency)?),
+            captured_minor: self.captured_minor,
+            refunded_minor: self.refunded_minor,
+            charge: self.charge_key.map(StepKey::from_stored),
+            provider_ref: self.provider_ref,
+            next_action: self.next_action,
+        })
+    }
+}
+
+/// A word of the vocabulary.
+pub(crate) fn word<T>(what: &str, text: &str) -> Result<T, StoreError>
+where
+    T: FromStr,
+    T::Err: Display,
+{
+    text.parse().map_err(|error| unreadable(&format!("{what} {text:?}"), error))
+}
+
+/// A document.
+pub(crate) fn json<T: DeserializeOwned>(what: &str, text: &str) -> Result<T, StoreError> {
+    serde_json::from_str(text).map_err(|error| unreadable(what, error))
+}

@@ -1,0 +1,147 @@
+//! Holdfast's store on Postgres: the three moves in SQL. It holds no policy.
+
+mod claim;
+mod decode;
+mod error;
+mod facts;
+mod load;
+mod reads;
+mod save;
+mod schema;
+mod tx;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use holdfast_saga::audit::Fact;
+use holdfast_saga::log::LogRow;
+use holdfast_saga::ports::{Store, StoreError, Tx};
+use holdfast_saga::rows::Stock;
+use holdfast_saga::saga::Saga;
+use holdfast_saga::signal::Signal;
+use holdfast_saga::view::{Census, OrderFilter, OrderView, SagaFilter};
+use holdfast_shared::{Clock, OrderId, SagaId, Sku, Time};
+use sqlx::PgPool;
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+
+use crate::error::store_error;
+
+/// What every connection is told before it is used (E2): a worker that is stopped inside a
+/// transaction costs the others seconds, not the shop.
+const SESSION: [(&str, &str); 6] = [
+    ("lock_timeout", "1s"),
+    ("statement_timeout", "10s"),
+    ("idle_in_transaction_session_timeout", "5s"),
+    ("tcp_keepalives_idle", "5"),
+    ("tcp_keepalives_interval", "2"),
+    ("tcp_keepalives_count", "3"),
+];
+
+/// Where "now" comes from.
+#[derive(Debug, Clone)]
+enum Present {
+    /// The database's own clock, so that all replicas agree (E14).
+    Database,
+    /// A clock that a test owns.
+    Owned(Arc<dyn Clock>),
+}
+
+/// The store. Clones share the connections.
+#[derive(Debug, Clone)]
+pub struct PostgresStore {
+    pool: PgPool,
+    present: Present,
+}
+
+impl PostgresStore {
+    /// Connects to `url`, with at most `connections_max` connections. Few are faster: batches share commits.
+    pub async fn connect(url: &str, connections_max: u32) -> Result<Self, StoreError> {
+        let options: PgConnectOptions = url
+            .parse()
+            .map_err(|error| StoreError::Refused(format!("DATABASE_URL is not a Postgres URL: {error}")))?;
+        let options = options.application_name("holdfast").options(SESSION);
+        let pool = PgPoolOptions::new()
+            .max_connections(connections_max)
+            .acquire_timeout(Duration::from_secs(5))
+            // A ping before every use costs a round trip each; a broken connection shows itself at `begin`.
+            .test_before_acquire(false)
+            .connect_with(options)
+            .await
+            .map_err(store_error)?;
+        Ok(Self { pool, present: Present::Database })
+    }
+
+    /// The same store with a clock that the caller owns: for tests, which move time instead of sleeping.
+    #[must_use]
+    pub fn with_clock(self, clock: Arc<dyn Clock>) -> Self {
+        Self { present: Present::Owned(clock), ..self }
+    }
+
+    /// Applies the migrations that are missing and returns them. Running it twice changes nothing.
+    pub async fn migrate(&self) -> Result<Vec<(i64, String)>, StoreError> {
+        schema::migrate(&self.pool).await
+    }
+
+    /// Refuses a database whose schema does not fit this binary, with what to do about it.
+    pub async fn check_schema(&self) -> Result<(), StoreError> {
+        schema::check(&self.pool).await
+    }
+
+    /// The connections, for benchmarks that write their baseline on the same schema.
+    pub const fn pool(&self) -> &PgPool {
+        &self.pool
+    }
+}
+
+#[async_trait]
+impl Store for PostgresStore {
+    async fn begin(&self) -> Result<Box<dyn Tx>, StoreError> {
+        Ok(Box::new(tx::PostgresTx::begin(&self.pool, &self.present).await?))
+    }
+
+    async fn order(&self, id: OrderId) -> Result<Option<OrderView>, StoreError> {
+        Ok(reads::views(&self.pool, &[id.number()]).await?.pop())
+    }
+
+    async fn orders(&self, filter: &OrderFilter) -> Result<Vec<OrderView>, StoreError> {
+        reads::orders(&self.pool, filter).await
+    }
+
+    async fn saga(&self, id: SagaId) -> Result<Option<Saga>, StoreError> {
+        Ok(reads::sagas_between(&self.pool, id, id).await?.pop())
+    }
+
+    async fn sagas_of(&self, order: OrderId) -> Result<Vec<Saga>, StoreError> {
+        reads::sagas_between(&self.pool, order.saga(0), order.saga(u8::MAX)).await
+    }
+
+    async fn sagas(&self, filter: &SagaFilter) -> Result<Vec<Saga>, StoreError> {
+        reads::sagas(&self.pool, filter).await
+    }
+
+    async fn log(&self, saga: SagaId) -> Result<Vec<LogRow>, StoreError> {
+        reads::log(&self.pool, saga).await
+    }
+
+    async fn inbox(&self, saga: SagaId) -> Result<Vec<Signal>, StoreError> {
+        reads::inbox(&self.pool, saga).await
+    }
+
+    async fn stock(&self, sku: Option<&Sku>, limit: u32) -> Result<Vec<(Sku, Stock)>, StoreError> {
+        reads::stock(&self.pool, sku, limit).await
+    }
+
+    async fn census(&self) -> Result<Vec<Census>, StoreError> {
+        reads::census(&self.pool).await
+    }
+
+    async fn facts(&self, visit: &mut (dyn FnMut(Fact) + Send)) -> Result<(), StoreError> {
+        facts::visit(&self.pool, visit).await
+    }
+
+    async fn prune(&self, before: Time, limit: u32) -> Result<u64, StoreError> {
+        let now = tx::now(&self.pool, &self.present).await?;
+        reads::prune(&self.pool, now, before, limit).await
+    }
+}

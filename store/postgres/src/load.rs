@@ -1,0 +1,165 @@
+//! Locking and reading everything that is no saga of the batch, in the one order of E4.
+
+use std::collections::BTreeMap;
+
+use holdfast_saga::ports::StoreError;
+use holdfast_saga::rows::{Cart, KeyClaim, Product, Stock};
+use holdfast_saga::world::{Footprint, World};
+use holdfast_shared::{CartId, Line, Money, OrderId, Sku, Time};
+use sqlx::{PgConnection, PgExecutor};
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use crate::claim;
+use crate::decode::{LineRow, OrderRow, PaymentRow, json, word};
+use crate::error::{store_error, unreadable};
+
+pub(crate) async fn load(
+    tx: &mut PgConnection,
+    footprint: &Footprint,
+    now: Time,
+    world: &mut World,
+) -> Result<(), StoreError> {
+    world.now = now;
+    if !footprint.keys.is_empty() {
+        keys(tx, &footprint.keys, now, world).await?;
+    }
+    if !footprint.sagas.is_empty() {
+        sagas(tx, footprint, world).await?;
+    }
+    if !footprint.orders.is_empty() {
+        orders(tx, &footprint.orders, world).await?;
+    }
+    if !footprint.payments.is_empty() {
+        let ids: Vec<i64> = footprint.payments.iter().map(|id| id.number()).collect();
+        let rows = sqlx::query_file_as!(PaymentRow, "queries/payments_lock.sql", &ids)
+            .fetch_all(&mut *tx)
+            .await
+            .map_err(store_error)?;
+        for row in rows {
+            let payment = row.decode()?;
+            world.payments.insert(payment.order, payment);
+        }
+    }
+    if !footprint.carts.is_empty() {
+        carts(tx, &footprint.carts, world).await?;
+    }
+    if !footprint.products.is_empty() {
+        products(tx, &footprint.products, world).await?;
+    }
+    if !footprint.stock.is_empty() {
+        let skus = names(&footprint.stock);
+        let rows = sqlx::query_file!("queries/stock_lock.sql", &skus)
+            .fetch_all(&mut *tx)
+            .await
+            .map_err(store_error)?;
+        for row in rows {
+            let level = Stock { on_hand: row.on_hand, reserved: row.reserved };
+            world.stock.insert(word("sku", &row.sku)?, level);
+        }
+    }
+    Ok(())
+}
+
+async fn keys(
+    tx: &mut PgConnection,
+    asked: &[(Uuid, Uuid)],
+    now: Time,
+    world: &mut World,
+) -> Result<(), StoreError> {
+    let (keys, bodies): (Vec<Uuid>, Vec<Uuid>) = asked.iter().copied().unzip();
+    let claimed = sqlx::query_file!("queries/keys_claim.sql", &keys, &bodies, OffsetDateTime::from(now))
+        .fetch_all(&mut *tx)
+        .await
+        .map_err(store_error)?;
+    world.claimed.extend(claimed.into_iter().map(|row| (row.key, OrderId::new(row.order_id))));
+    let taken: Vec<Uuid> = keys.into_iter().filter(|key| !world.claimed.contains_key(key)).collect();
+    if taken.is_empty() {
+        return Ok(());
+    }
+    let rows =
+        sqlx::query_file!("queries/keys_taken.sql", &taken).fetch_all(&mut *tx).await.map_err(store_error)?;
+    for row in rows {
+        let claim = KeyClaim { key: row.key, body: row.body, order: OrderId::new(row.order_id) };
+        world.taken.insert(row.key, claim);
+    }
+    Ok(())
+}
+
+async fn sagas(tx: &mut PgConnection, footprint: &Footprint, world: &mut World) -> Result<(), StoreError> {
+    let ids: Vec<i64> = footprint.sagas.iter().map(|id| id.key()).collect();
+    let mut sagas = Vec::with_capacity(ids.len());
+    for row in claim::lock(tx, &ids).await? {
+        sagas.push(row.decode().map_err(|(id, reason)| unreadable(&format!("saga {id}"), reason))?);
+    }
+    let (sagas, blamed) = claim::with_signals(tx, sagas).await?;
+    if let Some((id, reason)) = blamed.into_iter().next() {
+        return Err(unreadable(&format!("a signal of saga {id}"), reason));
+    }
+    world.sagas.extend(sagas.into_iter().map(|(saga, inbox)| (saga.id, (saga, inbox))));
+    Ok(())
+}
+
+async fn orders(tx: &mut PgConnection, asked: &[OrderId], world: &mut World) -> Result<(), StoreError> {
+    let ids: Vec<i64> = asked.iter().map(|id| id.number()).collect();
+    let rows = sqlx::query_file_as!(OrderRow, "queries/orders_lock.sql", &ids)
+        .fetch_all(&mut *tx)
+        .await
+        .map_err(store_error)?;
+    let mut lines = lines(&mut *tx, &ids).await?;
+    for row in rows {
+        let order = OrderId::new(row.id);
+        world.orders.insert(order, row.decode(lines.remove(&order).unwrap_or_default())?);
+    }
+    Ok(())
+}
+
+/// The lines of some orders, each sorted by SKU.
+pub(crate) async fn lines(
+    executor: impl PgExecutor<'_>,
+    orders: &[i64],
+) -> Result<BTreeMap<OrderId, Vec<Line>>, StoreError> {
+    let rows = sqlx::query_file_as!(LineRow, "queries/order_lines_read.sql", orders)
+        .fetch_all(executor)
+        .await
+        .map_err(store_error)?;
+    let mut lines: BTreeMap<OrderId, Vec<Line>> = BTreeMap::new();
+    for row in rows {
+        lines.entry(OrderId::new(row.order_id)).or_default().push(row.decode()?);
+    }
+    Ok(lines)
+}
+
+async fn carts(tx: &mut PgConnection, asked: &[CartId], world: &mut World) -> Result<(), StoreError> {
+    let ids: Vec<Uuid> = asked.iter().map(|id| id.0).collect();
+    let rows = sqlx::query_file!("queries/carts_lock.sql", &ids).fetch_all(tx).await.map_err(store_error)?;
+    for row in rows {
+        let cart = Cart {
+            id: CartId(row.id),
+            owner: row.owner,
+            status: word("cart status", &row.status)?,
+            order: row.order_id.map(OrderId::new),
+            items: json("cart items", &row.items)?,
+            updated_at: row.updated_at.into(),
+        };
+        world.carts.insert(cart.id, cart);
+    }
+    Ok(())
+}
+
+async fn products(tx: &mut PgConnection, asked: &[Sku], world: &mut World) -> Result<(), StoreError> {
+    let skus = names(asked);
+    let rows =
+        sqlx::query_file!("queries/products_read.sql", &skus).fetch_all(tx).await.map_err(store_error)?;
+    for row in rows {
+        let price = Money::new(row.price_minor, word("currency", &row.currency)?);
+        let sku: Sku = word("sku", &row.sku)?;
+        let product = Product { sku: sku.clone(), name: row.name, price, active: row.active };
+        world.products.insert(sku, product);
+    }
+    Ok(())
+}
+
+fn names(skus: &[Sku]) -> Vec<String> {
+    skus.iter().map(Sku::to_string).collect()
+}

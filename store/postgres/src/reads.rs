@@ -1,0 +1,160 @@
+//! What readers see; nothing here locks.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use holdfast_saga::log::LogRow;
+use holdfast_saga::ports::StoreError;
+use holdfast_saga::rows::Stock;
+use holdfast_saga::saga::Saga;
+use holdfast_saga::signal::Signal;
+use holdfast_saga::view::{Census, OrderFilter, OrderView, SagaFilter};
+use holdfast_shared::{OrderId, SagaId, Sku, Time};
+use sqlx::PgPool;
+use time::OffsetDateTime;
+
+use crate::decode::{OrderRow, PaymentRow, SagaRow, SignalRow, json, word};
+use crate::error::{store_error, unreadable};
+use crate::load::lines;
+
+/// Signals are remembered this long, so that a repeated one is recognised.
+const SIGNALS_KEPT: Duration = Duration::from_hours(30 * 24);
+
+pub(crate) async fn orders(pool: &PgPool, filter: &OrderFilter) -> Result<Vec<OrderView>, StoreError> {
+    let ids = sqlx::query_file_scalar!(
+        "queries/order_list.sql",
+        filter.status.map(<&str>::from),
+        filter.method.map(<&str>::from),
+        filter.reason.map(<&str>::from),
+        filter.before.map(OrderId::number),
+        filter.needs_attention,
+        i64::from(filter.limit),
+    )
+    .fetch_all(pool)
+    .await
+    .map_err(store_error)?;
+    views(pool, &ids).await
+}
+
+/// Orders with what belongs to them, newest first.
+pub(crate) async fn views(pool: &PgPool, ids: &[i64]) -> Result<Vec<OrderView>, StoreError> {
+    let rows = sqlx::query_file_as!(OrderRow, "queries/orders_read.sql", ids)
+        .fetch_all(pool)
+        .await
+        .map_err(store_error)?;
+    let payments = sqlx::query_file_as!(PaymentRow, "queries/payments_read.sql", ids)
+        .fetch_all(pool)
+        .await
+        .map_err(store_error)?;
+    let mut payments: BTreeMap<i64, PaymentRow> =
+        payments.into_iter().map(|row| (row.order_id, row)).collect();
+    let held =
+        sqlx::query_file!("queries/reservations_read.sql", ids).fetch_all(pool).await.map_err(store_error)?;
+    let mut held: BTreeMap<i64, String> = held.into_iter().map(|row| (row.order_id, row.status)).collect();
+    let dead = sqlx::query_file_scalar!("queries/orders_with_dead_saga.sql", ids)
+        .fetch_all(pool)
+        .await
+        .map_err(store_error)?;
+    let dead: BTreeSet<i64> = dead.into_iter().collect();
+    let mut lines = lines(pool, ids).await?;
+    let mut views = Vec::with_capacity(rows.len());
+    for row in rows {
+        let id = row.id;
+        views.push(OrderView {
+            order: row.decode(lines.remove(&OrderId::new(id)).unwrap_or_default())?,
+            payment: payments.remove(&id).map(PaymentRow::decode).transpose()?,
+            reservation: held.remove(&id).map(|status| word("reservation", &status)).transpose()?,
+            needs_attention: dead.contains(&id),
+        });
+    }
+    views.sort_by_key(|view| std::cmp::Reverse(view.order.id));
+    Ok(views)
+}
+
+pub(crate) async fn sagas_between(
+    pool: &PgPool,
+    first: SagaId,
+    last: SagaId,
+) -> Result<Vec<Saga>, StoreError> {
+    let rows = sqlx::query_file_as!(SagaRow, "queries/saga_read.sql", first.key(), last.key())
+        .fetch_all(pool)
+        .await
+        .map_err(store_error)?;
+    readable(rows)
+}
+
+pub(crate) async fn sagas(pool: &PgPool, filter: &SagaFilter) -> Result<Vec<Saga>, StoreError> {
+    let rows = sqlx::query_file_as!(
+        SagaRow,
+        "queries/saga_list.sql",
+        filter.definition,
+        filter.state.map(<&str>::from),
+        filter.before.map(SagaId::key),
+        i64::from(filter.limit),
+    )
+    .fetch_all(pool)
+    .await
+    .map_err(store_error)?;
+    readable(rows)
+}
+
+fn readable(rows: Vec<SagaRow>) -> Result<Vec<Saga>, StoreError> {
+    let saga = |row: SagaRow| row.decode().map_err(|(id, reason)| unreadable(&format!("saga {id}"), reason));
+    rows.into_iter().map(saga).collect()
+}
+
+pub(crate) async fn log(pool: &PgPool, saga: SagaId) -> Result<Vec<LogRow>, StoreError> {
+    let rows =
+        sqlx::query_file!("queries/log_read.sql", saga.key()).fetch_all(pool).await.map_err(store_error)?;
+    let row = |entries: String, fence, at: OffsetDateTime| {
+        Ok(LogRow { saga, fence, at: at.into(), entries: json("log entries", &entries)? })
+    };
+    rows.into_iter().map(|found| row(found.entries, found.fence, found.at)).collect()
+}
+
+pub(crate) async fn inbox(pool: &PgPool, saga: SagaId) -> Result<Vec<Signal>, StoreError> {
+    let rows = sqlx::query_file_as!(SignalRow, "queries/signals_unread.sql", &[saga.key()])
+        .fetch_all(pool)
+        .await
+        .map_err(store_error)?;
+    let signal =
+        |row: SignalRow| row.decode().map_err(|(id, reason)| unreadable(&format!("saga {id}"), reason));
+    rows.into_iter().map(signal).collect()
+}
+
+pub(crate) async fn stock(
+    pool: &PgPool,
+    sku: Option<&Sku>,
+    limit: u32,
+) -> Result<Vec<(Sku, Stock)>, StoreError> {
+    let rows = sqlx::query_file!("queries/stock_list.sql", sku.map(Sku::as_str), i64::from(limit))
+        .fetch_all(pool)
+        .await
+        .map_err(store_error)?;
+    let level = |sku: String, on_hand, reserved| Ok((word("sku", &sku)?, Stock { on_hand, reserved }));
+    rows.into_iter().map(|row| level(row.sku, row.on_hand, row.reserved)).collect()
+}
+
+pub(crate) async fn census(pool: &PgPool) -> Result<Vec<Census>, StoreError> {
+    let rows = sqlx::query_file!("queries/census.sql").fetch_all(pool).await.map_err(store_error)?;
+    let count = |definition, state: String, sagas: i64| {
+        Ok(Census { definition, state: word("state", &state)?, sagas: sagas.unsigned_abs() })
+    };
+    rows.into_iter().map(|row| count(row.definition, row.state, row.sagas)).collect()
+}
+
+pub(crate) async fn prune(pool: &PgPool, now: Time, before: Time, limit: u32) -> Result<u64, StoreError> {
+    let (at, limit) = (OffsetDateTime::from(before), i64::from(limit));
+    let signals_before = OffsetDateTime::from(before.min(now - SIGNALS_KEPT));
+    let sagas = sqlx::query_file_scalar!("queries/prune_sagas.sql", at, limit)
+        .fetch_one(pool)
+        .await
+        .map_err(store_error)?;
+    let signals = sqlx::query_file!("queries/prune_signals.sql", signals_before, limit)
+        .execute(pool)
+        .await
+        .map_err(store_error)?;
+    let keys =
+        sqlx::query_file!("queries/prune_keys.sql", at, limit).execute(pool).await.map_err(store_error)?;
+    Ok(sagas.unsigned_abs() + signals.rows_affected() + keys.rows_affected())
+}

@@ -1,0 +1,50 @@
+//! One transaction: claim, load, save.
+
+use async_trait::async_trait;
+use holdfast_saga::ports::{Claim, Claimed, StoreError, Tx};
+use holdfast_saga::world::{Footprint, World, Writes};
+use holdfast_shared::Time;
+use sqlx::{PgExecutor, PgPool, Postgres, Transaction};
+
+use crate::error::{commit_error, store_error};
+use crate::{Present, claim, load, save};
+
+pub(crate) struct PostgresTx {
+    tx: Transaction<'static, Postgres>,
+    now: Time,
+}
+
+impl PostgresTx {
+    pub(crate) async fn begin(pool: &PgPool, present: &Present) -> Result<Self, StoreError> {
+        let mut tx = pool.begin().await.map_err(store_error)?;
+        let now = now(&mut *tx, present).await?;
+        Ok(Self { tx, now })
+    }
+}
+
+/// The present, by the clock this store goes by.
+pub(crate) async fn now(executor: impl PgExecutor<'_>, present: &Present) -> Result<Time, StoreError> {
+    match present {
+        Present::Database => {
+            let row = sqlx::query_file!("queries/now.sql").fetch_one(executor).await.map_err(store_error)?;
+            Ok(row.now.into())
+        }
+        Present::Owned(clock) => Ok(clock.now()),
+    }
+}
+
+#[async_trait]
+impl Tx for PostgresTx {
+    async fn claim(&mut self, claim: &Claim<'_>) -> Result<Claimed, StoreError> {
+        claim::claim(&mut self.tx, claim, self.now).await
+    }
+
+    async fn load(&mut self, footprint: &Footprint, world: &mut World) -> Result<(), StoreError> {
+        load::load(&mut self.tx, footprint, self.now, world).await
+    }
+
+    async fn save(mut self: Box<Self>, writes: &Writes) -> Result<(), StoreError> {
+        save::save(&mut self.tx, writes).await?;
+        self.tx.commit().await.map_err(commit_error)
+    }
+}

@@ -1,0 +1,1 @@
+select version, description from _sqlx_migrations order by version

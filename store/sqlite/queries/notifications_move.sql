@@ -1,0 +1,9 @@
+update notifications set
+    notice = new.value ->> 'notice',
+    channel = new.value ->> 'channel',
+    recipient = new.value ->> 'recipient',
+    status = new.value ->> 'status',
+    updated_at = ?2
+from json_each(?1) as new
+where notifications.saga_id = new.value ->> 'saga'
+  and notifications.status = new.value ->> 'from'

@@ -1,0 +1,15 @@
+update payments set
+    provider = new.value ->> 'provider',
+    status = new.value ->> 'status',
+    amount_minor = new.value ->> 'amount_minor',
+    currency = new.value ->> 'currency',
+    captured_minor = new.value ->> 'captured_minor',
+    refunded_minor = new.value ->> 'refunded_minor',
+    charge_key = new.value ->> 'charge',
+    -- Once the provider has named it, the name stays.
+    provider_ref = coalesce(new.value ->> 'provider_ref', payments.provider_ref),
+    next_action = new.value ->> 'next_action',
+    updated_at = ?2
+from json_each(?1) as new
+where payments.order_id = new.value ->> 'order'
+  and payments.status = new.value ->> 'from'

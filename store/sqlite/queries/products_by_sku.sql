@@ -1,0 +1,3 @@
+select sku, name, price_minor, currency, active
+from products
+where sku in (select value from json_each(?1))

@@ -1,0 +1,4 @@
+insert into refunds (saga_id, status, amount_minor, currency, charge_key, late, updated_at)
+select value ->> 'saga', value ->> 'status', value ->> 'amount_minor', value ->> 'currency',
+       value ->> 'charge', value ->> 'late', ?2
+from json_each(?1)

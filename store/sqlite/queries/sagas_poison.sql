@@ -1,0 +1,8 @@
+update sagas set
+    state = 'DEAD',
+    poison = new.value ->> 'reason',
+    wake_at = null,
+    leased_until = null,
+    fence = sagas.fence + 1
+from json_each(?1) as new
+where sagas.id = new.value ->> 'id'

@@ -1,0 +1,1 @@
+update signals set consumed_at = ?2 where seq in (select value from json_each(?1))

@@ -1,0 +1,291 @@
+//! From the shop's rows as the rules know them to columns: what a statement of `queries/` takes apart again.
+
+use holdfast_saga::context::NoticeKind;
+use holdfast_saga::rows::{
+    AdminAction, Cart, CartItem, Channel, Notification, NotificationStatus, Order, Payment, Product, Refund,
+    Stock, StockAdjustment,
+};
+use holdfast_saga::world::{CartMove, OrderMove};
+use holdfast_shared::{
+    Address, CancelReason, CartId, CartStatus, Contact, Currency, OrderId, OrderStatus, PaymentMethod,
+    PaymentStatus, RefundStatus, ReservationStatus, Sku, StepKey,
+};
+use serde::Serialize;
+use uuid::Uuid;
+
+#[derive(Serialize)]
+pub(crate) struct OrderMoveRow {
+    id: i64,
+    from: OrderStatus,
+    to: OrderStatus,
+    reason: Option<CancelReason>,
+}
+
+impl OrderMoveRow {
+    pub(crate) fn new((id, order): (&OrderId, &OrderMove)) -> Self {
+        Self { id: id.number(), from: order.from, to: order.to, reason: order.reason }
+    }
+}
+
+#[derive(Serialize)]
+pub(crate) struct OrderRow<'a> {
+    id: i64,
+    status: OrderStatus,
+    cancel_reason: Option<CancelReason>,
+    method: PaymentMethod,
+    cart: Uuid,
+    customer: Option<&'a str>,
+    contact: &'a Contact,
+    shipping_address: &'a Address,
+    notes: Option<&'a str>,
+    total_minor: i64,
+    currency: Currency,
+    accepted_at: i64,
+    updated_at: i64,
+}
+
+impl<'a> OrderRow<'a> {
+    pub(crate) fn new(order: &'a Order) -> Self {
+        Self {
+            id: order.id.number(),
+            status: order.status,
+            cancel_reason: order.cancel_reason,
+            method: order.method,
+            cart: order.cart.0,
+            customer: order.customer.as_deref(),
+            contact: &order.contact,
+            shipping_address: &order.shipping_address,
+            notes: order.notes.as_deref(),
+            total_minor: order.total.amount_minor,
+            currency: order.total.currency,
+            accepted_at: order.accepted_at.as_micros(),
+            updated_at: order.updated_at.as_micros(),
+        }
+    }
+}
+
+#[derive(Serialize)]
+pub(crate) struct LineRow<'a> {
+    order: i64,
+    sku: &'a Sku,
+    quantity: u32,
+    unit_price_minor: i64,
+}
+
+impl<'a> LineRow<'a> {
+    pub(crate) fn of(order: &'a Order) -> impl Iterator<Item = Self> + 'a {
+        order.lines.iter().map(|line| Self {
+            order: order.id.number(),
+            sku: &line.sku,
+            quantity: line.quantity,
+            unit_price_minor: line.unit_price_minor,
+        })
+    }
+}
+
+#[derive(Serialize)]
+pub(crate) struct ReservationRow {
+    order: i64,
+    from: Option<ReservationStatus>,
+    to: ReservationStatus,
+}
+
+impl ReservationRow {
+    pub(crate) fn new(id: OrderId, from: Option<ReservationStatus>, to: ReservationStatus) -> Self {
+        Self { order: id.number(), from, to }
+    }
+}
+
+#[derive(Serialize)]
+pub(crate) struct NotificationRow<'a> {
+    saga: i64,
+    from: Option<NotificationStatus>,
+    notice: NoticeKind,
+    channel: Channel,
+    recipient: &'a str,
+    status: NotificationStatus,
+}
+
+impl<'a> NotificationRow<'a> {
+    pub(crate) fn new(from: Option<NotificationStatus>, row: &'a Notification) -> Self {
+        Self {
+            saga: row.saga.key(),
+            from,
+            notice: row.notice,
+            channel: row.channel,
+            recipient: &row.recipient,
+            status: row.status,
+        }
+    }
+}
+
+#[derive(Serialize)]
+pub(crate) struct PaymentRow<'a> {
+    order: i64,
+    from: Option<PaymentStatus>,
+    provider: &'a str,
+    status: PaymentStatus,
+    amount_minor: i64,
+    currency: Currency,
+    captured_minor: i64,
+    refunded_minor: i64,
+    charge: Option<&'a str>,
+    provider_ref: Option<&'a str>,
+    next_action: Option<&'a str>,
+}
+
+impl<'a> PaymentRow<'a> {
+    pub(crate) fn new(from: Option<PaymentStatus>, payment: &'a Payment) -> Self {
+        Self {
+            order: payment.order.number(),
+            from,
+            provider: &payment.provider,
+            status: payment.status,
+            amount_minor: payment.amount.amount_minor,
+            currency: payment.amount.currency,
+            captured_minor: payment.captured_minor,
+            refunded_minor: payment.refunded_minor,
+            charge: payment.charge.as_ref().map(StepKey::as_str),
+            provider_ref: payment.provider_ref.as_deref(),
+            next_action: payment.next_action.as_deref(),
+        }
+    }
+}
+
+#[derive(Serialize)]
+pub(crate) struct RefundRow<'a> {
+    saga: i64,
+    from: Option<RefundStatus>,
+    status: RefundStatus,
+    amount_minor: i64,
+    currency: Currency,
+    charge: &'a str,
+    late: bool,
+}
+
+impl<'a> RefundRow<'a> {
+    pub(crate) fn new(from: Option<RefundStatus>, refund: &'a Refund) -> Self {
+        Self {
+            saga: refund.saga.key(),
+            from,
+            status: refund.status,
+            amount_minor: refund.amount.amount_minor,
+            currency: refund.amount.currency,
+            charge: refund.charge.as_str(),
+            late: refund.late,
+        }
+    }
+}
+
+#[derive(Serialize)]
+pub(crate) struct CartMoveRow {
+    id: Uuid,
+    from: CartStatus,
+    to: CartStatus,
+    order: i64,
+}
+
+impl CartMoveRow {
+    pub(crate) fn new((id, cart): (&CartId, &CartMove)) -> Self {
+        Self { id: id.0, from: cart.from, to: cart.to, order: cart.order.number() }
+    }
+}
+
+#[derive(Serialize)]
+pub(crate) struct CartRow<'a> {
+    id: Uuid,
+    owner: Option<&'a str>,
+    status: CartStatus,
+    order: Option<i64>,
+    items: &'a [CartItem],
+    updated_at: i64,
+}
+
+impl<'a> CartRow<'a> {
+    pub(crate) fn new(cart: &'a Cart) -> Self {
+        Self {
+            id: cart.id.0,
+            owner: cart.owner.as_deref(),
+            status: cart.status,
+            order: cart.order.map(OrderId::number),
+            items: &cart.items,
+            updated_at: cart.updated_at.as_micros(),
+        }
+    }
+}
+
+#[derive(Serialize)]
+pub(crate) struct ProductRow<'a> {
+    sku: &'a Sku,
+    name: &'a str,
+    price_minor: i64,
+    currency: Currency,
+    active: bool,
+}
+
+impl<'a> ProductRow<'a> {
+    pub(crate) fn new(product: &'a Product) -> Self {
+        Self {
+            sku: &product.sku,
+            name: &product.name,
+            price_minor: product.price.amount_minor,
+            currency: product.price.currency,
+            active: product.active,
+        }
+    }
+}
+
+#[derive(Serialize)]
+pub(crate) struct StockRow<'a> {
+    sku: &'a Sku,
+    on_hand: i64,
+    reserved: i64,
+}
+
+impl<'a> StockRow<'a> {
+    pub(crate) fn new((sku, stock): (&'a Sku, &'a Stock)) -> Self {
+        Self { sku, on_hand: stock.on_hand, reserved: stock.reserved }
+    }
+}
+
+#[derive(Serialize)]
+pub(crate) struct AdjustmentRow<'a> {
+    sku: &'a Sku,
+    delta: i64,
+    reason: &'a str,
+    actor: &'a str,
+    at: i64,
+}
+
+impl<'a> AdjustmentRow<'a> {
+    pub(crate) fn new(row: &'a StockAdjustment) -> Self {
+        Self {
+            sku: &row.sku,
+            delta: row.delta,
+            reason: &row.reason,
+            actor: &row.actor,
+            at: row.at.as_micros(),
+        }
+    }
+}
+
+#[derive(Serialize)]
+pub(crate) struct ActionRow<'a> {
+    at: i64,
+    actor: &'a str,
+    action: &'a str,
+    subject: &'a str,
+    detail: &'a str,
+}
+
+impl<'a> ActionRow<'a> {
+    pub(crate) fn new(row: &'a AdminAction) -> Self {
+        Self {
+            at: row.at.as_micros(),
+            actor: &row.actor,
+            action: &row.action,
+            subject: &row.subject,
+            detail: &row.detail,
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! What went wrong, in the words of the port: whom to blame, and what to do about it.
+
+use holdfast_saga::ports::StoreError;
+use sqlx::error::DatabaseError;
+
+/// `SQLite`'s primary result codes; the extended ones carry them in their low byte.
+mod code {
+    pub(super) const ERROR: i32 = 1;
+    pub(super) const PERM: i32 = 3;
+    pub(super) const BUSY: i32 = 5;
+    pub(super) const LOCKED: i32 = 6;
+    pub(super) const READONLY: i32 = 8;
+    pub(super) const IOERR: i32 = 10;
+    pub(super) const CORRUPT: i32 = 11;
+    pub(super) const FULL: i32 = 13;
+    pub(super) const CANTOPEN: i32 = 14;
+    pub(super) const TOOBIG: i32 = 18;
+    pub(super) const CONSTRAINT: i32 = 19;
+    pub(super) const MISMATCH: i32 = 20;
+    pub(super) const AUTH: i32 = 23;
+    pub(super) const NOTADB: i32 = 26;
+}
+
+/// Sorts an error of the driver.
+#[expect(clippy::needless_pass_by_value, reason = "so that it fits into map_err")]
+pub(crate) fn store_error(error: sqlx::Error) -> StoreError {
+    match &error {
+        sqlx::Error::Database(database) => sort(&**database),
+        sqlx::Error::PoolTimedOut => {
+            StoreError::Contention("the database's one writer, or all its readers, stayed busy".to_owned())
+        }
+        sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_) | sqlx::Error::Encode(_) => {
+            StoreError::Data(error.to_string())
+        }
+        sqlx::Error::Configuration(_) => StoreError::Refused(error.to_string()),
+        _ => StoreError::Unavailable(error.to_string()),
+    }
+}
+
+/// Sorts an error of `commit` itself.
+///
+/// When the disk fails there, the commit may already stand in the log that is read after a crash.
+pub(crate) fn commit_error(error: sqlx::Error) -> StoreError {
+    let unknown = match &error {
+        sqlx::Error::Database(database) => primary_code(&**database) == code::IOERR,
+        sqlx::Error::WorkerCrashed | sqlx::Error::Io(_) => true,
+        _ => false,
+    };
+    if unknown { StoreError::CommitUnknown(error.to_string()) } else { store_error(error) }
+}
+
+/// A row that does not say what it should.
+pub(crate) fn unreadable(what: impl std::fmt::Display, reason: impl std::fmt::Display) -> StoreError {
+    StoreError::Data(format!("{what}: {reason}"))
+}
+
+fn primary_code(error: &dyn DatabaseError) -> i32 {
+    let extended: i32 = error.code().and_then(|code| code.parse().ok()).unwrap_or(code::ERROR);
+    extended & 0xff
+}
+
+fn sort(error: &dyn DatabaseError) -> StoreError {
+    let words = error.message();
+    match primary_code(error) {
+        code::BUSY | code::LOCKED => StoreError::Contention(words.to_owned()),
+        code::CONSTRAINT | code::MISMATCH | code::TOOBIG => StoreError::Data(words.to_owned()),
+        code::FULL => refused("the disk is full: make room, then it goes on by itself", words),
+        code::READONLY => refused(
+            "the database file is read-only: let this user write to the file and to its folder, \
+             and open it without `mode=ro`",
+            words,
+        ),
+        code::CANTOPEN => refused(
+            "the database file cannot be opened: its folder must exist, and this user must be allowed to write there",
+            words,
+        ),
+        code::PERM | code::AUTH => {
+            refused("this user may not use the database file: change its rights", words)
+        }
+        code::IOERR => {
+            refused("the disk failed to read or write: look at its health and at the system's log", words)
+        }
+        code::CORRUPT => refused(
+            "the database file is damaged: stop everything that uses it, and restore the last backup",
+            words,
+        ),
+        code::NOTADB => refused("the file is no SQLite database: check the path in DATABASE_URL", words),
+        code::ERROR if words.starts_with("no such ") || words.contains("has no column") => {
+            refused("the schema does not fit this program: run `holdfast migrate`", words)
+        }
+        _ => StoreError::Unavailable(words.to_owned()),
+    }
+}
+
+fn refused(what_to_do: &str, words: &str) -> StoreError {
+    StoreError::Refused(format!("{what_to_do} ({words})"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use sqlx::sqlite::SqliteConnectOptions;
+    use sqlx::{ConnectOptions as _, Connection as _, SqliteConnection};
+
+    use super::*;
+
+    /// What `SQLite` itself says to `last`, once `first` has prepared the ground.
+    async fn sorted(first: &'static str, last: &'static str) -> String {
+        let mut connection = SqliteConnection::connect("sqlite::memory:").await.expect("connects");
+        sqlx::raw_sql(first).execute(&mut connection).await.expect("prepares the ground");
+        match sqlx::raw_sql(last).execute(&mut connection).await {
+            Ok(done) => format!("{done:?}"),
+            Err(error) => format!("{:?}", store_error(error)),
+        }
+    }
+
+    #[tokio::test]
+    async fn every_refusal_says_what_to_do_and_every_bad_row_is_data() {
+        let table = "create table t (n integer primary key check (n > 0)) strict;";
+        let full = "create table t (n); pragma max_page_count = 2;";
+        let cases = [
+            (full, "insert into t values (zeroblob(100000))", "Refused(\"the disk is full: "),
+            ("pragma query_only = on", "create table t (n)", "Refused(\"the database file is read-only: "),
+            ("", "select * from sagas", "Refused(\"the schema does not fit"),
+            (table, "insert into t values (-1)", "Data("),
+            (table, "insert into t values (1), (1)", "Data("),
+            (table, "insert into t values ('one')", "Data("),
+            ("", "select zeroblob(2000000000)", "Data("),
+            ("", "this is no sql", "Unavailable("),
+        ];
+        for (first, last, expected) in cases {
+            let sorted = sorted(first, last).await;
+            assert!(sorted.starts_with(expected), "{last}: {sorted}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_file_that_somebody_else_writes_is_contended() {
+        let folder = tempfile::tempdir().expect("makes a folder");
+        let file = SqliteConnectOptions::new()
+            .filename(folder.path().join("shop.db"))
+            .create_if_missing(true)
+            .busy_timeout(Duration::ZERO);
+        let mut somebody = file.connect().await.expect("connects");
+        sqlx::raw_sql("begin immediate").execute(&mut somebody).await.expect("begins");
+        let mut other = file.connect().await.expect("connects");
+        let error = sqlx::raw_sql("begin immediate").execute(&mut other).await.expect_err("is busy");
+        assert!(matches!(store_error(error), StoreError::Contention(_)));
+    }
+}

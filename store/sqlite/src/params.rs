@@ -1,0 +1,64 @@
+//! Many rows as one parameter: a JSON array that `SQLite` unfolds with `json_each`.
+
+use holdfast_saga::ports::StoreError;
+use holdfast_shared::{OrderId, SagaId, Time};
+use serde::Serialize;
+use sqlx::SqliteConnection;
+use sqlx::sqlite::SqliteArguments;
+
+use crate::error::store_error;
+
+/// The rows of one statement.
+pub(crate) fn rows<T: Serialize>(rows: impl IntoIterator<Item = T>) -> Result<String, StoreError> {
+    let rows: Vec<T> = rows.into_iter().collect();
+    serde_json::to_string(&rows).map_err(|error| StoreError::Data(error.to_string()))
+}
+
+/// The keys of sagas.
+pub(crate) fn saga_keys<'a>(ids: impl IntoIterator<Item = &'a SagaId>) -> Result<String, StoreError> {
+    rows(ids.into_iter().map(|id| id.key()))
+}
+
+/// The numbers of orders.
+pub(crate) fn order_numbers<'a>(ids: impl IntoIterator<Item = &'a OrderId>) -> Result<String, StoreError> {
+    rows(ids.into_iter().map(|id| id.number()))
+}
+
+/// A statement of `queries/`, its parameters bound.
+pub(crate) type Statement = sqlx::query::Query<'static, sqlx::Sqlite, SqliteArguments>;
+
+/// Writes sets of rows: `?1` is the rows, `?2` the instant of the commit. No rows, no statement.
+#[derive(Debug)]
+pub(crate) struct Pen<'c> {
+    pub(crate) connection: &'c mut SqliteConnection,
+    pub(crate) at: Time,
+}
+
+impl Pen<'_> {
+    /// Writes `rows`, however many of them there are to be found.
+    pub(crate) async fn write<T: Serialize>(
+        &mut self,
+        sql: &'static str,
+        rows: impl IntoIterator<Item = T>,
+    ) -> Result<u64, StoreError> {
+        let rows: Vec<T> = rows.into_iter().collect();
+        if rows.is_empty() {
+            return Ok(0);
+        }
+        let statement = sqlx::query(sql).bind(self::rows(rows)?).bind(self.at.as_micros());
+        Ok(statement.execute(&mut *self.connection).await.map_err(store_error)?.rows_affected())
+    }
+
+    /// Moves `rows`, all of which must be where they should move from.
+    pub(crate) async fn shift<T: Serialize>(
+        &mut self,
+        table: &'static str,
+        sql: &'static str,
+        rows: impl IntoIterator<Item = T>,
+    ) -> Result<(), StoreError> {
+        let rows: Vec<T> = rows.into_iter().collect();
+        let expected = rows.len() as u64;
+        let found = self.write(sql, rows).await?;
+        if found == expected { Ok(()) } else { Err(StoreError::Mismatch { table, expected, found }) }
+    }
+}

@@ -1,0 +1,44 @@
+//! One transaction of the one writer: claim and load read, save writes everything and commits.
+
+use async_trait::async_trait;
+use holdfast_saga::ports::{Claim, Claimed, StoreError, Tx};
+use holdfast_saga::world::{Footprint, World, Writes};
+use holdfast_shared::Time;
+use sqlx::{Sqlite, Transaction};
+
+use crate::SqliteStore;
+use crate::error::commit_error;
+use crate::params::Pen;
+use crate::{claim, load, save};
+
+/// A turn of the writer. While it lives nobody else writes, so nothing it reads needs a lock of its own.
+pub(crate) struct SqliteTx {
+    tx: Transaction<'static, Sqlite>,
+    now: Time,
+}
+
+impl SqliteTx {
+    pub(crate) async fn begin(store: &SqliteStore) -> Result<Self, StoreError> {
+        let tx = store.write().await?;
+        // Read once the turn has come: waiting for it may have taken a while.
+        Ok(Self { tx, now: store.now() })
+    }
+}
+
+#[async_trait]
+impl Tx for SqliteTx {
+    async fn claim(&mut self, claim: &Claim<'_>) -> Result<Claimed, StoreError> {
+        claim::claim(&mut self.tx, claim, self.now).await
+    }
+
+    async fn load(&mut self, footprint: &Footprint, world: &mut World) -> Result<(), StoreError> {
+        world.now = self.now;
+        load::load(&mut self.tx, footprint, world).await
+    }
+
+    async fn save(mut self: Box<Self>, writes: &Writes) -> Result<(), StoreError> {
+        let mut pen = Pen { connection: &mut self.tx, at: writes.at };
+        save::save(&mut pen, writes).await?;
+        self.tx.commit().await.map_err(commit_error)
+    }
+}

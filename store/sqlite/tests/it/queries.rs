@@ -1,0 +1,81 @@
+//! Every statement of `queries/`, held against the migrated schema.
+
+use std::fs;
+use std::path::Path;
+
+use sqlx::{AssertSqlSafe, Executor as _, Row as _, SqlSafeStr as _, Statement as _};
+
+use crate::shop::Shop;
+
+/// Statements that read a whole table because that is what they are for.
+const WHOLE: [&str; 7] = [
+    "census",
+    "facts_stock",
+    "stock_page",
+    "migrations_table",
+    "migrations_applied",
+    "prunable_sagas",
+    "prunable_signals",
+];
+
+/// Name and text of every statement.
+fn statements() -> Vec<(String, String)> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("queries");
+    let files =
+        fs::read_dir(folder).expect("lists the folder").map(|entry| entry.expect("lists the folder").path());
+    let mut statements: Vec<_> = files
+        .map(|path| {
+            let name = path.file_stem().expect("has a name").to_string_lossy().into_owned();
+            (name, fs::read_to_string(&path).expect("reads"))
+        })
+        .collect();
+    statements.sort();
+    statements
+}
+
+#[tokio::test]
+async fn every_statement_fits_the_schema() {
+    let shop = Shop::open().await;
+    let mut shell = shop.shell().await;
+    for (name, text) in statements() {
+        let statement = shell.prepare(AssertSqlSafe(text.clone()).into_sql_str()).await;
+        let statement = statement.unwrap_or_else(|error| panic!("{name}: {error}"));
+        let parameters = statement.parameters().map_or(0, |parameters| parameters.either(<[_]>::len, |n| n));
+        let highest = (1..10).rev().find(|n| text.contains(&format!("?{n}"))).unwrap_or(0);
+        assert_eq!(parameters, highest, "{name} leaves out a parameter");
+    }
+}
+
+#[test]
+fn every_statement_is_used_and_lower_case() {
+    let sources = fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("src")).expect("lists the folder");
+    let sources: String = sources
+        .map(|entry| fs::read_to_string(entry.expect("lists the folder").path()).expect("reads"))
+        .collect();
+    for (name, text) in statements() {
+        assert!(sources.contains(&format!("sql!(\"{name}\")")), "{name} is used nowhere");
+        for keyword in ["SELECT ", "FROM ", "INSERT ", "UPDATE ", "DELETE ", "WHERE "] {
+            assert!(!text.contains(keyword), "{name} shouts {keyword}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn no_statement_reads_a_whole_table_that_grows() {
+    let shop = Shop::open().await;
+    let mut shell = shop.shell().await;
+    for (name, text) in statements().into_iter().filter(|(name, _)| !WHOLE.contains(&name.as_str())) {
+        let plan =
+            sqlx::query(AssertSqlSafe(format!("explain query plan {text}"))).fetch_all(&mut shell).await;
+        let steps: Vec<String> = plan
+            .unwrap_or_else(|error| panic!("{name}: {error}"))
+            .iter()
+            .map(|step| step.get::<String, _>("detail"))
+            .collect();
+        let scans = steps.iter().filter(|step| step.starts_with("SCAN ") && !step.contains("VIRTUAL TABLE"));
+        // One row a paused queue; one row; the few that are dead.
+        let small = ["SCAN queues", "SCAN order_numbers", "SCAN sagas USING COVERING INDEX sagas_dead"];
+        let scans: Vec<_> = scans.filter(|step| !small.contains(&step.as_str())).collect();
+        assert!(scans.is_empty(), "{name}: {steps:#?}");
+    }
+}

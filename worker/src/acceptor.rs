@@ -1,0 +1,132 @@
+//! Group commit for checkouts: requests that arrive while one commit is under way share the next.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use holdfast_saga::accept::{AcceptPolicy, Accepted, CheckoutRequest, Refused, accept};
+use holdfast_saga::context::slot;
+use holdfast_saga::ports::{Dispatch, ErrorClass, Hint, Store, StoreError};
+use holdfast_shared::Queue;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
+
+/// Requests in one commit: as many as a batch of the executor takes.
+const BATCH_MAX: usize = 512;
+/// Requests that wait; the next ones wait outside.
+const WAITING_MAX: usize = 4_096;
+/// How long a request waits for another one with its key, or for a database that does not answer.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// Between two tries.
+const AGAIN: Duration = Duration::from_millis(20);
+
+/// Takes checkouts in. Clones share the queue; it stops when the last one is dropped.
+#[derive(Debug, Clone)]
+pub struct Acceptor {
+    requests: mpsc::Sender<Waiting>,
+}
+
+/// Why a checkout got no answer. The same request may be sent again: its key makes that safe.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum AcceptError {
+    /// The database did not do it.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The process is stopping.
+    #[error("holdfast is stopping; send the request again")]
+    Stopping,
+}
+
+type Answer = Result<Result<Accepted, Refused>, StoreError>;
+
+#[derive(Debug)]
+struct Waiting {
+    request: CheckoutRequest,
+    since: Instant,
+    answer: oneshot::Sender<Answer>,
+}
+
+impl Acceptor {
+    /// Starts the task that commits.
+    pub fn start(store: Arc<dyn Store>, policy: AcceptPolicy, dispatch: Arc<dyn Dispatch>) -> Self {
+        let (requests, waiting) = mpsc::channel(WAITING_MAX);
+        tokio::spawn(Committer { store, policy, dispatch, waiting }.run());
+        Self { requests }
+    }
+
+    /// Asks for one checkout. `Ok(Ok(_))` means that the order is committed and will never be lost.
+    ///
+    /// Dropping the future does not take the request back; asking again with the same key finds its answer.
+    pub async fn accept(&self, request: CheckoutRequest) -> Result<Result<Accepted, Refused>, AcceptError> {
+        let (answer, answered) = oneshot::channel();
+        let waiting = Waiting { request, since: Instant::now(), answer };
+        self.requests.send(waiting).await.map_err(|_| AcceptError::Stopping)?;
+        Ok(answered.await.map_err(|_| AcceptError::Stopping)??)
+    }
+}
+
+struct Committer {
+    store: Arc<dyn Store>,
+    policy: AcceptPolicy,
+    dispatch: Arc<dyn Dispatch>,
+    waiting: mpsc::Receiver<Waiting>,
+}
+
+impl Committer {
+    async fn run(mut self) {
+        let mut batch = Vec::with_capacity(BATCH_MAX);
+        while self.waiting.recv_many(&mut batch, BATCH_MAX).await > 0 {
+            let mut parts = VecDeque::from([std::mem::take(&mut batch)]);
+            while let Some(part) = parts.pop_front() {
+                if let Some((left, right)) = self.commit(part).await {
+                    parts.extend([left, right]);
+                }
+            }
+        }
+    }
+
+    /// Commits a part, or says in which halves it must be tried: one request in it is at fault.
+    async fn commit(&self, part: Vec<Waiting>) -> Option<(Vec<Waiting>, Vec<Waiting>)> {
+        let requests: Vec<_> = part.iter().map(|waiting| waiting.request.clone()).collect();
+        let oldest = part.iter().map(|waiting| waiting.since).min()?;
+        let error = loop {
+            let error = match accept(&*self.store, &self.policy, &requests).await {
+                Ok(answers) => {
+                    self.wake(&answers);
+                    for (waiting, answer) in part.into_iter().zip(answers) {
+                        let _ = waiting.answer.send(Ok(answer));
+                    }
+                    return None;
+                }
+                Err(error) => error,
+            };
+            // A lost answer is found again by its keys; somebody in the way will be gone in a moment.
+            let again = error.class() != ErrorClass::Halve && !matches!(error, StoreError::Refused(_));
+            if !again || oldest.elapsed() > PATIENCE {
+                break error;
+            }
+            tokio::time::sleep(AGAIN).await;
+        };
+        if error.class() == ErrorClass::Halve && part.len() > 1 {
+            let mut left = part;
+            let right = left.split_off(left.len() / 2);
+            return Some((left, right));
+        }
+        for waiting in part {
+            let answer = match &error {
+                StoreError::Contention(_) => Ok(Err(Refused::InProgress)),
+                error => Err(error.clone()),
+            };
+            let _ = waiting.answer.send(answer);
+        }
+        None
+    }
+
+    fn wake(&self, answers: &[Result<Accepted, Refused>]) {
+        let fresh = answers.iter().flatten().filter(|accepted| !accepted.replayed);
+        let hints: Vec<Hint> = fresh
+            .map(|accepted| Hint { saga: accepted.order.saga(slot::CHECKOUT), queue: Queue::Checkout })
+            .collect();
+        self.dispatch.wake(&hints);
+    }
+}

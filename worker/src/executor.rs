@@ -1,0 +1,265 @@
+//! The batch executor: whatever is pending when the last commit returns forms the next batch.
+//!
+//! At low load a batch is one saga, and the hint is all the latency there is. Under load it is as
+//! many as fit, and they share a commit.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use holdfast_saga::batch::{Culprits, Done, Engine, Ran, Work};
+use holdfast_saga::call::Outcome;
+use holdfast_saga::ports::{Outside, StoreError};
+use holdfast_shared::{Queue, SagaId};
+use tokio::sync::{mpsc, watch};
+use tokio::time::{sleep, sleep_until};
+
+use crate::calls::carry_out;
+use crate::config::{Tally, WorkerConfig};
+
+/// A saga that was locked by somebody else is looked at again this much later.
+const LOCKED_AGAIN: Duration = Duration::from_millis(10);
+/// Waits between batches while the database does not answer.
+const BACKOFF: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(2));
+/// Even without a free slot some hints are looked at: a signal needs no slot.
+const HINTS_MIN: usize = 16;
+
+pub(crate) struct Executor {
+    engine: Engine,
+    outside: Outside,
+    config: WorkerConfig,
+    tally: Arc<Tally>,
+    intake: mpsc::Receiver<SagaId>,
+    stop: watch::Receiver<bool>,
+    outcomes_in: mpsc::UnboundedReceiver<(Queue, Outcome)>,
+    outcomes_out: mpsc::UnboundedSender<(Queue, Outcome)>,
+    /// Sagas to look at, each once however often it was hinted at.
+    hints: VecDeque<SagaId>,
+    hinted: BTreeSet<SagaId>,
+    /// Answers that are not committed yet. Never dropped while this process lives.
+    outcomes: Vec<Outcome>,
+    /// Calls in flight, by pool.
+    in_flight: BTreeMap<Queue, usize>,
+    /// Sagas before a call for which there was no slot.
+    starved: BTreeMap<Queue, BTreeSet<SagaId>>,
+    /// Sagas that somebody else had locked, until it is worth another look.
+    later: VecDeque<(Instant, SagaId)>,
+    next_sweep: tokio::time::Instant,
+}
+
+impl Executor {
+    pub(crate) fn new(
+        engine: Engine,
+        outside: Outside,
+        config: WorkerConfig,
+        tally: Arc<Tally>,
+        intake: mpsc::Receiver<SagaId>,
+        stop: watch::Receiver<bool>,
+    ) -> Self {
+        // Bounded by the slots: only a call in flight can send, and each sends once.
+        let (outcomes_out, outcomes_in) = mpsc::unbounded_channel();
+        Self {
+            engine,
+            outside,
+            config,
+            tally,
+            intake,
+            stop,
+            outcomes_in,
+            outcomes_out,
+            hints: VecDeque::new(),
+            hinted: BTreeSet::new(),
+            outcomes: Vec::new(),
+            in_flight: BTreeMap::new(),
+            starved: BTreeMap::new(),
+            later: VecDeque::new(),
+            next_sweep: tokio::time::Instant::now(),
+        }
+    }
+
+    /// Runs until it is told to stop, then lets calls in flight end and commits their outcomes. Returns
+    /// how many calls were still in flight when the drain timeout cut them off: their leases run out.
+    pub(crate) async fn run(mut self) -> usize {
+        let culprits = Culprits::default();
+        let mut backoff = BACKOFF.0;
+        while !*self.stop.borrow() {
+            self.wait_for_work().await;
+            self.collect();
+            if *self.stop.borrow() {
+                break;
+            }
+            let work = self.next_work();
+            let ran = self.engine.run(work, &culprits).await;
+            let error = self.settle(ran);
+            match error {
+                None => backoff = BACKOFF.0,
+                Some(error) => {
+                    Tally::add(&self.tally.failed, 1);
+                    tracing::warn!("a batch is tried again in {backoff:?}: {error}");
+                    sleep(backoff).await;
+                    backoff = (backoff * 2).min(BACKOFF.1);
+                }
+            }
+        }
+        self.drain(&culprits).await
+    }
+
+    /// Waits until a hint, an outcome, the next sweep or the end.
+    async fn wait_for_work(&mut self) {
+        if !self.hints.is_empty() || !self.outcomes.is_empty() {
+            return;
+        }
+        let sweep = self.next_sweep;
+        let later = self.later.front().map_or(sweep, |(at, _)| tokio::time::Instant::from_std(*at));
+        let (mut answered, mut hinted) = (None, None);
+        tokio::select! {
+            biased;
+            _ = self.stop.wait_for(|stop| *stop) => {}
+            outcome = self.outcomes_in.recv() => answered = outcome,
+            Some(saga) = self.intake.recv() => hinted = Some(saga),
+            () = sleep_until(sweep.min(later)) => {}
+        }
+        if let Some((queue, outcome)) = answered {
+            self.answered(queue, outcome);
+        }
+        if let Some(saga) = hinted {
+            self.hint(saga);
+        }
+    }
+
+    /// Takes in whatever else has come meanwhile.
+    fn collect(&mut self) {
+        while let Ok((queue, outcome)) = self.outcomes_in.try_recv() {
+            self.answered(queue, outcome);
+        }
+        while self.hints.len() < self.config.batch_max {
+            let Ok(saga) = self.intake.try_recv() else { break };
+            self.hint(saga);
+        }
+        while self.later.front().is_some_and(|(at, _)| *at <= Instant::now()) {
+            if let Some((_, saga)) = self.later.pop_front() {
+                self.hint(saga);
+            }
+        }
+    }
+
+    fn hint(&mut self, saga: SagaId) {
+        if self.hinted.insert(saga) {
+            self.hints.push_back(saga);
+        }
+    }
+
+    fn answered(&mut self, queue: Queue, outcome: Outcome) {
+        *self.in_flight.entry(queue).or_default() -= 1;
+        self.tally.in_flight.fetch_sub(1, Ordering::Relaxed);
+        self.outcomes.push(outcome);
+        // A slot is free again: sagas that waited for one go first.
+        let waiting = self.starved.get_mut(&queue).and_then(BTreeSet::pop_first);
+        if let Some(saga) = waiting
+            && self.hinted.insert(saga)
+        {
+            self.hints.push_front(saga);
+        }
+    }
+
+    fn next_work(&mut self) -> Work {
+        let slots = self.free_slots();
+        let outcomes = std::mem::take(&mut self.outcomes);
+        let room = self.config.batch_max.saturating_sub(outcomes.len());
+        let free: usize = slots.values().sum();
+        let hints_max = room.min(free.max(HINTS_MIN)).min(self.hints.len());
+        let hints: Vec<SagaId> = self.hints.drain(..hints_max).collect();
+        for saga in &hints {
+            self.hinted.remove(saga);
+        }
+        let mut due_max = 0;
+        if tokio::time::Instant::now() >= self.next_sweep {
+            self.next_sweep = tokio::time::Instant::now() + self.config.sweep_every;
+            due_max = room.saturating_sub(hints.len()).min(free.max(HINTS_MIN));
+        }
+        Work { outcomes, hints, due_max, slots }
+    }
+
+    fn free_slots(&self) -> BTreeMap<Queue, usize> {
+        let free = |(queue, slots): (&Queue, &usize)| {
+            let taken = self.in_flight.get(queue).copied().unwrap_or(0);
+            (*queue, slots.saturating_sub(taken))
+        };
+        self.config.pools.iter().map(free).collect()
+    }
+
+    /// Takes in what came of a batch, and begins its calls.
+    fn settle(&mut self, ran: Ran) -> Option<StoreError> {
+        for done in ran.done {
+            self.begin_calls(done);
+        }
+        for work in ran.undone {
+            self.outcomes.extend(work.outcomes);
+            work.hints.into_iter().for_each(|saga| self.hint(saga));
+        }
+        ran.error
+    }
+
+    fn begin_calls(&mut self, done: Done) {
+        Tally::add(&self.tally.batches, 1);
+        Tally::add(&self.tally.claimed, done.claimed);
+        Tally::add(&self.tally.moved, done.moved.len());
+        Tally::add(&self.tally.settled, done.moved.iter().filter(|moved| moved.state.is_settled()).count());
+        Tally::add(&self.tally.late, done.late);
+        Tally::add(&self.tally.calls, done.calls.len());
+        Tally::add(&self.tally.in_flight, done.calls.len());
+        self.tally.batch_largest.fetch_max(done.claimed as u64, Ordering::Relaxed);
+        let again = Instant::now() + LOCKED_AGAIN;
+        self.later.extend(done.locked.into_iter().map(|saga| (again, saga)));
+        for (saga, queue) in done.starved {
+            if self.config.pools.get(&queue).is_some_and(|slots| *slots > 0) {
+                self.starved.entry(queue).or_default().insert(saga);
+            }
+        }
+        // A full sweep may have left some behind: the next one follows at once.
+        if done.claimed >= self.config.batch_max {
+            self.next_sweep = tokio::time::Instant::now();
+        }
+        for call in done.calls {
+            let queue = call.queue;
+            *self.in_flight.entry(queue).or_default() += 1;
+            let outside = self.outside.clone();
+            let answers = self.outcomes_out.clone();
+            let (lease, timeout) = (self.config.lease, self.config.call_timeout);
+            tokio::spawn(async move {
+                let outcome = carry_out(call, outside, done.leased_at, lease, timeout).await;
+                // The executor outlives its calls, or the lease does.
+                let _ = answers.send((queue, outcome));
+            });
+        }
+    }
+
+    /// No new calls; those in flight may end, and what they achieved is committed.
+    async fn drain(mut self, culprits: &Culprits) -> usize {
+        let deadline = tokio::time::Instant::now() + self.config.drain_timeout;
+        loop {
+            let in_flight: usize = self.in_flight.values().sum();
+            if in_flight == 0 && self.outcomes.is_empty() {
+                return 0;
+            }
+            if self.outcomes.is_empty() {
+                tokio::select! {
+                    Some((queue, outcome)) = self.outcomes_in.recv() => self.answered(queue, outcome),
+                    () = sleep_until(deadline) => return in_flight,
+                }
+            }
+            self.collect();
+            self.hints.clear();
+            self.hinted.clear();
+            let outcomes = std::mem::take(&mut self.outcomes);
+            let ran = self.engine.run(Work { outcomes, ..Work::default() }, culprits).await;
+            if self.settle(ran).is_some() {
+                if tokio::time::Instant::now() >= deadline {
+                    return in_flight;
+                }
+                sleep(BACKOFF.0).await;
+            }
+        }
+    }
+}

@@ -1,0 +1,18 @@
+//! Holdfast's workers: they run batches when something is due, and carry out the calls that come
+//! out of them. What a saga does next is decided in `holdfast-saga`; nothing here holds policy
+//! about orders.
+
+mod acceptor;
+mod calls;
+mod config;
+mod embedded;
+mod executor;
+mod notifier;
+mod pruner;
+mod runtime;
+
+pub use acceptor::{AcceptError, Acceptor};
+pub use config::{ConfigError, Tally, WorkerConfig};
+pub use embedded::EmbeddedDispatch;
+pub use notifier::LogNotifier;
+pub use runtime::{Runtime, Stopped};

@@ -1,0 +1,23 @@
+//! The first way to a customer: a structured line in the log.
+
+use async_trait::async_trait;
+use holdfast_saga::context::Notice;
+use holdfast_saga::ports::{Fault, Notifier};
+use holdfast_shared::SagaId;
+
+/// Writes messages to the log. Addresses are personal, so the line names the order alone.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct LogNotifier;
+
+#[async_trait]
+impl Notifier for LogNotifier {
+    async fn send(&self, id: SagaId, notice: &Notice) -> Result<(), Fault> {
+        let order = id.order();
+        let reason: &str = notice.reason.map_or("", Into::into);
+        tracing::info!(
+            saga.id = %id, order = %order, notice = %notice.notice, total = %notice.total, reason,
+            "order {order}: {}", notice.notice
+        );
+        Ok(())
+    }
+}

@@ -1,0 +1,84 @@
+//! A worker, assembled: apalis pools, the executor, the sweep and the pruner, started and stopped together.
+
+use std::sync::Arc;
+
+use holdfast_saga::batch::Engine;
+use holdfast_saga::definition::Registry;
+use holdfast_saga::ports::{Outside, Store};
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
+
+use crate::config::{ConfigError, Tally, WorkerConfig};
+use crate::embedded::{self, EmbeddedDispatch};
+use crate::executor::Executor;
+use crate::pruner;
+
+/// A running worker. Dropping it without [`Runtime::stop`] leaves its leases to run out.
+#[derive(Debug)]
+pub struct Runtime {
+    dispatch: EmbeddedDispatch,
+    tally: Arc<Tally>,
+    stop: watch::Sender<bool>,
+    executor: JoinHandle<usize>,
+    others: Vec<JoinHandle<()>>,
+}
+
+/// How a worker ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stopped {
+    /// Calls that were cut off by the drain timeout. Their sagas are taken over when their leases run out.
+    pub cut_off: usize,
+}
+
+impl Runtime {
+    /// Starts a worker with the embedded queue. A configuration that contradicts itself is refused.
+    pub fn start(
+        store: Arc<dyn Store>,
+        registry: Registry,
+        outside: Outside,
+        config: WorkerConfig,
+    ) -> Result<Self, ConfigError> {
+        config.check()?;
+        let tally = Arc::new(Tally::default());
+        let (stop, stopped) = watch::channel(false);
+        let (intake, hints) = mpsc::channel(config.intake_max);
+        let (dispatch, backends) = embedded::open(config.pools.keys().copied(), &tally);
+        let engine = Engine {
+            store: Arc::clone(&store),
+            registry,
+            worker: config.name.clone(),
+            lease: config.lease,
+            queues: config.pools.keys().copied().collect(),
+        };
+        let mut others: Vec<_> = backends
+            .into_iter()
+            .map(|backend| tokio::spawn(embedded::serve(backend, intake.clone(), stopped.clone())))
+            .collect();
+        others.push(tokio::spawn(pruner::run(store, config.keep, stopped.clone())));
+        let executor = Executor::new(engine, outside, config, Arc::clone(&tally), hints, stopped);
+        Ok(Self { dispatch, tally, stop, executor: tokio::spawn(executor.run()), others })
+    }
+
+    /// Where hints for this worker go.
+    pub fn dispatch(&self) -> Arc<EmbeddedDispatch> {
+        Arc::new(self.dispatch.clone())
+    }
+
+    /// What it has done so far.
+    pub fn tally(&self) -> Arc<Tally> {
+        Arc::clone(&self.tally)
+    }
+
+    /// Stops: no new work, calls in flight may end within the drain timeout, their outcomes are committed.
+    pub async fn stop(self) -> Stopped {
+        let _ = self.stop.send(true);
+        let cut_off = self.executor.await.unwrap_or_else(|error| {
+            tracing::error!("the executor ended badly: {error}");
+            0
+        });
+        for other in self.others {
+            let _ = other.await;
+        }
+        Stopped { cut_off }
+    }
+}
