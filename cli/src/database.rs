@@ -4,7 +4,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context as _;
 use holdfast_saga::ports::{Store, StoreError};
 use holdfast_saga::world::{Footprint, World};
 use holdfast_shared::{SystemClock, Time};
@@ -14,8 +13,8 @@ use holdfast_store_sqlite::SqliteStore;
 use crate::exit::usage;
 use crate::redact::redact;
 
-/// A command asks one thing after another.
-const CONNECTIONS: u32 = 2;
+/// A command asks one thing after another; a demo accepts, carries on, sweeps and looks at the same time.
+const CONNECTIONS: u32 = 6;
 
 /// Longer than a connection to a database that is well ever takes, shorter than a person's patience.
 const PATIENCE: Duration = Duration::from_secs(6);
@@ -25,7 +24,7 @@ const PATIENCE: Duration = Duration::from_secs(6);
 pub(crate) enum Address {
     /// A Postgres server.
     Postgres(String),
-    /// A SQLite file.
+    /// A file.
     Sqlite {
         /// As it was given.
         url: String,
@@ -39,7 +38,7 @@ pub(crate) enum Address {
 pub(crate) enum Database {
     /// On a Postgres server.
     Postgres(PostgresStore),
-    /// In a SQLite file.
+    /// In a file.
     Sqlite {
         /// The store.
         store: SqliteStore,
@@ -83,7 +82,7 @@ impl Address {
 }
 
 impl Database {
-    /// Opens the database that `url` names, whatever its schema. A SQLite file that is missing is created.
+    /// Opens the database that `url` names, whatever its schema. A file that is missing is created.
     pub(crate) async fn connect(address: &Address) -> anyhow::Result<Self> {
         let connecting = async {
             Ok::<_, StoreError>(match address {
@@ -122,6 +121,14 @@ impl Database {
         match self {
             Self::Postgres(store) => store.migrate().await,
             Self::Sqlite { store, .. } => store.migrate().await,
+        }
+    }
+
+    /// The store, for those who outlive this value.
+    pub(crate) fn shared(&self) -> Arc<dyn Store> {
+        match self {
+            Self::Postgres(store) => Arc::new(store.clone()),
+            Self::Sqlite { store, .. } => Arc::new(store.clone()),
         }
     }
 
@@ -168,7 +175,7 @@ fn at(address: &Address, error: StoreError) -> anyhow::Error {
     if error.to_string().starts_with(&shown) {
         return error.into();
     }
-    Err::<(), _>(error).context(shown).unwrap_err()
+    anyhow::Error::new(error).context(shown)
 }
 
 /// A path as it is written in a URL: `%20` is a blank.
@@ -190,18 +197,33 @@ mod tests {
 
     #[test]
     fn an_address_is_a_postgres_server_or_a_sqlite_file() {
-        let sqlite = |url: &str, path: &str| Address::Sqlite { url: url.to_owned(), path: PathBuf::from(path) };
+        let sqlite =
+            |url: &str, path: &str| Address::Sqlite { url: url.to_owned(), path: PathBuf::from(path) };
         let cases = [
             ("sqlite://shop.db", Ok(sqlite("sqlite://shop.db", "shop.db"))),
-            ("sqlite:///var/my%20shop.db?mode=rwc", Ok(sqlite("sqlite:///var/my%20shop.db?mode=rwc", "/var/my shop.db"))),
+            (
+                "sqlite:///var/my%20shop.db?mode=rwc",
+                Ok(sqlite("sqlite:///var/my%20shop.db?mode=rwc", "/var/my shop.db")),
+            ),
             ("postgres://a:b@c/d", Ok(Address::Postgres("postgres://a:b@c/d".to_owned()))),
             ("postgresql://c/d", Ok(Address::Postgres("postgresql://c/d".to_owned()))),
             ("sqlite://", Err("the database URL names no file; sqlite://PATH is expected")),
-            ("mysql://a:s3cret@c/d", Err("the database URL begins with mysql; \
-                postgres://USER@HOST/NAME or sqlite://PATH is expected")),
-            ("a:s3cret@c/d", Err("the database URL begins with no scheme at all; \
-                postgres://USER@HOST/NAME or sqlite://PATH is expected")),
-            ("", Err("which database? Give --database-url or set DATABASE_URL, for example sqlite://holdfast.db")),
+            (
+                "mysql://a:s3cret@c/d",
+                Err("the database URL begins with mysql; \
+                postgres://USER@HOST/NAME or sqlite://PATH is expected"),
+            ),
+            (
+                "a:s3cret@c/d",
+                Err("the database URL begins with no scheme at all; \
+                postgres://USER@HOST/NAME or sqlite://PATH is expected"),
+            ),
+            (
+                "",
+                Err(
+                    "which database? Give --database-url or set DATABASE_URL, for example sqlite://holdfast.db",
+                ),
+            ),
         ];
         for (url, expected) in cases {
             let address = Address::parse(Some(url)).map_err(|error| error.to_string());

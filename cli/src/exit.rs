@@ -78,7 +78,9 @@ fn sentence(error: &anyhow::Error) -> String {
         StoreError::Unavailable(_) => "; check that it runs, and that DATABASE_URL is right",
         StoreError::Contention(_) => "; try again in a moment",
         StoreError::CommitUnknown(_) => "; look whether it was done before doing it again",
-        StoreError::Data(_) | StoreError::Mismatch { .. } => "; nothing was changed, `holdfast audit` may say more",
+        StoreError::Data(_) | StoreError::Mismatch { .. } => {
+            "; nothing was changed, `holdfast audit` may say more"
+        }
         StoreError::Refused(_) => "",
     });
     format!("{error:#}{what_to_do}")

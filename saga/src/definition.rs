@@ -9,7 +9,7 @@ use crate::change::Change;
 use crate::saga::{DefinitionId, Saga};
 
 /// A flow. Published versions are never edited: a changed flow is a new version beside the old one.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub struct Definition {
     /// Its name.
     pub name: &'static str,
@@ -24,7 +24,7 @@ pub struct Definition {
 }
 
 /// One stage of a flow.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub struct Stage {
     /// Its name, in logs, keys and metrics.
     pub name: &'static str,
@@ -35,7 +35,7 @@ pub struct Stage {
 }
 
 /// What a stage does.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub enum Kind {
     /// Only changes to our own rows; runs in one commit with its neighbours.
     Local(LocalFn),
@@ -55,7 +55,7 @@ pub type LocalFn = fn(&Saga) -> Result<Vec<Change>, Refusal>;
 pub type SpawnFn = fn(&Saga) -> Saga;
 
 /// How a stage is undone. It is owed only when the stage succeeded, or may have.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub enum Undo {
     /// By changes to our own rows.
     Local {
@@ -74,7 +74,7 @@ pub enum Undo {
 }
 
 /// A call to the outside.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub struct CallSpec {
     /// What is asked, given the stable key; `None` when there is nothing to ask and the stage passes.
     pub request: fn(&Saga, StepKey) -> Option<Request>,
@@ -159,6 +159,24 @@ impl Stage {
     }
 }
 
+impl Stage {
+    fn hurried(mut self, divisor: u32) -> Self {
+        let hurry = |call: CallSpec| {
+            let mut retry = call.retry;
+            retry.backoff /= divisor;
+            retry.backoff_max /= divisor;
+            CallSpec { retry, ..call }
+        };
+        if let Kind::Call(call) = self.kind {
+            self.kind = Kind::Call(hurry(call));
+        }
+        if let Some(Undo::Call { name, call }) = self.undo {
+            self.undo = Some(Undo::Call { name, call: hurry(call) });
+        }
+        self
+    }
+}
+
 /// The definitions a binary knows. Sagas of any other stay due for a binary that does.
 #[derive(Debug, Clone, Copy)]
 pub struct Registry(&'static [&'static Definition]);
@@ -172,6 +190,21 @@ impl Registry {
     /// The definition a saga runs, if this binary knows it.
     pub fn find(&self, id: &DefinitionId) -> Option<&'static Definition> {
         self.0.iter().copied().find(|known| known.name == id.name && known.version == id.version)
+    }
+
+    /// The same definitions with every backoff divided by `divisor`, for demonstrations that must not
+    /// take an hour to show what an hour of outage does. Made once and kept for the life of the process.
+    #[must_use]
+    pub fn hurried(&self, divisor: u32) -> Self {
+        let definitions = self.all().map(|definition| {
+            let stages = |stages: &[Stage]| -> &'static [Stage] {
+                let hurried: Vec<Stage> = stages.iter().map(|stage| stage.hurried(divisor)).collect();
+                Vec::leak(hurried)
+            };
+            let (forward, after_undo) = (stages(definition.forward), stages(definition.after_undo));
+            &*Box::leak(Box::new(Definition { forward, after_undo, ..*definition }))
+        });
+        Self(Vec::leak(definitions.collect()))
     }
 
     /// All of them.

@@ -307,6 +307,10 @@ impl<'a> Planner<'a> {
         match ours.map(|known| known.status) {
             // We know of this money, or it is ours to keep.
             Some(Captured | PartiallyRefunded | Refunded | DueOnDelivery | Collected) => self.ignore(signal),
+            // A generation that was proven to have moved nothing, before the next one has begun.
+            Some(Pending | Unknown | RequiresAction) if self.is_given_up(charge) => {
+                self.refund_late(signal, charge, captured);
+            }
             Some(Pending | Unknown | RequiresAction) => {
                 let waiting = self.may_unwind() && self.saga.progress.call != CallState::Fresh;
                 if !waiting {
@@ -320,6 +324,11 @@ impl<'a> Planner<'a> {
             // Given up, or proven to have moved nothing; and yet there is money.
             Some(Declined | Cancelled) | None => self.refund_late(signal, charge, captured),
         }
+    }
+
+    fn is_given_up(&self, charge: &StepKey) -> bool {
+        let next = |at: CallAt<'_>| StepKey::new(self.saga.id, at.step, self.saga.progress.generation + 1);
+        self.may_unwind() && self.call_at().is_some_and(|at| next(at) != *charge)
     }
 
     fn refund_late(&mut self, signal: &Signal, charge: &StepKey, captured: bool) {

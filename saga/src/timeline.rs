@@ -54,13 +54,13 @@ impl Story {
         let Some(view) = store.order(order).await? else {
             return Ok(None);
         };
-        let mut story =
+        let mut known =
             Self { order: view, sagas: store.sagas_of(order).await?, log: Vec::new(), inbox: Vec::new() };
-        for saga in &story.sagas {
-            story.log.extend(store.log(saga.id).await?);
-            story.inbox.extend(store.inbox(saga.id).await?);
+        for saga in &known.sagas {
+            known.log.extend(store.log(saga.id).await?);
+            known.inbox.extend(store.inbox(saga.id).await?);
         }
-        Ok(Some(story))
+        Ok(Some(known))
     }
 
     /// `words` without the buyer's payment token, should somebody have put it there.

@@ -31,11 +31,12 @@ pub(super) fn entry(saga: &Saga, entry: &Entry) -> Option<String> {
     let words = match entry {
         Entry::Did(step) => return did(saga, step),
         Entry::Undid(step) => undid(step),
-        Entry::Refused { step, why } => format!("{} was refused: {why}", noun(step)),
+        Entry::Refused { step, why } | Entry::Rejected { step, why } => {
+            format!("{} was refused: {why}", noun(step))
+        }
         Entry::Started { step, start, ask } => started(saga, step, *start, *ask),
         Entry::Succeeded(step) => succeeded(saga, step),
         Entry::Pending { until, .. } => format!("the buyer must approve the payment by {}", moment(*until)),
-        Entry::Rejected { step, why } => format!("{} was refused: {why}", noun(step)),
         Entry::Failed { step, why } => format!("{} failed, nothing has moved: {why}", noun(step)),
         Entry::Unknown { step, why } => {
             format!("{} was not answered, so it may or may not have happened: {why}", noun(step))

@@ -109,6 +109,14 @@ impl Meddled {
                 _ => Verdict::SaveAndLose,
             }
         };
+        Self::with_door(memory, on_save)
+    }
+
+    /// A store whose saves are looked at.
+    pub(crate) fn with_door(
+        memory: MemoryStore,
+        on_save: impl Fn(&mut Writes) -> Verdict + Send + Sync + 'static,
+    ) -> Self {
         Self { memory, on_save: Arc::new(on_save), on_claim: Arc::new(|_| ()), refused: Arc::default() }
     }
 }

@@ -1,1 +1,360 @@
-//! To come.
+//! The engine's rules about time and truth: late outcomes, signals, fences, and what people are told.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use holdfast_saga::batch::Work;
+use holdfast_saga::call::{Answer, Evidence, Mode};
+use holdfast_saga::command::{self, Answered, Conflict, Verb};
+use holdfast_saga::context::slot;
+use holdfast_saga::definition::{Kind, Undo};
+use holdfast_saga::flows;
+use holdfast_saga::ports::{Store, StoreError};
+use holdfast_saga::world::{OrderMove, Writes};
+use holdfast_shared::{
+    Actor, CancelReason, Clock, OrderId, OrderStatus, PaymentStatus, RefundStatus, SagaState, StepKey,
+};
+
+use crate::chaos::{Meddled, Verdict};
+use crate::flows::{Ending, check, one_call};
+use crate::shop::{LEASE, Parts, Shop, admin, work};
+
+fn after_the_lease(shop: &Shop) {
+    shop.clock.advance(LEASE + Duration::from_millis(1));
+}
+
+#[tokio::test]
+async fn e1_captured_money_that_is_heard_of_too_late_is_refunded_by_its_own_saga() {
+    let mut shop = Shop::open().await;
+    let order = shop.card("tok_ok").await;
+    let first = one_call(&shop).await;
+    after_the_lease(&shop);
+    // A provider that swears nothing happened, and is wrong: the next generation takes the money again.
+    let asked = one_call(&shop).await;
+    assert_eq!((asked.mode, &asked.key), (Mode::Ask, &first.key));
+    let wrong = asked.outcome(Answer::Failed { error: "no such charge".to_owned() });
+    shop.batch(vec![wrong]).await;
+    let late = shop.perform(&first).await;
+    assert!(matches!(late.answer, Answer::Succeeded(Evidence::Captured { .. })));
+    let done = shop.batch(vec![late.clone()]).await;
+    assert_eq!((done.late, done.moved.len()), (1, 0), "stored, not folded without its fence");
+    // Heard twice, refunded once.
+    shop.batch(vec![late]).await;
+    shop.rest().await;
+    check(&shop, order, Ending::Stands(PaymentStatus::Captured), "late money").await;
+    let held: Vec<_> = shop.statement().await.iter().map(|l| (l.captured_minor, l.refunded_minor)).collect();
+    assert_eq!(held, [(3_000, 3_000), (3_000, 0)]);
+    let refunds: Vec<_> = shop.sagas().await.into_iter().filter(|s| s.id.slot() >= slot::LATE_REFUND).collect();
+    assert_eq!(refunds.iter().map(|saga| saga.state).collect::<Vec<_>>(), [SagaState::Completed]);
+    assert_eq!(refunds[0].progress.memo.refund, Some(RefundStatus::Succeeded));
+}
+
+#[tokio::test]
+async fn e1_a_charge_that_is_not_found_is_voided_so_that_it_cannot_arrive_later() {
+    let mut shop = Shop::open().await;
+    let order = shop.card("tok_ok").await;
+    let slow = one_call(&shop).await;
+    after_the_lease(&shop);
+    let asked = one_call(&shop).await;
+    let answer = shop.perform(&asked).await;
+    assert!(matches!(answer.answer, Answer::Failed { .. }), "{answer:?}");
+    shop.batch(vec![answer]).await;
+    // Only now the first request gets through.
+    let late = shop.perform(&slow).await;
+    assert!(matches!(late.answer, Answer::Failed { .. }), "{late:?}");
+    shop.batch(vec![late]).await;
+    shop.rest().await;
+    check(&shop, order, Ending::Stands(PaymentStatus::Captured), "voided").await;
+}
+
+#[test]
+fn e1_no_call_may_take_longer_than_half_its_lease() {
+    for definition in flows::REGISTRY.all() {
+        for stage in definition.forward.iter().chain(definition.after_undo) {
+            if let Kind::Call(call) = &stage.kind {
+                assert!(call.timeout <= LEASE / 2, "{} {}", definition.name, stage.name);
+            }
+            if let Some(Undo::Call { name, call }) = &stage.undo {
+                assert!(call.timeout <= LEASE / 2, "{} {name}", definition.name);
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn e3_a_signal_makes_its_saga_due_and_leaves_the_fence_alone() {
+    let mut shop = Shop::open().await;
+    let order = shop.cod().await;
+    shop.batch(vec![]).await;
+    let before = shop.checkout(order).await;
+    assert!(before.wake_at > Some(shop.clock.now()));
+    shop.accepted(order, Verb::Confirm, &admin()).await;
+    let after = shop.checkout(order).await;
+    assert_eq!((after.wake_at, after.fence), (Some(shop.clock.now()), before.fence));
+    // No hint was sent, or it was lost: the sweep finds it.
+    shop.batch(vec![]).await;
+    assert_eq!(shop.checkout(order).await.state, SagaState::Completed);
+}
+
+#[tokio::test]
+async fn e3_a_signal_for_a_leased_saga_is_read_in_the_commit_of_its_outcome() {
+    let mut shop = Shop::open().await;
+    let order = shop.card("tok_ok").await;
+    let call = one_call(&shop).await;
+    shop.accepted(order, Verb::Cancel, &Actor::Customer).await;
+    let outcome = shop.perform(&call).await;
+    let refund = shop.batch(vec![outcome]).await.calls;
+    assert_eq!(refund.iter().map(|call| call.step).collect::<Vec<_>>(), ["refund_payment"]);
+}
+
+// Pitfall 19: a lease without a fence in the write is half a lease.
+#[tokio::test]
+async fn e5_a_leased_saga_is_planned_by_nobody_else_until_its_lease_is_over() {
+    let mut shop = Shop::open().await;
+    let order = shop.card("tok_ok").await;
+    let first = one_call(&shop).await;
+    let leased = shop.checkout(order).await;
+    let hinted = Work { hints: vec![leased.id], ..work(vec![]) };
+    assert!(shop.batch_of(hinted.clone()).await.moved.is_empty());
+    assert_eq!(shop.checkout(order).await, leased);
+    after_the_lease(&shop);
+    let second = shop.batch_of(hinted).await.calls.remove(0);
+    assert!(second.fence > first.fence);
+    // The first worker wakes up and reports: nothing of the saga moves.
+    let now_leased = shop.checkout(order).await;
+    let failed = first.outcome(Answer::Rejected { reason: "declined".to_owned() });
+    assert_eq!(shop.batch(vec![failed]).await.late, 1);
+    let after = shop.checkout(order).await;
+    assert_eq!((after.fence, after.state, after.leased_until), (now_leased.fence, now_leased.state, now_leased.leased_until));
+    let outcome = shop.perform(&second).await;
+    shop.batch(vec![outcome]).await;
+    shop.rest().await;
+    check(&shop, order, Ending::Stands(PaymentStatus::Captured), "taken over").await;
+}
+
+#[tokio::test]
+async fn e5_every_commit_of_a_plan_raises_the_fence_and_logs_one_row() {
+    let mut shop = Shop::open().await;
+    let order = shop.card("tok_flaky").await;
+    shop.rest().await;
+    let saga = shop.checkout(order).await;
+    let rows = shop.memory.log(saga.id).await.expect("memory reads");
+    let fences: Vec<_> = rows.iter().map(|row| row.fence).collect();
+    assert!(fences.windows(2).all(|pair| pair[0] < pair[1]), "{fences:?}");
+    assert_eq!(fences.last(), Some(&saga.fence));
+}
+
+#[tokio::test]
+async fn e5_a_commit_whose_answer_was_lost_is_looked_at_and_not_repeated() {
+    for written in [true, false] {
+        let mut parts = Parts::honest();
+        let armed = Arc::new(AtomicBool::new(false));
+        let trigger = Arc::clone(&armed);
+        let on_save = move |_: &mut Writes| match (trigger.swap(false, Ordering::SeqCst), written) {
+            (false, _) => Verdict::Save,
+            (true, true) => Verdict::SaveAndLose,
+            (true, false) => Verdict::Fail(StoreError::CommitUnknown("reset".to_owned())),
+        };
+        parts.store = Arc::new(Meddled::with_door(parts.memory.clone(), on_save));
+        let mut shop = Shop::of(parts).await;
+        let order = shop.card("tok_ok").await;
+        armed.store(true, Ordering::SeqCst);
+        let ran = shop.engine("w1").run(work(vec![]), &shop.culprits).await;
+        assert_eq!((ran.done.len(), ran.undone.len(), ran.error.is_some()), if written { (1, 0, false) } else { (0, 1, true) });
+        if written {
+            let outcome = shop.perform(&ran.done[0].calls[0]).await;
+            shop.batch(vec![outcome]).await;
+        }
+        shop.rest().await;
+        check(&shop, order, Ending::Stands(PaymentStatus::Captured), &format!("written: {written}")).await;
+        assert_eq!(shop.statement().await.len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn e12_a_cancel_committed_before_the_pivot_blocks_it() {
+    let mut shop = Shop::open().await;
+    let order = shop.card("tok_ok").await;
+    let call = one_call(&shop).await;
+    let outcome = shop.perform(&call).await;
+    // The money is taken; the commit that would confirm the order has not been planned yet.
+    shop.accepted(order, Verb::Cancel, &Actor::Customer).await;
+    let refund = shop.batch(vec![outcome]).await.calls;
+    assert_eq!(refund[0].step, "refund_payment");
+    let outcome = shop.perform(&refund[0]).await;
+    shop.batch(vec![outcome]).await;
+    shop.rest().await;
+    check(&shop, order, Ending::Undone(CancelReason::CustomerRequest, Some(PaymentStatus::Refunded)), "cancel").await;
+}
+
+/// What `verb` is answered with.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Told {
+    Accepted,
+    Already,
+    Instead(&'static str),
+}
+
+async fn told(shop: &Shop, order: OrderId, verb: Verb, by: &Actor, expected: Told) {
+    let answer = shop.ask(order, verb.clone(), by).await;
+    let fits = match (&answer, expected) {
+        (Ok(Answered::Accepted(_)), Told::Accepted) | (Ok(Answered::Already(_)), Told::Already) => true,
+        (Err(Conflict::Instead(words)), Told::Instead(part)) => words.contains(part),
+        (Ok(_) | Err(_), _) => false,
+    };
+    assert!(fits, "{verb:?} by {by}: {answer:?}, expected {expected:?}");
+}
+
+#[tokio::test]
+async fn e12_people_are_told_what_is_true_under_the_lock() {
+    use Told::{Accepted, Already, Instead};
+    let customer = Actor::Customer;
+    let mut shop = Shop::open().await;
+    let nobody = shop.ask(OrderId::new(99), Verb::Cancel, &customer).await;
+    assert!(matches!(nobody, Err(Conflict::UnknownOrder(_))), "{nobody:?}");
+
+    let card = shop.card("tok_ok").await;
+    told(&shop, card, Verb::Confirm, &admin(), Instead("confirms itself")).await;
+    told(&shop, card, Verb::Cancel, &customer, Accepted).await;
+    told(&shop, card, Verb::Cancel, &customer, Already).await;
+    shop.rest().await;
+    told(&shop, card, Verb::Cancel, &customer, Already).await;
+
+    let confirmed = shop.cod().await;
+    told(&shop, confirmed, Verb::Confirm, &admin(), Accepted).await;
+    told(&shop, confirmed, Verb::Confirm, &admin(), Already).await;
+    told(&shop, confirmed, Verb::Reject, &admin(), Instead("confirmed a moment ago")).await;
+    shop.rest().await;
+    told(&shop, confirmed, Verb::Confirm, &admin(), Already).await;
+    told(&shop, confirmed, Verb::Reject, &admin(), Instead("cancel it instead")).await;
+
+    let rejected = shop.cod().await;
+    told(&shop, rejected, Verb::Reject, &admin(), Accepted).await;
+    told(&shop, rejected, Verb::Reject, &admin(), Already).await;
+    told(&shop, rejected, Verb::Confirm, &admin(), Instead("rejected a moment ago")).await;
+    shop.rest().await;
+    told(&shop, rejected, Verb::Reject, &admin(), Already).await;
+    told(&shop, rejected, Verb::Confirm, &admin(), Instead("rejected_by_admin")).await;
+
+    let cancelled = shop.cod().await;
+    told(&shop, cancelled, Verb::Cancel, &customer, Accepted).await;
+    told(&shop, cancelled, Verb::Confirm, &admin(), Instead("the customer cancelled")).await;
+    shop.rest().await;
+    shop.assert_clean("answers").await;
+}
+
+#[tokio::test]
+async fn e13_an_order_has_one_live_saga_and_its_state_says_who_may_cancel() {
+    let mut shop = Shop::open().await;
+    for (status, by, expected) in [
+        (OrderStatus::Processing, Actor::Customer, Told::Instead("only the shop can cancel")),
+        (OrderStatus::Processing, admin(), Told::Accepted),
+        (OrderStatus::Shipped, admin(), Told::Instead("only come back as a return")),
+        (OrderStatus::Delivered, Actor::Customer, Told::Instead("only come back as a return")),
+    ] {
+        let order = shop.order_of(&[("cd-1", 1)], Some("tok_ok")).await;
+        shop.rest().await;
+        let mut writes = Writes { at: shop.clock.now(), ..Writes::default() };
+        writes.orders.insert(order, OrderMove { from: OrderStatus::Confirmed, to: status, reason: None });
+        shop.memory.begin().await.expect("memory opens").save(&writes).await.expect("the order moves");
+        told(&shop, order, Verb::Cancel, &by, expected).await;
+        if expected == Told::Accepted {
+            // Entered atomically: the second one finds the first.
+            told(&shop, order, Verb::Cancel, &by, Told::Already).await;
+            let live = shop.memory.sagas_of(order).await.expect("memory reads");
+            let live: Vec<_> = live.iter().filter(|saga| !saga.state.is_settled()).map(|saga| saga.id.slot()).collect();
+            assert_eq!(live, [slot::CANCELLATION]);
+        }
+        shop.rest().await;
+    }
+    shop.assert_clean("one live saga").await;
+}
+
+// Pitfall 9: a retry of the operator is a promise like any other: one for each death.
+#[tokio::test]
+async fn e18_a_dead_saga_goes_on_in_the_direction_it_had() {
+    let mut shop = Shop::open().await;
+    let order = shop.card("tok_ok").await;
+    // Forward, before the pivot: thirty workers vanish with the call.
+    for start in 1..=30 {
+        assert_eq!(one_call(&shop).await.start, start);
+        after_the_lease(&shop);
+    }
+    // Pitfalls 27 and 28: what kills its worker every time is stopped.
+    assert!(shop.batch(vec![]).await.calls.is_empty());
+    let dead = shop.checkout(order).await;
+    assert_eq!((dead.state, dead.progress.pivoted), (SagaState::Dead, false));
+    assert!(dead.progress.error.as_ref().is_some_and(|error| error.contains("30 times")));
+    assert!(shop.view(order).await.needs_attention);
+    let retried = command::retry(&*shop.store, dead.id, &admin()).await.expect("the store answers");
+    assert!(matches!(retried, Ok(Answered::Accepted(_))));
+    let twice = command::retry(&*shop.store, dead.id, &admin()).await.expect("the store answers");
+    assert!(matches!(twice, Ok(Answered::Already(_))), "{twice:?}");
+    shop.rest().await;
+    check(&shop, order, Ending::Stands(PaymentStatus::Captured), "revived").await;
+}
+
+#[tokio::test]
+async fn e18_a_dead_saga_can_still_be_cancelled_before_the_pivot() {
+    let mut shop = Shop::open().await;
+    let order = shop.card("tok_ok").await;
+    for _ in 1..=30 {
+        let call = one_call(&shop).await;
+        // Sent each time, never heard of: only one of them takes the money.
+        shop.perform(&call).await;
+        after_the_lease(&shop);
+    }
+    shop.batch(vec![]).await;
+    assert_eq!(shop.checkout(order).await.state, SagaState::Dead);
+    shop.accepted(order, Verb::Cancel, &Actor::Customer).await;
+    shop.rest().await;
+    check(&shop, order, Ending::Undone(CancelReason::CustomerRequest, Some(PaymentStatus::Refunded)), "dead").await;
+}
+
+// Pitfall 27: an attempt that was interrupted before it was sent is not a failed one.
+#[tokio::test]
+async fn e6_starts_that_were_never_sent_cost_nothing() {
+    let mut shop = Shop::open().await;
+    let order = shop.card("tok_ok").await;
+    let mut call = one_call(&shop).await;
+    for _ in 0..100 {
+        let outcome = call.outcome(Answer::NotSent);
+        call = shop.batch(vec![outcome]).await.calls.remove(0);
+        assert_eq!((call.start, call.mode, call.key.as_str()), (1, Mode::Send, "1.0:take_payment:1"));
+    }
+    let outcome = shop.perform(&call).await;
+    shop.batch(vec![outcome]).await;
+    shop.rest().await;
+    check(&shop, order, Ending::Stands(PaymentStatus::Captured), "interrupted").await;
+}
+
+// Promise 4: the generation rises only with a proof that the last one moved nothing.
+#[tokio::test]
+async fn a_key_changes_only_when_its_last_use_provably_moved_nothing() {
+    let mut shop = Shop::open().await;
+    let order = shop.card("tok_ok").await;
+    let unknown = || Answer::Unknown { error: "no answer".to_owned() };
+    let failed = || Answer::Failed { error: "refused at the door".to_owned() };
+    let key = |generation| StepKey::new(order.saga(0), "take_payment", generation);
+    let asks = AtomicUsize::new(0);
+    for (answer, next, mode) in [
+        (unknown(), key(1), Mode::Ask),
+        (unknown(), key(1), Mode::Ask),
+        (failed(), key(2), Mode::Send),
+        (unknown(), key(2), Mode::Ask),
+        (failed(), key(3), Mode::Send),
+    ] {
+        let call = if asks.fetch_add(1, Ordering::SeqCst) == 0 {
+            one_call(&shop).await
+        } else {
+            shop.clock.set(shop.next_due().await.expect("a retry is due"));
+            one_call(&shop).await
+        };
+        shop.batch(vec![call.outcome(answer)]).await;
+        shop.clock.set(shop.next_due().await.expect("a retry is due"));
+        let now = shop.checkout(order).await;
+        assert_eq!(StepKey::new(now.id, "take_payment", now.progress.generation + 1), next);
+        assert_eq!(now.progress.call == holdfast_saga::saga::CallState::Fresh, mode == Mode::Send);
+    }
+}

@@ -1,1 +1,144 @@
-//! To come.
+//! The oracle can fail: five rules are broken on purpose, from the outside, and each is caught.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use holdfast_saga::definition::{CallSpec, Definition, Kind, Registry, Stage, Undo};
+use holdfast_saga::flows::{self, checkout_cod, checkout_online};
+use holdfast_saga::ports::{ChargeState, Claimed, Fault, PaymentProvider, StatementLine};
+use holdfast_shared::{Money, StepKey};
+
+use crate::history::Rules;
+use crate::simulation::play_all;
+
+/// A broken rule that this many histories do not notice would go unnoticed.
+const HISTORIES: u64 = 3_000;
+
+/// Plays by broken rules until the oracle notices, and checks that it does for the right reason.
+fn check(rules: &Rules, signs: &[&str]) {
+    let Err((seed, told)) = play_all(0..HISTORIES, rules) else {
+        panic!("{HISTORIES} histories did not notice");
+    };
+    let wrong = told.wrong.join("\n");
+    assert!(signs.iter().any(|sign| wrong.contains(sign)), "seed {seed}: {wrong}");
+}
+
+#[test]
+fn outcomes_without_a_fence_are_noticed() {
+    let rules = Rules { forge_fences: true, ..Rules::honest() };
+    check(&rules, &["provider", "Provider", "Money", "its money", "refused a row"]);
+}
+
+#[test]
+fn a_refund_key_for_each_attempt_is_noticed() {
+    let payments: fn(Arc<dyn PaymentProvider>) -> Arc<dyn PaymentProvider> =
+        |provider| Arc::new(NewKeyEachTime { provider, attempts: AtomicU32::new(0) });
+    check(&Rules { payments, ..Rules::honest() }, &["3000 captured, 6000 refunded", "captured", "Provider"]);
+}
+
+#[test]
+fn stock_released_after_the_pivot_is_noticed() {
+    // Pitfall 4: a paid order whose goods are given away.
+    let registry = registry_with(|stages, release| {
+        let at = stages.iter().position(|stage| stage.name == "confirm_reservation").expect("it confirms");
+        stages[at] = Stage { name: "release_stock", kind: release, undo: None };
+    });
+    check(&Rules { registry, ..Rules::honest() }, &["Reservation"]);
+}
+
+#[test]
+fn a_double_reserve_is_noticed() {
+    let registry = registry_with(|stages, _| {
+        let at = stages.iter().position(|stage| stage.name == "reserve_stock").expect("it reserves");
+        let again = copy(&stages[at]);
+        stages.insert(at, Stage { name: "reserve_again", undo: None, ..again });
+    });
+    check(&Rules { registry, ..Rules::honest() }, &["StockReserved"]);
+}
+
+#[test]
+fn lost_signals_are_noticed() {
+    // A lost event or late outcome is no loss here: the provider is asked anyway, or made to void the charge.
+    for lost in ["cancel", "confirmation", "retry"] {
+        // Nobody hands it over, as if it had been marked as read.
+        let on_claim = move |claimed: &mut Claimed| {
+            for (_, signals) in &mut claimed.sagas {
+                signals.retain(|signal| signal.body.name() != lost);
+            }
+        };
+        let signs = ["was promised", "the dead do not stay alive"];
+        check(&Rules { on_claim: Arc::new(on_claim), ..Rules::honest() }, &signs);
+    }
+}
+
+/// The registry, with both checkouts changed. The stages are a checkout's own; the kind releases its stock.
+fn registry_with(change: impl Fn(&mut Vec<Stage>, Kind)) -> Registry {
+    let changed = |definition: &Definition| -> &'static Definition {
+        let mut stages: Vec<Stage> = definition.forward.iter().map(copy).collect();
+        let reserve = stages.iter().find(|stage| stage.name == "reserve_stock").expect("it reserves");
+        let Some(Undo::Local { changes, .. }) = &reserve.undo else { panic!("reserving is undone") };
+        let release = Kind::Local(*changes);
+        change(&mut stages, release);
+        Box::leak(Box::new(Definition { forward: Vec::leak(stages), ..*definition }))
+    };
+    let mut all: Vec<&'static Definition> = vec![changed(&checkout_online::V1), changed(&checkout_cod::V1)];
+    all.extend(flows::REGISTRY.all().filter(|definition| !definition.name.starts_with("checkout")));
+    Registry::new(Vec::leak(all))
+}
+
+fn copy(stage: &Stage) -> Stage {
+    let kind = match &stage.kind {
+        Kind::Local(changes) => Kind::Local(*changes),
+        Kind::Call(call) => Kind::Call(CallSpec { ..*call }),
+        Kind::Confirmation => Kind::Confirmation,
+        Kind::Spawn(child) => Kind::Spawn(*child),
+        Kind::Pivot => Kind::Pivot,
+    };
+    let undo = stage.undo.as_ref().map(|undo| match undo {
+        Undo::Local { name, changes } => Undo::Local { name, changes: *changes },
+        Undo::Call { name, call } => Undo::Call { name, call: CallSpec { ..*call } },
+    });
+    Stage { name: stage.name, kind, undo }
+}
+
+/// Makes every refund look like a new one to the provider.
+#[derive(Debug)]
+struct NewKeyEachTime {
+    provider: Arc<dyn PaymentProvider>,
+    attempts: AtomicU32,
+}
+
+#[async_trait]
+impl PaymentProvider for NewKeyEachTime {
+    fn name(&self) -> &str {
+        self.provider.name()
+    }
+
+    fn key_ttl(&self) -> Duration {
+        self.provider.key_ttl()
+    }
+
+    async fn charge(&self, key: &StepKey, amount: Money, token: &str) -> Result<ChargeState, Fault> {
+        self.provider.charge(key, amount, token).await
+    }
+
+    async fn look_up(&self, charge: &StepKey) -> Result<Option<ChargeState>, Fault> {
+        self.provider.look_up(charge).await
+    }
+
+    async fn void(&self, charge: &StepKey) -> Result<ChargeState, Fault> {
+        self.provider.void(charge).await
+    }
+
+    async fn refund(&self, key: &StepKey, charge: &StepKey, amount_minor: i64) -> Result<(), Fault> {
+        let attempt = self.attempts.fetch_add(1, Ordering::SeqCst);
+        let key = StepKey::from_stored(format!("{key}:attempt-{attempt}"));
+        self.provider.refund(&key, charge, amount_minor).await
+    }
+
+    async fn statement(&self) -> Result<Option<Vec<StatementLine>>, Fault> {
+        self.provider.statement().await
+    }
+}

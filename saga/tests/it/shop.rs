@@ -349,6 +349,11 @@ impl Shop {
         command::payment_event(&*self.store, charge, id).await.expect("the store answers")
     }
 
+    /// The buyer of `charge` agrees to pay it.
+    pub(crate) async fn buyer_pays(&self, charge: &StepKey) {
+        self.sandbox.complete_action(charge, true).await.expect("the sandbox answers");
+    }
+
     /// An operator sees to it that every dead saga can go on, and retries it. Returns how many there were.
     pub(crate) async fn revive_all(&self) -> usize {
         let dead: Vec<_> =

@@ -1,0 +1,326 @@
+//! What can be asked on the command line, and how it is explained there.
+
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::{CommandFactory, Parser, Subcommand};
+use clap_complete::Shell;
+use holdfast_shared::{CancelReason, OrderId, OrderStatus, PaymentMethod, SagaId, SagaState, Sku};
+use strum::IntoEnumIterator;
+
+use crate::exit::{Exit, say};
+use crate::order::OrderRef;
+use crate::output::{Format, print};
+use crate::redact::redact;
+
+const NAMES_MAX: usize = 80;
+const REASON_MAX: usize = 500;
+
+/// Runs a shop's checkout so that no order is ever left half done
+///
+/// Holdfast accepts an order in one short transaction, then reserves the stock, takes the payment, confirms,
+/// clears the cart and tells the customer; whatever fails is undone, in reverse. Each order ends fully done,
+/// fully undone, or visibly stuck with your next move.
+#[derive(Parser)]
+#[command(name = "holdfast", version, subcommand_required = true, arg_required_else_help = true)]
+#[command(after_help = AFTER_HELP)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+const AFTER_HELP: &str = "\
+Examples:
+  holdfast demo                  settle 500 orders in a temporary folder, then audit them
+  holdfast order explain 1042    why is this one not moving?
+  holdfast audit                 recompute every promise from the rows
+
+Data goes to stdout, words to stderr; RUST_LOG=debug says more.
+Exit codes: 0 ok, 1 error, 2 usage, 3 not found, 4 conflict, 5 partly done, 6 a promise is broken.";
+
+/// What every command understands.
+#[derive(clap::Args)]
+pub(crate) struct Global {
+    // The value may hold a password, so help never shows it, and what is wrong with it is said without it.
+    #[arg(long, global = true, env = "DATABASE_URL", hide_env_values = true, value_name = "URL")]
+    #[arg(help = "The shop's database: postgres://USER@HOST/NAME or sqlite://PATH")]
+    pub(crate) database_url: Option<String>,
+
+    /// How data is printed
+    #[arg(long, global = true, value_enum, default_value_t, value_name = "FORMAT")]
+    pub(crate) output: Format,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Settle a mix of orders from beginning to end, then audit them
+    Demo(DemoArgs),
+    /// Create the database's schema or bring it up to date
+    Migrate,
+    /// Recompute every promise about stock, money and orders from the rows
+    Audit(AuditArgs),
+    /// Orders: what became of them, and decisions about them
+    #[command(subcommand)]
+    Order(OrderCommand),
+    /// Sagas: what carries an order to its end, step by step
+    #[command(subcommand)]
+    Saga(SagaCommand),
+    /// Stock levels
+    #[command(subcommand)]
+    Stock(StockCommand),
+    /// Print a completion script for a shell
+    Completions {
+        /// Which shell
+        shell: Shell,
+    },
+}
+
+#[derive(clap::Args)]
+pub(crate) struct DemoArgs {
+    /// How many orders to make up
+    #[arg(long, default_value_t = 500, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub(crate) orders: u32,
+
+    /// The same seed makes up the same orders
+    #[arg(long, default_value_t = 7, value_name = "N")]
+    pub(crate) seed: u64,
+
+    /// Settle real orders from this file instead, one JSON object a line
+    #[arg(long, value_name = "FILE.jsonl")]
+    pub(crate) input: Option<PathBuf>,
+
+    /// Carry on with what an interrupted demo left in the database
+    #[arg(long)]
+    pub(crate) resume: bool,
+
+    /// Where the sandbox provider keeps its own books
+    ///
+    /// Without it: sandbox.db beside a SQLite shop, holdfast-sandbox.db in this folder for a Postgres one.
+    #[arg(long, value_name = "PATH", env = "HOLDFAST_SANDBOX_LEDGER")]
+    pub(crate) sandbox_ledger: Option<PathBuf>,
+}
+
+#[derive(clap::Args)]
+pub(crate) struct AuditArgs {
+    /// The sandbox provider's own books, to hold ours against
+    ///
+    /// Without it, the file sandbox.db beside the database's own file is taken, if there is one.
+    #[arg(long, value_name = "PATH")]
+    pub(crate) sandbox_ledger: Option<PathBuf>,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum OrderCommand {
+    /// List orders, newest first
+    List(OrderListArgs),
+    /// Show one order
+    Show {
+        #[command(flatten)]
+        order: OneOrder,
+    },
+    /// Say what happened to an order, what it waits for, what comes next and what would unblock it
+    Explain {
+        #[command(flatten)]
+        order: OneOrder,
+    },
+    /// Let a cash-on-delivery order go on
+    Confirm(Decision),
+    /// Refuse a cash-on-delivery order
+    Reject(Decision),
+    /// Undo an order, before or after it was confirmed
+    Cancel(Decision),
+}
+
+#[derive(clap::Args)]
+pub(crate) struct OneOrder {
+    /// The order's number, such as 1042, or its public id (a UUID)
+    pub(crate) order: OrderRef,
+}
+
+#[derive(clap::Args)]
+pub(crate) struct Decision {
+    #[command(flatten)]
+    pub(crate) order: OneOrder,
+
+    /// Who decides, for the audit trail
+    #[arg(long, value_name = "NAME", value_parser = name)]
+    pub(crate) actor: String,
+}
+
+#[derive(clap::Args)]
+pub(crate) struct OrderListArgs {
+    /// Only orders in this state
+    #[arg(long, ignore_case = true, value_parser = one_of::<OrderStatus>())]
+    pub(crate) status: Option<OrderStatus>,
+
+    /// Only orders paid this way
+    #[arg(long, ignore_case = true, value_parser = one_of::<PaymentMethod>())]
+    pub(crate) payment_method: Option<PaymentMethod>,
+
+    /// Only orders cancelled for this reason
+    #[arg(long, ignore_case = true, value_parser = one_of::<CancelReason>())]
+    pub(crate) cancel_reason: Option<CancelReason>,
+
+    /// Only orders that wait for an operator
+    #[arg(long)]
+    pub(crate) needs_attention: bool,
+
+    #[command(flatten)]
+    pub(crate) limit: Limit,
+
+    /// Go on after this order of an earlier page
+    #[arg(long, value_name = "ORDER")]
+    pub(crate) cursor: Option<OrderId>,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum SagaCommand {
+    /// List sagas, newest first
+    List(SagaListArgs),
+    /// Show one saga and its history
+    Show {
+        /// The saga's id, such as 1042.0
+        saga: SagaId,
+    },
+    /// Let a dead saga go on where it stopped
+    Retry {
+        /// The saga's id, such as 1042.0
+        saga: SagaId,
+
+        #[command(flatten)]
+        actor: Operator,
+    },
+}
+
+#[derive(clap::Args)]
+pub(crate) struct SagaListArgs {
+    #[arg(long, value_name = "NAME", help = "Only sagas of this definition, such as checkout_online")]
+    pub(crate) definition: Option<String>,
+
+    /// Only sagas in this state
+    #[arg(long, ignore_case = true, value_parser = one_of::<SagaState>())]
+    pub(crate) state: Option<SagaState>,
+
+    #[command(flatten)]
+    pub(crate) limit: Limit,
+
+    /// Go on after this saga of an earlier page
+    #[arg(long, value_name = "SAGA")]
+    pub(crate) cursor: Option<SagaId>,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum StockCommand {
+    /// Show what is on the shelf, and how much of it is promised
+    Show {
+        /// Only this SKU
+        sku: Option<Sku>,
+
+        #[command(flatten)]
+        limit: Limit,
+    },
+    /// Add or take pieces, with a reason that is kept
+    Adjust {
+        /// Of what
+        sku: Sku,
+
+        /// Pieces to add, or to take when negative
+        #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = delta)]
+        delta: i64,
+
+        /// Why
+        #[arg(long, value_name = "TEXT", value_parser = reason)]
+        reason: String,
+
+        #[command(flatten)]
+        actor: Operator,
+    },
+}
+
+#[derive(clap::Args)]
+pub(crate) struct Operator {
+    /// Who does it, for the audit trail
+    #[arg(long, env = "USER", default_value = "operator", hide_env_values = true, value_name = "NAME")]
+    #[arg(value_parser = name)]
+    pub(crate) actor: String,
+}
+
+#[derive(clap::Args)]
+pub(crate) struct Limit {
+    /// At most this many
+    #[arg(long, default_value_t = 20, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000))]
+    pub(crate) limit: u32,
+}
+
+/// Reads the command line. What is wrong with it, or the help that was asked for, is printed already.
+pub(crate) fn read() -> Result<Args, Exit> {
+    Args::try_parse().map_err(|error| {
+        let words = error.render().to_string();
+        let told = redact(&words);
+        if told == words {
+            // A reader that went away is no error.
+            let _ = error.print();
+        } else {
+            say(told.trim_end());
+        }
+        if error.use_stderr() { Exit::Usage } else { Exit::Ok }
+    })
+}
+
+/// `holdfast completions`.
+pub(crate) fn completions(shell: Shell) -> anyhow::Result<Exit> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Args::command(), "holdfast", &mut script);
+    print(&String::from_utf8(script)?)?;
+    Ok(Exit::Ok)
+}
+
+/// One word of a vocabulary, in upper or lower case.
+fn one_of<T>() -> impl TypedValueParser<Value = T>
+where
+    T: IntoEnumIterator + Into<&'static str> + FromStr<Err: std::error::Error + Send + Sync + 'static>,
+    T: Clone + Send + Sync + 'static,
+{
+    PossibleValuesParser::new(T::iter().map(Into::into)).try_map(|typed: String| {
+        let known =
+            T::iter().map(Into::<&'static str>::into).find(|known| known.eq_ignore_ascii_case(&typed));
+        known.unwrap_or(&typed).parse()
+    })
+}
+
+fn name(text: &str) -> Result<String, String> {
+    sentence(text, NAMES_MAX)
+}
+
+fn reason(text: &str) -> Result<String, String> {
+    sentence(text, REASON_MAX)
+}
+
+fn sentence(text: &str, max: usize) -> Result<String, String> {
+    let text = text.trim();
+    if text.is_empty() || text.chars().count() > max || text.chars().any(char::is_control) {
+        return Err(format!("1 to {max} characters on one line are expected"));
+    }
+    Ok(text.to_owned())
+}
+
+fn delta(text: &str) -> Result<i64, String> {
+    match text.parse() {
+        Ok(0) => Err("0 changes nothing; say how many pieces came or went".to_owned()),
+        Ok(delta) => Ok(delta),
+        Err(_) => Err("a whole number such as 10 or -3 is expected".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Args::command().debug_assert();
+    }
+}

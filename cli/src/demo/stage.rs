@@ -1,0 +1,152 @@
+//! The stage a demo plays on: a shop's database, the sandbox's own books, and a worker.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use holdfast_saga::accept::AcceptPolicy;
+use holdfast_saga::flows::REGISTRY;
+use holdfast_saga::ports::{Hint, Outside, PaymentProvider, Store};
+use holdfast_sandbox::DurableSandbox;
+use holdfast_shared::{SagaState, SystemClock};
+use holdfast_worker::{Acceptor, LogNotifier, Runtime, Tally, WorkerConfig};
+use tempfile::TempDir;
+
+use crate::args::{DemoArgs, Global};
+use crate::database::{Address, Database};
+
+/// How much shorter the waits between two tries are than in production, so that giving up takes
+/// seconds instead of minutes.
+const HURRY: u32 = 25;
+/// `tok_timeout` never answers; this is how long the demo listens.
+const CALL_TIMEOUT: Duration = Duration::from_millis(400);
+/// A worker that was killed is succeeded after this long.
+const LEASE: Duration = Duration::from_secs(2);
+/// The window of orders that nobody will decide about.
+const LEFT_ALONE_FOR: Duration = Duration::from_secs(3);
+
+pub(crate) struct Stage {
+    database: Database,
+    name: String,
+    /// The command that goes on with this very shop; `None` when it goes with the temporary folder.
+    resume: Option<String>,
+    pub(crate) sandbox: Arc<DurableSandbox>,
+    runtime: Runtime,
+    /// Takes orders with the usual windows.
+    pub(crate) acceptor: Acceptor,
+    /// Takes orders that nobody will decide about.
+    pub(crate) hasty: Acceptor,
+    tally: Arc<Tally>,
+    _folder: Option<TempDir>,
+}
+
+/// How the sagas of the shop stand.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Standing {
+    /// Checkouts, whatever became of them.
+    pub(crate) orders: u64,
+    /// Of these, the ones that rest.
+    pub(crate) settled: u64,
+    /// Sagas of any kind that still move or wait.
+    pub(crate) live: u64,
+}
+
+impl Stage {
+    /// Opens or creates the shop, brings its schema up to date and starts a worker.
+    pub(crate) async fn boot(args: &DemoArgs, global: &Global) -> anyhow::Result<Self> {
+        let (address, folder) = match &global.database_url {
+            Some(url) => (Address::parse(Some(url))?, None),
+            None => {
+                let folder = tempfile::Builder::new().prefix("holdfast-demo-").tempdir()?;
+                let url = format!("sqlite://{}", folder.path().join("shop.db").display());
+                (Address::parse(Some(&url))?, Some(folder))
+            }
+        };
+        let database = Database::connect(&address).await?;
+        database.migrate().await.with_context(|| address.shown())?;
+        let ledger = ledger(args, database.path());
+        let sandbox = Arc::new(DurableSandbox::open(&ledger, Arc::new(SystemClock)).await?);
+        let outside = Outside { payments: Arc::clone(&sandbox) as _, notifier: Arc::new(LogNotifier) };
+        let config = WorkerConfig { lease: LEASE, call_timeout: CALL_TIMEOUT, ..WorkerConfig::default() };
+        let runtime = Runtime::start(database.shared(), REGISTRY.hurried(HURRY), outside, config)?;
+        let usual = AcceptPolicy::new(sandbox.name());
+        let hasty =
+            AcceptPolicy { payment_within: LEFT_ALONE_FOR, confirm_within: LEFT_ALONE_FOR, ..usual.clone() };
+        let accept = |policy| Acceptor::start(database.shared(), policy, runtime.dispatch());
+        Ok(Self {
+            resume: folder.is_none().then(|| resume_command(args)),
+            name: folder.as_ref().map_or_else(|| address.shown(), |folder| folder.path().display().to_string()),
+            acceptor: accept(usual),
+            hasty: accept(hasty),
+            tally: runtime.tally(),
+            database,
+            sandbox,
+            runtime,
+            _folder: folder,
+        })
+    }
+
+    pub(crate) fn store(&self) -> &dyn Store {
+        self.database.store()
+    }
+
+    /// Where the shop is.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// What becomes of orders that are still on their way.
+    pub(crate) fn how_to_go_on(&self) -> String {
+        match &self.resume {
+            Some(command) => format!("`{command}` goes on with the orders that are on their way"),
+            None => "the shop was a temporary one and is gone; give --database-url to keep one".to_owned(),
+        }
+    }
+
+    /// Tells the worker that a saga is due.
+    pub(crate) fn wake(&self, hint: Hint) {
+        use holdfast_saga::ports::Dispatch as _;
+        self.runtime.dispatch().wake(&[hint]);
+    }
+
+    /// Sagas moved by this process so far.
+    pub(crate) fn moved(&self) -> u64 {
+        self.tally.moved.load(Ordering::Relaxed)
+    }
+
+    pub(crate) async fn standing(&self) -> anyhow::Result<Standing> {
+        let mut standing = Standing::default();
+        for count in self.store().census().await? {
+            let rests = count.state.is_settled() || count.state == SagaState::Dead;
+            if count.definition.starts_with("checkout_") {
+                standing.orders += count.sagas;
+                standing.settled += if rests { count.sagas } else { 0 };
+            }
+            standing.live += if rests { 0 } else { count.sagas };
+        }
+        Ok(standing)
+    }
+
+    /// Stops the worker; says how many calls were cut off.
+    pub(crate) async fn stop(self) -> usize {
+        drop((self.acceptor, self.hasty));
+        let stopped = self.runtime.stop().await;
+        self.database.close().await;
+        stopped.cut_off
+    }
+}
+
+/// The sandbox's own books: beside a SQLite shop, in this folder for a Postgres one.
+pub(crate) fn ledger(args: &DemoArgs, shop: Option<&Path>) -> PathBuf {
+    let beside = |path: &Path| path.with_file_name("sandbox.db");
+    let default = || shop.map_or_else(|| PathBuf::from("holdfast-sandbox.db"), beside);
+    args.sandbox_ledger.clone().unwrap_or_else(default)
+}
+
+fn resume_command(args: &DemoArgs) -> String {
+    let ledger = args.sandbox_ledger.as_ref();
+    let ledger = ledger.map(|path| format!(" --sandbox-ledger {}", path.display())).unwrap_or_default();
+    format!("holdfast demo --resume --database-url …{ledger}")
+}
