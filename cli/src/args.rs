@@ -19,11 +19,18 @@ const REASON_MAX: usize = 500;
 
 /// Runs a shop's checkout so that no order is ever left half done
 ///
-/// Holdfast accepts an order in one short transaction, then reserves the stock, takes the payment, confirms,
-/// clears the cart and tells the customer; whatever fails is undone, in reverse. Each order ends fully done,
-/// fully undone, or visibly stuck with your next move.
+/// Holdfast accepts an order in one short transaction, then reserves the stock, takes
+/// the payment, confirms, clears the cart and tells the customer; whatever fails is
+/// undone, in reverse. Each order ends fully done, fully undone, or visibly stuck with
+/// your next move.
 #[derive(Parser)]
-#[command(name = "holdfast", version, subcommand_required = true, arg_required_else_help = true)]
+#[command(
+    name = "holdfast",
+    version,
+    verbatim_doc_comment,
+    subcommand_required = true,
+    arg_required_else_help = true
+)]
 #[command(after_help = AFTER_HELP)]
 pub(crate) struct Args {
     #[command(flatten)]
@@ -41,16 +48,19 @@ Examples:
 Data goes to stdout, words to stderr; RUST_LOG=debug says more.
 Exit codes: 0 ok, 1 error, 2 usage, 3 not found, 4 conflict, 5 partly done, 6 a promise is broken.";
 
+const GLOBAL: &str = "Global options";
+
 /// What every command understands.
 #[derive(clap::Args)]
 pub(crate) struct Global {
     // The value may hold a password, so help never shows it, and what is wrong with it is said without it.
     #[arg(long, global = true, env = "DATABASE_URL", hide_env_values = true, value_name = "URL")]
+    #[arg(help_heading = GLOBAL)]
     #[arg(help = "The shop's database: postgres://USER@HOST/NAME or sqlite://PATH")]
     pub(crate) database_url: Option<String>,
 
     /// How data is printed
-    #[arg(long, global = true, value_enum, default_value_t, value_name = "FORMAT")]
+    #[arg(long, global = true, value_enum, default_value_t, value_name = "FORMAT", help_heading = GLOBAL)]
     pub(crate) output: Format,
 }
 
@@ -98,7 +108,7 @@ pub(crate) struct DemoArgs {
 
     /// Where the sandbox provider keeps its own books
     ///
-    /// Without it: sandbox.db beside a SQLite shop, holdfast-sandbox.db in this folder for a Postgres one.
+    /// Without it: sandbox.db beside a shop in a file, holdfast-sandbox.db in this folder for one on a server.
     #[arg(long, value_name = "PATH", env = "HOLDFAST_SANDBOX_LEDGER")]
     pub(crate) sandbox_ledger: Option<PathBuf>,
 }
@@ -108,7 +118,7 @@ pub(crate) struct AuditArgs {
     /// The sandbox provider's own books, to hold ours against
     ///
     /// Without it, the file sandbox.db beside the database's own file is taken, if there is one.
-    #[arg(long, value_name = "PATH")]
+    #[arg(long, value_name = "PATH", env = "HOLDFAST_SANDBOX_LEDGER")]
     pub(crate) sandbox_ledger: Option<PathBuf>,
 }
 

@@ -192,3 +192,76 @@ fn not_compared() -> String {
 fn plural(count: usize, what: &str) -> String {
     if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::time::Duration;
+
+    use async_trait::async_trait;
+    use holdfast_saga::memory::MemoryStore;
+    use holdfast_saga::ports::{ChargeState, Fault, StatementLine};
+    use holdfast_shared::{ManualClock, StepKey, Time};
+
+    use super::*;
+
+    /// A provider that holds money for one order after the other, as a shop at work would let it.
+    #[derive(Debug)]
+    struct Books {
+        charges: Vec<&'static str>,
+        looks: AtomicUsize,
+    }
+
+    #[async_trait]
+    impl PaymentProvider for Books {
+        fn name(&self) -> &'static str {
+            "books"
+        }
+
+        fn key_ttl(&self) -> Duration {
+            Duration::ZERO
+        }
+
+        async fn charge(&self, _: &StepKey, _: Money, _: &str) -> Result<ChargeState, Fault> {
+            Err(Fault::NotDone("an audit only looks".to_owned()))
+        }
+
+        async fn look_up(&self, _: &StepKey) -> Result<Option<ChargeState>, Fault> {
+            Err(Fault::NotDone("an audit only looks".to_owned()))
+        }
+
+        async fn void(&self, _: &StepKey) -> Result<ChargeState, Fault> {
+            Err(Fault::NotDone("an audit only looks".to_owned()))
+        }
+
+        async fn refund(&self, _: &StepKey, _: &StepKey, _: i64) -> Result<(), Fault> {
+            Err(Fault::NotDone("an audit only looks".to_owned()))
+        }
+
+        async fn statement(&self) -> Result<Option<Vec<StatementLine>>, Fault> {
+            let look = self.looks.fetch_add(1, Ordering::Relaxed);
+            let charge = self.charges[look.min(self.charges.len() - 1)];
+            Ok(Some(vec![StatementLine {
+                charge: StepKey::from_stored(charge),
+                currency: Currency::EUR,
+                captured_minor: 1_999,
+                refunded_minor: 0,
+            }]))
+        }
+    }
+
+    /// The subjects that are broken when the provider's books show `charges`, one a look.
+    async fn check(charges: Vec<&'static str>, expected: &[&str]) {
+        let store = MemoryStore::new(Arc::new(ManualClock::new(Time::default())));
+        let books = Books { charges: charges.clone(), looks: AtomicUsize::new(0) };
+        let report = look_twice(&store, Some(&books)).await.expect("it can be audited");
+        let broken: Vec<_> = report.violations.iter().map(|violation| violation.subject.as_str()).collect();
+        assert_eq!(broken, expected, "{charges:?}");
+    }
+
+    #[tokio::test]
+    async fn what_looks_wrong_once_was_only_on_its_way() {
+        check(vec!["1.0:take_payment:1", "2.0:take_payment:1"], &[]).await;
+        check(vec!["1.0:take_payment:1", "1.0:take_payment:1"], &["order 1"]).await;
+    }
+}

@@ -1,11 +1,12 @@
 //! `holdfast saga`: what carries an order to its end, step by step.
 
 use holdfast_saga::command::{self, Answered};
+use holdfast_saga::context::slot;
 use holdfast_saga::flows::REGISTRY;
 use holdfast_saga::plan::next_move;
 use holdfast_saga::ports::Store;
 use holdfast_saga::saga::{Phase, Saga};
-use holdfast_saga::timeline::{Line, Story, history, step};
+use holdfast_saga::timeline::{Line, Story, discreet, history, step};
 use holdfast_saga::view::SagaFilter;
 use holdfast_shared::{Actor, OrderId, Queue, SagaId, SagaState, Time};
 use serde::Serialize;
@@ -74,8 +75,15 @@ async fn list(store: &dyn Store, args: SagaListArgs, output: Format) -> anyhow::
     let limit = args.limit.limit;
     let filter =
         SagaFilter { definition: args.definition, state: args.state, before: args.cursor, limit: limit + 1 };
-    let sagas = store.sagas(&filter).await?;
-    let sagas = sagas.iter().map(|saga| SagaBody::new(saga, str::to_owned)).collect();
+    let mut sagas = Vec::new();
+    for saga in store.sagas(&filter).await? {
+        // What went wrong may name the token that the order's checkout holds.
+        let holder = match saga.progress.error {
+            Some(_) => store.saga(saga.id.order().saga(slot::CHECKOUT)).await?,
+            None => None,
+        };
+        sagas.push(SagaBody::new(&saga, |words| discreet(holder.as_slice(), words)));
+    }
     let page = Page::of(sagas, limit, |saga: &SagaBody| saga.id.to_string());
     output.list(&page, &["SAGA", "DEFINITION", "STATE", "STEP", "QUEUE", "DUE", "LAST ERROR"], |saga| {
         vec![

@@ -236,7 +236,8 @@ pub async fn accept(
     let mut answers: Vec<Option<Result<Accepted, Refused>>> = vec![None; requests.len()];
     for (at, request) in requests.iter().enumerate() {
         let first = firsts[&request.key];
-        let answer = if first == at {
+        // A key that was taken before answers each request by itself.
+        let answer = if first == at || world.taken.contains_key(&request.key) {
             judge(&mut world, policy, request)
         } else {
             repeat(request, &requests[first], answers[first].as_ref())

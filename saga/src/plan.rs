@@ -178,11 +178,17 @@ impl<'a> Planner<'a> {
             return;
         }
         let may_wait = self.may_unwind();
+        let is_over = self.now >= self.window_end();
         let progress = &mut self.saga.progress;
         match &outcome.answer {
             Answer::Succeeded(_) => {
                 self.entries.push(Entry::Succeeded(step));
                 self.step_done();
+            }
+            Answer::Pending { .. } if may_wait && is_over => {
+                self.entries.push(Entry::Expired(step));
+                let words = format!("{} was not completed in time", at.step);
+                self.fail(Extent::ThisToo, at.spec.gives_up_as, words);
             }
             Answer::Pending { .. } if may_wait => {
                 let until = self.window_end();
@@ -484,9 +490,9 @@ impl<'a> Planner<'a> {
                 self.saga.queue = Queue::PaymentEvents;
                 return Some(self.wait(until));
             }
-            self.entries.push(Entry::Expired(at.step.to_owned()));
-            self.fail(Extent::ThisToo, at.spec.gives_up_as, format!("{} was not completed in time", at.step));
-            return None;
+            // The window is over. The event that the buyer acted may have been lost, so the other side is asked once more.
+            self.saga.progress.call = CallState::Sent;
+            self.saga.progress.deadline = None;
         }
         if let Some(retry_at) = self.saga.progress.not_before.filter(|at| *at > self.now) {
             return Some(Next::Retry { at: retry_at });

@@ -65,11 +65,7 @@ impl Story {
 
     /// `words` without the buyer's payment token, should somebody have put it there.
     pub fn discreet(&self, words: &str) -> String {
-        let token = self.sagas.iter().find_map(|saga| match &*saga.context {
-            Context::Checkout(checkout) => checkout.token.as_deref().filter(|token| !token.is_empty()),
-            Context::Notice(_) | Context::Cancellation(_) | Context::LateRefund(_) => None,
-        });
-        token.map_or_else(|| words.to_owned(), |token| words.replace(token, HIDDEN))
+        discreet(&self.sagas, words)
     }
 
     fn unread(&self, saga: SagaId) -> impl Iterator<Item = &Signal> {
@@ -96,11 +92,13 @@ pub fn timeline(story: &Story) -> Vec<Line> {
 pub fn history(story: &Story, saga: &Saga) -> Vec<Line> {
     let line = |at, words: &str| Line { at, saga: saga.id, words: story.discreet(words) };
     let mut lines = Vec::new();
+    if let Some(words) = words::begun(saga) {
+        lines.push(line(saga.created_at, &words));
+    }
     let mut told_of_death = false;
     for row in story.log.iter().filter(|row| row.saga == saga.id) {
         told_of_death = row.entries.iter().any(|entry| matches!(entry, Entry::Dead { .. }));
-        let told = row.entries.iter().filter_map(|entry| words::entry(saga, entry));
-        lines.extend(told.map(|words| line(row.at, &words)));
+        lines.extend(words::commit(saga, &row.entries).iter().map(|words| line(row.at, words)));
     }
     // A row that nobody could plan died without a history of its own.
     if saga.state == SagaState::Dead && !told_of_death {
@@ -110,6 +108,15 @@ pub fn history(story: &Story, saga: &Saga) -> Vec<Line> {
     lines.extend(story.unread(saga.id).map(|signal| line(signal.created_at, &words::unread(&signal.body))));
     lines.sort_by_key(|line| line.at);
     lines
+}
+
+/// `words` without the payment token that one of `sagas` holds, should somebody have put it there.
+pub fn discreet(sagas: &[Saga], words: &str) -> String {
+    let token = sagas.iter().find_map(|saga| match &*saga.context {
+        Context::Checkout(checkout) => checkout.token.as_deref().filter(|token| !token.is_empty()),
+        Context::Notice(_) | Context::Cancellation(_) | Context::LateRefund(_) => None,
+    });
+    token.map_or_else(|| words.to_owned(), |token| words.replace(token, HIDDEN))
 }
 
 /// Where a saga stands in its definition: the stage or undo, and its call if it is one.

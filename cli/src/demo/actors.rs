@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use holdfast_saga::command::{Answered, Conflict, Verb, ask, payment_event};
 use holdfast_saga::view::OrderFilter;
 use holdfast_sandbox::SandboxControl;
-use holdfast_shared::{Actor, OrderId, OrderStatus, StepKey};
+use holdfast_shared::{Actor, OrderId, OrderStatus, PaymentStatus, StepKey};
 
 use super::mix::Fate;
 use super::stage::Stage;
@@ -94,7 +94,7 @@ async fn play(stage: &Stage, order: OrderId, fate: Fate, waiting: Option<&StepKe
                 stage.sandbox.complete_action(charge, true).await?;
                 payment_event(stage.store(), charge, charge.as_str()).await?
             }
-            None => return is_decided(stage, order).await,
+            None => return redeliver(stage, order).await,
         },
         Fate::AdminConfirms => ask(stage.store(), order, Verb::Confirm, &admin).await?,
         Fate::AdminRejects => ask(stage.store(), order, Verb::Reject, &admin).await?,
@@ -118,8 +118,15 @@ async fn play(stage: &Stage, order: OrderId, fate: Fate, waiting: Option<&StepKe
     Ok(true)
 }
 
-/// Whether the order no longer waits for its buyer.
-async fn is_decided(stage: &Stage, order: OrderId) -> anyhow::Result<bool> {
-    let view = stage.store().order(order).await?;
-    Ok(view.is_none_or(|view| !view.order.status.is_pending()))
+/// The buyer has acted or was not asked to yet. A provider repeats an event that nobody took, as after a crash
+/// between the buyer's yes and our commit; a repeated event is the same event. Says whether the part is over.
+async fn redeliver(stage: &Stage, order: OrderId) -> anyhow::Result<bool> {
+    let Some(view) = stage.store().order(order).await? else { return Ok(true) };
+    let payment = view.payment.filter(|payment| payment.status == PaymentStatus::RequiresAction);
+    if let Some(charge) = payment.and_then(|payment| payment.charge)
+        && let Ok(Answered::Accepted(hint)) = payment_event(stage.store(), &charge, charge.as_str()).await?
+    {
+        stage.wake(hint);
+    }
+    Ok(!view.order.status.is_pending())
 }

@@ -90,7 +90,11 @@ fn understand(line: &[u8], shelf: &mut BTreeMap<Sku, (Product, i64)>) -> anyhow:
     }
     let mut seen = std::collections::BTreeSet::new();
     for item in &items {
-        ensure!(seen.insert(&item.sku), "{} stands in it twice; put the whole quantity into one line", item.sku);
+        ensure!(
+            seen.insert(&item.sku),
+            "{} stands in it twice; put the whole quantity into one line",
+            item.sku
+        );
     }
     let payment = order.payment.unwrap_or(Payment { method: PaymentMethod::Card, token: None });
     let online = payment.method.is_online();
@@ -103,11 +107,16 @@ fn understand(line: &[u8], shelf: &mut BTreeMap<Sku, (Product, i64)>) -> anyhow:
     Ok(Some(Wish { customer: order.customer_ref, items, method: payment.method, token, fate, twice: false }))
 }
 
-fn stock(line: &Line, currency: Currency, shelf: &mut BTreeMap<Sku, (Product, i64)>) -> anyhow::Result<CartItem> {
+fn stock(
+    line: &Line,
+    currency: Currency,
+    shelf: &mut BTreeMap<Sku, (Product, i64)>,
+) -> anyhow::Result<CartItem> {
     let sku = sku(&line.sku)?;
     let quantity = u32::try_from(line.quantity).ok().filter(|quantity| (1..=QUANTITY_MAX).contains(quantity));
-    let quantity = quantity
-        .ok_or_else(|| anyhow!("{} of {sku}: a quantity from 1 to {QUANTITY_MAX} is expected", line.quantity))?;
+    let quantity = quantity.ok_or_else(|| {
+        anyhow!("{} of {sku}: a quantity from 1 to {QUANTITY_MAX} is expected", line.quantity)
+    })?;
     ensure!(line.unit_price_minor >= 0, "{sku} costs {}, less than nothing", line.unit_price_minor);
     if let Some(own) = &line.currency {
         let own: Currency = own.parse()?;
@@ -117,7 +126,11 @@ fn stock(line: &Line, currency: Currency, shelf: &mut BTreeMap<Sku, (Product, i6
     price.times(quantity).with_context(|| format!("{quantity} of {sku}"))?;
     let product = || Product { sku: sku.clone(), name: sku.to_string(), price, active: true };
     let (product, pieces) = shelf.entry(sku.clone()).or_insert_with(|| (product(), 0));
-    ensure!(product.price == price, "{sku} costs {price} here and {} further up; a SKU has one price", product.price);
+    ensure!(
+        product.price == price,
+        "{sku} costs {price} here and {} further up; a SKU has one price",
+        product.price
+    );
     *pieces += i64::from(quantity);
     Ok(CartItem { sku, quantity })
 }
@@ -134,10 +147,19 @@ mod tests {
             (r#"{"lines":[],"currency":"EUR"}"#, "without lines"),
             (r#"{"lines":[{"sku":"a","quantity":0,"unit_price_minor":1}],"currency":"EUR"}"#, "0 of a"),
             (r#"{"lines":[{"sku":"a","quantity":-1,"unit_price_minor":1}],"currency":"EUR"}"#, "-1 of a"),
-            (r#"{"lines":[{"sku":"a","quantity":99999,"unit_price_minor":1}],"currency":"EUR"}"#, "99999 of a"),
+            (
+                r#"{"lines":[{"sku":"a","quantity":99999,"unit_price_minor":1}],"currency":"EUR"}"#,
+                "99999 of a",
+            ),
             (r#"{"lines":[{"sku":"a b","quantity":1,"unit_price_minor":1}],"currency":"EUR"}"#, "sku"),
-            (r#"{"lines":[{"sku":"a","quantity":1,"unit_price_minor":1}],"currency":"euro"}"#, "not a currency"),
-            (r#"{"lines":[{"sku":"a","quantity":1,"unit_price_minor":1,"currency":"USD"}],"currency":"EUR"}"#, "one currency"),
+            (
+                r#"{"lines":[{"sku":"a","quantity":1,"unit_price_minor":1}],"currency":"euro"}"#,
+                "not a currency",
+            ),
+            (
+                r#"{"lines":[{"sku":"a","quantity":1,"unit_price_minor":1,"currency":"USD"}],"currency":"EUR"}"#,
+                "one currency",
+            ),
             (
                 r#"{"lines":[{"sku":"a","quantity":1,"unit_price_minor":1},{"sku":"a","quantity":1,"unit_price_minor":1}],"currency":"EUR"}"#,
                 "twice",

@@ -136,7 +136,9 @@ fn wish(index: usize, products: &[Product], random: &mut StdRng) -> Wish {
         Stocked::Well => {
             let first = random.random_range(0..PLENTY);
             let lines = random.random_range(1..=3);
-            (0..lines).map(|line| item(&products[(first + line) % PLENTY].sku, random.random_range(1..=3))).collect()
+            (0..lines)
+                .map(|line| item(&products[(first + line) % PLENTY].sku, random.random_range(1..=3)))
+                .collect()
         }
     };
     Wish {
@@ -186,7 +188,9 @@ mod tests {
         let wishes = compose(500, 7).wishes;
         for (_, method, token, fate, _) in KINDS {
             let shown = wishes.iter().any(|wish| {
-                wish.method == method && wish.fate == fate && wish.token.as_deref().unwrap_or_default() == token
+                wish.method == method
+                    && wish.fate == fate
+                    && wish.token.as_deref().unwrap_or_default() == token
             });
             assert!(shown, "{method} {token} {fate}");
         }

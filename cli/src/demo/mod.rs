@@ -96,8 +96,11 @@ async fn settle(stage: &Stage, cast: &mut Cast) -> anyhow::Result<()> {
 
 /// A bar for people; scripts and logs get none.
 fn bar(length: usize) -> ProgressBar {
-    let target =
-        if std::io::stderr().is_terminal() { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+    let target = if std::io::stderr().is_terminal() {
+        ProgressDrawTarget::stderr()
+    } else {
+        ProgressDrawTarget::hidden()
+    };
     let bar = ProgressBar::with_draw_target(Some(length as u64), target);
     let style = ProgressStyle::with_template("{msg:9} {bar:40} {pos}/{len} orders  {elapsed}");
     bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));

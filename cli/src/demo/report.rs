@@ -34,7 +34,8 @@ pub(crate) async fn print(stage: &Stage, cast: &Cast, elapsed: Duration) -> anyh
     let (text, exit) = audit(stage).await?;
     out(&text)?;
     let parked = |view: &&OrderView| view.needs_attention;
-    let on_the_way = |view: &&OrderView| view.order.status.is_pending() || view.order.status == OrderStatus::Cancelling;
+    let on_the_way =
+        |view: &&OrderView| view.order.status.is_pending() || view.order.status == OrderStatus::Cancelling;
     let unsettled = orders.iter().filter(on_the_way).filter(|view| !parked(view)).count();
     if unsettled > 0 {
         anyhow::bail!("{unsettled} orders are neither settled nor parked; {}", stage.how_to_go_on());
@@ -70,7 +71,8 @@ async fn settle_times(stage: &Stage, cast: &Cast) -> anyhow::Result<Vec<Duration
         let mut filter = SagaFilter { definition: Some(name), limit: PAGE, ..SagaFilter::default() };
         loop {
             let page = stage.store().sagas(&filter).await?;
-            let settled = page.iter().filter(|saga| saga.state.is_settled() && known.contains(&saga.id.order()));
+            let settled =
+                page.iter().filter(|saga| saga.state.is_settled() && known.contains(&saga.id.order()));
             times.extend(settled.map(|saga| saga.updated_at.since(saga.created_at)));
             let Some(last) = page.last() else { break };
             filter.before = Some(last.id);
@@ -95,7 +97,9 @@ fn outcomes(orders: &[OrderView]) -> String {
         let order = &view.order;
         let reason = order.cancel_reason.map_or(String::new(), |reason| reason.to_string());
         let attention = if view.needs_attention { "needs attention" } else { "" };
-        *counts.entry((order.status.to_string(), reason, order.method.to_string(), attention)).or_default() += 1;
+        *counts
+            .entry((order.status.to_string(), reason, order.method.to_string(), attention))
+            .or_default() += 1;
     }
     let rows = counts.into_iter().map(|((status, reason, method, attention), count)| {
         vec![status, reason, method, attention.to_owned(), count.to_string()]
@@ -122,7 +126,8 @@ async fn tell(stage: &Stage, (title, order): (&str, OrderId)) -> anyhow::Result<
     let mut text = format!("\norder {order}, {title}\n");
     for line in timeline(&story) {
         let after = line.at.since(start).as_secs_f64();
-        let saga = if line.saga.slot() == slot::CHECKOUT { String::new() } else { format!("[{}] ", line.saga) };
+        let saga =
+            if line.saga.slot() == slot::CHECKOUT { String::new() } else { format!("[{}] ", line.saga) };
         text.push_str(&format!("  {after:>8.3} s  {saga}{}\n", line.words));
     }
     if story.order.needs_attention {

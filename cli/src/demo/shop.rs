@@ -68,7 +68,8 @@ pub(crate) async fn submit(stage: &Stage, program: Program, bar: &ProgressBar) -
             }
             number += 1;
             let request = request(&run, number, cart, wish);
-            let acceptor = if wish.fate.is_left_alone() { stage.hasty.clone() } else { stage.acceptor.clone() };
+            let acceptor =
+                if wish.fate.is_left_alone() { stage.hasty.clone() } else { stage.acceptor.clone() };
             let (fate, twice) = (wish.fate, wish.twice);
             buying.spawn(async move {
                 let again = async { if twice { Some(acceptor.accept(request.clone()).await) } else { None } };

@@ -77,7 +77,9 @@ impl Stage {
         let accept = |policy| Acceptor::start(database.shared(), policy, runtime.dispatch());
         Ok(Self {
             resume: folder.is_none().then(|| resume_command(args)),
-            name: folder.as_ref().map_or_else(|| address.shown(), |folder| folder.path().display().to_string()),
+            name: folder
+                .as_ref()
+                .map_or_else(|| address.shown(), |folder| folder.path().display().to_string()),
             acceptor: accept(usual),
             hasty: accept(hasty),
             tally: runtime.tally(),

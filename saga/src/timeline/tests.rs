@@ -7,7 +7,7 @@ use holdfast_shared::{
 use uuid::Uuid;
 
 use super::*;
-use crate::context::{Checkout, Notice, NoticeKind};
+use crate::context::{Cancellation, Checkout, Notice, NoticeKind};
 use crate::definition::Stage;
 use crate::flows::{REGISTRY, cancellation, checkout_cod, checkout_online, notification};
 use crate::rows::Order;
@@ -174,9 +174,33 @@ fn a_dead_order_reads_with_the_reason_and_without_the_token() {
             "4s 1042.0 cancellation asked for by the customer, in time",
             "4s 1042.0 undoing the order: the customer asked for it",
             "4s 1042.0 asking the provider to give back whatever it has taken",
-            "4s 1042.0 the refund failed, nothing has moved: the sandbox refuses refunds for (the payment token)",
-            "4s 1042.0 the refund will be tried again at 2023-11-14 22:13:26 UTC",
+            "4s 1042.0 the refund failed, nothing has moved: the sandbox refuses refunds for (the payment token); \
+             next try at 2023-11-14 22:13:26 UTC",
             "4s 1042.0 stopped at the refund, an operator must act: the sandbox refuses refunds for (the payment token)",
+        ]
+    );
+}
+
+#[test]
+fn a_cancellation_after_the_pivot_says_why_it_began() {
+    let context = Context::Cancellation(Cancellation {
+        reason: CancelReason::CustomerRequest,
+        lines: lines(),
+        charge: None,
+        provider: "sandbox".to_owned(),
+        method: PaymentMethod::Card,
+        total: Money::new(3_998, Currency::EUR),
+        email: "ann@example.com".to_owned(),
+    });
+    let id = OrderId::new(1042).saga(slot::CANCELLATION);
+    let saga = Saga::new(id, &cancellation::V1, context, at(60));
+    let mut story = story(PaymentMethod::Card, vec![checkout(PaymentMethod::Card), saga.clone()]);
+    story.log = vec![row(&saga, 1, 61, vec![Entry::Pivot, started("refund_payment")])];
+    assert_eq!(
+        told(&story)[1..],
+        [
+            "60s 1042.3 undoing the confirmed order: the customer asked for it",
+            "61s 1042.3 asking the provider to give back whatever it has taken",
         ]
     );
 }
@@ -220,6 +244,10 @@ fn every_entry_is_told_without_its_programming_name() {
         (Entry::Decided { confirmed: true, by: by() }, "confirmed by admin maria"),
         (Entry::Decided { confirmed: false, by: by() }, "rejected by admin maria"),
         (Entry::Ignored("cancel".to_owned()), "a cancellation came too late and changed nothing"),
+        (
+            Entry::RetryAt { step: step(), at: at(60) },
+            "the payment will be tried again at 2023-11-14 22:14:20 UTC",
+        ),
         (Entry::PaymentEvent, "the provider reported on the payment; it is being asked"),
         (Entry::Expired("confirmation".to_owned()), "nobody confirmed or rejected in time"),
         (Entry::Expired(step()), "the payment was not completed in time"),

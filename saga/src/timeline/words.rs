@@ -26,6 +26,29 @@ const fn method(method: PaymentMethod) -> &'static str {
     }
 }
 
+/// What a saga does not log, because its birth was another's commit.
+pub(super) fn begun(saga: &Saga) -> Option<String> {
+    match &*saga.context {
+        Context::Cancellation(cancellation) => {
+            Some(format!("undoing the confirmed order: {}", because(cancellation.reason)))
+        }
+        Context::Checkout(_) | Context::Notice(_) | Context::LateRefund(_) => None,
+    }
+}
+
+/// What one commit decided.
+pub(super) fn commit(saga: &Saga, entries: &[Entry]) -> Vec<String> {
+    let mut told: Vec<String> = Vec::new();
+    for entry in entries {
+        match (entry, told.last_mut()) {
+            // The failure was told just now.
+            (Entry::RetryAt { at, .. }, Some(last)) => *last = format!("{last}; next try at {}", moment(*at)),
+            _ => told.extend(self::entry(saga, entry)),
+        }
+    }
+    told
+}
+
 /// One entry of a history; `None` when it would tell a shop nothing.
 pub(super) fn entry(saga: &Saga, entry: &Entry) -> Option<String> {
     let words = match entry {

@@ -1,8 +1,11 @@
 //! The rules, proven on the memory store against the sandbox provider.
 
+mod accepting;
+mod batches;
 mod chaos;
 mod flows;
 mod history;
+mod money;
 mod proofs;
 mod rules;
 mod sabotage;

@@ -3,7 +3,10 @@
 //! done, fully undone, or visibly dead; and a dead one that is retried ends as well.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
 
+use holdfast_saga::batch::Culprits;
 use holdfast_saga::call::{Answer, Call, Mode, Outcome};
 use holdfast_saga::command::Verb;
 use holdfast_saga::context::slot;
@@ -11,8 +14,6 @@ use holdfast_saga::flows;
 use holdfast_saga::memory::MemoryStore;
 use holdfast_saga::plan::next_move;
 use holdfast_shared::{Actor, Clock, Currency, Money, OrderId, OrderStatus, SagaState, StepKey};
-use std::sync::Arc;
-use std::time::Duration;
 
 use crate::shop::{LEASE, Shop, admin};
 
@@ -26,16 +27,16 @@ enum Story {
     /// A cancel while nobody knows whether the money was taken: everything is undone.
     CancelUnknown(&'static str),
     /// Cash on delivery, decided one way or the other or not at all.
-    Cod(Option<Verb2>),
+    Cod(Option<Decision>),
     /// A cancellation after the pivot, of an order paid with this token or by cash.
     CancelConfirmed(Option<&'static str>),
     /// Money that arrives after the order was given up.
     LateMoney(&'static str),
 }
 
-/// A verb that can be part of a constant.
+/// What the admin says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Verb2 {
+enum Decision {
     Confirm,
     Reject,
 }
@@ -50,8 +51,8 @@ const STORIES: [Story; 17] = [
     Story::BuyerActs,
     Story::CancelUnknown("tok_timeout"),
     Story::CancelUnknown("tok_refund_fails"),
-    Story::Cod(Some(Verb2::Confirm)),
-    Story::Cod(Some(Verb2::Reject)),
+    Story::Cod(Some(Decision::Confirm)),
+    Story::Cod(Some(Decision::Reject)),
     Story::Cod(None),
     Story::CancelConfirmed(Some("tok_ok")),
     Story::CancelConfirmed(Some("tok_refund_fails")),
@@ -65,18 +66,34 @@ const STORIES: [Story; 17] = [
 enum Mishap {
     Nothing,
     /// The batch after which this commit came is run again, outcomes and all.
-    BatchTwice { commit: usize },
+    BatchTwice {
+        commit: usize,
+    },
     /// The outcome of this call is delivered again, in a batch of its own.
-    OutcomeTwice { call: usize },
+    OutcomeTwice {
+        call: usize,
+    },
     /// The outcome of this call is given twice to one batch.
-    OutcomeDoubled { call: usize },
+    OutcomeDoubled {
+        call: usize,
+    },
     /// This call is answered like this; whether it was carried out is another question.
-    Answered { call: usize, answer: Answer, carried_out: bool },
+    Answered {
+        call: usize,
+        answer: Answer,
+        carried_out: bool,
+    },
     /// Every process dies after this commit, its calls sent or not; others go on from the tables alone.
-    Crash { commit: usize, sent: bool },
+    Crash {
+        commit: usize,
+        sent: bool,
+    },
     /// The lease of this call runs out, another worker takes over, and then the first one is heard:
     /// its call was carried out before the other's, or only afterwards.
-    LostLease { call: usize, sent_late: bool },
+    LostLease {
+        call: usize,
+        sent_late: bool,
+    },
 }
 
 /// How far a story went.
@@ -113,8 +130,8 @@ impl Story {
             Self::Cod(decision) => {
                 let order = shop.cod().await;
                 match decision {
-                    Some(Verb2::Confirm) => shop.accepted(order, Verb::Confirm, &admin()).await,
-                    Some(Verb2::Reject) => shop.accepted(order, Verb::Reject, &admin()).await,
+                    Some(Decision::Confirm) => shop.accepted(order, Verb::Confirm, &admin()).await,
+                    Some(Decision::Reject) => shop.accepted(order, Verb::Reject, &admin()).await,
                     None => {}
                 }
                 order
@@ -258,7 +275,7 @@ async fn start_anew(shop: &mut Shop) {
     memory.restore(tables).await;
     shop.store = Arc::new(memory.clone());
     shop.memory = memory;
-    shop.culprits = holdfast_saga::batch::Culprits::default();
+    shop.culprits = Culprits::default();
 }
 
 /// All done, fully undone, or visibly dead.
@@ -270,7 +287,10 @@ async fn judge_rest(shop: &Shop, mishap: &Mishap) {
             SagaState::Dead => {
                 let order = shop.view(saga.id.order()).await;
                 assert!(order.needs_attention, "{mishap:?}: {saga:?}");
-                assert!(saga.progress.error.as_ref().is_some_and(|error| !error.is_empty()), "{mishap:?}: {saga:?}");
+                assert!(
+                    saga.progress.error.as_ref().is_some_and(|error| !error.is_empty()),
+                    "{mishap:?}: {saga:?}"
+                );
                 assert!(next_move(&saga).contains("holdfast saga retry"), "{mishap:?}");
             }
             SagaState::Running | SagaState::Waiting | SagaState::Compensating => {

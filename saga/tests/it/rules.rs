@@ -11,6 +11,7 @@ use holdfast_saga::context::slot;
 use holdfast_saga::definition::{Kind, Undo};
 use holdfast_saga::flows;
 use holdfast_saga::ports::{Store, StoreError};
+use holdfast_saga::saga::CallState;
 use holdfast_saga::world::{OrderMove, Writes};
 use holdfast_shared::{
     Actor, CancelReason, Clock, OrderId, OrderStatus, PaymentStatus, RefundStatus, SagaState, StepKey,
@@ -45,7 +46,8 @@ async fn e1_captured_money_that_is_heard_of_too_late_is_refunded_by_its_own_saga
     check(&shop, order, Ending::Stands(PaymentStatus::Captured), "late money").await;
     let held: Vec<_> = shop.statement().await.iter().map(|l| (l.captured_minor, l.refunded_minor)).collect();
     assert_eq!(held, [(3_000, 3_000), (3_000, 0)]);
-    let refunds: Vec<_> = shop.sagas().await.into_iter().filter(|s| s.id.slot() >= slot::LATE_REFUND).collect();
+    let refunds: Vec<_> =
+        shop.sagas().await.into_iter().filter(|s| s.id.slot() >= slot::LATE_REFUND).collect();
     assert_eq!(refunds.iter().map(|saga| saga.state).collect::<Vec<_>>(), [SagaState::Completed]);
     assert_eq!(refunds[0].progress.memo.refund, Some(RefundStatus::Succeeded));
 }
@@ -126,7 +128,10 @@ async fn e5_a_leased_saga_is_planned_by_nobody_else_until_its_lease_is_over() {
     let failed = first.outcome(Answer::Rejected { reason: "declined".to_owned() });
     assert_eq!(shop.batch(vec![failed]).await.late, 1);
     let after = shop.checkout(order).await;
-    assert_eq!((after.fence, after.state, after.leased_until), (now_leased.fence, now_leased.state, now_leased.leased_until));
+    assert_eq!(
+        (after.fence, after.state, after.leased_until),
+        (now_leased.fence, now_leased.state, now_leased.leased_until)
+    );
     let outcome = shop.perform(&second).await;
     shop.batch(vec![outcome]).await;
     shop.rest().await;
@@ -161,7 +166,10 @@ async fn e5_a_commit_whose_answer_was_lost_is_looked_at_and_not_repeated() {
         let order = shop.card("tok_ok").await;
         armed.store(true, Ordering::SeqCst);
         let ran = shop.engine("w1").run(work(vec![]), &shop.culprits).await;
-        assert_eq!((ran.done.len(), ran.undone.len(), ran.error.is_some()), if written { (1, 0, false) } else { (0, 1, true) });
+        assert_eq!(
+            (ran.done.len(), ran.undone.len(), ran.error.is_some()),
+            if written { (1, 0, false) } else { (0, 1, true) }
+        );
         if written {
             let outcome = shop.perform(&ran.done[0].calls[0]).await;
             shop.batch(vec![outcome]).await;
@@ -185,7 +193,13 @@ async fn e12_a_cancel_committed_before_the_pivot_blocks_it() {
     let outcome = shop.perform(&refund[0]).await;
     shop.batch(vec![outcome]).await;
     shop.rest().await;
-    check(&shop, order, Ending::Undone(CancelReason::CustomerRequest, Some(PaymentStatus::Refunded)), "cancel").await;
+    check(
+        &shop,
+        order,
+        Ending::Undone(CancelReason::CustomerRequest, Some(PaymentStatus::Refunded)),
+        "cancel",
+    )
+    .await;
 }
 
 /// What `verb` is answered with.
@@ -263,7 +277,8 @@ async fn e13_an_order_has_one_live_saga_and_its_state_says_who_may_cancel() {
             // Entered atomically: the second one finds the first.
             told(&shop, order, Verb::Cancel, &by, Told::Already).await;
             let live = shop.memory.sagas_of(order).await.expect("memory reads");
-            let live: Vec<_> = live.iter().filter(|saga| !saga.state.is_settled()).map(|saga| saga.id.slot()).collect();
+            let live: Vec<_> =
+                live.iter().filter(|saga| !saga.state.is_settled()).map(|saga| saga.id.slot()).collect();
             assert_eq!(live, [slot::CANCELLATION]);
         }
         shop.rest().await;
@@ -271,7 +286,7 @@ async fn e13_an_order_has_one_live_saga_and_its_state_says_who_may_cancel() {
     shop.assert_clean("one live saga").await;
 }
 
-// Pitfall 9: a retry of the operator is a promise like any other: one for each death.
+// Pitfalls 27 and 28: what takes worker after worker down is stopped, visibly.
 #[tokio::test]
 async fn e18_a_dead_saga_goes_on_in_the_direction_it_had() {
     let mut shop = Shop::open().await;
@@ -281,7 +296,7 @@ async fn e18_a_dead_saga_goes_on_in_the_direction_it_had() {
         assert_eq!(one_call(&shop).await.start, start);
         after_the_lease(&shop);
     }
-    // Pitfalls 27 and 28: what kills its worker every time is stopped.
+    // The thirty-first does not try.
     assert!(shop.batch(vec![]).await.calls.is_empty());
     let dead = shop.checkout(order).await;
     assert_eq!((dead.state, dead.progress.pivoted), (SagaState::Dead, false));
@@ -309,7 +324,8 @@ async fn e18_a_dead_saga_can_still_be_cancelled_before_the_pivot() {
     assert_eq!(shop.checkout(order).await.state, SagaState::Dead);
     shop.accepted(order, Verb::Cancel, &Actor::Customer).await;
     shop.rest().await;
-    check(&shop, order, Ending::Undone(CancelReason::CustomerRequest, Some(PaymentStatus::Refunded)), "dead").await;
+    check(&shop, order, Ending::Undone(CancelReason::CustomerRequest, Some(PaymentStatus::Refunded)), "dead")
+        .await;
 }
 
 // Pitfall 27: an attempt that was interrupted before it was sent is not a failed one.
@@ -355,6 +371,6 @@ async fn a_key_changes_only_when_its_last_use_provably_moved_nothing() {
         shop.clock.set(shop.next_due().await.expect("a retry is due"));
         let now = shop.checkout(order).await;
         assert_eq!(StepKey::new(now.id, "take_payment", now.progress.generation + 1), next);
-        assert_eq!(now.progress.call == holdfast_saga::saga::CallState::Fresh, mode == Mode::Send);
+        assert_eq!(now.progress.call == CallState::Fresh, mode == Mode::Send);
     }
 }

@@ -1,7 +1,7 @@
 //! The oracle can fail: five rules are broken on purpose, from the outside, and each is caught.
 
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -88,7 +88,15 @@ fn registry_with(change: impl Fn(&mut Vec<Stage>, Kind)) -> Registry {
     Registry::new(Vec::leak(all))
 }
 
-fn copy(stage: &Stage) -> Stage {
+/// The registry, with one definition replaced by this one.
+pub(crate) fn registry_of(definition: Definition) -> Registry {
+    let others = flows::REGISTRY.all().filter(|known| known.name != definition.name);
+    let mut all: Vec<&'static Definition> = others.collect();
+    all.push(Box::leak(Box::new(definition)));
+    Registry::new(Vec::leak(all))
+}
+
+pub(crate) fn copy(stage: &Stage) -> Stage {
     let kind = match &stage.kind {
         Kind::Local(changes) => Kind::Local(*changes),
         Kind::Call(call) => Kind::Call(CallSpec { ..*call }),

@@ -1,0 +1,165 @@
+//! The demo: on generated orders, on orders from a file, and killed in the middle.
+
+use std::fs;
+use std::io::Write as _;
+use std::path::Path;
+use std::process::{Child, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use rand::rngs::StdRng;
+use rand::{RngExt as _, SeedableRng as _};
+
+use crate::binary::{Ran, holdfast, run, run_on, sqlite_url};
+use crate::fixture::{create_database, drop_database};
+
+#[test]
+fn a_small_demo_settles_everything_and_tells_three_stories() {
+    let ran = run(&["demo", "--orders", "150"]);
+    ran.ends(0, "settling 150 orders");
+    for words in
+        ["CONFIRMED", "out_of_stock", "needs attention", ", fulfilled", ", undone", ", stuck", "next move"]
+    {
+        assert!(ran.stdout.contains(words), "{words:?} is not in {}", ran.stdout);
+    }
+    assert!(ran.stdout.contains("150 orders, "), "{}", ran.stdout);
+    assert!(ran.stdout.contains(" 0 violations"), "{}", ran.stdout);
+    // No bar where nobody looks, and no token anywhere.
+    assert_eq!(ran.stderr.lines().count(), 1, "{}", ran.stderr);
+    assert!(!ran.stdout.contains("tok_"), "{}", ran.stdout);
+}
+
+#[test]
+fn a_bad_line_is_named_and_nothing_is_done() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let good = r#"{"lines":[{"sku":"cd-1","quantity":1,"unit_price_minor":999}],"currency":"USD"}"#;
+    let cases = [
+        ("not json", "line 2: not an order"),
+        (r#"{"lines":[{"sku":"cd-1","quantity":1,"unit_p"#, "line 2: not an order"),
+        (r#"{"lines":[],"currency":"USD"}"#, "line 2: an order without lines"),
+        (
+            r#"{"lines":[{"sku":"cd-1","quantity":0,"unit_price_minor":999}],"currency":"USD"}"#,
+            "line 2: 0 of cd-1",
+        ),
+        (
+            r#"{"lines":[{"sku":"cd-1","quantity":1,"unit_price_minor":998}],"currency":"USD"}"#,
+            "line 2: cd-1 costs 9.98 USD here and 9.99 USD further up",
+        ),
+    ];
+    for (bad, words) in cases {
+        let input = folder.path().join("orders.jsonl");
+        fs::write(&input, format!("{good}\n{bad}\n{good}\n")).expect("the input is written");
+        let shop = folder.path().join("shop.db");
+        let ran = run_on(&sqlite_url(&shop), &["demo", "--input", &input.to_string_lossy()]);
+        ran.ends(2, words);
+        assert!(!shop.exists(), "{bad}: a shop was made");
+    }
+    let empty = folder.path().join("empty.jsonl");
+    fs::write(&empty, "\n\n").expect("the input is written");
+    run(&["demo", "--input", &empty.to_string_lossy()]).ends(2, "holds no orders");
+    run(&["demo", "--input", "/nowhere/orders.jsonl"]).ends(2, "cannot be read");
+    run(&["demo", "--resume"]).ends(2, "--database-url");
+    run(&["demo", "--orders", "0"]).ends(2, "--orders");
+}
+
+#[test]
+fn an_unreachable_database_is_said_in_one_sentence() {
+    let started = Instant::now();
+    let ran = run_on("postgres://nobody:s3cret@127.0.0.1:1/shop", &["demo"]);
+    ran.ends(1, "not available");
+    assert!(!ran.stderr.contains("s3cret"), "{}", ran.stderr);
+    assert!(started.elapsed() < Duration::from_secs(10));
+}
+
+#[test]
+fn real_orders_settle_on_both_databases() {
+    let input = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/data/cdnow-orders.jsonl");
+    if !input.exists() {
+        eprintln!("skipped: the real orders are not here ({})", input.display());
+        return;
+    }
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let postgres = create_database();
+    for url in [&sqlite_url(&folder.path().join("shop.db")), &postgres] {
+        let ledger = folder.path().join(if url.starts_with("sqlite") { "a.db" } else { "b.db" });
+        let (input, ledger) = (input.to_string_lossy(), ledger.to_string_lossy());
+        let ran = run_on(url, &["demo", "--input", &input, "--sandbox-ledger", &ledger]);
+        ran.ends(0, "settling 6911 orders");
+        assert!(ran.stdout.contains("audit: 6911 orders, 1207 SKUs, 6911 charges"), "{}", ran.stdout);
+    }
+    drop_database(&postgres);
+}
+
+/// Kills demos of `orders` orders at `kills` random moments, then resumes, and audits.
+fn killed(url: &str, kills: u32, orders: u32) {
+    let seed = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    eprintln!("seed {seed}");
+    let mut random = StdRng::seed_from_u64(seed);
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let ledger = folder.path().join("ledger.db");
+    let ledger = ledger.to_string_lossy().into_owned();
+    for round in 0..kills {
+        let mut demo = start(url, &ledger, &["--orders", &orders.to_string(), "--seed", &round.to_string()]);
+        sleep(Duration::from_millis(random.random_range(20..700)));
+        demo.kill().expect("SIGKILL is sent");
+        demo.wait().expect("it is gone");
+    }
+    let resumed = run_on(url, &["demo", "--resume", "--sandbox-ledger", &ledger]);
+    resumed.ends(0, "");
+    assert!(resumed.stdout.contains(" 0 violations"), "seed {seed}: {}", resumed.stdout);
+    let audit = run_on(url, &["audit", "--sandbox-ledger", &ledger, "--output", "json"]);
+    audit.ends(0, "");
+    let report = audit.json();
+    assert!(
+        report["orders"].as_u64() > Some(u64::from(kills)),
+        "seed {seed}: hardly an order was accepted: {report}"
+    );
+    // What has not settled is parked, and says so.
+    let parked = report["in_flight"].as_array().expect("a list").iter().all(|order| order["dead"] == true);
+    assert!(parked, "seed {seed}: {report}");
+}
+
+fn start(url: &str, ledger: &str, arguments: &[&str]) -> Child {
+    holdfast()
+        .env("DATABASE_URL", url)
+        .args(["demo", "--sandbox-ledger", ledger])
+        .args(arguments)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("the binary runs")
+}
+
+#[test]
+fn every_accepted_order_settles_after_twenty_kills_on_postgres() {
+    let url = create_database();
+    killed(&url, 20, 3_000);
+    drop_database(&url);
+}
+
+#[test]
+fn every_accepted_order_settles_after_five_kills_on_sqlite() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    killed(&sqlite_url(&folder.path().join("shop.db")), 5, 3_000);
+}
+
+#[test]
+fn an_interrupted_demo_stops_in_good_order_and_says_how_to_go_on() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let url = sqlite_url(&folder.path().join("shop.db"));
+    let demo = holdfast()
+        .env("DATABASE_URL", &url)
+        .args(["demo", "--orders", "3000"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the binary runs");
+    sleep(Duration::from_millis(700));
+    let interrupt = std::process::Command::new("kill").args(["-INT", &demo.id().to_string()]).status();
+    assert!(interrupt.is_ok_and(|status| status.success()), "kill is there");
+    let ran = Ran::of(demo.wait_with_output().expect("it ends"));
+    ran.ends(1, "--resume");
+    let resumed = run_on(&url, &["demo", "--resume"]);
+    resumed.ends(0, "");
+    std::io::stderr().flush().expect("stderr");
+}

@@ -1,0 +1,34 @@
+//! The binary as a user meets it: run for real, on real files and on a real server.
+
+mod audit;
+mod binary;
+mod database;
+mod demo;
+mod fixture;
+mod help;
+mod order;
+mod output;
+mod saga;
+mod secrets;
+mod stock;
+mod usage;
+
+/// One fact, held on a file and on a server.
+macro_rules! on_both {
+    ($(fn $fact:ident($shop:ident) $body:block)*) => {$(
+        fn $fact($shop: &$crate::fixture::Shop) $body
+
+        mod $fact {
+            #[test]
+            fn sqlite() {
+                super::$fact(&$crate::fixture::Shop::sqlite());
+            }
+
+            #[test]
+            fn postgres() {
+                super::$fact(&$crate::fixture::Shop::postgres());
+            }
+        }
+    )*};
+}
+pub(crate) use on_both;

@@ -1,0 +1,97 @@
+//! What is not asked for properly is refused with a sentence, and changes nothing.
+
+use std::time::{Duration, Instant};
+
+use crate::binary::{holdfast, run, run_on, sqlite_url};
+
+#[test]
+fn bad_flags_end_as_usage() {
+    let cases: [(&[&str], &str); 21] = [
+        (&[], "Usage: holdfast"),
+        (&["nonsense"], "unrecognized subcommand 'nonsense'"),
+        (&["order"], "Usage: holdfast order"),
+        (&["--nonsense"], "unexpected argument '--nonsense'"),
+        (&["order", "list", "--output", "xml"], "possible values: table, json, jsonl"),
+        (&["order", "list", "--limit", "0"], "0 is not in 1..=1000"),
+        (&["order", "list", "--limit", "1001"], "1001 is not in 1..=1000"),
+        (&["order", "list", "--status", "LOST"], "possible values: PENDING_PAYMENT"),
+        (&["order", "list", "--cursor", "x"], "an order number such as 1042"),
+        (&["order", "show"], "<ORDER>"),
+        (&["order", "show", "1x"], "an order number such as 1042, or a public id (a UUID), is expected"),
+        (&["order", "show", "0"], "an order number such as 1042, or a public id (a UUID), is expected"),
+        (&["order", "confirm", "1"], "--actor <NAME>"),
+        (&["order", "confirm", "1", "--actor", " "], "1 to 80 characters on one line are expected"),
+        (&["saga", "show", "1"], "a saga id such as 1042.0"),
+        (&["stock", "show", "a b"], "printable ASCII"),
+        (&["stock", "adjust", "cd-1", "--delta", "0", "--reason", "x"], "0 changes nothing"),
+        (&["stock", "adjust", "cd-1", "--delta", "1.5", "--reason", "x"], "a whole number such as 10 or -3"),
+        (&["stock", "adjust", "cd-1", "--delta", "1", "--reason", ""], "1 to 500 characters"),
+        (&["demo", "--orders", "0"], "0 is not in 1..=1000000"),
+        (&["completions", "cmd"], "possible values: bash"),
+    ];
+    for (arguments, words) in cases {
+        run(arguments).ends(2, words);
+    }
+}
+
+#[test]
+fn a_database_must_be_named_and_be_one_of_two_kinds() {
+    run(&["order", "list"]).ends(2, "Give --database-url or set DATABASE_URL");
+    run_on("", &["order", "list"]).ends(2, "Give --database-url or set DATABASE_URL");
+    let words = "begins with mysql; postgres://USER@HOST/NAME or sqlite://PATH is expected";
+    run_on("mysql://ann@db/shop", &["order", "list"]).ends(2, words);
+    run_on("shop.db", &["migrate"]).ends(2, "begins with no scheme at all");
+    run_on("sqlite://", &["audit"]).ends(2, "names no file");
+    run_on("sqlite://:memory:", &["migrate"]).ends(1, "");
+}
+
+#[test]
+fn a_flag_wins_over_the_environment() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let url = sqlite_url(&folder.path().join("shop.db"));
+    run_on("mysql://nowhere", &["migrate", "--database-url", &url]).ends(0, "applied");
+    run_on("mysql://nowhere", &["--database-url", &url, "order", "list"]).ends(0, "there are none");
+}
+
+#[test]
+fn a_missing_file_is_not_created_by_looking_at_it() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("shop.db");
+    let words = "shop.db does not exist; `holdfast migrate` creates it";
+    for command in [["order", "list"], ["saga", "list"], ["stock", "show"]] {
+        run_on(&sqlite_url(&path), &command).ends(1, words);
+    }
+    run_on(&sqlite_url(&path), &["audit"]).ends(1, words);
+    assert!(!path.exists());
+    run_on(&sqlite_url(&folder.path().join("no/folder/shop.db")), &["migrate"])
+        .ends(1, "its folder must exist");
+}
+
+#[test]
+fn an_unreachable_server_is_one_sentence_within_seconds() {
+    // Nobody listens on port 1; nobody answers in the second network, or it is refused at once.
+    for host in ["127.0.0.1:1", "192.0.2.1:5432"] {
+        let began = Instant::now();
+        let ran = run_on(&format!("postgres://ann:s3cret@{host}/shop"), &["order", "list"]);
+        ran.ends(1, "check that it runs, and that DATABASE_URL is right");
+        assert!(ran.stderr.contains(&format!("postgres://ann:***@{host}/shop")), "{ran:#?}");
+        assert_eq!(ran.stderr.lines().count(), 1, "{ran:#?}");
+        assert!(began.elapsed() < Duration::from_secs(8), "{:?}", began.elapsed());
+    }
+}
+
+#[test]
+fn a_log_filter_that_is_none_is_refused() {
+    let mut command = holdfast();
+    let output = command.env("RUST_LOG", "a=b=c").args(["order", "list"]).output().expect("the binary runs");
+    crate::binary::Ran::of(output).ends(2, "RUST_LOG is no log filter");
+}
+
+#[test]
+fn completions_name_the_commands() {
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let ran = run(&["completions", shell]);
+        ran.ends(0, "");
+        assert!(ran.stdout.contains("explain"), "{shell}");
+    }
+}

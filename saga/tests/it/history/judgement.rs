@@ -1,0 +1,137 @@
+//! How a history ends, and whether every promise was kept.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::sync::PoisonError;
+
+use holdfast_saga::audit::Audit;
+use holdfast_saga::command::{self, Verb};
+use holdfast_saga::ports::Store;
+use holdfast_saga::saga::Saga;
+use holdfast_shared::{CancelReason, OrderId, OrderStatus, PaymentMethod, SagaState};
+
+use super::History;
+use crate::shop::{operator, work};
+
+/// An end that takes longer never comes.
+const ROUNDS_MAX: usize = 3_000;
+
+impl History {
+    /// Fair weather, an honest operator, and time: everything must come to rest.
+    pub(super) async fn end(&mut self) {
+        self.dice.make_fair();
+        self.tell(|| "fair weather".to_owned());
+        let mut revived = 0;
+        for _ in 0..ROUNDS_MAX {
+            for at in 0..self.workers.len() {
+                while !self.workers[at].flights.is_empty() {
+                    self.fly(at);
+                }
+            }
+            let outcomes: Vec<_> =
+                self.workers.iter_mut().flat_map(|w| std::mem::take(&mut w.outcomes)).collect();
+            let quiet = outcomes.is_empty();
+            self.run(0, work(outcomes)).await;
+            self.hints.clear();
+            if !self.wrong.is_empty() {
+                return;
+            }
+            if !quiet || !self.workers[0].flights.is_empty() {
+                continue;
+            }
+            if let Some(due) = self.shop.next_due().await {
+                self.move_clock(|now| now.max(due));
+            } else if self.shop.sagas().await.iter().any(|saga| saga.state == SagaState::Dead) {
+                revived += 1;
+                if revived > 20 {
+                    self.wrong.push("the dead do not stay alive".to_owned());
+                    return;
+                }
+                self.allow_refunds().await;
+                for saga in self.shop.sagas().await {
+                    if saga.state == SagaState::Dead {
+                        let answer = command::retry(&*self.shop.store, saga.id, &operator()).await;
+                        self.tell(|| format!("operator retries {}: {answer:?}", saga.id));
+                    }
+                }
+            } else if !self.hear_reports().await {
+                return;
+            }
+        }
+        let sagas = self.shop.sagas().await;
+        self.wrong.push(format!("no rest: {sagas:#?}"));
+    }
+
+    /// The provider reports on each charge that holds money, once. Whether there was any to report on.
+    pub(super) async fn hear_reports(&mut self) -> bool {
+        if !self.rules.reports {
+            return false;
+        }
+        self.rules.reports = false;
+        for line in self.shop.statement().await {
+            if line.captured_minor > line.refunded_minor {
+                self.report(&line.charge, "settlement").await;
+            }
+        }
+        true
+    }
+
+    /// What must hold at every instant.
+    pub(super) async fn look_around(&mut self) {
+        let refused = std::mem::take(&mut *self.door.refused.lock().unwrap_or_else(PoisonError::into_inner));
+        self.wrong.extend(refused.into_iter().map(|words| format!("the store refused a row: {words}")));
+        if !self.dice.chance(20) {
+            return;
+        }
+        let mut audit = Audit::new();
+        self.shop.memory.facts(&mut |fact| audit.see(fact)).await.expect("memory reads");
+        let report = audit.finish(None);
+        self.wrong.extend(report.violations.iter().map(|violation| format!("on the way: {violation:?}")));
+    }
+
+    /// What must hold at the end.
+    pub(super) async fn judge(&mut self) {
+        let refused = std::mem::take(&mut *self.door.refused.lock().unwrap_or_else(PoisonError::into_inner));
+        self.wrong.extend(refused.into_iter().map(|words| format!("the store refused a row: {words}")));
+        let report = self.shop.audit().await;
+        self.wrong.extend(report.violations.iter().map(|violation| format!("{violation:?}")));
+        let unsettled = |saga: &&Saga| !saga.state.is_settled();
+        let sagas = self.shop.sagas().await;
+        self.wrong
+            .extend(sagas.iter().filter(unsettled).map(|saga| format!("{} is {}", saga.id, saga.state)));
+        let mut holding: BTreeMap<OrderId, usize> = BTreeMap::new();
+        for line in self.shop.statement().await {
+            if let (Some(order), true) = (line.charge.order(), line.captured_minor > line.refunded_minor) {
+                *holding.entry(order).or_default() += 1;
+            }
+        }
+        for order in self.orders.clone() {
+            let charges = holding.get(&order).copied().unwrap_or(0);
+            self.judge_order(order, charges).await;
+        }
+    }
+
+    pub(super) async fn judge_order(&mut self, id: OrderId, charges: usize) {
+        let order = self.shop.view(id).await.order;
+        let mut wrong = String::new();
+        if charges != usize::from(order.status.stands() && order.method != PaymentMethod::Cod) {
+            let _ = write!(wrong, "{charges} charges hold its money; ");
+        }
+        let told = self.shop.notices.sent().iter().any(|(saga, _)| saga.order() == id);
+        if !told {
+            let _ = write!(wrong, "its customer was told nothing; ");
+        }
+        let promised = |verb: &Verb| self.promises.contains(&(id, verb.clone()));
+        let is_cancelled = order.status == OrderStatus::Cancelled;
+        if (promised(&Verb::Cancel) || promised(&Verb::Reject)) && !is_cancelled {
+            let _ = write!(wrong, "its cancellation was promised; ");
+        }
+        let for_want_of_a_yes = order.cancel_reason == Some(CancelReason::ConfirmationExpired);
+        if promised(&Verb::Confirm) && for_want_of_a_yes {
+            let _ = write!(wrong, "its confirmation was promised; ");
+        }
+        if !wrong.is_empty() {
+            self.wrong.push(format!("order {id} is {} ({:?}): {wrong}", order.status, order.cancel_reason));
+        }
+    }
+}

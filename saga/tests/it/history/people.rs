@@ -1,0 +1,132 @@
+//! What customers, admins, operators and the provider do to a shop meanwhile.
+
+use holdfast_saga::accept;
+use holdfast_saga::command::{self, Answered, Verb};
+use holdfast_saga::context::slot;
+use holdfast_sandbox::SandboxControl;
+use holdfast_shared::{Actor, SagaState, StepKey};
+
+use super::History;
+use crate::shop::{admin, operator};
+
+impl History {
+    pub(super) async fn check_out(&mut self) {
+        if self.orders.len() >= 6 {
+            return;
+        }
+        let skus = ["cd-1", "cd-3"];
+        let first = self.dice.below(2);
+        let mut items = vec![(skus[first], 1 + u32::try_from(self.dice.below(3)).unwrap_or(0))];
+        if self.dice.chance(40) {
+            items.push((skus[1 - first], 1));
+        }
+        let tokens = [
+            None,
+            None,
+            Some("tok_ok"),
+            Some("tok_ok"),
+            Some("tok_timeout"),
+            Some("tok_declined"),
+            Some("tok_flaky"),
+            Some("tok_requires_action"),
+            Some("tok_requires_action"),
+            Some("tok_refund_fails"),
+            Some("tok_down"),
+        ];
+        let token = tokens[self.dice.below(tokens.len())];
+        let cart = self.shop.cart(&items).await;
+        let mut requests = vec![self.shop.request(cart, token)];
+        if self.dice.chance(10) {
+            requests.push(requests[0].clone());
+        }
+        if let (Some(old), true) = (self.dice.pick(&self.requests), self.dice.chance(20)) {
+            requests.push(old.clone());
+        }
+        let answers = loop {
+            match accept::accept(&*self.shop.store, &self.shop.policy, &requests).await {
+                Ok(answers) => break answers,
+                // The customer asks again with the same key.
+                Err(error) => self.tell(|| format!("checkout: {error}")),
+            }
+        };
+        self.tell(|| format!("checkout of {items:?} with {token:?}: {answers:?}"));
+        for answer in answers {
+            match answer {
+                Ok(accepted) if !self.orders.contains(&accepted.order) => self.orders.push(accepted.order),
+                Ok(accepted) if accepted.replayed => {}
+                answer => self.wrong.push(format!("checkout answered {answer:?}")),
+            }
+        }
+        self.requests.push(requests.swap_remove(0));
+    }
+
+    pub(super) async fn ask(&mut self) {
+        let Some(order) = self.dice.pick(&self.orders).copied() else { return };
+        let by = if self.dice.chance(50) { Actor::Customer } else { admin() };
+        let verb = [Verb::Confirm, Verb::Confirm, Verb::Reject, Verb::Cancel, Verb::Cancel]
+            [self.dice.below(5)]
+        .clone();
+        let answer = command::ask(&*self.shop.store, order, verb.clone(), &by).await;
+        self.tell(|| format!("{by} asks {verb:?} of order {order}: {answer:?}"));
+        if let Ok(Ok(Answered::Accepted(hint))) = answer {
+            self.hints.push(hint.saga);
+            self.promises.push((order, verb));
+        }
+    }
+
+    pub(super) async fn buyer_acts(&mut self) {
+        let waiting = self.shop.sandbox.waiting_actions().await.expect("the sandbox answers");
+        let Some(charge) = self.dice.pick(&waiting).cloned() else { return };
+        let approved = self.dice.chance(70);
+        let state = self.shop.sandbox.complete_action(&charge, approved).await;
+        self.tell(|| format!("the buyer acts on {charge}: {state:?}"));
+        for _ in 0..self.dice.below(3) {
+            self.report(&charge, "acted").await;
+        }
+    }
+
+    /// The provider reports on some charge: begun or not, for the first time or again.
+    pub(super) async fn event(&mut self) {
+        let Some(order) = self.dice.pick(&self.orders) else { return };
+        let generation = 1 + u32::try_from(self.dice.below(3)).unwrap_or(0);
+        let charge = StepKey::new(order.saga(slot::CHECKOUT), "take_payment", generation);
+        let id = ["a", "b"][self.dice.below(2)];
+        self.report(&charge, id).await;
+    }
+
+    pub(super) async fn report(&mut self, charge: &StepKey, id: &str) {
+        let id = format!("{charge}/{id}");
+        // A provider repeats an event until it is acknowledged.
+        for _ in 0..10 {
+            let answer = command::payment_event(&*self.shop.store, charge, &id).await;
+            self.tell(|| format!("event {id}: {answer:?}"));
+            if answer.is_ok() {
+                return;
+            }
+        }
+    }
+
+    pub(super) async fn operate(&mut self) {
+        let dead: Vec<_> =
+            self.shop.sagas().await.into_iter().filter(|saga| saga.state == SagaState::Dead).collect();
+        let Some(saga) = self.dice.pick(&dead).map(|saga| saga.id) else { return };
+        if self.dice.chance(50) {
+            self.allow_refunds().await;
+        }
+        let answer = command::retry(&*self.shop.store, saga, &operator()).await;
+        self.tell(|| format!("operator retries {saga}: {answer:?}"));
+    }
+
+    pub(super) async fn allow_refunds(&mut self) {
+        for line in self.shop.statement().await {
+            // A charge that holds no money has no refunds to allow.
+            let _ = self.shop.sandbox.allow_refunds(&line.charge).await;
+        }
+    }
+
+    pub(super) async fn restock(&mut self) {
+        let pieces = i64::try_from(1 + self.dice.below(3)).unwrap_or(1);
+        self.shop.stock("cd-3", pieces).await;
+        self.tell(|| format!("{pieces} of cd-3 are delivered"));
+    }
+}
