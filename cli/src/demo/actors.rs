@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use holdfast_saga::command::{Answered, Conflict, Verb, ask, payment_event};
+use holdfast_saga::ports::{ChargeState, PaymentProvider as _};
 use holdfast_saga::view::OrderFilter;
 use holdfast_sandbox::SandboxControl;
 use holdfast_shared::{Actor, OrderId, OrderStatus, PaymentStatus, StepKey};
@@ -118,12 +119,13 @@ async fn play(stage: &Stage, order: OrderId, fate: Fate, waiting: Option<&StepKe
     Ok(true)
 }
 
-/// The buyer has acted or was not asked to yet. A provider repeats an event that nobody took, as after a crash
-/// between the buyer's yes and our commit; a repeated event is the same event. Says whether the part is over.
+/// The buyer is not asked yet, or acted before a crash took the event away: a provider repeats an event that
+/// nobody took, and a repeated event is the same event. Says whether the part is over.
 async fn redeliver(stage: &Stage, order: OrderId) -> anyhow::Result<bool> {
     let Some(view) = stage.store().order(order).await? else { return Ok(true) };
     let payment = view.payment.filter(|payment| payment.status == PaymentStatus::RequiresAction);
     if let Some(charge) = payment.and_then(|payment| payment.charge)
+        && let Some(ChargeState::Captured { .. }) = stage.sandbox.look_up(&charge).await?
         && let Ok(Answered::Accepted(hint)) = payment_event(stage.store(), &charge, charge.as_str()).await?
     {
         stage.wake(hint);

@@ -3,7 +3,7 @@
 use std::fs::{self, OpenOptions};
 
 use crate::binary::{run_on, sqlite_url};
-use crate::fixture::{create_database, drop_database, sql_on};
+use crate::fixture::{ServerDatabase, sql_on};
 use crate::on_both;
 
 fn migrates(url: &str) {
@@ -30,9 +30,7 @@ fn a_file_is_migrated_once() {
 
 #[test]
 fn a_server_is_migrated_once() {
-    let url = create_database();
-    migrates(&url);
-    drop_database(&url);
+    migrates(&ServerDatabase::create().url);
 }
 
 on_both! {
@@ -95,17 +93,17 @@ fn a_file_that_is_no_database_is_refused() {
 
 #[test]
 fn a_server_that_does_not_know_us_is_refused_with_what_to_do() {
-    let url = create_database();
+    let server = ServerDatabase::create();
+    let url = &server.url;
     let missing = format!("{url}_missing");
     run_on(&missing, &["order", "list"]).ends(1, "check DATABASE_URL");
     run_on(&missing, &["migrate"]).ends(1, "check DATABASE_URL");
     sql_on(
-        &url,
+        url,
         &format!(
             "alter database {} set default_transaction_read_only = on",
             url.rsplit('/').next().unwrap_or("")
         ),
     );
-    run_on(&url, &["migrate"]).ends(1, "read-only");
-    drop_database(&url);
+    run_on(url, &["migrate"]).ends(1, "read-only");
 }

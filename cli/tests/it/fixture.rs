@@ -47,6 +47,7 @@ pub(crate) struct Shop {
     clock: Arc<ManualClock>,
     sandbox: Arc<DurableSandbox>,
     outside: Outside,
+    _server: Option<ServerDatabase>,
 }
 
 impl Shop {
@@ -54,7 +55,7 @@ impl Shop {
     pub(crate) fn sqlite() -> Self {
         let dir = tempfile::tempdir().expect("a temporary folder");
         let url = sqlite_url(&dir.path().join("shop.db"));
-        Self::open(url, dir, |url, clock| async move {
+        Self::open(url, dir, None, |url, clock| async move {
             let store = SqliteStore::open(&url, clock).await.expect("the file opens");
             store.migrate().await.expect("the file migrates");
             Arc::new(store) as Arc<dyn Store>
@@ -64,14 +65,20 @@ impl Shop {
     /// In a database of its own.
     pub(crate) fn postgres() -> Self {
         let dir = tempfile::tempdir().expect("a temporary folder");
-        Self::open(create_database(), dir, |url, clock| async move {
+        let server = ServerDatabase::create();
+        Self::open(server.url.clone(), dir, Some(server), |url, clock| async move {
             let store = PostgresStore::connect(&url, 2).await.expect("Postgres answers").with_clock(clock);
             store.migrate().await.expect("the database migrates");
             Arc::new(store) as Arc<dyn Store>
         })
     }
 
-    fn open<F>(url: String, dir: tempfile::TempDir, store: impl FnOnce(String, Arc<dyn Clock>) -> F) -> Self
+    fn open<F>(
+        url: String,
+        dir: tempfile::TempDir,
+        server: Option<ServerDatabase>,
+        store: impl FnOnce(String, Arc<dyn Clock>) -> F,
+    ) -> Self
     where
         F: Future<Output = Arc<dyn Store>>,
     {
@@ -83,7 +90,7 @@ impl Shop {
             (store, Arc::new(sandbox.await.expect("the sandbox opens")))
         });
         let outside = Outside { payments: sandbox.clone(), notifier: Arc::new(Nobody) };
-        Self { url, dir, runtime, store, clock, sandbox, outside }
+        Self { url, dir, runtime, store, clock, sandbox, outside, _server: server }
     }
 
     /// Runs the binary against this shop.
@@ -252,12 +259,6 @@ impl Shop {
     }
 }
 
-impl Drop for Shop {
-    fn drop(&mut self) {
-        drop_database(&self.url);
-    }
-}
-
 /// Runs one statement on the database at `url`.
 pub(crate) fn sql_on(url: &str, statement: &str) {
     sql(&runtime(), url, statement);
@@ -276,7 +277,25 @@ fn sql(runtime: &Runtime, url: &str, statement: &str) {
     });
 }
 
-/// An empty database on the test's Postgres, and its URL.
+/// An empty database on the test's Postgres. It is gone when this is dropped.
+#[derive(Debug)]
+pub(crate) struct ServerDatabase {
+    pub(crate) url: String,
+}
+
+impl ServerDatabase {
+    pub(crate) fn create() -> Self {
+        Self { url: create_database() }
+    }
+}
+
+impl Drop for ServerDatabase {
+    fn drop(&mut self) {
+        drop_database(&self.url);
+    }
+}
+
+/// An empty database on the test's Postgres: its URL.
 pub(crate) fn create_database() -> String {
     static NUMBER: AtomicU32 = AtomicU32::new(0);
     let server = server();
@@ -286,14 +305,13 @@ pub(crate) fn create_database() -> String {
     format!("{base}/{name}")
 }
 
-/// Drops a database that [`create_database`] made; a file goes with its folder.
+/// Drops a database that [`create_database`] made.
 pub(crate) fn drop_database(url: &str) {
-    if let Some((_, name)) = url.rsplit_once('/').filter(|_| url.starts_with("postgres")) {
-        let statement = format!("drop database {name} with (force)");
-        // A runtime inside of a runtime is not allowed; a thread has none yet.
-        let dropped = std::thread::spawn(move || sql_on(&server(), &statement)).join();
-        assert!(dropped.is_ok() || std::thread::panicking(), "{url} was not dropped");
-    }
+    let name = url.rsplit('/').next().unwrap_or(url);
+    let statement = format!("drop database {name} with (force)");
+    // A runtime inside of a runtime is not allowed; a thread has none yet.
+    let dropped = std::thread::spawn(move || sql_on(&server(), &statement)).join();
+    assert!(dropped.is_ok() || std::thread::panicking(), "{url} was not dropped");
 }
 
 fn server() -> String {

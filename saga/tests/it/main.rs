@@ -6,6 +6,7 @@ mod chaos;
 mod flows;
 mod history;
 mod money;
+mod performing;
 mod proofs;
 mod rules;
 mod sabotage;

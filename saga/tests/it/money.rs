@@ -1,17 +1,20 @@
 //! Money on its way: the provider's events, refunds that fail, charges that are wrong or late.
 
+use std::time::Duration;
+
 use holdfast_saga::call::{Answer, Evidence};
 use holdfast_saga::command::{self, Answered, Verb};
 use holdfast_saga::context::slot;
+use holdfast_saga::log::Entry;
 use holdfast_saga::plan::next_move;
 use holdfast_saga::signal::SignalBody;
 use holdfast_sandbox::SandboxControl;
 use holdfast_shared::{
-    Actor, CancelReason, Currency, Money, OrderId, OrderStatus, PaymentStatus, SagaState, StepKey,
+    Actor, CancelReason, Clock, Currency, Money, OrderId, OrderStatus, PaymentStatus, SagaState, StepKey,
 };
 
 use crate::flows::{Ending, check, one_call};
-use crate::shop::{Shop, admin, operator};
+use crate::shop::{Shop, admin, noon, operator};
 
 fn key(order: OrderId, step: &str, generation: u32) -> StepKey {
     StepKey::new(order.saga(slot::CHECKOUT), step, generation)
@@ -136,8 +139,10 @@ async fn a_refund_that_keeps_failing_dies_visibly_and_a_retry_finishes_it() {
         for _ in 0..2 {
             let retried = command::retry(&*shop.store, owner, &operator()).await.expect("the store answers");
             assert!(matches!(retried, Ok(Answered::Accepted(_))), "{retried:?}");
-            shop.rest().await;
+            let entries = shop.rest().await;
             assert_eq!(shop.saga(owner).await.state, SagaState::Dead);
+            let failures = entries.iter().filter(|entry| matches!(entry, Entry::Failed { .. })).count();
+            assert_eq!(failures, 8, "a retry is a whole new life");
         }
         assert_eq!(shop.revive_all().await, 1);
         shop.rest().await;
@@ -194,4 +199,18 @@ async fn late_money_on_a_cancelled_order_is_refunded_by_a_saga_of_its_own() {
         shop.sagas().await.into_iter().filter(|saga| saga.id.slot() >= slot::LATE_REFUND).collect();
     assert_eq!(late.iter().map(|saga| saga.state).collect::<Vec<_>>(), [SagaState::Completed; 2]);
     assert!(shop.statement().await.iter().all(|line| line.captured_minor == line.refunded_minor));
+}
+
+#[tokio::test]
+async fn a_charge_is_not_tried_again_once_its_window_is_over() {
+    let mut shop = Shop::open().await;
+    shop.policy.payment_within = Duration::from_millis(500);
+    let order = shop.card("tok_down").await;
+    shop.rest().await;
+    let ending = Ending::Undone(CancelReason::PaymentExpired, Some(PaymentStatus::Cancelled));
+    check(&shop, order, ending, "a short window").await;
+    let history = shop.history(order).await;
+    let starts = history.iter().filter(|entry| matches!(entry, Entry::Failed { .. })).count();
+    assert!((2..=4).contains(&starts), "{starts} of 6 attempts fit into the window");
+    assert!(shop.clock.now() < noon() + shop.policy.payment_within);
 }

@@ -202,6 +202,32 @@ async fn e12_a_cancel_committed_before_the_pivot_blocks_it() {
     .await;
 }
 
+#[tokio::test]
+async fn e12_a_decision_that_was_accepted_outlives_its_sagas_death() {
+    for (verb, ending) in [
+        (Verb::Confirm, Ending::Stands(PaymentStatus::DueOnDelivery)),
+        (Verb::Reject, Ending::Undone(CancelReason::RejectedByAdmin, None)),
+    ] {
+        let mut shop = Shop::open().await;
+        let order = shop.cod().await;
+        shop.batch(vec![]).await;
+        shop.accepted(order, verb.clone(), &admin()).await;
+        let id = order.saga(slot::CHECKOUT);
+        let mut writes = Writes { at: shop.clock.now(), ..Writes::default() };
+        writes.poisoned.insert(id, "its row could not be read".to_owned());
+        shop.memory.begin().await.expect("memory opens").save(&writes).await.expect("it dies");
+        // A wake, lost or not, changes nothing about that.
+        shop.batch_of(Work { hints: vec![id], ..work(vec![]) }).await;
+        if verb == Verb::Confirm {
+            assert_eq!(shop.memory.inbox(id).await.expect("memory reads").len(), 1);
+            assert_eq!(shop.checkout(order).await.state, SagaState::Dead);
+            shop.revive_all().await;
+        }
+        shop.rest().await;
+        check(&shop, order, ending, &format!("{verb:?}")).await;
+    }
+}
+
 /// What `verb` is answered with.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Told {

@@ -1,0 +1,172 @@
+//! What is asked of a provider, in which order, and what its answers prove.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use holdfast_saga::call::{Answer, Call, Evidence, Mode, Request};
+use holdfast_saga::perform::perform;
+use holdfast_saga::ports::{ChargeState, Fault, Outside, PaymentProvider};
+use holdfast_shared::{CancelReason, Currency, Money, OrderId, PaymentStatus, Queue, StepKey};
+
+use crate::flows::{Ending, check, one_call};
+use crate::shop::{LEASE, Notices, Shop};
+
+type Reply = Result<Option<ChargeState>, Fault>;
+/// What is asked and how, what the provider replies, what it must have been asked, and the answer.
+type Script = (Request, Mode, Vec<Reply>, &'static [&'static str], (&'static str, i64));
+
+/// A provider that answers as it was told to, and remembers what it was asked.
+#[derive(Debug, Default)]
+struct Scripted {
+    replies: Mutex<VecDeque<Reply>>,
+    asked: Mutex<Vec<String>>,
+}
+
+impl Scripted {
+    fn reply(&self, asked: String) -> Reply {
+        self.asked.lock().unwrap_or_else(PoisonError::into_inner).push(asked);
+        let reply = self.replies.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+        reply.expect("nothing is asked beyond the script")
+    }
+
+    fn state(&self, asked: String) -> Result<ChargeState, Fault> {
+        self.reply(asked).map(|state| state.expect("the script gives a state"))
+    }
+}
+
+#[async_trait]
+impl PaymentProvider for Scripted {
+    fn name(&self) -> &'static str {
+        "scripted"
+    }
+    fn key_ttl(&self) -> Duration {
+        Duration::from_hours(24)
+    }
+    async fn charge(&self, key: &StepKey, _: Money, _: &str) -> Result<ChargeState, Fault> {
+        self.state(format!("charge {key}"))
+    }
+    async fn look_up(&self, charge: &StepKey) -> Reply {
+        self.reply(format!("look up {charge}"))
+    }
+    async fn void(&self, charge: &StepKey) -> Result<ChargeState, Fault> {
+        self.state(format!("void {charge}"))
+    }
+    async fn refund(&self, key: &StepKey, _: &StepKey, amount_minor: i64) -> Result<(), Fault> {
+        self.reply(format!("refund {amount_minor} {key}")).map(|_| ())
+    }
+}
+
+fn charge_of(provider: &str) -> Request {
+    let amount = Money::new(10, Currency::EUR);
+    Request::Charge { key: key("c"), provider: provider.to_owned(), amount, token: "tok".to_owned() }
+}
+
+fn undo_of(provider: &str) -> Request {
+    Request::UndoCharge { charge: key("c"), key: key("r"), provider: provider.to_owned() }
+}
+
+fn key(name: &str) -> StepKey {
+    StepKey::from_stored(name)
+}
+
+fn captured(refunded_minor: i64) -> Reply {
+    let amount = Money::new(10, Currency::EUR);
+    Ok(Some(ChargeState::Captured { amount, refunded_minor, provider_ref: "ref".to_owned() }))
+}
+
+/// The kind of an answer, and the amount in it.
+fn kind(answer: &Answer) -> (&'static str, i64) {
+    match answer {
+        Answer::Succeeded(Evidence::Captured { amount, .. }) => ("captured", amount.amount_minor),
+        Answer::Succeeded(Evidence::Undone { refunded_minor }) => ("undone", *refunded_minor),
+        Answer::Succeeded(Evidence::Sent) => ("sent", 0),
+        Answer::Pending { .. } => ("pending", 0),
+        Answer::Rejected { .. } => ("rejected", 0),
+        Answer::Failed { .. } => ("failed", 0),
+        Answer::Unknown { .. } => ("unknown", 0),
+        Answer::NotSent => ("not sent", 0),
+    }
+}
+
+#[tokio::test]
+async fn every_answer_of_a_provider_means_what_it_proves() {
+    use Mode::{Ask, Send};
+    let not_done = || Err(Fault::NotDone("busy".to_owned()));
+    let unclear = || Err(Fault::Unclear("no answer".to_owned()));
+    let voided = || Ok(Some(ChargeState::Voided));
+    let declined = || Ok(Some(ChargeState::Declined { reason: "no".to_owned() }));
+    let waits = || Ok(Some(ChargeState::RequiresAction { url: None }));
+    let (ours, other) = ("scripted", "another");
+    let scripts: Vec<Script> = vec![
+        // A charge that was never sent.
+        (charge_of(ours), Send, vec![captured(0)], &["charge c"], ("captured", 10)),
+        (charge_of(ours), Send, vec![waits()], &["charge c"], ("pending", 0)),
+        (charge_of(ours), Send, vec![declined()], &["charge c"], ("rejected", 0)),
+        (charge_of(ours), Send, vec![voided()], &["charge c"], ("failed", 0)),
+        (charge_of(ours), Send, vec![not_done()], &["charge c"], ("failed", 0)),
+        (charge_of(ours), Send, vec![unclear()], &["charge c"], ("unknown", 0)),
+        (charge_of(other), Send, vec![], &[], ("failed", 0)),
+        // One that may have been: it is found, or made impossible, or stays unknown.
+        (charge_of(ours), Ask, vec![captured(0)], &["look up c"], ("captured", 10)),
+        (charge_of(ours), Ask, vec![captured(10)], &["look up c"], ("rejected", 0)),
+        (charge_of(ours), Ask, vec![captured(4)], &["look up c"], ("captured", 6)),
+        (charge_of(ours), Ask, vec![waits()], &["look up c"], ("pending", 0)),
+        (charge_of(ours), Ask, vec![Ok(None), voided()], &["look up c", "void c"], ("failed", 0)),
+        (charge_of(ours), Ask, vec![Ok(None), captured(0)], &["look up c", "void c"], ("captured", 10)),
+        (charge_of(ours), Ask, vec![Ok(None), not_done()], &["look up c", "void c"], ("unknown", 0)),
+        (charge_of(ours), Ask, vec![not_done()], &["look up c"], ("unknown", 0)),
+        (charge_of(other), Ask, vec![], &[], ("unknown", 0)),
+        // Giving back: looked at first, and never twice.
+        (undo_of(ours), Send, vec![voided()], &["void c"], ("undone", 0)),
+        (undo_of(ours), Send, vec![declined()], &["void c"], ("undone", 0)),
+        (undo_of(ours), Send, vec![waits()], &["void c"], ("unknown", 0)),
+        (undo_of(ours), Send, vec![captured(10)], &["void c"], ("undone", 10)),
+        (undo_of(ours), Send, vec![captured(0), Ok(None)], &["void c", "refund 10 r"], ("undone", 10)),
+        (undo_of(ours), Send, vec![captured(4), Ok(None)], &["void c", "refund 6 r"], ("undone", 10)),
+        (undo_of(ours), Send, vec![captured(0), unclear()], &["void c", "refund 10 r"], ("unknown", 0)),
+        (undo_of(ours), Send, vec![captured(0), not_done()], &["void c", "refund 10 r"], ("failed", 0)),
+        (undo_of(ours), Send, vec![unclear()], &["void c"], ("failed", 0)),
+        (undo_of(other), Send, vec![], &[], ("failed", 0)),
+        // An earlier refund may still be under way: a refusal of this one proves nothing about it.
+        (undo_of(ours), Ask, vec![captured(0), not_done()], &["void c", "refund 10 r"], ("unknown", 0)),
+        (undo_of(ours), Ask, vec![unclear()], &["void c"], ("unknown", 0)),
+        (undo_of(ours), Ask, vec![not_done()], &["void c"], ("unknown", 0)),
+        (undo_of(ours), Ask, vec![captured(10)], &["void c"], ("undone", 10)),
+        (undo_of(other), Ask, vec![], &[], ("unknown", 0)),
+    ];
+    for (request, mode, replies, asked, expected) in scripts {
+        let context = format!("{request:?} {mode:?} {replies:?}");
+        let provider = Arc::new(Scripted { replies: Mutex::new(replies.into()), asked: Mutex::default() });
+        let payments = Arc::clone(&provider) as Arc<dyn PaymentProvider>;
+        let outside = Outside { payments, notifier: Arc::new(Notices::default()) };
+        let call = Call {
+            saga: OrderId::new(1).saga(0),
+            queue: Queue::Checkout,
+            fence: 1,
+            step: "step",
+            start: 1,
+            key: key("c"),
+            mode,
+            request,
+            timeout: Duration::from_secs(1),
+        };
+        assert_eq!(kind(&perform(&call, &outside).await), expected, "{context}");
+        assert_eq!(*provider.asked.lock().unwrap_or_else(PoisonError::into_inner), asked, "{context}");
+    }
+}
+
+#[tokio::test]
+async fn a_charge_that_was_given_back_in_part_is_given_back_whole() {
+    let mut shop = Shop::open().await;
+    let order = shop.card("tok_timeout").await;
+    let call = one_call(&shop).await;
+    shop.perform(&call).await;
+    // The answer is lost, and somebody gives a part back at the provider's desk.
+    shop.outside.payments.refund(&key("desk"), &call.key, 1_000).await.expect("the sandbox gives it back");
+    shop.clock.advance(LEASE + Duration::from_millis(1));
+    shop.rest().await;
+    let ending = Ending::Undone(CancelReason::PaymentDeclined, Some(PaymentStatus::Refunded));
+    check(&shop, order, ending, "given back in part").await;
+}
