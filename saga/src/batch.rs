@@ -488,8 +488,11 @@ impl<'a> Planning<'a> {
                 saga.progress.call = CallState::Sent;
                 saga.progress.not_before = None;
                 saga.progress.worker = Some(self.engine.worker.clone());
-                saga.leased_until = Some(now + self.engine.lease);
-                saga.wake_at = saga.leased_until;
+                // The lease alone keeps others away. `wake_at` stays as it is wherever it can: the index on it
+                // is the dearest part of the row, and a saga that is due must be so when its lease runs out.
+                let until = now + self.engine.lease;
+                saga.leased_until = Some(until);
+                saga.wake_at = saga.wake_at.map(|at| at.min(until));
                 entries.push(Entry::Started {
                     step: call.step.to_owned(),
                     start: call.start,
@@ -498,6 +501,7 @@ impl<'a> Planning<'a> {
                 self.done.calls.push(call);
             } else {
                 self.done.starved.push((saga.id, call.queue));
+                saga.wake_at = saga.wake_at.map(|at| at.min(now));
                 if before.is_some_and(|before| *before == saga && entries.is_empty() && consumed.is_empty()) {
                     return None;
                 }

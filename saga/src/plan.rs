@@ -607,9 +607,9 @@ impl<'a> Planner<'a> {
     }
 
     fn schedule(&mut self, next: &Next) {
-        let due = self.saga.wake_at.filter(|at| *at <= self.now).unwrap_or(self.now);
         self.saga.wake_at = match next {
-            Next::Call(_) => Some(due),
+            // Due it is already; the batch that claims the call knows by when at the latest.
+            Next::Call(_) => Some(self.saga.wake_at.unwrap_or(self.now)),
             Next::Wait { until } => Some(*until),
             Next::Retry { at } => Some(*at),
             Next::Done | Next::Dead { .. } => None,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use holdfast_saga::call::{Answer, Evidence};
+use holdfast_saga::call::{Answer, Evidence, Mode};
 use holdfast_saga::command::{self, Answered, Verb};
 use holdfast_saga::context::slot;
 use holdfast_saga::log::Entry;
@@ -10,7 +10,8 @@ use holdfast_saga::plan::next_move;
 use holdfast_saga::signal::SignalBody;
 use holdfast_sandbox::SandboxControl;
 use holdfast_shared::{
-    Actor, CancelReason, Clock, Currency, Money, OrderId, OrderStatus, PaymentStatus, SagaState, StepKey,
+    Actor, CancelReason, Clock, Currency, Money, OrderId, OrderStatus, PaymentStatus, Queue, SagaState,
+    StepKey,
 };
 
 use crate::flows::{Ending, check, one_call};
@@ -31,7 +32,8 @@ async fn a_buyer_who_acts_in_time_gets_the_order_and_one_who_refuses_does_not() 
         let charge = one_call(&shop).await;
         let outcome = shop.perform(&charge).await;
         assert!(shop.batch(vec![outcome]).await.calls.is_empty());
-        assert_eq!(shop.checkout(order).await.state, SagaState::Waiting);
+        let waiting = shop.checkout(order).await;
+        assert_eq!((waiting.state, waiting.queue), (SagaState::Waiting, Queue::PaymentEvents));
         let view = shop.view(order).await;
         assert!(view.payment.expect("the book is open").next_action.is_some());
         shop.sandbox.complete_action(&charge.key, approved).await.expect("the sandbox answers");
@@ -141,7 +143,8 @@ async fn a_refund_that_keeps_failing_dies_visibly_and_a_retry_finishes_it() {
             assert!(matches!(retried, Ok(Answered::Accepted(_))), "{retried:?}");
             let entries = shop.rest().await;
             assert_eq!(shop.saga(owner).await.state, SagaState::Dead);
-            let failures = entries.iter().filter(|entry| matches!(entry, Entry::Failed { .. })).count();
+            let is_failure = |entry: &&Entry| matches!(entry, Entry::Failed { .. } | Entry::Unknown { .. });
+            let failures = entries.iter().filter(is_failure).count();
             assert_eq!(failures, 8, "a retry is a whole new life");
         }
         assert_eq!(shop.revive_all().await, 1);
@@ -213,4 +216,20 @@ async fn a_charge_is_not_tried_again_once_its_window_is_over() {
     let starts = history.iter().filter(|entry| matches!(entry, Entry::Failed { .. })).count();
     assert!((2..=4).contains(&starts), "{starts} of 6 attempts fit into the window");
     assert!(shop.clock.now() < noon() + shop.policy.payment_within);
+}
+
+#[tokio::test]
+async fn an_event_about_a_charge_of_unknown_outcome_has_it_asked_about_at_once() {
+    let mut shop = Shop::open().await;
+    let order = shop.card("tok_timeout").await;
+    let charge = one_call(&shop).await;
+    let outcome = shop.perform(&charge).await;
+    assert!(shop.batch(vec![outcome]).await.calls.is_empty(), "it waits before it asks");
+    assert!(shop.event(&charge.key, "captured").await.is_ok());
+    let asked = one_call(&shop).await;
+    assert_eq!((asked.mode, &asked.key), (Mode::Ask, &charge.key));
+    let outcome = shop.perform(&asked).await;
+    shop.batch(vec![outcome]).await;
+    shop.rest().await;
+    check(&shop, order, Ending::Stands(PaymentStatus::Captured), "asked at once").await;
 }
