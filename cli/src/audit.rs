@@ -24,7 +24,7 @@ const IN_FLIGHT_SHOWN: usize = 20;
 
 /// What an audit found.
 #[derive(Debug, Serialize)]
-struct AuditBody {
+pub(crate) struct AuditBody {
     clean: bool,
     orders: u64,
     skus: u64,
@@ -49,7 +49,7 @@ pub(crate) async fn run(database: &Database, args: AuditArgs, output: Format) ->
         None => None,
     };
     let provider = sandbox.as_ref().map(|sandbox| sandbox as &dyn PaymentProvider);
-    let body = AuditBody::new(store, look_twice(store, provider).await?).await?;
+    let body = AuditBody::of(store, provider).await?;
     output.one(&body, || body.table())?;
     if body.clean {
         return Ok(Exit::Ok);
@@ -103,6 +103,19 @@ async fn look(store: &dyn Store, provider: Option<&dyn PaymentProvider>) -> anyh
 }
 
 impl AuditBody {
+    /// Audits the shop, against the provider's own books if there are any.
+    pub(crate) async fn of(
+        store: &dyn Store,
+        provider: Option<&dyn PaymentProvider>,
+    ) -> anyhow::Result<Self> {
+        Self::new(store, look_twice(store, provider).await?).await
+    }
+
+    /// Whether every promise holds.
+    pub(crate) const fn is_clean(&self) -> bool {
+        self.clean
+    }
+
     async fn new(store: &dyn Store, report: Report) -> anyhow::Result<Self> {
         let mut in_flight = Vec::with_capacity(report.in_flight.len());
         for found in &report.in_flight {
@@ -118,7 +131,7 @@ impl AuditBody {
         })
     }
 
-    fn table(&self) -> String {
+    pub(crate) fn table(&self) -> String {
         let mut told = pairs([
             ("orders", self.orders.to_string()),
             ("SKUs", self.skus.to_string()),

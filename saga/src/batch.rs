@@ -224,8 +224,11 @@ impl Engine {
 
     async fn poison(&self, saga: SagaId, reason: String) -> Result<(), StoreError> {
         tracing::error!(saga.id = %saga, "saga {saga} is dead: {reason}");
-        let tx = self.store.begin().await?;
+        let mut tx = self.store.begin().await?;
         let mut world = World::default();
+        // Nothing of the saga is read, only what time it is.
+        tx.load(&Footprint::default(), &mut world).await?;
+        world.writes.at = world.now;
         world.writes.poisoned.insert(saga, reason);
         tx.save(&world.writes).await
     }

@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use holdfast_shared::{
@@ -14,6 +15,7 @@ use tokio::sync::{Mutex, OwnedMutexGuard};
 use uuid::Uuid;
 
 use crate::audit::{Fact, OrderFact, StockFact};
+use crate::context::slot;
 use crate::log::LogRow;
 use crate::ports::{Claim, Claimed, Store, StoreError, Tx};
 use crate::rows::{
@@ -24,6 +26,9 @@ use crate::signal::Signal;
 use crate::view::{Census, OrderFilter, OrderView, SagaFilter};
 use crate::world::{CartMove, Footprint, OrderMove, World, Writes};
 
+/// Read signals are remembered this long, so that a repeated one is recognised.
+const SIGNALS_KEPT: Duration = Duration::from_hours(30 * 24);
+
 /// All tables. Cloning it is a snapshot.
 #[derive(Debug, Clone, Default)]
 pub struct Tables {
@@ -31,7 +36,8 @@ pub struct Tables {
     last_order: i64,
     sagas: BTreeMap<SagaId, Saga>,
     log: BTreeMap<(SagaId, i64), LogRow>,
-    signals: BTreeMap<(SagaId, String), (Signal, bool)>,
+    /// With the instant they were read, once they were.
+    signals: BTreeMap<(SagaId, String), (Signal, Option<Time>)>,
     last_signal: i64,
     orders: BTreeMap<OrderId, Order>,
     payments: BTreeMap<OrderId, Payment>,
@@ -182,8 +188,10 @@ where
 impl Tables {
     fn unread(&self, saga: SagaId) -> Vec<Signal> {
         let of_saga = self.signals.range((saga, String::new())..).take_while(|((id, _), _)| *id == saga);
-        let mut signals: Vec<_> =
-            of_saga.filter(|(_, (_, consumed))| !consumed).map(|(_, (signal, _))| signal.clone()).collect();
+        let mut signals: Vec<_> = of_saga
+            .filter(|(_, (_, read_at))| read_at.is_none())
+            .map(|(_, (signal, _))| signal.clone())
+            .collect();
         signals.sort_by_key(|signal| signal.seq);
         signals
     }
@@ -267,8 +275,10 @@ impl Tables {
     }
 
     fn write_signals(&mut self, writes: &Writes) {
-        for (signal, consumed) in self.signals.values_mut() {
-            *consumed |= writes.consumed.contains(&signal.seq);
+        for (signal, read_at) in self.signals.values_mut() {
+            if writes.consumed.contains(&signal.seq) {
+                *read_at = Some(writes.at);
+            }
         }
         for signal in &writes.signals {
             let key = (signal.saga, signal.dedupe.clone());
@@ -283,7 +293,7 @@ impl Tables {
                 body: signal.body.clone(),
                 created_at: writes.at,
             };
-            self.signals.insert(key, (row, false));
+            self.signals.insert(key, (row, None));
             if let Some(saga) = self.sagas.get_mut(&signal.saga) {
                 saga.wake_at = Some(saga.wake_at.map_or(writes.at, |at| at.min(writes.at)));
             }
@@ -456,21 +466,41 @@ impl Store for MemoryStore {
 
     async fn prune(&self, before: Time, limit: u32) -> Result<u64, StoreError> {
         let mut tables = self.tables.lock().await;
-        // One that is due has unread signals: money may be late even for an order long settled.
-        let is_old =
-            |saga: &&Saga| saga.state.is_settled() && saga.wake_at.is_none() && saga.updated_at < before;
-        let sagas: Vec<_> =
-            tables.sagas.values().filter(is_old).map(|saga| saga.id).take(limit as usize).collect();
+        let limit = limit as usize;
+        // One that is due has not heard everything yet: money may be late even for an order long settled.
+        // An order's checkout goes first, its other sagas once it is gone: they explain what it says.
+        let is_old = |saga: &&Saga| {
+            let checkout = saga.id.order().saga(slot::CHECKOUT);
+            saga.state.is_settled()
+                && saga.wake_at.is_none()
+                && saga.updated_at < before
+                && (saga.id == checkout || !tables.sagas.contains_key(&checkout))
+                && tables.unread(saga.id).is_empty()
+        };
+        let sagas: Vec<_> = tables.sagas.values().filter(is_old).map(|saga| saga.id).take(limit).collect();
         for saga in &sagas {
             tables.sagas.remove(saga);
             tables.log.retain(|(of, _), _| of != saga);
-            tables.signals.retain(|(of, _), _| of != saga);
+        }
+        let heard_before = before.min(self.clock.now() - SIGNALS_KEPT);
+        let is_forgotten = |saga: SagaId, read_at: Option<Time>| {
+            read_at.is_some_and(|at| at < heard_before) && !tables.sagas.contains_key(&saga)
+        };
+        let signals: Vec<_> = tables
+            .signals
+            .iter()
+            .filter(|(key, (_, read_at))| is_forgotten(key.0, *read_at))
+            .map(|(key, _)| key.clone())
+            .take(limit)
+            .collect();
+        for signal in &signals {
+            tables.signals.remove(signal);
         }
         let keys: Vec<_> =
             tables.keys.values().filter(|(_, at)| *at < before).map(|(claim, _)| claim.key).collect();
-        for key in keys.iter().take(limit as usize) {
+        for key in keys.iter().take(limit) {
             tables.keys.remove(key);
         }
-        Ok((sagas.len() + keys.len().min(limit as usize)) as u64)
+        Ok((sagas.len() + signals.len() + keys.len().min(limit)) as u64)
     }
 }

@@ -20,6 +20,8 @@ use crate::config::{Tally, WorkerConfig};
 
 /// A saga that was locked by somebody else is looked at again this much later.
 const LOCKED_AGAIN: Duration = Duration::from_millis(10);
+/// A saga whose commit was refused while it was alone in its batch is tried again this much later.
+const REFUSED_AGAIN: Duration = Duration::from_millis(500);
 /// Waits between batches while the database does not answer.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(2));
 /// Even without a free slot some hints are looked at: a signal needs no slot.
@@ -43,8 +45,9 @@ pub(crate) struct Executor {
     in_flight: BTreeMap<Queue, usize>,
     /// Sagas before a call for which there was no slot.
     starved: BTreeMap<Queue, BTreeSet<SagaId>>,
-    /// Sagas that somebody else had locked, until it is worth another look.
-    later: VecDeque<(Instant, SagaId)>,
+    /// What is worth another look a little later: sagas that somebody else had locked, and work whose
+    /// commit the database refused. Outcomes among it are never dropped while this process lives.
+    later: VecDeque<(Instant, Work)>,
     next_sweep: tokio::time::Instant,
 }
 
@@ -138,10 +141,15 @@ impl Executor {
             self.hint(saga);
         }
         while self.later.front().is_some_and(|(at, _)| *at <= Instant::now()) {
-            if let Some((_, saga)) = self.later.pop_front() {
-                self.hint(saga);
+            if let Some((_, work)) = self.later.pop_front() {
+                self.take_back(work);
             }
         }
+    }
+
+    fn take_back(&mut self, work: Work) {
+        self.outcomes.extend(work.outcomes);
+        work.hints.into_iter().for_each(|saga| self.hint(saga));
     }
 
     fn hint(&mut self, saga: SagaId) {
@@ -194,9 +202,14 @@ impl Executor {
         for done in ran.done {
             self.begin_calls(done);
         }
+        let again = Instant::now() + REFUSED_AGAIN;
+        // Without an error of the whole batch it was one row's fault: it waits, the others go on.
         for work in ran.undone {
-            self.outcomes.extend(work.outcomes);
-            work.hints.into_iter().for_each(|saga| self.hint(saga));
+            if ran.error.is_some() {
+                self.take_back(work);
+            } else {
+                self.later.push_back((again, work));
+            }
         }
         ran.error
     }
@@ -211,7 +224,9 @@ impl Executor {
         Tally::add(&self.tally.in_flight, done.calls.len());
         self.tally.batch_largest.fetch_max(done.claimed as u64, Ordering::Relaxed);
         let again = Instant::now() + LOCKED_AGAIN;
-        self.later.extend(done.locked.into_iter().map(|saga| (again, saga)));
+        if !done.locked.is_empty() {
+            self.later.push_front((again, Work { hints: done.locked, ..Work::default() }));
+        }
         for (saga, queue) in done.starved {
             if self.config.pools.get(&queue).is_some_and(|slots| *slots > 0) {
                 self.starved.entry(queue).or_default().insert(saga);
@@ -240,6 +255,9 @@ impl Executor {
         let deadline = tokio::time::Instant::now() + self.config.drain_timeout;
         loop {
             let in_flight: usize = self.in_flight.values().sum();
+            for (_, work) in std::mem::take(&mut self.later) {
+                self.outcomes.extend(work.outcomes);
+            }
             if in_flight == 0 && self.outcomes.is_empty() {
                 return 0;
             }

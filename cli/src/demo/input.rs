@@ -62,10 +62,9 @@ pub(crate) fn read(path: &Path) -> anyhow::Result<Program> {
             break;
         }
         let wish = understand(&line, &mut shelf);
-        match wish.map_err(|error| usage(format!("{shown}, line {number}: {error:#}; nothing was done")))? {
-            Some(wish) => wishes.push(wish),
-            None => continue,
-        }
+        wishes.extend(
+            wish.map_err(|error| usage(format!("{shown}, line {number}: {error:#}; nothing was done")))?,
+        );
     }
     if wishes.is_empty() {
         return Err(usage(format!("{shown} holds no orders; one JSON object a line is expected")));

@@ -18,9 +18,10 @@ use self::mix::Program;
 use self::stage::Stage;
 use crate::args::{DemoArgs, Global};
 use crate::exit::{Exit, say, usage};
+use crate::output::Format;
 
 /// Nothing moving for this long means that something hangs: the demo says so instead of waiting for ever.
-const STANDSTILL: Duration = Duration::from_secs(60);
+const STANDSTILL: Duration = Duration::from_mins(1);
 /// How often the actors look around.
 const TICK: Duration = Duration::from_millis(50);
 
@@ -37,7 +38,7 @@ pub(crate) async fn run(args: DemoArgs, global: Global) -> anyhow::Result<Exit> 
     }
     let stage = Stage::boot(&args, &global).await?;
     let ended = tokio::select! {
-        ended = play(&stage, program) => ended,
+        ended = play(&stage, program, global.output) => ended,
         _ = tokio::signal::ctrl_c() => Err(anyhow::anyhow!("interrupted; {}", stage.how_to_go_on())),
     };
     let cut_off = stage.stop().await;
@@ -47,7 +48,7 @@ pub(crate) async fn run(args: DemoArgs, global: Global) -> anyhow::Result<Exit> 
     ended
 }
 
-async fn play(stage: &Stage, program: Option<Program>) -> anyhow::Result<Exit> {
+async fn play(stage: &Stage, program: Option<Program>, output: Format) -> anyhow::Result<Exit> {
     let started = Instant::now();
     let mut cast = match program {
         Some(program) => {
@@ -62,7 +63,7 @@ async fn play(stage: &Stage, program: Option<Program>) -> anyhow::Result<Exit> {
         None => Cast::from_notes(stage).await?,
     };
     settle(stage, &mut cast).await?;
-    report::print(stage, &cast, started.elapsed()).await
+    report::print(stage, &cast, started.elapsed(), output).await
 }
 
 /// Plays the people around the shop until every order rests.

@@ -1,46 +1,97 @@
 //! What became of the orders: outcomes, three stories, and the audit.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::time::Duration;
 
-use holdfast_saga::audit::Audit;
 use holdfast_saga::context::slot;
 use holdfast_saga::flows::REGISTRY;
-use holdfast_saga::ports::PaymentProvider;
 use holdfast_saga::timeline::{Story, explain, timeline};
 use holdfast_saga::view::{OrderFilter, OrderView, SagaFilter};
-use holdfast_shared::{OrderId, OrderStatus, Time};
+use holdfast_shared::{CancelReason, OrderId, OrderStatus, PaymentMethod, Time};
+use serde::Serialize;
 
 use super::actors::{Cast, PAGE};
 use super::stage::Stage;
+use crate::audit::AuditBody;
 use crate::exit::Exit;
-use crate::output::{print as out, table};
+use crate::output::{Format, table};
+
+/// What became of a demo.
+#[derive(Debug, Serialize)]
+struct Summary {
+    orders: usize,
+    seconds: f64,
+    outcomes: Vec<Outcome>,
+    /// From accepted to settled, in milliseconds.
+    settled_p50_ms: Option<f64>,
+    settled_p99_ms: Option<f64>,
+    audit: AuditBody,
+}
+
+/// So many orders ended like this.
+#[derive(Debug, Serialize)]
+struct Outcome {
+    status: OrderStatus,
+    cancel_reason: Option<CancelReason>,
+    payment_method: PaymentMethod,
+    needs_attention: bool,
+    orders: usize,
+}
 
 /// Prints everything, and says how the demo ends.
-pub(crate) async fn print(stage: &Stage, cast: &Cast, elapsed: Duration) -> anyhow::Result<Exit> {
+pub(crate) async fn print(
+    stage: &Stage,
+    cast: &Cast,
+    elapsed: Duration,
+    output: Format,
+) -> anyhow::Result<Exit> {
     let orders = ours(stage, cast).await?;
     let times = settle_times(stage, cast).await?;
-    out(&outcomes(&orders))?;
-    let (count, seconds) = (orders.len(), elapsed.as_secs_f64());
-    let percentile = |percent| shown(percentile(&times, percent));
-    out(&format!(
-        "{count} orders in {seconds:.1} s; accepted to settled: p50 {}, p99 {}\n",
-        percentile(50),
-        percentile(99)
-    ))?;
-    for story in samples(&orders) {
-        out(&tell(stage, story).await?)?;
+    let summary = Summary {
+        orders: orders.len(),
+        seconds: elapsed.as_secs_f64(),
+        outcomes: outcomes(&orders),
+        settled_p50_ms: percentile(&times, 50),
+        settled_p99_ms: percentile(&times, 99),
+        audit: AuditBody::of(stage.store(), Some(&*stage.sandbox)).await?,
+    };
+    let mut stories = String::new();
+    for (title, order) in samples(&orders) {
+        stories += &tell(stage, title, order).await?;
     }
-    let (text, exit) = audit(stage).await?;
-    out(&text)?;
-    let parked = |view: &&OrderView| view.needs_attention;
+    output.one(&summary, || summary.text(&stories))?;
     let on_the_way =
         |view: &&OrderView| view.order.status.is_pending() || view.order.status == OrderStatus::Cancelling;
-    let unsettled = orders.iter().filter(on_the_way).filter(|view| !parked(view)).count();
+    let unsettled = orders.iter().filter(on_the_way).filter(|view| !view.needs_attention).count();
     if unsettled > 0 {
         anyhow::bail!("{unsettled} orders are neither settled nor parked; {}", stage.how_to_go_on());
     }
-    Ok(exit)
+    Ok(if summary.audit.is_clean() { Exit::Ok } else { Exit::Violated })
+}
+
+impl Summary {
+    fn text(&self, stories: &str) -> String {
+        let row = |outcome: &Outcome| {
+            vec![
+                outcome.status.to_string(),
+                outcome.cancel_reason.map_or_else(String::new, |reason| reason.to_string()),
+                outcome.payment_method.to_string(),
+                if outcome.needs_attention { "needs attention".to_owned() } else { String::new() },
+                outcome.orders.to_string(),
+            ]
+        };
+        let shown = |ms: Option<f64>| ms.map_or_else(|| "-".to_owned(), |ms| format!("{ms:.1} ms"));
+        format!(
+            "{}{} orders in {:.1} s; accepted to settled: p50 {}, p99 {}\n{stories}\naudit\n{}",
+            table(&["STATUS", "REASON", "PAID BY", "", "ORDERS"], self.outcomes.iter().map(row)),
+            self.orders,
+            self.seconds,
+            shown(self.settled_p50_ms),
+            shown(self.settled_p99_ms),
+            self.audit.table(),
+        )
+    }
 }
 
 /// The orders of this demo, oldest first.
@@ -82,29 +133,24 @@ async fn settle_times(stage: &Stage, cast: &Cast) -> anyhow::Result<Vec<Duration
     Ok(times)
 }
 
-fn percentile(sorted: &[Duration], percent: usize) -> Option<Duration> {
+fn percentile(sorted: &[Duration], percent: usize) -> Option<f64> {
     let rank = (sorted.len() * percent).div_ceil(100);
-    sorted.get(rank.saturating_sub(1)).copied()
+    sorted.get(rank.saturating_sub(1)).map(|time| time.as_secs_f64() * 1_000.0)
 }
 
-fn shown(time: Option<Duration>) -> String {
-    time.map_or_else(|| "-".to_owned(), |time| format!("{:.1} ms", time.as_secs_f64() * 1_000.0))
-}
-
-fn outcomes(orders: &[OrderView]) -> String {
-    let mut counts: BTreeMap<(String, String, String, &str), usize> = BTreeMap::new();
+fn outcomes(orders: &[OrderView]) -> Vec<Outcome> {
+    let mut outcomes: BTreeMap<(String, String, String, bool), Outcome> = BTreeMap::new();
     for view in orders {
         let order = &view.order;
-        let reason = order.cancel_reason.map_or(String::new(), |reason| reason.to_string());
-        let attention = if view.needs_attention { "needs attention" } else { "" };
-        *counts
-            .entry((order.status.to_string(), reason, order.method.to_string(), attention))
-            .or_default() += 1;
+        let (status, cancel_reason, payment_method) = (order.status, order.cancel_reason, order.method);
+        let needs_attention = view.needs_attention;
+        let reason = cancel_reason.map_or_else(String::new, |reason| reason.to_string());
+        outcomes
+            .entry((status.to_string(), reason, payment_method.to_string(), needs_attention))
+            .or_insert(Outcome { status, cancel_reason, payment_method, needs_attention, orders: 0 })
+            .orders += 1;
     }
-    let rows = counts.into_iter().map(|((status, reason, method, attention), count)| {
-        vec![status, reason, method, attention.to_owned(), count.to_string()]
-    });
-    table(&["status", "reason", "paid by", "", "orders"], rows)
+    outcomes.into_values().collect()
 }
 
 /// One order that was fulfilled, one that was undone after money or stock had moved, one that is stuck.
@@ -120,7 +166,7 @@ fn samples(orders: &[OrderView]) -> impl Iterator<Item = (&'static str, OrderId)
     [find("fulfilled", &stands), find("undone", &undone), find("stuck", &stuck)].into_iter().flatten()
 }
 
-async fn tell(stage: &Stage, (title, order): (&str, OrderId)) -> anyhow::Result<String> {
+async fn tell(stage: &Stage, title: &str, order: OrderId) -> anyhow::Result<String> {
     let Some(story) = Story::read(stage.store(), order).await? else { return Ok(String::new()) };
     let start = story.order.order.accepted_at;
     let mut text = format!("\norder {order}, {title}\n");
@@ -128,30 +174,11 @@ async fn tell(stage: &Stage, (title, order): (&str, OrderId)) -> anyhow::Result<
         let after = line.at.since(start).as_secs_f64();
         let saga =
             if line.saga.slot() == slot::CHECKOUT { String::new() } else { format!("[{}] ", line.saga) };
-        text.push_str(&format!("  {after:>8.3} s  {saga}{}\n", line.words));
+        writeln!(text, "  {after:>8.3} s  {saga}{}", line.words)?;
     }
     if story.order.needs_attention {
         let explanation = explain(&story, &REGISTRY, Time::system_now());
-        text.push_str(&format!("  now: {}\n  next move: {}\n", explanation.now, explanation.unblocks));
+        writeln!(text, "  now: {}\n  next move: {}", explanation.now, explanation.unblocks)?;
     }
     Ok(text)
-}
-
-async fn audit(stage: &Stage) -> anyhow::Result<(String, Exit)> {
-    let mut audit = Audit::new();
-    stage.store().facts(&mut |fact| audit.see(fact)).await?;
-    let statement = stage.sandbox.statement().await?;
-    let report = audit.finish(statement.as_deref());
-    let mut text = format!(
-        "\naudit: {} orders, {} SKUs, {} charges at the sandbox, {} in flight or stuck, {} violations\n",
-        report.orders,
-        report.skus,
-        report.charges.unwrap_or(0),
-        report.in_flight.len(),
-        report.violations.len()
-    );
-    for violation in &report.violations {
-        text.push_str(&format!("  {} {}: {}\n", violation.invariant, violation.subject, violation.detail));
-    }
-    Ok((text, if report.is_clean() { Exit::Ok } else { Exit::Violated }))
 }

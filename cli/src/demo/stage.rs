@@ -56,13 +56,12 @@ pub(crate) struct Standing {
 impl Stage {
     /// Opens or creates the shop, brings its schema up to date and starts a worker.
     pub(crate) async fn boot(args: &DemoArgs, global: &Global) -> anyhow::Result<Self> {
-        let (address, folder) = match &global.database_url {
-            Some(url) => (Address::parse(Some(url))?, None),
-            None => {
-                let folder = tempfile::Builder::new().prefix("holdfast-demo-").tempdir()?;
-                let url = format!("sqlite://{}", folder.path().join("shop.db").display());
-                (Address::parse(Some(&url))?, Some(folder))
-            }
+        let (address, folder) = if let Some(url) = &global.database_url {
+            (Address::parse(Some(url))?, None)
+        } else {
+            let folder = tempfile::Builder::new().prefix("holdfast-demo-").tempdir()?;
+            let url = format!("sqlite://{}", folder.path().join("shop.db").display());
+            (Address::parse(Some(&url))?, Some(folder))
         };
         let database = Database::connect(&address).await?;
         database.migrate().await.with_context(|| address.shown())?;
@@ -140,7 +139,7 @@ impl Stage {
     }
 }
 
-/// The sandbox's own books: beside a SQLite shop, in this folder for a Postgres one.
+/// The sandbox's own books: beside a `SQLite` shop, in this folder for a Postgres one.
 pub(crate) fn ledger(args: &DemoArgs, shop: Option<&Path>) -> PathBuf {
     let beside = |path: &Path| path.with_file_name("sandbox.db");
     let default = || shop.map_or_else(|| PathBuf::from("holdfast-sandbox.db"), beside);

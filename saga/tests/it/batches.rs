@@ -5,13 +5,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use holdfast_saga::batch::Work;
+use holdfast_saga::command::{Conflict, Verb};
 use holdfast_saga::context::slot;
-use holdfast_saga::definition::{Definition, Kind, Registry, local};
+use holdfast_saga::definition::{Definition, Kind, Refusal, Registry, local};
 use holdfast_saga::flows::{self, checkout_online, notification};
 use holdfast_saga::ports::{ErrorClass, StoreError};
 use holdfast_saga::saga::DefinitionId;
 use holdfast_saga::world::Writes;
-use holdfast_shared::{CancelReason, OrderId, OrderStatus, PaymentStatus, Queue, SagaState};
+use holdfast_shared::{Actor, CancelReason, OrderId, OrderStatus, PaymentStatus, Queue, SagaState};
 
 use crate::chaos::{Meddled, Verdict};
 use crate::flows::{Ending, check};
@@ -153,6 +154,37 @@ async fn e6_a_child_that_cannot_be_planned_is_born_and_fails_alone() {
     assert_eq!(shop.revive_all().await, 1);
     shop.rest().await;
     check(&shop, order, Ending::Stands(PaymentStatus::Captured), "a child").await;
+}
+
+// Pitfall 4: a failure after the pivot keeps the money and the goods together, and waits for a person.
+#[tokio::test]
+async fn a_failure_after_the_pivot_undoes_nothing_and_is_finished_by_a_retry() {
+    for failing in ["confirm_order", "confirm_reservation", "clear_cart"] {
+        let mut parts = Parts::honest();
+        let mut stages: Vec<_> = checkout_online::V1.forward.iter().map(copy).collect();
+        let at = stages.iter().position(|stage| stage.name == failing).expect("the stage exists");
+        stages[at] = local(failing, |_| {
+            Err(Refusal { reason: CancelReason::AdminRequest, words: "a rule says no".to_owned() })
+        });
+        parts.registry = registry_of(Definition { forward: Vec::leak(stages), ..checkout_online::V1 });
+        let mut shop = Shop::of(parts).await;
+        let order = shop.card("tok_ok").await;
+        shop.rest().await;
+        let dead = shop.checkout(order).await;
+        assert_eq!((dead.state, dead.progress.pivoted), (SagaState::Dead, true), "{failing}");
+        let statement = shop.statement().await;
+        assert_eq!((statement[0].captured_minor, statement[0].refunded_minor), (3_000, 0), "{failing}");
+        let (on_hand, reserved) = shop.level("cd-1").await;
+        assert_eq!(on_hand - reserved, 8, "{failing}: nobody else is sold the goods");
+        if failing == "confirm_order" {
+            let told = shop.ask(order, Verb::Cancel, &Actor::Customer).await;
+            assert!(matches!(&told, Err(Conflict::Instead(w)) if w.contains("needs attention")), "{told:?}");
+        }
+        shop.registry = flows::REGISTRY;
+        assert_eq!(shop.revive_all().await, 1);
+        shop.rest().await;
+        check(&shop, order, Ending::Stands(PaymentStatus::Captured), failing).await;
+    }
 }
 
 #[tokio::test]

@@ -10,8 +10,8 @@ use holdfast_saga::plan::next_move;
 use holdfast_saga::signal::SignalBody;
 use holdfast_sandbox::SandboxControl;
 use holdfast_shared::{
-    Actor, CancelReason, Clock, Currency, Money, OrderId, OrderStatus, PaymentStatus, Queue, SagaState,
-    StepKey,
+    Actor, CancelReason, Clock, Currency, Money, OrderId, OrderStatus, PaymentStatus, Queue, RefundStatus,
+    SagaState, StepKey,
 };
 
 use crate::flows::{Ending, check, one_call};
@@ -232,4 +232,25 @@ async fn an_event_about_a_charge_of_unknown_outcome_has_it_asked_about_at_once()
     shop.batch(vec![outcome]).await;
     shop.rest().await;
     check(&shop, order, Ending::Stands(PaymentStatus::Captured), "asked at once").await;
+}
+
+#[tokio::test]
+async fn a_refund_whose_answer_was_lost_says_so_until_it_is_known() {
+    let mut shop = Shop::open().await;
+    let order = shop.card("tok_ok").await;
+    shop.rest().await;
+    shop.accepted(order, Verb::Cancel, &admin()).await;
+    let refund = one_call(&shop).await;
+    let book = async |shop: &Shop| shop.saga(order.saga(slot::CANCELLATION)).await.progress.memo.refund;
+    assert_eq!(book(&shop).await, Some(RefundStatus::Pending));
+    shop.batch(vec![refund.outcome(Answer::Unknown { error: "no answer".to_owned() })]).await;
+    shop.clock.set(shop.next_due().await.expect("a retry is due"));
+    let asked = one_call(&shop).await;
+    assert_eq!((asked.mode, &asked.key), (Mode::Ask, &refund.key));
+    assert_eq!(book(&shop).await, Some(RefundStatus::Unknown));
+    let outcome = shop.perform(&asked).await;
+    shop.batch(vec![outcome]).await;
+    assert_eq!(book(&shop).await, Some(RefundStatus::Succeeded));
+    shop.rest().await;
+    shop.assert_clean("known").await;
 }

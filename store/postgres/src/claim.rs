@@ -18,7 +18,8 @@ pub(crate) async fn claim(
     now: Time,
 ) -> Result<Claimed, StoreError> {
     let outcomes = keys(claim.outcomes);
-    let hints = keys(claim.hints);
+    // Its row is locked by this very transaction, which skips no lock of its own.
+    let hints: Vec<i64> = keys(claim.hints).into_iter().filter(|id| !outcomes.contains(id)).collect();
     let mut rows = Vec::new();
     if !outcomes.is_empty() {
         rows = lock(tx, &outcomes).await?;

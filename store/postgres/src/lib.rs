@@ -109,7 +109,7 @@ impl Store for PostgresStore {
     }
 
     async fn saga(&self, id: SagaId) -> Result<Option<Saga>, StoreError> {
-        Ok(reads::sagas_between(&self.pool, id, id).await?.pop())
+        reads::saga(&self.pool, id).await
     }
 
     async fn sagas_of(&self, order: OrderId) -> Result<Vec<Saga>, StoreError> {

@@ -80,7 +80,17 @@ pub(crate) async fn sagas_between(
         .fetch_all(pool)
         .await
         .map_err(store_error)?;
-    readable(rows)
+    Ok(readable(rows))
+}
+
+/// One saga. One that cannot be read is an error here: whoever asks for it by its id is told why.
+pub(crate) async fn saga(pool: &PgPool, id: SagaId) -> Result<Option<Saga>, StoreError> {
+    let row = sqlx::query_file_as!(SagaRow, "queries/saga_read.sql", id.key(), id.key())
+        .fetch_optional(pool)
+        .await
+        .map_err(store_error)?;
+    let saga = |row: SagaRow| row.decode().map_err(|(id, reason)| unreadable(&format!("saga {id}"), reason));
+    row.map(saga).transpose()
 }
 
 pub(crate) async fn sagas(pool: &PgPool, filter: &SagaFilter) -> Result<Vec<Saga>, StoreError> {
@@ -95,12 +105,20 @@ pub(crate) async fn sagas(pool: &PgPool, filter: &SagaFilter) -> Result<Vec<Saga
     .fetch_all(pool)
     .await
     .map_err(store_error)?;
-    readable(rows)
+    Ok(readable(rows))
 }
 
-fn readable(rows: Vec<SagaRow>) -> Result<Vec<Saga>, StoreError> {
-    let saga = |row: SagaRow| row.decode().map_err(|(id, reason)| unreadable(&format!("saga {id}"), reason));
-    rows.into_iter().map(saga).collect()
+/// The sagas that can be read. One that cannot must not hide the others: it is dead or soon will be,
+/// and asking for it by its id says why.
+fn readable(rows: Vec<SagaRow>) -> Vec<Saga> {
+    let saga = |row: SagaRow| match row.decode() {
+        Ok(saga) => Some(saga),
+        Err((id, reason)) => {
+            tracing::warn!(saga.id = %id, "saga {id} is left out of a list, its row cannot be read: {reason}");
+            None
+        }
+    };
+    rows.into_iter().filter_map(saga).collect()
 }
 
 pub(crate) async fn log(pool: &PgPool, saga: SagaId) -> Result<Vec<LogRow>, StoreError> {

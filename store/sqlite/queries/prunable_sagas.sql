@@ -1,6 +1,6 @@
--- A saga goes with its order's checkout (slot 0) or after it, never before: what came after a
+-- An order's checkout (slot 0) goes first, its other sagas once it is gone: what came after a
 -- checkout is what explains why the order no longer stands where the checkout left it.
--- A saga with an unread signal has not heard everything yet, and stays.
+-- A saga that is due, or has an unread signal, has not heard everything yet, and stays.
 select id
 from sagas
 where state in ('COMPLETED', 'COMPENSATED')
@@ -8,8 +8,7 @@ where state in ('COMPLETED', 'COMPENSATED')
   and updated_at < ?1
   and not exists (
       select 1 from sagas as checkout
-      where checkout.id = (sagas.id >> 8) << 8
-        and not (checkout.state in ('COMPLETED', 'COMPENSATED') and checkout.updated_at < ?1))
+      where checkout.id = (sagas.id >> 8) << 8 and checkout.id <> sagas.id)
   and not exists (
       select 1 from signals
       where signals.saga_id = sagas.id and signals.consumed_at is null)
