@@ -19,9 +19,12 @@ use crate::world::{CartMove, OrderMove, World, Writes};
 ///
 /// The refusal comes with the index of the change it is about. Children started by
 /// [`Change::StartSaga`] are not written here: the batch plans them first.
-pub fn apply(world: &mut World, changes: &[Change]) -> Result<(), (usize, Refusal)> {
+pub fn apply<'c>(
+    world: &mut World,
+    changes: impl IntoIterator<Item = &'c Change>,
+) -> Result<(), (usize, Refusal)> {
     let mut trial = Trial { world, stock: BTreeMap::new(), writes: Writes::default() };
-    for (at, change) in changes.iter().enumerate() {
+    for (at, change) in changes.into_iter().enumerate() {
         trial.apply(change).map_err(|refusal| (at, refusal))?;
     }
     let Trial { stock, writes, .. } = trial;

@@ -161,7 +161,6 @@ impl Engine {
         let failed = |error| Failed { error, claimed: ids.clone() };
 
         let mut batch = Planning::new(self, work, claimed);
-        batch.plan_all();
         let footprint = Footprint { stock: batch.skus(), ..Footprint::default() };
         if !footprint.stock.is_empty() {
             let mut locked = World::default();
@@ -309,12 +308,12 @@ impl<'a> Planning<'a> {
                 claimed: claimed.sagas.len(),
             },
         };
-        batch.accept(work, claimed.sagas);
+        batch.plan_all(work, claimed.sagas);
         batch
     }
 
-    /// Gives every saga its outcome and signals; tells late outcomes from fresh ones.
-    fn accept(&mut self, work: &Work, mut sagas: Vec<(Saga, Vec<Signal>)>) {
+    /// Gives every saga its outcome and signals, and plans it; tells late outcomes from fresh ones.
+    fn plan_all(&mut self, work: &Work, mut sagas: Vec<(Saga, Vec<Signal>)>) {
         // Within a batch, stock goes by the instant of acceptance, then by number.
         sagas.sort_by_key(|(saga, _)| (saga.created_at, saga.id));
         let mut outcomes: BTreeMap<SagaId, Vec<&Outcome>> = BTreeMap::new();
@@ -338,7 +337,10 @@ impl<'a> Planning<'a> {
                 continue;
             };
             let inbox = Inbox { outcome: own, signals, refused: Vec::new() };
-            self.plans.push(Plan { advance: idle(&saga), saga, definition, inbox });
+            match guarded_plan(&saga, definition, &inbox, self.world.now) {
+                Ok(advance) => self.plans.push(Plan { saga, definition, inbox, advance }),
+                Err(panic) => self.poisoned.push((saga.id, panic)),
+            }
         }
         // The saga's row is unreadable or gone; what was heard of its money is kept all the same.
         for outcome in outcomes.into_values().flatten() {
@@ -359,21 +361,6 @@ impl<'a> Planning<'a> {
                 answer: serde_json::to_string(&outcome.answer).unwrap_or_default(),
             },
         });
-    }
-
-    fn plan_all(&mut self) {
-        let now = self.world.now;
-        let mut planned = Vec::with_capacity(self.plans.len());
-        for mut plan in std::mem::take(&mut self.plans) {
-            match guarded_plan(&plan.saga, plan.definition, &plan.inbox, now) {
-                Ok(advance) => {
-                    plan.advance = advance;
-                    planned.push(plan);
-                }
-                Err(panic) => self.poisoned.push((plan.saga.id, panic)),
-            }
-        }
-        self.plans = planned;
     }
 
     /// The stock rows the plans must lock, sorted.
@@ -413,8 +400,7 @@ impl<'a> Planning<'a> {
         &mut self,
         changes: &[(&'static str, Change)],
     ) -> Option<(&'static str, crate::definition::Refusal)> {
-        let only: Vec<_> = changes.iter().map(|(_, change)| change.clone()).collect();
-        let (at, refusal) = apply(&mut self.world, &only).err()?;
+        let (at, refusal) = apply(&mut self.world, changes.iter().map(|(_, change)| change)).err()?;
         Some((changes[at].0, refusal))
     }
 
@@ -452,8 +438,8 @@ impl<'a> Planning<'a> {
             return;
         };
         let planned = guarded_plan(&child, definition, &Inbox::default(), now).and_then(|advance| {
-            let changes: Vec<_> = advance.changes.iter().map(|(_, change)| change.clone()).collect();
-            apply(&mut self.world, &changes).map_err(|(_, refusal)| refusal.words)?;
+            let changes = advance.changes.iter().map(|(_, change)| change);
+            apply(&mut self.world, changes).map_err(|(_, refusal)| refusal.words)?;
             Ok(advance)
         });
         let Ok(advance) = planned else {
@@ -530,17 +516,6 @@ impl<'a> Planning<'a> {
 struct Entries {
     log: Vec<Entry>,
     consumed: Vec<i64>,
-}
-
-/// An advance that does nothing, until the real one is planned.
-fn idle(saga: &Saga) -> Advance {
-    Advance {
-        saga: saga.clone(),
-        changes: Vec::new(),
-        entries: Vec::new(),
-        consumed: Vec::new(),
-        next: Next::Done,
-    }
 }
 
 /// A planner that panics is a fault of one definition, not of the batch.
