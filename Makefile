@@ -2,7 +2,7 @@
 
 ARGS ?=
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench mutants
+.PHONY: help demo test lint bench sqlx mutants
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -18,13 +18,18 @@ lint: ## formatting, clippy, rustdoc; licences and advisories if cargo-deny is i
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked
 	@if command -v cargo-deny >/dev/null; then \
-		echo cargo deny check; cargo deny check; \
+		cargo deny --locked check licenses bans sources || exit 1; \
+		if cargo deny fetch db >/dev/null 2>&1; then cargo deny --locked check advisories; \
+		else echo "lint: the advisory database cannot be reached, so advisories were not checked."; fi; \
 	else \
 		echo "lint: cargo-deny is not installed, so licences and advisories were not checked."; \
 	fi
+
+sqlx: ## write down the types of the Postgres queries again, after a change (needs cargo-sqlx and DATABASE_URL)
+	cd store/postgres && cargo sqlx prepare
 
 bench: ## measure settled orders per second on a throw-away Postgres
 	scripts/with-servers cargo run --release --locked -p holdfast-bench -- $(ARGS)
 
 mutants: ## break the engine line by line and see that its tests notice (needs cargo-mutants)
-	cargo mutants -p holdfast-saga $(ARGS)
+	cargo mutants -p holdfast-saga -f saga/src/plan.rs -f saga/src/apply.rs $(ARGS)

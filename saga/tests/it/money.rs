@@ -254,3 +254,31 @@ async fn a_refund_whose_answer_was_lost_says_so_until_it_is_known() {
     shop.rest().await;
     shop.assert_clean("known").await;
 }
+
+/// Providers forget keys after a day: whatever was sent under one is looked up then, never sent again.
+#[tokio::test]
+async fn e10_a_call_whose_key_is_forgotten_is_looked_up_and_moves_no_money_twice() {
+    let mut shop = Shop::open().await;
+    let order = shop.card("tok_ok").await;
+    let beyond_the_keys_life = Duration::from_hours(25);
+
+    // The charge is taken, and its worker dies before it can say so.
+    let charge = one_call(&shop).await;
+    shop.perform(&charge).await;
+    shop.clock.advance(beyond_the_keys_life);
+    shop.rest().await;
+    check(&shop, order, Ending::Stands(PaymentStatus::Captured), "taken over after a day").await;
+
+    // The refund is paid out, and its answer is lost.
+    shop.accepted(order, Verb::Cancel, &admin()).await;
+    let refund = one_call(&shop).await;
+    shop.perform(&refund).await;
+    shop.clock.advance(beyond_the_keys_life);
+    shop.rest().await;
+
+    let statement = shop.statement().await;
+    let total = shop.view(order).await.order.total.amount_minor;
+    let moved: Vec<_> = statement.iter().map(|line| (line.captured_minor, line.refunded_minor)).collect();
+    assert_eq!(moved, [(total, total)]);
+    shop.assert_clean("given back once").await;
+}
