@@ -30,8 +30,8 @@ struct Args {
     /// Rounds of each
     #[arg(long, default_value_t = 3)]
     rounds: usize,
-    /// SKUs the orders are spread over
-    #[arg(long, default_value_t = 1_000)]
+    /// SKUs the orders are spread over; a stock row is written once a batch, however many orders share it
+    #[arg(long, default_value_t = 200)]
     skus: usize,
     /// Lines in an order
     #[arg(long, default_value_t = 2)]

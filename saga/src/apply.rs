@@ -167,3 +167,50 @@ fn put<K: Ord, S, T>(table: &mut BTreeMap<K, (Option<S>, T)>, key: K, from: Opti
 fn broken(rule: impl std::fmt::Display) -> Refusal {
     Refusal { reason: CancelReason::AdminRequest, words: rule.to_string() }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Releases one piece of a level, and says whether the rules let it.
+    fn releases_one(level: Stock) -> bool {
+        let sku: Sku = "cd-1".parse().expect("a SKU");
+        let mut world = World::default();
+        world.stock.insert(sku.clone(), level);
+        let lines = vec![Line { sku: sku.clone(), quantity: 1, unit_price_minor: 100 }];
+        let released = apply(&mut world, &[Change::ReleaseStock { order: OrderId::new(1), lines }]);
+        assert_eq!(released.is_ok(), !world.writes.is_empty(), "{level:?}");
+        assert_eq!(released.is_err(), world.stock[&sku] == level, "{level:?}");
+        released.is_ok()
+    }
+
+    #[test]
+    fn no_move_leaves_a_level_that_cannot_be() {
+        for (on_hand, reserved, allowed) in [
+            (5, 1, true),
+            (5, 5, true),
+            (1, 2, true),
+            // Nothing is held that could be released.
+            (5, 0, false),
+            // More would still be promised than is there.
+            (0, 2, false),
+        ] {
+            assert_eq!(releases_one(Stock { on_hand, reserved }), allowed, "{reserved} of {on_hand}");
+        }
+    }
+
+    #[test]
+    fn a_refused_change_takes_the_ones_before_it_back() {
+        let (order, mut world) = (OrderId::new(1), World::default());
+        world.stock.insert("cd-1".parse().expect("a SKU"), Stock { on_hand: 1, reserved: 0 });
+        let line = |sku: &str| Line { sku: sku.parse().expect("a SKU"), quantity: 1, unit_price_minor: 100 };
+        let changes = [
+            Change::ConfirmOrder { order, from: OrderStatus::PendingPayment },
+            Change::ReserveStock { order, lines: vec![line("cd-1"), line("cd-2")] },
+        ];
+        let (at, refusal) = apply(&mut world, &changes).expect_err("there is no cd-2");
+        assert_eq!((at, refusal.reason), (1, CancelReason::OutOfStock));
+        assert!(world.writes.is_empty());
+        assert_eq!(world.stock.values().map(|level| level.reserved).sum::<i64>(), 0);
+    }
+}
