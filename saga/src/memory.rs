@@ -213,6 +213,7 @@ impl Tables {
             saga.leased_until = None;
             saga.fence += 1;
             saga.progress.error = Some(reason.clone());
+            saga.updated_at = writes.at;
         }
         for row in &writes.log {
             if self.log.insert((row.saga, row.fence), row.clone()).is_some() {

@@ -1,7 +1,12 @@
--- a cart names the order that holds it: only that order may clear it or hand it back
+-- a cart names the order that holds it: only that order may clear it or hand it back;
+-- locked in order first (E4): a join meets them as they lie on the disk, and checkouts wait for them sorted
+with held as materialized (
+    select id from carts where id = any($1) order by id for no key update
+)
 update carts
 set status = new.status, order_id = case new.status when 'OPEN' then null else new.order_id end, updated_at = $5
-from unnest($1::uuid[], $2::text[], $3::text[], $4::bigint[]) as new (id, was, status, order_id)
+from unnest($1::uuid[], $2::text[], $3::text[], $4::bigint[]) as new (id, was, status, order_id), held
 where carts.id = new.id
+  and held.id = new.id
   and carts.status = new.was
   and carts.order_id is not distinct from case new.was when 'OPEN' then null else new.order_id end

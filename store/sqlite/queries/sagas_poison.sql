@@ -3,6 +3,7 @@ update sagas set
     poison = new.value ->> 'reason',
     wake_at = null,
     leased_until = null,
-    fence = sagas.fence + 1
+    fence = sagas.fence + 1,
+    updated_at = ?2
 from json_each(?1) as new
 where sagas.id = new.value ->> 'id'

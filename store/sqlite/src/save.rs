@@ -30,7 +30,7 @@ pub(crate) async fn save(pen: &mut Pen<'_>, writes: &Writes) -> Result<(), Store
 async fn save_sagas(pen: &mut Pen<'_>, writes: &Writes) -> Result<(), StoreError> {
     pen.shift("sagas", sql!("sagas_move"), writes.sagas.values().map(MovedSaga::new)).await?;
     pen.write(sql!("sagas_insert"), writes.new_sagas.values().map(NewSaga::new)).await?;
-    pen.write(sql!("sagas_poison"), writes.poisoned.iter().map(Poisoned::new)).await?;
+    pen.shift("sagas", sql!("sagas_poison"), writes.poisoned.iter().map(Poisoned::new)).await?;
     pen.write(sql!("saga_log_insert"), writes.log.iter().map(LoggedCommit::new)).await?;
     pen.write(sql!("signals_consume"), &writes.consumed).await?;
     save_signals(pen, writes).await

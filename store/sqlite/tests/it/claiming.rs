@@ -65,13 +65,7 @@ async fn a_poisoned_saga_dies_alone_and_revives_whole() {
     leased.leased_until = Some(NOW + LATER);
     shop.save(with_sagas([leased.clone()])).await;
     let poisoned = [(saga_id(1), "its plan panicked".to_owned())].into();
-    shop.store
-        .begin()
-        .await
-        .expect("begins")
-        .save(&Writes { poisoned, ..Writes::default() })
-        .await
-        .expect("saves");
+    shop.save(Writes { poisoned, ..Writes::default() }).await;
     let dead = shop.store.saga(saga_id(1)).await.expect("reads").expect("exists");
     let mut expected =
         Saga { state: SagaState::Dead, fence: 2, leased_until: None, wake_at: None, ..leased.clone() };

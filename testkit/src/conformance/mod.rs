@@ -1,0 +1,242 @@
+//! What every store must do alike: the suite behind the `Store` port, one fact a case.
+//!
+//! A case knows nothing of the store but the port, and the clock that both go by. [`conformance!`] lists
+//! them all and turns them into tests. Those of [`sql`] also speak SQL past the store, to do what the port
+//! deliberately cannot; memory is excused from them.
+//!
+//! [`conformance!`]: crate::conformance
+
+pub mod claiming;
+pub mod keys;
+pub mod loading;
+pub mod pruning;
+pub mod reading;
+pub mod saving;
+pub mod signals;
+pub mod sql;
+
+use std::sync::Arc;
+
+use holdfast_saga::ports::{Claim, Claimed, StoreError};
+use holdfast_saga::saga::{DefinitionId, Saga};
+use holdfast_saga::world::{Footprint, World, Writes};
+use holdfast_shared::{Clock as _, ManualClock, Queue, SagaId, Time};
+
+use crate::database::{Database, noon_clock};
+use crate::rows::flow;
+
+/// The store under test.
+#[derive(Debug)]
+pub struct Subject {
+    /// Where it is.
+    pub database: Database,
+    /// The present.
+    pub clock: Arc<ManualClock>,
+}
+
+impl Subject {
+    /// The store in memory.
+    pub async fn memory() -> Self {
+        let clock = noon_clock();
+        Self { database: Database::memory(clock.clone()).await, clock }
+    }
+
+    /// The store in a file.
+    pub async fn sqlite() -> Self {
+        let clock = noon_clock();
+        Self { database: Database::sqlite(clock.clone()).await, clock }
+    }
+
+    /// The store on Postgres.
+    pub async fn postgres() -> Self {
+        let clock = noon_clock();
+        Self { database: Database::postgres_used_before(clock.clone()).await, clock }
+    }
+
+    /// The port.
+    pub fn store(&self) -> &dyn holdfast_saga::ports::Store {
+        &*self.database.store
+    }
+
+    /// Which of the two dialects it speaks.
+    pub const fn is_on_postgres(&self) -> bool {
+        self.database.is_on_postgres()
+    }
+
+    /// An instant, as a literal of its SQL.
+    pub fn instant(&self, at: Time) -> String {
+        if self.is_on_postgres() { format!("'{at}'::timestamptz") } else { at.as_micros().to_string() }
+    }
+
+    /// Saves `writes` at the present instant.
+    pub async fn try_save(&self, writes: Writes) -> Result<(), StoreError> {
+        let tx = self.store().begin().await.expect("begins");
+        tx.save(&Writes { at: self.clock.now(), ..writes }).await
+    }
+
+    /// Saves what must be accepted.
+    pub async fn save(&self, writes: Writes) {
+        self.try_save(writes).await.expect("saves");
+    }
+
+    /// Loads in a transaction that is dropped.
+    pub async fn load(&self, footprint: Footprint) -> World {
+        let mut world = World::default();
+        let mut tx = self.store().begin().await.expect("begins");
+        tx.load(&footprint, &mut world).await.expect("loads");
+        world
+    }
+
+    /// Claims what a checkout worker of [`flow`] gets, and lets it go again.
+    pub async fn claim(&self, outcomes: &[SagaId], hints: &[SagaId], due_max: usize) -> Claimed {
+        self.claim_as(&[Queue::Checkout], &[flow()], outcomes, hints, due_max).await
+    }
+
+    /// Claims, and lets go again.
+    pub async fn claim_as(
+        &self,
+        queues: &[Queue],
+        definitions: &[DefinitionId],
+        outcomes: &[SagaId],
+        hints: &[SagaId],
+        due_max: usize,
+    ) -> Claimed {
+        let mut tx = self.store().begin().await.expect("begins");
+        let claim = Claim { outcomes, hints, due_max, queues, definitions };
+        let claimed = tx.claim(&claim).await.expect("claims");
+        // A transaction that is only dropped may hold its locks for a moment longer.
+        tx.save(&Writes::default()).await.expect("saves nothing");
+        claimed
+    }
+
+    /// A saga that exists.
+    pub async fn saga(&self, id: SagaId) -> Saga {
+        self.store().saga(id).await.expect("reads").expect("the saga exists")
+    }
+}
+
+/// The ids that were claimed, sorted.
+pub fn ids(claimed: &Claimed) -> Vec<SagaId> {
+    let mut ids: Vec<_> = claimed.sagas.iter().map(|(saga, _)| saga.id).collect();
+    ids.sort_unstable();
+    ids
+}
+
+/// The table whose rows were not where they should have been.
+#[track_caller]
+pub fn mismatched(result: Result<(), StoreError>) -> &'static str {
+    match result {
+        Err(StoreError::Mismatch { table, .. }) => table,
+        other => panic!("a mismatch is expected, not {other:?}"),
+    }
+}
+
+/// Expects that the database refused a row.
+#[track_caller]
+#[expect(clippy::needless_pass_by_value, reason = "reads like a question at every call")]
+pub fn refused(result: Result<(), StoreError>) {
+    assert!(matches!(result, Err(StoreError::Data(_))), "a refusal is expected, not {result:?}");
+}
+
+/// Turns the suite into tests of the store that `$open` opens; with `sql`, also the cases that need SQL.
+#[macro_export]
+macro_rules! conformance {
+    ($open:path, sql) => {
+        $crate::conformance!($open);
+        $crate::conformance!(@ $open, sql: [
+            a_paused_queue_is_claimed_from_by_outcomes_alone,
+            a_row_that_cannot_be_read_is_named_and_hides_no_other,
+            a_signal_that_cannot_be_read_blames_its_saga_alone,
+            a_poisoned_row_can_be_listed_although_it_cannot_be_read,
+            every_field_of_every_row_is_kept,
+            checks_hold_whoever_writes,
+            read_signals_are_kept_thirty_days_after_which_they_go_with_their_saga,
+        ]);
+    };
+    ($open:path) => {
+        $crate::conformance!(@ $open, claiming: [
+            due_sagas_are_claimed_the_longest_due_first,
+            a_claim_writes_nothing,
+            a_hint_claims_a_saga_that_is_not_due,
+            a_saga_hinted_and_due_is_claimed_once,
+            a_saga_with_an_outcome_is_claimed_once,
+            a_leased_saga_is_claimed_by_its_outcome_alone,
+            a_lease_that_is_over_holds_nobody_back,
+            only_the_queues_asked_for_are_claimed,
+            only_known_definitions_are_claimed,
+            unread_signals_come_with_their_saga_in_order,
+            ids_that_do_not_exist_are_skipped,
+        ]);
+        $crate::conformance!(@ $open, loading: [
+            every_table_is_loaded_as_it_was_saved,
+            what_is_missing_is_left_out,
+            the_present_is_read_even_for_nothing,
+            a_second_load_adds_to_the_first,
+        ]);
+        $crate::conformance!(@ $open, saving: [
+            a_saga_moves_only_from_its_fence,
+            one_row_out_of_place_and_nothing_is_written,
+            a_transaction_that_is_dropped_leaves_nothing,
+            an_order_moves_only_from_its_status,
+            a_payment_moves_only_from_its_status_and_keeps_its_reference,
+            a_refund_moves_only_from_its_status,
+            a_reservation_moves_only_from_its_status,
+            a_message_moves_only_from_its_status,
+            a_cart_moves_only_for_the_order_that_holds_it,
+            a_row_born_twice_is_refused,
+            one_unsettled_order_per_cart,
+            stock_is_never_oversold,
+            a_cancelled_order_says_why,
+            poison_kills_and_touches_only_the_sagas_own_row,
+            a_poisoned_saga_that_moves_again_is_cured,
+            put_rows_are_replaced_whole,
+            no_commit_is_logged_twice,
+        ]);
+        $crate::conformance!(@ $open, signals: [
+            a_signal_makes_its_saga_due_and_never_touches_its_fence,
+            a_signal_never_delays_what_is_due_already,
+            a_repeated_signal_is_the_same_signal,
+            a_signal_wakes_a_saga_that_moves_in_the_same_commit,
+            a_signal_that_was_folded_is_not_read_again,
+            a_signal_for_nobody_is_kept,
+            signals_keep_the_order_they_were_given_in,
+        ]);
+        $crate::conformance!(@ $open, keys: [
+            a_key_is_claimed_once_and_found_taken_ever_after,
+            a_claim_that_is_given_back_was_never_made,
+            a_claim_that_is_dropped_was_never_made,
+            every_claim_has_a_number_of_its_own,
+        ]);
+        $crate::conformance!(@ $open, reading: [
+            orders_are_listed_newest_first_in_pages,
+            orders_are_found_by_every_filter,
+            an_order_needs_attention_while_a_saga_of_it_is_dead,
+            sagas_are_listed_newest_first_by_every_filter,
+            an_orders_sagas_are_listed_by_slot,
+            history_is_read_oldest_first,
+            stock_is_listed_by_sku,
+            a_census_counts_by_definition_and_state,
+            the_facts_are_what_the_rows_say,
+        ]);
+        $crate::conformance!(@ $open, pruning: [
+            settled_sagas_go_when_they_are_old_with_their_history,
+            what_lives_or_is_dead_stays,
+            an_orders_other_sagas_go_after_its_checkout,
+            a_saga_that_has_not_heard_everything_stays,
+            keys_go_when_they_are_old,
+            pruning_takes_small_bites_and_ends,
+            orders_money_and_stock_are_never_pruned,
+        ]);
+    };
+    (@ $open:path, $module:ident: [$($case:ident),* $(,)?]) => {
+        mod $module {
+            $(
+                #[tokio::test]
+                async fn $case() {
+                    let subject = $open().await;
+                    $crate::conformance::$module::$case(&subject).await;
+                }
+            )*
+        }
+    };
+}

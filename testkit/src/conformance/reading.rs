@@ -1,0 +1,278 @@
+//! The unlocked reads: filters, cursors, and the facts an audit judges.
+
+use holdfast_saga::audit::{Fact, OrderFact, StockFact};
+use holdfast_saga::log::{Entry, LogRow};
+use holdfast_saga::rows::{NotificationStatus, Order, Payment, Stock, StockAdjustment};
+use holdfast_saga::saga::{DefinitionId, Saga};
+use holdfast_saga::view::{OrderFilter, SagaFilter};
+use holdfast_saga::world::{CartMove, OrderMove, Writes};
+use holdfast_shared::{
+    CancelReason, CartStatus, Line, Money, OrderId, OrderStatus, PaymentMethod, PaymentStatus,
+    ReservationStatus, SagaId, SagaState, Sku,
+};
+
+use super::Subject;
+use crate::database::NOON;
+use crate::rows::{
+    cart, cart_id, notification, order, order_id, payment, saga, saga_id, sku, with_orders, with_sagas,
+};
+
+async fn orders(subject: &Subject, filter: OrderFilter) -> Vec<i64> {
+    let views = subject.store().orders(&filter).await.expect("reads");
+    views.iter().map(|view| view.order.id.number()).collect()
+}
+
+async fn sagas(subject: &Subject, filter: SagaFilter) -> Vec<SagaId> {
+    subject.store().sagas(&filter).await.expect("reads").iter().map(|saga| saga.id).collect()
+}
+
+fn all() -> OrderFilter {
+    OrderFilter { limit: 100, ..OrderFilter::default() }
+}
+
+fn ended(order: i64, slot: u8, state: SagaState) -> Saga {
+    Saga { state, wake_at: None, ..saga(order_id(order).saga(slot)) }
+}
+
+/// The cursor is the last order of the page before.
+pub async fn orders_are_listed_newest_first_in_pages(subject: &Subject) {
+    assert_eq!(orders(subject, all()).await, [0; 0]);
+    subject.save(with_orders((1..=5).map(order))).await;
+    assert_eq!(orders(subject, all()).await, [5, 4, 3, 2, 1]);
+    let page = |before: Option<i64>| OrderFilter { before: before.map(OrderId::new), limit: 2, ..all() };
+    assert_eq!(orders(subject, page(None)).await, [5, 4]);
+    assert_eq!(orders(subject, page(Some(4))).await, [3, 2]);
+    assert_eq!(orders(subject, page(Some(2))).await, [1]);
+    assert_eq!(orders(subject, page(Some(1))).await, [0; 0]);
+    assert_eq!(orders(subject, OrderFilter { limit: 0, ..all() }).await, [0; 0]);
+    let views = subject.store().orders(&all()).await.expect("reads");
+    assert_eq!(views[4].order, order(1), "whole, with its lines");
+}
+
+/// Alone and together.
+pub async fn orders_are_found_by_every_filter(subject: &Subject) {
+    let cod = |number| Order {
+        method: PaymentMethod::Cod,
+        status: OrderStatus::PendingConfirmation,
+        ..order(number)
+    };
+    let reason = Some(CancelReason::OutOfStock);
+    let dead = ended(2, 0, SagaState::Dead);
+    subject
+        .save(Writes {
+            new_sagas: with_sagas([dead, saga(saga_id(3))]).new_sagas,
+            ..with_orders([order(1), order(2), cod(3), cod(4)])
+        })
+        .await;
+    let cancel = |from| OrderMove { from, to: OrderStatus::Cancelled, reason };
+    let moves = [
+        (order_id(1), cancel(OrderStatus::PendingPayment)),
+        (order_id(4), cancel(OrderStatus::PendingConfirmation)),
+    ];
+    subject.save(Writes { orders: moves.into(), ..Writes::default() }).await;
+    let cancelled = OrderFilter { status: Some(OrderStatus::Cancelled), ..all() };
+    assert_eq!(orders(subject, cancelled).await, [4, 1]);
+    let by_card = OrderFilter { method: Some(PaymentMethod::Card), ..all() };
+    assert_eq!(orders(subject, by_card).await, [2, 1]);
+    assert_eq!(orders(subject, OrderFilter { reason, ..all() }).await, [4, 1]);
+    let expired = OrderFilter { reason: Some(CancelReason::PaymentExpired), ..all() };
+    assert_eq!(orders(subject, expired).await, [0; 0]);
+    let needy = |needs| OrderFilter { needs_attention: Some(needs), ..all() };
+    assert_eq!(orders(subject, needy(true)).await, [2]);
+    assert_eq!(orders(subject, needy(false)).await, [4, 3, 1]);
+    let before = Some(order_id(4));
+    let together = OrderFilter { reason, before, needs_attention: Some(false), limit: 1, ..cancelled };
+    assert_eq!(orders(subject, together).await, [1]);
+    let none = OrderFilter { before: Some(order_id(2)), ..needy(true) };
+    assert_eq!(orders(subject, none).await, [0; 0]);
+}
+
+/// Any saga of it, its message too.
+pub async fn an_order_needs_attention_while_a_saga_of_it_is_dead(subject: &Subject) {
+    let sagas = [ended(1, 0, SagaState::Completed), ended(1, 255, SagaState::Dead), saga(saga_id(2))];
+    subject
+        .save(Writes { new_sagas: with_sagas(sagas).new_sagas, ..with_orders([order(1), order(2)]) })
+        .await;
+    let needs = async |number| {
+        let view = subject.store().order(order_id(number)).await.expect("reads").expect("exists");
+        view.needs_attention
+    };
+    assert!(needs(1).await && !needs(2).await);
+    assert_eq!(subject.store().order(order_id(3)).await.expect("reads"), None);
+}
+
+/// Alone and together.
+pub async fn sagas_are_listed_newest_first_by_every_filter(subject: &Subject) {
+    let other = DefinitionId { name: "other".to_owned(), version: 3 };
+    subject
+        .save(with_sagas([
+            saga(saga_id(1)),
+            Saga { definition: other.clone(), ..saga(order_id(1).saga(3)) },
+            ended(2, 0, SagaState::Dead),
+            Saga { definition: other, ..ended(3, 0, SagaState::Dead) },
+        ]))
+        .await;
+    let all = || SagaFilter { limit: 100, ..SagaFilter::default() };
+    let (one, one_three, two, three) = (saga_id(1), order_id(1).saga(3), saga_id(2), saga_id(3));
+    assert_eq!(sagas(subject, all()).await, [three, two, one_three, one]);
+    let dead = || SagaFilter { state: Some(SagaState::Dead), ..all() };
+    assert_eq!(sagas(subject, dead()).await, [three, two]);
+    let named = || Some("other".to_owned());
+    assert_eq!(sagas(subject, SagaFilter { definition: named(), ..all() }).await, [three, one_three]);
+    assert_eq!(sagas(subject, SagaFilter { definition: named(), ..dead() }).await, [three]);
+    assert_eq!(sagas(subject, SagaFilter { limit: 1, before: Some(two), ..all() }).await, [one_three]);
+    assert_eq!(sagas(subject, SagaFilter { before: Some(two), ..dead() }).await, []);
+    let waiting = SagaFilter { state: Some(SagaState::Waiting), ..all() };
+    assert_eq!(sagas(subject, waiting).await, []);
+}
+
+/// And nobody else's.
+pub async fn an_orders_sagas_are_listed_by_slot(subject: &Subject) {
+    let slots = [3, 0, 255, 64].map(|slot| order_id(7).saga(slot));
+    let neighbours = [order_id(6).saga(255), order_id(8).saga(0)];
+    subject.save(with_sagas(slots.into_iter().chain(neighbours).map(saga))).await;
+    let found = subject.store().sagas_of(order_id(7)).await.expect("reads");
+    assert_eq!(found.iter().map(|saga| saga.id.slot()).collect::<Vec<_>>(), [0, 3, 64, 255]);
+    assert_eq!(found[0], saga(saga_id(7)));
+    assert_eq!(subject.store().saga(saga_id(9)).await.expect("reads"), None);
+}
+
+/// One row a commit.
+pub async fn history_is_read_oldest_first(subject: &Subject) {
+    let row = |fence, entries: Vec<Entry>| LogRow { saga: saga_id(1), fence, at: NOON, entries };
+    let first = row(2, vec![Entry::Did("a \"step\"".to_owned()), Entry::Pivot]);
+    let second = row(10, vec![Entry::Completed]);
+    let others = LogRow { saga: order_id(1).saga(1), ..row(1, vec![]) };
+    subject.save(Writes { log: vec![second.clone(), others, first.clone()], ..Writes::default() }).await;
+    assert_eq!(subject.store().log(saga_id(1)).await.expect("reads"), [first, second]);
+    assert!(subject.store().log(saga_id(2)).await.expect("reads").is_empty());
+}
+
+/// One, or a page of all.
+pub async fn stock_is_listed_by_sku(subject: &Subject) {
+    let level = |on_hand| Stock { on_hand, reserved: 1 };
+    let stock = [(sku("b"), level(2)), (sku("a"), level(1)), (sku("c"), level(3))];
+    subject.save(Writes { stock: stock.into(), ..Writes::default() }).await;
+    let read = async |name: Option<&str>, limit| {
+        let name: Option<Sku> = name.map(sku);
+        subject.store().stock(name.as_ref(), limit).await.expect("reads")
+    };
+    assert_eq!(read(None, 2).await, [(sku("a"), level(1)), (sku("b"), level(2))]);
+    assert_eq!(read(Some("c"), 1).await, [(sku("c"), level(3))]);
+    assert_eq!(read(Some("d"), 1).await, []);
+}
+
+/// For the metrics.
+pub async fn a_census_counts_by_definition_and_state(subject: &Subject) {
+    let other = DefinitionId { name: "other".to_owned(), version: 1 };
+    let newer = DefinitionId { name: "flow".to_owned(), version: 2 };
+    subject
+        .save(with_sagas([
+            saga(saga_id(1)),
+            Saga { definition: newer, ..saga(saga_id(2)) },
+            ended(3, 0, SagaState::Dead),
+            Saga { definition: other, ..saga(saga_id(4)) },
+        ]))
+        .await;
+    let census = subject.store().census().await.expect("reads");
+    let mut counts: Vec<_> =
+        census.into_iter().map(|row| (row.definition, row.state.to_string(), row.sagas)).collect();
+    counts.sort();
+    let expected = [("flow", "DEAD", 1), ("flow", "RUNNING", 2), ("other", "RUNNING", 1)];
+    assert_eq!(counts, expected.map(|(name, state, sagas)| (name.to_owned(), state.to_owned(), sagas)));
+}
+
+fn lines(cds: u32) -> (Vec<Line>, Money) {
+    let line = Line { sku: sku("cd-1"), quantity: cds, unit_price_minor: 500 };
+    (vec![line], Money::new(500 * i64::from(cds), holdfast_shared::Currency::EUR))
+}
+
+/// All of what the audit needs, and the sums right.
+pub async fn the_facts_are_what_the_rows_say(subject: &Subject) {
+    let of = |number, cds| {
+        let (lines, total) = lines(cds);
+        Order { lines, total, ..order(number) }
+    };
+    let adjustment = |name, delta| StockAdjustment {
+        sku: sku(name),
+        delta,
+        reason: "delivery".to_owned(),
+        actor: "otto".to_owned(),
+        at: NOON,
+    };
+    let captured = Payment {
+        captured_minor: 1_000,
+        refunded_minor: 400,
+        ..payment(1, PaymentStatus::PartiallyRefunded)
+    };
+    let notices = [1, 2].map(|slot| notification(1, slot, NotificationStatus::Sent));
+    subject
+        .save(Writes {
+            put_carts: [(cart_id(1), cart(1))].into(),
+            payments: [(order_id(1), (None, captured))].into(),
+            reservations: [
+                (order_id(1), (None, ReservationStatus::Confirmed)),
+                (order_id(2), (None, ReservationStatus::Restocked)),
+                (order_id(3), (None, ReservationStatus::Held)),
+                (order_id(4), (None, ReservationStatus::Released)),
+            ]
+            .into(),
+            notifications: notices.into_iter().map(|row| (row.saga, (None, row))).collect(),
+            stock: [(sku("cd-1"), Stock { on_hand: 18, reserved: 4 })].into(),
+            adjustments: vec![adjustment("cd-1", 30), adjustment("cd-1", -10), adjustment("cd-2", 7)],
+            new_sagas: with_sagas([
+                ended(1, 0, SagaState::Completed),
+                ended(1, 3, SagaState::Dead),
+                saga(saga_id(9)),
+            ])
+            .new_sagas,
+            ..with_orders([of(1, 2), of(2, 3), of(3, 4), of(4, 5)])
+        })
+        .await;
+    let held = CartMove { from: CartStatus::Open, to: CartStatus::InCheckout, order: order_id(1) };
+    subject.save(Writes { carts: [(cart_id(1), held)].into(), ..Writes::default() }).await;
+    let mut facts = Vec::new();
+    subject.store().facts(&mut |fact| facts.push(fact)).await.expect("reads");
+    // Orphans may come anywhere; the rest is sorted.
+    facts.sort_by_key(|fact| matches!(fact, Fact::Orphan(_)));
+    let cd = StockFact {
+        sku: Some(sku("cd-1")),
+        on_hand: 18,
+        reserved: 4,
+        adjusted: 20,
+        confirmed: 5,
+        restocked: 3,
+        held: 4,
+    };
+    let unknown = StockFact { sku: Some(sku("cd-2")), adjusted: 7, ..StockFact::default() };
+    let plain = |number: i64, cds: i64, reservation| OrderFact {
+        id: order_id(number),
+        status: OrderStatus::PendingPayment,
+        reason: None,
+        method: PaymentMethod::Card,
+        total_minor: 500 * cds,
+        lines_minor: 500 * cds,
+        payment: None,
+        reservation: Some(reservation),
+        cart: None,
+        sagas: vec![],
+        notifications: vec![],
+    };
+    let full = OrderFact {
+        payment: Some((PaymentStatus::PartiallyRefunded, 1_000, 400)),
+        cart: Some((CartStatus::InCheckout, Some(order_id(1)))),
+        sagas: vec![(0, SagaState::Completed), (3, SagaState::Dead)],
+        notifications: vec![1, 2],
+        ..plain(1, 2, ReservationStatus::Confirmed)
+    };
+    let expected = [
+        Fact::Stock(cd),
+        Fact::Stock(unknown),
+        Fact::Order(full),
+        Fact::Order(plain(2, 3, ReservationStatus::Restocked)),
+        Fact::Order(plain(3, 4, ReservationStatus::Held)),
+        Fact::Order(plain(4, 5, ReservationStatus::Released)),
+        Fact::Orphan(saga_id(9)),
+    ];
+    assert_eq!(facts, expected);
+}

@@ -1,0 +1,220 @@
+//! A shop on any store: stocked, with carts, taking orders, audited.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use holdfast_saga::accept::{self, AcceptPolicy, CheckoutRequest, Refused, digest};
+use holdfast_saga::adjustment::{Adjust, adjust};
+use holdfast_saga::audit::{Audit, Report};
+use holdfast_saga::command::{self, Answered, Conflict, Verb};
+use holdfast_saga::context::slot;
+use holdfast_saga::ports::{Outside, Store};
+use holdfast_saga::rows::{Cart, CartItem, Product, Stock};
+use holdfast_saga::saga::Saga;
+use holdfast_saga::view::{OrderFilter, OrderView, SagaFilter};
+use holdfast_saga::world::{Footprint, World, Writes};
+use holdfast_shared::{
+    Actor, Address, CartId, CartStatus, Contact, Currency, Money, OrderId, PaymentMethod, SagaId,
+};
+use uuid::Uuid;
+
+use crate::rows::sku;
+
+/// Longer than anything here takes on a slow machine.
+pub const PATIENCE: Duration = Duration::from_secs(40);
+
+/// A shop. Every product costs 10.00 EUR.
+#[derive(Debug, Clone)]
+pub struct Shop {
+    /// Its store.
+    pub store: Arc<dyn Store>,
+    /// How it takes orders.
+    pub policy: AcceptPolicy,
+    requests: Arc<AtomicU32>,
+}
+
+/// An admin, as an actor.
+pub fn admin() -> Actor {
+    Actor::Admin("otto".to_owned())
+}
+
+impl Shop {
+    /// An empty shop in `store`.
+    pub fn new(store: Arc<dyn Store>) -> Self {
+        let policy = AcceptPolicy { hint_ahead: Duration::ZERO, ..AcceptPolicy::new("sandbox") };
+        Self { store, policy, requests: Arc::default() }
+    }
+
+    /// The present, by the store's clock.
+    pub async fn now(&self) -> holdfast_shared::Time {
+        let mut world = World::default();
+        let mut tx = self.store.begin().await.expect("begins");
+        tx.load(&Footprint::default(), &mut world).await.expect("loads");
+        world.now
+    }
+
+    /// Puts `pieces` of a new product on the shelf.
+    pub async fn stock(&self, name: &str, pieces: i64) {
+        let price = Money::new(1_000, Currency::EUR);
+        let product = Product { sku: sku(name), name: name.to_owned(), price, active: true };
+        let mut writes = Writes { at: self.now().await, ..Writes::default() };
+        writes.put_products.insert(sku(name), product);
+        writes.stock.insert(sku(name), Stock::default());
+        self.store.begin().await.expect("begins").save(&writes).await.expect("saves");
+        let (reason, actor) = ("delivery".to_owned(), "otto".to_owned());
+        let asked = Adjust { sku: sku(name), delta: pieces, reason, actor };
+        adjust(&*self.store, &asked).await.expect("the store answers").expect("the level moves");
+    }
+
+    /// Guests' carts, each with these items.
+    pub async fn carts(&self, count: usize, items: &[(&str, u32)]) -> Vec<CartId> {
+        let now = self.now().await;
+        let mut writes = Writes { at: now, ..Writes::default() };
+        let items: Vec<_> =
+            items.iter().map(|(name, quantity)| CartItem { sku: sku(name), quantity: *quantity }).collect();
+        // Digests, because ids that grow with time would be sorted by chance (E4).
+        let id = || CartId(digest(&[&Uuid::now_v7().to_string()]));
+        let ids: Vec<_> = std::iter::repeat_with(id).take(count).collect();
+        for id in &ids {
+            let (status, items) = (CartStatus::Open, items.clone());
+            let cart = Cart { id: *id, owner: None, status, order: None, items, updated_at: now };
+            writes.put_carts.insert(*id, cart);
+        }
+        self.store.begin().await.expect("begins").save(&writes).await.expect("saves");
+        ids
+    }
+
+    /// A request for `cart` under a key of its own: by card with `token`, or cash on delivery.
+    pub fn request(&self, cart: CartId, token: Option<&str>) -> CheckoutRequest {
+        let key = self.requests.fetch_add(1, Ordering::SeqCst).to_string();
+        CheckoutRequest {
+            key: digest(&[&cart.to_string(), &key]),
+            body: digest(&[&cart.to_string(), token.unwrap_or("cod")]),
+            cart,
+            customer: None,
+            method: if token.is_some() { PaymentMethod::Card } else { PaymentMethod::Cod },
+            token: token.map(str::to_owned),
+            contact: Contact { email: "buyer@example.org".to_owned(), phone: None },
+            shipping_address: Address {
+                name: "A. Buyer".to_owned(),
+                line1: "Way 1".to_owned(),
+                line2: None,
+                city: "Town".to_owned(),
+                region: None,
+                postal_code: "1".to_owned(),
+                country: "DE".to_owned(),
+            },
+            expected_total: None,
+            notes: None,
+        }
+    }
+
+    /// Orders for these items, accepted in one commit.
+    pub async fn orders(&self, count: usize, items: &[(&str, u32)], token: Option<&str>) -> Vec<OrderId> {
+        let carts = self.carts(count, items).await;
+        let requests: Vec<_> = carts.into_iter().map(|cart| self.request(cart, token)).collect();
+        let answers = accept::accept(&*self.store, &self.policy, &requests).await.expect("the store answers");
+        answers.into_iter().map(|answer| answer.expect("is accepted").order).collect()
+    }
+
+    /// One order.
+    pub async fn order(&self, items: &[(&str, u32)], token: Option<&str>) -> OrderId {
+        self.orders(1, items, token).await[0]
+    }
+
+    /// Accepts one request.
+    pub async fn accept(&self, request: &CheckoutRequest) -> Result<OrderId, Refused> {
+        let requests = std::slice::from_ref(request);
+        let mut answers =
+            accept::accept(&*self.store, &self.policy, requests).await.expect("the store answers");
+        answers.remove(0).map(|accepted| accepted.order)
+    }
+
+    /// Asks `verb`.
+    pub async fn ask(&self, order: OrderId, verb: Verb, by: &Actor) -> Result<Answered, Conflict> {
+        command::ask(&*self.store, order, verb, by).await.expect("the store answers")
+    }
+
+    /// An order that exists.
+    pub async fn view(&self, order: OrderId) -> OrderView {
+        self.store.order(order).await.expect("reads").expect("the order exists")
+    }
+
+    /// A saga that exists.
+    pub async fn saga(&self, id: SagaId) -> Saga {
+        self.store.saga(id).await.expect("reads").expect("the saga exists")
+    }
+
+    /// The checkout of an order.
+    pub async fn checkout(&self, order: OrderId) -> Saga {
+        self.saga(order.saga(slot::CHECKOUT)).await
+    }
+
+    /// All sagas, newest first.
+    pub async fn sagas(&self) -> Vec<Saga> {
+        let filter = SagaFilter { limit: 1_000_000, ..SagaFilter::default() };
+        self.store.sagas(&filter).await.expect("reads")
+    }
+
+    /// How many orders stand where, and why: `CONFIRMED`, `CANCELLED out_of_stock`.
+    pub async fn tally(&self) -> std::collections::BTreeMap<String, usize> {
+        let filter = OrderFilter { limit: 1_000_000, ..OrderFilter::default() };
+        let mut tally = std::collections::BTreeMap::new();
+        for view in self.store.orders(&filter).await.expect("reads") {
+            let reason = view.order.cancel_reason.map_or(String::new(), |reason| format!(" {reason}"));
+            *tally.entry(format!("{}{reason}", view.order.status)).or_default() += 1;
+        }
+        tally
+    }
+
+    /// On hand and reserved.
+    pub async fn level(&self, name: &str) -> (i64, i64) {
+        let levels = self.store.stock(Some(&sku(name)), 1).await.expect("reads");
+        levels.first().map_or((0, 0), |(_, stock)| (stock.on_hand, stock.reserved))
+    }
+
+    /// Whether every saga has ended; dead is an end.
+    pub async fn is_at_rest(&self) -> bool {
+        // A database that restarts answers later.
+        let census = self.store.census().await.unwrap_or_default();
+        !census.is_empty() && census.iter().all(|row| row.state.is_settled() || is_dead(row.state))
+    }
+
+    /// Waits, in real time, until every saga has ended.
+    pub async fn rest(&self) {
+        self.until("every saga has ended", async || self.is_at_rest().await).await;
+    }
+
+    /// Waits, in real time, until `what` is so.
+    pub async fn until(&self, what: &str, is_so: impl AsyncFn() -> bool) {
+        let since = Instant::now();
+        while !is_so().await {
+            if since.elapsed() > PATIENCE {
+                let open: Vec<_> =
+                    self.sagas().await.into_iter().filter(|saga| !saga.state.is_settled()).take(5).collect();
+                panic!("{PATIENCE:?} and it is not so that {what}; among those not settled: {open:#?}");
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// Every promise, recomputed, against the provider's own books.
+    pub async fn audit(&self, outside: &Outside) -> Report {
+        let mut audit = Audit::new();
+        self.store.facts(&mut |fact| audit.see(fact)).await.expect("reads");
+        let statement = outside.payments.statement().await.expect("the provider answers");
+        audit.finish(statement.as_deref())
+    }
+
+    /// The same, and nothing is broken or under way.
+    pub async fn assert_clean(&self, outside: &Outside) {
+        let report = self.audit(outside).await;
+        assert!(report.is_clean(), "{:#?}", report.violations);
+        assert!(report.in_flight.iter().all(|order| order.dead), "{:#?}", report.in_flight);
+    }
+}
+
+const fn is_dead(state: holdfast_shared::SagaState) -> bool {
+    matches!(state, holdfast_shared::SagaState::Dead)
+}

@@ -1,0 +1,176 @@
+//! Both flows whole, on every store, through real workers, with both of the sandbox's ledgers.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use holdfast_saga::command::{self, Answered, Verb};
+use holdfast_saga::ports::Outside;
+use holdfast_sandbox::{DurableSandbox, MemorySandbox, SandboxControl, Token};
+use holdfast_shared::{Actor, CancelReason, OrderId, OrderStatus, PaymentStatus, SagaState, SystemClock};
+use holdfast_testkit::database::Database;
+use holdfast_testkit::driver::{outside_with, worker};
+use holdfast_testkit::shop::{Shop, admin};
+use holdfast_worker::Acceptor;
+
+/// How an order is expected to end.
+type Ending = (OrderStatus, Option<CancelReason>, Option<PaymentStatus>);
+
+const ITEMS: [(&str, u32); 2] = [("cd-1", 2), ("cd-2", 1)];
+
+fn stands() -> Ending {
+    (OrderStatus::Confirmed, None, Some(PaymentStatus::Captured))
+}
+
+fn cancelled(reason: CancelReason, payment: Option<PaymentStatus>) -> Ending {
+    (OrderStatus::Cancelled, Some(reason), payment)
+}
+
+async fn endings(shop: &Shop, orders: impl Iterator<Item = &OrderId>) -> BTreeMap<OrderId, Ending> {
+    let mut endings = BTreeMap::new();
+    for order in orders {
+        let view = shop.view(*order).await;
+        let payment = view.payment.map(|payment| payment.status);
+        endings.insert(*order, (view.order.status, view.order.cancel_reason, payment));
+    }
+    endings
+}
+
+/// Every token, and everything people can say about a cash-on-delivery order.
+async fn check(database: &Database, sandbox: Arc<dyn SandboxControl>) {
+    let shop = Shop::new(Arc::clone(&database.store));
+    let outside = outside_with(&sandbox);
+    for name in ["cd-1", "cd-2"] {
+        shop.stock(name, 100).await;
+    }
+    shop.stock("rare", 1).await;
+    let worker = worker(&shop.store, "w1", &outside);
+    let acceptor = Acceptor::start(Arc::clone(&shop.store), shop.policy.clone(), worker.dispatch());
+    let accept = async |items: &[(&str, u32)], token: Option<&str>| {
+        let cart = shop.carts(1, items).await[0];
+        let answer = acceptor.accept(shop.request(cart, token)).await.expect("the acceptor answers");
+        answer.expect("is accepted").order
+    };
+
+    let mut expected = BTreeMap::new();
+    let mut refused_refund = None;
+    for token in Token::ALL {
+        let order = accept(&ITEMS, Some(token.as_str())).await;
+        let ending = match token {
+            Token::Ok | Token::Timeout | Token::Flaky => stands(),
+            Token::RequiresAction => {
+                buyer_pays(&shop, &sandbox, order).await;
+                stands()
+            }
+            Token::Declined => cancelled(CancelReason::PaymentDeclined, Some(PaymentStatus::Declined)),
+            Token::Down => cancelled(CancelReason::PaymentExpired, Some(PaymentStatus::Cancelled)),
+            Token::RefundFails => {
+                refused_refund = Some(order);
+                cancelled(CancelReason::AdminRequest, Some(PaymentStatus::Refunded))
+            }
+        };
+        expected.insert(order, ending);
+    }
+    for (verb, by, ending) in [
+        (Verb::Confirm, admin(), (OrderStatus::Confirmed, None, Some(PaymentStatus::DueOnDelivery))),
+        (Verb::Reject, admin(), cancelled(CancelReason::RejectedByAdmin, None)),
+        (Verb::Cancel, Actor::Customer, cancelled(CancelReason::CustomerRequest, None)),
+    ] {
+        let order = accept(&ITEMS, None).await;
+        let answer = shop.ask(order, verb, &by).await;
+        assert!(matches!(answer, Ok(Answered::Accepted(_))), "{answer:?}");
+        expected.insert(order, ending);
+    }
+    let bought = accept(&[("rare", 1)], Some("tok_ok")).await;
+    expected.insert(bought, stands());
+    let too_late = accept(&[("rare", 1), ("cd-1", 1)], None).await;
+    expected.insert(too_late, cancelled(CancelReason::OutOfStock, None));
+
+    let stubborn = refused_refund.expect("there is such a token");
+    cancel_against_the_provider(&shop, &sandbox, &outside, stubborn).await;
+    shop.rest().await;
+    assert_eq!(endings(&shop, expected.keys()).await, expected);
+    shop.assert_clean(&outside).await;
+    assert!(shop.sagas().await.iter().all(|saga| saga.state.is_settled()));
+    assert_eq!(worker.stop().await.cut_off, 0);
+}
+
+/// The buyer is sent to the bank, agrees, and the provider reports it.
+async fn buyer_pays(shop: &Shop, sandbox: &Arc<dyn SandboxControl>, order: OrderId) {
+    let waits = async || {
+        let payment = shop.view(order).await.payment;
+        payment.is_some_and(|payment| payment.status == PaymentStatus::RequiresAction)
+    };
+    shop.until("the buyer is asked", waits).await;
+    let charge = shop.view(order).await.payment.and_then(|payment| payment.charge).expect("has a charge");
+    sandbox.complete_action(&charge, true).await.expect("the sandbox answers");
+    for _ in 0..2 {
+        let answer = command::payment_event(&*shop.store, &charge, "evt_1").await.expect("the store answers");
+        assert!(matches!(answer, Ok(Answered::Accepted(_))), "{answer:?}");
+    }
+}
+
+/// A refund that keeps failing ends dead, visible, retryable.
+async fn cancel_against_the_provider(
+    shop: &Shop,
+    sandbox: &Arc<dyn SandboxControl>,
+    outside: &Outside,
+    order: OrderId,
+) {
+    let stands = async || shop.view(order).await.order.status == OrderStatus::Confirmed;
+    shop.until("the order stands", stands).await;
+    let answer = shop.ask(order, Verb::Cancel, &admin()).await;
+    assert!(matches!(answer, Ok(Answered::Accepted(_))), "{answer:?}");
+    shop.until("its refund has given up", async || shop.view(order).await.needs_attention).await;
+    assert_eq!(shop.view(order).await.order.status, OrderStatus::Cancelling);
+    let report = shop.audit(outside).await;
+    assert!(report.in_flight.iter().any(|open| open.order == order && open.dead && open.held_minor == 3_000));
+    let sagas = shop.store.sagas_of(order).await.expect("reads");
+    let dead = sagas.iter().find(|saga| saga.state == SagaState::Dead).expect("one is dead");
+    let charge = shop.view(order).await.payment.and_then(|payment| payment.charge).expect("has a charge");
+    sandbox.allow_refunds(&charge).await.expect("the sandbox answers");
+    let answer = command::retry(&*shop.store, dead.id, &admin()).await.expect("the store answers");
+    assert!(matches!(answer, Ok(Answered::Accepted(_))), "{answer:?}");
+    let is_cancelled = async || shop.view(order).await.order.status == OrderStatus::Cancelled;
+    shop.until("the order is cancelled after all", is_cancelled).await;
+}
+
+fn in_memory() -> Arc<dyn SandboxControl> {
+    Arc::new(MemorySandbox::new(Arc::new(SystemClock)))
+}
+
+async fn with_a_file(database: &Database) {
+    let folder = tempfile::tempdir().expect("makes a folder");
+    let books = folder.path().join("sandbox.db");
+    let sandbox = DurableSandbox::open(&books, Arc::new(SystemClock)).await.expect("opens");
+    check(database, Arc::new(sandbox)).await;
+}
+
+#[tokio::test]
+async fn every_ending_in_memory() {
+    check(&Database::memory(Arc::new(SystemClock)).await, in_memory()).await;
+}
+
+#[tokio::test]
+async fn every_ending_in_memory_with_a_durable_provider() {
+    with_a_file(&Database::memory(Arc::new(SystemClock)).await).await;
+}
+
+#[tokio::test]
+async fn every_ending_on_sqlite() {
+    check(&Database::sqlite(Arc::new(SystemClock)).await, in_memory()).await;
+}
+
+#[tokio::test]
+async fn every_ending_on_sqlite_with_a_durable_provider() {
+    with_a_file(&Database::sqlite(Arc::new(SystemClock)).await).await;
+}
+
+#[tokio::test]
+async fn every_ending_on_postgres() {
+    check(&Database::postgres_by_its_own_clock().await, in_memory()).await;
+}
+
+#[tokio::test]
+async fn every_ending_on_postgres_with_a_durable_provider() {
+    with_a_file(&Database::postgres_by_its_own_clock().await).await;
+}

@@ -1,0 +1,13 @@
+//! Every store alike, and the rules of the engine on real databases.
+
+mod conformance;
+mod crowds;
+mod flows;
+mod intake;
+mod pair;
+mod postgres_answers;
+mod postgres_load;
+mod postgres_locks;
+mod postgres_restart;
+mod postgres_rules;
+mod stopping;

@@ -1,0 +1,239 @@
+//! True answers on a real Postgres: a commit whose answer is lost, a key that is in use, a race with a timer.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use holdfast_saga::accept::Refused;
+use holdfast_saga::batch::Culprits;
+use holdfast_saga::command::{Answered, Conflict, Verb};
+use holdfast_saga::ports::{Dispatch, Hint, Store};
+use holdfast_saga::world::{Footprint, World, Writes};
+use holdfast_shared::{Actor, CancelReason, OrderStatus};
+use holdfast_store_postgres::PostgresStore;
+use holdfast_testkit::database::Database;
+use holdfast_testkit::driver::{answer, batch, engine, hinted, outside, sweep, worker};
+use holdfast_testkit::proxy::{Cut, Proxy};
+use holdfast_testkit::shop::{Shop, admin};
+use holdfast_worker::Acceptor;
+use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
+
+use crate::pair::Pair;
+
+/// Nobody is woken.
+#[derive(Debug)]
+struct Silence;
+
+impl Dispatch for Silence {
+    fn wake(&self, _hints: &[Hint]) {}
+}
+
+async fn through(proxy: &Proxy) -> Arc<dyn Store> {
+    Arc::new(PostgresStore::connect(&proxy.url, 3).await.expect("connects"))
+}
+
+async fn open() -> (Database, Shop, Proxy) {
+    let database = Database::postgres_by_its_own_clock().await;
+    let shop = Shop::new(Arc::clone(&database.store));
+    shop.stock("cd-1", 100_000).await;
+    let proxy = Proxy::open(&database.on_postgres().url).await;
+    (database, shop, proxy)
+}
+
+#[tokio::test]
+async fn e5_a_commit_whose_answer_was_lost_is_found_and_not_repeated() {
+    let (_database, shop, proxy) = open().await;
+    let (_, outside) = outside();
+    let engine = engine(&through(&proxy).await, "w1");
+    for cut in [Cut::After, Cut::Before] {
+        let order = shop.order(&[("cd-1", 1)], Some("tok_ok")).await;
+        proxy.cut_next_commit(cut);
+        let mut ran = engine.run(sweep(vec![]), &Culprits::default()).await;
+        let fence = shop.checkout(order).await.fence;
+        match cut {
+            Cut::After => assert_eq!((ran.done.len(), ran.undone.len(), fence), (1, 0, 1), "{ran:?}"),
+            Cut::Before => {
+                assert_eq!((ran.done.len(), ran.undone.len(), fence), (0, 1, 0), "{ran:?}");
+                let again = ran.undone.remove(0);
+                ran = engine.run(again, &Culprits::default()).await;
+            }
+        }
+        // The outcome, too, is committed exactly once, whichever way its commit is cut.
+        let outcome = answer(&ran.done[0].calls[0], &outside).await;
+        proxy.cut_next_commit(cut);
+        let mut ran = engine.run(sweep(vec![outcome]), &Culprits::default()).await;
+        while let Some(again) = ran.undone.pop() {
+            ran = engine.run(again, &Culprits::default()).await;
+        }
+        assert_eq!(shop.checkout(order).await.fence, 2);
+        assert_eq!(shop.view(order).await.order.status, OrderStatus::Confirmed);
+    }
+    assert_eq!(proxy.cuts(), 4);
+}
+
+#[tokio::test]
+async fn e5_an_accept_whose_answer_was_lost_is_one_order() {
+    let (_database, shop, proxy) = open().await;
+    let acceptor = Acceptor::start(through(&proxy).await, shop.policy.clone(), Arc::new(Silence));
+    for (nth, cut) in [Cut::After, Cut::Before, Cut::After].into_iter().enumerate() {
+        let cart = shop.carts(1, &[("cd-1", 1)]).await[0];
+        proxy.cut_next_commit(cut);
+        let accepted =
+            acceptor.accept(shop.request(cart, None)).await.expect("answers").expect("is accepted");
+        assert_eq!(accepted.replayed, cut == Cut::After);
+        assert_eq!(proxy.cuts(), nth + 1);
+    }
+    assert_eq!(shop.tally().await, [("PENDING_CONFIRMATION".to_owned(), 3)].into());
+}
+
+#[tokio::test]
+async fn e5_a_worker_whose_commits_are_cut_again_and_again_settles_everything() {
+    let (_database, shop, proxy) = open().await;
+    let (_, outside) = outside();
+    let store = through(&proxy).await;
+    let runtime = worker(&store, "w1", &outside);
+    let acceptor = Acceptor::start(Arc::clone(&store), shop.policy.clone(), runtime.dispatch());
+    let mut rng = StdRng::seed_from_u64(5);
+    let mut accepted = Vec::new();
+    for nth in 0..60 {
+        let cart = shop.carts(1, &[("cd-1", 1)]).await[0];
+        let (request, acceptor) = (shop.request(cart, Some("tok_ok")), acceptor.clone());
+        accepted.push(tokio::spawn(async move { acceptor.accept(request).await }));
+        if nth % 3 == 0 {
+            proxy.cut_next_commit(if rng.random_bool(0.5) { Cut::After } else { Cut::Before });
+        }
+        tokio::time::sleep(Duration::from_millis(rng.random_range(0..30))).await;
+    }
+    for answer in accepted {
+        answer.await.expect("ends").expect("answers").expect("is accepted");
+    }
+    shop.rest().await;
+    assert_eq!(shop.tally().await, [("CONFIRMED".to_owned(), 60)].into());
+    assert!(proxy.cuts() > 5, "{}", proxy.cuts());
+    shop.assert_clean(&outside).await;
+    runtime.stop().await;
+}
+
+#[tokio::test]
+async fn e11_a_request_waits_for_another_one_with_its_key() {
+    let (database, shop, _proxy) = open().await;
+    let acceptor = Acceptor::start(database.another_process().await, shop.policy.clone(), Arc::new(Silence));
+    for is_saved in [true, false] {
+        let cart = shop.carts(1, &[("cd-1", 1)]).await[0];
+        let request = shop.request(cart, None);
+        // Another replica has claimed the key and takes its time.
+        let mut tx = shop.store.begin().await.expect("begins");
+        let mut world = World::default();
+        let footprint = Footprint { keys: vec![(request.key, request.body)], ..Footprint::default() };
+        tx.load(&footprint, &mut world).await.expect("loads");
+        let order = world.claimed[&request.key];
+        let answer = tokio::spawn({
+            let (acceptor, request) = (acceptor.clone(), request.clone());
+            async move { acceptor.accept(request).await }
+        });
+        // Longer than one wait for a lock.
+        tokio::time::sleep(Duration::from_millis(1_500)).await;
+        assert!(!answer.is_finished());
+        if is_saved {
+            tx.save(&Writes { at: world.now, ..Writes::default() }).await.expect("saves");
+        } else {
+            drop(tx);
+        }
+        let accepted = answer.await.expect("ends").expect("answers").expect("is accepted");
+        assert_eq!((accepted.replayed, accepted.order == order), (is_saved, is_saved));
+    }
+}
+
+#[tokio::test]
+async fn e11_a_request_whose_key_stays_in_use_is_told_so_in_the_end() {
+    let (database, shop, _proxy) = open().await;
+    let acceptor = Acceptor::start(database.another_process().await, shop.policy.clone(), Arc::new(Silence));
+    let cart = shop.carts(1, &[("cd-1", 1)]).await[0];
+    let request = shop.request(cart, None);
+    // Not one of ours: nothing ends its transaction.
+    let mut silent = database.on_postgres().shell().await;
+    sqlx::raw_sql("begin").execute(&mut silent).await.expect("begins");
+    sqlx::query("insert into idempotency_keys (key, body, order_id, created_at) values ($1, $2, 999, now())")
+        .bind(request.key)
+        .bind(request.body)
+        .execute(&mut silent)
+        .await
+        .expect("claims");
+    let since = Instant::now();
+    let answer = acceptor.accept(request.clone()).await.expect("answers");
+    assert!(matches!(answer, Err(Refused::InProgress)), "{answer:?}");
+    let waited = since.elapsed();
+    assert!(waited >= Duration::from_secs(5) && waited < Duration::from_secs(8), "{waited:?}");
+    sqlx::raw_sql("rollback").execute(&mut silent).await.expect("rolls back");
+    acceptor.accept(request).await.expect("answers").expect("a refusal is not remembered");
+}
+
+/// Whatever a person was told while the window closed is what happens.
+#[tokio::test]
+async fn e12_a_confirmation_racing_the_expiry_does_what_it_was_told() {
+    let pair = Pair::open().await;
+    let mut rng = StdRng::seed_from_u64(12);
+    let orders = pair.orders(40, None).await;
+    batch(&pair.one, sweep(vec![])).await;
+    let until = pair.shop.checkout(orders[0]).await.wake_at.expect("it waits");
+    pair.clock.set(until);
+    let mut promised = Vec::new();
+    for order in orders {
+        let (left, right) = (rng.random_range(0..4), rng.random_range(0..4));
+        let ((), told) = tokio::join!(
+            async {
+                tokio::time::sleep(Duration::from_millis(left)).await;
+                batch(&pair.one, hinted([order.saga(0)])).await;
+            },
+            async {
+                tokio::time::sleep(Duration::from_millis(right)).await;
+                pair.other.ask(order, Verb::Confirm, &admin()).await
+            }
+        );
+        match told {
+            Ok(Answered::Accepted(_)) => promised.push((order, OrderStatus::Confirmed, None)),
+            Err(Conflict::Instead(_)) => {
+                promised.push((order, OrderStatus::Cancelled, Some(CancelReason::ConfirmationExpired)));
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    pair.rest().await;
+    for (order, status, reason) in promised {
+        let view = pair.shop.view(order).await;
+        assert_eq!((view.order.status, view.order.cancel_reason), (status, reason), "order {order}");
+    }
+    pair.assert_clean().await;
+}
+
+#[tokio::test]
+async fn e12_a_cancel_racing_the_pivot_cancels() {
+    let pair = Pair::open().await;
+    let mut rng = StdRng::seed_from_u64(12);
+    let orders = pair.orders(40, Some("tok_ok")).await;
+    let calls = batch(&pair.one, sweep(vec![])).await.calls;
+    for call in calls {
+        let order = call.saga.order();
+        let outcome = answer(&call, &pair.outside).await;
+        let (left, right) = (rng.random_range(0..4), rng.random_range(0..4));
+        let work = holdfast_saga::batch::Work { outcomes: vec![outcome], ..hinted([]) };
+        let ((), told) = tokio::join!(
+            async {
+                tokio::time::sleep(Duration::from_millis(left)).await;
+                batch(&pair.one, work).await;
+            },
+            async {
+                tokio::time::sleep(Duration::from_millis(right)).await;
+                pair.other.ask(order, Verb::Cancel, &Actor::Customer).await
+            }
+        );
+        assert!(matches!(told, Ok(Answered::Accepted(_))), "{told:?}");
+    }
+    // The calls of those who were in time are leased by an engine that is not asked again.
+    pair.after_the_lease();
+    pair.rest().await;
+    for order in &orders {
+        let view = pair.shop.view(*order).await;
+        assert_eq!(view.order.cancel_reason, Some(CancelReason::CustomerRequest), "order {order}");
+    }
+    pair.assert_clean().await;
+}

@@ -1,0 +1,190 @@
+//! Locks on a real Postgres: who goes silent costs seconds, and nobody's wake-up is lost.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use holdfast_saga::batch::Culprits;
+use holdfast_saga::command::{Answered, Verb};
+use holdfast_saga::ports::Claim;
+use holdfast_saga::world::{CartMove, Footprint, World, Writes};
+use holdfast_shared::{CartId, CartStatus, Clock as _, OrderId, OrderStatus, SagaState};
+use holdfast_testkit::database::Database;
+use holdfast_testkit::driver::{QUEUES, batch, hinted, outside, sweep, worker};
+use holdfast_testkit::rows::sku;
+use holdfast_testkit::shop::{Shop, admin};
+
+use crate::pair::Pair;
+
+#[tokio::test]
+async fn e2_every_session_is_told_when_to_give_up() {
+    let database = Database::postgres_by_its_own_clock().await;
+    let store = database.on_postgres().store().await;
+    let setting = async |name: &str| {
+        let found: String = sqlx::query_scalar("select current_setting($1)")
+            .bind(name)
+            .fetch_one(store.pool())
+            .await
+            .expect("reads");
+        found
+    };
+    for (name, expected) in [
+        ("lock_timeout", "1s"),
+        ("statement_timeout", "10s"),
+        ("idle_in_transaction_session_timeout", "5s"),
+        ("tcp_keepalives_idle", "5"),
+        ("tcp_keepalives_interval", "2"),
+        ("tcp_keepalives_count", "3"),
+    ] {
+        assert_eq!(setting(name).await, expected, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn e2_a_worker_stopped_inside_a_transaction_costs_seconds_not_the_shop() {
+    let database = Database::postgres_by_its_own_clock().await;
+    let shop = Shop::new(Arc::clone(&database.store));
+    shop.stock("cd-1", 1_000).await;
+    // It locks the shelf that everybody needs, and is never heard of again.
+    let stopped = database.another_process().await;
+    let mut tx = stopped.begin().await.expect("begins");
+    let footprint = Footprint { stock: vec![sku("cd-1")], ..Footprint::default() };
+    tx.load(&footprint, &mut World::default()).await.expect("loads");
+    let since = Instant::now();
+    let (_, outside) = outside();
+    let runtime = worker(&shop.store, "w1", &outside);
+    shop.orders(20, &[("cd-1", 1)], Some("tok_ok")).await;
+    shop.rest().await;
+    let waited = since.elapsed();
+    assert_eq!(shop.tally().await, [("CONFIRMED".to_owned(), 20)].into());
+    assert!(waited > Duration::from_secs(1) && waited < Duration::from_secs(12), "{waited:?}");
+    tx.save(&Writes { at: shop.now().await, ..Writes::default() })
+        .await
+        .expect_err("its transaction is gone");
+    shop.assert_clean(&outside).await;
+    runtime.stop().await;
+}
+
+#[tokio::test]
+async fn e3_a_signal_that_arrives_while_a_batch_holds_the_saga_wakes_it() {
+    let pair = Pair::open().await;
+    let orders = pair.orders(10, None).await;
+    batch(&pair.one, sweep(vec![])).await;
+    for order in &orders {
+        let id = order.saga(0);
+        let mut tx = pair.shop.store.begin().await.expect("begins");
+        let definitions = [holdfast_saga::flows::checkout_cod::V1.id()];
+        let claim =
+            Claim { outcomes: &[], hints: &[id], due_max: 0, queues: &QUEUES, definitions: &definitions };
+        let (held, inbox) = tx.claim(&claim).await.expect("claims").sagas.remove(0);
+        assert!(inbox.is_empty());
+        let shop = pair.other.clone();
+        let order = *order;
+        let asked = tokio::spawn(async move { shop.ask(order, Verb::Confirm, &admin()).await });
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        assert!(!asked.is_finished(), "an answer is given under the lock");
+        // The batch knows nothing of it and goes to sleep for days.
+        let mut writes = Writes { at: pair.clock.now(), ..Writes::default() };
+        let mut asleep = held.clone();
+        (asleep.fence, asleep.wake_at) = (held.fence + 1, None);
+        writes.sagas.insert(id, (held.fence, asleep));
+        tx.save(&writes).await.expect("saves");
+        let answer = asked.await.expect("ends");
+        assert!(matches!(answer, Ok(Answered::Accepted(_))), "{answer:?}");
+        let awake = pair.shop.saga(id).await;
+        assert_eq!((awake.wake_at, awake.fence), (Some(pair.clock.now()), held.fence + 1));
+    }
+    // No hint was sent: the sweep finds them all.
+    batch(&pair.two, sweep(vec![])).await;
+    for order in orders {
+        assert_eq!(pair.shop.view(order).await.order.status, OrderStatus::Confirmed);
+    }
+}
+
+#[tokio::test]
+async fn e3_a_hint_for_a_locked_saga_comes_back_and_an_outcome_waits() {
+    let pair = Pair::open().await;
+    let (order, call) = pair.order_before_its_charge().await;
+    let waiting = pair.orders(1, None).await[0];
+    let ids = vec![order.saga(0), waiting.saga(0)];
+    let mut tx = pair.other.store.begin().await.expect("begins");
+    let footprint = Footprint { sagas: ids, ..Footprint::default() };
+    tx.load(&footprint, &mut World::default()).await.expect("loads");
+    // Leased, so not due; locked, so to be hinted again.
+    let done = batch(&pair.one, hinted([order.saga(0), waiting.saga(0)])).await;
+    assert_eq!((done.claimed, done.locked), (0, vec![waiting.saga(0)]));
+    let outcome = holdfast_testkit::driver::answer(&call, &pair.outside).await;
+    let engine = pair.one.clone();
+    let outcomes = tokio::spawn(async move { batch(&engine, sweep(vec![outcome])).await });
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    assert!(!outcomes.is_finished());
+    tx.save(&Writes::default()).await.expect("lets go");
+    assert_eq!(outcomes.await.expect("ends").late, 0);
+    assert_eq!(pair.shop.checkout(order).await.state, SagaState::Completed);
+}
+
+/// Signals from many sides while two engines sweep: each is folded once, none is left behind.
+#[tokio::test]
+async fn e3_no_signal_is_lost_among_two_engines_and_many_askers() {
+    let pair = Pair::open().await;
+    let orders = pair.orders(60, None).await;
+    let sweeping = async {
+        for _ in 0..40 {
+            let culprits = Culprits::default();
+            let (one, two) = (pair.one.run(sweep(vec![]), &culprits), pair.two.run(sweep(vec![]), &culprits));
+            let (one, two) = tokio::join!(one, two);
+            assert!(one.error.is_none() && two.error.is_none(), "{one:?} {two:?}");
+        }
+    };
+    let asking = async {
+        for order in &orders {
+            let answer = pair.other.ask(*order, Verb::Confirm, &admin()).await;
+            assert!(matches!(answer, Ok(Answered::Accepted(_))), "{answer:?}");
+        }
+    };
+    tokio::join!(sweeping, asking);
+    pair.after_the_lease();
+    pair.rest().await;
+    assert_eq!(pair.shop.tally().await, [("CONFIRMED".to_owned(), 60)].into());
+    let unread = "select count(*) from signals where consumed_at is null";
+    assert_eq!(pair.database.number(unread).await, 0);
+    pair.assert_clean().await;
+}
+
+/// A checkout that meets carts on their way waits for them in the order in which a batch moves them, wherever
+/// on the disk they are.
+#[tokio::test]
+async fn e4_carts_are_locked_in_order_by_checkouts_and_by_batches() {
+    let pair = Pair::open().await;
+    let mut carts = Vec::new();
+    for _ in 0..3 {
+        carts.push(pair.shop.carts(1, &[("cd-1", 1)]).await[0]);
+    }
+    carts.sort_unstable();
+    let at = pair.clock.now();
+    let step = |from, to| CartMove { from, to, order: OrderId::new(7) };
+    // The last of them lies first on the disk.
+    for cart in carts.iter().rev() {
+        let taken = [(*cart, step(CartStatus::Open, CartStatus::InCheckout))].into();
+        let writes = Writes { at, carts: taken, ..Writes::default() };
+        pair.shop.store.begin().await.expect("begins").save(&writes).await.expect("saves");
+    }
+    let lock = async |carts: &[CartId]| {
+        let mut tx = pair.shop.store.begin().await.expect("begins");
+        let footprint = Footprint { carts: carts.to_vec(), ..Footprint::default() };
+        tx.load(&footprint, &mut World::default()).await.map(|()| tx)
+    };
+    let between = lock(&carts[1..2]).await.expect("locks");
+    let checkout = async { lock(&carts).await?.save(&Writes::default()).await };
+    let batch = async {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        let cleared = step(CartStatus::InCheckout, CartStatus::Cleared);
+        let carts = carts.iter().map(|cart| (*cart, cleared)).collect();
+        pair.other.store.begin().await?.save(&Writes { at, carts, ..Writes::default() }).await
+    };
+    let letting_go = async {
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        between.save(&Writes::default()).await
+    };
+    let (checkout, batch, letting_go) = tokio::join!(checkout, batch, letting_go);
+    assert!(checkout.is_ok() && batch.is_ok() && letting_go.is_ok(), "{checkout:?} {batch:?}");
+}
