@@ -1,6 +1,6 @@
 //! What proofs on real databases share. For tests alone: it panics where a test should fail.
 //!
-//! [`database`] gives every test a store of its own, on each of the three; [`conformance`] is the suite
+//! [`database`] gives every test a store of its own, on each of the three; [`mod@conformance`] is the suite
 //! they all must pass; [`shop`] stocks one and takes orders, [`driver`] carries them on under a clock that
 //! the test owns; [`proxy`] cuts connections where it hurts most.
 

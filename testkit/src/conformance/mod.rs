@@ -4,7 +4,7 @@
 //! them all and turns them into tests. Those of [`sql`] also speak SQL past the store, to do what the port
 //! deliberately cannot; memory is excused from them.
 //!
-//! [`conformance!`]: crate::conformance
+//! [`conformance!`]: crate::conformance!
 
 pub mod claiming;
 pub mod keys;
