@@ -22,7 +22,7 @@ fn a_small_demo_settles_everything_and_tells_three_stories() {
     {
         assert!(ran.stdout.contains(words), "{words:?} is not in {}", ran.stdout);
     }
-    assert!(ran.stdout.contains("150 orders, "), "{}", ran.stdout);
+    assert!(ran.stdout.contains("150 orders in "), "{}", ran.stdout);
     let broken = ran.stdout.lines().find(|line| line.starts_with("broken"));
     assert!(broken.is_some_and(|line| line.ends_with("nothing")), "{}", ran.stdout);
     // No bar where nobody looks, and no token anywhere.
