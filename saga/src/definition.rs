@@ -6,7 +6,7 @@ use holdfast_shared::{CancelReason, Queue, RetryPolicy, StepKey};
 
 use crate::call::{Answer, Request};
 use crate::change::Change;
-use crate::saga::{DefinitionId, Saga};
+use crate::saga::{DefinitionId, Phase, Progress, Saga};
 
 /// A flow. Published versions are never edited: a changed flow is a new version beside the old one.
 #[derive(Debug, Clone, Copy)]
@@ -21,6 +21,12 @@ pub struct Definition {
     pub forward: &'static [Stage],
     /// What follows when everything is undone. These only go forward.
     pub after_undo: &'static [Stage],
+}
+
+/// Where a saga stands in its definition: the stage or undo, and its call if it is one.
+pub(crate) struct Stand<'a> {
+    pub(crate) step: &'static str,
+    pub(crate) call: Option<&'a CallSpec>,
 }
 
 /// One stage of a flow.
@@ -117,6 +123,33 @@ impl Definition {
     /// What a saga row stores.
     pub fn id(&self) -> DefinitionId {
         DefinitionId { name: self.name.to_owned(), version: self.version }
+    }
+
+    /// Where a saga with this progress stands.
+    pub(crate) fn stand(&self, progress: &Progress) -> Stand<'_> {
+        let at = progress.stage;
+        let stages = match progress.phase {
+            Phase::Forward => self.forward,
+            Phase::AfterUndo => self.after_undo,
+            Phase::Undo => {
+                let undone = at.checked_sub(1).and_then(|at| self.forward.get(at));
+                return match undone.and_then(|stage| stage.undo.as_ref()) {
+                    Some(Undo::Call { name, call }) => Stand { step: name, call: Some(call) },
+                    Some(Undo::Local { name, .. }) => Stand { step: name, call: None },
+                    None => Stand { step: "end", call: None },
+                };
+            }
+        };
+        match stages.get(at) {
+            Some(stage) => Stand {
+                step: stage.name,
+                call: match &stage.kind {
+                    Kind::Call(spec) => Some(spec),
+                    Kind::Local(_) | Kind::Confirmation | Kind::Spawn(_) | Kind::Pivot => None,
+                },
+            },
+            None => Stand { step: "end", call: None },
+        }
     }
 }
 

@@ -625,36 +625,12 @@ impl<'a> Planner<'a> {
     }
 
     fn call_at(&self) -> Option<CallAt<'a>> {
-        let stage = self.saga.progress.stage;
-        match self.saga.progress.phase {
-            Phase::Forward | Phase::AfterUndo => {
-                let forward = self.saga.progress.phase == Phase::Forward;
-                let stages = if forward { self.definition.forward } else { self.definition.after_undo };
-                let stage = stages.get(stage)?;
-                let Kind::Call(spec) = &stage.kind else {
-                    return None;
-                };
-                Some(CallAt { step: stage.name, spec })
-            }
-            Phase::Undo => match &self.definition.forward.get(stage.checked_sub(1)?)?.undo {
-                Some(Undo::Call { name, call }) => Some(CallAt { step: name, spec: call }),
-                Some(Undo::Local { .. }) | None => None,
-            },
-        }
+        let stand = self.definition.stand(&self.saga.progress);
+        Some(CallAt { step: stand.step, spec: stand.call? })
     }
 
     fn step_name(&self) -> &'static str {
-        let stage = self.saga.progress.stage;
-        match self.saga.progress.phase {
-            Phase::Forward => self.definition.forward.get(stage).map_or("end", |stage| stage.name),
-            Phase::AfterUndo => self.definition.after_undo.get(stage).map_or("end", |stage| stage.name),
-            Phase::Undo => {
-                match stage.checked_sub(1).and_then(|at| self.definition.forward[at].undo.as_ref()) {
-                    Some(Undo::Local { name, .. } | Undo::Call { name, .. }) => name,
-                    None => "end",
-                }
-            }
-        }
+        self.definition.stand(&self.saga.progress).step
     }
 
     /// The end of the payment or confirmation window; other sagas have none.

@@ -12,10 +12,10 @@ use serde::Serialize;
 pub use outlook::{Explanation, OVERDUE, explain};
 
 use crate::context::{Context, slot};
-use crate::definition::{CallSpec, Definition, Kind, Undo};
+use crate::definition::Definition;
 use crate::log::{Entry, LogRow};
 use crate::ports::{Store, StoreError};
-use crate::saga::{Phase, Saga};
+use crate::saga::Saga;
 use crate::signal::Signal;
 use crate::view::OrderView;
 
@@ -119,41 +119,9 @@ pub fn discreet(sagas: &[Saga], words: &str) -> String {
     token.map_or_else(|| words.to_owned(), |token| words.replace(token, HIDDEN))
 }
 
-/// Where a saga stands in its definition: the stage or undo, and its call if it is one.
-pub(crate) struct Stand<'a> {
-    pub(crate) step: &'static str,
-    pub(crate) call: Option<&'a CallSpec>,
-}
-
 /// The name of the stage or undo `saga` stands at.
 pub fn step(saga: &Saga, definition: &Definition) -> &'static str {
-    stand(saga, definition).step
-}
-
-pub(crate) fn stand<'a>(saga: &Saga, definition: &'a Definition) -> Stand<'a> {
-    let at = saga.progress.stage;
-    let stages = match saga.progress.phase {
-        Phase::Forward => definition.forward,
-        Phase::AfterUndo => definition.after_undo,
-        Phase::Undo => {
-            let undone = at.checked_sub(1).and_then(|at| definition.forward.get(at));
-            return match undone.and_then(|stage| stage.undo.as_ref()) {
-                Some(Undo::Call { name, call }) => Stand { step: name, call: Some(call) },
-                Some(Undo::Local { name, .. }) => Stand { step: name, call: None },
-                None => Stand { step: "end", call: None },
-            };
-        }
-    };
-    match stages.get(at) {
-        Some(stage) => Stand {
-            step: stage.name,
-            call: match &stage.kind {
-                Kind::Call(spec) => Some(spec),
-                Kind::Local(_) | Kind::Confirmation | Kind::Spawn(_) | Kind::Pivot => None,
-            },
-        },
-        None => Stand { step: "end", call: None },
-    }
+    definition.stand(&saga.progress).step
 }
 
 #[cfg(test)]

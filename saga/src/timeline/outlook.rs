@@ -6,9 +6,9 @@ use holdfast_shared::{OrderStatus, SagaState, Time};
 use serde::Serialize;
 
 use super::words::{because, moment, noun, span, task};
-use super::{Line, Stand, Story, stand, timeline};
+use super::{Line, Story, timeline};
 use crate::context::slot;
-use crate::definition::{Definition, Registry};
+use crate::definition::{Definition, Registry, Stand};
 use crate::plan::next_move;
 use crate::saga::{Phase, Saga};
 
@@ -116,7 +116,7 @@ impl Asked<'_> {
         let Some(definition) = registry.find(&saga.definition) else {
             return self.unknown();
         };
-        let stand = stand(saga, definition);
+        let stand = definition.stand(&saga.progress);
         let due = saga.wake_at.is_some_and(|at| at <= self.now);
         let at_rest = saga.state == SagaState::Dead && !due;
         match (saga.leased_until, saga.wake_at) {

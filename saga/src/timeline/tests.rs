@@ -9,9 +9,11 @@ use uuid::Uuid;
 use super::*;
 use crate::context::{Cancellation, Checkout, Notice, NoticeKind};
 use crate::definition::Stage;
+use crate::definition::Undo;
 use crate::flows::{REGISTRY, cancellation, checkout_cod, checkout_online, notification};
 use crate::rows::Order;
 use crate::saga::CallState;
+use crate::saga::Phase;
 use crate::signal::SignalBody;
 
 const ACCEPTED: Time = Time::from_micros(1_700_000_000_000_000);
