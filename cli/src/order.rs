@@ -100,6 +100,7 @@ async fn list(store: &dyn Store, args: &OrderListArgs, output: Format) -> anyhow
         method: args.payment_method,
         reason: args.cancel_reason,
         needs_attention: args.needs_attention.then_some(true),
+        customer: None,
         before: args.cursor,
         limit: limit + 1,
     };

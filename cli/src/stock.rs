@@ -27,7 +27,7 @@ pub(crate) async fn run(database: &Database, command: StockCommand, output: Form
         StockCommand::Show { sku: Some(sku), .. } => show(database.store(), &sku, output).await,
         StockCommand::Show { sku: None, limit } => list(database.store(), limit.limit, output).await,
         StockCommand::Adjust { sku, delta, reason, actor } => {
-            let asked = Adjust { sku, delta, reason, actor: actor.actor };
+            let asked = Adjust { sku, delta, reason, actor: actor.actor, expect: None };
             adjust_one(database.store(), &asked, output).await
         }
     }
@@ -58,7 +58,9 @@ async fn adjust_one(store: &dyn Store, asked: &Adjust, output: Format) -> anyhow
     let level = adjust(store, asked).await?.map_err(|refused| match &refused {
         Refused::UnknownSku(_) => not_found(refused.to_string()),
         Refused::Nothing(_) => usage(refused.to_string()),
-        Refused::BelowReserved { .. } | Refused::TooMany { .. } => conflict(refused.to_string()),
+        Refused::Changed { .. } | Refused::BelowReserved { .. } | Refused::TooMany { .. } => {
+            conflict(refused.to_string())
+        }
     })?;
     say(&format!("{}: {:+}, now {} on hand", asked.sku, asked.delta, level.on_hand));
     let body = StockBody::new(asked.sku.clone(), level);

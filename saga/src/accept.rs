@@ -4,25 +4,23 @@
 //! it; a request that is refused gives its claim back, so only an accepted one is remembered.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use holdfast_shared::{
-    Address, CartEvent, CartId, CartStatus, Contact, Line, Money, OrderId, PaymentMethod, Sku, Time,
+    Address, CartEvent, CartId, CartStatus, Contact, Line, Money, OrderId, PaymentMethod, Sku,
 };
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
+use crate::cart::{self, adopt, check_lines, check_quantity, held, own};
+pub use crate::cart::{LINES_MAX, QUANTITY_MAX};
 use crate::context::{Checkout, Context, slot};
 use crate::flows::{checkout_cod, checkout_online};
 use crate::ports::{Store, StoreError};
 use crate::rows::{Cart, Order};
 use crate::saga::Saga;
 use crate::world::{CartMove, Footprint, World};
-
-/// More of one line is a typing error, or somebody testing us.
-pub const QUANTITY_MAX: u32 = 10_000;
-/// More lines do not fit on one screen, nor into one saga.
-pub const LINES_MAX: usize = 200;
 
 /// A request to check a cart out.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -75,12 +73,12 @@ impl AcceptPolicy {
 }
 
 /// The answer to a request that was accepted, now or before.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Accepted {
     /// The order.
     pub order: OrderId,
-    /// When it was accepted: with the number, its public id. `None` for a replay, which did not read it.
-    pub accepted_at: Option<Time>,
+    /// The order as it was placed by this very commit. `None` when an earlier one did: it was not read.
+    pub placed: Option<Arc<Order>>,
     /// Whether this is the answer to an earlier request with the same key.
     pub replayed: bool,
 }
@@ -99,60 +97,15 @@ pub enum Refused {
     /// Somebody else's request with this key is still under way.
     #[error("a request with this Idempotency-Key is still being handled; ask again in a moment")]
     InProgress,
-    /// No such cart, or somebody else's.
-    #[error("cart {0} does not exist; create one and add items to it")]
-    UnknownCart(CartId),
-    /// Another checkout holds it.
-    #[error(
-        "cart {cart} is in checkout as order {order}; wait for that order to settle, or use another cart"
-    )]
-    CartInCheckout {
-        /// The cart.
-        cart: CartId,
-        /// The order that holds it.
-        order: OrderId,
-    },
-    /// Its order was confirmed.
-    #[error("cart {cart} was bought as order {order}; create a new cart")]
-    CartCleared {
-        /// The cart.
-        cart: CartId,
-        /// Its order.
-        order: OrderId,
-    },
+    /// The cart cannot be used, or not as it is.
+    #[error(transparent)]
+    Cart(#[from] cart::Refused),
     /// Nothing in it.
     #[error("cart {0} is empty; add an item before checking out")]
     EmptyCart(CartId),
-    /// More lines than an order may have.
-    #[error("cart {cart} has {lines} lines, an order may have {LINES_MAX}; split it")]
-    TooManyLines {
-        /// The cart.
-        cart: CartId,
-        /// How many.
-        lines: usize,
-    },
-    /// A quantity no order may have.
-    #[error("{quantity} of {sku}: a quantity from 1 to {QUANTITY_MAX} is expected")]
-    Quantity {
-        /// Of what.
-        sku: Sku,
-        /// How many.
-        quantity: u32,
-    },
     /// Two positions for one SKU.
     #[error("{0} stands in the cart twice; put the whole quantity into one line")]
     DuplicateLine(Sku),
-    /// No such product, or withdrawn.
-    #[error("{0} is not for sale; remove it from the cart")]
-    NotForSale(Sku),
-    /// Two currencies in one order.
-    #[error("the cart mixes {first} and {second}; an order has one currency, so check them out apart")]
-    MixedCurrencies {
-        /// One.
-        first: holdfast_shared::Currency,
-        /// The other.
-        second: holdfast_shared::Currency,
-    },
     /// The sum does not fit.
     #[error("the total of cart {0} is too large to count")]
     TotalTooLarge(CartId),
@@ -175,15 +128,9 @@ impl Refused {
         match self {
             Self::KeyReused { .. } => "idempotency_key_reused",
             Self::InProgress => "idempotency_in_progress",
-            Self::UnknownCart(_) => "cart_not_found",
-            Self::CartInCheckout { .. } => "cart_in_checkout",
-            Self::CartCleared { .. } => "cart_cleared",
+            Self::Cart(refused) => refused.code(),
             Self::EmptyCart(_) => "cart_empty",
-            Self::TooManyLines { .. } => "too_many_lines",
-            Self::Quantity { .. } => "invalid_quantity",
             Self::DuplicateLine(_) => "duplicate_line",
-            Self::NotForSale(_) => "not_for_sale",
-            Self::MixedCurrencies { .. } => "mixed_currencies",
             Self::TotalTooLarge(_) => "total_too_large",
             Self::CartChanged { .. } => "cart_changed",
             Self::TokenMissing(_) => "token_missing",
@@ -249,7 +196,17 @@ pub async fn accept(
     } else {
         tx.save(&world.writes).await?;
     }
-    Ok(answers.into_iter().flatten().collect())
+    let mut answers: Vec<_> = answers.into_iter().flatten().collect();
+    show_placed(&mut answers, world.writes.new_orders);
+    Ok(answers)
+}
+
+/// Gives every answer the order that this commit placed for it; equal keys share it.
+fn show_placed(answers: &mut [Result<Accepted, Refused>], orders: BTreeMap<OrderId, Order>) {
+    let orders: BTreeMap<_, _> = orders.into_iter().map(|(id, order)| (id, Arc::new(order))).collect();
+    for accepted in answers.iter_mut().flatten() {
+        accepted.placed = orders.get(&accepted.order).cloned();
+    }
 }
 
 /// The answer to a request that shares its key with an earlier one of the same batch.
@@ -259,7 +216,9 @@ fn repeat(
     answer: Option<&Result<Accepted, Refused>>,
 ) -> Result<Accepted, Refused> {
     match answer {
-        Some(Ok(accepted)) if request.body == first.body => Ok(Accepted { replayed: true, ..*accepted }),
+        Some(Ok(accepted)) if request.body == first.body => {
+            Ok(Accepted { order: accepted.order, placed: None, replayed: true })
+        }
         Some(Ok(accepted)) => Err(Refused::KeyReused { order: accepted.order }),
         Some(Err(refused)) if request.body == first.body => Err(refused.clone()),
         Some(Err(_)) | None => Err(Refused::InProgress),
@@ -269,7 +228,7 @@ fn repeat(
 fn judge(world: &mut World, policy: &AcceptPolicy, request: &CheckoutRequest) -> Result<Accepted, Refused> {
     if let Some(taken) = world.taken.get(&request.key) {
         return if taken.body == request.body {
-            Ok(Accepted { order: taken.order, accepted_at: None, replayed: true })
+            Ok(Accepted { order: taken.order, placed: None, replayed: true })
         } else {
             Err(Refused::KeyReused { order: taken.order })
         };
@@ -279,7 +238,7 @@ fn judge(world: &mut World, policy: &AcceptPolicy, request: &CheckoutRequest) ->
     };
     let refused = match place(world, policy, request, order) {
         Ok(()) => {
-            return Ok(Accepted { order, accepted_at: Some(world.now), replayed: false });
+            return Ok(Accepted { order, placed: None, replayed: false });
         }
         Err(refused) => refused,
     };
@@ -294,7 +253,7 @@ fn place(
     order: OrderId,
 ) -> Result<(), Refused> {
     let now = world.now;
-    let cart = own_cart(world, request)?;
+    let cart = own(world, request.cart, request.customer.as_deref())?;
     let status = cart.status.after(CartEvent::CheckOut).map_err(|_| held(cart))?;
     let (lines, total) = price(world, cart)?;
     if let Some(expected) = request.expected_total.filter(|expected| *expected != total) {
@@ -337,27 +296,21 @@ fn place(
             updated_at: now,
         },
     );
-    world.writes.carts.insert(request.cart, CartMove { from: CartStatus::Open, to: status, order });
-    // The next request of this batch for the same cart must find it taken.
-    if let Some(cart) = world.carts.get_mut(&request.cart) {
-        cart.status = status;
-        cart.order = Some(order);
-    }
+    take_cart(world, request, status, order);
     Ok(())
 }
 
-fn own_cart<'w>(world: &'w World, request: &CheckoutRequest) -> Result<&'w Cart, Refused> {
-    let cart = world.carts.get(&request.cart);
-    cart.filter(|cart| cart.owner.is_none() || cart.owner == request.customer)
-        .ok_or(Refused::UnknownCart(request.cart))
-}
-
-fn held(cart: &Cart) -> Refused {
-    match (cart.status, cart.order) {
-        (CartStatus::Cleared, Some(order)) => Refused::CartCleared { cart: cart.id, order },
-        (CartStatus::InCheckout, Some(order)) => Refused::CartInCheckout { cart: cart.id, order },
-        // The schema ties the order to the status; a cart without it is as good as none.
-        (CartStatus::Open | CartStatus::InCheckout | CartStatus::Cleared, _) => Refused::UnknownCart(cart.id),
+/// Hands the cart to the order. A guest's that a customer checks out is theirs from now on.
+fn take_cart(world: &mut World, request: &CheckoutRequest, to: CartStatus, order: OrderId) {
+    let Some(cart) = world.carts.get_mut(&request.cart) else { return };
+    let from = cart.status;
+    // The next request of this batch for the same cart must find it taken.
+    (cart.status, cart.order) = (to, Some(order));
+    if adopt(cart, request.customer.as_deref()) {
+        // Its row is locked and changes in more than its status, so it is written whole.
+        world.writes.put_carts.insert(cart.id, cart.clone());
+    } else {
+        world.writes.carts.insert(cart.id, CartMove { from, to, order });
     }
 }
 
@@ -366,20 +319,17 @@ fn price(world: &World, cart: &Cart) -> Result<(Vec<Line>, Money), Refused> {
     if cart.items.is_empty() {
         return Err(Refused::EmptyCart(cart.id));
     }
-    if cart.items.len() > LINES_MAX {
-        return Err(Refused::TooManyLines { cart: cart.id, lines: cart.items.len() });
-    }
+    check_lines(cart)?;
     let mut lines: BTreeMap<&Sku, Line> = BTreeMap::new();
     let mut total: Option<Money> = None;
     for item in &cart.items {
-        if item.quantity == 0 || item.quantity > QUANTITY_MAX {
-            return Err(Refused::Quantity { sku: item.sku.clone(), quantity: item.quantity });
-        }
+        check_quantity(item)?;
         let product = world.products.get(&item.sku).filter(|product| product.active);
-        let price = product.ok_or_else(|| Refused::NotForSale(item.sku.clone()))?.price;
+        let price = product.ok_or_else(|| cart::Refused::NotForSale(item.sku.clone()))?.price;
         let sum = total.unwrap_or(Money::new(0, price.currency));
         if sum.currency != price.currency {
-            return Err(Refused::MixedCurrencies { first: sum.currency, second: price.currency });
+            let (first, second) = (sum.currency, price.currency);
+            return Err(cart::Refused::MixedCurrencies { first, second }.into());
         }
         let too_large = || Refused::TotalTooLarge(cart.id);
         let line_total = price.times(item.quantity).map_err(|_| too_large())?.amount_minor;

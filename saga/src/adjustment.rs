@@ -2,6 +2,7 @@
 
 use holdfast_shared::Sku;
 
+use crate::accept::digest;
 use crate::ports::{Store, StoreError};
 use crate::rows::{AdminAction, Stock, StockAdjustment};
 use crate::world::{Footprint, World};
@@ -20,6 +21,8 @@ pub struct Adjust {
     pub reason: String,
     /// By whom.
     pub actor: String,
+    /// The [`version`] of the level as they saw it, if they insist on that.
+    pub expect: Option<String>,
 }
 
 /// Why a level was not moved. Nothing was changed.
@@ -28,6 +31,15 @@ pub enum Refused {
     /// No such level.
     #[error("{0} has no stock level; `holdfast stock show` lists those that do")]
     UnknownSku(Sku),
+    /// Somebody else moved it first.
+    #[error("{sku} has {} on hand now, another number was expected; look again, then repeat what is still right",
+        level.on_hand)]
+    Changed {
+        /// Of what.
+        sku: Sku,
+        /// The level as it is.
+        level: Stock,
+    },
     /// Nothing would change.
     #[error("adjusting {0} by 0 changes nothing; say how many pieces came or went")]
     Nothing(Sku),
@@ -57,6 +69,11 @@ pub enum Refused {
     },
 }
 
+/// Tells one level from the next one. What is reserved moves with every order, and is left out.
+pub fn version(level: &Stock) -> String {
+    digest(&[&level.on_hand.to_string()]).simple().to_string()
+}
+
 /// Moves a level, and answers with what it is now.
 ///
 /// Holds after `Ok(Ok(_))`: the level, its reason and the trace in the audit trail are committed, all of
@@ -70,7 +87,7 @@ pub async fn adjust(store: &dyn Store, asked: &Adjust) -> Result<Result<Stock, R
         Ok(level) => level,
         Err(refused) => return Ok(Err(refused)),
     };
-    let Adjust { sku, delta, reason, actor } = asked.clone();
+    let Adjust { sku, delta, reason, actor, .. } = asked.clone();
     world.writes.at = world.now;
     world.writes.stock.insert(sku.clone(), level);
     world.writes.admin_actions.push(AdminAction {
@@ -79,6 +96,7 @@ pub async fn adjust(store: &dyn Store, asked: &Adjust) -> Result<Result<Stock, R
         action: "stock.adjust".to_owned(),
         subject: format!("sku {sku}"),
         detail: format!("{delta:+}: {reason}"),
+        order: None,
     });
     world.writes.adjustments.push(StockAdjustment { sku, delta, reason, actor, at: world.now });
     tx.save(&world.writes).await?;
@@ -90,6 +108,9 @@ fn judge(level: Option<&Stock>, asked: &Adjust) -> Result<Stock, Refused> {
     let Some(level) = level.copied() else {
         return Err(Refused::UnknownSku(sku));
     };
+    if asked.expect.as_ref().is_some_and(|expected| *expected != version(&level)) {
+        return Err(Refused::Changed { sku, level });
+    }
     if delta == 0 {
         return Err(Refused::Nothing(sku));
     }
@@ -115,6 +136,7 @@ mod tests {
             delta,
             reason: "counted".to_owned(),
             actor: "otto".to_owned(),
+            expect: None,
         };
         let judged = judge(level.as_ref(), &asked);
         let told = judged.map(|level| level.on_hand).map_err(|refused| refused.to_string());
@@ -148,5 +170,23 @@ mod tests {
         );
         check(Some(LEVEL), 0, Err("adjusting cd-1 by 0 changes nothing; say how many pieces came or went"));
         check(None, 1, Err("cd-1 has no stock level; `holdfast stock show` lists those that do"));
+    }
+
+    #[test]
+    fn a_level_that_somebody_else_moved_stays_as_it_is() {
+        let judged = |level: Stock| {
+            let asked = Adjust {
+                sku: "cd-1".parse().expect("a SKU"),
+                delta: 1,
+                reason: "counted".to_owned(),
+                actor: "otto".to_owned(),
+                expect: Some(version(&LEVEL)),
+            };
+            judge(Some(&level), &asked)
+        };
+        let moved = Stock { on_hand: 6, ..LEVEL };
+        assert_eq!(judged(moved).map_err(|refused| matches!(refused, Refused::Changed { .. })), Err(true));
+        // An order that took its share in between is no reason to count again.
+        assert_eq!(judged(Stock { reserved: 4, ..LEVEL }).map(|level| level.on_hand), Ok(6));
     }
 }

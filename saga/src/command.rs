@@ -91,7 +91,7 @@ pub async fn ask(store: &dyn Store, order: OrderId, verb: Verb, by: &Actor) -> R
         Verb::Cancel => cancel(&mut world, &found, by),
     };
     if let Ok(Answered::Accepted(_)) = &answer {
-        trace(&mut world, by, verb.action(), &format!("order {order}"), "accepted");
+        trace(&mut world, by, verb.action(), order, &format!("order {order}"), "accepted");
         tx.save(&world.writes).await?;
     }
     Ok(answer)
@@ -123,6 +123,7 @@ pub async fn retry(store: &dyn Store, saga: SagaId, by: &Actor) -> Result<Answer
         &mut world,
         by,
         "saga.retry",
+        saga.order(),
         &format!("saga {saga}"),
         found.progress.error.as_deref().unwrap_or(""),
     );
@@ -160,7 +161,7 @@ pub async fn payment_event(
     Ok(Ok(Answered::Accepted(hint)))
 }
 
-fn trace(world: &mut World, by: &Actor, action: &str, subject: &str, detail: &str) {
+fn trace(world: &mut World, by: &Actor, action: &str, order: OrderId, subject: &str, detail: &str) {
     let (Actor::Admin(name) | Actor::Operator(name)) = by else {
         return;
     };
@@ -170,6 +171,7 @@ fn trace(world: &mut World, by: &Actor, action: &str, subject: &str, detail: &st
         action: action.to_owned(),
         subject: subject.to_owned(),
         detail: detail.to_owned(),
+        order: Some(order),
     });
 }
 

@@ -10,6 +10,8 @@ pub mod apply;
 pub mod audit;
 pub mod batch;
 pub mod call;
+pub mod cart;
+pub mod catalog;
 pub mod change;
 pub mod command;
 pub mod context;

@@ -3,6 +3,8 @@
 //! It is what the simulation runs on, and the shortest description of what a store must do.
 //! Nothing in it survives the process.
 
+mod front_door;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,7 +25,9 @@ use crate::rows::{
 };
 use crate::saga::Saga;
 use crate::signal::Signal;
-use crate::view::{Census, OrderFilter, OrderView, SagaFilter};
+use crate::view::{
+    Census, NotificationFilter, NotificationView, OrderFilter, OrderView, ProductFilter, Pulse, SagaFilter,
+};
 use crate::world::{CartMove, Footprint, OrderMove, World, Writes};
 
 /// Read signals are remembered this long, so that a repeated one is recognised.
@@ -44,11 +48,14 @@ pub struct Tables {
     refunds: BTreeMap<SagaId, Refund>,
     reservations: BTreeMap<OrderId, ReservationStatus>,
     notifications: BTreeMap<SagaId, Notification>,
+    /// When each was saved, and first read.
+    notified: BTreeMap<SagaId, (Time, Option<Time>)>,
     carts: BTreeMap<CartId, Cart>,
     products: BTreeMap<Sku, Product>,
     stock: BTreeMap<Sku, Stock>,
     adjustments: Vec<StockAdjustment>,
     admin_actions: Vec<AdminAction>,
+    secrets: BTreeMap<String, [u8; 32]>,
 }
 
 /// The store. Clones share the tables.
@@ -226,7 +233,14 @@ impl Tables {
             self.move_cart(*cart, step, writes.at)?;
         }
         self.carts.extend(writes.put_carts.iter().map(|(id, cart)| (*id, cart.clone())));
+        for id in &writes.discarded_carts {
+            let cart = self.carts.remove(id).filter(|cart| cart.status == CartStatus::Open);
+            cart.ok_or_else(|| mismatch("carts"))?;
+        }
         self.products.extend(writes.put_products.iter().map(|(sku, product)| (sku.clone(), product.clone())));
+        for sku in &writes.shelves {
+            self.stock.entry(sku.clone()).or_default();
+        }
         for (sku, stock) in &writes.stock {
             if stock.reserved < 0 || stock.reserved > stock.on_hand {
                 return Err(StoreError::Data(format!("stock_never_oversold: {sku} {stock:?}")));
@@ -271,6 +285,7 @@ impl Tables {
         }
         for (id, (from, row)) in &writes.notifications {
             put("notifications", &mut self.notifications, *id, *from, |row| row.status, row.clone())?;
+            self.notified.entry(*id).or_insert((writes.at, None));
         }
         Ok(())
     }
@@ -398,6 +413,7 @@ impl Store for MemoryStore {
                 && filter.method.is_none_or(|method| view.order.method == method)
                 && filter.reason.is_none_or(|reason| view.order.cancel_reason == Some(reason))
                 && filter.needs_attention.is_none_or(|needs| view.needs_attention == needs)
+                && filter.customer.as_ref().is_none_or(|name| view.order.customer.as_ref() == Some(name))
                 && filter.before.is_none_or(|before| view.order.id < before)
         };
         let newest_first = tables.orders.values().rev().map(|order| tables.view(order));
@@ -436,6 +452,46 @@ impl Store for MemoryStore {
         let fits = |entry: &(&Sku, &Stock)| sku.is_none_or(|sku| sku == entry.0);
         let levels = tables.stock.iter().filter(fits).take(limit as usize);
         Ok(levels.map(|(sku, stock)| (sku.clone(), *stock)).collect())
+    }
+
+    async fn cart(&self, id: CartId) -> Result<Option<Cart>, StoreError> {
+        Ok(self.tables.lock().await.carts.get(&id).cloned())
+    }
+
+    async fn open_cart_of(&self, customer: &str) -> Result<Option<CartId>, StoreError> {
+        Ok(self.tables.lock().await.open_cart_of(customer))
+    }
+
+    async fn products(&self, filter: &ProductFilter) -> Result<Vec<Product>, StoreError> {
+        Ok(self.tables.lock().await.products(filter))
+    }
+
+    async fn pending(&self, at_most: u64) -> Result<u64, StoreError> {
+        Ok(self.tables.lock().await.pending(at_most))
+    }
+
+    async fn pulses(&self, orders: &[OrderId]) -> Result<BTreeMap<OrderId, Pulse>, StoreError> {
+        Ok(self.tables.lock().await.pulses(orders))
+    }
+
+    async fn secret(&self, name: &str, fresh: [u8; 32]) -> Result<[u8; 32], StoreError> {
+        Ok(*self.tables.lock().await.secrets.entry(name.to_owned()).or_insert(fresh))
+    }
+
+    async fn notifications(&self, filter: &NotificationFilter) -> Result<Vec<NotificationView>, StoreError> {
+        Ok(self.tables.lock().await.notifications(filter))
+    }
+
+    async fn mark_read(
+        &self,
+        id: SagaId,
+        customer: Option<&str>,
+    ) -> Result<Option<NotificationView>, StoreError> {
+        Ok(self.tables.lock().await.mark_read(id, customer, self.clock.now()))
+    }
+
+    async fn admin_actions(&self, order: OrderId) -> Result<Vec<AdminAction>, StoreError> {
+        Ok(self.tables.lock().await.admin_actions(order))
     }
 
     async fn census(&self) -> Result<Vec<Census>, StoreError> {

@@ -1,19 +1,22 @@
 //! The ports: what the rules need from the outside, and what they promise about its use.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use holdfast_shared::{Money, OrderId, Queue, SagaId, Sku, StepKey, Time};
+use holdfast_shared::{CartId, Money, OrderId, Queue, SagaId, Sku, StepKey, Time};
 
 use crate::audit::Fact;
 use crate::context::Notice;
 use crate::log::LogRow;
-use crate::rows::Stock;
+use crate::rows::{AdminAction, Cart, Product, Stock};
 use crate::saga::{DefinitionId, Saga};
 use crate::signal::Signal;
-use crate::view::{Census, OrderFilter, OrderView, SagaFilter};
+use crate::view::{
+    Census, NotificationFilter, NotificationView, OrderFilter, OrderView, ProductFilter, Pulse, SagaFilter,
+};
 use crate::world::{Footprint, World, Writes};
 
 /// The database, as the rules see it: three moves, one transaction for a whole batch.
@@ -45,6 +48,38 @@ pub trait Store: Send + Sync + fmt::Debug {
 
     /// Stock levels, by SKU: the named one, or up to `limit` of all.
     async fn stock(&self, sku: Option<&Sku>, limit: u32) -> Result<Vec<(Sku, Stock)>, StoreError>;
+
+    /// A cart, not locked.
+    async fn cart(&self, id: CartId) -> Result<Option<Cart>, StoreError>;
+
+    /// The customer's open cart; of several the one with the highest id, which grows with time.
+    async fn open_cart_of(&self, customer: &str) -> Result<Option<CartId>, StoreError>;
+
+    /// Products, by SKU: bytewise, so that a cursor means the same to every store.
+    async fn products(&self, filter: &ProductFilter) -> Result<Vec<Product>, StoreError>;
+
+    /// How many orders still wait for their payment or their confirmation, counted up to `at_most`.
+    async fn pending(&self, at_most: u64) -> Result<u64, StoreError>;
+
+    /// The pulses of those `orders` that exist, read at once.
+    async fn pulses(&self, orders: &[OrderId]) -> Result<BTreeMap<OrderId, Pulse>, StoreError>;
+
+    /// The secret kept under `name`: `fresh`, unless there is one already. So all replicas have the same.
+    async fn secret(&self, name: &str, fresh: [u8; 32]) -> Result<[u8; 32], StoreError>;
+
+    /// Messages, newest first.
+    async fn notifications(&self, filter: &NotificationFilter) -> Result<Vec<NotificationView>, StoreError>;
+
+    /// Marks a message as read; the first time stays. `None` when there is no such message, or when it is
+    /// about another customer's order. Without a `customer` it is anybody's: for those who run the shop.
+    async fn mark_read(
+        &self,
+        id: SagaId,
+        customer: Option<&str>,
+    ) -> Result<Option<NotificationView>, StoreError>;
+
+    /// What admins and operators did to an order, oldest first.
+    async fn admin_actions(&self, order: OrderId) -> Result<Vec<AdminAction>, StoreError>;
 
     /// How many sagas of which definition stand where.
     async fn census(&self) -> Result<Vec<Census>, StoreError>;

@@ -59,6 +59,8 @@ pub struct AdminAction {
     pub subject: String,
     /// What came of it, in words.
     pub detail: String,
+    /// The order it was about, if it was about one.
+    pub order: Option<OrderId>,
 }
 
 /// A cart.

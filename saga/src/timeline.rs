@@ -15,6 +15,7 @@ use crate::context::{Context, slot};
 use crate::definition::Definition;
 use crate::log::{Entry, LogRow};
 use crate::ports::{Store, StoreError};
+use crate::rows::AdminAction;
 use crate::saga::Saga;
 use crate::signal::Signal;
 use crate::view::OrderView;
@@ -33,6 +34,8 @@ pub struct Story {
     pub log: Vec<LogRow>,
     /// What they were told and have not read yet.
     pub inbox: Vec<Signal>,
+    /// What admins and operators did to it, oldest first.
+    pub actions: Vec<AdminAction>,
 }
 
 /// One thing that happened.
@@ -54,8 +57,13 @@ impl Story {
         let Some(view) = store.order(order).await? else {
             return Ok(None);
         };
-        let mut known =
-            Self { order: view, sagas: store.sagas_of(order).await?, log: Vec::new(), inbox: Vec::new() };
+        let mut known = Self {
+            order: view,
+            sagas: store.sagas_of(order).await?,
+            log: Vec::new(),
+            inbox: Vec::new(),
+            actions: store.admin_actions(order).await?,
+        };
         for saga in &known.sagas {
             known.log.extend(store.log(saga.id).await?);
             known.inbox.extend(store.inbox(saga.id).await?);
@@ -83,6 +91,12 @@ pub fn timeline(story: &Story) -> Vec<Line> {
     for saga in &story.sagas {
         lines.extend(history(story, saga));
     }
+    // The checkout is what brought the order to where people take over.
+    let by_hand = |action: &AdminAction| {
+        let words = story.discreet(&words::by_hand(action)?);
+        Some(Line { at: action.at, saga: story.order.order.id.saga(slot::CHECKOUT), words })
+    };
+    lines.extend(story.actions.iter().filter_map(by_hand));
     // Stable, so what one commit decided keeps its order.
     lines.sort_by_key(|line| line.at);
     lines

@@ -1,6 +1,6 @@
 //! The rows one transaction holds, and what it will write: the batch as the rules see it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use holdfast_shared::{
     CancelReason, CartId, CartStatus, OrderId, OrderStatus, PaymentStatus, RefundStatus, ReservationStatus,
@@ -98,10 +98,14 @@ pub struct Writes {
     pub carts: BTreeMap<CartId, CartMove>,
     /// Carts, whole: created or edited while open.
     pub put_carts: BTreeMap<CartId, Cart>,
+    /// Open carts to forget. Their rows are locked.
+    pub discarded_carts: BTreeSet<CartId>,
     /// Products, whole.
     pub put_products: BTreeMap<Sku, Product>,
     /// Stock levels that moved, as they shall be. Their rows are locked.
     pub stock: BTreeMap<Sku, Stock>,
+    /// SKUs that shall have a stock level: an empty one, unless there is one already.
+    pub shelves: BTreeSet<Sku>,
     /// The reasons of levels that moved by hand.
     pub adjustments: Vec<StockAdjustment>,
     /// The audit trail.

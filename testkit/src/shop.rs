@@ -63,7 +63,7 @@ impl Shop {
         writes.stock.insert(sku(name), Stock::default());
         self.store.begin().await.expect("begins").save(&writes).await.expect("saves");
         let (reason, actor) = ("delivery".to_owned(), "otto".to_owned());
-        let asked = Adjust { sku: sku(name), delta: pieces, reason, actor };
+        let asked = Adjust { sku: sku(name), delta: pieces, reason, actor, expect: None };
         adjust(&*self.store, &asked).await.expect("the store answers").expect("the level moves");
     }
 

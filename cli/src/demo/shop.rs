@@ -47,6 +47,7 @@ pub(crate) async fn open(stage: &Stage, program: &Program) -> anyhow::Result<()>
         action: "stock.open".to_owned(),
         subject: format!("{} SKUs", program.shelf.len()),
         detail: "a demo stocked its shelf".to_owned(),
+        order: None,
     });
     tx.save(&world.writes).await.context("stocking the shelf")
 }

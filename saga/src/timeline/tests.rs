@@ -91,6 +91,7 @@ fn story(method: PaymentMethod, sagas: Vec<Saga>) -> Story {
         sagas,
         log: vec![],
         inbox: vec![],
+        actions: vec![],
     }
 }
 

@@ -6,7 +6,7 @@ use holdfast_shared::{CancelReason, Money, PaymentMethod, SagaId, Time};
 
 use crate::context::{Context, slot};
 use crate::log::Entry;
-use crate::rows::Order;
+use crate::rows::{AdminAction, Order};
 use crate::saga::Saga;
 use crate::signal::SignalBody;
 
@@ -101,6 +101,17 @@ pub(super) fn entry(saga: &Saga, entry: &Entry) -> Option<String> {
         Entry::Pivot => return None,
     };
     Some(words)
+}
+
+/// What somebody did without a saga; `None` where a saga's history tells it.
+pub(super) fn by_hand(action: &AdminAction) -> Option<String> {
+    let what = match action.action.as_str() {
+        "order.process" => "preparation of the goods begun",
+        "order.ship" => "parcel handed to the carrier",
+        "order.deliver" => "parcel delivered",
+        _ => return None,
+    };
+    Some(format!("{what}, says {}", action.actor))
 }
 
 /// A signal that is committed and not read yet.

@@ -1,6 +1,7 @@
 //! What goes wrong around an honest shop: a database that loses its answers, a road on which
 //! requests are stopped half way, weather over the provider. All of it follows from one seed.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::future::poll_fn;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -16,13 +17,15 @@ use holdfast_saga::memory::MemoryStore;
 use holdfast_saga::ports::{
     ChargeState, Claim, Claimed, Fault, Notifier, PaymentProvider, StatementLine, Store, StoreError, Tx,
 };
-use holdfast_saga::rows::Stock;
+use holdfast_saga::rows::{AdminAction, Cart, Product, Stock};
 use holdfast_saga::saga::Saga;
 use holdfast_saga::signal::Signal;
-use holdfast_saga::view::{Census, OrderFilter, OrderView, SagaFilter};
+use holdfast_saga::view::{
+    Census, NotificationFilter, NotificationView, OrderFilter, OrderView, ProductFilter, Pulse, SagaFilter,
+};
 use holdfast_saga::world::{Footprint, World, Writes};
 use holdfast_sandbox::Sky;
-use holdfast_shared::{Money, OrderId, SagaId, Sku, StepKey, Time};
+use holdfast_shared::{CartId, Money, OrderId, SagaId, Sku, StepKey, Time};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
@@ -189,6 +192,33 @@ impl Store for Meddled {
     }
     async fn stock(&self, sku: Option<&Sku>, limit: u32) -> Result<Vec<(Sku, Stock)>, StoreError> {
         self.memory.stock(sku, limit).await
+    }
+    async fn cart(&self, id: CartId) -> Result<Option<Cart>, StoreError> {
+        self.memory.cart(id).await
+    }
+    async fn open_cart_of(&self, customer: &str) -> Result<Option<CartId>, StoreError> {
+        self.memory.open_cart_of(customer).await
+    }
+    async fn products(&self, filter: &ProductFilter) -> Result<Vec<Product>, StoreError> {
+        self.memory.products(filter).await
+    }
+    async fn pending(&self, at_most: u64) -> Result<u64, StoreError> {
+        self.memory.pending(at_most).await
+    }
+    async fn pulses(&self, orders: &[OrderId]) -> Result<BTreeMap<OrderId, Pulse>, StoreError> {
+        self.memory.pulses(orders).await
+    }
+    async fn secret(&self, name: &str, fresh: [u8; 32]) -> Result<[u8; 32], StoreError> {
+        self.memory.secret(name, fresh).await
+    }
+    async fn notifications(&self, filter: &NotificationFilter) -> Result<Vec<NotificationView>, StoreError> {
+        self.memory.notifications(filter).await
+    }
+    async fn mark_read(&self, id: SagaId, who: Option<&str>) -> Result<Option<NotificationView>, StoreError> {
+        self.memory.mark_read(id, who).await
+    }
+    async fn admin_actions(&self, order: OrderId) -> Result<Vec<AdminAction>, StoreError> {
+        self.memory.admin_actions(order).await
     }
     async fn census(&self) -> Result<Vec<Census>, StoreError> {
         self.memory.census().await

@@ -1,2 +1,2 @@
-insert into admin_actions (at, actor, action, subject, detail)
-select * from unnest($1::timestamptz[], $2::text[], $3::text[], $4::text[], $5::text[])
+insert into admin_actions (at, actor, action, subject, detail, order_id)
+select * from unnest($1::timestamptz[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bigint[])

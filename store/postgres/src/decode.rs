@@ -5,9 +5,10 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use holdfast_saga::ports::StoreError;
-use holdfast_saga::rows::{Order, Payment};
+use holdfast_saga::rows::{Cart, Notification, Order, Payment, Product};
 use holdfast_saga::saga::{DefinitionId, Progress, Saga};
 use holdfast_saga::signal::Signal;
+use holdfast_saga::view::NotificationView;
 use holdfast_shared::{CartId, Line, Money, OrderId, SagaId, StepKey};
 use serde::de::DeserializeOwned;
 use time::OffsetDateTime;
@@ -151,6 +152,78 @@ impl PaymentRow {
             charge: self.charge_key.map(StepKey::from_stored),
             provider_ref: self.provider_ref,
             next_action: self.next_action,
+        })
+    }
+}
+
+pub(crate) struct CartRow {
+    pub(crate) id: Uuid,
+    pub(crate) owner: Option<String>,
+    pub(crate) status: String,
+    pub(crate) order_id: Option<i64>,
+    pub(crate) items: String,
+    pub(crate) updated_at: OffsetDateTime,
+}
+
+impl CartRow {
+    pub(crate) fn decode(self) -> Result<Cart, StoreError> {
+        Ok(Cart {
+            id: CartId(self.id),
+            owner: self.owner,
+            status: word("cart status", &self.status)?,
+            order: self.order_id.map(OrderId::new),
+            items: json("cart items", &self.items)?,
+            updated_at: self.updated_at.into(),
+        })
+    }
+}
+
+pub(crate) struct ProductRow {
+    pub(crate) sku: String,
+    pub(crate) name: String,
+    pub(crate) price_minor: i64,
+    pub(crate) currency: String,
+    pub(crate) active: bool,
+}
+
+impl ProductRow {
+    pub(crate) fn decode(self) -> Result<Product, StoreError> {
+        Ok(Product {
+            sku: word("sku", &self.sku)?,
+            name: self.name,
+            price: Money::new(self.price_minor, word("currency", &self.currency)?),
+            active: self.active,
+        })
+    }
+}
+
+pub(crate) struct NotificationRow {
+    pub(crate) saga_id: i64,
+    pub(crate) notice: String,
+    pub(crate) channel: String,
+    pub(crate) recipient: String,
+    pub(crate) status: String,
+    pub(crate) created_at: OffsetDateTime,
+    pub(crate) read_at: Option<OffsetDateTime>,
+    pub(crate) customer: Option<String>,
+    pub(crate) accepted_at: OffsetDateTime,
+}
+
+impl NotificationRow {
+    pub(crate) fn decode(self) -> Result<NotificationView, StoreError> {
+        let saga = SagaId::from_key(self.saga_id);
+        Ok(NotificationView {
+            notification: Notification {
+                saga,
+                notice: word("notice", &self.notice)?,
+                channel: word("channel", &self.channel)?,
+                recipient: self.recipient,
+                status: word("notification status", &self.status)?,
+            },
+            order_public: saga.order().public(self.accepted_at.into()),
+            customer: self.customer,
+            created_at: self.created_at.into(),
+            read_at: self.read_at.map(Into::into),
         })
     }
 }

@@ -4,12 +4,15 @@ mod claim;
 mod decode;
 mod error;
 mod facts;
+mod front_door;
 mod load;
 mod reads;
 mod save;
 mod schema;
+mod told;
 mod tx;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,11 +20,13 @@ use async_trait::async_trait;
 use holdfast_saga::audit::Fact;
 use holdfast_saga::log::LogRow;
 use holdfast_saga::ports::{Store, StoreError, Tx};
-use holdfast_saga::rows::Stock;
+use holdfast_saga::rows::{AdminAction, Cart, Product, Stock};
 use holdfast_saga::saga::Saga;
 use holdfast_saga::signal::Signal;
-use holdfast_saga::view::{Census, OrderFilter, OrderView, SagaFilter};
-use holdfast_shared::{Clock, OrderId, SagaId, Sku, Time};
+use holdfast_saga::view::{
+    Census, NotificationFilter, NotificationView, OrderFilter, OrderView, ProductFilter, Pulse, SagaFilter,
+};
+use holdfast_shared::{CartId, Clock, OrderId, SagaId, Sku, Time};
 use sqlx::PgPool;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 
@@ -130,6 +135,48 @@ impl Store for PostgresStore {
 
     async fn stock(&self, sku: Option<&Sku>, limit: u32) -> Result<Vec<(Sku, Stock)>, StoreError> {
         reads::stock(&self.pool, sku, limit).await
+    }
+
+    async fn cart(&self, id: CartId) -> Result<Option<Cart>, StoreError> {
+        front_door::cart(&self.pool, id).await
+    }
+
+    async fn open_cart_of(&self, customer: &str) -> Result<Option<CartId>, StoreError> {
+        front_door::open_cart_of(&self.pool, customer).await
+    }
+
+    async fn products(&self, filter: &ProductFilter) -> Result<Vec<Product>, StoreError> {
+        front_door::products(&self.pool, filter).await
+    }
+
+    async fn pending(&self, at_most: u64) -> Result<u64, StoreError> {
+        front_door::pending(&self.pool, at_most).await
+    }
+
+    async fn pulses(&self, orders: &[OrderId]) -> Result<BTreeMap<OrderId, Pulse>, StoreError> {
+        front_door::pulses(&self.pool, orders).await
+    }
+
+    async fn secret(&self, name: &str, fresh: [u8; 32]) -> Result<[u8; 32], StoreError> {
+        let now = tx::now(&self.pool, &self.present).await?;
+        front_door::secret(&self.pool, now, name, fresh).await
+    }
+
+    async fn notifications(&self, filter: &NotificationFilter) -> Result<Vec<NotificationView>, StoreError> {
+        told::notifications(&self.pool, filter).await
+    }
+
+    async fn mark_read(
+        &self,
+        id: SagaId,
+        customer: Option<&str>,
+    ) -> Result<Option<NotificationView>, StoreError> {
+        let now = tx::now(&self.pool, &self.present).await?;
+        told::mark_read(&self.pool, now, id, customer).await
+    }
+
+    async fn admin_actions(&self, order: OrderId) -> Result<Vec<AdminAction>, StoreError> {
+        told::admin_actions(&self.pool, order).await
     }
 
     async fn census(&self) -> Result<Vec<Census>, StoreError> {

@@ -3,15 +3,15 @@
 use std::collections::BTreeMap;
 
 use holdfast_saga::ports::StoreError;
-use holdfast_saga::rows::{Cart, KeyClaim, Product, Stock};
+use holdfast_saga::rows::{KeyClaim, Stock};
 use holdfast_saga::world::{Footprint, World};
-use holdfast_shared::{CartId, Line, Money, OrderId, Sku, Time};
+use holdfast_shared::{CartId, Line, OrderId, Sku, Time};
 use sqlx::{PgConnection, PgExecutor};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
 use crate::claim;
-use crate::decode::{LineRow, OrderRow, PaymentRow, json, word};
+use crate::decode::{CartRow, LineRow, OrderRow, PaymentRow, ProductRow, word};
 use crate::error::{store_error, unreadable};
 
 pub(crate) async fn load(
@@ -132,16 +132,12 @@ pub(crate) async fn lines(
 
 async fn carts(tx: &mut PgConnection, asked: &[CartId], world: &mut World) -> Result<(), StoreError> {
     let ids: Vec<Uuid> = asked.iter().map(|id| id.0).collect();
-    let rows = sqlx::query_file!("queries/carts_lock.sql", &ids).fetch_all(tx).await.map_err(store_error)?;
+    let rows = sqlx::query_file_as!(CartRow, "queries/carts_lock.sql", &ids)
+        .fetch_all(tx)
+        .await
+        .map_err(store_error)?;
     for row in rows {
-        let cart = Cart {
-            id: CartId(row.id),
-            owner: row.owner,
-            status: word("cart status", &row.status)?,
-            order: row.order_id.map(OrderId::new),
-            items: json("cart items", &row.items)?,
-            updated_at: row.updated_at.into(),
-        };
+        let cart = row.decode()?;
         world.carts.insert(cart.id, cart);
     }
     Ok(())
@@ -149,13 +145,13 @@ async fn carts(tx: &mut PgConnection, asked: &[CartId], world: &mut World) -> Re
 
 async fn products(tx: &mut PgConnection, asked: &[Sku], world: &mut World) -> Result<(), StoreError> {
     let skus = names(asked);
-    let rows =
-        sqlx::query_file!("queries/products_read.sql", &skus).fetch_all(tx).await.map_err(store_error)?;
+    let rows = sqlx::query_file_as!(ProductRow, "queries/products_read.sql", &skus)
+        .fetch_all(tx)
+        .await
+        .map_err(store_error)?;
     for row in rows {
-        let price = Money::new(row.price_minor, word("currency", &row.currency)?);
-        let sku: Sku = word("sku", &row.sku)?;
-        let product = Product { sku: sku.clone(), name: row.name, price, active: row.active };
-        world.products.insert(sku, product);
+        let product = row.decode()?;
+        world.products.insert(product.sku.clone(), product);
     }
     Ok(())
 }

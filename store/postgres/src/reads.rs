@@ -21,19 +21,37 @@ use crate::load::lines;
 const SIGNALS_KEPT: Duration = Duration::from_hours(30 * 24);
 
 pub(crate) async fn orders(pool: &PgPool, filter: &OrderFilter) -> Result<Vec<OrderView>, StoreError> {
-    let ids = sqlx::query_file_scalar!(
-        "queries/order_list.sql",
-        filter.status.map(<&str>::from),
-        filter.method.map(<&str>::from),
-        filter.reason.map(<&str>::from),
-        filter.before.map(OrderId::number),
-        filter.needs_attention,
-        i64::from(filter.limit),
-    )
-    .fetch_all(pool)
-    .await
-    .map_err(store_error)?;
-    views(pool, &ids).await
+    let before = filter.before.map(OrderId::number);
+    let (status, method) = (filter.status.map(<&str>::from), filter.method.map(<&str>::from));
+    let (reason, limit) = (filter.reason.map(<&str>::from), i64::from(filter.limit));
+    let ids = match &filter.customer {
+        Some(customer) => {
+            let page = sqlx::query_file_scalar!(
+                "queries/order_list_of_customer.sql",
+                customer,
+                status,
+                method,
+                reason,
+                before.unwrap_or(i64::MAX),
+                filter.needs_attention,
+                limit,
+            );
+            page.fetch_all(pool).await
+        }
+        None => {
+            let page = sqlx::query_file_scalar!(
+                "queries/order_list.sql",
+                status,
+                method,
+                reason,
+                before,
+                filter.needs_attention,
+                limit,
+            );
+            page.fetch_all(pool).await
+        }
+    };
+    views(pool, &ids.map_err(store_error)?).await
 }
 
 /// Orders with what belongs to them, newest first.

@@ -28,6 +28,7 @@ pub(crate) async fn save(tx: &mut PgConnection, writes: &Writes) -> Result<(), S
     money::update(tx, writes, at).await?;
     order::move_notifications(tx, writes, at).await?;
     shop::move_carts(tx, writes, at).await?;
+    shop::discard_carts(tx, writes).await?;
     shop::put_stock(tx, writes).await?;
     order::insert(tx, writes, at).await?;
     money::insert(tx, writes, at).await?;

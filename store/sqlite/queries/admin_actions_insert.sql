@@ -1,3 +1,4 @@
-insert into admin_actions (at, actor, action, subject, detail)
-select value ->> 'at', value ->> 'actor', value ->> 'action', value ->> 'subject', value ->> 'detail'
+insert into admin_actions (at, actor, action, subject, detail, order_id)
+select value ->> 'at', value ->> 'actor', value ->> 'action', value ->> 'subject', value ->> 'detail',
+       value ->> 'order'
 from json_each(?1)

@@ -4,9 +4,10 @@ use std::fmt::Display;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use holdfast_saga::rows::{Cart, KeyClaim, Order, Payment, Product, Stock};
+use holdfast_saga::rows::{AdminAction, Cart, KeyClaim, Notification, Order, Payment, Product, Stock};
 use holdfast_saga::saga::{DefinitionId, Progress, Saga};
 use holdfast_saga::signal::Signal;
+use holdfast_saga::view::NotificationView;
 use holdfast_shared::{CartId, Currency, Line, Money, OrderId, SagaId, Sku, StepKey, Time};
 use serde::de::DeserializeOwned;
 use sqlx::FromRow;
@@ -253,6 +254,63 @@ pub(crate) struct StockRow {
 impl StockRow {
     pub(crate) fn decode(self) -> Result<(Sku, Stock), Reason> {
         Ok((parse("sku", &self.sku)?, Stock { on_hand: self.on_hand, reserved: self.reserved }))
+    }
+}
+
+/// A row of `notifications`, with what its reader needs to know of the order.
+#[derive(Debug, FromRow)]
+pub(crate) struct NotificationRow {
+    pub(crate) saga_id: i64,
+    notice: String,
+    channel: String,
+    recipient: String,
+    status: String,
+    created_at: i64,
+    read_at: Option<i64>,
+    customer: Option<String>,
+    accepted_at: i64,
+}
+
+impl NotificationRow {
+    pub(crate) fn decode(self) -> Result<NotificationView, Reason> {
+        let saga = SagaId::from_key(self.saga_id);
+        Ok(NotificationView {
+            notification: Notification {
+                saga,
+                notice: parse("notice", &self.notice)?,
+                channel: parse("channel", &self.channel)?,
+                recipient: self.recipient,
+                status: parse("status", &self.status)?,
+            },
+            order_public: saga.order().public(Time::from_micros(self.accepted_at)),
+            customer: self.customer,
+            created_at: Time::from_micros(self.created_at),
+            read_at: self.read_at.map(Time::from_micros),
+        })
+    }
+}
+
+/// A row of `admin_actions`.
+#[derive(Debug, FromRow)]
+pub(crate) struct ActionRow {
+    at: i64,
+    actor: String,
+    action: String,
+    subject: String,
+    detail: String,
+    order_id: Option<i64>,
+}
+
+impl ActionRow {
+    pub(crate) fn decode(self) -> AdminAction {
+        AdminAction {
+            at: Time::from_micros(self.at),
+            actor: self.actor,
+            action: self.action,
+            subject: self.subject,
+            detail: self.detail,
+            order: self.order_id.map(OrderId::new),
+        }
     }
 }
 

@@ -276,6 +276,7 @@ pub(crate) struct ActionRow<'a> {
     action: &'a str,
     subject: &'a str,
     detail: &'a str,
+    order: Option<i64>,
 }
 
 impl<'a> ActionRow<'a> {
@@ -286,6 +287,7 @@ impl<'a> ActionRow<'a> {
             action: &row.action,
             subject: &row.subject,
             detail: &row.detail,
+            order: row.order.map(OrderId::number),
         }
     }
 }

@@ -10,12 +10,14 @@ mod encode;
 mod encode_sagas;
 mod error;
 mod facts;
+mod front_door;
 mod load;
 mod params;
 mod prune;
 mod reads;
 mod save;
 mod schema;
+mod told;
 mod tx;
 
 use std::path::Path;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use holdfast_saga::ports::StoreError;
-use holdfast_saga::rows::{Order, Payment};
+use holdfast_saga::rows::{Cart, Order, Payment};
 use holdfast_saga::world::{Footprint, World};
 use holdfast_shared::{CartId, Line, OrderId, SagaId};
 use serde::Serialize;
@@ -35,7 +35,8 @@ pub(crate) async fn load(
         world.payments.extend(read_payments(connection, &footprint.payments).await?);
     }
     if !footprint.carts.is_empty() {
-        load_carts(connection, &footprint.carts, world).await?;
+        let carts = read_carts(connection, &footprint.carts).await?;
+        world.carts.extend(carts.into_iter().map(|cart| (cart.id, cart)));
     }
     if !footprint.products.is_empty() {
         let statement = sqlx::query_as(sql!("products_by_sku")).bind(params::rows(&footprint.products)?);
@@ -119,19 +120,18 @@ async fn load_sagas(
     Ok(())
 }
 
-async fn load_carts(
+/// Carts, in no particular order.
+pub(crate) async fn read_carts(
     connection: &mut SqliteConnection,
     ids: &[CartId],
-    world: &mut World,
-) -> Result<(), StoreError> {
+) -> Result<Vec<Cart>, StoreError> {
     let statement = sqlx::query_as(sql!("carts_by_id")).bind(params::rows(ids)?);
     let rows: Vec<CartRow> = statement.fetch_all(connection).await.map_err(store_error)?;
-    for row in rows {
+    let decode = |row: CartRow| {
         let id = row.id.clone();
-        let cart = row.decode().map_err(|reason| unreadable(format!("cart {id}"), reason))?;
-        world.carts.insert(cart.id, cart);
-    }
-    Ok(())
+        row.decode().map_err(|reason| unreadable(format!("cart {id}"), reason))
+    };
+    rows.into_iter().map(decode).collect()
 }
 
 /// Orders with their lines, newest first.

@@ -6,24 +6,26 @@ use async_trait::async_trait;
 use holdfast_saga::audit::Fact;
 use holdfast_saga::log::LogRow;
 use holdfast_saga::ports::{Store, StoreError, Tx};
-use holdfast_saga::rows::Stock;
+use holdfast_saga::rows::{AdminAction, Cart, Product, Stock};
 use holdfast_saga::saga::Saga;
 use holdfast_saga::signal::Signal;
-use holdfast_saga::view::{Census, OrderFilter, OrderView, SagaFilter};
-use holdfast_shared::{OrderId, ReservationStatus, SagaId, SagaState, Sku, Time};
+use holdfast_saga::view::{
+    Census, NotificationFilter, NotificationView, OrderFilter, OrderView, ProductFilter, Pulse, SagaFilter,
+};
+use holdfast_shared::{CartId, OrderId, ReservationStatus, SagaId, SagaState, Sku, Time};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{FromRow, SqliteConnection};
 
 use crate::claim::{decode_saga, read_inboxes};
 use crate::decode::{StockRow, from_json, parse};
 use crate::error::{store_error, unreadable};
-use crate::load::{read_orders, read_payments};
+use crate::load::{read_carts, read_orders, read_payments};
 use crate::params::{self, Statement, order_numbers, saga_keys};
 use crate::tx::SqliteTx;
-use crate::{SqliteStore, facts, prune, sql};
+use crate::{SqliteStore, facts, front_door, prune, sql, told};
 
 /// A cursor before which everything lies.
-const NEWEST: i64 = i64::MAX;
+pub(crate) const NEWEST: i64 = i64::MAX;
 
 #[async_trait]
 impl Store for SqliteStore {
@@ -103,6 +105,46 @@ impl Store for SqliteStore {
         rows.into_iter().map(decode).collect()
     }
 
+    async fn cart(&self, id: CartId) -> Result<Option<Cart>, StoreError> {
+        Ok(read_carts(&mut *self.read().await?, &[id]).await?.pop())
+    }
+
+    async fn open_cart_of(&self, customer: &str) -> Result<Option<CartId>, StoreError> {
+        front_door::open_cart_of(&mut *self.read().await?, customer).await
+    }
+
+    async fn products(&self, filter: &ProductFilter) -> Result<Vec<Product>, StoreError> {
+        front_door::products(&mut *self.read().await?, filter).await
+    }
+
+    async fn pending(&self, at_most: u64) -> Result<u64, StoreError> {
+        front_door::pending(&mut *self.read().await?, at_most).await
+    }
+
+    async fn pulses(&self, orders: &[OrderId]) -> Result<BTreeMap<OrderId, Pulse>, StoreError> {
+        front_door::pulses(&mut *self.read().await?, orders).await
+    }
+
+    async fn secret(&self, name: &str, fresh: [u8; 32]) -> Result<[u8; 32], StoreError> {
+        front_door::secret(self, name, fresh).await
+    }
+
+    async fn notifications(&self, filter: &NotificationFilter) -> Result<Vec<NotificationView>, StoreError> {
+        told::notifications(&mut *self.read().await?, filter).await
+    }
+
+    async fn mark_read(
+        &self,
+        id: SagaId,
+        customer: Option<&str>,
+    ) -> Result<Option<NotificationView>, StoreError> {
+        told::mark_read(self, id, customer).await
+    }
+
+    async fn admin_actions(&self, order: OrderId) -> Result<Vec<AdminAction>, StoreError> {
+        told::admin_actions(&mut *self.read().await?, order).await
+    }
+
     async fn census(&self) -> Result<Vec<Census>, StoreError> {
         let mut snapshot = self.read().await?;
         let rows: Vec<CensusColumns> =
@@ -146,6 +188,9 @@ async fn page_of_orders(
     connection: &mut SqliteConnection,
     filter: &OrderFilter,
 ) -> Result<Vec<OrderId>, StoreError> {
+    if let Some(customer) = &filter.customer {
+        return page_of_customer(connection, filter, customer).await;
+    }
     let before = filter.before.map_or(NEWEST, OrderId::number);
     let statement = match filter.needs_attention {
         Some(true) => sqlx::query_scalar(sql!("orders_page_needing_attention")),
@@ -159,6 +204,25 @@ async fn page_of_orders(
     };
     let numbers: Vec<i64> =
         statement.bind(before).bind(filter.limit).fetch_all(connection).await.map_err(store_error)?;
+    Ok(numbers.into_iter().map(OrderId::new).collect())
+}
+
+async fn page_of_customer(
+    connection: &mut SqliteConnection,
+    filter: &OrderFilter,
+    customer: &str,
+) -> Result<Vec<OrderId>, StoreError> {
+    let numbers: Vec<i64> = sqlx::query_scalar(sql!("orders_page_of_customer"))
+        .bind(customer)
+        .bind(text(filter.status))
+        .bind(text(filter.method))
+        .bind(text(filter.reason))
+        .bind(filter.before.map_or(NEWEST, OrderId::number))
+        .bind(filter.needs_attention)
+        .bind(filter.limit)
+        .fetch_all(connection)
+        .await
+        .map_err(store_error)?;
     Ok(numbers.into_iter().map(OrderId::new).collect())
 }
 

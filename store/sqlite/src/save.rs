@@ -80,12 +80,15 @@ async fn save_money(pen: &mut Pen<'_>, writes: &Writes) -> Result<(), StoreError
 
 async fn save_carts(pen: &mut Pen<'_>, writes: &Writes) -> Result<(), StoreError> {
     pen.shift("carts", sql!("carts_move"), writes.carts.iter().map(CartMoveRow::new)).await?;
+    let discarded = writes.discarded_carts.iter().map(|id| id.0);
+    pen.shift("carts", sql!("carts_discard"), discarded).await?;
     pen.write(sql!("carts_put"), writes.put_carts.values().map(CartRow::new)).await?;
     Ok(())
 }
 
 async fn save_shelf(pen: &mut Pen<'_>, writes: &Writes) -> Result<(), StoreError> {
     pen.write(sql!("products_put"), writes.put_products.values().map(ProductRow::new)).await?;
+    pen.write(sql!("stock_open"), &writes.shelves).await?;
     pen.write(sql!("stock_put"), writes.stock.iter().map(StockRow::new)).await?;
     pen.write(sql!("stock_adjustments_insert"), writes.adjustments.iter().map(AdjustmentRow::new)).await?;
     Ok(())

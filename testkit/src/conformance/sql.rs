@@ -94,6 +94,7 @@ pub async fn every_field_of_every_row_is_kept(subject: &Subject) {
         action: "stock.adjust".to_owned(),
         subject: "sku cd-1".to_owned(),
         detail: "-3: dropped".to_owned(),
+        order: Some(crate::rows::order_id(7)),
     };
     subject
         .save(Writes {
@@ -122,7 +123,7 @@ pub async fn every_field_of_every_row_is_kept(subject: &Subject) {
         ),
         format!(
             "admin_actions where at = {noon} and actor = 'otto' and action = 'stock.adjust' \
-             and subject = 'sku cd-1' and detail = '-3: dropped'"
+             and subject = 'sku cd-1' and detail = '-3: dropped' and order_id = 7"
         ),
         format!("saga_log where saga_id = 256 and fence = 1 and at = {day}"),
     ] {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use futures_util::future::join_all;
 use holdfast_saga::accept::{Accepted, CheckoutRequest, Refused};
+use holdfast_saga::cart;
 use holdfast_saga::ports::{Dispatch, Store};
 use holdfast_shared::SystemClock;
 use holdfast_testkit::database::Database;
@@ -153,7 +154,7 @@ async fn e11_one_cart_checked_out_from_two_replicas_is_one_order() {
         let orders: Vec<_> = answers.iter().flatten().map(|accepted| accepted.order).collect();
         assert_eq!(orders.len(), 1, "{answers:?}");
         for refused in answers.into_iter().filter_map(Result::err) {
-            assert_eq!(refused, Refused::CartInCheckout { cart, order: orders[0] });
+            assert_eq!(refused, Refused::Cart(cart::Refused::CartInCheckout { cart, order: orders[0] }));
         }
     }
     replicas.close().await;

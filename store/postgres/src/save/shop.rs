@@ -5,6 +5,7 @@ use holdfast_saga::world::Writes;
 use holdfast_shared::OrderId;
 use sqlx::PgConnection;
 use time::OffsetDateTime;
+use uuid::Uuid;
 
 use super::{all_moved, json, word};
 use crate::error::store_error;
@@ -30,6 +31,16 @@ pub(super) async fn move_carts(
     .await
     .map_err(store_error)?;
     all_moved("carts", writes.carts.len(), &result)
+}
+
+pub(super) async fn discard_carts(tx: &mut PgConnection, writes: &Writes) -> Result<(), StoreError> {
+    if writes.discarded_carts.is_empty() {
+        return Ok(());
+    }
+    let ids: Vec<Uuid> = writes.discarded_carts.iter().map(|id| id.0).collect();
+    let result =
+        sqlx::query_file!("queries/carts_discard.sql", &ids).execute(tx).await.map_err(store_error)?;
+    all_moved("carts", ids.len(), &result)
 }
 
 pub(super) async fn put_stock(tx: &mut PgConnection, writes: &Writes) -> Result<(), StoreError> {
@@ -82,6 +93,10 @@ pub(super) async fn insert(
         .await
         .map_err(store_error)?;
     }
+    if !writes.shelves.is_empty() {
+        let skus: Vec<String> = writes.shelves.iter().map(ToString::to_string).collect();
+        sqlx::query_file!("queries/stock_open.sql", &skus).execute(&mut *tx).await.map_err(store_error)?;
+    }
     if !writes.adjustments.is_empty() {
         let column = || writes.adjustments.iter();
         sqlx::query_file!(
@@ -105,6 +120,7 @@ pub(super) async fn insert(
             &column().map(|row| row.action.clone()).collect::<Vec<_>>(),
             &column().map(|row| row.subject.clone()).collect::<Vec<_>>(),
             &column().map(|row| row.detail.clone()).collect::<Vec<_>>(),
+            &column().map(|row| row.order.map(OrderId::number)).collect::<Vec<_>>() as _,
         )
         .execute(tx)
         .await

@@ -45,21 +45,21 @@ async fn shop_of_five() -> Shop {
 #[tokio::test]
 async fn orders_are_listed_newest_first_by_every_filter() {
     let shop = shop_of_five().await;
-    let all = OrderFilter { limit: 100, ..OrderFilter::default() };
+    let all = || OrderFilter { limit: 100, ..OrderFilter::default() };
     let cancelled = Some(OrderStatus::Cancelled);
     let cases = [
-        (all, vec![5, 4, 3, 2, 1]),
-        (OrderFilter { limit: 2, ..all }, vec![5, 4]),
-        (OrderFilter { limit: 2, before: Some(order_id(4)), ..all }, vec![3, 2]),
-        (OrderFilter { status: cancelled, ..all }, vec![4, 2]),
-        (OrderFilter { method: Some(PaymentMethod::Cod), ..all }, vec![4, 3]),
-        (OrderFilter { reason: Some(CancelReason::OutOfStock), ..all }, vec![2]),
-        (OrderFilter { needs_attention: Some(true), ..all }, vec![4, 1]),
-        (OrderFilter { needs_attention: Some(false), ..all }, vec![5, 3, 2]),
-        (OrderFilter { needs_attention: Some(true), status: cancelled, ..all }, vec![4]),
-        (OrderFilter { needs_attention: Some(true), before: Some(order_id(4)), ..all }, vec![1]),
-        (OrderFilter { needs_attention: Some(true), limit: 1, ..all }, vec![4]),
-        (OrderFilter { needs_attention: Some(false), status: cancelled, ..all }, vec![2]),
+        (all(), vec![5, 4, 3, 2, 1]),
+        (OrderFilter { limit: 2, ..all() }, vec![5, 4]),
+        (OrderFilter { limit: 2, before: Some(order_id(4)), ..all() }, vec![3, 2]),
+        (OrderFilter { status: cancelled, ..all() }, vec![4, 2]),
+        (OrderFilter { method: Some(PaymentMethod::Cod), ..all() }, vec![4, 3]),
+        (OrderFilter { reason: Some(CancelReason::OutOfStock), ..all() }, vec![2]),
+        (OrderFilter { needs_attention: Some(true), ..all() }, vec![4, 1]),
+        (OrderFilter { needs_attention: Some(false), ..all() }, vec![5, 3, 2]),
+        (OrderFilter { needs_attention: Some(true), status: cancelled, ..all() }, vec![4]),
+        (OrderFilter { needs_attention: Some(true), before: Some(order_id(4)), ..all() }, vec![1]),
+        (OrderFilter { needs_attention: Some(true), limit: 1, ..all() }, vec![4]),
+        (OrderFilter { needs_attention: Some(false), status: cancelled, ..all() }, vec![2]),
     ];
     for (filter, expected) in cases {
         let orders = shop.store.orders(&filter).await.expect("reads");

@@ -101,6 +101,7 @@ async fn every_row_is_read_back_as_it_was_saved() {
             action: "order.confirm".to_owned(),
             subject: "order 1".to_owned(),
             detail: "fine".to_owned(),
+            order: Some(order_id(1)),
         }],
         ..Writes::default()
     })

@@ -1,0 +1,1 @@
+delete from carts where id = any($1) and status = 'OPEN'

@@ -1,0 +1,7 @@
+-- bytewise, whatever the locale; every other filter may be null
+select sku, name, price_minor, currency, active
+from products
+where sku collate "C" > $1
+  and ($2::boolean is null or active = $2)
+order by sku collate "C"
+limit $3
