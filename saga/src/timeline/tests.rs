@@ -581,3 +581,28 @@ fn the_step_of_a_cancellation_is_found_after_its_pivot() {
     saga.progress.stage = 99;
     assert_eq!(step(&saga, &cancellation::V1), "end");
 }
+
+#[test]
+fn what_people_do_by_hand_is_told_once() {
+    let action = |seconds, action: &str| AdminAction {
+        at: at(seconds),
+        actor: "otto".to_owned(),
+        action: action.to_owned(),
+        subject: "order 1042".to_owned(),
+        detail: "accepted".to_owned(),
+        order: Some(OrderId::new(1042)),
+    };
+    let mut story = story(PaymentMethod::Cod, vec![]);
+    // What goes through a saga is told by its history.
+    let verbs =
+        ["order.confirm", "order.process", "order.ship", "order.deliver", "order.cancel", "saga.retry"];
+    story.actions = verbs.iter().zip(1..).map(|(verb, seconds)| action(seconds, verb)).collect();
+    assert_eq!(
+        told(&story)[1..],
+        [
+            "2s 1042.0 preparation of the goods begun, says otto",
+            "3s 1042.0 parcel handed to the carrier, says otto",
+            "4s 1042.0 parcel delivered, says otto",
+        ]
+    );
+}

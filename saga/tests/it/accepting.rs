@@ -37,10 +37,14 @@ async fn e11_one_key_is_one_order_in_one_batch_and_across_batches() {
     let order = answers[0].as_ref().expect("the first is accepted").order;
     assert!(matches!(&answers[1], Ok(again) if again.order == order && again.replayed), "{answers:?}");
     assert_eq!(answers[2], Err(Refused::KeyReused { order }));
+    let placed = |at: usize| answers[at].as_ref().expect("is accepted").placed.clone().expect("just now");
+    assert_eq!(*placed(0), shop.view(order).await.order, "as the database has it");
+    assert!(Arc::ptr_eq(&placed(0), &placed(1)), "equal keys share it");
     shop.rest().await;
     let answers = ask(&shop, &[other_body, request]).await;
     assert_eq!(answers[0], Err(Refused::KeyReused { order }));
     assert!(matches!(&answers[1], Ok(again) if again.order == order && again.replayed), "{answers:?}");
+    assert!(answers[1].as_ref().is_ok_and(|again| again.placed.is_none()), "placed by an earlier commit");
     shop.assert_clean("one key").await;
 }
 

@@ -2,6 +2,8 @@
 
 mod accepting;
 mod batches;
+mod carts;
+mod catalog;
 mod chaos;
 mod flows;
 mod history;

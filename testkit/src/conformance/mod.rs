@@ -7,13 +7,16 @@
 //! [`conformance!`]: crate::conformance!
 
 pub mod claiming;
+pub mod front_door;
 pub mod keys;
 pub mod loading;
 pub mod pruning;
 pub mod reading;
 pub mod saving;
+pub mod shoppers;
 pub mod signals;
 pub mod sql;
+pub mod told;
 
 use std::sync::Arc;
 
@@ -217,6 +220,28 @@ macro_rules! conformance {
             stock_is_listed_by_sku,
             a_census_counts_by_definition_and_state,
             the_facts_are_what_the_rows_say,
+        ]);
+        $crate::conformance!(@ $open, front_door: [
+            a_cart_is_read_as_it_was_put,
+            a_customers_open_cart_is_found,
+            only_an_open_cart_is_discarded,
+            a_shelf_is_empty_unless_it_is_there_already,
+            the_catalogue_is_paged_by_sku_bytewise,
+            a_customers_orders_are_theirs_alone,
+            unsettled_orders_are_counted_up_to_a_bound,
+            a_pulse_changes_with_whatever_moves,
+            a_secret_is_made_once_and_kept,
+        ]);
+        $crate::conformance!(@ $open, told: [
+            messages_are_listed_newest_first,
+            a_message_is_read_once_by_whom_it_is_for,
+            an_orders_trail_is_read_oldest_first,
+        ]);
+        $crate::conformance!(@ $open, shoppers: [
+            a_cart_lives_from_its_opening_to_its_end,
+            items_put_in_at_the_same_instant_are_all_there,
+            a_cart_merged_twice_at_once_is_counted_once,
+            one_of_many_who_put_a_product_at_once_is_first,
         ]);
         $crate::conformance!(@ $open, pruning: [
             settled_sagas_go_when_they_are_old_with_their_history,

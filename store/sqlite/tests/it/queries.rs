@@ -73,8 +73,14 @@ async fn no_statement_reads_a_whole_table_that_grows() {
             .map(|step| step.get::<String, _>("detail"))
             .collect();
         let scans = steps.iter().filter(|step| step.starts_with("SCAN ") && !step.contains("VIRTUAL TABLE"));
-        // One row a paused queue; one row; the few that are dead.
-        let small = ["SCAN queues", "SCAN order_numbers", "SCAN sagas USING COVERING INDEX sagas_dead"];
+        // One row a paused queue; one row; the few that are dead; the few that are not settled, counted to a bound.
+        let small = [
+            "SCAN queues",
+            "SCAN order_numbers",
+            "SCAN sagas USING COVERING INDEX sagas_dead",
+            "SCAN orders USING INDEX one_unsettled_order_per_cart",
+            "SCAN (subquery-1)",
+        ];
         let scans: Vec<_> = scans.filter(|step| !small.contains(&step.as_str())).collect();
         assert!(scans.is_empty(), "{name}: {steps:#?}");
     }
