@@ -1,4 +1,7 @@
 //! Group commit for checkouts: requests that arrive while one commit is under way share the next.
+//!
+//! One that somebody is in the way of, because they hold its key or its cart, waits aside: neither those
+//! who came with it nor those who come next wait for that.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -8,7 +11,7 @@ use holdfast_saga::accept::{AcceptPolicy, Accepted, CheckoutRequest, Refused, ac
 use holdfast_saga::context::slot;
 use holdfast_saga::ports::{Dispatch, ErrorClass, Hint, Store, StoreError};
 use holdfast_shared::Queue;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::time::Instant;
 
 /// Requests in one commit: as many as a batch of the executor takes.
@@ -17,6 +20,8 @@ const BATCH_MAX: usize = 512;
 const WAITING_MAX: usize = 4_096;
 /// How long a request waits for another one with its key, or for a database that does not answer.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// Requests aside, each with a commit of its own: as many as came in one. Then the others wait, too.
+const ASIDE_MAX: usize = BATCH_MAX;
 /// Between two tries.
 const AGAIN: Duration = Duration::from_millis(20);
 
@@ -50,7 +55,8 @@ impl Acceptor {
     /// Starts the task that commits.
     pub fn start(store: Arc<dyn Store>, policy: AcceptPolicy, dispatch: Arc<dyn Dispatch>) -> Self {
         let (requests, waiting) = mpsc::channel(WAITING_MAX);
-        tokio::spawn(Committer { store, policy, dispatch, waiting }.run());
+        let aside = Arc::new(Semaphore::new(ASIDE_MAX));
+        tokio::spawn(Arc::new(Committer { store, policy, dispatch, aside }).run(waiting));
         Self { requests }
     }
 
@@ -69,26 +75,52 @@ struct Committer {
     store: Arc<dyn Store>,
     policy: AcceptPolicy,
     dispatch: Arc<dyn Dispatch>,
-    waiting: mpsc::Receiver<Waiting>,
+    aside: Arc<Semaphore>,
+}
+
+/// What became of a part of a batch.
+enum Part {
+    /// Everybody in it has an answer.
+    Answered,
+    /// One request in it is at fault: find it, half by half.
+    Halved(Vec<Waiting>, Vec<Waiting>),
+    /// Somebody is in the way of one of them, who knows of which.
+    Contended(Vec<Waiting>),
 }
 
 impl Committer {
-    async fn run(mut self) {
+    async fn run(self: Arc<Self>, mut waiting: mpsc::Receiver<Waiting>) {
         let mut batch = Vec::with_capacity(BATCH_MAX);
-        while self.waiting.recv_many(&mut batch, BATCH_MAX).await > 0 {
+        while waiting.recv_many(&mut batch, BATCH_MAX).await > 0 {
             let mut parts = VecDeque::from([std::mem::take(&mut batch)]);
             while let Some(part) = parts.pop_front() {
-                if let Some((left, right)) = self.commit(part).await {
-                    parts.extend([left, right]);
+                match self.commit(part).await {
+                    Part::Answered => {}
+                    Part::Halved(left, right) => parts.extend([left, right]),
+                    Part::Contended(part) => self.set_aside(part).await,
                 }
             }
         }
     }
 
-    /// Commits a part, or says in which halves it must be tried: one request in it is at fault.
-    async fn commit(&self, part: Vec<Waiting>) -> Option<(Vec<Waiting>, Vec<Waiting>)> {
+    /// Lets each request go on by itself: the one that is held up waits alone.
+    async fn set_aside(self: &Arc<Self>, part: Vec<Waiting>) {
+        for waiting in part {
+            // Nobody closes it.
+            let Ok(room) = Arc::clone(&self.aside).acquire_owned().await else { return };
+            let committer = Arc::clone(self);
+            tokio::spawn(async move {
+                committer.commit(vec![waiting]).await;
+                drop(room);
+            });
+        }
+    }
+
+    /// Commits a part. One that holds a single request is answered.
+    async fn commit(&self, part: Vec<Waiting>) -> Part {
         let requests: Vec<_> = part.iter().map(|waiting| waiting.request.clone()).collect();
-        let oldest = part.iter().map(|waiting| waiting.since).min()?;
+        let begun = Instant::now();
+        let oldest = part.iter().map(|waiting| waiting.since).min().unwrap_or(begun);
         let error = loop {
             let error = match accept(&*self.store, &self.policy, &requests).await {
                 Ok(answers) => {
@@ -96,10 +128,15 @@ impl Committer {
                     for (waiting, answer) in part.into_iter().zip(answers) {
                         let _ = waiting.answer.send(Ok(answer));
                     }
-                    return None;
+                    return Part::Answered;
                 }
                 Err(error) => error,
             };
+            // A lock that was waited for this long is everybody's: apart they would fare no better.
+            let is_held_up = matches!(error, StoreError::Contention(_)) && begun.elapsed() < PATIENCE;
+            if is_held_up && part.len() > 1 {
+                return Part::Contended(part);
+            }
             // A lost answer is found again by its keys; somebody in the way will be gone in a moment.
             let again = error.class() != ErrorClass::Halve && !matches!(error, StoreError::Refused(_));
             if !again || oldest.elapsed() > PATIENCE {
@@ -110,7 +147,7 @@ impl Committer {
         if error.class() == ErrorClass::Halve && part.len() > 1 {
             let mut left = part;
             let right = left.split_off(left.len() / 2);
-            return Some((left, right));
+            return Part::Halved(left, right);
         }
         for waiting in part {
             let answer = match &error {
@@ -119,7 +156,7 @@ impl Committer {
             };
             let _ = waiting.answer.send(answer);
         }
-        None
+        Part::Answered
     }
 
     fn wake(&self, answers: &[Result<Accepted, Refused>]) {

@@ -24,32 +24,29 @@ pub(crate) async fn orders(pool: &PgPool, filter: &OrderFilter) -> Result<Vec<Or
     let before = filter.before.map(OrderId::number);
     let (status, method) = (filter.status.map(<&str>::from), filter.method.map(<&str>::from));
     let (reason, limit) = (filter.reason.map(<&str>::from), i64::from(filter.limit));
-    let ids = match &filter.customer {
-        Some(customer) => {
-            let page = sqlx::query_file_scalar!(
-                "queries/order_list_of_customer.sql",
-                customer,
-                status,
-                method,
-                reason,
-                before.unwrap_or(i64::MAX),
-                filter.needs_attention,
-                limit,
-            );
-            page.fetch_all(pool).await
-        }
-        None => {
-            let page = sqlx::query_file_scalar!(
-                "queries/order_list.sql",
-                status,
-                method,
-                reason,
-                before,
-                filter.needs_attention,
-                limit,
-            );
-            page.fetch_all(pool).await
-        }
+    let ids = if let Some(customer) = &filter.customer {
+        let page = sqlx::query_file_scalar!(
+            "queries/order_list_of_customer.sql",
+            customer,
+            status,
+            method,
+            reason,
+            before.unwrap_or(i64::MAX),
+            filter.needs_attention,
+            limit,
+        );
+        page.fetch_all(pool).await
+    } else {
+        let page = sqlx::query_file_scalar!(
+            "queries/order_list.sql",
+            status,
+            method,
+            reason,
+            before,
+            filter.needs_attention,
+            limit,
+        );
+        page.fetch_all(pool).await
     };
     views(pool, &ids.map_err(store_error)?).await
 }

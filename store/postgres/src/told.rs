@@ -18,28 +18,25 @@ pub(crate) async fn notifications(
     filter: &NotificationFilter,
 ) -> Result<Vec<NotificationView>, StoreError> {
     let (before, limit) = (filter.before.map_or(NEWEST, SagaId::key), i64::from(filter.limit));
-    let rows = match &filter.customer {
-        Some(customer) => {
-            let page = sqlx::query_file_as!(
-                NotificationRow,
-                "queries/notifications_of_customer.sql",
-                customer,
-                before,
-                filter.unread,
-                limit
-            );
-            page.fetch_all(pool).await
-        }
-        None => {
-            let page = sqlx::query_file_as!(
-                NotificationRow,
-                "queries/notifications_page.sql",
-                before,
-                filter.unread,
-                limit
-            );
-            page.fetch_all(pool).await
-        }
+    let rows = if let Some(customer) = &filter.customer {
+        let page = sqlx::query_file_as!(
+            NotificationRow,
+            "queries/notifications_of_customer.sql",
+            customer,
+            before,
+            filter.unread,
+            limit
+        );
+        page.fetch_all(pool).await
+    } else {
+        let page = sqlx::query_file_as!(
+            NotificationRow,
+            "queries/notifications_page.sql",
+            before,
+            filter.unread,
+            limit
+        );
+        page.fetch_all(pool).await
     };
     rows.map_err(store_error)?.into_iter().map(NotificationRow::decode).collect()
 }

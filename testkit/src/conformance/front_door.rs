@@ -94,11 +94,11 @@ pub async fn the_catalogue_is_paged_by_sku_bytewise(subject: &Subject) {
     assert_eq!(list(ProductFilter { limit: 2, ..page("B-1") }).await, ["Z", "a"]);
     assert_eq!(list(ProductFilter { active: Some(true), ..page("B-1") }).await, ["a-1", "b_1", "~"]);
     assert_eq!(list(ProductFilter { active: Some(false), ..all() }).await, ["Z", "a"]);
-    let named = || ProductFilter { skus: ["b_1", "Z", "none", "A"].map(sku).into(), ..all() };
-    assert_eq!(list(named()).await, ["A", "Z", "b_1"]);
-    let some = ProductFilter { active: Some(true), after: Some(sku("A")), ..named() };
+    let chosen = || ProductFilter { skus: ["b_1", "Z", "none", "A"].map(sku).into(), ..all() };
+    assert_eq!(list(chosen()).await, ["A", "Z", "b_1"]);
+    let some = ProductFilter { active: Some(true), after: Some(sku("A")), ..chosen() };
     assert_eq!(list(some).await, ["b_1"]);
-    assert_eq!(list(ProductFilter { limit: 1, ..named() }).await, ["A"]);
+    assert_eq!(list(ProductFilter { limit: 1, ..chosen() }).await, ["A"]);
     let one = ProductFilter { skus: vec![sku("Z")], ..all() };
     assert_eq!(subject.store().products(&one).await.expect("reads"), [withdrawn("Z")]);
 }

@@ -167,6 +167,45 @@ async fn e11_a_request_whose_key_stays_in_use_is_told_so_in_the_end() {
     acceptor.accept(request).await.expect("answers").expect("a refusal is not remembered");
 }
 
+/// Neither who came with it nor who comes next waits for a key that somebody holds.
+#[tokio::test]
+async fn e11_a_key_in_use_holds_nobody_else_up() {
+    let (database, shop, _proxy) = open().await;
+    let acceptor = Acceptor::start(database.another_process().await, shop.policy.clone(), Arc::new(Silence));
+    let carts = shop.carts(61, &[("cd-1", 1)]).await;
+    let mut requests: Vec<_> = carts.into_iter().map(|cart| shop.request(cart, None)).collect();
+    let (last, stuck) = (requests.remove(60), requests.remove(30));
+    let mut silent = database.on_postgres().shell().await;
+    sqlx::raw_sql("begin").execute(&mut silent).await.expect("begins");
+    sqlx::query("insert into idempotency_keys (key, body, order_id, created_at) values ($1, $2, 999, now())")
+        .bind(stuck.key)
+        .bind(stuck.body)
+        .execute(&mut silent)
+        .await
+        .expect("claims");
+    let since = Instant::now();
+    requests.insert(30, stuck.clone());
+    let answers: Vec<_> = requests
+        .into_iter()
+        .map(|request| {
+            let acceptor = acceptor.clone();
+            let is_stuck = request.key == stuck.key;
+            let answer = tokio::spawn(async move { (acceptor.accept(request).await, since.elapsed()) });
+            (is_stuck, answer)
+        })
+        .collect();
+    // By now the batch has met the key.
+    tokio::time::sleep(Duration::from_millis(1_500)).await;
+    acceptor.accept(last).await.expect("answers").expect("is accepted");
+    assert!(since.elapsed() < Duration::from_secs(4), "{:?}", since.elapsed());
+    for (is_stuck, answer) in answers {
+        let (answer, waited) = answer.await.expect("ends");
+        let answer = answer.expect("answers");
+        assert_eq!(is_stuck, matches!(answer, Err(Refused::InProgress)), "{answer:?}");
+        assert_eq!(is_stuck, waited > Duration::from_secs(5), "{waited:?}");
+    }
+}
+
 /// Whatever a person was told while the window closed is what happens.
 #[tokio::test]
 async fn e12_a_confirmation_racing_the_expiry_does_what_it_was_told() {
