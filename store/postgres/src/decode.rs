@@ -5,7 +5,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use holdfast_saga::ports::StoreError;
-use holdfast_saga::rows::{Order, Payment};
+use holdfast_saga::rows::{Order, Payment, Refund};
 use holdfast_saga::saga::{DefinitionId, Progress, Saga};
 use holdfast_saga::signal::Signal;
 use holdfast_shared::{CartId, Line, Money, OrderId, SagaId, StepKey};
@@ -151,6 +151,27 @@ impl PaymentRow {
             charge: self.charge_key.map(StepKey::from_stored),
             provider_ref: self.provider_ref,
             next_action: self.next_action,
+        })
+    }
+}
+
+pub(crate) struct RefundRow {
+    pub(crate) saga_id: i64,
+    pub(crate) status: String,
+    pub(crate) amount_minor: i64,
+    pub(crate) currency: String,
+    pub(crate) charge_key: String,
+    pub(crate) late: bool,
+}
+
+impl RefundRow {
+    pub(crate) fn decode(self) -> Result<Refund, StoreError> {
+        Ok(Refund {
+            saga: SagaId::from_key(self.saga_id),
+            status: word("refund status", &self.status)?,
+            amount: Money::new(self.amount_minor, word("currency", &self.currency)?),
+            charge: StepKey::from_stored(self.charge_key),
+            late: self.late,
         })
     }
 }
