@@ -4,6 +4,8 @@ mod accepting;
 mod batches;
 mod chaos;
 mod flows;
+mod fulfilment;
+mod grants;
 mod history;
 mod money;
 mod performing;
