@@ -141,6 +141,7 @@ async fn decide(store: &dyn Store, verb: Verb, decision: Decision, output: Forma
         Ok(Answered::Accepted(_)) => {
             ("accepted", format!("order {number}: accepted, the next free worker does it"))
         }
+        Ok(Answered::Done(words)) => ("done", words),
         Ok(Answered::Already(words)) => ("already", format!("{words}; nothing was changed")),
         Err(instead) if instead.is_not_found() => return Err(not_found(instead.to_string())),
         Err(instead) => return Err(conflict(instead.to_string())),

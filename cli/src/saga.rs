@@ -115,6 +115,7 @@ async fn show(store: &dyn Store, id: SagaId, output: Format) -> anyhow::Result<E
 async fn retry(store: &dyn Store, id: SagaId, actor: String, output: Format) -> anyhow::Result<Exit> {
     let (answer, detail) = match command::retry(store, id, &Actor::Operator(actor)).await? {
         Ok(Answered::Accepted(_)) => ("accepted", format!("saga {id} goes on with the next free worker")),
+        Ok(Answered::Done(words)) => ("done", words),
         Ok(Answered::Already(words)) => ("already", format!("{words}; nothing was changed")),
         Err(instead) if instead.is_not_found() => return Err(not_found(instead.to_string())),
         Err(instead) => return Err(conflict(instead.to_string())),

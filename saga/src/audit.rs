@@ -3,74 +3,18 @@
 //! The store hands over facts of one snapshot, the provider its own statement; everything that is
 //! judged is judged here, the same for every store. It is also the oracle of the simulation.
 
+mod fact;
+
 use std::collections::BTreeMap;
 
-use holdfast_shared::{
-    CancelReason, CartStatus, OrderId, OrderStatus, PaymentMethod, PaymentStatus, ReservationStatus,
-    SagaState, Sku,
-};
+use holdfast_shared::{CartStatus, OrderId, OrderStatus, RefundStatus, ReservationStatus, SagaState, Sku};
 use serde::Serialize;
 use strum::{Display, EnumIter, IntoStaticStr};
 
+pub use fact::{Fact, OrderFact, RefundFact, StockFact};
+
 use crate::context::slot;
 use crate::ports::StatementLine;
-
-/// One thing a snapshot says.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Fact {
-    /// About a SKU.
-    Stock(StockFact),
-    /// About an order.
-    Order(OrderFact),
-    /// A saga whose order does not exist.
-    Orphan(holdfast_shared::SagaId),
-}
-
-/// What the rows say about one SKU.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct StockFact {
-    /// Which; `None` never occurs in a fact a store hands over.
-    pub sku: Option<Sku>,
-    /// The level.
-    pub on_hand: i64,
-    /// The promised part of it.
-    pub reserved: i64,
-    /// Sum of all adjustments.
-    pub adjusted: i64,
-    /// Pieces of reservations that stand confirmed or were restocked.
-    pub confirmed: i64,
-    /// Pieces of reservations that were restocked.
-    pub restocked: i64,
-    /// Pieces of reservations that are held.
-    pub held: i64,
-}
-
-/// What the rows say about one order.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct OrderFact {
-    /// Which.
-    pub id: OrderId,
-    /// Where it stands.
-    pub status: OrderStatus,
-    /// Why it was cancelled.
-    pub reason: Option<CancelReason>,
-    /// How it is paid.
-    pub method: PaymentMethod,
-    /// Its total.
-    pub total_minor: i64,
-    /// The sum of its lines.
-    pub lines_minor: i64,
-    /// Its payment: status, captured, refunded.
-    pub payment: Option<(PaymentStatus, i64, i64)>,
-    /// Its reservation.
-    pub reservation: Option<ReservationStatus>,
-    /// Its cart: where it stands and which order it names; `None` when the cart is gone.
-    pub cart: Option<(CartStatus, Option<OrderId>)>,
-    /// Its sagas: slot and state.
-    pub sagas: Vec<(u8, SagaState)>,
-    /// Notifications saved, by slot.
-    pub notifications: Vec<u8>,
-}
 
 /// What must hold.
 #[derive(
@@ -93,7 +37,8 @@ pub enum Invariant {
     Reservation,
     /// The cart follows the order.
     Cart,
-    /// `captured − refunded` is the total of an order that stands, and nothing of a cancelled one.
+    /// `captured − refunded` is the total of an order that stands, less the refunds granted on it, and
+    /// nothing of a cancelled one; every refund has a book of its own.
     Money,
     /// The provider's own books say what ours say.
     Provider,
@@ -224,15 +169,22 @@ impl Audit {
         let dead = fact.sagas.iter().any(|(_, state)| *state == SagaState::Dead);
         let late_moving =
             fact.sagas.iter().any(|(at, state)| *at >= slot::LATE_REFUND && !state.is_settled());
+        let granting =
+            fact.sagas.iter().any(|(at, state)| slot::is_granted_refund(*at) && !state.is_settled());
         let held_minor = captured - refunded;
-        self.books.insert(fact.id, Book { held_minor, moving: moving || late_moving });
-        if moving || dead {
+        self.books.insert(fact.id, Book { held_minor, moving: moving || late_moving || granting });
+        if moving || granting || dead {
             self.report.in_flight.push(InFlight { order: fact.id, status: fact.status, dead, held_minor });
         }
         if moving {
             self.see_moving(fact);
         } else {
-            self.see_settled(fact, held_minor);
+            self.see_settled(fact);
+            self.see_money(fact);
+        }
+        if granting && (moving || !fact.status.stands()) {
+            let detail = format!("is {} while a refund granted on it is under way", fact.status);
+            self.broken(Invariant::OrderState, subject(), detail);
         }
     }
 
@@ -245,7 +197,7 @@ impl Audit {
         }
     }
 
-    fn see_settled(&mut self, fact: &OrderFact, held_minor: i64) {
+    fn see_settled(&mut self, fact: &OrderFact) {
         let subject = || format!("order {}", fact.id);
         if fact.status.is_pending() || fact.status == OrderStatus::Cancelling {
             self.broken(Invariant::OrderState, subject(), format!("is {} and no saga moves it", fact.status));
@@ -271,15 +223,43 @@ impl Audit {
             );
         }
         self.see_cart(fact, stands);
-        let expected = if stands && fact.method.is_online() { fact.total_minor } else { 0 };
-        if held_minor != expected {
-            let detail = format!("is {}, {held_minor} held, {expected} expected", fact.status);
-            self.broken(Invariant::Money, subject(), detail);
-        }
         // A message about what became of it: confirmed, or cancelled whether before or after.
         let notice = if stands { slot::CONFIRMED_NOTICE } else { slot::CANCELLED_NOTICE };
         if !fact.notifications.contains(&notice) {
             self.broken(Invariant::Notification, subject(), format!("is {}, nobody was told", fact.status));
+        }
+    }
+
+    /// Whatever is under way, a commit moves a payment and its refund together, so they always agree.
+    fn see_money(&mut self, fact: &OrderFact) {
+        let subject = || format!("order {}", fact.id);
+        let (captured, refunded) =
+            fact.payment.map_or((0, 0), |(_, captured, refunded)| (captured, refunded));
+        let sum = |of: &dyn Fn(&&RefundFact) -> bool| -> i64 {
+            let done = |refund: &&RefundFact| refund.status == RefundStatus::Succeeded;
+            fact.refunds.iter().filter(done).filter(of).map(|refund| refund.amount_minor).sum()
+        };
+        let granted = sum(&|refund| refund.is_granted());
+        let stands = fact.status.stands() && fact.method.is_online();
+        let (held, expected) = (captured - refunded, if stands { fact.total_minor - granted } else { 0 });
+        if held != expected {
+            let detail = format!("is {}, {held} held, {expected} expected", fact.status);
+            self.broken(Invariant::Money, subject(), detail);
+        }
+        let booked = sum(&|refund| !refund.late);
+        if refunded != booked {
+            let detail = format!("{refunded} refunded, its refunds add up to {booked}");
+            self.broken(Invariant::Money, subject(), detail);
+        }
+        let lives = |refund: &RefundFact| {
+            fact.sagas.iter().any(|(at, state)| *at == refund.slot && !state.is_settled())
+        };
+        let is_left = |refund: &&RefundFact| {
+            refund.is_granted() && refund.status != RefundStatus::Succeeded && !lives(refund)
+        };
+        if let Some(left) = fact.refunds.iter().find(is_left) {
+            let detail = format!("{} were granted and no saga gives them back", left.amount_minor);
+            self.broken(Invariant::Money, subject(), detail);
         }
     }
 

@@ -30,6 +30,19 @@ pub enum Request {
         /// Which provider.
         provider: String,
     },
+    /// Give some of a charge back: looked up first, so that money that is back already is not sent again.
+    Refund {
+        /// The charge.
+        charge: StepKey,
+        /// The stable key of the refund.
+        key: StepKey,
+        /// Which provider.
+        provider: String,
+        /// How much.
+        amount_minor: i64,
+        /// What was back before, by our books.
+        refunded_minor: i64,
+    },
     /// Tell the customer.
     Notify {
         /// The notification, also its stable key.
@@ -136,6 +149,8 @@ pub enum Evidence {
         /// How much went back now or before; zero when nothing had been taken.
         refunded_minor: i64,
     },
+    /// The part of a charge that was asked for went back, now or before.
+    Refunded,
     /// The message is out.
     Sent,
 }

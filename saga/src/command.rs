@@ -1,17 +1,20 @@
 //! What people ask of an order on its way, answered truthfully: under the saga's lock, with what
 //! is true at that instant.
 
-use holdfast_shared::{
-    Actor, CancelReason, OrderEvent, OrderId, OrderStatus, PaymentMethod, SagaId, SagaState, StepKey,
-};
+mod cancel;
+mod fulfil;
+mod grant;
 
-use crate::context::{Cancellation, Context, slot};
-use crate::flows::cancellation;
+pub use grant::{Grant, REASON_MAX, refund};
+
+use holdfast_shared::{Actor, CancelReason, OrderId, OrderStatus, PaymentMethod, SagaId, SagaState, StepKey};
+
+use crate::context::slot;
 use crate::ports::{Hint, Store, StoreError};
 use crate::rows::{AdminAction, Order};
-use crate::saga::{Charge, Phase, Saga};
+use crate::saga::Phase;
 use crate::signal::{NewSignal, Signal, SignalBody};
-use crate::world::{Footprint, OrderMove, World};
+use crate::world::{Footprint, World};
 
 /// What is asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,6 +25,12 @@ pub enum Verb {
     Reject,
     /// Undo an order, before or after it was confirmed.
     Cancel,
+    /// Begin to prepare a confirmed order.
+    Process,
+    /// Send a prepared order on its way.
+    Ship,
+    /// An order on its way has arrived; what was due on delivery was collected.
+    Deliver,
 }
 
 impl Verb {
@@ -31,6 +40,9 @@ impl Verb {
             Self::Confirm => "order.confirm",
             Self::Reject => "order.reject",
             Self::Cancel => "order.cancel",
+            Self::Process => "order.process",
+            Self::Ship => "order.ship",
+            Self::Deliver => "order.deliver",
         }
     }
 }
@@ -40,7 +52,9 @@ impl Verb {
 pub enum Answered {
     /// It will be done; nothing that happens later undoes the promise. Wake this saga.
     Accepted(Hint),
-    /// It is so already.
+    /// It is done, in this very commit.
+    Done(String),
+    /// It is so already; nothing was changed.
     Already(String),
 }
 
@@ -69,8 +83,9 @@ type Answer = Result<Answered, Conflict>;
 
 /// Asks `verb` of `order` on behalf of `by`.
 ///
-/// Holds after `Accepted`: the wish is committed, with its trace in the audit trail where an admin or
-/// an operator asked. An `Err` of the store means that nothing was written.
+/// Holds after `Accepted` and `Done`: the wish is committed, with its trace in the audit trail where an
+/// admin or an operator asked. An `Err` of the store means that nothing was written, except
+/// [`StoreError::CommitUnknown`]: asking again then finds out.
 pub async fn ask(store: &dyn Store, order: OrderId, verb: Verb, by: &Actor) -> Result<Answer, StoreError> {
     let mut tx = store.begin().await?;
     let mut world = World::default();
@@ -78,6 +93,7 @@ pub async fn ask(store: &dyn Store, order: OrderId, verb: Verb, by: &Actor) -> R
         sagas: vec![order.saga(slot::CHECKOUT)],
         orders: vec![order],
         payments: vec![order],
+        refunds: vec![order],
         ..Footprint::default()
     };
     tx.load(&footprint, &mut world).await?;
@@ -88,12 +104,18 @@ pub async fn ask(store: &dyn Store, order: OrderId, verb: Verb, by: &Actor) -> R
     let answer = match verb {
         Verb::Confirm => decide(&mut world, &found, true, by),
         Verb::Reject => decide(&mut world, &found, false, by),
-        Verb::Cancel => cancel(&mut world, &found, by),
+        Verb::Cancel => cancel::cancel(&mut world, &found, by),
+        Verb::Process => fulfil::fulfil(&mut world, &found, fulfil::PROCESS, by),
+        Verb::Ship => fulfil::fulfil(&mut world, &found, fulfil::SHIP, by),
+        Verb::Deliver => fulfil::fulfil(&mut world, &found, fulfil::DELIVER, by),
     };
-    if let Ok(Answered::Accepted(_)) = &answer {
-        trace(&mut world, by, verb.action(), order, &format!("order {order}"), "accepted");
-        tx.save(&world.writes).await?;
-    }
+    let came_of_it = match &answer {
+        Ok(Answered::Accepted(_)) => "accepted",
+        Ok(Answered::Done(words)) => words,
+        Ok(Answered::Already(_)) | Err(_) => return Ok(answer),
+    };
+    trace(&mut world, by, verb.action(), order, &format!("order {order}"), came_of_it);
+    tx.save(&world.writes).await?;
     Ok(answer)
 }
 
@@ -183,6 +205,13 @@ fn already(words: String) -> Answer {
     Ok(Answered::Already(words))
 }
 
+/// What stands in the way when the checkout of an order that stands stopped half way after its pivot.
+fn unsettled_checkout(world: &World, order: OrderId) -> Option<String> {
+    let (saga, _) = world.sagas.get(&order.saga(slot::CHECKOUT))?;
+    let settled = saga.state.is_settled();
+    (!settled).then(|| format!("order {order} needs attention first: see `holdfast order explain {order}`"))
+}
+
 fn was_cancelled(order: &Order) -> String {
     let reason = order.cancel_reason.map_or("unknown reason", Into::into);
     format!("order {} was cancelled at {} ({reason})", order.id, order.updated_at)
@@ -241,63 +270,6 @@ fn decide(world: &mut World, order: &Order, confirmed: bool, by: &Actor) -> Answ
         "confirmation",
         SignalBody::Confirmation { confirmed, by: by.clone() },
     )
-}
-
-fn cancel(world: &mut World, order: &Order, by: &Actor) -> Answer {
-    let id = order.id;
-    match order.status {
-        OrderStatus::PendingPayment | OrderStatus::PendingConfirmation => {}
-        OrderStatus::Processing if *by == Actor::Customer => {
-            return instead(format!("order {id} is being prepared; only the shop can cancel it now"));
-        }
-        OrderStatus::Confirmed | OrderStatus::Processing => return cancel_confirmed(world, order, by),
-        OrderStatus::Cancelling => return already(format!("order {id} is being cancelled")),
-        OrderStatus::Cancelled => return already(was_cancelled(order)),
-        OrderStatus::Shipped | OrderStatus::Delivered => {
-            return instead(format!(
-                "order {id} is {} already; it can only come back as a return",
-                order.status
-            ));
-        }
-    }
-    let Some((saga, inbox)) = world.sagas.get(&id.saga(slot::CHECKOUT)) else {
-        return instead(format!("order {id} has no saga; run `holdfast audit`"));
-    };
-    if saga.progress.pivoted {
-        return instead(format!("order {id} needs attention first: see `holdfast order explain {id}`"));
-    }
-    if pending_cancel(inbox).is_some() || saga.progress.phase != Phase::Forward {
-        return already(format!("order {id} is being cancelled"));
-    }
-    signal(world, id.saga(slot::CHECKOUT), "cancel", SignalBody::Cancel { by: by.clone() })
-}
-
-/// After the pivot a cancellation is its own saga; the order belongs to it from this commit on.
-fn cancel_confirmed(world: &mut World, order: &Order, by: &Actor) -> Answer {
-    let id = order.id;
-    let to = match order.status.after(OrderEvent::BeginCancel) {
-        Ok(to) => to,
-        Err(illegal) => return instead(illegal.to_string()),
-    };
-    let payment = world.payments.get(&id);
-    let context = Cancellation {
-        reason: by.cancel_reason(),
-        lines: order.lines.clone(),
-        charge: payment.and_then(|payment| payment.charge.clone()),
-        provider: payment.map(|payment| payment.provider.clone()).unwrap_or_default(),
-        method: order.method,
-        total: order.total,
-        email: order.contact.email.clone(),
-    };
-    let charge =
-        payment.and_then(|payment| Some(Charge { key: payment.charge.clone()?, status: payment.status }));
-    let context = Context::Cancellation(context);
-    let mut saga = Saga::new(id.saga(slot::CANCELLATION), &cancellation::V1, context, world.now);
-    saga.progress.memo.charge = charge;
-    let hint = Hint { saga: saga.id, queue: saga.queue };
-    world.writes.orders.insert(id, OrderMove { from: order.status, to, reason: None });
-    world.writes.new_sagas.insert(saga.id, saga);
-    Ok(Answered::Accepted(hint))
 }
 
 fn signal(world: &mut World, saga: SagaId, dedupe: &str, body: SignalBody) -> Answer {

@@ -1,8 +1,11 @@
 //! What a saga is started with: everything it will ever need to know, frozen.
 
-use holdfast_shared::{CancelReason, CartId, Currency, Line, Money, OrderId, PaymentMethod, StepKey, Time};
+use holdfast_shared::{
+    Actor, CancelReason, CartId, Currency, Line, Money, OrderId, PaymentMethod, StepKey, Time,
+};
 use serde::{Deserialize, Serialize};
 use strum::{Display, EnumString, IntoStaticStr};
+use uuid::Uuid;
 
 /// The frozen input of a saga, by kind of flow.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -16,6 +19,8 @@ pub enum Context {
     Cancellation(Cancellation),
     /// Money that arrived after its saga had given it up.
     LateRefund(LateRefund),
+    /// Money that the shop gives back although the order stands.
+    GrantedRefund(GrantedRefund),
 }
 
 /// What a checkout needs. Prices and lines are as frozen at accept; later edits change nothing here.
@@ -104,8 +109,16 @@ pub struct Cancellation {
     pub method: PaymentMethod,
     /// The order's total.
     pub total: Money,
+    /// What was granted before and is back already; only the rest is given back now.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub refunded_minor: i64,
     /// Where to tell the customer.
     pub email: String,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+const fn is_zero(amount_minor: &i64) -> bool {
+    *amount_minor == 0
 }
 
 /// Money that arrived after its saga had given it up.
@@ -121,6 +134,30 @@ pub struct LateRefund {
     pub total: Money,
 }
 
+/// Money that the shop gives back although the order stands: for goodwill, or for a part of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GrantedRefund {
+    /// How much goes back.
+    pub amount: Money,
+    /// The charge it goes back from.
+    pub charge: StepKey,
+    /// Who took it.
+    pub provider: String,
+    /// What our book said was taken when it was granted.
+    pub captured_minor: i64,
+    /// What our book said was back when it was granted. The provider has to say the same before more is sent.
+    pub refunded_minor: i64,
+    /// The order's total.
+    pub total: Money,
+    /// Why, in the words of whoever granted it.
+    pub reason: String,
+    /// Who granted it.
+    pub by: Actor,
+    /// Digest of the key it was asked for under, if it had one: asked again, it is the same refund.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dedupe: Option<Uuid>,
+}
+
 /// Which of an order's sagas is which. A child's id follows from its parent's order and this slot.
 pub mod slot {
     /// The checkout itself.
@@ -131,6 +168,15 @@ pub mod slot {
     pub const CANCELLED_NOTICE: u8 = 2;
     /// The cancellation after the pivot.
     pub const CANCELLATION: u8 = 3;
+    /// The first refund granted while the order stands; the next ones follow.
+    pub const GRANTED_REFUND: u8 = 32;
+    /// The last one there can be. More than sixteen gifts to one order are a mistake, not goodwill.
+    pub const GRANTED_REFUND_LAST: u8 = 47;
     /// The first refund of late money; the next ones follow.
     pub const LATE_REFUND: u8 = 64;
+
+    /// Whether the saga in this slot is a refund that was granted.
+    pub fn is_granted_refund(slot: u8) -> bool {
+        (GRANTED_REFUND..=GRANTED_REFUND_LAST).contains(&slot)
+    }
 }

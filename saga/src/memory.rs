@@ -16,7 +16,7 @@ use holdfast_shared::{
 use tokio::sync::{Mutex, OwnedMutexGuard};
 use uuid::Uuid;
 
-use crate::audit::{Fact, OrderFact, StockFact};
+use crate::audit::{Fact, OrderFact, RefundFact, StockFact};
 use crate::context::slot;
 use crate::log::LogRow;
 use crate::ports::{Claim, Claimed, Store, StoreError, Tx};
@@ -137,6 +137,10 @@ impl Tx for MemoryTx {
         }
         copy(&footprint.orders, &tables.orders, &mut world.orders);
         copy(&footprint.payments, &tables.payments, &mut world.payments);
+        for order in &footprint.refunds {
+            let of_order = tables.refunds.range(order.saga(0)..=order.saga(u8::MAX));
+            world.refunds.extend(of_order.map(|(id, refund)| (*id, refund.clone())));
+        }
         copy(&footprint.carts, &tables.carts, &mut world.carts);
         copy(&footprint.products, &tables.products, &mut world.products);
         copy(&footprint.stock, &tables.stock, &mut world.stock);
@@ -382,6 +386,11 @@ impl Tables {
                 .payments
                 .get(&order.id)
                 .map(|row| (row.status, row.captured_minor, row.refunded_minor)),
+            refunds: self
+                .refunds
+                .range(order.id.saga(0)..=order.id.saga(u8::MAX))
+                .map(|(_, refund)| RefundFact::of(refund))
+                .collect(),
             reservation: self.reservations.get(&order.id).copied(),
             cart: self.carts.get(&order.cart).map(|cart| (cart.status, cart.order)),
             sagas: self.of_order(order.id).map(|saga| (saga.id.slot(), saga.state)).collect(),

@@ -11,7 +11,9 @@ use crate::ports::{ChargeState, Fault, Outside, PaymentProvider};
 /// Carries out `call`. Dropping the future is an unknown outcome.
 pub async fn perform(call: &Call, outside: &Outside) -> Answer {
     match &call.request {
-        Request::Charge { provider, .. } | Request::UndoCharge { provider, .. }
+        Request::Charge { provider, .. }
+        | Request::UndoCharge { provider, .. }
+        | Request::Refund { provider, .. }
             if provider != outside.payments.name() =>
         {
             let known = outside.payments.name();
@@ -23,6 +25,10 @@ pub async fn perform(call: &Call, outside: &Outside) -> Answer {
         },
         Request::UndoCharge { charge, key, .. } => {
             undo_charge(&*outside.payments, charge, key, call.mode).await
+        }
+        Request::Refund { charge, key, amount_minor, refunded_minor, .. } => {
+            let refund = PartRefund { key, charge, amount_minor: *amount_minor, before: *refunded_minor };
+            give_back(&*outside.payments, &refund, call.mode).await
         }
         Request::Notify { id, notice } => match outside.notifier.send(*id, notice).await {
             Ok(()) => Answer::Succeeded(Evidence::Sent),
@@ -94,6 +100,42 @@ async fn undo_charge(provider: &dyn PaymentProvider, charge: &StepKey, key: &Ste
             }
         }
         Err(fault) => not_sent_now(mode, fault.to_string()),
+    }
+}
+
+/// Some of a charge, to be given back once.
+struct PartRefund<'a> {
+    key: &'a StepKey,
+    charge: &'a StepKey,
+    amount_minor: i64,
+    /// What our books say was back before.
+    before: i64,
+}
+
+/// Looked up first: money that is back already, by an earlier attempt or by a person at the provider's
+/// desk, is not sent again, not even under a key that the provider has forgotten. Where the provider's
+/// books say something else than ours, nothing is sent: a person must look.
+async fn give_back(provider: &dyn PaymentProvider, refund: &PartRefund<'_>, mode: Mode) -> Answer {
+    let PartRefund { key, charge, amount_minor, before } = *refund;
+    let back = match provider.look_up(charge).await {
+        Ok(Some(ChargeState::Captured { refunded_minor, .. })) => refunded_minor,
+        Ok(
+            None
+            | Some(ChargeState::RequiresAction { .. } | ChargeState::Declined { .. } | ChargeState::Voided),
+        ) => return not_sent_now(mode, format!("the provider holds no money of {charge}")),
+        Err(fault) => return not_sent_now(mode, fault.to_string()),
+    };
+    if back == before + amount_minor {
+        return Answer::Succeeded(Evidence::Refunded);
+    }
+    if back != before {
+        let error = format!("the provider says that {back} of {charge} is back, our books say {before}");
+        return not_sent_now(mode, error);
+    }
+    match provider.refund(key, charge, amount_minor).await {
+        Ok(()) => Answer::Succeeded(Evidence::Refunded),
+        Err(Fault::NotDone(error)) => not_sent_now(mode, error),
+        Err(Fault::Unclear(error)) => Answer::Unknown { error },
     }
 }
 

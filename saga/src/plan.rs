@@ -637,9 +637,10 @@ impl<'a> Planner<'a> {
     fn window_end(&self) -> Time {
         match &*self.saga.context {
             Context::Checkout(checkout) => checkout.decide_by,
-            Context::Notice(_) | Context::Cancellation(_) | Context::LateRefund(_) => {
-                Time::from_micros(i64::MAX)
-            }
+            Context::Notice(_)
+            | Context::Cancellation(_)
+            | Context::LateRefund(_)
+            | Context::GrantedRefund(_) => Time::from_micros(i64::MAX),
         }
     }
 

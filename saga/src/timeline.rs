@@ -128,7 +128,10 @@ pub fn history(story: &Story, saga: &Saga) -> Vec<Line> {
 pub fn discreet(sagas: &[Saga], words: &str) -> String {
     let token = sagas.iter().find_map(|saga| match &*saga.context {
         Context::Checkout(checkout) => checkout.token.as_deref().filter(|token| !token.is_empty()),
-        Context::Notice(_) | Context::Cancellation(_) | Context::LateRefund(_) => None,
+        Context::Notice(_)
+        | Context::Cancellation(_)
+        | Context::LateRefund(_)
+        | Context::GrantedRefund(_) => None,
     });
     token.map_or_else(|| words.to_owned(), |token| words.replace(token, HIDDEN))
 }

@@ -26,6 +26,9 @@ pub struct Footprint {
     pub orders: Vec<OrderId>,
     /// Payments, by order.
     pub payments: Vec<OrderId>,
+    /// Refunds, by order; read after the payments were locked, not locked themselves: whoever moves one
+    /// moves its payment with it.
+    pub refunds: Vec<OrderId>,
     /// Carts.
     pub carts: Vec<CartId>,
     /// Products; read, not locked: a price change that commits later is later.
@@ -49,6 +52,8 @@ pub struct World {
     pub orders: BTreeMap<OrderId, Order>,
     /// Payments.
     pub payments: BTreeMap<OrderId, Payment>,
+    /// Refunds, by the saga that owns each.
+    pub refunds: BTreeMap<SagaId, Refund>,
     /// Carts.
     pub carts: BTreeMap<CartId, Cart>,
     /// Products.

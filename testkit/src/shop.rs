@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use holdfast_saga::accept::{self, AcceptPolicy, CheckoutRequest, Refused, digest};
 use holdfast_saga::adjustment::{Adjust, adjust};
 use holdfast_saga::audit::{Audit, Report};
-use holdfast_saga::command::{self, Answered, Conflict, Verb};
+use holdfast_saga::command::{self, Answered, Conflict, Grant, Verb};
 use holdfast_saga::context::slot;
 use holdfast_saga::ports::{Outside, Store};
 use holdfast_saga::rows::{Cart, CartItem, Product, Stock};
@@ -134,6 +134,19 @@ impl Shop {
     /// Asks `verb`.
     pub async fn ask(&self, order: OrderId, verb: Verb, by: &Actor) -> Result<Answered, Conflict> {
         command::ask(&*self.store, order, verb, by).await.expect("the store answers")
+    }
+
+    /// Asks the admin for a refund of so much, or of all that is left, under a key of its own.
+    pub async fn grant(
+        &self,
+        order: OrderId,
+        amount_minor: Option<i64>,
+        key: &str,
+    ) -> Result<Answered, Conflict> {
+        let amount = amount_minor.map(|amount_minor| Money::new(amount_minor, Currency::EUR));
+        let dedupe = Some(digest(&["admin", key]));
+        let grant = Grant { amount, reason: "damaged box".to_owned(), dedupe };
+        command::refund(&*self.store, order, grant, &admin()).await.expect("the store answers")
     }
 
     /// An order that exists.

@@ -113,7 +113,7 @@ async fn play(stage: &Stage, order: OrderId, fate: Fate, waiting: Option<&StepKe
     match answer {
         Ok(Answered::Accepted(hint)) => stage.wake(hint),
         // Something else happened first: out of stock, already cancelled. That, too, ends the part.
-        Ok(Answered::Already(_)) | Err(Conflict::Instead(_)) => {}
+        Ok(Answered::Done(_) | Answered::Already(_)) | Err(Conflict::Instead(_)) => {}
         Err(unknown) => return Err(unknown.into()),
     }
     Ok(true)

@@ -48,7 +48,7 @@ fn notify_cancelled(saga: &Saga) -> Saga {
 fn cancellation(saga: &Saga) -> &Cancellation {
     match &*saga.context {
         Context::Cancellation(cancellation) => cancellation,
-        Context::Checkout(_) | Context::Notice(_) | Context::LateRefund(_) => {
+        Context::Checkout(_) | Context::Notice(_) | Context::LateRefund(_) | Context::GrantedRefund(_) => {
             panic!("saga {} runs a cancellation without being one", saga.id)
         }
     }

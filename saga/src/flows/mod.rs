@@ -3,6 +3,7 @@
 pub mod cancellation;
 pub mod checkout_cod;
 pub mod checkout_online;
+pub mod granted_refund;
 pub mod late_refund;
 pub mod notification;
 
@@ -18,4 +19,5 @@ pub static REGISTRY: Registry = Registry::new(&[
     &notification::V1,
     &cancellation::V1,
     &late_refund::V1,
+    &granted_refund::V1,
 ]);

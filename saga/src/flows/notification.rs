@@ -83,7 +83,10 @@ fn row(saga: &Saga, status: NotificationStatus) -> Notification {
 fn notice(saga: &Saga) -> &Notice {
     match &*saga.context {
         Context::Notice(notice) => notice,
-        Context::Checkout(_) | Context::Cancellation(_) | Context::LateRefund(_) => {
+        Context::Checkout(_)
+        | Context::Cancellation(_)
+        | Context::LateRefund(_)
+        | Context::GrantedRefund(_) => {
             panic!("saga {} runs a notification without being one", saga.id)
         }
     }

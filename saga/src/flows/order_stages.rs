@@ -13,7 +13,10 @@ type Changes = Result<Vec<Change>, Refusal>;
 pub(super) fn checkout(saga: &Saga) -> &Checkout {
     match &*saga.context {
         Context::Checkout(checkout) => checkout,
-        Context::Notice(_) | Context::Cancellation(_) | Context::LateRefund(_) => {
+        Context::Notice(_)
+        | Context::Cancellation(_)
+        | Context::LateRefund(_)
+        | Context::GrantedRefund(_) => {
             panic!("saga {} runs a checkout without being one", saga.id)
         }
     }

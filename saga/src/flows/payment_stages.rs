@@ -7,7 +7,7 @@ use holdfast_shared::{CancelReason, Money, PaymentEvent, PaymentStatus, RefundSt
 use super::order_stages::checkout;
 use crate::call::{Answer, Evidence, Request};
 use crate::change::Change;
-use crate::context::Context;
+use crate::context::{Context, GrantedRefund};
 use crate::definition::{CallSpec, Event, Refusal};
 use crate::rows::{Payment, Refund};
 use crate::saga::{Charge, Saga};
@@ -39,6 +39,10 @@ pub(super) const TAKE_PAYMENT: CallSpec = CallSpec {
 /// Giving money back is tried for longer: nobody waits in front of a screen, and giving up needs a person.
 pub(super) const REFUND_PAYMENT: CallSpec = CallSpec {
     request: |saga, key| {
+        // All of it was given back before: there is nothing to ask for.
+        if saga.payment_status() == Some(PaymentStatus::Refunded) {
+            return None;
+        }
         let charge = charge_to_undo(saga)?;
         Some(Request::UndoCharge { charge, key, provider: terms(saga).0.to_owned() })
     },
@@ -51,6 +55,22 @@ pub(super) const REFUND_PAYMENT: CallSpec = CallSpec {
     timeout: CALL_TIMEOUT,
     rejected_as: CancelReason::PaymentDeclined,
     gives_up_as: CancelReason::PaymentExpired,
+};
+
+/// The same for some of the money. It is all this saga does, so what is given up is a saga that died.
+pub(super) const GIVE_BACK: CallSpec = CallSpec {
+    request: |saga, key| {
+        let granted = granted(saga);
+        Some(Request::Refund {
+            charge: granted.charge.clone(),
+            key,
+            provider: granted.provider.clone(),
+            amount_minor: granted.amount.amount_minor,
+            refunded_minor: granted.refunded_minor,
+        })
+    },
+    record: record_granted_refund,
+    ..REFUND_PAYMENT
 };
 
 /// Longer than a provider that is well ever takes; at most half of the lease.
@@ -95,7 +115,7 @@ fn record_charge(saga: &mut Saga, key: &StepKey, event: Event<'_>) -> Changes {
             };
             Ok(vec![Change::RecordPayment { from, payment }])
         }
-        Event::Answered(Answer::Succeeded(Evidence::Undone { .. } | Evidence::Sent)) => {
+        Event::Answered(Answer::Succeeded(Evidence::Undone { .. } | Evidence::Refunded | Evidence::Sent)) => {
             Err(refused(format!("{key}: the provider answered something else than was asked")))
         }
         Event::Answered(Answer::Pending { next_action }) => {
@@ -115,20 +135,24 @@ fn record_charge(saga: &mut Saga, key: &StepKey, event: Event<'_>) -> Changes {
 
 /// The books of an undo: the refund, and the payment it gives back.
 fn record_undo(saga: &mut Saga, key: &StepKey, event: Event<'_>) -> Changes {
-    if let Event::Answered(Answer::Succeeded(Evidence::Captured { .. } | Evidence::Sent)) = event {
+    if let Event::Answered(Answer::Succeeded(
+        Evidence::Captured { .. } | Evidence::Refunded | Evidence::Sent,
+    )) = event
+    {
         return Err(refused(format!("{key}: the provider answered something else than was asked")));
     }
+    let held_money =
+        matches!(saga.payment_status(), Some(PaymentStatus::Captured | PaymentStatus::PartiallyRefunded));
+    let before = refunded_before(saga);
     let Event::Answered(Answer::Succeeded(Evidence::Undone { refunded_minor })) = event else {
         // Before the look-up, only a capture that we know of is money owed.
-        let owed = saga.payment_status() == Some(PaymentStatus::Captured);
-        let total = terms(saga).1;
-        return Ok(if owed { move_refund(saga, event, total.amount_minor) } else { vec![] });
+        let owed_minor = terms(saga).1.amount_minor - before;
+        return Ok(if held_money { move_refund(saga, event, owed_minor) } else { vec![] });
     };
-    let held_money = saga.payment_status() == Some(PaymentStatus::Captured);
     if *refunded_minor == 0 && !held_money {
         return moved(saga, PaymentEvent::Cancel);
     }
-    let mut changes = move_refund(saga, event, *refunded_minor);
+    let mut changes = move_refund(saga, event, *refunded_minor - before);
     let (from, to) = step(saga, PaymentEvent::RefundAll)?;
     let payment =
         Payment { captured_minor: *refunded_minor, refunded_minor: *refunded_minor, ..payment(saga, to) };
@@ -144,6 +168,30 @@ pub(super) fn record_late_refund(saga: &mut Saga, _key: &StepKey, event: Event<'
             Ok(move_refund(saga, event, *refunded_minor))
         }
         Event::Intent | Event::Answered(_) | Event::GaveUp | Event::Died => Ok(vec![]),
+    }
+}
+
+/// The books of a granted refund. The refund's was opened by the commit that granted it.
+fn record_granted_refund(saga: &mut Saga, key: &StepKey, event: Event<'_>) -> Changes {
+    let granted = granted(saga);
+    let (amount_minor, captured_minor) = (granted.amount.amount_minor, granted.captured_minor);
+    let refunded_minor = granted.refunded_minor + amount_minor;
+    match event {
+        Event::Answered(Answer::Succeeded(Evidence::Refunded)) => {
+            let mut changes = move_refund(saga, event, amount_minor);
+            let all = refunded_minor == captured_minor;
+            let event = if all { PaymentEvent::RefundAll } else { PaymentEvent::RefundPart };
+            let (from, to) = step(saga, event)?;
+            let payment = Payment { captured_minor, refunded_minor, ..payment(saga, to) };
+            changes.push(Change::RecordPayment { from, payment });
+            Ok(changes)
+        }
+        Event::Answered(Answer::Succeeded(
+            Evidence::Captured { .. } | Evidence::Undone { .. } | Evidence::Sent,
+        )) => Err(refused(format!("{key}: the provider answered something else than was asked"))),
+        Event::Intent | Event::Answered(_) | Event::GaveUp | Event::Died => {
+            Ok(move_refund(saga, event, amount_minor))
+        }
     }
 }
 
@@ -211,6 +259,7 @@ fn payment(saga: &Saga, status: PaymentStatus) -> Payment {
 fn charge_to_undo(saga: &Saga) -> Option<StepKey> {
     match &*saga.context {
         Context::LateRefund(late) => Some(late.charge.clone()),
+        Context::GrantedRefund(granted) => Some(granted.charge.clone()),
         Context::Checkout(_) | Context::Cancellation(_) => {
             saga.progress.memo.charge.as_ref().map(|charge| charge.key.clone())
         }
@@ -224,7 +273,26 @@ fn terms(saga: &Saga) -> (&str, Money) {
         Context::Checkout(checkout) => (&checkout.provider, checkout.total()),
         Context::Cancellation(cancellation) => (&cancellation.provider, cancellation.total),
         Context::LateRefund(late) => (&late.provider, late.total),
+        Context::GrantedRefund(granted) => (&granted.provider, granted.total),
         Context::Notice(_) => panic!("saga {} moves money without being about any", saga.id),
+    }
+}
+
+/// What this order's granted refunds had given back before this saga was started.
+fn refunded_before(saga: &Saga) -> i64 {
+    match &*saga.context {
+        Context::Cancellation(cancellation) => cancellation.refunded_minor,
+        // A checkout is undone before anything can be granted; late money is nobody's gift.
+        Context::Checkout(_) | Context::LateRefund(_) | Context::GrantedRefund(_) | Context::Notice(_) => 0,
+    }
+}
+
+fn granted(saga: &Saga) -> &GrantedRefund {
+    match &*saga.context {
+        Context::GrantedRefund(granted) => granted,
+        Context::Checkout(_) | Context::Notice(_) | Context::Cancellation(_) | Context::LateRefund(_) => {
+            panic!("saga {} gives money back without a grant", saga.id)
+        }
     }
 }
 

@@ -2,15 +2,15 @@ use std::time::Duration;
 
 use holdfast_shared::{
     Actor, Address, CancelReason, CartId, Contact, Currency, Line as OrderLine, Money, OrderId, OrderStatus,
-    PaymentMethod, Queue,
+    PaymentMethod, PaymentStatus, Queue, StepKey,
 };
 use uuid::Uuid;
 
 use super::*;
-use crate::context::{Cancellation, Checkout, Notice, NoticeKind};
+use crate::context::{Cancellation, Checkout, GrantedRefund, Notice, NoticeKind};
 use crate::definition::Stage;
 use crate::definition::Undo;
-use crate::flows::{REGISTRY, cancellation, checkout_cod, checkout_online, notification};
+use crate::flows::{REGISTRY, cancellation, checkout_cod, checkout_online, granted_refund, notification};
 use crate::rows::Order;
 use crate::saga::CallState;
 use crate::saga::Phase;
@@ -193,6 +193,7 @@ fn a_cancellation_after_the_pivot_says_why_it_began() {
         provider: "sandbox".to_owned(),
         method: PaymentMethod::Card,
         total: Money::new(3_998, Currency::EUR),
+        refunded_minor: 0,
         email: "ann@example.com".to_owned(),
     });
     let id = OrderId::new(1042).saga(slot::CANCELLATION);
@@ -204,6 +205,42 @@ fn a_cancellation_after_the_pivot_says_why_it_began() {
         [
             "60s 1042.3 undoing the confirmed order: the customer asked for it",
             "61s 1042.3 asking the provider to give back whatever it has taken",
+        ]
+    );
+}
+
+#[test]
+fn a_granted_refund_says_who_gave_back_how_much_and_why() {
+    let context = GrantedRefund {
+        amount: Money::new(500, Currency::EUR),
+        charge: StepKey::from_stored("1042.0:take_payment:1"),
+        provider: "sandbox".to_owned(),
+        captured_minor: 3_998,
+        refunded_minor: 0,
+        total: Money::new(3_998, Currency::EUR),
+        reason: "damaged box".to_owned(),
+        by: Actor::Admin("ada".to_owned()),
+        dedupe: None,
+    };
+    let id = OrderId::new(1042).saga(slot::GRANTED_REFUND);
+    let saga = granted_refund::start(id, context, PaymentStatus::Captured, at(60));
+    let mut story = story(PaymentMethod::Card, vec![checkout(PaymentMethod::Card), saga.clone()]);
+    let asked = Entry::Started { step: "give_back".to_owned(), start: 2, ask: true };
+    let back = Entry::Succeeded("give_back".to_owned());
+    story.log = vec![
+        row(&saga, 1, 61, vec![Entry::Pivot, started("give_back")]),
+        row(&saga, 2, 62, vec![Entry::Unknown { step: "give_back".to_owned(), why: "no answer".to_owned() }]),
+        row(&saga, 3, 63, vec![asked]),
+        row(&saga, 4, 64, vec![back, Entry::Completed]),
+    ];
+    assert_eq!(
+        told(&story)[1..],
+        [
+            "60s 1042.32 admin ada granted a refund of 5.00 EUR: damaged box",
+            "61s 1042.32 asking the provider to give back 5.00 EUR",
+            "62s 1042.32 giving the money back was not answered, so it may or may not have happened: no answer",
+            "63s 1042.32 asking the provider whether 5.00 EUR went back (attempt 2)",
+            "64s 1042.32 admin ada gave back 5.00 EUR: damaged box",
         ]
     );
 }

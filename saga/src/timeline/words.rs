@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use holdfast_shared::{CancelReason, Money, PaymentMethod, SagaId, Time};
 
-use crate::context::{Context, slot};
+use crate::context::{Context, GrantedRefund, slot};
 use crate::log::Entry;
 use crate::rows::{AdminAction, Order};
 use crate::saga::Saga;
@@ -31,6 +31,10 @@ pub(super) fn begun(saga: &Saga) -> Option<String> {
     match &*saga.context {
         Context::Cancellation(cancellation) => {
             Some(format!("undoing the confirmed order: {}", because(cancellation.reason)))
+        }
+        Context::GrantedRefund(granted) => {
+            let GrantedRefund { amount, reason, by, .. } = granted;
+            Some(format!("{by} granted a refund of {amount}: {reason}"))
         }
         Context::Checkout(_) | Context::Notice(_) | Context::LateRefund(_) => None,
     }
@@ -149,6 +153,7 @@ pub(super) const fn task(saga: SagaId) -> &'static str {
         slot::CONFIRMED_NOTICE => "the message that the order is confirmed",
         slot::CANCELLED_NOTICE => "the message that the order is cancelled",
         slot::CANCELLATION => "the cancellation",
+        slot::GRANTED_REFUND..=slot::GRANTED_REFUND_LAST => "the granted refund",
         slot::LATE_REFUND.. => "the refund of late money",
         _ => "a saga of the order",
     }
@@ -166,6 +171,7 @@ pub(super) fn known_noun(step: &str) -> Option<&'static str> {
         "release_stock" => "the release of the stock",
         "take_payment" => "the payment",
         "refund_payment" => "the refund",
+        "give_back" => "giving the money back",
         "confirmation" => "the confirmation",
         "pivot" => "the point of no return",
         "confirm_order" => "the confirmation of the order",
@@ -213,6 +219,8 @@ fn started(saga: &Saga, step: &str, start: u32, ask: bool) -> String {
         ("take_payment", false) => format!("asking the provider for {}", amount(saga)),
         ("take_payment", true) => "asking the provider what became of the payment".to_owned(),
         ("refund_payment", _) => "asking the provider to give back whatever it has taken".to_owned(),
+        ("give_back", false) => format!("asking the provider to give back {}", amount(saga)),
+        ("give_back", true) => format!("asking the provider whether {} went back", amount(saga)),
         ("send", false) => "sending the message".to_owned(),
         (other, false) => format!("starting {}", noun(other)),
         (other, true) => format!("asking what became of {}", noun(other)),
@@ -224,20 +232,35 @@ fn succeeded(saga: &Saga, step: &str) -> String {
     match step {
         "take_payment" => format!("payment taken: {}", amount(saga)),
         "refund_payment" => "the provider holds no money of this order any more".to_owned(),
+        "give_back" => given_back(saga),
         "send" => match &*saga.context {
             Context::Notice(notice) => format!("message sent to {}", notice.email),
-            Context::Checkout(_) | Context::Cancellation(_) | Context::LateRefund(_) => {
-                "message sent".to_owned()
-            }
+            Context::Checkout(_)
+            | Context::Cancellation(_)
+            | Context::LateRefund(_)
+            | Context::GrantedRefund(_) => "message sent".to_owned(),
         },
         other => format!("done: {}", noun(other)),
     }
 }
 
-/// A message that was sent says so already.
+fn given_back(saga: &Saga) -> String {
+    match &*saga.context {
+        Context::GrantedRefund(GrantedRefund { amount, reason, by, .. }) => {
+            format!("{by} gave back {amount}: {reason}")
+        }
+        Context::Checkout(_) | Context::Notice(_) | Context::Cancellation(_) | Context::LateRefund(_) => {
+            format!("{} is back", amount(saga))
+        }
+    }
+}
+
+/// A message that was sent and money that went back say so already.
 fn completed(saga: &Saga) -> Option<String> {
     match saga.id.slot() {
-        slot::CONFIRMED_NOTICE | slot::CANCELLED_NOTICE => None,
+        slot::CONFIRMED_NOTICE
+        | slot::CANCELLED_NOTICE
+        | slot::GRANTED_REFUND..=slot::GRANTED_REFUND_LAST => None,
         _ => Some(format!("{} is done", task(saga.id))),
     }
 }
@@ -260,6 +283,7 @@ fn amount(saga: &Saga) -> Money {
         Context::Notice(notice) => notice.total,
         Context::Cancellation(cancellation) => cancellation.total,
         Context::LateRefund(late) => late.total,
+        Context::GrantedRefund(granted) => granted.amount,
     }
 }
 

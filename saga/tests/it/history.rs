@@ -91,6 +91,8 @@ struct History {
     orders: Vec<OrderId>,
     hints: Vec<SagaId>,
     promises: Vec<(OrderId, Verb)>,
+    /// Refunds that were promised, in minor units.
+    gifts: Vec<(OrderId, i64)>,
     log: Option<Vec<String>>,
     wrong: Vec<String>,
 }
@@ -153,6 +155,7 @@ impl History {
             orders: Vec::new(),
             hints: Vec::new(),
             promises: Vec::new(),
+            gifts: Vec::new(),
             log: tell.then(Vec::new),
             wrong: Vec::new(),
         };
@@ -187,8 +190,9 @@ impl History {
             78 => self.move_clock(|now| now - Duration::from_secs(45)),
             79..82 => self.crash(worker),
             82..84 => self.time_out(worker),
-            84..89 => self.ask().await,
-            89..93 => self.buyer_acts().await,
+            84..88 => self.ask().await,
+            88..90 => self.give().await,
+            90..93 => self.buyer_acts().await,
             // Where money can be late, reports are true: a false one would be looked into once, in vain.
             93..95 if !self.rules.reports => self.event().await,
             95..97 => self.operate().await,

@@ -6,6 +6,8 @@ mod carts;
 mod catalog;
 mod chaos;
 mod flows;
+mod fulfilment;
+mod grants;
 mod history;
 mod money;
 mod performing;

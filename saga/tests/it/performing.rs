@@ -67,6 +67,17 @@ fn undo_of(provider: &str) -> Request {
     Request::UndoCharge { charge: key("c"), key: key("r"), provider: provider.to_owned() }
 }
 
+/// Three of ten, when two were back before.
+fn refund_of(provider: &str) -> Request {
+    Request::Refund {
+        charge: key("c"),
+        key: key("r"),
+        provider: provider.to_owned(),
+        amount_minor: 3,
+        refunded_minor: 2,
+    }
+}
+
 fn key(name: &str) -> StepKey {
     StepKey::from_stored(name)
 }
@@ -81,6 +92,7 @@ fn kind(answer: &Answer) -> (&'static str, i64) {
     match answer {
         Answer::Succeeded(Evidence::Captured { amount, .. }) => ("captured", amount.amount_minor),
         Answer::Succeeded(Evidence::Undone { refunded_minor }) => ("undone", *refunded_minor),
+        Answer::Succeeded(Evidence::Refunded) => ("refunded", 0),
         Answer::Succeeded(Evidence::Sent) => ("sent", 0),
         Answer::Pending { .. } => ("pending", 0),
         Answer::Rejected { .. } => ("rejected", 0),
@@ -135,6 +147,23 @@ async fn every_answer_of_a_provider_means_what_it_proves() {
         (undo_of(ours), Ask, vec![not_done()], &["void c"], ("unknown", 0)),
         (undo_of(ours), Ask, vec![captured(10)], &["void c"], ("undone", 10)),
         (undo_of(other), Ask, vec![], &[], ("unknown", 0)),
+        // Giving back in part: sent only while the provider's books say what ours do.
+        (refund_of(ours), Send, vec![captured(2), Ok(None)], &["look up c", "refund 3 r"], ("refunded", 0)),
+        (refund_of(ours), Ask, vec![captured(2), Ok(None)], &["look up c", "refund 3 r"], ("refunded", 0)),
+        (refund_of(ours), Send, vec![captured(2), not_done()], &["look up c", "refund 3 r"], ("failed", 0)),
+        (refund_of(ours), Ask, vec![captured(2), not_done()], &["look up c", "refund 3 r"], ("unknown", 0)),
+        (refund_of(ours), Send, vec![captured(2), unclear()], &["look up c", "refund 3 r"], ("unknown", 0)),
+        // It is back, by an earlier attempt or by hand.
+        (refund_of(ours), Ask, vec![captured(5)], &["look up c"], ("refunded", 0)),
+        (refund_of(ours), Send, vec![captured(5)], &["look up c"], ("refunded", 0)),
+        // Somebody gave back something else.
+        (refund_of(ours), Send, vec![captured(4)], &["look up c"], ("failed", 0)),
+        (refund_of(ours), Ask, vec![captured(10)], &["look up c"], ("unknown", 0)),
+        (refund_of(ours), Send, vec![Ok(None)], &["look up c"], ("failed", 0)),
+        (refund_of(ours), Send, vec![voided()], &["look up c"], ("failed", 0)),
+        (refund_of(ours), Ask, vec![unclear()], &["look up c"], ("unknown", 0)),
+        (refund_of(other), Send, vec![], &[], ("failed", 0)),
+        (refund_of(other), Ask, vec![], &[], ("unknown", 0)),
     ];
     for (request, mode, replies, asked, expected) in scripts {
         let context = format!("{request:?} {mode:?} {replies:?}");

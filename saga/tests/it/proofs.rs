@@ -32,6 +32,10 @@ enum Story {
     CancelConfirmed(Option<&'static str>),
     /// Money that arrives after the order was given up.
     LateMoney(&'static str),
+    /// A refund of so much, or of all, granted on an order that stands; with a gift before it, if told so.
+    Granted { token: &'static str, minor: Option<i64>, again: bool },
+    /// A cancellation after the pivot, of an order of which so much was given back before.
+    CancelGranted(Option<i64>),
 }
 
 /// What the admin says.
@@ -41,7 +45,12 @@ enum Decision {
     Reject,
 }
 
-const STORIES: [Story; 17] = [
+/// What the order of every story costs.
+const TOTAL: i64 = 3_000;
+/// What is given back before the story begins, where it says so.
+const GIFT: i64 = 700;
+
+const STORIES: [Story; 23] = [
     Story::Card("tok_ok"),
     Story::Card("tok_declined"),
     Story::Card("tok_timeout"),
@@ -59,6 +68,12 @@ const STORIES: [Story; 17] = [
     Story::CancelConfirmed(None),
     Story::LateMoney("tok_ok"),
     Story::LateMoney("tok_refund_fails"),
+    Story::Granted { token: "tok_ok", minor: Some(500), again: false },
+    Story::Granted { token: "tok_ok", minor: None, again: true },
+    Story::Granted { token: "tok_refund_fails", minor: Some(500), again: false },
+    Story::Granted { token: "tok_refund_fails", minor: None, again: false },
+    Story::CancelGranted(Some(500)),
+    Story::CancelGranted(None),
 ];
 
 /// What goes wrong in the second half, and at which commit or call of it.
@@ -154,6 +169,39 @@ impl Story {
                 assert!(shop.event(&charge, "late").await.is_ok());
                 order
             }
+            Self::Granted { token, minor, again } => {
+                let order = shop.card(token).await;
+                shop.rest().await;
+                if again {
+                    shop.granted(order, Some(GIFT)).await;
+                    shop.rest().await;
+                }
+                shop.granted(order, minor).await;
+                order
+            }
+            Self::CancelGranted(minor) => {
+                let order = shop.card("tok_ok").await;
+                shop.rest().await;
+                shop.granted(order, minor).await;
+                shop.rest().await;
+                shop.accepted(order, Verb::Cancel, &admin()).await;
+                order
+            }
+        }
+    }
+
+    /// What the order is worth to the shop in the end, if it stands and was paid.
+    const fn kept_minor(self) -> i64 {
+        match self {
+            Self::Granted { minor: None, .. } => 0,
+            Self::Granted { minor: Some(minor), again, .. } => TOTAL - minor - if again { GIFT } else { 0 },
+            Self::Card(_)
+            | Self::BuyerActs
+            | Self::CancelUnknown(_)
+            | Self::Cod(_)
+            | Self::CancelConfirmed(_)
+            | Self::LateMoney(_)
+            | Self::CancelGranted(_) => TOTAL,
         }
     }
 }
@@ -311,7 +359,7 @@ async fn prove(story: Story, mishap: Mishap) -> Steps {
     assert!(ended && !view.needs_attention, "{context}: {view:?}");
     let held: i64 = shop.statement().await.iter().map(|line| line.captured_minor - line.refunded_minor).sum();
     let is_paid = view.order.status.stands() && view.order.method.is_online();
-    assert_eq!(held, if is_paid { 3_000 } else { 0 }, "{context}");
+    assert_eq!(held, if is_paid { story.kept_minor() } else { 0 }, "{context}");
     let kept = if view.order.status.stands() { 8 } else { 10 };
     assert_eq!(shop.level("cd-1").await, (kept, 0), "{context}");
     assert!(shop.notices.sent().iter().any(|(saga, _)| saga.order() == order), "{context}");

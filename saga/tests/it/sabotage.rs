@@ -28,7 +28,7 @@ fn check(rules: &Rules, signs: &[&str]) {
 #[test]
 fn outcomes_without_a_fence_are_noticed() {
     let rules = Rules { forge_fences: true, ..Rules::honest() };
-    check(&rules, &["provider", "Provider", "Money", "its money", "refused a row"]);
+    check(&rules, &["provider", "Provider", "Money", "of its money", "refused a row"]);
 }
 
 #[test]

@@ -10,7 +10,7 @@ use holdfast_saga::accept::{self, AcceptPolicy, CheckoutRequest, digest};
 use holdfast_saga::audit::{Audit, Report};
 use holdfast_saga::batch::{Culprits, Done, Engine, Work};
 use holdfast_saga::call::{Call, Outcome};
-use holdfast_saga::command::{self, Answered, Conflict, Verb};
+use holdfast_saga::command::{self, Answered, Conflict, Grant, Verb};
 use holdfast_saga::context::{Notice, NoticeKind, slot};
 use holdfast_saga::definition::Registry;
 use holdfast_saga::flows;
@@ -328,6 +328,29 @@ impl Shop {
     /// Asks `verb`, as an answer to be looked at.
     pub(crate) async fn ask(&self, order: OrderId, verb: Verb, by: &Actor) -> Result<Answered, Conflict> {
         command::ask(&*self.store, order, verb, by).await.expect("the store answers")
+    }
+
+    /// Asks the admin for a refund of so much, or of all that is left.
+    pub(crate) async fn grant(
+        &self,
+        order: OrderId,
+        amount_minor: Option<i64>,
+    ) -> Result<Answered, Conflict> {
+        let amount = amount_minor.map(|amount_minor| Money::new(amount_minor, Currency::EUR));
+        let grant = Grant { amount, reason: "damaged box".to_owned(), dedupe: None };
+        command::refund(&*self.store, order, grant, &admin()).await.expect("the store answers")
+    }
+
+    /// Asks for a refund and expects a promise.
+    pub(crate) async fn granted(&self, order: OrderId, amount_minor: Option<i64>) {
+        let answer = self.grant(order, amount_minor).await;
+        assert!(matches!(answer, Ok(Answered::Accepted(_))), "{answer:?}");
+    }
+
+    /// Asks `verb` and expects it done.
+    pub(crate) async fn done(&self, order: OrderId, verb: Verb) {
+        let answer = self.ask(order, verb, &admin()).await;
+        assert!(matches!(answer, Ok(Answered::Done(_))), "{answer:?}");
     }
 
     /// Asks `verb` and expects a promise.

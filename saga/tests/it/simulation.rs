@@ -138,6 +138,12 @@ fn the_histories_meet_everything_that_can_be_met() {
         "deadlock",
         "reset",
         "replayed: true",
+        "is DELIVERED\"",
+        "Succeeded(\"give_back\")",
+        "Unknown { step: \"give_back\"",
+        "Dead { step: \"give_back\"",
+        "under this key",
+        "asks Cancel of order 1: Ok(Err(Instead(\"a refund of",
     ];
     for seed in 0..2_000 {
         if unmet.is_empty() {

@@ -11,7 +11,11 @@ select orders.id, orders.status, orders.cancel_reason, orders.method, orders.tot
        array(select state from sagas where id between orders.id << 8 and orders.id << 8 | 255 order by id)
            as "saga_states!",
        array(select saga_id & 255 from notifications
-             where saga_id between orders.id << 8 and orders.id << 8 | 255 order by saga_id) as "notifications!"
+             where saga_id between orders.id << 8 and orders.id << 8 | 255 order by saga_id) as "notifications!",
+       (select coalesce(jsonb_agg(jsonb_build_object('slot', saga_id & 255, 'status', status,
+                                                     'amount_minor', amount_minor, 'late', late)
+                                  order by saga_id), '[]')::text
+        from refunds where saga_id between orders.id << 8 and orders.id << 8 | 255) as "refunds!"
 from orders
 left join payments on payments.order_id = orders.id
 left join reservations on reservations.order_id = orders.id

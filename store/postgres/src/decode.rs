@@ -5,7 +5,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use holdfast_saga::ports::StoreError;
-use holdfast_saga::rows::{Cart, Notification, Order, Payment, Product};
+use holdfast_saga::rows::{Cart, Notification, Order, Payment, Product, Refund};
 use holdfast_saga::saga::{DefinitionId, Progress, Saga};
 use holdfast_saga::signal::Signal;
 use holdfast_saga::view::NotificationView;
@@ -224,6 +224,27 @@ impl NotificationRow {
             customer: self.customer,
             created_at: self.created_at.into(),
             read_at: self.read_at.map(Into::into),
+        })
+    }
+}
+
+pub(crate) struct RefundRow {
+    pub(crate) saga_id: i64,
+    pub(crate) status: String,
+    pub(crate) amount_minor: i64,
+    pub(crate) currency: String,
+    pub(crate) charge_key: String,
+    pub(crate) late: bool,
+}
+
+impl RefundRow {
+    pub(crate) fn decode(self) -> Result<Refund, StoreError> {
+        Ok(Refund {
+            saga: SagaId::from_key(self.saga_id),
+            status: word("refund status", &self.status)?,
+            amount: Money::new(self.amount_minor, word("currency", &self.currency)?),
+            charge: StepKey::from_stored(self.charge_key),
+            late: self.late,
         })
     }
 }

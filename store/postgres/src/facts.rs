@@ -5,7 +5,7 @@ use holdfast_saga::ports::StoreError;
 use holdfast_shared::{OrderId, SagaId};
 use sqlx::{PgConnection, PgPool};
 
-use crate::decode::word;
+use crate::decode::{json, word};
 use crate::error::store_error;
 
 /// Large enough to hide the round trip, small enough to fit into a cache.
@@ -78,6 +78,7 @@ async fn page(
             total_minor: row.total_minor,
             lines_minor: row.lines_minor,
             payment,
+            refunds: json("refunds", &row.refunds)?,
             reservation: row.reservation.as_deref().map(|status| word("reservation", status)).transpose()?,
             cart,
             sagas: sagas.map(|(slot, state)| Ok((slot, state?))).collect::<Result<_, StoreError>>()?,

@@ -11,7 +11,7 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use crate::claim;
-use crate::decode::{CartRow, LineRow, OrderRow, PaymentRow, ProductRow, word};
+use crate::decode::{CartRow, LineRow, OrderRow, PaymentRow, ProductRow, RefundRow, word};
 use crate::error::{store_error, unreadable};
 
 pub(crate) async fn load(
@@ -40,6 +40,9 @@ pub(crate) async fn load(
             let payment = row.decode()?;
             world.payments.insert(payment.order, payment);
         }
+    }
+    if !footprint.refunds.is_empty() {
+        refunds(tx, &footprint.refunds, world).await?;
     }
     if !footprint.carts.is_empty() {
         carts(tx, &footprint.carts, world).await?;
@@ -128,6 +131,19 @@ pub(crate) async fn lines(
         lines.entry(OrderId::new(row.order_id)).or_default().push(row.decode()?);
     }
     Ok(lines)
+}
+
+async fn refunds(tx: &mut PgConnection, asked: &[OrderId], world: &mut World) -> Result<(), StoreError> {
+    let ids: Vec<i64> = asked.iter().map(|id| id.number()).collect();
+    let rows = sqlx::query_file_as!(RefundRow, "queries/refunds_read.sql", &ids)
+        .fetch_all(tx)
+        .await
+        .map_err(store_error)?;
+    for row in rows {
+        let refund = row.decode()?;
+        world.refunds.insert(refund.saga, refund);
+    }
+    Ok(())
 }
 
 async fn carts(tx: &mut PgConnection, asked: &[CartId], world: &mut World) -> Result<(), StoreError> {

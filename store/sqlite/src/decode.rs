@@ -4,7 +4,7 @@ use std::fmt::Display;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use holdfast_saga::rows::{AdminAction, Cart, KeyClaim, Notification, Order, Payment, Product, Stock};
+use holdfast_saga::rows::{AdminAction, Cart, KeyClaim, Notification, Order, Payment, Product, Refund, Stock};
 use holdfast_saga::saga::{DefinitionId, Progress, Saga};
 use holdfast_saga::signal::Signal;
 use holdfast_saga::view::NotificationView;
@@ -194,6 +194,29 @@ impl PaymentRow {
             charge: self.charge_key.map(StepKey::from_stored),
             provider_ref: self.provider_ref,
             next_action: self.next_action,
+        })
+    }
+}
+
+/// A row of `refunds`.
+#[derive(Debug, FromRow)]
+pub(crate) struct RefundRow {
+    pub(crate) saga_id: i64,
+    status: String,
+    amount_minor: i64,
+    currency: String,
+    charge_key: String,
+    late: bool,
+}
+
+impl RefundRow {
+    pub(crate) fn decode(self) -> Result<Refund, Reason> {
+        Ok(Refund {
+            saga: SagaId::from_key(self.saga_id),
+            status: parse("status", &self.status)?,
+            amount: money(self.amount_minor, &self.currency)?,
+            charge: StepKey::from_stored(self.charge_key),
+            late: self.late,
         })
     }
 }

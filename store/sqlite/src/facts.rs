@@ -1,12 +1,12 @@
 //! Everything the audit needs to know, page by page, all of one snapshot.
 
 use futures_util::TryStreamExt;
-use holdfast_saga::audit::{Fact, OrderFact, StockFact};
+use holdfast_saga::audit::{Fact, OrderFact, RefundFact, StockFact};
 use holdfast_saga::ports::StoreError;
 use holdfast_shared::{OrderId, SagaId, SagaState};
 use sqlx::{FromRow, SqliteConnection};
 
-use crate::decode::{Reason, parse};
+use crate::decode::{Reason, RefundRow, parse};
 use crate::error::{store_error, unreadable};
 use crate::sql;
 
@@ -30,6 +30,7 @@ pub(crate) async fn facts(snapshot: &mut SqliteConnection, visit: Visit<'_>) -> 
         let from = first_saga_after(last);
         sagas(snapshot, from, until, &mut page, visit).await?;
         notifications(snapshot, from, until, &mut page).await?;
+        refunds(snapshot, from, until, &mut page).await?;
         last = page.last().map_or(last, |order| order.id.number());
         for order in page {
             visit(Fact::Order(order));
@@ -108,6 +109,7 @@ impl OrderColumns {
             total_minor: self.total_minor,
             lines_minor: self.lines_minor,
             payment,
+            refunds: Vec::new(),
             reservation: self.reservation_status.map(|status| parse("reservation", &status)).transpose()?,
             cart,
             sagas: Vec::new(),
@@ -166,6 +168,24 @@ async fn notifications(
         let id = SagaId::from_key(key);
         if let Ok(at) = page.binary_search_by_key(&id.order(), |order| order.id) {
             page[at].notifications.push(id.slot());
+        }
+    }
+    Ok(())
+}
+
+async fn refunds(
+    snapshot: &mut SqliteConnection,
+    from: i64,
+    until: i64,
+    page: &mut [OrderFact],
+) -> Result<(), StoreError> {
+    let mut rows =
+        sqlx::query_as::<_, RefundRow>(sql!("facts_refunds")).bind(from).bind(until).fetch(snapshot);
+    while let Some(row) = rows.try_next().await.map_err(store_error)? {
+        let id = SagaId::from_key(row.saga_id);
+        let refund = row.decode().map_err(|reason| unreadable(format!("the refund of saga {id}"), reason))?;
+        if let Ok(at) = page.binary_search_by_key(&id.order(), |order| order.id) {
+            page[at].refunds.push(RefundFact::of(&refund));
         }
     }
     Ok(())

@@ -11,7 +11,7 @@ use sqlx::SqliteConnection;
 use uuid::Uuid;
 
 use crate::claim::{Read, read_sagas};
-use crate::decode::{CartRow, KeyRow, LineRow, OrderRow, PaymentRow, ProductRow, StockRow};
+use crate::decode::{CartRow, KeyRow, LineRow, OrderRow, PaymentRow, ProductRow, RefundRow, StockRow};
 use crate::error::{store_error, unreadable};
 use crate::params::{self, order_numbers, saga_keys};
 use crate::sql;
@@ -33,6 +33,9 @@ pub(crate) async fn load(
     }
     if !footprint.payments.is_empty() {
         world.payments.extend(read_payments(connection, &footprint.payments).await?);
+    }
+    if !footprint.refunds.is_empty() {
+        load_refunds(connection, &footprint.refunds, world).await?;
     }
     if !footprint.carts.is_empty() {
         let carts = read_carts(connection, &footprint.carts).await?;
@@ -117,6 +120,22 @@ async fn load_sagas(
         return Err(unreadable(format!("saga {id}"), reason));
     }
     world.sagas.extend(sagas.into_iter().map(|(saga, signals)| (saga.id, (saga, signals))));
+    Ok(())
+}
+
+async fn load_refunds(
+    connection: &mut SqliteConnection,
+    orders: &[OrderId],
+    world: &mut World,
+) -> Result<(), StoreError> {
+    let statement = sqlx::query_as(sql!("refunds_by_order")).bind(order_numbers(orders)?);
+    let rows: Vec<RefundRow> = statement.fetch_all(connection).await.map_err(store_error)?;
+    for row in rows {
+        let saga = SagaId::from_key(row.saga_id);
+        let refund =
+            row.decode().map_err(|reason| unreadable(format!("the refund of saga {saga}"), reason))?;
+        world.refunds.insert(saga, refund);
+    }
     Ok(())
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use holdfast_saga::context::{Checkout, Context};
-use holdfast_saga::rows::{CartItem, Product, Stock};
+use holdfast_saga::rows::{CartItem, Product, Refund, Stock};
 use holdfast_saga::saga::{CallState, Charge, Phase, Saga};
 use holdfast_saga::world::{Footprint, World, Writes};
 use holdfast_shared::{
@@ -15,7 +15,8 @@ use holdfast_shared::{
 use super::Subject;
 use crate::database::NOON;
 use crate::rows::{
-    cart, cart_id, order, order_id, payment, product, saga, saga_id, signal, sku, with_orders, with_sagas,
+    cart, cart_id, order, order_id, payment, product, refund, saga, saga_id, signal, sku, with_orders,
+    with_sagas,
 };
 
 const MINUTE: Duration = Duration::from_mins(1);
@@ -76,6 +77,9 @@ pub async fn every_table_is_loaded_as_it_was_saved(subject: &Subject) {
         next_action: Some("https://bank.example/?a=1&b=2".to_owned()),
         ..payment(1, PaymentStatus::PartiallyRefunded)
     };
+    // The first and the last slot an order has; the next order's are not its own.
+    let granted = Refund { late: false, saga: order_id(1).saga(255), ..refund(1, RefundStatus::Unknown) };
+    let refunds = [refund(1, RefundStatus::Succeeded), granted, refund(2, RefundStatus::Pending)];
     let withdrawn = Product { active: false, ..product("cd-2") };
     let level = Stock { on_hand: 1_000_000_000, reserved: 7 };
     subject
@@ -88,6 +92,7 @@ pub async fn every_table_is_loaded_as_it_was_saved(subject: &Subject) {
             put_carts: [(cart_id(1), full_cart.clone())].into(),
             put_products: [(sku("cd-1"), product("cd-1")), (sku("cd-2"), withdrawn.clone())].into(),
             stock: [(sku("cd-1"), level), (sku("cd-2"), Stock::default())].into(),
+            refunds: refunds.iter().map(|refund| (refund.saga, (None, refund.clone()))).collect(),
             new_sagas: with_sagas([busy_saga()]).new_sagas,
             signals: vec![signal(saga_id(1), "one")],
             ..with_orders([order(1), plain_order.clone()])
@@ -99,6 +104,7 @@ pub async fn every_table_is_loaded_as_it_was_saved(subject: &Subject) {
             sagas: vec![saga_id(1)],
             orders: vec![order_id(1), order_id(2)],
             payments: vec![order_id(1), order_id(2)],
+            refunds: vec![order_id(1)],
             carts: vec![cart_id(1)],
             products: vec![sku("cd-1"), sku("cd-2")],
             stock: vec![sku("cd-1"), sku("cd-2")],
@@ -112,6 +118,7 @@ pub async fn every_table_is_loaded_as_it_was_saved(subject: &Subject) {
     assert_eq!(world.orders, [(order_id(1), order(1)), (order_id(2), plain_order)].into());
     let fresh = payment(2, PaymentStatus::Pending);
     assert_eq!(world.payments, [(order_id(1), known), (order_id(2), fresh)].into());
+    assert_eq!(world.refunds, refunds[..2].iter().map(|refund| (refund.saga, refund.clone())).collect());
     assert_eq!(world.carts, [(cart_id(1), full_cart)].into());
     assert_eq!(world.products, [(sku("cd-1"), product("cd-1")), (sku("cd-2"), withdrawn)].into());
     assert_eq!(world.stock, [(sku("cd-1"), level), (sku("cd-2"), Stock::default())].into());
@@ -127,6 +134,7 @@ pub async fn what_is_missing_is_left_out(subject: &Subject) {
             sagas: vec![saga_id(1)],
             orders: vec![order_id(1), order_id(2)],
             payments: vec![order_id(1)],
+            refunds: vec![order_id(1)],
             carts: vec![cart_id(1)],
             products: vec![sku("cd-1")],
             stock: vec![sku("cd-1")],
@@ -134,7 +142,7 @@ pub async fn what_is_missing_is_left_out(subject: &Subject) {
         .await;
     assert_eq!(world.orders.keys().copied().collect::<Vec<_>>(), [order_id(1)]);
     assert!(world.sagas.is_empty() && world.payments.is_empty() && world.carts.is_empty());
-    assert!(world.products.is_empty() && world.stock.is_empty());
+    assert!(world.refunds.is_empty() && world.products.is_empty() && world.stock.is_empty());
 }
 
 /// What time it is can be asked alone.

@@ -1,20 +1,21 @@
 //! The unlocked reads: filters, cursors, and the facts an audit judges.
 
-use holdfast_saga::audit::{Fact, OrderFact, StockFact};
+use holdfast_saga::audit::{Fact, OrderFact, RefundFact, StockFact};
 use holdfast_saga::log::{Entry, LogRow};
-use holdfast_saga::rows::{NotificationStatus, Order, Payment, Stock, StockAdjustment};
+use holdfast_saga::rows::{NotificationStatus, Order, Payment, Refund, Stock, StockAdjustment};
 use holdfast_saga::saga::{DefinitionId, Saga};
 use holdfast_saga::view::{OrderFilter, SagaFilter};
 use holdfast_saga::world::{CartMove, OrderMove, Writes};
 use holdfast_shared::{
-    CancelReason, CartStatus, Line, Money, OrderId, OrderStatus, PaymentMethod, PaymentStatus,
+    CancelReason, CartStatus, Line, Money, OrderId, OrderStatus, PaymentMethod, PaymentStatus, RefundStatus,
     ReservationStatus, SagaId, SagaState, Sku,
 };
 
 use super::Subject;
 use crate::database::NOON;
 use crate::rows::{
-    cart, cart_id, notification, order, order_id, payment, saga, saga_id, sku, with_orders, with_sagas,
+    cart, cart_id, notification, order, order_id, payment, refund, saga, saga_id, sku, with_orders,
+    with_sagas,
 };
 
 async fn orders(subject: &Subject, filter: OrderFilter) -> Vec<i64> {
@@ -205,6 +206,13 @@ pub async fn the_facts_are_what_the_rows_say(subject: &Subject) {
         refunded_minor: 400,
         ..payment(1, PaymentStatus::PartiallyRefunded)
     };
+    let granted = Refund {
+        saga: order_id(1).saga(40),
+        amount: Money::new(400, holdfast_shared::Currency::EUR),
+        late: false,
+        ..refund(1, RefundStatus::Succeeded)
+    };
+    let refunds = [granted, refund(1, RefundStatus::Unknown)];
     let notices = [1, 2].map(|slot| notification(1, slot, NotificationStatus::Sent));
     subject
         .save(Writes {
@@ -217,6 +225,7 @@ pub async fn the_facts_are_what_the_rows_say(subject: &Subject) {
                 (order_id(4), (None, ReservationStatus::Released)),
             ]
             .into(),
+            refunds: refunds.into_iter().map(|row| (row.saga, (None, row))).collect(),
             notifications: notices.into_iter().map(|row| (row.saga, (None, row))).collect(),
             stock: [(sku("cd-1"), Stock { on_hand: 18, reserved: 4 })].into(),
             adjustments: vec![adjustment("cd-1", 30), adjustment("cd-1", -10), adjustment("cd-2", 7)],
@@ -253,6 +262,7 @@ pub async fn the_facts_are_what_the_rows_say(subject: &Subject) {
         total_minor: 500 * cds,
         lines_minor: 500 * cds,
         payment: None,
+        refunds: vec![],
         reservation: Some(reservation),
         cart: None,
         sagas: vec![],
@@ -260,6 +270,10 @@ pub async fn the_facts_are_what_the_rows_say(subject: &Subject) {
     };
     let full = OrderFact {
         payment: Some((PaymentStatus::PartiallyRefunded, 1_000, 400)),
+        refunds: vec![
+            RefundFact { slot: 0, status: RefundStatus::Unknown, amount_minor: 2_000, late: true },
+            RefundFact { slot: 40, status: RefundStatus::Succeeded, amount_minor: 400, late: false },
+        ],
         cart: Some((CartStatus::InCheckout, Some(order_id(1)))),
         sagas: vec![(0, SagaState::Completed), (3, SagaState::Dead)],
         notifications: vec![1, 2],

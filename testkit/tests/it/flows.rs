@@ -85,6 +85,14 @@ async fn check(database: &Database, sandbox: Arc<dyn SandboxControl>) {
     let too_late = accept(&[("rare", 1), ("cd-1", 1)], None).await;
     expected.insert(too_late, cancelled(CancelReason::OutOfStock, None));
 
+    let (generous, ending) = (accept(&ITEMS, Some("tok_ok")).await, OrderStatus::Delivered);
+    give_back_and_deliver(&shop, generous).await;
+    expected.insert(generous, (ending, None, Some(PaymentStatus::PartiallyRefunded)));
+    let paid_in_cash = accept(&ITEMS, None).await;
+    shop.ask(paid_in_cash, Verb::Confirm, &admin()).await.expect("is accepted");
+    deliver(&shop, paid_in_cash).await;
+    expected.insert(paid_in_cash, (ending, None, Some(PaymentStatus::Collected)));
+
     let stubborn = refused_refund.expect("there is such a token");
     cancel_against_the_provider(&shop, &sandbox, &outside, stubborn).await;
     shop.rest().await;
@@ -106,6 +114,33 @@ async fn buyer_pays(shop: &Shop, sandbox: &Arc<dyn SandboxControl>, order: Order
     for _ in 0..2 {
         let answer = command::payment_event(&*shop.store, &charge, "evt_1").await.expect("the store answers");
         assert!(matches!(answer, Ok(Answered::Accepted(_))), "{answer:?}");
+    }
+}
+
+/// A little of the money goes back while the goods go their way; then all that is left but a little.
+async fn give_back_and_deliver(shop: &Shop, order: OrderId) {
+    deliver(shop, order).await;
+    for (minor, back) in [(500, 500), (2_400, 2_900)] {
+        let answer = shop.grant(order, Some(minor), &minor.to_string()).await;
+        assert!(matches!(answer, Ok(Answered::Accepted(_))), "{answer:?}");
+        let again = shop.grant(order, Some(minor), &minor.to_string()).await;
+        assert!(matches!(again, Ok(Answered::Already(_))), "{again:?}");
+        let is_back = async || {
+            let payment = shop.view(order).await.payment;
+            payment.is_some_and(|payment| payment.refunded_minor == back)
+        };
+        shop.until("the money is back", is_back).await;
+    }
+    let answer = shop.grant(order, Some(101), "too much").await;
+    assert!(answer.is_err(), "{answer:?}");
+}
+
+async fn deliver(shop: &Shop, order: OrderId) {
+    let stands = async || shop.view(order).await.order.status == OrderStatus::Confirmed;
+    shop.until("the order stands", stands).await;
+    for verb in [Verb::Process, Verb::Ship, Verb::Deliver] {
+        let answer = shop.ask(order, verb, &admin()).await;
+        assert!(matches!(answer, Ok(Answered::Done(_))), "{answer:?}");
     }
 }
 

@@ -6,6 +6,7 @@ mod flows;
 mod intake;
 mod pair;
 mod postgres_answers;
+mod postgres_grants;
 mod postgres_load;
 mod postgres_locks;
 mod postgres_restart;

@@ -99,23 +99,28 @@ impl History {
         let sagas = self.shop.sagas().await;
         self.wrong
             .extend(sagas.iter().filter(unsettled).map(|saga| format!("{} is {}", saga.id, saga.state)));
-        let mut holding: BTreeMap<OrderId, usize> = BTreeMap::new();
+        let mut holding: BTreeMap<OrderId, Vec<i64>> = BTreeMap::new();
         for line in self.shop.statement().await {
             if let (Some(order), true) = (line.charge.order(), line.captured_minor > line.refunded_minor) {
-                *holding.entry(order).or_default() += 1;
+                holding.entry(order).or_default().push(line.captured_minor - line.refunded_minor);
             }
         }
         for order in self.orders.clone() {
-            let charges = holding.get(&order).copied().unwrap_or(0);
-            self.judge_order(order, charges).await;
+            let held = holding.remove(&order).unwrap_or_default();
+            self.judge_order(order, &held).await;
         }
     }
 
-    pub(super) async fn judge_order(&mut self, id: OrderId, charges: usize) {
+    /// `held`: what each charge of the order that holds money holds.
+    pub(super) async fn judge_order(&mut self, id: OrderId, held: &[i64]) {
         let order = self.shop.view(id).await.order;
         let mut wrong = String::new();
-        if charges != usize::from(order.status.stands() && order.method != PaymentMethod::Cod) {
-            let _ = write!(wrong, "{charges} charges hold its money; ");
+        let given: i64 = self.gifts.iter().filter(|(to, _)| *to == id).map(|(_, minor)| minor).sum();
+        let is_paid = order.status.stands() && order.method != PaymentMethod::Cod;
+        let owed = if is_paid { order.total.amount_minor - given } else { 0 };
+        let expected: &[i64] = if owed == 0 { &[] } else { &[owed] };
+        if held != expected {
+            let _ = write!(wrong, "{held:?} of its money is held, {expected:?} should be; ");
         }
         let told = self.shop.notices.sent().iter().any(|(saga, _)| saga.order() == id);
         if !told {

@@ -1,10 +1,11 @@
 //! What customers, admins, operators and the provider do to a shop meanwhile.
 
 use holdfast_saga::accept;
-use holdfast_saga::command::{self, Answered, Verb};
-use holdfast_saga::context::slot;
+use holdfast_saga::command::{self, Answered, Grant, Verb};
+use holdfast_saga::context::{Context, slot};
+use holdfast_saga::ports::Store;
 use holdfast_sandbox::SandboxControl;
-use holdfast_shared::{Actor, SagaState, StepKey};
+use holdfast_shared::{Actor, Currency, Money, OrderId, SagaState, StepKey};
 
 use super::History;
 use crate::shop::{admin, operator};
@@ -62,15 +63,74 @@ impl History {
 
     pub(super) async fn ask(&mut self) {
         let Some(order) = self.dice.pick(&self.orders).copied() else { return };
+        if self.dice.chance(30) {
+            return self.fulfil(order).await;
+        }
         let by = if self.dice.chance(50) { Actor::Customer } else { admin() };
-        let verb = [Verb::Confirm, Verb::Confirm, Verb::Reject, Verb::Cancel, Verb::Cancel]
-            [self.dice.below(5)]
-        .clone();
-        let answer = command::ask(&*self.shop.store, order, verb.clone(), &by).await;
+        let verbs = [Verb::Confirm, Verb::Confirm, Verb::Reject, Verb::Cancel, Verb::Cancel, Verb::Ship];
+        let verb = verbs[self.dice.below(verbs.len())].clone();
+        self.ask_of(order, verb, &by).await;
+    }
+
+    /// The shop goes on with an order, by a step or more.
+    async fn fulfil(&mut self, order: OrderId) {
+        for verb in [Verb::Process, Verb::Ship, Verb::Deliver] {
+            if self.dice.chance(80) {
+                self.ask_of(order, verb, &admin()).await;
+            }
+        }
+    }
+
+    async fn ask_of(&mut self, order: OrderId, verb: Verb, by: &Actor) {
+        let answer = command::ask(&*self.shop.store, order, verb.clone(), by).await;
         self.tell(|| format!("{by} asks {verb:?} of order {order}: {answer:?}"));
         if let Ok(Ok(Answered::Accepted(hint))) = answer {
             self.hints.push(hint.saga);
             self.promises.push((order, verb));
+        }
+    }
+
+    /// An admin grants a refund, and asks until the answer is heard.
+    pub(super) async fn give(&mut self) {
+        let Some(order) = self.dice.pick(&self.orders).copied() else { return };
+        let minor = [Some(300), Some(300), Some(1_100), None][self.dice.below(4)];
+        let key = self.dice.below(1_000_000).to_string();
+        let grant = Grant {
+            amount: minor.map(|minor| Money::new(minor, Currency::EUR)),
+            reason: "goodwill".to_owned(),
+            dedupe: Some(accept::digest(&["ada", &key])),
+        };
+        let mut repeats = self.dice.below(2);
+        let mut promised = false;
+        for _ in 0..50 {
+            let answer = command::refund(&*self.shop.store, order, grant.clone(), &admin()).await;
+            self.tell(|| format!("admin grants {minor:?} of order {order}: {answer:?}"));
+            match answer {
+                Ok(Ok(Answered::Accepted(hint))) if !promised => {
+                    self.hints.push(hint.saga);
+                    promised = true;
+                }
+                Ok(Ok(Answered::Already(_))) => promised = true,
+                Ok(Ok(answer)) => self.wrong.push(format!("a repeated grant is answered {answer:?}")),
+                Ok(Err(_)) if !promised => return,
+                Ok(Err(conflict)) => self.wrong.push(format!("a repeated grant: {conflict}")),
+                Err(_) => continue,
+            }
+            if repeats == 0 {
+                break;
+            }
+            repeats -= 1;
+        }
+        // They change their mind.
+        if self.dice.chance(20) {
+            self.ask_of(order, Verb::Cancel, &admin()).await;
+        }
+        for saga in self.shop.memory.sagas_of(order).await.expect("memory reads") {
+            if let Context::GrantedRefund(granted) = &*saga.context
+                && granted.dedupe == grant.dedupe
+            {
+                self.gifts.push((order, granted.amount.amount_minor));
+            }
         }
     }
 

@@ -1,0 +1,99 @@
+//! What a store tells the audit: facts of one snapshot, judged by nobody yet.
+
+use holdfast_shared::{
+    CancelReason, CartStatus, OrderId, OrderStatus, PaymentMethod, PaymentStatus, RefundStatus,
+    ReservationStatus, SagaState, Sku,
+};
+use serde::Deserialize;
+
+use crate::context::slot;
+use crate::rows::Refund;
+
+/// One thing a snapshot says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fact {
+    /// About a SKU.
+    Stock(StockFact),
+    /// About an order.
+    Order(OrderFact),
+    /// A saga whose order does not exist.
+    Orphan(holdfast_shared::SagaId),
+}
+
+/// What the rows say about one SKU.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct StockFact {
+    /// Which; `None` never occurs in a fact a store hands over.
+    pub sku: Option<Sku>,
+    /// The level.
+    pub on_hand: i64,
+    /// The promised part of it.
+    pub reserved: i64,
+    /// Sum of all adjustments.
+    pub adjusted: i64,
+    /// Pieces of reservations that stand confirmed or were restocked.
+    pub confirmed: i64,
+    /// Pieces of reservations that were restocked.
+    pub restocked: i64,
+    /// Pieces of reservations that are held.
+    pub held: i64,
+}
+
+/// What the rows say about one order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OrderFact {
+    /// Which.
+    pub id: OrderId,
+    /// Where it stands.
+    pub status: OrderStatus,
+    /// Why it was cancelled.
+    pub reason: Option<CancelReason>,
+    /// How it is paid.
+    pub method: PaymentMethod,
+    /// Its total.
+    pub total_minor: i64,
+    /// The sum of its lines.
+    pub lines_minor: i64,
+    /// Its payment: status, captured, refunded.
+    pub payment: Option<(PaymentStatus, i64, i64)>,
+    /// Its refunds, by slot.
+    pub refunds: Vec<RefundFact>,
+    /// Its reservation.
+    pub reservation: Option<ReservationStatus>,
+    /// Its cart: where it stands and which order it names; `None` when the cart is gone.
+    pub cart: Option<(CartStatus, Option<OrderId>)>,
+    /// Its sagas: slot and state.
+    pub sagas: Vec<(u8, SagaState)>,
+    /// Notifications saved, by slot.
+    pub notifications: Vec<u8>,
+}
+
+/// What the rows say about one refund.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+pub struct RefundFact {
+    /// The slot of the saga that owns it.
+    pub slot: u8,
+    /// Where it stands.
+    pub status: RefundStatus,
+    /// How much.
+    pub amount_minor: i64,
+    /// Whether it is of money that the payment never counted.
+    pub late: bool,
+}
+
+impl RefundFact {
+    /// What the audit needs to know of `refund`.
+    pub const fn of(refund: &Refund) -> Self {
+        Self {
+            slot: refund.saga.slot(),
+            status: refund.status,
+            amount_minor: refund.amount.amount_minor,
+            late: refund.late,
+        }
+    }
+
+    /// Whether it was granted while the order stood.
+    pub fn is_granted(&self) -> bool {
+        slot::is_granted_refund(self.slot)
+    }
+}

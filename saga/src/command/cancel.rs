@@ -1,0 +1,74 @@
+//! Cancelling: who may still do it, and what it takes.
+
+use holdfast_shared::{Actor, OrderEvent, OrderStatus};
+
+use super::{Answer, Answered, already, grant, instead, pending_cancel, signal, was_cancelled};
+use crate::context::{Cancellation, Context, slot};
+use crate::flows::cancellation;
+use crate::ports::Hint;
+use crate::rows::Order;
+use crate::saga::{Charge, Phase, Saga};
+use crate::signal::SignalBody;
+use crate::world::{OrderMove, World};
+
+/// Undoes `order` on behalf of `by`: by a signal to its checkout, or after the pivot by a saga of its own.
+pub(super) fn cancel(world: &mut World, order: &Order, by: &Actor) -> Answer {
+    let id = order.id;
+    match order.status {
+        OrderStatus::PendingPayment | OrderStatus::PendingConfirmation => {}
+        OrderStatus::Processing if *by == Actor::Customer => {
+            return instead(format!("order {id} is being prepared; only the shop can cancel it now"));
+        }
+        OrderStatus::Confirmed | OrderStatus::Processing => return cancel_confirmed(world, order, by),
+        OrderStatus::Cancelling => return already(format!("order {id} is being cancelled")),
+        OrderStatus::Cancelled => return already(was_cancelled(order)),
+        OrderStatus::Shipped | OrderStatus::Delivered => {
+            return instead(format!(
+                "order {id} is {} already; it can only come back as a return",
+                order.status
+            ));
+        }
+    }
+    let Some((saga, inbox)) = world.sagas.get(&id.saga(slot::CHECKOUT)) else {
+        return instead(format!("order {id} has no saga; run `holdfast audit`"));
+    };
+    if saga.progress.pivoted {
+        return instead(format!("order {id} needs attention first: see `holdfast order explain {id}`"));
+    }
+    if pending_cancel(inbox).is_some() || saga.progress.phase != Phase::Forward {
+        return already(format!("order {id} is being cancelled"));
+    }
+    signal(world, id.saga(slot::CHECKOUT), "cancel", SignalBody::Cancel { by: by.clone() })
+}
+
+/// After the pivot a cancellation is its own saga; the order belongs to it from this commit on.
+fn cancel_confirmed(world: &mut World, order: &Order, by: &Actor) -> Answer {
+    let id = order.id;
+    let to = match order.status.after(OrderEvent::BeginCancel) {
+        Ok(to) => to,
+        Err(illegal) => return instead(illegal.to_string()),
+    };
+    if let Some(words) = grant::under_way(world, id) {
+        return instead(format!("{words}; cancel order {id} once it is back, then the rest is given back"));
+    }
+    let payment = world.payments.get(&id);
+    let context = Cancellation {
+        reason: by.cancel_reason(),
+        lines: order.lines.clone(),
+        charge: payment.and_then(|payment| payment.charge.clone()),
+        provider: payment.map(|payment| payment.provider.clone()).unwrap_or_default(),
+        method: order.method,
+        total: order.total,
+        refunded_minor: payment.map_or(0, |payment| payment.refunded_minor),
+        email: order.contact.email.clone(),
+    };
+    let charge =
+        payment.and_then(|payment| Some(Charge { key: payment.charge.clone()?, status: payment.status }));
+    let context = Context::Cancellation(context);
+    let mut saga = Saga::new(id.saga(slot::CANCELLATION), &cancellation::V1, context, world.now);
+    saga.progress.memo.charge = charge;
+    let hint = Hint { saga: saga.id, queue: saga.queue };
+    world.writes.orders.insert(id, OrderMove { from: order.status, to, reason: None });
+    world.writes.new_sagas.insert(saga.id, saga);
+    Ok(Answered::Accepted(hint))
+}

@@ -1,0 +1,28 @@
+//! Giving back money of an order that stands: for goodwill, or for a part of it.
+
+use holdfast_shared::{PaymentStatus, Queue, RefundStatus, SagaId, Time};
+
+use super::payment_stages::GIVE_BACK;
+use crate::context::{Context, GrantedRefund};
+use crate::definition::{Definition, call, pivot};
+use crate::saga::{Charge, Saga};
+
+/// Granted is granted, so the pivot comes first. The order keeps its status; only its money moves.
+pub static V1: Definition = Definition {
+    name: "granted_refund",
+    version: 1,
+    queue: Queue::Compensation,
+    forward: &[pivot(), call("give_back", GIVE_BACK)],
+    after_undo: &[],
+};
+
+/// The saga `id` that gives back what was `granted`, of a payment that stands at `status`.
+///
+/// Its refund's book is opened as PENDING in the same commit; the memo says so.
+pub fn start(id: SagaId, granted: GrantedRefund, status: PaymentStatus, now: Time) -> Saga {
+    let charge = Charge { key: granted.charge.clone(), status };
+    let mut saga = Saga::new(id, &V1, Context::GrantedRefund(granted), now);
+    saga.progress.memo.charge = Some(charge);
+    saga.progress.memo.refund = Some(RefundStatus::Pending);
+    saga
+}
