@@ -2,7 +2,7 @@
 
 ARGS ?=
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench sqlx mutants
+.PHONY: help demo test fuzz lint bench sqlx mutants
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -30,6 +30,9 @@ sqlx: ## write down the types of the Postgres queries again, after a change (nee
 
 bench: ## measure settled orders per second on a throw-away Postgres
 	scripts/with-servers cargo run --release --locked -p holdfast-bench -- $(ARGS)
+
+fuzz: ## ask the API all that its document allows, for two minutes
+	scripts/fuzz-api $(ARGS)
 
 mutants: ## break the engine line by line and see that its tests notice (needs cargo-mutants)
 	cargo mutants -p holdfast-saga -f saga/src/plan.rs -f saga/src/apply.rs $(ARGS)

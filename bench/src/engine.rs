@@ -10,7 +10,7 @@ use holdfast_saga::flows::REGISTRY;
 use holdfast_saga::ports::{Outside, PaymentProvider};
 use holdfast_sandbox::MemorySandbox;
 use holdfast_shared::{Address, CartId, Contact, PaymentMethod, Queue, SystemClock};
-use holdfast_worker::{Acceptor, LogNotifier, Runtime, WorkerConfig};
+use holdfast_worker::{Acceptor, LogNotifier, Metrics, Runtime, WorkerConfig};
 
 use crate::ROUND_MAX;
 use crate::database::Database;
@@ -29,9 +29,9 @@ pub(crate) async fn run(
     config.pools.insert(Queue::Checkout, batch);
     config.pools.insert(Queue::Notifications, batch);
     let store = Arc::new(database.store.clone());
-    let runtime = Runtime::start(store.clone(), REGISTRY, outside, config)?;
+    let runtime = Runtime::start(store.clone(), REGISTRY, outside, config, Metrics::default())?;
     let tally = runtime.tally();
-    let acceptor = Acceptor::start(store, policy, runtime.dispatch());
+    let acceptor = Acceptor::start(store, policy, runtime.dispatch(), Metrics::default());
 
     let orders = carts.len();
     let next = Arc::new(AtomicUsize::new(0));

@@ -1,11 +1,13 @@
 //! What can be asked on the command line, and how it is explained there.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
+use holdfast_api::auth::Role;
 use holdfast_shared::{CancelReason, OrderId, OrderStatus, PaymentMethod, SagaId, SagaState, Sku};
 use strum::IntoEnumIterator;
 
@@ -41,6 +43,7 @@ pub(crate) struct Args {
 
 const AFTER_HELP: &str = "\
 Examples:
+  holdfast up                    a shop to try out, with lines to paste
   holdfast demo                  settle 500 orders in a temporary folder, then audit them
   holdfast order explain 1042    why is this one not moving?
   holdfast audit                 recompute every promise from the rows
@@ -66,8 +69,14 @@ pub(crate) struct Global {
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
+    /// Run all of Holdfast in this one process: the API, the workers, a sandbox provider
+    Up(UpArgs),
     /// Settle a mix of orders from beginning to end, then audit them
     Demo(DemoArgs),
+    /// Serve the REST API, without workers
+    Api(DoorArgs),
+    /// Make a token for the REST API
+    Token(TokenArgs),
     /// Create the database's schema or bring it up to date
     Migrate,
     /// Recompute every promise about stock, money and orders from the rows
@@ -86,6 +95,115 @@ pub(crate) enum Command {
         /// Which shell
         shell: Shell,
     },
+}
+
+#[derive(clap::Args)]
+pub(crate) struct UpArgs {
+    #[command(flatten)]
+    pub(crate) door: DoorArgs,
+
+    /// Where the sandbox provider keeps its own books
+    ///
+    /// Without it: sandbox.db beside a shop in a file, holdfast-sandbox.db in this folder for one on a server.
+    #[arg(long, value_name = "PATH", env = "HOLDFAST_SANDBOX_LEDGER")]
+    pub(crate) sandbox_ledger: Option<PathBuf>,
+}
+
+#[derive(clap::Args)]
+pub(crate) struct DoorArgs {
+    /// Where to listen
+    #[arg(long, value_name = "ADDR", env = "HOLDFAST_HTTP_ADDR", default_value = "127.0.0.1:8080")]
+    pub(crate) http_addr: SocketAddr,
+
+    #[command(flatten)]
+    pub(crate) trust: TrustArgs,
+
+    /// Who takes the money
+    #[arg(long, value_name = "NAME", env = "HOLDFAST_PAYMENT_PROVIDER", value_enum, default_value_t)]
+    pub(crate) payment_provider: Provider,
+
+    /// How long a buyer may take to pay
+    #[arg(long, value_name = "TIME", env = "HOLDFAST_PAYMENT_WITHIN", default_value = "30m")]
+    pub(crate) payment_within: humantime::Duration,
+
+    /// How long an admin may take to confirm a cash-on-delivery order
+    #[arg(long, value_name = "TIME", env = "HOLDFAST_COD_CONFIRM_WITHIN", default_value = "48h")]
+    pub(crate) cod_confirm_within: humantime::Duration,
+
+    /// Requests of one caller a second; 0: as many as they like
+    #[arg(long, value_name = "N", env = "HOLDFAST_RATE_LIMIT", default_value_t = 100)]
+    pub(crate) rate_limit: u32,
+
+    /// Refuse checkouts while this many orders are undecided
+    #[arg(long, value_name = "N", env = "HOLDFAST_PENDING_MAX", default_value_t = 200_000)]
+    #[arg(value_parser = clap::value_parser!(u64).range(1..=10_000_000))]
+    pub(crate) pending_max: u64,
+
+    /// An origin whose pages may call, such as https://shop.example; may be repeated
+    #[arg(long, value_name = "ORIGIN", env = "HOLDFAST_CORS_ORIGINS", value_delimiter = ',')]
+    pub(crate) cors_origin: Vec<String>,
+
+    /// Take the caller's address from X-Forwarded-For: only behind a proxy that sets it
+    #[arg(long, env = "HOLDFAST_BEHIND_PROXY")]
+    pub(crate) behind_proxy: bool,
+
+    /// How long requests under way may take to end when the process stops
+    #[arg(long, value_name = "TIME", env = "HOLDFAST_DRAIN_TIMEOUT", default_value = "15s")]
+    pub(crate) drain_timeout: humantime::Duration,
+}
+
+#[derive(clap::Args)]
+pub(crate) struct TrustArgs {
+    /// The secret that tokens are signed with (HS256), 32 bytes or more
+    #[arg(long, value_name = "SECRET", env = "HOLDFAST_JWT_SECRET", hide_env_values = true)]
+    pub(crate) jwt_secret: Option<String>,
+
+    /// The public keys that tokens are signed with, as a JWKS file
+    #[arg(long, value_name = "PATH", env = "HOLDFAST_JWKS_FILE")]
+    pub(crate) jwks_file: Option<PathBuf>,
+
+    /// Who issues tokens (the claim iss)
+    #[arg(long, value_name = "NAME", env = "HOLDFAST_JWT_ISSUER", default_value = "holdfast")]
+    pub(crate) jwt_issuer: String,
+
+    /// Whom tokens are for (the claim aud)
+    #[arg(long, value_name = "NAME", env = "HOLDFAST_JWT_AUDIENCE", default_value = "holdfast")]
+    pub(crate) jwt_audience: String,
+}
+
+/// Payment providers this binary knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub(crate) enum Provider {
+    /// Plays a provider, with books of its own
+    #[default]
+    Sandbox,
+}
+
+impl Provider {
+    /// The name stored with the payments it takes.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Sandbox => "sandbox",
+        }
+    }
+}
+
+#[derive(clap::Args)]
+pub(crate) struct TokenArgs {
+    /// What its bearer may do
+    #[arg(long, value_parser = one_of::<Role>())]
+    pub(crate) role: Role,
+
+    /// Whose it is
+    #[arg(long, value_name = "NAME", value_parser = name)]
+    pub(crate) sub: String,
+
+    /// How long it is good for
+    #[arg(long, value_name = "TIME", default_value = "12h")]
+    pub(crate) valid_for: humantime::Duration,
+
+    #[command(flatten)]
+    pub(crate) trust: TrustArgs,
 }
 
 #[derive(clap::Args)]

@@ -2,10 +2,12 @@
 //!
 //! It holds no rule of the shop. Data goes to stdout, words to stderr, and the exit code says how it ended.
 
+mod api;
 mod args;
 mod audit;
 mod database;
 mod demo;
+mod door;
 mod exit;
 mod logging;
 mod migrate;
@@ -14,6 +16,8 @@ mod output;
 mod redact;
 mod saga;
 mod stock;
+mod token;
+mod up;
 
 use std::process::ExitCode;
 
@@ -41,7 +45,10 @@ async fn answer(args: Args) -> anyhow::Result<Exit> {
     let Args { global, command } = args;
     let output = global.output;
     match command {
+        Command::Up(up) => return up::run(up, &global).await,
         Command::Demo(demo) => return demo::run(demo, global).await,
+        Command::Api(door) => return api::run(door, &global).await,
+        Command::Token(token) => return token::run(token, &global).await,
         Command::Completions { shell } => return args::completions(shell),
         Command::Migrate => return migrate::run(global.database_url.as_deref(), output).await,
         Command::Audit(_) | Command::Order(_) | Command::Saga(_) | Command::Stock(_) => {}
@@ -52,7 +59,12 @@ async fn answer(args: Args) -> anyhow::Result<Exit> {
         Command::Order(command) => order::run(&database, command, output).await,
         Command::Saga(command) => saga::run(&database, command, output).await,
         Command::Stock(command) => stock::run(&database, command, output).await,
-        Command::Demo(_) | Command::Completions { .. } | Command::Migrate => Ok(Exit::Ok),
+        Command::Up(_)
+        | Command::Demo(_)
+        | Command::Api(_)
+        | Command::Token(_)
+        | Command::Completions { .. }
+        | Command::Migrate => Ok(Exit::Ok),
     };
     database.close().await;
     answered

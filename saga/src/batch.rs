@@ -8,7 +8,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use holdfast_shared::{Queue, SagaId, SagaState, Sku, Time};
+use holdfast_shared::{OrderStatus, PaymentMethod, Queue, SagaId, SagaState, Sku, Time};
 
 use crate::apply::apply;
 use crate::call::{Answer, Call, Evidence, Outcome};
@@ -77,6 +77,8 @@ pub struct Done {
     pub starved: Vec<(SagaId, Queue)>,
     /// Sagas that moved, for the metrics.
     pub moved: Vec<Moved>,
+    /// Orders that moved, and where to.
+    pub orders: Vec<(OrderStatus, PaymentMethod)>,
     /// Outcomes that came too late and were stored as signals.
     pub late: usize,
     /// Sagas that were claimed.
@@ -92,6 +94,8 @@ pub struct Moved {
     pub definition: DefinitionId,
     /// Where it stands now.
     pub state: SagaState,
+    /// Whether this commit started it.
+    pub is_born: bool,
     /// When it was born.
     pub created_at: Time,
     /// When it was committed.
@@ -304,6 +308,7 @@ impl<'a> Planning<'a> {
                 locked: claimed.locked,
                 starved: Vec::new(),
                 moved: Vec::new(),
+                orders: Vec::new(),
                 late: 0,
                 claimed: claimed.sagas.len(),
             },
@@ -407,6 +412,10 @@ impl<'a> Planning<'a> {
     fn accept_advance(&mut self, plan: Plan) {
         let changes = plan.advance.changes.iter();
         let children: Vec<Saga> = changes.filter_map(|(_, change)| change.child()).cloned().collect();
+        if let Some(method) = plan.saga.context.method() {
+            let moves = plan.advance.changes.iter().filter_map(|(_, change)| change.order_status());
+            self.done.orders.extend(moves.map(|status| (status, method)));
+        }
         let fence_before = plan.saga.fence;
         if let Some((saga, entries)) = self.settle_next(plan.advance, plan.saga.fence, Some(&plan.saga)) {
             self.world.writes.consumed.extend(entries.consumed);
@@ -418,7 +427,7 @@ impl<'a> Planning<'a> {
                     entries: entries.log.clone(),
                 });
             }
-            self.note(&saga, entries.log);
+            self.note(&saga, entries.log, false);
             self.world.writes.sagas.insert(saga.id, (fence_before, saga));
         }
         for child in children {
@@ -450,7 +459,7 @@ impl<'a> Planning<'a> {
         let fence = child.fence;
         let saga = match self.settle_next(advance, fence, None) {
             Some((saga, entries)) => {
-                self.note(&saga, entries.log);
+                self.note(&saga, entries.log, true);
                 saga
             }
             None => child,
@@ -501,11 +510,12 @@ impl<'a> Planning<'a> {
         Some((saga, Entries { log: entries, consumed }))
     }
 
-    fn note(&mut self, saga: &Saga, entries: Vec<Entry>) {
+    fn note(&mut self, saga: &Saga, entries: Vec<Entry>, is_born: bool) {
         self.done.moved.push(Moved {
             saga: saga.id,
             definition: saga.definition.clone(),
             state: saga.state,
+            is_born,
             created_at: saga.created_at,
             at: self.world.now,
             entries,

@@ -70,6 +70,8 @@ pub struct Call {
     pub queue: Queue,
     /// The fence of the commit that decided on it.
     pub fence: i64,
+    /// The definition the saga runs.
+    pub definition: &'static str,
     /// The step, as the definition names it.
     pub step: &'static str,
     /// Which start of this step, from 1.

@@ -98,6 +98,24 @@ impl Change {
         if let Self::StartSaga(child) = self { Some(child) } else { None }
     }
 
+    /// The status it moves the order to, if it moves it.
+    pub const fn order_status(&self) -> Option<OrderStatus> {
+        match self {
+            Self::ConfirmOrder { .. } => Some(OrderStatus::Confirmed),
+            Self::CancelOrder { .. } => Some(OrderStatus::Cancelled),
+            Self::ReserveStock { .. }
+            | Self::ReleaseStock { .. }
+            | Self::ConfirmReservation { .. }
+            | Self::Restock { .. }
+            | Self::ClearCart { .. }
+            | Self::ReopenCart { .. }
+            | Self::RecordPayment { .. }
+            | Self::RecordRefund { .. }
+            | Self::RecordNotification { .. }
+            | Self::StartSaga(_) => None,
+        }
+    }
+
     /// The stock rows it must lock: the rows that sagas share.
     pub fn skus(&self) -> impl Iterator<Item = &Sku> {
         let lines: &[Line] = match self {

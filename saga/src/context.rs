@@ -23,6 +23,17 @@ pub enum Context {
     GrantedRefund(GrantedRefund),
 }
 
+impl Context {
+    /// How the order is paid, where the flow needs to know.
+    pub const fn method(&self) -> Option<PaymentMethod> {
+        match self {
+            Self::Checkout(checkout) => Some(checkout.method),
+            Self::Cancellation(cancellation) => Some(cancellation.method),
+            Self::Notice(_) | Self::LateRefund(_) | Self::GrantedRefund(_) => None,
+        }
+    }
+}
+
 /// What a checkout needs. Prices and lines are as frozen at accept; later edits change nothing here.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Checkout {

@@ -512,6 +512,7 @@ impl<'a> Planner<'a> {
         }
         let mode = if self.saga.progress.call == CallState::Fresh { Mode::Send } else { Mode::Ask };
         Some(Next::Call(Call {
+            definition: self.definition.name,
             saga: self.saga.id,
             queue: self.saga.queue,
             fence: self.saga.fence + 1,

@@ -4,12 +4,14 @@
 //! token ever gets into the words.
 
 mod outlook;
+mod since;
 mod words;
 
 use holdfast_shared::{OrderId, SagaId, SagaState, Time};
 use serde::Serialize;
 
 pub use outlook::{Explanation, OVERDUE, explain};
+pub use since::{InvalidSeen, Seen, since};
 
 use crate::context::{Context, slot};
 use crate::definition::Definition;
@@ -52,23 +54,18 @@ pub struct Line {
 impl Story {
     /// Reads all of it; `None` when there is no such order.
     ///
-    /// The parts are read one after the other, so a shop at work may be a commit further in a later one.
+    /// The parts are read one after the other, so a shop at work may be a commit further in a later one. The order
+    /// comes last: how it stands is never older than what is told of it.
     pub async fn read(store: &dyn Store, order: OrderId) -> Result<Option<Self>, StoreError> {
-        let Some(view) = store.order(order).await? else {
-            return Ok(None);
-        };
-        let mut known = Self {
-            order: view,
-            sagas: store.sagas_of(order).await?,
-            log: Vec::new(),
-            inbox: Vec::new(),
-            actions: store.admin_actions(order).await?,
-        };
-        for saga in &known.sagas {
-            known.log.extend(store.log(saga.id).await?);
-            known.inbox.extend(store.inbox(saga.id).await?);
+        let sagas = store.sagas_of(order).await?;
+        let (mut log, mut inbox) = (Vec::new(), Vec::new());
+        for saga in &sagas {
+            log.extend(store.log(saga.id).await?);
+            inbox.extend(store.inbox(saga.id).await?);
         }
-        Ok(Some(known))
+        let actions = store.admin_actions(order).await?;
+        let order = store.order(order).await?;
+        Ok(order.map(|order| Self { order, sagas, log, inbox, actions }))
     }
 
     /// `words` without the buyer's payment token, should somebody have put it there.
@@ -83,20 +80,11 @@ impl Story {
 
 /// What happened to the order, oldest first. What was told and not read yet stands where it came in.
 pub fn timeline(story: &Story) -> Vec<Line> {
-    let mut lines = vec![Line {
-        at: story.order.order.accepted_at,
-        saga: story.order.order.id.saga(slot::CHECKOUT),
-        words: words::accepted(&story.order.order),
-    }];
+    let mut lines = vec![accepted(story)];
     for saga in &story.sagas {
         lines.extend(history(story, saga));
     }
-    // The checkout is what brought the order to where people take over.
-    let by_hand = |action: &AdminAction| {
-        let words = story.discreet(&words::by_hand(action)?);
-        Some(Line { at: action.at, saga: story.order.order.id.saga(slot::CHECKOUT), words })
-    };
-    lines.extend(story.actions.iter().filter_map(by_hand));
+    lines.extend(deeds(story));
     // Stable, so what one commit decided keeps its order.
     lines.sort_by_key(|line| line.at);
     lines
@@ -104,24 +92,52 @@ pub fn timeline(story: &Story) -> Vec<Line> {
 
 /// What happened to one saga of `story`, oldest first.
 pub fn history(story: &Story, saga: &Saga) -> Vec<Line> {
-    let line = |at, words: &str| Line { at, saga: saga.id, words: story.discreet(words) };
-    let mut lines = Vec::new();
-    if let Some(words) = words::begun(saga) {
-        lines.push(line(saga.created_at, &words));
-    }
-    let mut told_of_death = false;
-    for row in story.log.iter().filter(|row| row.saga == saga.id) {
-        told_of_death = row.entries.iter().any(|entry| matches!(entry, Entry::Dead { .. }));
-        lines.extend(words::commit(saga, &row.entries).iter().map(|words| line(row.at, words)));
-    }
-    // A row that nobody could plan died without a history of its own.
-    if saga.state == SagaState::Dead && !told_of_death {
-        let why = saga.progress.error.as_deref().unwrap_or("nobody knows why");
-        lines.push(line(saga.updated_at, &format!("stopped, an operator must act: {why}")));
-    }
-    lines.extend(story.unread(saga.id).map(|signal| line(signal.created_at, &words::unread(&signal.body))));
+    let mut lines = history_since(story, saga, None);
+    let unread = |signal: &Signal| line(story, saga, signal.created_at, &words::unread(&signal.body));
+    lines.extend(story.unread(saga.id).map(unread));
     lines.sort_by_key(|line| line.at);
     lines
+}
+
+/// How it began.
+fn accepted(story: &Story) -> Line {
+    let order = &story.order.order;
+    Line { at: order.accepted_at, saga: order.id.saga(slot::CHECKOUT), words: words::accepted(order) }
+}
+
+/// What people did with their hands, oldest first. The checkout is what brought the order to where they take over.
+fn deeds(story: &Story) -> Vec<Line> {
+    let deed = |action: &AdminAction| {
+        let words = story.discreet(&words::by_hand(action)?);
+        Some(Line { at: action.at, saga: story.order.order.id.saga(slot::CHECKOUT), words })
+    };
+    story.actions.iter().filter_map(deed).collect()
+}
+
+/// What the commits of one saga decided after the one of fence `seen`; all of it, its birth included, without one.
+fn history_since(story: &Story, saga: &Saga, seen: Option<i64>) -> Vec<Line> {
+    let mut lines = Vec::new();
+    if let Some(words) = words::begun(saga).filter(|_| seen.is_none()) {
+        lines.push(line(story, saga, saga.created_at, &words));
+    }
+    let mut told_of_death = false;
+    let new = |row: &&LogRow| row.saga == saga.id && seen.is_none_or(|seen| row.fence > seen);
+    for row in story.log.iter().filter(new) {
+        told_of_death = row.entries.iter().any(|entry| matches!(entry, Entry::Dead { .. }));
+        lines.extend(words::commit(saga, &row.entries).iter().map(|words| line(story, saga, row.at, words)));
+    }
+    // A row that nobody could plan died without a history of its own.
+    let is_news = seen.is_none_or(|seen| saga.fence > seen);
+    if saga.state == SagaState::Dead && !told_of_death && is_news {
+        let why = saga.progress.error.as_deref().unwrap_or("nobody knows why");
+        lines.push(line(story, saga, saga.updated_at, &format!("stopped, an operator must act: {why}")));
+    }
+    lines.sort_by_key(|line| line.at);
+    lines
+}
+
+fn line(story: &Story, saga: &Saga, at: Time, words: &str) -> Line {
+    Line { at, saga: saga.id, words: story.discreet(words) }
 }
 
 /// `words` without the payment token that one of `sagas` holds, should somebody have put it there.

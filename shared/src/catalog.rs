@@ -10,6 +10,8 @@ pub const MAX_SKU_LEN: usize = 64;
 
 /// A stock-keeping unit: 1 to 64 printable ASCII characters without blanks.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "openapi", schema(value_type = String, pattern = "^[!-~]{1,64}$", example = "mug-01"))]
 #[serde(try_from = "String", into = "String")]
 pub struct Sku(String);
 

@@ -39,6 +39,8 @@ impl InvalidId {
 
 /// An order's number: positive, given out by the database, never reused; gaps are normal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "openapi", schema(value_type = i64, minimum = 1, example = 1042))]
 #[serde(transparent)]
 pub struct OrderId(i64);
 
@@ -162,6 +164,8 @@ impl<'de> Deserialize<'de> for SagaId {
 
 /// A cart: unguessable, because for a guest knowing it is the right to use it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "openapi", schema(value_type = String, format = Uuid))]
 #[serde(transparent)]
 pub struct CartId(pub Uuid);
 

@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 
 /// Three capital letters of ISO 4217.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "openapi", schema(value_type = String, pattern = "^[A-Z]{3}$", example = "EUR"))]
 #[serde(try_from = "String", into = "String")]
 pub struct Currency([u8; 3]);
 
@@ -72,6 +74,7 @@ pub struct Overflow;
 
 /// An amount in the minor unit of its currency: 1999 EUR minor is € 19.99.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Money {
     /// Minor units; never negative where a price, a total or a payment is meant.
     pub amount_minor: i64,

@@ -11,6 +11,8 @@ use time::format_description::well_known::Rfc3339;
 
 /// An instant in UTC, in whole microseconds since the Unix epoch: what both databases keep exactly.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "openapi", schema(value_type = String, format = DateTime, example = "2026-03-14T15:09:26.535897Z"))]
 pub struct Time(i64);
 
 impl Time {

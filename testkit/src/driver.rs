@@ -12,7 +12,7 @@ use holdfast_saga::ports::{Outside, Store};
 use holdfast_saga::saga::Saga;
 use holdfast_sandbox::{MemorySandbox, SandboxControl};
 use holdfast_shared::{Clock, ManualClock, Queue, SagaId, SystemClock, Time};
-use holdfast_worker::{LogNotifier, Runtime, WorkerConfig};
+use holdfast_worker::{LogNotifier, Metrics, Runtime, WorkerConfig};
 
 use crate::shop::Shop;
 
@@ -114,5 +114,6 @@ pub fn hasty(name: &str) -> WorkerConfig {
 
 /// Starts a hasty worker on `store`.
 pub fn worker(store: &Arc<dyn Store>, name: &str, outside: &Outside) -> Runtime {
-    Runtime::start(Arc::clone(store), hurried(), outside.clone(), hasty(name)).expect("starts")
+    Runtime::start(Arc::clone(store), hurried(), outside.clone(), hasty(name), Metrics::default())
+        .expect("starts")
 }

@@ -14,6 +14,8 @@ use holdfast_shared::Queue;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::time::Instant;
 
+use crate::metrics::Metrics;
+
 /// Requests in one commit: as many as a batch of the executor takes.
 const BATCH_MAX: usize = 512;
 /// Requests that wait; the next ones wait outside.
@@ -53,10 +55,15 @@ struct Waiting {
 
 impl Acceptor {
     /// Starts the task that commits.
-    pub fn start(store: Arc<dyn Store>, policy: AcceptPolicy, dispatch: Arc<dyn Dispatch>) -> Self {
+    pub fn start(
+        store: Arc<dyn Store>,
+        policy: AcceptPolicy,
+        dispatch: Arc<dyn Dispatch>,
+        metrics: Metrics,
+    ) -> Self {
         let (requests, waiting) = mpsc::channel(WAITING_MAX);
         let aside = Arc::new(Semaphore::new(ASIDE_MAX));
-        tokio::spawn(Arc::new(Committer { store, policy, dispatch, aside }).run(waiting));
+        tokio::spawn(Arc::new(Committer { store, policy, dispatch, metrics, aside }).run(waiting));
         Self { requests }
     }
 
@@ -75,6 +82,7 @@ struct Committer {
     store: Arc<dyn Store>,
     policy: AcceptPolicy,
     dispatch: Arc<dyn Dispatch>,
+    metrics: Metrics,
     aside: Arc<Semaphore>,
 }
 
@@ -162,8 +170,15 @@ impl Committer {
     fn wake(&self, answers: &[Result<Accepted, Refused>]) {
         let fresh = answers.iter().flatten().filter(|accepted| !accepted.replayed);
         let hints: Vec<Hint> = fresh
+            .inspect(|accepted| self.count(accepted))
             .map(|accepted| Hint { saga: accepted.order.saga(slot::CHECKOUT), queue: Queue::Checkout })
             .collect();
         self.dispatch.wake(&hints);
+    }
+
+    fn count(&self, accepted: &Accepted) {
+        if let Some(order) = &accepted.placed {
+            self.metrics.accepted(order.status, order.method);
+        }
     }
 }

@@ -17,6 +17,7 @@ use tokio::time::{sleep, sleep_until};
 
 use crate::calls::carry_out;
 use crate::config::{Tally, WorkerConfig};
+use crate::metrics::Metrics;
 
 /// A saga that was locked by somebody else is looked at again this much later.
 const LOCKED_AGAIN: Duration = Duration::from_millis(10);
@@ -32,6 +33,7 @@ pub(crate) struct Executor {
     outside: Outside,
     config: WorkerConfig,
     tally: Arc<Tally>,
+    metrics: Metrics,
     intake: mpsc::Receiver<SagaId>,
     stop: watch::Receiver<bool>,
     outcomes_in: mpsc::UnboundedReceiver<(Queue, Outcome)>,
@@ -57,6 +59,7 @@ impl Executor {
         outside: Outside,
         config: WorkerConfig,
         tally: Arc<Tally>,
+        metrics: Metrics,
         intake: mpsc::Receiver<SagaId>,
         stop: watch::Receiver<bool>,
     ) -> Self {
@@ -67,6 +70,7 @@ impl Executor {
             outside,
             config,
             tally,
+            metrics,
             intake,
             stop,
             outcomes_in,
@@ -215,6 +219,7 @@ impl Executor {
     }
 
     fn begin_calls(&mut self, done: Done) {
+        self.metrics.committed(&done);
         Tally::add(&self.tally.batches, 1);
         Tally::add(&self.tally.claimed, done.claimed);
         Tally::add(&self.tally.moved, done.moved.len());
@@ -242,8 +247,11 @@ impl Executor {
             let outside = self.outside.clone();
             let answers = self.outcomes_out.clone();
             let (lease, timeout) = (self.config.lease, self.config.call_timeout);
+            let (metrics, since) = (self.metrics.clone(), Instant::now());
+            let definition = call.definition;
             tokio::spawn(async move {
                 let outcome = carry_out(call, outside, done.leased_at, lease, timeout).await;
+                metrics.called(definition, outcome.step, since.elapsed());
                 // The executor outlives its calls, or the lease does.
                 let _ = answers.send((queue, outcome));
             });

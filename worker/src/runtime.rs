@@ -11,6 +11,7 @@ use tokio::task::JoinHandle;
 use crate::config::{ConfigError, Tally, WorkerConfig};
 use crate::embedded::{self, EmbeddedDispatch};
 use crate::executor::Executor;
+use crate::metrics::Metrics;
 use crate::pruner;
 
 /// A running worker. Dropping it without [`Runtime::stop`] leaves its leases to run out.
@@ -37,6 +38,7 @@ impl Runtime {
         registry: Registry,
         outside: Outside,
         config: WorkerConfig,
+        metrics: Metrics,
     ) -> Result<Self, ConfigError> {
         config.check()?;
         let tally = Arc::new(Tally::default());
@@ -55,7 +57,7 @@ impl Runtime {
             .map(|backend| tokio::spawn(embedded::serve(backend, intake.clone(), stopped.clone())))
             .collect();
         others.push(tokio::spawn(pruner::run(store, config.keep, stopped.clone())));
-        let executor = Executor::new(engine, outside, config, Arc::clone(&tally), hints, stopped);
+        let executor = Executor::new(engine, outside, config, Arc::clone(&tally), metrics, hints, stopped);
         Ok(Self { dispatch, tally, stop, executor: tokio::spawn(executor.run()), others })
     }
 

@@ -3,12 +3,14 @@
 
 use std::collections::BTreeMap;
 
-use holdfast_saga::command::{Answered, Conflict, Verb, ask, payment_event};
+use holdfast_saga::command::{Answered, payment_event};
 use holdfast_saga::ports::{ChargeState, PaymentProvider as _};
 use holdfast_saga::view::OrderFilter;
 use holdfast_sandbox::SandboxControl;
-use holdfast_shared::{Actor, OrderId, OrderStatus, PaymentStatus, StepKey};
+use holdfast_shared::{OrderId, OrderStatus, PaymentStatus, StepKey};
+use uuid::Uuid;
 
+use super::client::By;
 use super::mix::Fate;
 use super::stage::Stage;
 
@@ -21,7 +23,19 @@ pub(crate) struct Cast {
     /// Every order of this demo.
     pub(crate) orders: Vec<OrderId>,
     /// Parts that are still to be played.
-    parts: BTreeMap<OrderId, Fate>,
+    parts: BTreeMap<OrderId, Part>,
+}
+
+/// An order, and what somebody does about it.
+#[derive(Debug, Clone)]
+pub(crate) struct Part {
+    /// Its public id.
+    pub(crate) id: Uuid,
+    pub(crate) fate: Fate,
+    /// Whose it is; `None`: a guest's.
+    pub(crate) customer: Option<String>,
+    /// The guest's key to it. Nobody has it any more after a restart.
+    pub(crate) order_token: Option<String>,
 }
 
 impl Cast {
@@ -38,7 +52,8 @@ impl Cast {
             for view in &page {
                 let order = &view.order;
                 if let Some(fate) = order.notes.as_deref().and_then(Fate::from_note) {
-                    cast.add(order.id, fate);
+                    let customer = order.customer.clone();
+                    cast.add(order.id, Part { id: view.public_id(), fate, customer, order_token: None });
                 }
             }
             let Some(last) = page.last() else { return Ok(cast) };
@@ -46,9 +61,9 @@ impl Cast {
         }
     }
 
-    pub(crate) fn add(&mut self, order: OrderId, fate: Fate) {
+    pub(crate) fn add(&mut self, order: OrderId, part: Part) {
         self.orders.push(order);
-        let plays = match fate {
+        let plays = match part.fate {
             Fate::Plain | Fate::BuyerLeaves | Fate::AdminForgets => false,
             Fate::BuyerActs
             | Fate::AdminConfirms
@@ -57,7 +72,7 @@ impl Cast {
             | Fate::ShopCancels => true,
         };
         if plays {
-            self.parts.insert(order, fate);
+            self.parts.insert(order, part);
         }
     }
 
@@ -69,13 +84,13 @@ impl Cast {
     /// Everybody does what they can do now.
     pub(crate) async fn act(&mut self, stage: &Stage) -> anyhow::Result<()> {
         let mut waiting: BTreeMap<OrderId, StepKey> = BTreeMap::new();
-        if self.parts.values().any(|fate| *fate == Fate::BuyerActs) {
+        if self.parts.values().any(|part| part.fate == Fate::BuyerActs) {
             let charges = stage.sandbox.waiting_actions().await?;
             waiting.extend(charges.into_iter().filter_map(|charge| Some((charge.order()?, charge))));
         }
         let mut played = Vec::new();
-        for (order, fate) in &self.parts {
-            if play(stage, *order, *fate, waiting.get(order)).await? {
+        for (order, part) in &self.parts {
+            if play(stage, *order, part, waiting.get(order)).await? {
                 played.push(*order);
             }
         }
@@ -87,36 +102,42 @@ impl Cast {
 }
 
 /// Plays one part, and says whether it is over.
-async fn play(stage: &Stage, order: OrderId, fate: Fate, waiting: Option<&StepKey>) -> anyhow::Result<bool> {
-    let admin = Actor::Admin("demo".to_owned());
-    let answer = match fate {
-        Fate::BuyerActs => match waiting {
-            Some(charge) => {
-                stage.sandbox.complete_action(charge, true).await?;
-                payment_event(stage.store(), charge, charge.as_str()).await?
-            }
-            None => return redeliver(stage, order).await,
-        },
-        Fate::AdminConfirms => ask(stage.store(), order, Verb::Confirm, &admin).await?,
-        Fate::AdminRejects => ask(stage.store(), order, Verb::Reject, &admin).await?,
-        Fate::CustomerCancels => ask(stage.store(), order, Verb::Cancel, &Actor::Customer).await?,
+async fn play(stage: &Stage, order: OrderId, part: &Part, waiting: Option<&StepKey>) -> anyhow::Result<bool> {
+    let buyer = By::Buyer { customer: part.customer.as_deref(), order_token: part.order_token.as_deref() };
+    let (verb, by) = match part.fate {
+        Fate::BuyerActs => {
+            let Some(charge) = waiting else { return redeliver(stage, order).await };
+            stage.sandbox.complete_action(charge, true).await?;
+            tell_of(stage, charge).await?;
+            return Ok(true);
+        }
+        Fate::AdminConfirms => ("confirm", By::Admin),
+        Fate::AdminRejects => ("reject", By::Admin),
+        // A guest whose token went with an earlier run asks the shop to do it.
+        Fate::CustomerCancels if part.customer.is_none() && part.order_token.is_none() => {
+            ("cancel", By::Admin)
+        }
+        Fate::CustomerCancels => ("cancel", buyer),
         Fate::ShopCancels => {
             let status = stage.store().order(order).await?.map(|view| view.order.status);
             match status {
                 Some(OrderStatus::PendingPayment | OrderStatus::PendingConfirmation) => return Ok(false),
-                Some(_) => ask(stage.store(), order, Verb::Cancel, &admin).await?,
+                Some(_) => ("cancel", By::Admin),
                 None => return Ok(true),
             }
         }
         Fate::Plain | Fate::BuyerLeaves | Fate::AdminForgets => return Ok(true),
     };
-    match answer {
-        Ok(Answered::Accepted(hint)) => stage.wake(hint),
-        // Something else happened first: out of stock, already cancelled. That, too, ends the part.
-        Ok(Answered::Done(_) | Answered::Already(_)) | Err(Conflict::Instead(_)) => {}
-        Err(unknown) => return Err(unknown.into()),
-    }
+    stage.usual.decide(part.id, verb, by).await?;
     Ok(true)
+}
+
+/// The provider's event: something happened to this charge.
+async fn tell_of(stage: &Stage, charge: &StepKey) -> anyhow::Result<()> {
+    if let Ok(Answered::Accepted(hint)) = payment_event(stage.store(), charge, charge.as_str()).await? {
+        stage.wake(hint);
+    }
+    Ok(())
 }
 
 /// The buyer is not asked yet, or acted before a crash took the event away: a provider repeats an event that
@@ -126,9 +147,8 @@ async fn redeliver(stage: &Stage, order: OrderId) -> anyhow::Result<bool> {
     let payment = view.payment.filter(|payment| payment.status == PaymentStatus::RequiresAction);
     if let Some(charge) = payment.and_then(|payment| payment.charge)
         && let Some(ChargeState::Captured { .. }) = stage.sandbox.look_up(&charge).await?
-        && let Ok(Answered::Accepted(hint)) = payment_event(stage.store(), &charge, charge.as_str()).await?
     {
-        stage.wake(hint);
+        tell_of(stage, &charge).await?;
     }
     Ok(!view.order.status.is_pending())
 }

@@ -1,6 +1,7 @@
 //! `holdfast demo`: boots the embedded stack, settles real orders, and proves that the books are right.
 
 mod actors;
+mod client;
 mod input;
 mod mix;
 mod report;
@@ -16,6 +17,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use self::actors::Cast;
 use self::mix::Program;
 use self::stage::Stage;
+pub(crate) use self::stage::ledger;
 use crate::args::{DemoArgs, Global};
 use crate::exit::{Exit, say, usage};
 use crate::output::Format;

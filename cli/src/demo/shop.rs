@@ -3,16 +3,17 @@
 use std::collections::BTreeMap;
 
 use anyhow::Context as _;
-use holdfast_saga::accept::{CheckoutRequest, digest};
+use holdfast_api::body::checkout::CheckoutBody;
 use holdfast_saga::rows::{AdminAction, Cart, Stock, StockAdjustment};
 use holdfast_saga::world::{Footprint, World};
-use holdfast_shared::{Address, CartId, CartStatus, Contact, Ids, OrderId, SystemIds, Time};
+use holdfast_shared::{CartId, CartStatus, Ids, OrderId, SystemIds, Time};
 use indicatif::ProgressBar;
+use serde_json::json;
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
-use super::actors::Cast;
-use super::mix::{Fate, Program, Wish};
+use super::actors::{Cast, Part};
+use super::mix::{Program, Wish};
 use super::stage::Stage;
 
 /// Carts written in one commit.
@@ -53,7 +54,7 @@ pub(crate) async fn open(stage: &Stage, program: &Program) -> anyhow::Result<()>
 }
 
 /// Requests that are under way.
-type Buying = JoinSet<anyhow::Result<(OrderId, Fate)>>;
+type Buying = JoinSet<anyhow::Result<(OrderId, Part)>>;
 
 /// Submits every wish, and returns who has a part to play in what follows.
 pub(crate) async fn submit(stage: &Stage, program: Program, bar: &ProgressBar) -> anyhow::Result<Cast> {
@@ -68,19 +69,19 @@ pub(crate) async fn submit(stage: &Stage, program: Program, bar: &ProgressBar) -
                 take(&mut cast, &mut buying, bar).await?;
             }
             number += 1;
-            let request = request(&run, number, cart, wish);
-            let acceptor =
-                if wish.fate.is_left_alone() { stage.hasty.clone() } else { stage.acceptor.clone() };
-            let (fate, twice) = (wish.fate, wish.twice);
+            let (key, body) = (format!("demo-{run}-{number}"), request(number, cart, wish)?);
+            let client = if wish.fate.is_left_alone() { stage.hasty.clone() } else { stage.usual.clone() };
+            let (fate, twice, customer) = (wish.fate, wish.twice, wish.customer.clone());
             buying.spawn(async move {
-                let again = async { if twice { Some(acceptor.accept(request.clone()).await) } else { None } };
-                let (first, again) = tokio::join!(acceptor.accept(request.clone()), again);
-                let first = first?.context("a demo order was refused")?;
+                let ask = || client.check_out(customer.as_deref(), &key, &body);
+                let again = async { if twice { Some(ask().await) } else { None } };
+                let (first, again) = tokio::join!(ask(), again);
+                let first = first?;
                 if let Some(again) = again {
-                    let again = again?.context("a repeated request was refused")?;
-                    anyhow::ensure!(first.order == again.order, "one key led to two orders");
+                    anyhow::ensure!(first == again?, "one key led to two answers");
                 }
-                Ok((first.order, fate))
+                let part = Part { id: first.id, fate, customer, order_token: first.order_token };
+                Ok((OrderId::new(first.number), part))
             });
         }
         cast.act(stage).await?;
@@ -93,8 +94,8 @@ pub(crate) async fn submit(stage: &Stage, program: Program, bar: &ProgressBar) -
 
 async fn take(cast: &mut Cast, buying: &mut Buying, bar: &ProgressBar) -> anyhow::Result<()> {
     let Some(bought) = buying.join_next().await else { return Ok(()) };
-    let (order, fate) = bought??;
-    cast.add(order, fate);
+    let (order, part) = bought??;
+    cast.add(order, part);
     bar.inc(1);
     Ok(())
 }
@@ -123,26 +124,19 @@ fn cart(wish: &Wish, now: Time) -> Cart {
     }
 }
 
-fn request(run: &str, number: usize, cart: CartId, wish: &Wish) -> CheckoutRequest {
-    let number = number.to_string();
-    CheckoutRequest {
-        key: digest(&["demo", run, &number]),
-        body: digest(&[&cart.to_string()]),
-        cart,
-        customer: wish.customer.clone(),
-        method: wish.method,
-        token: wish.token.clone(),
-        contact: Contact { email: format!("buyer-{number}@example.com"), phone: None },
-        shipping_address: Address {
-            name: "A. Buyer".to_owned(),
-            line1: "1 High Street".to_owned(),
-            line2: None,
-            city: "Springfield".to_owned(),
-            region: None,
-            postal_code: "12345".to_owned(),
-            country: "US".to_owned(),
-        },
-        expected_total: None,
-        notes: Some(wish.fate.note()),
+fn request(number: usize, cart: CartId, wish: &Wish) -> anyhow::Result<CheckoutBody> {
+    let mut payment = json!({"method": wish.method});
+    if let Some(token) = &wish.token {
+        payment["token"] = json!(token);
     }
+    let body = json!({
+        "cart_id": cart,
+        "payment": payment,
+        "contact": {"email": format!("buyer-{number}@example.com")},
+        "shipping_address": {
+            "name": "A. Buyer", "line1": "1 High Street", "city": "Springfield", "postal_code": "12345", "country": "US"
+        },
+        "notes": wish.fate.note(),
+    });
+    serde_json::from_value(body).context("a demo order cannot be asked for")
 }

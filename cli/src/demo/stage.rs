@@ -6,16 +6,21 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use holdfast_api::Settings;
+use holdfast_api::auth::{Trust, Verifier};
 use holdfast_saga::accept::AcceptPolicy;
 use holdfast_saga::flows::REGISTRY;
 use holdfast_saga::ports::{Hint, Outside, PaymentProvider, Store};
 use holdfast_sandbox::DurableSandbox;
 use holdfast_shared::{SagaState, SystemClock};
-use holdfast_worker::{Acceptor, LogNotifier, Runtime, Tally, WorkerConfig};
+use holdfast_worker::{LogNotifier, Metrics, Runtime, Tally, WorkerConfig};
 use tempfile::TempDir;
 
+use super::client::Client;
 use crate::args::{DemoArgs, Global};
 use crate::database::{Address, Database};
+use crate::door::{Door, Open};
+use crate::token::random_secret;
 
 /// How much shorter the waits between two tries are than in production, so that giving up takes
 /// seconds instead of minutes.
@@ -27,6 +32,9 @@ const LEASE: Duration = Duration::from_secs(2);
 /// The window of orders that nobody will decide about.
 const LEFT_ALONE_FOR: Duration = Duration::from_secs(3);
 
+/// Requests under way when the demo ends are nobody's any more.
+const DRAIN: Duration = Duration::from_secs(2);
+
 pub(crate) struct Stage {
     database: Database,
     name: String,
@@ -35,9 +43,10 @@ pub(crate) struct Stage {
     pub(crate) sandbox: Arc<DurableSandbox>,
     runtime: Runtime,
     /// Takes orders with the usual windows.
-    pub(crate) acceptor: Acceptor,
+    pub(crate) usual: Client,
     /// Takes orders that nobody will decide about.
-    pub(crate) hasty: Acceptor,
+    pub(crate) hasty: Client,
+    doors: [Door; 2],
     tally: Arc<Tally>,
     _folder: Option<TempDir>,
 }
@@ -65,22 +74,37 @@ impl Stage {
         };
         let database = Database::connect(&address).await?;
         database.migrate().await.with_context(|| address.shown())?;
-        let ledger = ledger(args, database.path());
+        let ledger = ledger(args.sandbox_ledger.as_deref(), database.path());
         let sandbox = Arc::new(DurableSandbox::open(&ledger, Arc::new(SystemClock)).await?);
         let outside = Outside { payments: Arc::clone(&sandbox) as _, notifier: Arc::new(LogNotifier) };
         let config = WorkerConfig { lease: LEASE, call_timeout: CALL_TIMEOUT, ..WorkerConfig::default() };
-        let runtime = Runtime::start(database.shared(), REGISTRY.hurried(HURRY), outside, config)?;
+        let metrics = Metrics::default();
+        let registry = REGISTRY.hurried(HURRY);
+        let runtime = Runtime::start(database.shared(), registry, outside, config, metrics.clone())?;
         let usual = AcceptPolicy::new(sandbox.name());
         let hasty =
             AcceptPolicy { payment_within: LEFT_ALONE_FOR, confirm_within: LEFT_ALONE_FOR, ..usual.clone() };
-        let accept = |policy| Acceptor::start(database.shared(), policy, runtime.dispatch());
+        let secret = random_secret();
+        let open = |policy: AcceptPolicy, metrics| {
+            let (store, dispatch) = (database.shared(), runtime.dispatch());
+            let verifier = Verifier::with_secret(&secret, Trust::default())?;
+            let settings = Settings { requests_per_second: None, ..Settings::default() };
+            anyhow::Ok(Open { store, dispatch, verifier, policy, metrics, settings, drain: DRAIN })
+        };
+        let anywhere = || ([127, 0, 0, 1], 0).into();
+        let doors = [
+            Door::open(anywhere(), open(usual, metrics)?).await?,
+            Door::open(anywhere(), open(hasty, Metrics::default())?).await?,
+        ];
+        let [usual, hasty] = [&doors[0], &doors[1]].map(|door| Client::new(&door.url, &secret));
         Ok(Self {
             resume: folder.is_none().then(|| resume_command(args)),
             name: folder
                 .as_ref()
                 .map_or_else(|| address.shown(), |folder| folder.path().display().to_string()),
-            acceptor: accept(usual),
-            hasty: accept(hasty),
+            usual: usual?,
+            hasty: hasty?,
+            doors,
             tally: runtime.tally(),
             database,
             sandbox,
@@ -132,7 +156,9 @@ impl Stage {
 
     /// Stops the worker; says how many calls were cut off.
     pub(crate) async fn stop(self) -> usize {
-        drop((self.acceptor, self.hasty));
+        for door in self.doors {
+            door.close().await;
+        }
         let stopped = self.runtime.stop().await;
         self.database.close().await;
         stopped.cut_off
@@ -140,10 +166,10 @@ impl Stage {
 }
 
 /// The sandbox's own books: beside a `SQLite` shop, in this folder for a Postgres one.
-pub(crate) fn ledger(args: &DemoArgs, shop: Option<&Path>) -> PathBuf {
+pub(crate) fn ledger(named: Option<&Path>, shop: Option<&Path>) -> PathBuf {
     let beside = |path: &Path| path.with_file_name("sandbox.db");
     let default = || shop.map_or_else(|| PathBuf::from("holdfast-sandbox.db"), beside);
-    args.sandbox_ledger.clone().unwrap_or_else(default)
+    named.map_or_else(default, Path::to_path_buf)
 }
 
 fn resume_command(args: &DemoArgs) -> String {

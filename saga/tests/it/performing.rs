@@ -171,6 +171,7 @@ async fn every_answer_of_a_provider_means_what_it_proves() {
         let payments = Arc::clone(&provider) as Arc<dyn PaymentProvider>;
         let outside = Outside { payments, notifier: Arc::new(Notices::default()) };
         let call = Call {
+            definition: "granted_refund",
             saga: OrderId::new(1).saga(0),
             queue: Queue::Checkout,
             fence: 1,

@@ -4,7 +4,9 @@ use std::fmt::Display;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use holdfast_saga::rows::{AdminAction, Cart, KeyClaim, Notification, Order, Payment, Product, Refund, Stock};
+use holdfast_saga::rows::{
+    AdminAction, Cart, KeyClaim, Notification, Order, Payment, Product, Refund, Stock,
+};
 use holdfast_saga::saga::{DefinitionId, Progress, Saga};
 use holdfast_saga::signal::Signal;
 use holdfast_saga::view::NotificationView;

@@ -10,7 +10,7 @@ use holdfast_shared::SystemClock;
 use holdfast_testkit::database::Database;
 use holdfast_testkit::driver::{outside, worker};
 use holdfast_testkit::shop::Shop;
-use holdfast_worker::{Acceptor, Runtime};
+use holdfast_worker::{Acceptor, Metrics, Runtime};
 
 const BUYERS: usize = 500;
 const LEFT: usize = 50;
@@ -29,7 +29,7 @@ impl Replicas {
             stores.iter().zip(["w1", "w2"]).map(|(store, name)| worker(store, name, &outside)).collect();
         let acceptors = stores.into_iter().zip(&workers).map(|(store, worker)| {
             let dispatch: Arc<dyn Dispatch> = worker.dispatch();
-            Acceptor::start(store, shop.policy.clone(), dispatch)
+            Acceptor::start(store, shop.policy.clone(), dispatch, Metrics::default())
         });
         Self { acceptors: acceptors.collect(), workers, outside }
     }

@@ -10,7 +10,7 @@ use holdfast_shared::{Actor, CancelReason, OrderId, OrderStatus, PaymentStatus, 
 use holdfast_testkit::database::Database;
 use holdfast_testkit::driver::{outside_with, worker};
 use holdfast_testkit::shop::{Shop, admin};
-use holdfast_worker::Acceptor;
+use holdfast_worker::{Acceptor, Metrics};
 
 /// How an order is expected to end.
 type Ending = (OrderStatus, Option<CancelReason>, Option<PaymentStatus>);
@@ -44,7 +44,8 @@ async fn check(database: &Database, sandbox: Arc<dyn SandboxControl>) {
     }
     shop.stock("rare", 1).await;
     let worker = worker(&shop.store, "w1", &outside);
-    let acceptor = Acceptor::start(Arc::clone(&shop.store), shop.policy.clone(), worker.dispatch());
+    let acceptor =
+        Acceptor::start(Arc::clone(&shop.store), shop.policy.clone(), worker.dispatch(), Metrics::default());
     let accept = async |items: &[(&str, u32)], token: Option<&str>| {
         let cart = shop.carts(1, items).await[0];
         let answer = acceptor.accept(shop.request(cart, token)).await.expect("the acceptor answers");

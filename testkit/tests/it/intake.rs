@@ -15,7 +15,7 @@ use holdfast_shared::{Money, OrderStatus, Queue, StepKey, SystemClock};
 use holdfast_testkit::database::Database;
 use holdfast_testkit::driver::{hasty, hurried};
 use holdfast_testkit::shop::{Shop, admin};
-use holdfast_worker::{LogNotifier, Runtime, WorkerConfig};
+use holdfast_worker::{LogNotifier, Metrics, Runtime, WorkerConfig};
 use tokio::sync::Semaphore;
 
 /// A provider at whose desk people can be counted, and made to wait.
@@ -99,8 +99,14 @@ async fn e7_no_more_calls_are_in_flight_than_their_pool_has_slots() {
     let (_database, shop) = open().await;
     let desk = Desk::new(Duration::from_millis(2), true);
     let outside = desk.outside();
-    let runtime =
-        Runtime::start(Arc::clone(&shop.store), hurried(), outside.clone(), three_slots()).expect("starts");
+    let runtime = Runtime::start(
+        Arc::clone(&shop.store),
+        hurried(),
+        outside.clone(),
+        three_slots(),
+        Metrics::default(),
+    )
+    .expect("starts");
     shop.orders(120, &[("cd-1", 1)], Some("tok_ok")).await;
     shop.rest().await;
     assert_eq!(desk.most.load(Ordering::SeqCst), 3, "all slots are used, and no more");
@@ -123,7 +129,8 @@ async fn e7_a_desk_that_does_not_answer_holds_nobody_else_back() {
         ..three_slots()
     };
     let runtime =
-        Runtime::start(Arc::clone(&shop.store), hurried(), outside.clone(), config).expect("starts");
+        Runtime::start(Arc::clone(&shop.store), hurried(), outside.clone(), config, Metrics::default())
+            .expect("starts");
     shop.orders(20, &[("cd-1", 1)], Some("tok_ok")).await;
     shop.until("the desk is full", async || desk.most.load(Ordering::SeqCst) == 3).await;
     let order = shop.order(&[("cd-1", 1)], None).await;
@@ -149,7 +156,8 @@ async fn e7_a_flood_of_hints_is_taken_in_bit_by_bit() {
     let outside = desk.outside();
     let config = WorkerConfig { intake_max: 1, batch_max: 4, ..hasty("w1") };
     let runtime =
-        Runtime::start(Arc::clone(&shop.store), hurried(), outside.clone(), config).expect("starts");
+        Runtime::start(Arc::clone(&shop.store), hurried(), outside.clone(), config, Metrics::default())
+            .expect("starts");
     let orders = shop.orders(60, &[("cd-1", 1)], Some("tok_ok")).await;
     let hints: Vec<_> =
         orders.iter().map(|order| Hint { saga: order.saga(0), queue: Queue::Checkout }).collect();

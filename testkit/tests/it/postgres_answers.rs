@@ -14,7 +14,7 @@ use holdfast_testkit::database::Database;
 use holdfast_testkit::driver::{answer, batch, engine, hinted, outside, sweep, worker};
 use holdfast_testkit::proxy::{Cut, Proxy};
 use holdfast_testkit::shop::{Shop, admin};
-use holdfast_worker::Acceptor;
+use holdfast_worker::{Acceptor, Metrics};
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
 
 use crate::pair::Pair;
@@ -73,7 +73,8 @@ async fn e5_a_commit_whose_answer_was_lost_is_found_and_not_repeated() {
 #[tokio::test]
 async fn e5_an_accept_whose_answer_was_lost_is_one_order() {
     let (_database, shop, proxy) = open().await;
-    let acceptor = Acceptor::start(through(&proxy).await, shop.policy.clone(), Arc::new(Silence));
+    let acceptor =
+        Acceptor::start(through(&proxy).await, shop.policy.clone(), Arc::new(Silence), Metrics::default());
     for (nth, cut) in [Cut::After, Cut::Before, Cut::After].into_iter().enumerate() {
         let cart = shop.carts(1, &[("cd-1", 1)]).await[0];
         proxy.cut_next_commit(cut);
@@ -91,7 +92,8 @@ async fn e5_a_worker_whose_commits_are_cut_again_and_again_settles_everything() 
     let (_, outside) = outside();
     let store = through(&proxy).await;
     let runtime = worker(&store, "w1", &outside);
-    let acceptor = Acceptor::start(Arc::clone(&store), shop.policy.clone(), runtime.dispatch());
+    let acceptor =
+        Acceptor::start(Arc::clone(&store), shop.policy.clone(), runtime.dispatch(), Metrics::default());
     let mut rng = StdRng::seed_from_u64(5);
     let mut accepted = Vec::new();
     for nth in 0..60 {
@@ -116,7 +118,12 @@ async fn e5_a_worker_whose_commits_are_cut_again_and_again_settles_everything() 
 #[tokio::test]
 async fn e11_a_request_waits_for_another_one_with_its_key() {
     let (database, shop, _proxy) = open().await;
-    let acceptor = Acceptor::start(database.another_process().await, shop.policy.clone(), Arc::new(Silence));
+    let acceptor = Acceptor::start(
+        database.another_process().await,
+        shop.policy.clone(),
+        Arc::new(Silence),
+        Metrics::default(),
+    );
     for is_saved in [true, false] {
         let cart = shop.carts(1, &[("cd-1", 1)]).await[0];
         let request = shop.request(cart, None);
@@ -146,7 +153,12 @@ async fn e11_a_request_waits_for_another_one_with_its_key() {
 #[tokio::test]
 async fn e11_a_request_whose_key_stays_in_use_is_told_so_in_the_end() {
     let (database, shop, _proxy) = open().await;
-    let acceptor = Acceptor::start(database.another_process().await, shop.policy.clone(), Arc::new(Silence));
+    let acceptor = Acceptor::start(
+        database.another_process().await,
+        shop.policy.clone(),
+        Arc::new(Silence),
+        Metrics::default(),
+    );
     let cart = shop.carts(1, &[("cd-1", 1)]).await[0];
     let request = shop.request(cart, None);
     // Not one of ours: nothing ends its transaction.
@@ -171,7 +183,12 @@ async fn e11_a_request_whose_key_stays_in_use_is_told_so_in_the_end() {
 #[tokio::test]
 async fn e11_a_key_in_use_holds_nobody_else_up() {
     let (database, shop, _proxy) = open().await;
-    let acceptor = Acceptor::start(database.another_process().await, shop.policy.clone(), Arc::new(Silence));
+    let acceptor = Acceptor::start(
+        database.another_process().await,
+        shop.policy.clone(),
+        Arc::new(Silence),
+        Metrics::default(),
+    );
     let carts = shop.carts(61, &[("cd-1", 1)]).await;
     let mut requests: Vec<_> = carts.into_iter().map(|cart| shop.request(cart, None)).collect();
     let (last, stuck) = (requests.remove(60), requests.remove(30));

@@ -13,7 +13,7 @@ use holdfast_testkit::database::Database;
 use holdfast_testkit::driver::{outside, worker};
 use holdfast_testkit::rows::sku;
 use holdfast_testkit::shop::{Shop, admin};
-use holdfast_worker::Acceptor;
+use holdfast_worker::{Acceptor, Metrics};
 use rand::seq::{IndexedRandom as _, SliceRandom as _};
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
 use tokio::sync::Mutex;
@@ -117,7 +117,7 @@ async fn e4_random_batches_accepts_commands_and_adjustments_never_deadlock() {
         stores.iter().zip(names).map(|(store, name)| worker(store, name, &outside)).collect();
     let acceptors = stores.iter().zip(&workers).map(|(store, worker)| {
         let dispatch: Arc<dyn Dispatch> = worker.dispatch();
-        Acceptor::start(Arc::clone(store), shop.policy.clone(), dispatch)
+        Acceptor::start(Arc::clone(store), shop.policy.clone(), dispatch, Metrics::default())
     });
     let street = Arc::new(Street {
         acceptors: acceptors.collect(),

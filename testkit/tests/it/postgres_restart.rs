@@ -7,7 +7,7 @@ use std::time::Duration;
 use holdfast_testkit::database::{PostgresDatabase, server_alone};
 use holdfast_testkit::driver::{outside, worker};
 use holdfast_testkit::shop::Shop;
-use holdfast_worker::{AcceptError, Acceptor};
+use holdfast_worker::{AcceptError, Acceptor, Metrics};
 
 const ORDERS: usize = 300;
 
@@ -26,7 +26,12 @@ async fn a_restart_of_postgres_under_load_loses_nothing() {
     let (_, outside) = outside();
     let workers: Vec<_> =
         ["one", "two"].map(|name| worker(&shop.store, name, &outside)).into_iter().collect();
-    let acceptor = Acceptor::start(Arc::clone(&shop.store), shop.policy.clone(), workers[0].dispatch());
+    let acceptor = Acceptor::start(
+        Arc::clone(&shop.store),
+        shop.policy.clone(),
+        workers[0].dispatch(),
+        Metrics::default(),
+    );
     let requests: Vec<_> = carts.into_iter().map(|cart| shop.request(cart, Some("tok_ok"))).collect();
     let load = tokio::spawn(async move {
         let mut orders = Vec::new();

@@ -8,7 +8,7 @@ use holdfast_shared::{Clock as _, SystemClock};
 use holdfast_testkit::database::Database;
 use holdfast_testkit::driver::{outside, worker};
 use holdfast_testkit::shop::Shop;
-use holdfast_worker::Acceptor;
+use holdfast_worker::{Acceptor, Metrics};
 
 const ORDERS: usize = 400;
 
@@ -26,7 +26,8 @@ async fn check(database: Database) {
     let carts = shop.carts(ORDERS, &[("cd-1", 1)]).await;
     let tokens = ["tok_ok", "tok_flaky", "tok_declined", "tok_timeout"];
     let first = worker(&stores[0], "first", &outside);
-    let acceptor = Acceptor::start(Arc::clone(&stores[0]), shop.policy.clone(), first.dispatch());
+    let acceptor =
+        Acceptor::start(Arc::clone(&stores[0]), shop.policy.clone(), first.dispatch(), Metrics::default());
     let requests: Vec<_> = carts
         .iter()
         .zip(tokens.iter().cycle())

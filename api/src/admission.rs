@@ -1,0 +1,54 @@
+//! How much may wait: past a number of undecided orders, new ones are told to come later.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use holdfast_saga::ports::Store;
+use tokio::sync::watch;
+
+use crate::problem::Problem;
+
+/// Undecided orders are counted this often: a count costs the database up to a hundredth of that.
+const COUNT_EVERY: Duration = Duration::from_secs(1);
+/// When to come again: a worker decides some thousand orders in that time.
+const COME_AGAIN_SECS: u64 = 5;
+
+/// The bound. Clones share it.
+#[derive(Debug, Clone)]
+pub(crate) struct Admission {
+    pending: Arc<AtomicU64>,
+    max: u64,
+}
+
+impl Admission {
+    /// Counts in the background until `stop` says so.
+    pub(crate) fn start(store: Arc<dyn Store>, max: u64, mut stop: watch::Receiver<bool>) -> Self {
+        let pending = Arc::new(AtomicU64::new(0));
+        let counted = Arc::clone(&pending);
+        tokio::spawn(async move {
+            loop {
+                match store.pending(max).await {
+                    Ok(count) => counted.store(count, Ordering::Relaxed),
+                    // Nothing is accepted meanwhile anyhow.
+                    Err(error) => tracing::debug!("undecided orders could not be counted: {error}"),
+                }
+                tokio::select! {
+                    () = tokio::time::sleep(COUNT_EVERY) => {}
+                    _ = stop.wait_for(|stop| *stop) => return,
+                }
+            }
+        });
+        Self { pending, max }
+    }
+
+    /// Lets one more in, or says when to come again.
+    pub(crate) fn admit(&self) -> Result<(), Problem> {
+        if self.pending.load(Ordering::Relaxed) < self.max {
+            return Ok(());
+        }
+        let words =
+            format!("{} orders wait to be decided, that is all we take; come again in a moment", self.max);
+        Err(Problem::unavailable("too_many_pending_orders", words, COME_AGAIN_SECS))
+    }
+}

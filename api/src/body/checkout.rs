@@ -1,0 +1,153 @@
+//! What a buyer tells at the checkout.
+
+use holdfast_shared::{Address, CartId, Contact, Money, PaymentMethod};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::{Note, Text};
+
+/// The request to check a cart out.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = Checkout, example = json!({
+    "cart_id": "0192f0c4-7d7e-7cc3-98c4-dc0c0c07398f",
+    "payment": {"method": "card", "token": "tok_ok"},
+    "contact": {"email": "ada@example.com"},
+    "shipping_address": {
+        "name": "Ada Buyer", "line1": "1 High Street", "city": "Springfield", "postal_code": "12345", "country": "US"
+    }
+}))]
+pub struct CheckoutBody {
+    /// Which cart.
+    pub cart_id: CartId,
+    /// How to pay.
+    pub payment: PaymentChoice,
+    /// How to reach the buyer.
+    pub contact: ContactBody,
+    /// Where the goods go.
+    pub shipping_address: AddressBody,
+    /// The total the buyer saw. If the cart costs something else by now, it is refused with `cart_changed`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expected_total: Option<Money>,
+    /// What the buyer wants the shop to know.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub notes: Option<Note<1000>>,
+}
+
+/// How to pay.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PaymentChoice {
+    /// By card, by PayPal, or in cash on delivery.
+    pub method: PaymentMethod,
+    /// The payment provider's token for the buyer's card or account; cash needs none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<Text<200>>,
+}
+
+/// How to reach the buyer.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = Contact)]
+pub struct ContactBody {
+    /// An e-mail address.
+    pub email: Email,
+    /// A telephone number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub phone: Option<Text<40>>,
+}
+
+/// Where the goods go.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = Address)]
+pub struct AddressBody {
+    /// Who receives them.
+    pub name: Text<200>,
+    /// Street and number.
+    pub line1: Text<200>,
+    /// Anything more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub line2: Option<Text<200>>,
+    /// Town.
+    pub city: Text<200>,
+    /// State or province.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub region: Option<Text<200>>,
+    /// Post code.
+    pub postal_code: Text<20>,
+    /// ISO 3166-1 alpha-2.
+    pub country: Country,
+}
+
+/// An e-mail address, as far as one can tell without writing to it.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(try_from = "String", into = "String")]
+#[schema(value_type = String, max_length = 254, pattern = r"^[!-?A-~]{1,64}@[!-?A-~]{1,189}$", example = "ada@example.com")]
+pub struct Email(String);
+
+impl TryFrom<String> for Email {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        let fits = |part: &str, max: usize| {
+            (1..=max).contains(&part.len())
+                && part.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'@')
+        };
+        match text.split_once('@') {
+            Some((local, domain)) if fits(local, 64) && fits(domain, 189) => Ok(Self(text)),
+            _ => Err("an e-mail address such as ada@example.com is expected"),
+        }
+    }
+}
+
+impl From<Email> for String {
+    fn from(email: Email) -> Self {
+        email.0
+    }
+}
+
+/// A country's two letters.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(try_from = "String", into = "String")]
+#[schema(value_type = String, pattern = "^[A-Z]{2}$", example = "US")]
+pub struct Country(String);
+
+impl TryFrom<String> for Country {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        let fits = text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_uppercase());
+        if fits {
+            Ok(Self(text))
+        } else {
+            Err("a country's two letters (ISO 3166-1) are expected, such as US")
+        }
+    }
+}
+
+impl From<Country> for String {
+    fn from(country: Country) -> Self {
+        country.0
+    }
+}
+
+impl From<ContactBody> for Contact {
+    fn from(contact: ContactBody) -> Self {
+        Self { email: contact.email.into(), phone: contact.phone.map(Into::into) }
+    }
+}
+
+impl From<AddressBody> for Address {
+    fn from(address: AddressBody) -> Self {
+        Self {
+            name: address.name.into(),
+            line1: address.line1.into(),
+            line2: address.line2.map(Into::into),
+            city: address.city.into(),
+            region: address.region.map(Into::into),
+            postal_code: address.postal_code.into(),
+            country: address.country.into(),
+        }
+    }
+}

@@ -1,0 +1,76 @@
+//! The contract as a document: OpenAPI 3.1, made of the very routes that are served, and a page to read it.
+
+use axum::Router;
+use utoipa::OpenApi;
+use utoipa::openapi::path::Operation;
+use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::{ContentBuilder, OpenApi as Document, Ref, ResponseBuilder};
+use utoipa_swagger_ui::{Config, SwaggerUi};
+
+use crate::problem::{PROBLEM_JSON, ProblemBody};
+
+/// Where the document is.
+const DOCUMENT: &str = "/openapi.json";
+/// Where it can be read.
+const PAGE: &str = "/docs";
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Holdfast",
+        description = "A shop's checkout as durable sagas: every order ends fully done, fully undone, or visibly \
+            stuck with an operator's next move. Money is `{\"amount_minor\": 1999, \"currency\": \"EUR\"}`; every \
+            error is a problem document (RFC 9457) with a stable `code`.",
+        license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0")
+    ),
+    components(schemas(ProblemBody)),
+    tags(
+        (name = "carts", description = "What a buyer collects. Prices are the server's."),
+        (name = "checkout", description = "From a cart to an order, once."),
+        (name = "orders", description = "Where an order stands and what happened to it."),
+        (name = "catalog", description = "What can be bought."),
+        (name = "admin", description = "What the shop decides. Needs the role admin."),
+        (name = "notifications", description = "What customers were told."),
+        (name = "health", description = "For those who run it.")
+    )
+)]
+struct Head;
+
+/// The document of `routes`.
+pub(crate) fn document(routes: Document) -> Document {
+    let mut document = Head::openapi().merge_from(routes);
+    if let Some(components) = document.components.as_mut() {
+        let bearer = HttpBuilder::new()
+            .scheme(HttpAuthScheme::Bearer)
+            .bearer_format("JWT")
+            .description(Some("A JWT with `sub` and `role` (customer, admin or operator)"))
+            .build();
+        components.add_security_scheme("bearer", SecurityScheme::Http(bearer));
+        let words = "The `order_token` that came with a guest's checkout";
+        let token = ApiKeyValue::with_description("X-Order-Token", words);
+        components.add_security_scheme("order_token", SecurityScheme::ApiKey(ApiKey::Header(token)));
+    }
+    for item in document.paths.paths.values_mut() {
+        let operations = [&mut item.get, &mut item.put, &mut item.post, &mut item.delete];
+        for operation in operations.into_iter().flatten() {
+            tell_of_problems(operation);
+        }
+    }
+    document
+}
+
+/// Whatever goes wrong is told in one shape, so it is described in one place.
+fn tell_of_problems(operation: &mut Operation) {
+    let content = ContentBuilder::new().schema(Some(Ref::from_schema_name("Problem"))).build();
+    let problem = ResponseBuilder::new()
+        .description("It could not be done; `code` says why, `detail` what to do next")
+        .content(PROBLEM_JSON, content)
+        .build();
+    operation.responses.responses.insert("default".to_owned(), problem.into());
+}
+
+/// Serves the document, and a page that needs no other host.
+pub(crate) fn routes<S: Clone + Send + Sync + 'static>(document: Document) -> Router<S> {
+    let config = Config::default().use_base_layout().try_it_out_enabled(true);
+    SwaggerUi::new(PAGE).config(config).url(DOCUMENT, document).into()
+}

@@ -1,0 +1,125 @@
+//! Card numbers never get past the edge: not into the database, not into a log.
+
+use serde_json::Value;
+
+use crate::problem::Problem;
+
+/// How many digits a card number has.
+const DIGITS: std::ops::RangeInclusive<usize> = 13..=19;
+
+/// Refuses a body that holds what looks like a card number, in whatever field. The refusal names the field,
+/// never the number.
+pub(crate) fn refuse(body: &Value) -> Result<(), Problem> {
+    match find(body, "the body") {
+        None => Ok(()),
+        Some(field) => Err(Problem::unprocessable(
+            "card_number_refused",
+            format!(
+                "{field} looks like a card number; send the payment provider's token instead, never the card"
+            ),
+        )),
+    }
+}
+
+fn find(value: &Value, name: &str) -> Option<String> {
+    match value {
+        Value::Null | Value::Bool(_) => None,
+        Value::Number(number) => holds_card(&number.to_string()).then(|| name.to_owned()),
+        Value::String(text) => {
+            // An id is no card, however many of its digits are decimal.
+            let is_id = text.len() == 36 && uuid::Uuid::try_parse(text).is_ok();
+            (!is_id && holds_card(text)).then(|| name.to_owned())
+        }
+        Value::Array(values) => values.iter().find_map(|value| find(value, name)),
+        Value::Object(fields) => fields.iter().find_map(|(key, value)| {
+            if holds_card(key) { Some("a field's name".to_owned()) } else { find(value, key) }
+        }),
+    }
+}
+
+/// Whether groups of digits in `text`, with one blank or dash between them or none, are together as long as a
+/// card number and have its check digit.
+fn holds_card(text: &str) -> bool {
+    let mut groups: Vec<Vec<u8>> = vec![Vec::new()];
+    for byte in text.bytes().chain([0]) {
+        let open = groups.last_mut().filter(|group| !group.is_empty());
+        match (byte, open) {
+            (b'0'..=b'9', Some(group)) => group.push(byte - b'0'),
+            (b'0'..=b'9', None) => {
+                groups.pop();
+                groups.push(vec![byte - b'0']);
+            }
+            // One separator groups digits, two end the number.
+            (b' ' | b'-', Some(_)) => groups.push(Vec::new()),
+            (_, _) => {
+                if any_card(&groups) {
+                    return true;
+                }
+                groups = vec![Vec::new()];
+            }
+        }
+    }
+    false
+}
+
+/// Whether some neighbouring groups make a card number: other digits may stand before or behind it.
+fn any_card(groups: &[Vec<u8>]) -> bool {
+    (0..groups.len()).any(|from| {
+        let mut digits = Vec::new();
+        groups[from..].iter().any(|group| {
+            digits.extend_from_slice(group);
+            DIGITS.contains(&digits.len()) && luhn(&digits)
+        })
+    })
+}
+
+/// The check of ISO/IEC 7812-1: every second digit from the right counts twice.
+fn luhn(digits: &[u8]) -> bool {
+    let doubled = |digit: u8| if digit > 4 { digit * 2 - 9 } else { digit * 2 };
+    let sum: u32 = digits
+        .iter()
+        .rev()
+        .enumerate()
+        .map(|(at, digit)| u32::from(if at % 2 == 1 { doubled(*digit) } else { *digit }))
+        .sum();
+    sum.is_multiple_of(10) && digits.iter().any(|digit| *digit != 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_card_number_is_seen_in_any_field_and_any_writing() {
+        for (text, expected) in [
+            (r#"{"notes": "4242424242424242"}"#, true),
+            (r#"{"notes": "my card is 4242 4242 4242 4242, thanks"}"#, true),
+            (r#"{"notes": "4242-4242-4242-4242"}"#, true),
+            (r#"{"notes": "2 pieces, flat 12 4242 4242 4242 4242 123"}"#, true),
+            (r#"{"a": [{"b": 4242424242424242}]}"#, true),
+            (r#"{"4242424242424242": 1}"#, true),
+            (r#"{"notes": "card4242424242424242"}"#, true),
+            (r#"{"notes": "\u0034242424242424242"}"#, true),
+            // An American Express number has 15 digits, an old Visa one 13.
+            (r#"{"notes": "378282246310005"}"#, true),
+            (r#"{"notes": "4222222222222"}"#, true),
+            // The check digit is wrong.
+            (r#"{"notes": "4242424242424241"}"#, false),
+            (r#"{"notes": "call +49 30 901820"}"#, false),
+            (r#"{"notes": "0000000000000000"}"#, false),
+            (r#"{"cart_id": "01234567-1234-7123-8123-424242424242"}"#, false),
+            (r#"{"token": "tok_ok", "quantity": 12}"#, false),
+        ] {
+            let body: Value = serde_json::from_str(text).expect("JSON");
+            assert_eq!(refuse(&body).is_err(), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn the_refusal_never_repeats_the_number() {
+        let body = serde_json::json!({"payment": {"token": "4242424242424242"}});
+        let problem = format!("{:?}", refuse(&body).expect_err("a card number"));
+        assert!(problem.contains("token looks like"), "{problem}");
+        assert!(!problem.contains("4242"), "{problem}");
+    }
+}

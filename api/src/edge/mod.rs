@@ -1,0 +1,162 @@
+//! What every request passes before a handler sees it, outermost first: it is counted, gets an id, is
+//! refused in one shape, is told who asks, and is kept within bounds.
+
+pub(crate) mod cards;
+mod observe;
+mod rate;
+
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::http::header::{
+    ACCEPT, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderName, IF_MATCH, IF_NONE_MATCH, LOCATION,
+    REFERRER_POLICY, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
+};
+use axum::http::{HeaderValue, Method, StatusCode};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use tower::ServiceBuilder;
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::cors::{AllowOrigin, CorsLayer};
+use tower_http::request_id::{MakeRequestId, PropagateRequestIdLayer, RequestId, SetRequestIdLayer};
+use uuid::Uuid;
+
+pub(crate) use self::observe::HttpMetrics;
+use self::rate::Rate;
+use crate::app::App;
+use crate::auth::Caller;
+use crate::problem::{self, Problem};
+
+/// No request here needs more; a checkout with 200 characters in each field is 3 KiB.
+const BODY_BYTES_MAX: usize = 64 * 1024;
+/// Longer than the database may take (E2) and a checkout waits for its key (E11).
+const TIME_MAX: Duration = Duration::from_secs(12);
+/// A caller's own request id is kept up to this length.
+const REQUEST_ID_MAX: usize = 128;
+
+const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+pub(crate) const X_ORDER_TOKEN: HeaderName = HeaderName::from_static("x-order-token");
+pub(crate) const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+pub(crate) const IDEMPOTENT_REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
+
+/// Puts the edge around `routes`.
+pub(crate) fn around(routes: Router, app: &App) -> Router {
+    let settings = &app.settings;
+    let rate = settings.requests_per_second.map(|limit| Rate::new(limit, settings.behind_proxy));
+    if let Some(rate) = rate.clone() {
+        tokio::spawn(rate.forget());
+    }
+    // Layers listed first meet a request first, and its response last.
+    let layers = ServiceBuilder::new()
+        .map_request(drop_unfit_id)
+        .layer(SetRequestIdLayer::new(X_REQUEST_ID, OwnIds))
+        .layer(PropagateRequestIdLayer::new(X_REQUEST_ID))
+        .layer(from_fn_with_state(app.http.clone(), observe::observe))
+        .layer(from_fn(harden))
+        .layer(cors(&settings.cors_origins))
+        .layer(from_fn(problem::render))
+        .layer(CatchPanicLayer::custom(|_: Box<dyn std::any::Any + Send>| panicked()))
+        .layer(from_fn_with_state(app.clone(), identify))
+        .layer(from_fn_with_state(rate, rate::limit))
+        .layer(from_fn(refuse_unfit_tokens))
+        .layer(from_fn(in_time))
+        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX));
+    routes
+        .fallback(|| async { StatusCode::NOT_FOUND })
+        .method_not_allowed_fallback(|| async { StatusCode::METHOD_NOT_ALLOWED })
+        .layer(layers)
+}
+
+/// Finds out who asks, once for everybody behind.
+pub(crate) async fn identify(State(app): State<App>, mut request: Request, next: Next) -> Response {
+    let (mut parts, body) = request.into_parts();
+    let caller = app.verifier.caller(&parts);
+    parts.extensions.insert::<Result<Caller, Problem>>(caller);
+    request = Request::from_parts(parts, body);
+    next.run(request).await
+}
+
+/// A token that is no good is refused wherever it is shown; who guesses at tokens is counted before.
+async fn refuse_unfit_tokens(request: Request, next: Next) -> Response {
+    match request.extensions().get::<Result<Caller, Problem>>() {
+        Some(Err(problem)) => problem.clone().into_response(),
+        Some(Ok(_)) | None => next.run(request).await,
+    }
+}
+
+/// No answer takes for ever. A stream has been answered as soon as it begins.
+async fn in_time(request: Request, next: Next) -> Response {
+    tokio::time::timeout(TIME_MAX, next.run(request)).await.unwrap_or_else(|_| {
+        let words = "this took too long; repeat the request, with the same Idempotency-Key if it has one";
+        Problem::unavailable("timeout", words, 2).into_response()
+    })
+}
+
+/// The panic's words are in the log, written by the panic hook.
+fn panicked() -> Response {
+    Problem::internal().into_response()
+}
+
+/// Headers that keep a browser from being clever. An answer is for its caller, so nobody keeps it.
+async fn harden(request: Request, next: Next) -> Response {
+    let is_page = request.uri().path().starts_with("/docs");
+    let mut response = next.run(request).await;
+    let headers = response.headers_mut();
+    let mut set = |name: HeaderName, value: &'static str| {
+        headers.entry(name).or_insert(HeaderValue::from_static(value));
+    };
+    set(X_CONTENT_TYPE_OPTIONS, "nosniff");
+    set(X_FRAME_OPTIONS, "DENY");
+    set(REFERRER_POLICY, "no-referrer");
+    let policy = if is_page {
+        "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; frame-ancestors 'none'"
+    } else {
+        set(CACHE_CONTROL, "no-store");
+        "default-src 'none'; frame-ancestors 'none'"
+    };
+    set(HeaderName::from_static("content-security-policy"), policy);
+    response
+}
+
+/// Browsers of other origins are served only if the shop named them.
+fn cors(origins: &[HeaderValue]) -> CorsLayer {
+    CorsLayer::new()
+        .allow_origin(AllowOrigin::list(origins.iter().cloned()))
+        .allow_methods([Method::GET, Method::POST, Method::PUT, Method::DELETE])
+        .allow_headers([
+            ACCEPT,
+            AUTHORIZATION,
+            CONTENT_TYPE,
+            IF_MATCH,
+            IF_NONE_MATCH,
+            IDEMPOTENCY_KEY,
+            X_ORDER_TOKEN,
+            X_REQUEST_ID,
+            HeaderName::from_static("last-event-id"),
+        ])
+        .expose_headers([ETAG, LOCATION, RETRY_AFTER, IDEMPOTENT_REPLAYED, X_REQUEST_ID])
+        .max_age(Duration::from_mins(10))
+}
+
+/// A caller's own id is kept if it is fit for a log line; otherwise the request gets one of ours.
+#[derive(Clone, Copy)]
+struct OwnIds;
+
+impl MakeRequestId for OwnIds {
+    fn make_request_id<B>(&mut self, _: &axum::http::Request<B>) -> Option<RequestId> {
+        HeaderValue::from_str(&Uuid::now_v7().to_string()).ok().map(RequestId::new)
+    }
+}
+
+/// Drops a caller's request id that is no fit name. Runs before an id is given.
+fn drop_unfit_id(mut request: Request) -> Request {
+    let fit = |id: &HeaderValue| {
+        let bytes = id.as_bytes();
+        (1..=REQUEST_ID_MAX).contains(&bytes.len()) && bytes.iter().all(u8::is_ascii_graphic)
+    };
+    if !request.headers().get(&X_REQUEST_ID).is_some_and(fit) {
+        request.headers_mut().remove(&X_REQUEST_ID);
+    }
+    request
+}

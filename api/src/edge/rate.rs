@@ -1,0 +1,102 @@
+//! How often one caller may ask: a leaky bucket each, told in the `RateLimit` headers.
+
+use std::net::{IpAddr, SocketAddr};
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::{ConnectInfo, Request, State};
+use axum::http::{HeaderName, HeaderValue, StatusCode};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use governor::clock::{Clock, DefaultClock};
+use governor::middleware::StateInformationMiddleware;
+use governor::state::keyed::DashMapStateStore;
+use governor::{Quota, RateLimiter};
+
+use crate::auth::Caller;
+use crate::problem::Problem;
+
+const POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
+const LIMIT: HeaderName = HeaderName::from_static("ratelimit");
+/// Callers that have not asked for a while are forgotten this often; otherwise every address would stay.
+const FORGET_EVERY: Duration = Duration::from_mins(1);
+
+/// Who is counted: a name where there is one, an address otherwise.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+enum Key {
+    Sub(String),
+    Address(IpAddr),
+}
+
+type Limiter = RateLimiter<Key, DashMapStateStore<Key>, DefaultClock, StateInformationMiddleware>;
+
+/// The buckets.
+#[derive(Debug, Clone)]
+pub(crate) struct Rate {
+    limiter: Arc<Limiter>,
+    clock: DefaultClock,
+    per_second: NonZeroU32,
+    /// Whether the last hop in `X-Forwarded-For` is the caller: only behind a proxy that sets it.
+    behind_proxy: bool,
+}
+
+impl Rate {
+    /// At most `per_second` requests of one caller in the long run; a burst may be twice that.
+    pub(crate) fn new(per_second: NonZeroU32, behind_proxy: bool) -> Self {
+        let quota = Quota::per_second(per_second).allow_burst(per_second.saturating_mul(TWICE));
+        let limiter = RateLimiter::dashmap(quota).with_middleware::<StateInformationMiddleware>();
+        Self { limiter: Arc::new(limiter), clock: DefaultClock::default(), per_second, behind_proxy }
+    }
+
+    /// Forgets callers whose bucket is full again, until nobody else holds it.
+    pub(crate) async fn forget(self) {
+        let limiter = Arc::downgrade(&self.limiter);
+        drop(self);
+        loop {
+            tokio::time::sleep(FORGET_EVERY).await;
+            let Some(limiter) = limiter.upgrade() else { return };
+            limiter.retain_recent();
+            limiter.shrink_to_fit();
+        }
+    }
+
+    fn key(&self, request: &Request) -> Option<Key> {
+        if let Some(Ok(Caller::Known { sub, .. })) = request.extensions().get::<Result<Caller, Problem>>() {
+            return Some(Key::Sub(sub.clone()));
+        }
+        let forwarded = self.behind_proxy.then(|| {
+            let hops = request.headers().get("x-forwarded-for")?.to_str().ok()?;
+            hops.rsplit(',').next()?.trim().parse().ok()
+        });
+        let address = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0.ip());
+        forwarded.flatten().or(address).map(Key::Address)
+    }
+}
+
+const TWICE: NonZeroU32 = NonZeroU32::new(2).expect("2 is not 0");
+
+/// Lets a request pass, or tells its caller when to come again.
+pub(crate) async fn limit(State(rate): State<Option<Rate>>, request: Request, next: Next) -> Response {
+    let Some(rate) = rate else { return next.run(request).await };
+    let Some(key) = rate.key(&request) else { return next.run(request).await };
+    let (mut response, left, reset) = match rate.limiter.check_key(&key) {
+        Ok(state) => (next.run(request).await, state.remaining_burst_capacity(), 1),
+        Err(refused) => {
+            let wait = refused.wait_time_from(rate.clock.now()).as_secs() + 1;
+            let words = format!("more than {} requests a second; come again in {wait} s", rate.per_second);
+            let problem = Problem::new(StatusCode::TOO_MANY_REQUESTS, "rate_limited", words);
+            (problem.retry_after(wait).into_response(), 0, wait)
+        }
+    };
+    let burst = rate.per_second.saturating_mul(TWICE);
+    let headers = response.headers_mut();
+    for (name, value) in
+        [(POLICY, format!("\"caller\";q={burst};w=2")), (LIMIT, format!("\"caller\";r={left};t={reset}"))]
+    {
+        if let Ok(value) = HeaderValue::try_from(value) {
+            headers.insert(name, value);
+        }
+    }
+    response
+}

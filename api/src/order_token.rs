@@ -1,0 +1,84 @@
+//! The token a guest gets with their order: their key to it, and to nothing else.
+//!
+//! It is computed from the order's public id with a secret that lives in the database, so all replicas
+//! agree, a replayed checkout answers with the same one, and nothing is stored a guest could lose to a thief.
+
+use std::fmt;
+
+use hmac::{Hmac, KeyInit, Mac};
+use holdfast_saga::ports::{Store, StoreError};
+use rand::RngExt as _;
+use sha2::Sha256;
+use uuid::Uuid;
+
+/// The secret's name in the database.
+const SECRET: &str = "order_token";
+/// Tells it from other tokens at a glance.
+const PREFIX: &str = "ot_";
+/// Bytes of the code: 128 bits cannot be guessed.
+const BYTES: usize = 16;
+
+/// Makes tokens and checks them.
+#[derive(Clone)]
+pub(crate) struct OrderTokens(Hmac<Sha256>);
+
+impl fmt::Debug for OrderTokens {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("OrderTokens(..)")
+    }
+}
+
+impl OrderTokens {
+    /// Reads the shop's secret; the first front door of a shop makes it.
+    pub(crate) async fn load(store: &dyn Store) -> Result<Self, StoreError> {
+        Ok(Self::with(&store.secret(SECRET, rand::rng().random()).await?))
+    }
+
+    fn with(secret: &[u8; 32]) -> Self {
+        Self(Hmac::new_from_slice(secret).expect("a key of any length will do"))
+    }
+
+    /// The token of an order.
+    pub(crate) fn of(&self, order: Uuid) -> String {
+        let code = self.0.clone().chain_update(order.as_bytes()).finalize().into_bytes();
+        code[..BYTES].iter().fold(PREFIX.to_owned(), |token, byte| token + &format!("{byte:02x}"))
+    }
+
+    /// Whether `token` is the one of `order`. Takes as long for a wrong one as for the right one.
+    pub(crate) fn fits(&self, token: &str, order: Uuid) -> bool {
+        let Some(code) = token.strip_prefix(PREFIX).and_then(unhex) else { return false };
+        self.0.clone().chain_update(order.as_bytes()).verify_truncated_left(&code).is_ok()
+    }
+}
+
+fn unhex(text: &str) -> Option<[u8; BYTES]> {
+    if text.len() != 2 * BYTES || !text.is_ascii() {
+        return None;
+    }
+    let mut code = [0; BYTES];
+    for (at, byte) in code.iter_mut().enumerate() {
+        *byte = u8::from_str_radix(&text[2 * at..2 * at + 2], 16).ok()?;
+    }
+    Some(code)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_opens_its_own_order_only() {
+        let tokens = OrderTokens::with(&[7; 32]);
+        let (mine, theirs) = (Uuid::from_u128(1), Uuid::from_u128(2));
+        let token = tokens.of(mine);
+        assert_eq!(token.len(), PREFIX.len() + 2 * BYTES);
+        assert!(tokens.fits(&token, mine));
+        assert!(!tokens.fits(&token, theirs));
+        assert!(!OrderTokens::with(&[8; 32]).fits(&token, mine));
+        for wrong in
+            ["", "ot_", "ot_00", &token[..token.len() - 2], &token[3..], &token.replace("ot_", "ot_+")]
+        {
+            assert!(!tokens.fits(wrong, mine), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! What an admin decides about an order. Every answer is true at the instant it is given.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use holdfast_saga::accept::digest;
+use holdfast_saga::command::{self, Grant, Verb};
+use uuid::Uuid;
+
+use super::checkout::idempotency_key;
+use super::orders::{GuestKey, answered, decide, find};
+use crate::app::App;
+use crate::auth::Caller;
+use crate::body::order::{OrderBody, RefundBody};
+use crate::edge::IDEMPOTENCY_KEY;
+use crate::extract::{Body, Named};
+use crate::problem::Problem;
+
+type Answer = Result<(StatusCode, Json<OrderBody>), Problem>;
+
+async fn admin_asks(app: &App, caller: &Caller, id: Uuid, verb: Verb) -> Answer {
+    let by = caller.admin()?;
+    let order = find(app, caller, &GuestKey::default(), id).await?.order.id;
+    decide(app, order, verb, &by).await
+}
+
+/// Confirm a cash-on-delivery order
+///
+/// 202: it goes on. 200: it was confirmed already. 409: something else happened first.
+#[utoipa::path(post, path = "/v1/admin/orders/{id}/confirm", tag = "admin", params(("id" = Uuid, Path)),
+    responses((status = ACCEPTED, body = OrderBody), (status = OK, body = OrderBody)), security(("bearer" = [])))]
+pub(super) async fn confirm(State(app): State<App>, caller: Caller, Named(id): Named<Uuid>) -> Answer {
+    admin_asks(&app, &caller, id, Verb::Confirm).await
+}
+
+/// Refuse a cash-on-delivery order
+#[utoipa::path(post, path = "/v1/admin/orders/{id}/reject", tag = "admin", params(("id" = Uuid, Path)),
+    responses((status = ACCEPTED, body = OrderBody), (status = OK, body = OrderBody)), security(("bearer" = [])))]
+pub(super) async fn reject(State(app): State<App>, caller: Caller, Named(id): Named<Uuid>) -> Answer {
+    admin_asks(&app, &caller, id, Verb::Reject).await
+}
+
+/// Begin preparing a confirmed order
+#[utoipa::path(post, path = "/v1/admin/orders/{id}/process", tag = "admin", params(("id" = Uuid, Path)),
+    responses((status = OK, body = OrderBody)), security(("bearer" = [])))]
+pub(super) async fn process(State(app): State<App>, caller: Caller, Named(id): Named<Uuid>) -> Answer {
+    admin_asks(&app, &caller, id, Verb::Process).await
+}
+
+/// Send an order on its way
+#[utoipa::path(post, path = "/v1/admin/orders/{id}/ship", tag = "admin", params(("id" = Uuid, Path)),
+    responses((status = OK, body = OrderBody)), security(("bearer" = [])))]
+pub(super) async fn ship(State(app): State<App>, caller: Caller, Named(id): Named<Uuid>) -> Answer {
+    admin_asks(&app, &caller, id, Verb::Ship).await
+}
+
+/// Note that an order arrived; cash on delivery is collected then
+#[utoipa::path(post, path = "/v1/admin/orders/{id}/deliver", tag = "admin", params(("id" = Uuid, Path)),
+    responses((status = OK, body = OrderBody)), security(("bearer" = [])))]
+pub(super) async fn deliver(State(app): State<App>, caller: Caller, Named(id): Named<Uuid>) -> Answer {
+    admin_asks(&app, &caller, id, Verb::Deliver).await
+}
+
+/// Undo an order, before or after it was confirmed
+#[utoipa::path(post, path = "/v1/admin/orders/{id}/cancel", tag = "admin", params(("id" = Uuid, Path)),
+    responses((status = ACCEPTED, body = OrderBody), (status = OK, body = OrderBody)), security(("bearer" = [])))]
+pub(super) async fn cancel(State(app): State<App>, caller: Caller, Named(id): Named<Uuid>) -> Answer {
+    admin_asks(&app, &caller, id, Verb::Cancel).await
+}
+
+/// Give some or all of the money of a standing order back
+///
+/// With an `Idempotency-Key`, the same request again is the same refund.
+#[utoipa::path(post, path = "/v1/admin/orders/{id}/refund", tag = "admin",
+    params(("id" = Uuid, Path), ("Idempotency-Key" = Option<String>, Header)), request_body = RefundBody,
+    responses((status = ACCEPTED, body = OrderBody), (status = OK, body = OrderBody)), security(("bearer" = [])))]
+pub(super) async fn refund(
+    State(app): State<App>,
+    caller: Caller,
+    Named(id): Named<Uuid>,
+    headers: HeaderMap,
+    Body(body): Body<RefundBody>,
+) -> Answer {
+    let by = caller.admin()?;
+    let order = find(&app, &caller, &GuestKey::default(), id).await?.order.id;
+    let dedupe = headers.get(IDEMPOTENCY_KEY).map(|_| idempotency_key(&headers)).transpose()?.map(|key| {
+        let said = serde_json::to_string(&body).unwrap_or_default();
+        digest(&["refund", &by.to_string(), key, &said])
+    });
+    let grant = Grant { amount: body.amount, reason: body.reason.into(), dedupe };
+    answered(&app, order, command::refund(&*app.store, order, grant, &by).await?).await
+}

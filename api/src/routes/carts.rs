@@ -1,0 +1,108 @@
+//! Carts: a guest's by its unguessable id, a customer's theirs alone.
+
+use std::collections::BTreeMap;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::http::header::LOCATION;
+use axum::response::{IntoResponse, Response};
+use holdfast_saga::cart;
+use holdfast_saga::rows::{Cart, CartItem, Product};
+use holdfast_saga::view::ProductFilter;
+use holdfast_shared::{CartId, Sku};
+
+use crate::app::App;
+use crate::auth::Caller;
+use crate::body::cart::{CartBody, ItemBody};
+use crate::extract::{Body, Named};
+use crate::problem::Problem;
+
+/// Open a cart
+///
+/// With a token it is yours alone; without, it belongs to whoever knows its id.
+#[utoipa::path(post, path = "/v1/carts", tag = "carts",
+    responses((status = CREATED, body = CartBody, headers(("Location" = String)))),
+    security((), ("bearer" = [])))]
+pub(super) async fn create(State(app): State<App>, caller: Caller) -> Result<Response, Problem> {
+    let cart = cart::open(&*app.store, &app.ids, caller.sub()).await?;
+    let location = format!("/v1/carts/{}", cart.id);
+    Ok((StatusCode::CREATED, [(LOCATION, location)], Json(CartBody::new(&cart, &BTreeMap::new())))
+        .into_response())
+}
+
+/// Look into a cart
+#[utoipa::path(get, path = "/v1/carts/{id}", tag = "carts", params(("id" = CartId, Path)),
+    responses((status = OK, body = CartBody)), security((), ("bearer" = [])))]
+pub(super) async fn show(
+    State(app): State<App>,
+    caller: Caller,
+    Named(id): Named<CartId>,
+) -> Result<Json<CartBody>, Problem> {
+    let cart = app.store.cart(id).await?.filter(|cart| cart::visible(cart, caller.sub()));
+    shown(&app, cart.ok_or(cart::Refused::UnknownCart(id))?).await
+}
+
+/// Throw an open cart away
+#[utoipa::path(delete, path = "/v1/carts/{id}", tag = "carts", params(("id" = CartId, Path)),
+    responses((status = NO_CONTENT)), security((), ("bearer" = [])))]
+pub(super) async fn discard(
+    State(app): State<App>,
+    caller: Caller,
+    Named(id): Named<CartId>,
+) -> Result<StatusCode, Problem> {
+    cart::discard(&*app.store, id, caller.sub()).await??;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Put a product into a cart, or set how many of it
+///
+/// A guest's cart that is edited with a token becomes the caller's.
+#[utoipa::path(put, path = "/v1/carts/{id}/items/{sku}", tag = "carts", params(("id" = CartId, Path), ("sku" = Sku, Path)),
+    request_body = ItemBody, responses((status = OK, body = CartBody)), security((), ("bearer" = [])))]
+pub(super) async fn put_item(
+    State(app): State<App>,
+    caller: Caller,
+    Named((id, sku)): Named<(CartId, Sku)>,
+    Body(item): Body<ItemBody>,
+) -> Result<Json<CartBody>, Problem> {
+    let item = CartItem { sku, quantity: item.quantity };
+    shown(&app, cart::put_item(&*app.store, id, caller.sub(), item).await??).await
+}
+
+/// Take a product out of a cart
+#[utoipa::path(delete, path = "/v1/carts/{id}/items/{sku}", tag = "carts", params(("id" = CartId, Path), ("sku" = Sku, Path)),
+    responses((status = OK, body = CartBody)), security((), ("bearer" = [])))]
+pub(super) async fn remove_item(
+    State(app): State<App>,
+    caller: Caller,
+    Named((id, sku)): Named<(CartId, Sku)>,
+) -> Result<Json<CartBody>, Problem> {
+    shown(&app, cart::remove_item(&*app.store, id, caller.sub(), &sku).await??).await
+}
+
+/// Make a guest's cart yours
+///
+/// Its items join your open cart, equal ones add up, and it is gone. Without an open cart of yours it becomes it.
+#[utoipa::path(post, path = "/v1/carts/{id}/merge", tag = "carts", params(("id" = CartId, Path)),
+    responses((status = OK, body = CartBody)), security(("bearer" = [])))]
+pub(super) async fn merge(
+    State(app): State<App>,
+    caller: Caller,
+    Named(id): Named<CartId>,
+) -> Result<Json<CartBody>, Problem> {
+    let customer = caller.known()?;
+    shown(&app, cart::merge(&*app.store, id, customer).await??).await
+}
+
+/// A cart at today's prices.
+async fn shown(app: &App, cart: Cart) -> Result<Json<CartBody>, Problem> {
+    let skus: Vec<Sku> = cart.items.iter().map(|item| item.sku.clone()).collect();
+    let mut products: BTreeMap<Sku, Product> = BTreeMap::new();
+    if let Ok(limit @ 1..) = u32::try_from(skus.len()) {
+        let filter = ProductFilter { skus, limit, ..ProductFilter::default() };
+        let found = app.store.products(&filter).await?;
+        products.extend(found.into_iter().map(|product| (product.sku.clone(), product)));
+    }
+    Ok(Json(CartBody::new(&cart, &products)))
+}

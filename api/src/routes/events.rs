@@ -1,0 +1,105 @@
+//! An order's changes as they happen, over server-sent events.
+
+use std::convert::Infallible;
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::response::sse::{Event, KeepAlive, Sse};
+use futures_util::stream::{self, Stream};
+use holdfast_saga::timeline::{Seen, Story, since};
+use holdfast_shared::OrderId;
+use serde::Serialize;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::orders::{GuestKey, find};
+use crate::app::App;
+use crate::auth::Caller;
+use crate::body::order::{Happened, OrderBody};
+use crate::extract::Named;
+use crate::problem::Problem;
+use crate::watch::Watcher;
+
+/// A comment now and then keeps proxies from closing an idle stream.
+const KEEP_ALIVE: Duration = Duration::from_secs(15);
+/// A browser whose stream ended comes back after this long.
+const COME_BACK: Duration = Duration::from_secs(1);
+
+/// The data of an event: an order that moved.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct OrderMoved {
+    /// The order as it stands now.
+    order: OrderBody,
+    /// What happened since the event before.
+    happened: Vec<Happened>,
+}
+
+/// Where one stream has got to.
+struct Following {
+    app: App,
+    order: OrderId,
+    watcher: Watcher,
+    seen: Seen,
+    greeted: bool,
+}
+
+/// Follow an order's changes
+///
+/// Server-sent events. The first tells how the order stands and what happened so far, each further one (`event:
+/// order`) what happened since. After a break send `Last-Event-ID` (browsers do): nothing is missed, nothing is
+/// told twice. The stream ends when the server stops; come back then.
+#[utoipa::path(get, path = "/v1/orders/{id}/events", tag = "orders",
+    params(("id" = Uuid, Path), ("Last-Event-ID" = Option<String>, Header),
+        ("order_token" = Option<String>, Query, description = "A guest's order token, where no header can be sent")),
+    responses((status = OK, body = OrderMoved, content_type = "text/event-stream")),
+    security(("bearer" = []), ("order_token" = [])))]
+pub(super) async fn stream(
+    State(app): State<App>,
+    caller: Caller,
+    key: GuestKey,
+    headers: HeaderMap,
+    Named(id): Named<Uuid>,
+) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Problem> {
+    let order = find(&app, &caller, &key, id).await?.order.id;
+    // An id that is none of ours is as good as none: then all of it is told.
+    let last = headers.get("last-event-id").and_then(|id| id.to_str().ok());
+    let seen: Option<Seen> = last.and_then(|last| last.parse().ok());
+    let following = Following {
+        watcher: app.watch.watch(order),
+        greeted: seen.is_some(),
+        seen: seen.unwrap_or_default(),
+        app,
+        order,
+    };
+    let events = stream::unfold(following, |mut following| async move {
+        let event = following.next().await?;
+        Some((Ok(event), following))
+    });
+    Ok(Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)))
+}
+
+impl Following {
+    /// The next event; `None` ends the stream.
+    async fn next(&mut self) -> Option<Event> {
+        loop {
+            if self.greeted && !self.watcher.moved().await {
+                return None;
+            }
+            // An order that cannot be read now is looked at again when its reader comes back.
+            let story = Story::read(&*self.app.store, self.order).await.ok()??;
+            let (happened, seen) = since(&story, &self.seen);
+            if self.greeted && seen == self.seen {
+                continue;
+            }
+            self.greeted = true;
+            self.seen = seen;
+            let moved = OrderMoved {
+                order: OrderBody::new(&story.order),
+                happened: happened.iter().map(Happened::from).collect(),
+            };
+            let event = Event::default().event("order").id(self.seen.to_string()).retry(COME_BACK);
+            return event.json_data(moved).ok();
+        }
+    }
+}

@@ -1,0 +1,51 @@
+//! Whether the process lives, whether it can work, and what it counts.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::{IntoResponse, Response};
+use prometheus::{Encoder, TextEncoder};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::app::App;
+use crate::problem::Problem;
+
+/// The front door can work. If it cannot, the answer is a problem that says what is missing.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Readiness {
+    /// Always true.
+    ready: bool,
+}
+
+/// Is the process alive?
+#[utoipa::path(get, path = "/healthz", tag = "health", responses((status = OK, body = String, content_type = "text/plain")), security(()))]
+pub(super) async fn alive() -> &'static str {
+    "ok\n"
+}
+
+/// Can it work? What is missing?
+#[utoipa::path(get, path = "/readyz", tag = "health", responses((status = OK, body = Readiness)), security(()))]
+pub(super) async fn ready(State(app): State<App>) -> Result<Json<Readiness>, Problem> {
+    let not_yet = |missing: &str| Problem::unavailable("not_ready", format!("not ready: {missing}"), 1);
+    if app.watch.is_stopping() {
+        return Err(not_yet("this process is stopping"));
+    }
+    if let Err(error) = app.store.pending(1).await {
+        tracing::warn!("not ready: {error}");
+        return Err(not_yet("the database does not answer"));
+    }
+    Ok(Json(Readiness { ready: true }))
+}
+
+/// Metrics, in Prometheus' text format
+#[utoipa::path(get, path = "/metrics", tag = "health", responses((status = OK, body = String, content_type = "text/plain")), security(()))]
+pub(super) async fn metrics(State(app): State<App>) -> Result<Response, Problem> {
+    let mut text = Vec::new();
+    let encoder = TextEncoder::new();
+    encoder.encode(&app.metrics.registry().gather(), &mut text).map_err(|error| {
+        tracing::error!("the metrics cannot be written: {error}");
+        Problem::internal()
+    })?;
+    Ok(([(CONTENT_TYPE, encoder.format_type().to_owned())], text).into_response())
+}

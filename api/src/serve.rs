@@ -1,0 +1,86 @@
+//! Serving: bounded in connections, headers and time, and stopped in good order.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::ConnectInfo;
+use axum::extract::Request;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::service::TowerToHyperService;
+use tokio::net::TcpListener;
+use tokio::sync::{Semaphore, watch};
+use tower::ServiceExt;
+
+/// Connections at once. The next one waits in the kernel's queue.
+const CONNECTIONS_MAX: usize = 16_384;
+/// A request's head is at most this long.
+const HEAD_BYTES_MAX: usize = 16 * 1024;
+/// And has at most this many headers.
+const HEADERS_MAX: usize = 64;
+/// A client that takes longer to say what it wants is dropped. Idle connections, too, end after this long.
+const HEAD_WITHIN: Duration = Duration::from_secs(30);
+
+/// Serves `routes` on `listener` until `stop` says so; then takes no more connections, and gives requests
+/// under way `drain` to end. Returns how many connections were cut off.
+pub async fn serve(
+    listener: TcpListener,
+    routes: Router,
+    mut stop: watch::Receiver<bool>,
+    drain: Duration,
+) -> usize {
+    let mut server = http1::Builder::new();
+    server
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_WITHIN)
+        .max_buf_size(HEAD_BYTES_MAX)
+        .max_headers(HEADERS_MAX);
+    let room = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let open = GracefulShutdown::new();
+    loop {
+        // Invariant: the semaphore is never closed.
+        let Ok(place) = Arc::clone(&room).acquire_owned().await else { break };
+        let accepted = tokio::select! {
+            biased;
+            () = stopped(&mut stop) => break,
+            accepted = listener.accept() => accepted,
+        };
+        let (stream, peer) = match accepted {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                // Out of file descriptors, mostly: some will be free in a moment.
+                tracing::warn!("a connection could not be taken: {error}");
+                tokio::time::sleep(Duration::from_millis(50)).await;
+                continue;
+            }
+        };
+        // An answer is one small segment; waiting to fill it would only delay it.
+        let _ = stream.set_nodelay(true);
+        let routes = routes.clone();
+        let service = tower::service_fn(move |mut request: hyper::Request<hyper::body::Incoming>| {
+            request.extensions_mut().insert(ConnectInfo::<SocketAddr>(peer));
+            routes.clone().oneshot(request.map(axum::body::Body::new) as Request)
+        });
+        let connection = server.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
+        let connection = open.watch(connection);
+        tokio::spawn(async move {
+            // A client that goes away is no news.
+            let _ = connection.await;
+            drop(place);
+        });
+    }
+    drop(listener);
+    let left = CONNECTIONS_MAX - room.available_permits();
+    match tokio::time::timeout(drain, open.shutdown()).await {
+        Ok(()) => 0,
+        Err(_) => (CONNECTIONS_MAX - room.available_permits()).min(left),
+    }
+}
+
+async fn stopped(stop: &mut watch::Receiver<bool>) {
+    // Whoever held the other end is gone: that, too, is an end.
+    let _ = stop.wait_for(|stop| *stop).await;
+}

@@ -1,0 +1,118 @@
+//! Watching orders for those who want to see them move: one look at the database for all watchers.
+//!
+//! Orders move in other processes, too, so the database is asked: for all watched orders at once, by
+//! primary key, those that moved lately more often than those at rest. Nothing an order's own work
+//! does waits for a watcher, however many there are.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use holdfast_saga::ports::Store;
+use holdfast_saga::view::Pulse;
+use holdfast_shared::OrderId;
+use tokio::sync::watch;
+
+/// How often orders that moved lately are looked at: what a watcher waits at most.
+const LIVELY_EVERY: Duration = Duration::from_millis(200);
+/// How many looks later those at rest are looked at as well.
+const RESTING_EVERY: u32 = 10;
+/// An order that has not moved for this long is at rest.
+const LIVELY_FOR: Duration = Duration::from_secs(30);
+/// Orders in one statement.
+const AT_ONCE: usize = 5_000;
+
+/// Who watches what. Clones share it.
+#[derive(Debug, Clone)]
+pub(crate) struct Watch {
+    orders: Arc<Mutex<BTreeMap<OrderId, Watched>>>,
+    stop: watch::Receiver<bool>,
+}
+
+#[derive(Debug)]
+struct Watched {
+    pulse: watch::Sender<Option<Pulse>>,
+    moved_at: Instant,
+}
+
+/// One watcher's view of one order.
+#[derive(Debug)]
+pub(crate) struct Watcher {
+    pulse: watch::Receiver<Option<Pulse>>,
+    stop: watch::Receiver<bool>,
+}
+
+impl Watch {
+    /// Looks in the background until `stop` says so.
+    pub(crate) fn start(store: Arc<dyn Store>, stop: watch::Receiver<bool>) -> Self {
+        let watch = Self { orders: Arc::default(), stop };
+        tokio::spawn(watch.clone().run(store));
+        watch
+    }
+
+    /// Begins to watch an order.
+    pub(crate) fn watch(&self, order: OrderId) -> Watcher {
+        let mut orders = self.orders();
+        let watched = orders
+            .entry(order)
+            .or_insert_with(|| Watched { pulse: watch::Sender::new(None), moved_at: Instant::now() });
+        Watcher { pulse: watched.pulse.subscribe(), stop: self.stop.clone() }
+    }
+
+    /// Whether this process is about to end.
+    pub(crate) fn is_stopping(&self) -> bool {
+        *self.stop.borrow()
+    }
+
+    async fn run(self, store: Arc<dyn Store>) {
+        let mut stop = self.stop.clone();
+        for round in 0_u32.. {
+            let watched = self.due(round.is_multiple_of(RESTING_EVERY));
+            for orders in watched.chunks(AT_ONCE) {
+                match store.pulses(orders).await {
+                    Ok(pulses) => self.tell(&pulses),
+                    Err(error) => tracing::debug!("watched orders could not be looked at: {error}"),
+                }
+            }
+            tokio::select! {
+                () = tokio::time::sleep(LIVELY_EVERY) => {}
+                _ = stop.wait_for(|stop| *stop) => return,
+            }
+        }
+    }
+
+    /// The orders to look at; those nobody watches any more are forgotten.
+    fn due(&self, resting_too: bool) -> Vec<OrderId> {
+        let mut orders = self.orders();
+        orders.retain(|_, watched| watched.pulse.receiver_count() > 0);
+        let due = orders.iter().filter(|(_, watched)| resting_too || watched.moved_at.elapsed() < LIVELY_FOR);
+        due.map(|(order, _)| *order).collect()
+    }
+
+    fn tell(&self, pulses: &BTreeMap<OrderId, Pulse>) {
+        let mut orders = self.orders();
+        for (order, pulse) in pulses {
+            let Some(watched) = orders.get_mut(order) else { continue };
+            let moved = watched.pulse.send_if_modified(|known| known.replace(*pulse) != Some(*pulse));
+            if moved {
+                watched.moved_at = Instant::now();
+            }
+        }
+    }
+
+    fn orders(&self) -> MutexGuard<'_, BTreeMap<OrderId, Watched>> {
+        // Each change of the map is whole before it can panic.
+        self.orders.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Watcher {
+    /// Waits until the order has moved; `false` when this process is about to end.
+    pub(crate) async fn moved(&mut self) -> bool {
+        tokio::select! {
+            biased;
+            _ = self.stop.wait_for(|stop| *stop) => false,
+            moved = self.pulse.changed() => moved.is_ok(),
+        }
+    }
+}

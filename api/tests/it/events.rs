@@ -1,0 +1,96 @@
+//! Following an order over server-sent events.
+
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use reqwest::{Method, Response, StatusCode};
+use serde_json::Value;
+
+use crate::fixture::{Shop, Who, card, cod, json_of, text};
+
+/// One event as it came.
+#[derive(Debug)]
+struct Event {
+    id: String,
+    data: Value,
+}
+
+/// The events of a stream, until `enough` or nothing comes for a while.
+async fn read(response: Response, enough: impl Fn(&Event) -> bool) -> Vec<Event> {
+    assert_eq!(response.headers()["content-type"], "text/event-stream");
+    let mut stream = response.bytes_stream();
+    let (mut text, mut events) = (String::new(), Vec::new());
+    while let Ok(Some(Ok(bytes))) = tokio::time::timeout(Duration::from_secs(3), stream.next()).await {
+        text.push_str(std::str::from_utf8(&bytes).expect("text"));
+        while let Some((event, rest)) = text.split_once("\n\n") {
+            let field = |name: &str| {
+                let value = event.lines().find_map(|line| line.strip_prefix(name));
+                value.map(|value| value.trim_start_matches(':').trim().to_owned())
+            };
+            if let (Some(id), Some(data)) = (field("id"), field("data")) {
+                assert_eq!(field("event").as_deref(), Some("order"));
+                events.push(Event { id, data: serde_json::from_str(&data).expect("JSON") });
+            }
+            text = rest.to_owned();
+        }
+        if events.last().is_some_and(&enough) {
+            break;
+        }
+    }
+    events
+}
+
+fn happened(events: &[Event]) -> Vec<String> {
+    let told = events.iter().flat_map(|event| event.data["happened"].as_array().expect("a list").clone());
+    told.map(|line| text(&line["text"])).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_tells_each_change_once_also_across_a_break() {
+    let shop = Shop::open().await;
+    let carla = Who::Customer("carla");
+    let order = shop.order(cod(), carla).await;
+    let id = text(&order["id"]);
+    let path = format!("/v1/orders/{id}/events");
+    let waits =
+        |event: &Event| event.data["order"]["status"] == "PENDING_CONFIRMATION" && event.id.contains("0.");
+    let first = read(shop.get(&path, carla).await, waits).await;
+    let last = first.last().expect("how it stands").id.clone();
+    // Nobody listens while it moves on.
+    json_of(shop.post(&format!("/v1/admin/orders/{id}/confirm"), Who::Admin).await, StatusCode::ACCEPTED)
+        .await;
+    shop.until(&id, "CONFIRMED").await;
+    let resumed = shop.ask(Method::GET, &path, carla).header("last-event-id", &last).send().await;
+    let confirmed = |event: &Event| event.data["order"]["status"] == "CONFIRMED";
+    let rest = read(resumed.expect("an answer"), |_| false).await;
+    assert!(rest.iter().any(confirmed), "{rest:?}");
+    // Together they are the timeline, nothing missed and nothing twice.
+    let timeline = json_of(shop.get(&format!("/v1/orders/{id}/timeline"), carla).await, StatusCode::OK).await;
+    let mut told = [happened(&first), happened(&rest)].concat();
+    let mut all: Vec<String> =
+        timeline["items"].as_array().expect("items").iter().map(|line| text(&line["text"])).collect();
+    told.sort();
+    all.sort();
+    assert_eq!(told, all);
+    // Who has heard all hears nothing.
+    let last = rest.last().expect("an event").id.clone();
+    let again = shop.ask(Method::GET, &path, carla).header("last-event-id", &last).send().await;
+    assert!(read(again.expect("an answer"), |_| true).await.is_empty());
+    shop.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_guest_follows_live_and_is_told_to_come_back_when_the_door_closes() {
+    let shop = Shop::open().await;
+    let order = shop.order(card("tok_ok"), Who::Nobody).await;
+    let (id, token) = (text(&order["id"]), text(&order["order_token"]));
+    let stream = shop.get(&format!("/v1/orders/{id}/events?order_token={token}"), Who::Nobody).await;
+    let reading = tokio::spawn(read(stream, |_| false));
+    shop.until(&id, "CONFIRMED").await;
+    tokio::time::sleep(Duration::from_millis(600)).await;
+    shop.stop.send(true).expect("a door");
+    let events =
+        tokio::time::timeout(Duration::from_secs(3), reading).await.expect("it ends").expect("no panic");
+    assert_eq!(events.last().expect("events").data["order"]["status"], "CONFIRMED");
+    shop.close().await;
+}

@@ -1,0 +1,11 @@
+//! The front door over real HTTP on loopback, with a real database behind it.
+
+mod carts;
+mod catalog;
+mod checkout;
+mod contract;
+mod edge;
+mod events;
+mod fixture;
+mod matrix;
+mod orders;

@@ -1,0 +1,159 @@
+//! Orders over HTTP: what is asked of them is answered with what is true.
+
+use std::collections::BTreeSet;
+
+use reqwest::{Method, StatusCode};
+use serde_json::json;
+
+use crate::fixture::{Shop, Who, card, cod, json_of, problem_of, text};
+
+/// E12.
+#[tokio::test(flavor = "multi_thread")]
+async fn cash_on_delivery_goes_from_confirmation_to_the_door() {
+    let shop = Shop::open().await;
+    let order = shop.order(cod(), Who::Nobody).await;
+    assert_eq!(order["status"], "PENDING_CONFIRMATION");
+    let id = text(&order["id"]);
+    let verb = |verb: &str| format!("/v1/admin/orders/{id}/{verb}");
+    let early = problem_of(shop.post(&verb("ship"), Who::Admin).await, 409, "order_conflict").await;
+    assert_eq!(early["order_status"], "PENDING_CONFIRMATION");
+    json_of(shop.post(&verb("confirm"), Who::Admin).await, StatusCode::ACCEPTED).await;
+    shop.until(&id, "CONFIRMED").await;
+    assert!(shop.post(&verb("confirm"), Who::Admin).await.status().is_success(), "confirming twice is fine");
+    for (step, status) in [("process", "PROCESSING"), ("ship", "SHIPPED"), ("deliver", "DELIVERED")] {
+        assert_eq!(json_of(shop.post(&verb(step), Who::Admin).await, StatusCode::OK).await["status"], status);
+        assert_eq!(json_of(shop.post(&verb(step), Who::Admin).await, StatusCode::OK).await["status"], status);
+    }
+    let delivered = shop.until(&id, "DELIVERED").await;
+    assert_eq!(delivered["payment"]["status"], "COLLECTED");
+    problem_of(shop.post(&verb("cancel"), Who::Admin).await, 409, "order_conflict").await;
+    let timeline =
+        json_of(shop.get(&format!("/v1/orders/{id}/timeline"), Who::Admin).await, StatusCode::OK).await;
+    let told = timeline["items"].to_string();
+    for word in ["ada", "confirm", "carrier", "delivered"] {
+        assert!(told.contains(word), "{word}: {told}");
+    }
+    assert!(!told.contains("tok_"), "{told}");
+    shop.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rejected_order_cannot_be_confirmed_any_more() {
+    let shop = Shop::open().await;
+    let order = shop.order(cod(), Who::Nobody).await;
+    let id = text(&order["id"]);
+    json_of(shop.post(&format!("/v1/admin/orders/{id}/reject"), Who::Admin).await, StatusCode::ACCEPTED)
+        .await;
+    shop.until(&id, "CANCELLED").await;
+    let late = shop.post(&format!("/v1/admin/orders/{id}/confirm"), Who::Admin).await;
+    let told = problem_of(late, 409, "order_conflict").await;
+    assert_eq!(told["order_status"], "CANCELLED");
+    assert!(text(&told["detail"]).contains("rejected"), "{told}");
+    shop.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn money_and_goods_come_back_after_the_pivot() {
+    let shop = Shop::open().await;
+    let carla = Who::Customer("carla");
+    let order = shop.order(card("tok_ok"), carla).await;
+    let id = text(&order["id"]);
+    shop.until(&id, "CONFIRMED").await;
+    let refund = json!({"amount": {"amount_minor": 299, "currency": "EUR"}, "reason": "damaged box"});
+    let path = format!("/v1/admin/orders/{id}/refund");
+    let asked = |body| {
+        let request = shop.ask(Method::POST, &path, Who::Admin).header("idempotency-key", "refund-1");
+        request.json(body).send()
+    };
+    json_of(asked(&refund).await.expect("an answer"), StatusCode::ACCEPTED).await;
+    let since = std::time::Instant::now();
+    loop {
+        let order = json_of(shop.get(&format!("/v1/orders/{id}"), carla).await, StatusCode::OK).await;
+        if order["payment"]["refunded"]["amount_minor"] == 299 {
+            assert_eq!(order["payment"]["status"], "PARTIALLY_REFUNDED");
+            break;
+        }
+        assert!(since.elapsed().as_secs() < 20, "{order}");
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    // The same request again is the same refund.
+    assert!(asked(&refund).await.expect("an answer").status().is_success());
+    let most = json!({"amount": {"amount_minor": 1_001, "currency": "EUR"}, "reason": "all of it"});
+    problem_of(shop.send(Method::POST, &path, Who::Admin, most).await, 409, "order_conflict").await;
+    json_of(shop.post(&format!("/v1/orders/{id}/cancel"), carla).await, StatusCode::ACCEPTED).await;
+    let order = shop.until(&id, "CANCELLED").await;
+    assert_eq!(order["cancel_reason"], "customer_request");
+    assert_eq!(order["payment"]["refunded"]["amount_minor"], 1_299);
+    let level = json_of(shop.get("/v1/admin/stock/mug-01", Who::Admin).await, StatusCode::OK).await;
+    assert_eq!((&level["on_hand"], &level["reserved"]), (&json!(100), &json!(0)));
+    shop.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn orders_are_listed_by_filter_and_page_each_to_their_owner() {
+    let shop = Shop::asleep().await;
+    let (carla, dora) = (Who::Customer("carla"), Who::Customer("dora"));
+    let mut hers = BTreeSet::new();
+    for number in 0..5 {
+        let payment = if number % 2 == 0 { cod() } else { card("tok_ok") };
+        hers.insert(text(&shop.order(payment, carla).await["id"]));
+        shop.order(cod(), dora).await;
+    }
+    let (mut seen, mut cursor) = (BTreeSet::new(), String::new());
+    loop {
+        let page =
+            json_of(shop.get(&format!("/v1/orders?limit=2{cursor}"), carla).await, StatusCode::OK).await;
+        for order in page["items"].as_array().expect("items") {
+            assert!(seen.insert(text(&order["id"])), "{order} twice");
+        }
+        let Some(next) = page["next_cursor"].as_str() else { break };
+        cursor = format!("&cursor={next}");
+    }
+    assert_eq!(seen, hers);
+    for (query, who, expected) in [
+        ("status=PENDING_CONFIRMATION", carla, 3),
+        ("payment_method=card", carla, 2),
+        ("payment_method=card&status=PENDING_CONFIRMATION", carla, 0),
+        ("needs_attention=true", Who::Admin, 0),
+        ("limit=100", Who::Admin, 10),
+    ] {
+        let page = json_of(shop.get(&format!("/v1/orders?{query}"), who).await, StatusCode::OK).await;
+        assert_eq!(page["items"].as_array().map(Vec::len), Some(expected), "{query}");
+    }
+    for query in ["status=confirmed", "limit=0", "limit=x", "needs_attention=perhaps"] {
+        problem_of(shop.get(&format!("/v1/orders?{query}"), carla).await, 400, "invalid_query").await;
+    }
+    problem_of(shop.get("/v1/orders?cursor=1", carla).await, 400, "invalid_cursor").await;
+    problem_of(shop.get("/v1/orders/nonsense", carla).await, 404, "not_found").await;
+    let made_up = uuid::Uuid::now_v7();
+    problem_of(shop.get(&format!("/v1/orders/{made_up}"), Who::Admin).await, 404, "order_not_found").await;
+    shop.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_customer_reads_their_own_messages_once() {
+    let shop = Shop::open().await;
+    let carla = Who::Customer("carla");
+    let order = shop.order(card("tok_ok"), carla).await;
+    shop.until(&text(&order["id"]), "CONFIRMED").await;
+    let list = |query: &'static str, who| {
+        let shop = &shop;
+        async move {
+            let page =
+                json_of(shop.get(&format!("/v1/notifications{query}"), who).await, StatusCode::OK).await;
+            page["items"].as_array().expect("items").clone()
+        }
+    };
+    let unread = list("?unread=true", carla).await;
+    assert_eq!(unread.len(), 1);
+    assert_eq!((&unread[0]["notice"], &unread[0]["order_id"]), (&json!("order_confirmed"), &order["id"]));
+    let path = format!("/v1/notifications/{}/read", text(&unread[0]["id"]));
+    problem_of(shop.post(&path, Who::Customer("mallory")).await, 404, "notification_not_found").await;
+    let first = json_of(shop.post(&path, carla).await, StatusCode::OK).await;
+    let again = json_of(shop.post(&path, carla).await, StatusCode::OK).await;
+    assert_eq!(first["read_at"], again["read_at"]);
+    assert_eq!(list("?unread=true", carla).await.len(), 0);
+    assert_eq!(list("", Who::Customer("mallory")).await.len(), 0);
+    assert_eq!(list("", Who::Admin).await.len(), 1);
+    shop.close().await;
+}

@@ -1,0 +1,40 @@
+//! `holdfast api`: the front door alone, for production. Workers run elsewhere.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use holdfast_worker::Metrics;
+
+use crate::args::{DoorArgs, Global};
+use crate::database::Database;
+use crate::door::{Door, NoHints, Open, policy, settings, told_to_stop, verifier};
+use crate::exit::{Exit, say, usage};
+
+pub(crate) async fn run(args: DoorArgs, global: &Global) -> anyhow::Result<Exit> {
+    let verifier = verifier(&args.trust)?.ok_or_else(|| {
+        usage("whose tokens shall be believed? Set HOLDFAST_JWT_SECRET (`openssl rand -hex 32` makes one) or HOLDFAST_JWKS_FILE")
+    })?;
+    let settings = settings(&args)?;
+    let database = Database::open(global.database_url.as_deref()).await?;
+    // Nobody is hinted at, so a new order is due at once.
+    let policy = policy(&args, Duration::ZERO);
+    let open = Open {
+        store: database.shared(),
+        dispatch: Arc::new(NoHints),
+        verifier,
+        policy,
+        metrics: Metrics::default(),
+        settings,
+        drain: *args.drain_timeout,
+    };
+    let door = Door::open(args.http_addr, open).await?;
+    say(&format!("listening on {}; /docs explains, SIGTERM stops", door.url));
+    told_to_stop().await;
+    say("stopping: requests under way may end, new ones are refused");
+    let cut_off = door.close().await;
+    if cut_off > 0 {
+        say(&format!("{cut_off} connections were cut off"));
+    }
+    database.close().await;
+    Ok(Exit::Ok)
+}

@@ -1,0 +1,142 @@
+//! The front door as it is set up on the command line: `up` and `api` share it.
+
+use std::net::SocketAddr;
+use std::num::NonZeroU32;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use axum::http::HeaderValue;
+use holdfast_api::auth::{Trust, Verifier};
+use holdfast_api::{Parts, Settings, serve};
+use holdfast_saga::accept::AcceptPolicy;
+use holdfast_saga::ports::{Dispatch, Hint, Store};
+use holdfast_worker::{Acceptor, Metrics};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use crate::args::{DoorArgs, TrustArgs};
+use crate::exit::usage;
+
+/// An open front door.
+pub(crate) struct Door {
+    /// Where it can be reached.
+    pub(crate) url: String,
+    serving: JoinHandle<usize>,
+    stop: watch::Sender<bool>,
+}
+
+/// Hints for nobody: the workers live elsewhere and find what is due by themselves.
+#[derive(Debug)]
+pub(crate) struct NoHints;
+
+impl Dispatch for NoHints {
+    fn wake(&self, _: &[Hint]) {}
+}
+
+/// Whose tokens are believed, as asked for; `None` when nothing was said about it.
+pub(crate) fn verifier(args: &TrustArgs) -> anyhow::Result<Option<Verifier>> {
+    let trust = trust(args);
+    match (&args.jwt_secret, &args.jwks_file) {
+        (Some(_), Some(_)) => Err(usage(
+            "HOLDFAST_JWT_SECRET and HOLDFAST_JWKS_FILE are both set; keep the one your tokens are signed with",
+        )),
+        (Some(secret), None) => {
+            Verifier::with_secret(secret, trust).map(Some).map_err(|error| usage(error.to_string()))
+        }
+        (None, Some(file)) => {
+            Verifier::with_jwks(file, trust).map(Some).map_err(|error| usage(error.to_string()))
+        }
+        (None, None) => Ok(None),
+    }
+}
+
+/// The issuer and audience that tokens must name.
+pub(crate) fn trust(args: &TrustArgs) -> Trust {
+    Trust { issuer: args.jwt_issuer.clone(), audience: args.jwt_audience.clone() }
+}
+
+/// What a door needs to be opened.
+pub(crate) struct Open {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) dispatch: Arc<dyn Dispatch>,
+    pub(crate) verifier: Verifier,
+    pub(crate) policy: AcceptPolicy,
+    pub(crate) metrics: Metrics,
+    pub(crate) settings: Settings,
+    pub(crate) drain: Duration,
+}
+
+impl Door {
+    /// Opens the door at an address. Nothing is served before this returns.
+    pub(crate) async fn open(address: SocketAddr, open: Open) -> anyhow::Result<Self> {
+        let Open { store, dispatch, verifier, policy, metrics, settings, drain } = open;
+        let listener = TcpListener::bind(address)
+            .await
+            .with_context(|| format!("cannot listen on {address}; choose another --http-addr"))?;
+        let url = format!("http://{}", listener.local_addr()?);
+        let (stop, stopped) = watch::channel(false);
+        let acceptor = Acceptor::start(Arc::clone(&store), policy, Arc::clone(&dispatch), metrics.clone());
+        let parts = Parts { store, acceptor, dispatch, verifier, metrics };
+        let routes = holdfast_api::open(parts, settings, stopped.clone()).await?;
+        let serving = tokio::spawn(serve(listener, routes, stopped, drain));
+        Ok(Self { url, serving, stop })
+    }
+
+    /// Takes no more requests, lets those under way end, and says how many were cut off.
+    pub(crate) async fn close(self) -> usize {
+        let _ = self.stop.send(true);
+        self.serving.await.unwrap_or_default()
+    }
+}
+
+/// The windows that checkouts of this door get.
+pub(crate) fn policy(args: &DoorArgs, hint_ahead: Duration) -> AcceptPolicy {
+    AcceptPolicy {
+        payment_within: *args.payment_within,
+        confirm_within: *args.cod_confirm_within,
+        hint_ahead,
+        ..AcceptPolicy::new(args.payment_provider.name())
+    }
+}
+
+/// Limits and origins, as asked for.
+pub(crate) fn settings(args: &DoorArgs) -> anyhow::Result<Settings> {
+    let mut cors_origins = Vec::new();
+    for origin in &args.cors_origin {
+        let named = origin.split_once("://").filter(|(_, host)| !host.is_empty() && !host.contains('/'));
+        let value = named.and_then(|_| HeaderValue::from_str(origin).ok());
+        let refuse =
+            || usage(format!("--cors-origin {origin} is no origin; https://shop.example is expected"));
+        cors_origins.push(value.ok_or_else(refuse)?);
+    }
+    Ok(Settings {
+        requests_per_second: NonZeroU32::new(args.rate_limit),
+        behind_proxy: args.behind_proxy,
+        cors_origins,
+        pending_max: args.pending_max,
+    })
+}
+
+/// Waits until somebody wants this process to end.
+pub(crate) async fn told_to_stop() {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = tokio::signal::ctrl_c() => {}
+            }
+            return;
+        }
+    }
+    let _ = tokio::signal::ctrl_c().await;
+}
+
+/// Where `up` keeps a shop that nobody named.
+pub(crate) fn default_shop() -> PathBuf {
+    PathBuf::from("holdfast.db")
+}

@@ -1,0 +1,95 @@
+//! `holdfast up`: the whole of Holdfast in one process, for trying it out and for small shops.
+
+mod catalogue;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use holdfast_api::auth::{Role, Verifier, sign};
+use holdfast_saga::flows::REGISTRY;
+use holdfast_saga::ports::{Outside, PaymentProvider as _};
+use holdfast_sandbox::DurableSandbox;
+use holdfast_shared::SystemClock;
+use holdfast_worker::{LogNotifier, Metrics, Runtime, WorkerConfig};
+
+use crate::args::{Global, UpArgs};
+use crate::database::{Address, Database};
+use crate::demo::ledger;
+use crate::door::{Door, Open, default_shop, policy, settings, told_to_stop, trust, verifier};
+use crate::exit::{Exit, say, usage};
+use crate::output::print;
+use crate::token::own_secret;
+
+/// Tokens to paste are good for a working day.
+const TOKENS_VALID: Duration = Duration::from_hours(12);
+/// How long the sandbox may take: `tok_timeout` never answers, and nobody wants to wait for that.
+const CALL_TIMEOUT: Duration = Duration::from_secs(2);
+
+pub(crate) async fn run(args: UpArgs, global: &Global) -> anyhow::Result<Exit> {
+    let (settings, named) = (settings(&args.door)?, verifier(&args.door.trust)?);
+    let url = global.database_url.clone().unwrap_or_else(|| format!("sqlite://{}", default_shop().display()));
+    let address = Address::parse(Some(&url))?;
+    let database = Database::connect(&address).await?;
+    database.migrate().await.with_context(|| address.shown())?;
+    let stocked = catalogue::stock(database.store()).await?;
+
+    let secret = match &args.door.trust.jwt_secret {
+        Some(secret) => secret.clone(),
+        None => own_secret(&database).await?,
+    };
+    let verifier = match named {
+        Some(verifier) => verifier,
+        None => Verifier::with_secret(&secret, trust(&args.door.trust))
+            .map_err(|error| usage(error.to_string()))?,
+    };
+    let ledger = ledger(args.sandbox_ledger.as_deref(), database.path());
+    let sandbox = Arc::new(DurableSandbox::open(&ledger, Arc::new(SystemClock)).await?);
+    let outside = Outside { payments: Arc::clone(&sandbox) as _, notifier: Arc::new(LogNotifier) };
+    let metrics = Metrics::default();
+    let config = WorkerConfig { call_timeout: CALL_TIMEOUT, ..WorkerConfig::default() };
+    let runtime = Runtime::start(database.shared(), REGISTRY, outside, config, metrics.clone())?;
+    let policy = policy(&args.door, holdfast_saga::accept::AcceptPolicy::new(sandbox.name()).hint_ahead);
+    let open = Open {
+        store: database.shared(),
+        dispatch: runtime.dispatch(),
+        verifier,
+        policy,
+        metrics,
+        settings,
+        drain: *args.door.drain_timeout,
+    };
+    let door = Door::open(args.door.http_addr, open).await?;
+
+    say(&format!("Holdfast is up at {} on {}", door.url, address.shown()));
+    if stocked > 0 {
+        say(&format!("stocked {stocked} demo products"));
+    }
+    // With a JWKS file the tokens are somebody else's to make.
+    if args.door.trust.jwks_file.is_none() {
+        print(&walk_through(&door.url, &secret, &args)?)?;
+    }
+    told_to_stop().await;
+    say("stopping: what is under way may end; press Ctrl-C again to stop at once");
+    let cut_off = tokio::select! {
+        cut_off = async { door.close().await + runtime.stop().await.cut_off } => cut_off,
+        () = told_to_stop() => return Ok(Exit::Error),
+    };
+    if cut_off > 0 {
+        say(&format!("{cut_off} connections and calls were cut off; orders go on at the next start"));
+    }
+    database.close().await;
+    Ok(Exit::Ok)
+}
+
+/// Lines to paste: a token for each role, then an order's whole life.
+fn walk_through(url: &str, secret: &str, args: &UpArgs) -> anyhow::Result<String> {
+    let token = |role, sub| sign(secret, &trust(&args.door.trust), sub, role, TOKENS_VALID);
+    Ok(WALK_THROUGH
+        .replace("{url}", url)
+        .replace("{customer}", &token(Role::Customer, "carla")?)
+        .replace("{admin}", &token(Role::Admin, "ada")?)
+        .replace("{operator}", &token(Role::Operator, "otto")?))
+}
+
+const WALK_THROUGH: &str = include_str!("up/walk_through.txt");

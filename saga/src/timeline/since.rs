@@ -1,0 +1,87 @@
+//! What somebody who follows an order has not been told yet.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
+
+use super::{Line, Story, accepted, deeds, history_since};
+
+/// What a follower has been told: of each saga up to which commit, and how many deeds of people.
+///
+/// Written as `0.5_1.2_d1`: saga 0 up to its fence 5, saga 1 up to 2, and one deed.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Seen {
+    fences: BTreeMap<u8, i64>,
+    deeds: usize,
+}
+
+/// Text that is not how a [`Seen`] is written.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("this is no place in an order's history")]
+pub struct InvalidSeen;
+
+/// What happened since `seen`, oldest first, and what has been seen then.
+///
+/// It goes by commits and not by time, so nothing is missed when two commits of an order overtake each other,
+/// and nothing is told twice. What a saga was told and has not read yet is left to the commit that reads it.
+pub fn since(story: &Story, seen: &Seen) -> (Vec<Line>, Seen) {
+    let mut lines = Vec::new();
+    if *seen == Seen::default() {
+        lines.push(accepted(story));
+    }
+    for saga in &story.sagas {
+        lines.extend(history_since(story, saga, seen.fences.get(&saga.id.slot()).copied()));
+    }
+    let deeds = deeds(story);
+    lines.extend(deeds.iter().skip(seen.deeds).cloned());
+    // Stable, so what one commit decided keeps its order.
+    lines.sort_by_key(|line| line.at);
+    // A saga that was pruned has been seen all the same. Its history was read after its row, so it may be ahead.
+    let mut fences = seen.fences.clone();
+    let rows = story.sagas.iter().map(|saga| (saga.id, saga.fence));
+    for (saga, fence) in rows.chain(story.log.iter().map(|row| (row.saga, row.fence))) {
+        let known = fences.entry(saga.slot()).or_default();
+        *known = fence.max(*known);
+    }
+    (lines, Seen { fences, deeds: deeds.len().max(seen.deeds) })
+}
+
+impl fmt::Display for Seen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (slot, fence) in &self.fences {
+            write!(f, "{slot}.{fence}_")?;
+        }
+        write!(f, "d{}", self.deeds)
+    }
+}
+
+impl FromStr for Seen {
+    type Err = InvalidSeen;
+
+    fn from_str(text: &str) -> Result<Self, InvalidSeen> {
+        let mut parts: Vec<&str> = text.split('_').collect();
+        let deeds = parts.pop().and_then(|part| part.strip_prefix('d')?.parse().ok()).ok_or(InvalidSeen)?;
+        let fence = |part: &str| {
+            let (slot, fence) = part.split_once('.')?;
+            Some((slot.parse().ok()?, fence.parse().ok()?))
+        };
+        let fences =
+            parts.into_iter().map(|part| fence(part).ok_or(InvalidSeen)).collect::<Result<_, _>>()?;
+        Ok(Self { fences, deeds })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_is_read_as_it_was_written() {
+        for text in ["d0", "0.5_d0", "0.5_1.2_64.1_d3"] {
+            assert_eq!(text.parse::<Seen>().map(|seen| seen.to_string()), Ok(text.to_owned()));
+        }
+        for text in ["", "0.5", "d", "0.x_d1", "256.1_d0", "0.5_d0_d0", "d-1"] {
+            assert_eq!(text.parse::<Seen>(), Err(InvalidSeen), "{text}");
+        }
+    }
+}

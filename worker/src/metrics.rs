@@ -1,0 +1,183 @@
+//! What is counted for dashboards, and under which names. The names are a contract.
+
+use std::time::Duration;
+
+use holdfast_saga::batch::{Done, Moved};
+use holdfast_saga::flows::{checkout_cod, checkout_online};
+use holdfast_saga::log::Entry;
+use holdfast_shared::{OrderStatus, PaymentMethod, SagaState};
+use prometheus::core::Collector;
+use prometheus::{Histogram, HistogramOpts, HistogramVec, IntCounterVec, Opts, Registry};
+
+/// From a saga that is done at once to one that waits for an admin over the weekend.
+const SAGA_SECONDS: &[f64] =
+    &[0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0, 300.0, 3_600.0, 86_400.0, 259_200.0];
+/// From a provider next door to the longest call there is.
+const CALL_SECONDS: &[f64] = &[0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
+/// From one saga to a full batch.
+const BATCH_SAGAS: &[f64] = &[1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1024.0];
+
+/// The counters of one process. Clones share them.
+#[derive(Debug, Clone)]
+pub struct Metrics {
+    registry: Registry,
+    orders: IntCounterVec,
+    sagas_started: IntCounterVec,
+    sagas_finished: IntCounterVec,
+    saga_seconds: HistogramVec,
+    step_attempts: IntCounterVec,
+    step_seconds: HistogramVec,
+    compensations: IntCounterVec,
+    batch_size: Histogram,
+    commit_seconds: Histogram,
+}
+
+impl Default for Metrics {
+    /// Counters that start at zero, in a registry of their own.
+    fn default() -> Self {
+        let registry = Registry::new();
+        let counter = |name, help, labels| kept(&registry, counter(name, help, labels));
+        let seconds = |name, help, labels, buckets| kept(&registry, seconds(name, help, labels, buckets));
+        let histogram = |name, help, buckets| kept(&registry, histogram(name, help, buckets));
+        let (saga, attempt) = (&["saga", "outcome"], &["saga", "step", "outcome"]);
+        Self {
+            orders: counter("orders_total", "Orders that reached a status", &["status", "payment_method"]),
+            sagas_started: counter("sagas_started_total", "Sagas that began", &["saga"]),
+            sagas_finished: counter("sagas_finished_total", "Sagas that ended", saga),
+            saga_seconds: seconds(
+                "saga_duration_seconds",
+                "From a saga's birth to its end",
+                saga,
+                SAGA_SECONDS,
+            ),
+            step_attempts: counter("step_attempts_total", "Steps tried, and what came of it", attempt),
+            step_seconds: seconds(
+                "step_duration_seconds",
+                "From a call's start to its answer",
+                &["saga", "step"],
+                CALL_SECONDS,
+            ),
+            compensations: counter("compensations_total", "Undo steps, and what came of them", attempt),
+            batch_size: histogram("batch_size", "Sagas claimed by a batch", BATCH_SAGAS),
+            commit_seconds: histogram(
+                "commit_duration_seconds",
+                "A batch, from its first lock to its commit, in seconds",
+                CALL_SECONDS,
+            ),
+            registry,
+        }
+    }
+}
+
+impl Metrics {
+    /// Where they are kept, for whoever prints them; other counters of the process may join.
+    pub const fn registry(&self) -> &Registry {
+        &self.registry
+    }
+
+    /// An order reached a status.
+    pub fn order(&self, status: OrderStatus, method: PaymentMethod) {
+        self.orders.with_label_values::<&str>(&[status.into(), method.into()]).inc();
+    }
+
+    /// A checkout was accepted, and its saga began.
+    pub(crate) fn accepted(&self, status: OrderStatus, method: PaymentMethod) {
+        self.order(status, method);
+        let saga = if method.is_online() { checkout_online::V1.name } else { checkout_cod::V1.name };
+        self.sagas_started.with_label_values(&[saga]).inc();
+    }
+
+    /// A call was answered, or given up.
+    pub(crate) fn called(&self, saga: &str, step: &str, elapsed: Duration) {
+        self.step_seconds.with_label_values(&[saga, step]).observe(elapsed.as_secs_f64());
+    }
+
+    /// A batch was committed.
+    pub(crate) fn committed(&self, done: &Done) {
+        self.batch_size.observe(f64::from(u32::try_from(done.claimed).unwrap_or(u32::MAX)));
+        self.commit_seconds.observe(done.leased_at.elapsed().as_secs_f64());
+        for (status, method) in &done.orders {
+            self.order(*status, *method);
+        }
+        for moved in &done.moved {
+            self.moved(moved);
+        }
+    }
+
+    fn moved(&self, moved: &Moved) {
+        let saga = moved.definition.name.as_ref();
+        if moved.is_born {
+            self.sagas_started.with_label_values(&[saga]).inc();
+        }
+        for entry in &moved.entries {
+            self.entry(saga, entry);
+        }
+        let outcome = match moved.state {
+            SagaState::Completed => "completed",
+            SagaState::Compensated => "compensated",
+            SagaState::Dead => "dead",
+            SagaState::Running | SagaState::Waiting | SagaState::Compensating => return,
+        };
+        self.sagas_finished.with_label_values(&[saga, outcome]).inc();
+        let lived = moved.at.since(moved.created_at).as_secs_f64();
+        self.saga_seconds.with_label_values(&[saga, outcome]).observe(lived);
+    }
+
+    fn entry(&self, saga: &str, entry: &Entry) {
+        let (step, outcome) = match entry {
+            Entry::Did(step) | Entry::Succeeded(step) => (step, "succeeded"),
+            Entry::Refused { step, .. } | Entry::Rejected { step, .. } => (step, "rejected"),
+            Entry::Pending { step, .. } => (step, "pending"),
+            Entry::Failed { step, .. } => (step, "failed"),
+            Entry::Unknown { step, .. } => (step, "unknown"),
+            Entry::NotSent(step) => (step, "not_sent"),
+            Entry::TakenOver { step, .. } => (step, "taken_over"),
+            Entry::Undid(step) => {
+                self.compensations.with_label_values(&[saga, step.as_ref(), "succeeded"]).inc();
+                return;
+            }
+            Entry::Dead { step, .. } => (step, "dead"),
+            Entry::Started { .. }
+            | Entry::RetryAt { .. }
+            | Entry::Waiting { .. }
+            | Entry::Decided { .. }
+            | Entry::CancelAccepted(_)
+            | Entry::Ignored(_)
+            | Entry::PaymentEvent
+            | Entry::Expired(_)
+            | Entry::Pivot
+            | Entry::Unwinding(_)
+            | Entry::Spawned { .. }
+            | Entry::LateMoney(_)
+            | Entry::Revived(_)
+            | Entry::Completed
+            | Entry::Compensated => return,
+        };
+        self.step_attempts.with_label_values(&[saga, step.as_ref(), outcome]).inc();
+    }
+}
+
+/// Names and labels are our own and each is kept once, so nothing here can fail.
+fn kept<C: Collector + Clone + 'static>(registry: &Registry, made: Result<C, prometheus::Error>) -> C {
+    let made = made.expect("a well-formed metric");
+    registry.register(Box::new(made.clone())).expect("a metric that is new");
+    made
+}
+
+fn counter(name: &str, help: &str, labels: &[&str]) -> Result<IntCounterVec, prometheus::Error> {
+    IntCounterVec::new(Opts::new(name, help).namespace("holdfast"), labels)
+}
+
+fn seconds(
+    name: &str,
+    help: &str,
+    labels: &[&str],
+    buckets: &[f64],
+) -> Result<HistogramVec, prometheus::Error> {
+    let help = format!("{help}, in seconds");
+    HistogramVec::new(HistogramOpts::new(name, help).namespace("holdfast").buckets(buckets.to_vec()), labels)
+}
+
+fn histogram(name: &str, help: &str, buckets: &[f64]) -> Result<Histogram, prometheus::Error> {
+    Histogram::with_opts(HistogramOpts::new(name, help).namespace("holdfast").buckets(buckets.to_vec()))
+}
