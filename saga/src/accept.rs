@@ -305,7 +305,7 @@ fn take_cart(world: &mut World, request: &CheckoutRequest, to: CartStatus, order
     let Some(cart) = world.carts.get_mut(&request.cart) else { return };
     let from = cart.status;
     // The next request of this batch for the same cart must find it taken.
-    (cart.status, cart.order) = (to, Some(order));
+    (cart.status, cart.order, cart.updated_at) = (to, Some(order), world.now);
     if adopt(cart, request.customer.as_deref()) {
         // Its row is locked and changes in more than its status, so it is written whole.
         world.writes.put_carts.insert(cart.id, cart.clone());

@@ -241,6 +241,7 @@ macro_rules! conformance {
             a_cart_lives_from_its_opening_to_its_end,
             items_put_in_at_the_same_instant_are_all_there,
             a_cart_merged_twice_at_once_is_counted_once,
+            a_guests_cart_that_a_customer_checks_out_is_theirs,
             one_of_many_who_put_a_product_at_once_is_first,
         ]);
         $crate::conformance!(@ $open, pruning: [

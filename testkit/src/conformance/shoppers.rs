@@ -2,16 +2,18 @@
 
 use std::sync::Arc;
 
+use holdfast_saga::accept::{CheckoutRequest, accept};
 use holdfast_saga::cart::{self, Refused, discard, merge, open, put_item, remove_item};
 use holdfast_saga::catalog::{self, Expect, put_product};
 use holdfast_saga::ports::Store;
 use holdfast_saga::rows::{Cart, CartItem, Product};
 use holdfast_saga::view::ProductFilter;
 use holdfast_saga::world::Writes;
-use holdfast_shared::{CartId, Money, SystemIds};
+use holdfast_shared::{CartId, CartStatus, Money, SystemIds};
 
 use super::Subject;
 use crate::rows::{product, sku};
+use crate::shop::Shop;
 
 /// As many as meet at once.
 const RIVALS: u32 = 8;
@@ -85,6 +87,21 @@ pub async fn a_cart_merged_twice_at_once_is_counted_once(subject: &Subject) {
     assert!(answers.contains(&Err(cart::Refused::UnknownCart(guest))));
     let full = subject.store().cart(theirs).await.expect("reads").expect("exists");
     assert_eq!(full.items, [item("cd-1", 3)]);
+}
+
+/// And the answer shows the order as it is kept.
+pub async fn a_guests_cart_that_a_customer_checks_out_is_theirs(subject: &Subject) {
+    let shop = Shop::new(Arc::clone(&subject.database.store));
+    shop.stock("cd-1", 5).await;
+    let cart = shop.carts(1, &[("cd-1", 1)]).await[0];
+    let request = CheckoutRequest { customer: Some("ada".to_owned()), ..shop.request(cart, None) };
+    let answers = accept(subject.store(), &shop.policy, &[request]).await.expect("the store answers");
+    let accepted = answers[0].as_ref().expect("is accepted");
+    let order = shop.view(accepted.order).await.order;
+    assert_eq!(accepted.placed.as_deref(), Some(&order));
+    let taken = subject.store().cart(cart).await.expect("reads").expect("exists");
+    assert_eq!((taken.owner, taken.status), (order.customer, CartStatus::InCheckout));
+    assert_eq!((taken.order, taken.updated_at), (Some(order.id), order.accepted_at));
 }
 
 /// Of those who create a product, and of those who change the version they all saw, exactly one does.

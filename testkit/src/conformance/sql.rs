@@ -133,7 +133,7 @@ pub async fn every_field_of_every_row_is_kept(subject: &Subject) {
 
 /// The database says no even to those who go past the store.
 pub async fn checks_hold_whoever_writes(subject: &Subject) {
-    let now = if subject.is_on_postgres() { "now()" } else { "0" };
+    let (now, short) = if subject.is_on_postgres() { ("now()", r"'\x07'") } else { ("0", "x'07'") };
     for row in [
         "stock (sku, on_hand, reserved) values ('cd-1', 1, 2)".to_owned(),
         "stock (sku, on_hand, reserved) values ('cd-1', 1, -1)".to_owned(),
@@ -144,6 +144,7 @@ pub async fn checks_hold_whoever_writes(subject: &Subject) {
             "payments (order_id, provider, status, amount_minor, currency, captured_minor, refunded_minor, \
              updated_at) values (1, 'sandbox', 'REFUNDED', 5, 'EUR', 5, 6, {now})"
         ),
+        format!("secrets (name, value, created_at) values ('short', {short}, {now})"),
         format!(
             "carts (id, status, order_id, items, updated_at) \
              values ('00000000-0000-0000-0000-000000000001', 'OPEN', 1, '[]', {now})"
