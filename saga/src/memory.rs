@@ -133,6 +133,7 @@ impl Tx for MemoryTx {
         copy(&footprint.carts, &tables.carts, &mut world.carts);
         copy(&footprint.products, &tables.products, &mut world.products);
         copy(&footprint.stock, &tables.stock, &mut world.stock);
+        copy(&footprint.levels, &tables.stock, &mut world.stock);
         Ok(())
     }
 
@@ -227,14 +228,15 @@ impl Tables {
         }
         self.carts.extend(writes.put_carts.iter().map(|(id, cart)| (*id, cart.clone())));
         self.products.extend(writes.put_products.iter().map(|(sku, product)| (sku.clone(), product.clone())));
-        for (sku, stock) in &writes.stock {
-            if stock.reserved < 0 || stock.reserved > stock.on_hand {
-                return Err(StoreError::Data(format!("stock_never_oversold: {sku} {stock:?}")));
-            }
-            self.stock.insert(sku.clone(), *stock);
-        }
         self.adjustments.extend(writes.adjustments.iter().cloned());
         self.admin_actions.extend(writes.admin_actions.iter().cloned());
+        for (sku, step) in &writes.stock {
+            let level = self.stock.entry(sku.clone()).or_default();
+            *level += *step;
+            if level.reserved < 0 || level.reserved > level.on_hand {
+                return Err(StoreError::Data(format!("stock_never_oversold: {sku} {level:?}")));
+            }
+        }
         Ok(())
     }
 
