@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use holdfast_saga::ports::Store;
-use holdfast_saga::rows::{Cart, CartItem, Product, Stock, StockAdjustment};
+use holdfast_saga::rows::{Cart, CartItem, Product, StockAdjustment, StockMove};
 use holdfast_saga::world::World;
 use holdfast_shared::{CartId, CartStatus, Currency, Money, Sku, Time};
 use holdfast_store_postgres::PostgresStore;
@@ -82,7 +82,7 @@ impl Database {
             let product =
                 Product { sku: sku.clone(), name: format!("Product {number}"), price, active: true };
             world.writes.put_products.insert(sku.clone(), product);
-            world.writes.stock.insert(sku.clone(), Stock { on_hand: ON_HAND, reserved: 0 });
+            world.writes.stock.insert(sku.clone(), StockMove { on_hand: ON_HAND, reserved: 0 });
             world.writes.adjustments.push(StockAdjustment {
                 sku,
                 delta: ON_HAND,

@@ -26,8 +26,9 @@ pub(crate) async fn run(
     let policy = AcceptPolicy::new(sandbox.name());
     let outside = Outside { payments: sandbox, notifier: Arc::new(LogNotifier) };
     let mut config = WorkerConfig { batch_max: batch, ..WorkerConfig::default() };
-    config.pools.insert(Queue::Checkout, batch);
-    config.pools.insert(Queue::Notifications, batch);
+    // Two batches run at once, and each may begin as many calls as it has sagas.
+    config.pools.insert(Queue::Checkout, 2 * batch);
+    config.pools.insert(Queue::Notifications, 2 * batch);
     let store = Arc::new(database.store.clone());
     let runtime = Runtime::start(store.clone(), REGISTRY, outside, config, Metrics::default())?;
     let tally = runtime.tally();

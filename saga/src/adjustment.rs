@@ -4,7 +4,7 @@ use holdfast_shared::Sku;
 
 use crate::accept::digest;
 use crate::ports::{Store, StoreError};
-use crate::rows::{AdminAction, Stock, StockAdjustment};
+use crate::rows::{AdminAction, Stock, StockAdjustment, StockMove};
 use crate::world::{Footprint, World};
 
 /// A shelf with more pieces than this is a typing error.
@@ -89,7 +89,7 @@ pub async fn adjust(store: &dyn Store, asked: &Adjust) -> Result<Result<Stock, R
     };
     let Adjust { sku, delta, reason, actor, .. } = asked.clone();
     world.writes.at = world.now;
-    world.writes.stock.insert(sku.clone(), level);
+    world.writes.stock.insert(sku.clone(), StockMove { on_hand: delta, reserved: 0 });
     world.writes.admin_actions.push(AdminAction {
         at: world.now,
         actor: actor.clone(),

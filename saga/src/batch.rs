@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use holdfast_shared::{OrderStatus, PaymentMethod, Queue, SagaId, SagaState, Sku, Time};
@@ -49,8 +49,73 @@ pub struct Work {
     pub hints: Vec<SagaId>,
     /// How many due sagas may be added.
     pub due_max: usize,
-    /// Calls that may be begun, by pool.
-    pub slots: BTreeMap<Queue, usize>,
+    /// Calls that may be begun, shared by all batches that run at once.
+    pub slots: Slots,
+}
+
+/// Calls that may be begun now, by pool. Clones share them: a slot that one batch takes, no other has.
+#[derive(Debug, Clone, Default)]
+pub struct Slots(Arc<Mutex<BTreeMap<Queue, usize>>>);
+
+impl FromIterator<(Queue, usize)> for Slots {
+    fn from_iter<I: IntoIterator<Item = (Queue, usize)>>(slots: I) -> Self {
+        Self(Arc::new(Mutex::new(slots.into_iter().collect())))
+    }
+}
+
+impl Slots {
+    /// How many are free, of all pools together.
+    pub fn free(&self) -> usize {
+        self.lock().values().sum()
+    }
+
+    /// Frees a slot again: the call it was taken for has ended, or was never begun.
+    pub fn give_back(&self, queue: Queue) {
+        *self.lock().entry(queue).or_default() += 1;
+    }
+
+    fn take(&self, queue: Queue) -> bool {
+        match self.lock().get_mut(&queue) {
+            Some(free @ 1..) => {
+                *free -= 1;
+                true
+            }
+            Some(0) | None => false,
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<Queue, usize>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The slots one batch took: kept for the calls that come out of it, given back if none do.
+#[derive(Debug)]
+struct Taken {
+    slots: Slots,
+    queues: Vec<Queue>,
+}
+
+impl Taken {
+    fn take(&mut self, queue: Queue) -> bool {
+        let taken = self.slots.take(queue);
+        if taken {
+            self.queues.push(queue);
+        }
+        taken
+    }
+
+    fn keep(mut self) {
+        self.queues.clear();
+    }
+}
+
+impl Drop for Taken {
+    fn drop(&mut self) {
+        for queue in self.queues.drain(..) {
+            self.slots.give_back(queue);
+        }
+    }
 }
 
 /// What came of a batch.
@@ -109,6 +174,19 @@ pub struct Moved {
 struct Failed {
     error: StoreError,
     claimed: Vec<SagaId>,
+    /// It decided on stock levels that somebody else may have moved since.
+    by_glance: bool,
+}
+
+/// How a batch looks at the stock it decides on.
+///
+/// All batches want the same few rows. At first nobody holds them: a batch decides on what it saw, and adds to what
+/// is there by its commit; if a level could not bear that, the save is refused. Only then is the batch made again with
+/// its levels locked first, where nothing can come in between.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Look {
+    Glance,
+    Hold,
 }
 
 impl Engine {
@@ -116,18 +194,22 @@ impl Engine {
     /// is alone; everybody else goes on. What could not be done comes back, to be given again.
     pub async fn run(&self, work: Work, culprits: &Culprits) -> Ran {
         let mut ran = Ran::default();
-        let mut todo = vec![work];
-        while let Some(work) = todo.pop() {
-            let failed = match self.run_once(&work).await {
+        let mut todo = vec![(work, Look::Glance)];
+        while let Some((work, look)) = todo.pop() {
+            let failed = match self.run_once(&work, look).await {
                 Ok(done) => {
                     ran.done.push(done);
                     continue;
                 }
                 Err(failed) => failed,
             };
+            if failed.by_glance && failed.error.class() == ErrorClass::Halve {
+                todo.push((work, Look::Hold));
+                continue;
+            }
             match failed.claimed.as_slice() {
                 many @ [_, _, ..] if failed.error.class() == ErrorClass::Halve => {
-                    todo.extend(halves(&work, many));
+                    todo.extend(halves(&work, many).map(|half| (half, look)));
                 }
                 [culprit] if failed.error.class() == ErrorClass::Halve => {
                     ran.undone.push(Work { due_max: 0, ..work });
@@ -138,14 +220,14 @@ impl Engine {
                 _ => {
                     ran.error = Some(failed.error);
                     ran.undone.push(work);
-                    ran.undone.append(&mut todo);
+                    ran.undone.extend(todo.drain(..).map(|(work, _)| work));
                 }
             }
         }
         ran
     }
 
-    async fn run_once(&self, work: &Work) -> Result<Done, Failed> {
+    async fn run_once(&self, work: &Work, look: Look) -> Result<Done, Failed> {
         let leased_at = Instant::now();
         let definitions: Vec<_> = self.registry.all().map(Definition::id).collect();
         let outcomes: BTreeSet<_> = work.outcomes.iter().map(|outcome| outcome.saga).collect();
@@ -162,23 +244,23 @@ impl Engine {
         };
         let claimed = tx.claim(&claim).await.map_err(unclaimed)?;
         let ids: Vec<_> = claimed.sagas.iter().map(|(saga, _)| saga.id).collect();
-        let failed = |error| Failed { error, claimed: ids.clone() };
-
         let mut batch = Planning::new(self, work, claimed);
-        let footprint = Footprint { stock: batch.skus(), ..Footprint::default() };
-        if !footprint.stock.is_empty() {
-            let mut locked = World::default();
-            tx.load(&footprint, &mut locked).await.map_err(failed)?;
-            batch.world.stock = locked.stock;
+        let footprint = batch.footprint(look);
+        let failed = |error| Failed { error, claimed: ids.clone(), by_glance: !footprint.levels.is_empty() };
+        if footprint != Footprint::default() {
+            let mut world = World::default();
+            tx.load(&footprint, &mut world).await.map_err(failed)?;
+            batch.world.stock = world.stock;
         }
         batch.apply_all();
 
-        let Planning { world, done, poisoned, .. } = batch;
+        let Planning { world, slots, done, poisoned, .. } = batch;
         // Before anything dies below: this very transaction has its row locked.
         self.save(tx, &world.writes).await.map_err(failed)?;
         for (saga, reason) in poisoned {
             self.poison(saga, reason).await.map_err(unclaimed)?;
         }
+        slots.keep();
         Ok(Done { leased_at, ..done })
     }
 
@@ -239,47 +321,46 @@ impl Engine {
 
 /// Sagas whose commit was refused while they were alone in it. Kept by the worker between batches.
 #[derive(Debug, Default)]
-pub struct Culprits(std::sync::Mutex<BTreeMap<SagaId, u32>>);
+pub struct Culprits(Mutex<BTreeMap<SagaId, u32>>);
 
 impl Culprits {
     /// The third lonely failure is the last: a row that is refused thrice is refused for ever.
     pub const MAX: u32 = 3;
 
     fn count(&self, saga: SagaId) -> u32 {
-        let mut counts = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let count = counts.entry(saga).or_default();
         *count += 1;
         *count
     }
 
     fn forget(&self, saga: SagaId) {
-        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner).remove(&saga);
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&saga);
     }
 }
 
 fn unclaimed(error: StoreError) -> Failed {
-    Failed { error, claimed: Vec::new() }
+    Failed { error, claimed: Vec::new(), by_glance: false }
 }
 
-/// The same work, in two parts. Slots go to both: what is not used is not lost, and a batch that
-/// had to be halved is too rare to share them out.
-fn halves(work: &Work, claimed: &[SagaId]) -> Vec<Work> {
+/// The same work, in two parts.
+fn halves(work: &Work, claimed: &[SagaId]) -> [Work; 2] {
     let (left, right) = claimed.split_at(claimed.len() / 2);
     let part = |ids: &[SagaId], is_mine: &dyn Fn(SagaId) -> bool| Work {
         outcomes: work.outcomes.iter().filter(|outcome| is_mine(outcome.saga)).cloned().collect(),
         hints: ids.to_vec(),
         due_max: 0,
-        slots: work.slots.iter().map(|(queue, slots)| (*queue, slots / 2)).collect(),
+        slots: work.slots.clone(),
     };
     // Outcomes of sagas that could not be claimed go along on the left: they are stored as late ones.
-    vec![part(left, &|id| !right.contains(&id)), part(right, &|id| right.contains(&id))]
+    [part(left, &|id| !right.contains(&id)), part(right, &|id| right.contains(&id))]
 }
 
 /// One batch between its claim and its save.
 struct Planning<'a> {
     engine: &'a Engine,
     world: World,
-    slots: BTreeMap<Queue, usize>,
+    slots: Taken,
     plans: Vec<Plan>,
     poisoned: Vec<(SagaId, String)>,
     done: Done,
@@ -299,7 +380,7 @@ impl<'a> Planning<'a> {
         let mut batch = Self {
             engine,
             world,
-            slots: work.slots.clone(),
+            slots: Taken { slots: work.slots.clone(), queues: Vec::new() },
             plans: Vec::with_capacity(claimed.sagas.len()),
             poisoned: claimed.unreadable,
             done: Done {
@@ -368,11 +449,18 @@ impl<'a> Planning<'a> {
         });
     }
 
-    /// The stock rows the plans must lock, sorted.
-    fn skus(&self) -> Vec<Sku> {
-        let changes = self.plans.iter().flat_map(|plan| &plan.advance.changes);
-        let skus: BTreeSet<_> = changes.flat_map(|(_, change)| change.skus()).cloned().collect();
-        skus.into_iter().collect()
+    /// The stock levels the plans decide on, sorted; to be held, with all others they move: rows are locked in
+    /// one order, or not before the save.
+    fn footprint(&self, look: Look) -> Footprint {
+        let changes = || self.plans.iter().flat_map(|plan| &plan.advance.changes).map(|(_, change)| change);
+        let skus = |decided: bool| {
+            let wanted = changes().filter(|change| !decided || change.is_decided_by_stock());
+            wanted.flat_map(Change::skus).cloned().collect::<BTreeSet<Sku>>().into_iter().collect()
+        };
+        match look {
+            Look::Glance => Footprint { levels: skus(true), ..Footprint::default() },
+            Look::Hold => Footprint { stock: skus(false), ..Footprint::default() },
+        }
     }
 
     fn apply_all(&mut self) {
@@ -479,9 +567,7 @@ impl<'a> Planning<'a> {
         let now = self.world.now;
         let Advance { mut saga, mut entries, consumed, next, .. } = advance;
         if let Next::Call(call) = next {
-            let slots = self.slots.get_mut(&call.queue).filter(|slots| **slots > 0);
-            if let Some(slots) = slots {
-                *slots -= 1;
+            if self.slots.take(call.queue) {
                 saga.progress.starts += 1;
                 saga.progress.call = CallState::Sent;
                 saga.progress.not_before = None;

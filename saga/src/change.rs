@@ -116,7 +116,12 @@ impl Change {
         }
     }
 
-    /// The stock rows it must lock: the rows that sagas share.
+    /// Whether a stock level can refuse it: whoever reserves asks how much is free, all others only move it.
+    pub const fn is_decided_by_stock(&self) -> bool {
+        matches!(self, Self::ReserveStock { .. })
+    }
+
+    /// The stock rows it moves: the rows that sagas share.
     pub fn skus(&self) -> impl Iterator<Item = &Sku> {
         let lines: &[Line] = match self {
             Self::ReserveStock { lines, .. }

@@ -144,6 +144,7 @@ impl Tx for MemoryTx {
         copy(&footprint.carts, &tables.carts, &mut world.carts);
         copy(&footprint.products, &tables.products, &mut world.products);
         copy(&footprint.stock, &tables.stock, &mut world.stock);
+        copy(&footprint.levels, &tables.stock, &mut world.stock);
         Ok(())
     }
 
@@ -245,14 +246,15 @@ impl Tables {
         for sku in &writes.shelves {
             self.stock.entry(sku.clone()).or_default();
         }
-        for (sku, stock) in &writes.stock {
-            if stock.reserved < 0 || stock.reserved > stock.on_hand {
-                return Err(StoreError::Data(format!("stock_never_oversold: {sku} {stock:?}")));
-            }
-            self.stock.insert(sku.clone(), *stock);
-        }
         self.adjustments.extend(writes.adjustments.iter().cloned());
         self.admin_actions.extend(writes.admin_actions.iter().cloned());
+        for (sku, step) in &writes.stock {
+            let level = self.stock.entry(sku.clone()).or_default();
+            *level += *step;
+            if level.reserved < 0 || level.reserved > level.on_hand {
+                return Err(StoreError::Data(format!("stock_never_oversold: {sku} {level:?}")));
+            }
+        }
         Ok(())
     }
 

@@ -31,6 +31,29 @@ pub struct Stock {
     pub reserved: i64,
 }
 
+/// By how much a level moves. Moves add up, so nobody need know the level to move it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct StockMove {
+    /// Pieces that come, or go when negative.
+    pub on_hand: i64,
+    /// Promises made, or taken back when negative.
+    pub reserved: i64,
+}
+
+impl std::ops::AddAssign for StockMove {
+    fn add_assign(&mut self, other: Self) {
+        self.on_hand += other.on_hand;
+        self.reserved += other.reserved;
+    }
+}
+
+impl std::ops::AddAssign<StockMove> for Stock {
+    fn add_assign(&mut self, step: StockMove) {
+        self.on_hand += step.on_hand;
+        self.reserved += step.reserved;
+    }
+}
+
 /// One deliberate change of a stock level; append-only.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StockAdjustment {

@@ -10,7 +10,7 @@ use holdfast_shared::{
 use crate::log::LogRow;
 use crate::rows::{
     AdminAction, Cart, KeyClaim, Notification, NotificationStatus, Order, Payment, Product, Refund, Stock,
-    StockAdjustment,
+    StockAdjustment, StockMove,
 };
 use crate::saga::Saga;
 use crate::signal::NewSignal;
@@ -35,6 +35,9 @@ pub struct Footprint {
     pub products: Vec<Sku>,
     /// Stock levels.
     pub stock: Vec<Sku>,
+    /// Stock levels to read without a lock: by the time of the save they may be others, and only the save's own
+    /// check says whether what was decided on them still holds.
+    pub levels: Vec<Sku>,
 }
 
 /// What was locked and read.
@@ -107,10 +110,12 @@ pub struct Writes {
     pub discarded_carts: BTreeSet<CartId>,
     /// Products, whole.
     pub put_products: BTreeMap<Sku, Product>,
-    /// Stock levels that moved, as they shall be. Their rows are locked.
-    pub stock: BTreeMap<Sku, Stock>,
     /// SKUs that shall have a stock level: an empty one, unless there is one already.
     pub shelves: BTreeSet<Sku>,
+    /// By how much stock levels move; one that is not there yet moves from zero. Orders share these rows,
+    /// so they are written last of all and need not have been read: whatever they are by then, a move after
+    /// which `0 ≤ reserved ≤ on_hand` does not hold is refused.
+    pub stock: BTreeMap<Sku, StockMove>,
     /// The reasons of levels that moved by hand.
     pub adjustments: Vec<StockAdjustment>,
     /// The audit trail.

@@ -10,7 +10,7 @@ use holdfast_saga::audit::{Audit, Report};
 use holdfast_saga::command::{self, Answered, Conflict, Grant, Verb};
 use holdfast_saga::context::slot;
 use holdfast_saga::ports::{Outside, Store};
-use holdfast_saga::rows::{Cart, CartItem, Product, Stock};
+use holdfast_saga::rows::{Cart, CartItem, Product, StockMove};
 use holdfast_saga::saga::Saga;
 use holdfast_saga::view::{OrderFilter, OrderView, SagaFilter};
 use holdfast_saga::world::{Footprint, World, Writes};
@@ -60,7 +60,7 @@ impl Shop {
         let product = Product { sku: sku(name), name: name.to_owned(), price, active: true };
         let mut writes = Writes { at: self.now().await, ..Writes::default() };
         writes.put_products.insert(sku(name), product);
-        writes.stock.insert(sku(name), Stock::default());
+        writes.stock.insert(sku(name), StockMove::default());
         self.store.begin().await.expect("begins").save(&writes).await.expect("saves");
         let (reason, actor) = ("delivery".to_owned(), "otto".to_owned());
         let asked = Adjust { sku: sku(name), delta: pieces, reason, actor, expect: None };

@@ -1,18 +1,19 @@
 //! The batch executor: whatever is pending when the last commit returns forms the next batch.
 //!
 //! At low load a batch is one saga, and the hint is all the latency there is. Under load it is as
-//! many as fit, and they share a commit.
+//! many as fit, and they share a commit; a second batch then plans while the first one is in the database.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use holdfast_saga::batch::{Culprits, Done, Engine, Ran, Work};
+use holdfast_saga::batch::{Culprits, Done, Engine, Ran, Slots, Work};
 use holdfast_saga::call::Outcome;
 use holdfast_saga::ports::{Outside, StoreError};
 use holdfast_shared::{Queue, SagaId};
 use tokio::sync::{mpsc, watch};
+use tokio::task::{JoinError, JoinSet};
 use tokio::time::{sleep, sleep_until};
 
 use crate::calls::carry_out;
@@ -27,9 +28,15 @@ const REFUSED_AGAIN: Duration = Duration::from_millis(500);
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(2));
 /// Even without a free slot some hints are looked at: a signal needs no slot.
 const HINTS_MIN: usize = 16;
+/// Batches at once. While one waits for the database another one plans; a third would only wait with them.
+const LANES: usize = 2;
+/// A second batch begins beside another one only with this part of a full one: small ones cost more commits
+/// than their waiting is worth.
+const SECOND_LANE_PART: usize = 4;
 
 pub(crate) struct Executor {
-    engine: Engine,
+    engine: Arc<Engine>,
+    culprits: Arc<Culprits>,
     outside: Outside,
     config: WorkerConfig,
     tally: Arc<Tally>,
@@ -38,19 +45,30 @@ pub(crate) struct Executor {
     stop: watch::Receiver<bool>,
     outcomes_in: mpsc::UnboundedReceiver<(Queue, Outcome)>,
     outcomes_out: mpsc::UnboundedSender<(Queue, Outcome)>,
+    /// Batches under way, with the sagas each was given.
+    batches: JoinSet<(Vec<SagaId>, Ran)>,
+    /// All of those sagas: none is in two batches.
+    batched: BTreeSet<SagaId>,
+    /// What came for them meanwhile.
+    meanwhile: Work,
     /// Sagas to look at, each once however often it was hinted at.
     hints: VecDeque<SagaId>,
     hinted: BTreeSet<SagaId>,
     /// Answers that are not committed yet. Never dropped while this process lives.
     outcomes: Vec<Outcome>,
-    /// Calls in flight, by pool.
-    in_flight: BTreeMap<Queue, usize>,
+    /// Calls that may be begun.
+    slots: Slots,
+    /// Calls in flight.
+    in_flight: usize,
     /// Sagas before a call for which there was no slot.
     starved: BTreeMap<Queue, BTreeSet<SagaId>>,
     /// What is worth another look a little later: sagas that somebody else had locked, and work whose
     /// commit the database refused. Outcomes among it are never dropped while this process lives.
     later: VecDeque<(Instant, Work)>,
     next_sweep: tokio::time::Instant,
+    /// While the database does not answer, nothing is begun before this instant, and each wait is longer.
+    resume_at: tokio::time::Instant,
+    backoff: Duration,
 }
 
 impl Executor {
@@ -65,8 +83,11 @@ impl Executor {
     ) -> Self {
         // Bounded by the slots: only a call in flight can send, and each sends once.
         let (outcomes_out, outcomes_in) = mpsc::unbounded_channel();
+        let slots = config.pools.iter().map(|(queue, slots)| (*queue, *slots)).collect();
+        let now = tokio::time::Instant::now();
         Self {
-            engine,
+            engine: Arc::new(engine),
+            culprits: Arc::default(),
             outside,
             config,
             tally,
@@ -75,57 +96,80 @@ impl Executor {
             stop,
             outcomes_in,
             outcomes_out,
+            batches: JoinSet::new(),
+            batched: BTreeSet::new(),
+            meanwhile: Work::default(),
             hints: VecDeque::new(),
             hinted: BTreeSet::new(),
             outcomes: Vec::new(),
-            in_flight: BTreeMap::new(),
+            slots,
+            in_flight: 0,
             starved: BTreeMap::new(),
             later: VecDeque::new(),
-            next_sweep: tokio::time::Instant::now(),
+            next_sweep: now,
+            resume_at: now,
+            backoff: BACKOFF.0,
         }
     }
 
     /// Runs until it is told to stop, then lets calls in flight end and commits their outcomes. Returns
     /// how many calls were still in flight when the drain timeout cut them off: their leases run out.
     pub(crate) async fn run(mut self) -> usize {
-        let culprits = Culprits::default();
-        let mut backoff = BACKOFF.0;
         while !*self.stop.borrow() {
-            self.wait_for_work().await;
             self.collect();
-            if *self.stop.borrow() {
-                break;
+            while self.may_begin() {
+                let work = self.next_work();
+                self.begin(work);
             }
-            let work = self.next_work();
-            let ran = self.engine.run(work, &culprits).await;
-            let error = self.settle(ran);
-            match error {
-                None => backoff = BACKOFF.0,
-                Some(error) => {
-                    Tally::add(&self.tally.failed, 1);
-                    tracing::warn!("a batch is tried again in {backoff:?}: {error}");
-                    sleep(backoff).await;
-                    backoff = (backoff * 2).min(BACKOFF.1);
-                }
-            }
+            self.wait_for_work().await;
         }
-        self.drain(&culprits).await
+        self.drain().await
     }
 
-    /// Waits until a hint, an outcome, the next sweep or the end.
-    async fn wait_for_work(&mut self) {
-        if !self.hints.is_empty() || !self.outcomes.is_empty() {
-            return;
+    /// Whether there is a lane free and enough to do for it.
+    fn may_begin(&self) -> bool {
+        let now = tokio::time::Instant::now();
+        if now < self.resume_at {
+            return false;
         }
-        let sweep = self.next_sweep;
-        let later = self.later.front().map_or(sweep, |(at, _)| tokio::time::Instant::from_std(*at));
-        let (mut answered, mut hinted) = (None, None);
+        let pending = self.hints.len() + self.outcomes.len();
+        match self.batches.len() {
+            0 => pending > 0 || now >= self.next_sweep,
+            lanes => lanes < LANES && pending >= self.config.batch_max.div_ceil(SECOND_LANE_PART),
+        }
+    }
+
+    /// Runs a batch in a lane of its own, so that its work here overlaps another one's in the database.
+    fn begin(&mut self, work: Work) {
+        let sagas: Vec<_> =
+            work.outcomes.iter().map(|outcome| outcome.saga).chain(work.hints.iter().copied()).collect();
+        self.batched.extend(&sagas);
+        let (engine, culprits) = (Arc::clone(&self.engine), Arc::clone(&self.culprits));
+        self.batches.spawn(async move { (sagas, engine.run(work, &culprits).await) });
+    }
+
+    /// Waits until a batch, a hint, an outcome, the next sweep or the end.
+    async fn wait_for_work(&mut self) {
+        let pending = !self.hints.is_empty() || !self.outcomes.is_empty();
+        let idle = if pending { self.resume_at } else { self.next_sweep.max(self.resume_at) };
+        // While a batch runs, what is due waits for its end.
+        let idle = self.batches.is_empty().then_some(idle);
+        let later = self.later.front().map(|(at, _)| tokio::time::Instant::from_std(*at));
+        let timer = later.into_iter().chain(idle).min();
+        let open = self.batches.len() < LANES;
+        let room = open && self.hints.len() < self.config.batch_max;
+        let (mut ended, mut answered, mut hinted) = (None, None, None);
         tokio::select! {
             biased;
-            _ = self.stop.wait_for(|stop| *stop) => {}
-            outcome = self.outcomes_in.recv() => answered = outcome,
-            Some(saga) = self.intake.recv() => hinted = Some(saga),
-            () = sleep_until(sweep.min(later)) => {}
+            // Nobody left to say it is no reason to stop: the leases are still served.
+            Ok(_) = self.stop.wait_for(|stop| *stop) => {}
+            Some(batch) = self.batches.join_next() => ended = Some(batch),
+            outcome = self.outcomes_in.recv(), if open => answered = outcome,
+            Some(saga) = self.intake.recv(), if room => hinted = Some(saga),
+            () = sleep_until(timer.unwrap_or(self.resume_at)), if open && timer.is_some() => {}
+        }
+        if let Some(batch) = ended {
+            self.ended(batch);
         }
         if let Some((queue, outcome)) = answered {
             self.answered(queue, outcome);
@@ -163,7 +207,8 @@ impl Executor {
     }
 
     fn answered(&mut self, queue: Queue, outcome: Outcome) {
-        *self.in_flight.entry(queue).or_default() -= 1;
+        self.in_flight -= 1;
+        self.slots.give_back(queue);
         self.tally.in_flight.fetch_sub(1, Ordering::Relaxed);
         self.outcomes.push(outcome);
         // A slot is free again: sagas that waited for one go first.
@@ -175,30 +220,48 @@ impl Executor {
         }
     }
 
+    /// What is pending, as far as it fits. What came for a saga in another batch waits for that batch's end.
     fn next_work(&mut self) -> Work {
-        let slots = self.free_slots();
-        let outcomes = std::mem::take(&mut self.outcomes);
-        let room = self.config.batch_max.saturating_sub(outcomes.len());
-        let free: usize = slots.values().sum();
+        let batched = &self.batched;
+        self.meanwhile
+            .outcomes
+            .extend(self.outcomes.extract_if(.., |outcome| batched.contains(&outcome.saga)));
+        let outcomes_max = self.config.batch_max.min(self.outcomes.len());
+        let outcomes: Vec<_> = self.outcomes.drain(..outcomes_max).collect();
+        let room = self.config.batch_max - outcomes.len();
+        let free = self.slots.free();
         let hints_max = room.min(free.max(HINTS_MIN)).min(self.hints.len());
-        let hints: Vec<SagaId> = self.hints.drain(..hints_max).collect();
+        let mut hints: Vec<SagaId> = self.hints.drain(..hints_max).collect();
         for saga in &hints {
             self.hinted.remove(saga);
         }
+        self.meanwhile.hints.extend(hints.extract_if(.., |saga| self.batched.contains(saga)));
         let mut due_max = 0;
         if tokio::time::Instant::now() >= self.next_sweep {
             self.next_sweep = tokio::time::Instant::now() + self.config.sweep_every;
             due_max = room.saturating_sub(hints.len()).min(free.max(HINTS_MIN));
         }
-        Work { outcomes, hints, due_max, slots }
+        Work { outcomes, hints, due_max, slots: self.slots.clone() }
     }
 
-    fn free_slots(&self) -> BTreeMap<Queue, usize> {
-        let free = |(queue, slots): (&Queue, &usize)| {
-            let taken = self.in_flight.get(queue).copied().unwrap_or(0);
-            (*queue, slots.saturating_sub(taken))
-        };
-        self.config.pools.iter().map(free).collect()
+    /// Frees the lane of a batch and its sagas, and waits a while if the database was at fault.
+    fn ended(&mut self, batch: Result<(Vec<SagaId>, Ran), JoinError>) {
+        // Nobody aborts a batch, so it can only have panicked, and nothing here knows how to go on.
+        let (sagas, ran) = batch.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()));
+        for saga in sagas {
+            self.batched.remove(&saga);
+        }
+        match self.settle(ran) {
+            None => self.backoff = BACKOFF.0,
+            Some(error) => {
+                Tally::add(&self.tally.failed, 1);
+                tracing::warn!("a batch is tried again in {:?}: {error}", self.backoff);
+                self.resume_at = tokio::time::Instant::now() + self.backoff;
+                self.backoff = (self.backoff * 2).min(BACKOFF.1);
+            }
+        }
+        let meanwhile = std::mem::take(&mut self.meanwhile);
+        self.take_back(meanwhile);
     }
 
     /// Takes in what came of a batch, and begins its calls.
@@ -243,7 +306,7 @@ impl Executor {
         }
         for call in done.calls {
             let queue = call.queue;
-            *self.in_flight.entry(queue).or_default() += 1;
+            self.in_flight += 1;
             let outside = self.outside.clone();
             let answers = self.outcomes_out.clone();
             let (lease, timeout) = (self.config.lease, self.config.call_timeout);
@@ -259,30 +322,32 @@ impl Executor {
     }
 
     /// No new calls; those in flight may end, and what they achieved is committed.
-    async fn drain(mut self, culprits: &Culprits) -> usize {
+    async fn drain(mut self) -> usize {
         let deadline = tokio::time::Instant::now() + self.config.drain_timeout;
+        while let Some(batch) = self.batches.join_next().await {
+            self.ended(batch);
+        }
         loop {
-            let in_flight: usize = self.in_flight.values().sum();
             for (_, work) in std::mem::take(&mut self.later) {
                 self.outcomes.extend(work.outcomes);
             }
-            if in_flight == 0 && self.outcomes.is_empty() {
+            if self.in_flight == 0 && self.outcomes.is_empty() {
                 return 0;
             }
             if self.outcomes.is_empty() {
                 tokio::select! {
                     Some((queue, outcome)) = self.outcomes_in.recv() => self.answered(queue, outcome),
-                    () = sleep_until(deadline) => return in_flight,
+                    () = sleep_until(deadline) => return self.in_flight,
                 }
             }
             self.collect();
             self.hints.clear();
             self.hinted.clear();
             let outcomes = std::mem::take(&mut self.outcomes);
-            let ran = self.engine.run(Work { outcomes, ..Work::default() }, culprits).await;
+            let ran = self.engine.run(Work { outcomes, ..Work::default() }, &self.culprits).await;
             if self.settle(ran).is_some() {
                 if tokio::time::Instant::now() >= deadline {
-                    return in_flight;
+                    return self.in_flight;
                 }
                 sleep(BACKOFF.0).await;
             }

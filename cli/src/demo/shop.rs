@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use anyhow::Context as _;
 use holdfast_api::body::checkout::CheckoutBody;
-use holdfast_saga::rows::{AdminAction, Cart, Stock, StockAdjustment};
+use holdfast_saga::rows::{AdminAction, Cart, StockAdjustment, StockMove};
 use holdfast_saga::world::{Footprint, World};
 use holdfast_shared::{CartId, CartStatus, Ids, OrderId, SystemIds, Time};
 use indicatif::ProgressBar;
@@ -25,14 +25,13 @@ const BUYERS: usize = 64;
 pub(crate) async fn open(stage: &Stage, program: &Program) -> anyhow::Result<()> {
     let mut tx = stage.store().begin().await?;
     let mut world = World::default();
-    let stock = program.shelf.iter().map(|(product, _)| product.sku.clone()).collect();
-    tx.load(&Footprint { stock, ..Footprint::default() }, &mut world).await?;
+    // Nothing is read, only what time it is.
+    tx.load(&Footprint::default(), &mut world).await?;
     let at = world.now;
     world.writes.at = at;
     for (product, pieces) in &program.shelf {
-        let level = world.stock.get(&product.sku).copied().unwrap_or_default();
-        let level = Stock { on_hand: level.on_hand + pieces, ..level };
-        world.writes.stock.insert(product.sku.clone(), level);
+        *world.writes.stock.entry(product.sku.clone()).or_default() +=
+            StockMove { on_hand: *pieces, reserved: 0 };
         world.writes.put_products.insert(product.sku.clone(), product.clone());
         world.writes.adjustments.push(StockAdjustment {
             sku: product.sku.clone(),

@@ -13,7 +13,7 @@ use holdfast_saga::context::{Notice, slot};
 use holdfast_saga::flows::REGISTRY;
 use holdfast_saga::perform::perform;
 use holdfast_saga::ports::{Fault, Notifier, Outside, Store};
-use holdfast_saga::rows::{Cart, CartItem, Product, Stock, StockAdjustment};
+use holdfast_saga::rows::{Cart, CartItem, Product, StockAdjustment, StockMove};
 use holdfast_saga::world::{Footprint, World};
 use holdfast_sandbox::{DurableSandbox, SandboxControl as _};
 use holdfast_shared::{
@@ -117,7 +117,7 @@ impl Shop {
                 at: world.now,
             };
             world.writes.put_products.insert(sku.clone(), product);
-            world.writes.stock.insert(sku.clone(), Stock { on_hand, reserved: 0 });
+            world.writes.stock.insert(sku.clone(), StockMove { on_hand, reserved: 0 });
             world.writes.adjustments.push(adjustment);
         });
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use holdfast_saga::batch::Work;
+use holdfast_saga::batch::{Slots, Work};
 use holdfast_saga::command::{Conflict, Verb};
 use holdfast_saga::context::slot;
 use holdfast_saga::definition::{Definition, Kind, Refusal, Registry, local};
@@ -191,7 +191,8 @@ async fn a_failure_after_the_pivot_undoes_nothing_and_is_finished_by_a_retry() {
 async fn e7_a_batch_claims_no_more_calls_than_there_are_slots() {
     let mut shop = Shop::open().await;
     let all = orders(&mut shop, 5).await;
-    let slots = |checkout| Work { slots: [(Queue::Checkout, checkout)].into(), ..work(vec![]) };
+    let slots =
+        |checkout| Work { slots: [(Queue::Checkout, checkout)].into_iter().collect(), ..work(vec![]) };
     let done = shop.batch_of(slots(2)).await;
     assert_eq!((done.calls.len(), done.starved.len()), (2, 3));
     // Starved sagas stay due and unleased; another look at them writes nothing.
@@ -206,6 +207,53 @@ async fn e7_a_batch_claims_no_more_calls_than_there_are_slots() {
         assert_eq!(shop.checkout(*order).await, *before);
     }
     assert_eq!(shop.batch_of(slots(256)).await.calls.len(), 3);
+}
+
+#[tokio::test]
+async fn e7_batches_share_their_slots_and_one_that_is_not_committed_gives_its_own_back() {
+    let mut parts = Parts::honest();
+    let failures = Arc::new(AtomicUsize::new(1));
+    let left = Arc::clone(&failures);
+    let on_save = move |writes: &mut Writes| {
+        let fails = !writes.sagas.is_empty()
+            && left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok();
+        if fails { Verdict::Fail(StoreError::Contention("40P01".to_owned())) } else { Verdict::Save }
+    };
+    parts.store = Arc::new(Meddled::with_door(parts.memory.clone(), on_save));
+    let mut shop = Shop::of(parts).await;
+    orders(&mut shop, 4).await;
+    let slots: Slots = [(Queue::Checkout, 3)].into_iter().collect();
+    let given = || Work { slots: slots.clone(), ..work(vec![]) };
+    let ran = shop.engine("w1").run(given(), &shop.culprits).await;
+    assert!(ran.error.is_some() && ran.done.is_empty(), "{ran:?}");
+    assert_eq!(slots.free(), 3);
+    assert_eq!(shop.batch_of(given()).await.calls.len(), 3);
+    assert_eq!(slots.free(), 0);
+    assert_eq!(shop.batch_of(given()).await.calls.len(), 0);
+    slots.give_back(Queue::Checkout);
+    assert_eq!(shop.batch_of(given()).await.calls.len(), 1);
+}
+
+// Stock is decided on at a glance; if somebody was quicker, the same batch decides again on rows it holds.
+#[tokio::test]
+async fn a_batch_whose_levels_moved_under_it_is_made_again_whole() {
+    let mut parts = Parts::honest();
+    let saves = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&saves);
+    let on_save = move |writes: &mut Writes| {
+        let reserves = writes.stock.values().any(|step| step.reserved > 0);
+        if reserves && count.fetch_add(1, Ordering::SeqCst) == 0 {
+            return Verdict::Fail(StoreError::Data("23514: stock_never_oversold".to_owned()));
+        }
+        Verdict::Save
+    };
+    parts.store = Arc::new(Meddled::with_door(parts.memory.clone(), on_save));
+    let mut shop = Shop::of(parts).await;
+    orders(&mut shop, 4).await;
+    let done = shop.batch(vec![]).await;
+    assert_eq!((done.calls.len(), saves.load(Ordering::SeqCst)), (4, 2), "two saves, one commit");
+    shop.rest().await;
+    shop.assert_clean("a glance").await;
 }
 
 #[tokio::test]

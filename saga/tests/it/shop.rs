@@ -1,7 +1,6 @@
 //! A small shop: the memory store, a clock of its own, the sandbox provider, a notifier that
 //! remembers, and a driver that runs batches until nothing is due any more.
 
-use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -18,7 +17,7 @@ use holdfast_saga::log::Entry;
 use holdfast_saga::memory::MemoryStore;
 use holdfast_saga::perform::perform;
 use holdfast_saga::ports::{Fault, Notifier, Outside, PaymentProvider, Store};
-use holdfast_saga::rows::{Cart, CartItem, Product, Stock, StockAdjustment};
+use holdfast_saga::rows::{Cart, CartItem, Product, StockAdjustment, StockMove};
 use holdfast_saga::saga::Saga;
 use holdfast_saga::signal::{NewSignal, SignalBody};
 use holdfast_saga::view::{OrderView, SagaFilter};
@@ -153,12 +152,9 @@ impl Shop {
         let sku = sku(name);
         let mut tx = self.memory.begin().await.expect("memory opens");
         let mut world = World::default();
-        tx.load(&Footprint { stock: vec![sku.clone()], ..Footprint::default() }, &mut world)
-            .await
-            .expect("loads");
-        let before = world.stock.get(&sku).copied().unwrap_or_default();
+        tx.load(&Footprint::default(), &mut world).await.expect("loads");
         let mut writes = Writes { at: world.now, ..Writes::default() };
-        writes.stock.insert(sku.clone(), Stock { on_hand: before.on_hand + pieces, ..before });
+        writes.stock.insert(sku.clone(), StockMove { on_hand: pieces, reserved: 0 });
         writes.adjustments.push(StockAdjustment {
             sku: sku.clone(),
             delta: pieces,
@@ -411,7 +407,7 @@ impl Shop {
 
 /// Everything due, with these outcomes and slots to spare.
 pub(crate) fn work(outcomes: Vec<Outcome>) -> Work {
-    let slots: BTreeMap<Queue, usize> = QUEUES.iter().map(|queue| (*queue, 256)).collect();
+    let slots = QUEUES.iter().map(|queue| (*queue, 256)).collect();
     Work { outcomes, hints: Vec::new(), due_max: 512, slots }
 }
 

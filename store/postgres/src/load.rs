@@ -50,16 +50,28 @@ pub(crate) async fn load(
     if !footprint.products.is_empty() {
         products(tx, &footprint.products, world).await?;
     }
+    if !footprint.levels.is_empty() {
+        let skus = names(&footprint.levels);
+        let query = sqlx::query_file_as!(LevelRow, "queries/stock_read.sql", &skus);
+        levels(query.fetch_all(&mut *tx).await.map_err(store_error)?, world)?;
+    }
     if !footprint.stock.is_empty() {
         let skus = names(&footprint.stock);
-        let rows = sqlx::query_file!("queries/stock_lock.sql", &skus)
-            .fetch_all(&mut *tx)
-            .await
-            .map_err(store_error)?;
-        for row in rows {
-            let level = Stock { on_hand: row.on_hand, reserved: row.reserved };
-            world.stock.insert(word("sku", &row.sku)?, level);
-        }
+        let query = sqlx::query_file_as!(LevelRow, "queries/stock_lock.sql", &skus);
+        levels(query.fetch_all(&mut *tx).await.map_err(store_error)?, world)?;
+    }
+    Ok(())
+}
+
+struct LevelRow {
+    sku: String,
+    on_hand: i64,
+    reserved: i64,
+}
+
+fn levels(rows: Vec<LevelRow>, world: &mut World) -> Result<(), StoreError> {
+    for LevelRow { sku, on_hand, reserved } in rows {
+        world.stock.insert(word("sku", &sku)?, Stock { on_hand, reserved });
     }
     Ok(())
 }

@@ -1,4 +1,5 @@
-//! Writing a batch: one statement a table, set-wise, in the lock order of E4, inserts last.
+//! Writing a batch: one statement a table, set-wise, in the lock order of E4, inserts after
+//! updates; stock last of all, because every batch wants the same few rows: they are held for no more than the commit.
 
 mod money;
 mod order;
@@ -29,11 +30,11 @@ pub(crate) async fn save(tx: &mut PgConnection, writes: &Writes) -> Result<(), S
     order::move_notifications(tx, writes, at).await?;
     shop::move_carts(tx, writes, at).await?;
     shop::discard_carts(tx, writes).await?;
-    shop::put_stock(tx, writes).await?;
     order::insert(tx, writes, at).await?;
     money::insert(tx, writes, at).await?;
     saga::insert(tx, writes, at).await?;
-    shop::insert(tx, writes, at).await
+    shop::insert(tx, writes, at).await?;
+    shop::move_stock(tx, writes).await
 }
 
 /// Every row that should have moved did, or the batch is not saved.

@@ -3,7 +3,7 @@
 use holdfast_saga::context::NoticeKind;
 use holdfast_saga::rows::{
     AdminAction, Cart, CartItem, Channel, Notification, NotificationStatus, Order, Payment, Product, Refund,
-    Stock, StockAdjustment,
+    StockAdjustment, StockMove,
 };
 use holdfast_saga::world::{CartMove, OrderMove};
 use holdfast_shared::{
@@ -236,15 +236,15 @@ impl<'a> ProductRow<'a> {
 }
 
 #[derive(Serialize)]
-pub(crate) struct StockRow<'a> {
+pub(crate) struct StockMoveRow<'a> {
     sku: &'a Sku,
     on_hand: i64,
     reserved: i64,
 }
 
-impl<'a> StockRow<'a> {
-    pub(crate) fn new((sku, stock): (&'a Sku, &'a Stock)) -> Self {
-        Self { sku, on_hand: stock.on_hand, reserved: stock.reserved }
+impl<'a> StockMoveRow<'a> {
+    pub(crate) fn new((sku, step): (&'a Sku, &'a StockMove)) -> Self {
+        Self { sku, on_hand: step.on_hand, reserved: step.reserved }
     }
 }
 

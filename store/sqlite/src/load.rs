@@ -1,6 +1,6 @@
 //! Loading a footprint. The writer's turn is the lock, so reading is all there is to do.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use holdfast_saga::ports::StoreError;
 use holdfast_saga::rows::{Cart, Order, Payment};
@@ -50,8 +50,10 @@ pub(crate) async fn load(
             world.products.insert(product.sku.clone(), product);
         }
     }
-    if !footprint.stock.is_empty() {
-        let statement = sqlx::query_as(sql!("stock_by_sku")).bind(params::rows(&footprint.stock)?);
+    // The single writer holds every row anyway.
+    let levels: BTreeSet<_> = footprint.stock.iter().chain(&footprint.levels).collect();
+    if !levels.is_empty() {
+        let statement = sqlx::query_as(sql!("stock_by_sku")).bind(params::rows(levels)?);
         let rows: Vec<StockRow> = statement.fetch_all(&mut *connection).await.map_err(store_error)?;
         for row in rows {
             let name = row.sku.clone();

@@ -7,7 +7,7 @@ use holdfast_saga::world::Writes;
 
 use crate::encode::{
     ActionRow, AdjustmentRow, CartMoveRow, CartRow, LineRow, NotificationRow, OrderMoveRow, OrderRow,
-    PaymentRow, ProductRow, RefundRow, ReservationRow, StockRow,
+    PaymentRow, ProductRow, RefundRow, ReservationRow, StockMoveRow,
 };
 use crate::encode_sagas::{LoggedCommit, MovedSaga, NewSaga, Poisoned, SentSignal};
 use crate::error::store_error;
@@ -89,7 +89,7 @@ async fn save_carts(pen: &mut Pen<'_>, writes: &Writes) -> Result<(), StoreError
 async fn save_shelf(pen: &mut Pen<'_>, writes: &Writes) -> Result<(), StoreError> {
     pen.write(sql!("products_put"), writes.put_products.values().map(ProductRow::new)).await?;
     pen.write(sql!("stock_open"), &writes.shelves).await?;
-    pen.write(sql!("stock_put"), writes.stock.iter().map(StockRow::new)).await?;
+    pen.write(sql!("stock_move"), writes.stock.iter().map(StockMoveRow::new)).await?;
     pen.write(sql!("stock_adjustments_insert"), writes.adjustments.iter().map(AdjustmentRow::new)).await?;
     Ok(())
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use holdfast_saga::rows::{Cart, Order, Product, Stock};
+use holdfast_saga::rows::{Cart, Order, Product, Stock, StockMove};
 use holdfast_saga::view::{OrderFilter, ProductFilter, Pulse};
 use holdfast_saga::world::{OrderMove, Writes};
 use holdfast_shared::{CancelReason, CartStatus, OrderId, OrderStatus, PaymentMethod, SagaState};
@@ -70,7 +70,8 @@ pub async fn only_an_open_cart_is_discarded(subject: &Subject) {
 /// And never moves one that is there.
 pub async fn a_shelf_is_empty_unless_it_is_there_already(subject: &Subject) {
     let level = Stock { on_hand: 5, reserved: 2 };
-    subject.save(Writes { stock: [(sku("a"), level)].into(), ..Writes::default() }).await;
+    let stocked = StockMove { on_hand: level.on_hand, reserved: level.reserved };
+    subject.save(Writes { stock: [(sku("a"), stocked)].into(), ..Writes::default() }).await;
     let shelves = [sku("a"), sku("b")].into();
     subject.save(Writes { shelves, ..Writes::default() }).await;
     let levels = subject.store().stock(None, 10).await.expect("reads");

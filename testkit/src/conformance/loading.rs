@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use holdfast_saga::context::{Checkout, Context};
-use holdfast_saga::rows::{CartItem, Product, Refund, Stock};
+use holdfast_saga::rows::{CartItem, Product, Refund, Stock, StockMove};
 use holdfast_saga::saga::{CallState, Charge, Phase, Saga};
 use holdfast_saga::world::{Footprint, World, Writes};
 use holdfast_shared::{
@@ -91,7 +91,11 @@ pub async fn every_table_is_loaded_as_it_was_saved(subject: &Subject) {
             .into(),
             put_carts: [(cart_id(1), full_cart.clone())].into(),
             put_products: [(sku("cd-1"), product("cd-1")), (sku("cd-2"), withdrawn.clone())].into(),
-            stock: [(sku("cd-1"), level), (sku("cd-2"), Stock::default())].into(),
+            stock: [
+                (sku("cd-1"), StockMove { on_hand: level.on_hand, reserved: level.reserved }),
+                (sku("cd-2"), StockMove::default()),
+            ]
+            .into(),
             refunds: refunds.iter().map(|refund| (refund.saga, (None, refund.clone()))).collect(),
             new_sagas: with_sagas([busy_saga()]).new_sagas,
             signals: vec![signal(saga_id(1), "one")],
@@ -108,6 +112,7 @@ pub async fn every_table_is_loaded_as_it_was_saved(subject: &Subject) {
             carts: vec![cart_id(1)],
             products: vec![sku("cd-1"), sku("cd-2")],
             stock: vec![sku("cd-1"), sku("cd-2")],
+            levels: vec![],
         })
         .await;
     let (found, inbox) = &world.sagas[&saga_id(1)];
@@ -123,6 +128,8 @@ pub async fn every_table_is_loaded_as_it_was_saved(subject: &Subject) {
     assert_eq!(world.products, [(sku("cd-1"), product("cd-1")), (sku("cd-2"), withdrawn)].into());
     assert_eq!(world.stock, [(sku("cd-1"), level), (sku("cd-2"), Stock::default())].into());
     assert!(world.writes.is_empty());
+    let glance = Footprint { levels: vec![sku("cd-1"), sku("cd-3")], ..Footprint::default() };
+    assert_eq!(subject.load(glance).await.stock, [(sku("cd-1"), level)].into());
 }
 
 /// Unknown ids are for the rules to judge.
@@ -138,6 +145,7 @@ pub async fn what_is_missing_is_left_out(subject: &Subject) {
             carts: vec![cart_id(1)],
             products: vec![sku("cd-1")],
             stock: vec![sku("cd-1")],
+            levels: vec![sku("cd-1")],
         })
         .await;
     assert_eq!(world.orders.keys().copied().collect::<Vec<_>>(), [order_id(1)]);

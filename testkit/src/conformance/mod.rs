@@ -189,6 +189,7 @@ macro_rules! conformance {
             a_row_born_twice_is_refused,
             one_unsettled_order_per_cart,
             stock_is_never_oversold,
+            stock_moves_add_up,
             a_cancelled_order_says_why,
             poison_kills_and_touches_only_the_sagas_own_row,
             a_poisoned_saga_that_moves_again_is_cured,

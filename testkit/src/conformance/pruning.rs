@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use holdfast_saga::log::{Entry, LogRow};
-use holdfast_saga::rows::Stock;
+use holdfast_saga::rows::StockMove;
 use holdfast_saga::saga::Saga;
 use holdfast_saga::view::{OrderFilter, SagaFilter};
 use holdfast_saga::world::{Footprint, World, Writes};
@@ -153,7 +153,7 @@ pub async fn orders_money_and_stock_are_never_pruned(subject: &Subject) {
         .save(Writes {
             payments: [(order_id(1), (None, payment(1, PaymentStatus::Captured)))].into(),
             reservations: [(order_id(1), (None, ReservationStatus::Confirmed))].into(),
-            stock: [(sku("cd-1"), Stock::default())].into(),
+            stock: [(sku("cd-1"), StockMove::default())].into(),
             ..with_orders([order(1)])
         })
         .await;

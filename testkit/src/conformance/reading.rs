@@ -2,7 +2,7 @@
 
 use holdfast_saga::audit::{Fact, OrderFact, RefundFact, StockFact};
 use holdfast_saga::log::{Entry, LogRow};
-use holdfast_saga::rows::{NotificationStatus, Order, Payment, Refund, Stock, StockAdjustment};
+use holdfast_saga::rows::{NotificationStatus, Order, Payment, Refund, Stock, StockAdjustment, StockMove};
 use holdfast_saga::saga::{DefinitionId, Saga};
 use holdfast_saga::view::{OrderFilter, SagaFilter};
 use holdfast_saga::world::{CartMove, OrderMove, Writes};
@@ -152,7 +152,8 @@ pub async fn history_is_read_oldest_first(subject: &Subject) {
 /// One, or a page of all.
 pub async fn stock_is_listed_by_sku(subject: &Subject) {
     let level = |on_hand| Stock { on_hand, reserved: 1 };
-    let stock = [(sku("b"), level(2)), (sku("a"), level(1)), (sku("c"), level(3))];
+    let delivery = |on_hand| StockMove { on_hand, reserved: 1 };
+    let stock = [(sku("b"), delivery(2)), (sku("a"), delivery(1)), (sku("c"), delivery(3))];
     subject.save(Writes { stock: stock.into(), ..Writes::default() }).await;
     let read = async |name: Option<&str>, limit| {
         let name: Option<Sku> = name.map(sku);
@@ -227,7 +228,7 @@ pub async fn the_facts_are_what_the_rows_say(subject: &Subject) {
             .into(),
             refunds: refunds.into_iter().map(|row| (row.saga, (None, row))).collect(),
             notifications: notices.into_iter().map(|row| (row.saga, (None, row))).collect(),
-            stock: [(sku("cd-1"), Stock { on_hand: 18, reserved: 4 })].into(),
+            stock: [(sku("cd-1"), StockMove { on_hand: 18, reserved: 4 })].into(),
             adjustments: vec![adjustment("cd-1", 30), adjustment("cd-1", -10), adjustment("cd-2", 7)],
             new_sagas: with_sagas([
                 ended(1, 0, SagaState::Completed),

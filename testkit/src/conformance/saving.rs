@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use holdfast_saga::log::{Entry, LogRow};
-use holdfast_saga::rows::{Cart, NotificationStatus, Order, Payment, Product, Stock};
+use holdfast_saga::rows::{Cart, NotificationStatus, Order, Payment, Product, Stock, StockMove};
 use holdfast_saga::saga::Saga;
 use holdfast_saga::world::{CartMove, Footprint, OrderMove, Writes};
 use holdfast_shared::{
@@ -58,7 +58,7 @@ pub async fn one_row_out_of_place_and_nothing_is_written(subject: &Subject) {
     writes.new_orders.insert(order_id(1), order(1));
     writes.log.push(log(saga_id(1), 2));
     writes.signals.push(signal(saga_id(1), "one"));
-    writes.stock.insert(sku("cd-1"), Stock { on_hand: 1, reserved: 0 });
+    writes.stock.insert(sku("cd-1"), StockMove { on_hand: 1, reserved: 0 });
     writes.reservations.insert(order_id(1), (None, ReservationStatus::Held));
     let step = CartMove { from: CartStatus::Open, to: CartStatus::InCheckout, order: order_id(1) };
     writes.carts.insert(cart_id(1), step);
@@ -243,18 +243,39 @@ pub async fn one_unsettled_order_per_cart(subject: &Subject) {
 
 /// `0 ≤ reserved ≤ on_hand`, and not a row more is written.
 pub async fn stock_is_never_oversold(subject: &Subject) {
-    let put = |on_hand, reserved| Writes {
-        stock: [(sku("cd-1"), Stock { on_hand, reserved })].into(),
+    let step = |on_hand, reserved| Writes {
+        stock: [(sku("cd-1"), StockMove { on_hand, reserved })].into(),
         signals: vec![signal(saga_id(1), "with it")],
         ..Writes::default()
     };
-    subject.save(put(5, 5)).await;
-    for (on_hand, reserved) in [(5, 6), (5, -1), (-1, -1), (-1, 0)] {
-        refused(subject.try_save(put(on_hand, reserved)).await);
+    let level = async || subject.store().stock(None, 10).await.expect("reads");
+    for (on_hand, reserved) in [(0, 1), (5, 6), (5, -1), (-1, -1), (-1, 0)] {
+        refused(subject.try_save(step(on_hand, reserved)).await);
+        assert_eq!(level().await, [], "{on_hand} {reserved}");
+    }
+    subject.save(step(5, 5)).await;
+    for (on_hand, reserved) in [(0, 1), (-1, 0), (0, -6), (-6, -6), (1, 2)] {
+        refused(subject.try_save(step(on_hand, reserved)).await);
+        let five = Stock { on_hand: 5, reserved: 5 };
+        assert_eq!(level().await, [(sku("cd-1"), five)], "{on_hand} {reserved}");
+    }
+    subject.save(step(-5, -5)).await;
+}
+
+/// Whatever a level is by then: nobody need have read it to move it.
+pub async fn stock_moves_add_up(subject: &Subject) {
+    let step = |on_hand, reserved| StockMove { on_hand, reserved };
+    // Taken back, sold, back on the shelf, delivered for the first time.
+    for (cd_1, cd_2) in
+        [(step(9, 3), None), (step(0, -1), Some(step(4, 0))), (step(-2, -2), Some(step(1, 1)))]
+    {
+        let stock = [(sku("cd-1"), Some(cd_1)), (sku("cd-2"), cd_2)];
+        let stock = stock.into_iter().filter_map(|(sku, step)| Some((sku, step?))).collect();
+        subject.save(Writes { stock, ..Writes::default() }).await;
     }
     let levels = subject.store().stock(None, 10).await.expect("reads");
-    assert_eq!(levels, [(sku("cd-1"), Stock { on_hand: 5, reserved: 5 })]);
-    subject.save(put(0, 0)).await;
+    let level = |on_hand, reserved| Stock { on_hand, reserved };
+    assert_eq!(levels, [(sku("cd-1"), level(7, 0)), (sku("cd-2"), level(5, 1))]);
 }
 
 /// And no other order does.

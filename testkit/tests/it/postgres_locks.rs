@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use holdfast_saga::batch::Culprits;
 use holdfast_saga::command::{Answered, Verb};
 use holdfast_saga::ports::Claim;
+use holdfast_saga::rows::StockMove;
 use holdfast_saga::world::{CartMove, Footprint, World, Writes};
 use holdfast_shared::{CartId, CartStatus, Clock as _, OrderId, OrderStatus, SagaState};
 use holdfast_testkit::database::Database;
@@ -62,6 +63,61 @@ async fn e2_a_worker_stopped_inside_a_transaction_costs_seconds_not_the_shop() {
         .expect_err("its transaction is gone");
     shop.assert_clean(&outside).await;
     runtime.stop().await;
+}
+
+#[tokio::test]
+async fn two_batches_that_saw_the_same_last_piece_sell_it_once() {
+    let pair = Pair::open().await;
+    pair.shop.stock("rare", 1).await;
+    let orders = pair.shop.orders(2, &[("rare", 1)], None).await;
+    // Somebody holds the level: both batches have decided before either can write.
+    let mut tx = pair.other.store.begin().await.expect("begins");
+    let footprint = Footprint { stock: vec![sku("rare")], ..Footprint::default() };
+    tx.load(&footprint, &mut World::default()).await.expect("loads");
+    let batches: Vec<_> = [&pair.one, &pair.two]
+        .into_iter()
+        .zip(&orders)
+        .map(|(engine, order)| {
+            let (engine, work) = (engine.clone(), hinted([order.saga(0)]));
+            tokio::spawn(async move { batch(&engine, work).await })
+        })
+        .collect();
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    assert!(batches.iter().all(|batch| !batch.is_finished()), "what they saw is not what they may write");
+    drop(tx);
+    for batch in batches {
+        assert_eq!(batch.await.expect("ends").claimed, 1);
+    }
+    assert_eq!(pair.shop.level("rare").await, (1, 1));
+    let ends = [("PENDING_CONFIRMATION", 1), ("CANCELLED out_of_stock", 1)];
+    assert_eq!(pair.shop.tally().await, ends.map(|(end, orders)| (end.to_owned(), orders)).into());
+}
+
+#[tokio::test]
+async fn stock_moves_of_many_at_once_wait_in_one_order_and_add_up() {
+    let pair = Pair::open().await;
+    let names: Vec<_> = (0..20).map(|number| format!("cd-{number}")).collect();
+    for name in &names {
+        pair.shop.stock(name, 100).await;
+    }
+    let moving = (0..40).map(|turn: usize| {
+        let store = Arc::clone(if turn.is_multiple_of(2) { &pair.shop.store } else { &pair.other.store });
+        // Each other one gives back what the one before it took, and each begins at another shelf.
+        let step = if turn % 4 < 2 { -3 } else { 2 };
+        let skus: Vec<_> = (0..10).map(|at| sku(&names[(turn * 7 + at) % names.len()])).collect();
+        tokio::spawn(async move {
+            let stock = skus.into_iter().map(|sku| (sku, StockMove { on_hand: step, reserved: 0 })).collect();
+            let tx = store.begin().await.expect("begins");
+            tx.save(&Writes { stock, ..Writes::default() }).await.expect("saves");
+        })
+    });
+    for moved in moving.collect::<Vec<_>>() {
+        moved.await.expect("nobody waits in a circle");
+    }
+    // `cd-1` was on the shelf before.
+    let levels = pair.shop.store.stock(None, 100).await.expect("reads");
+    let total: i64 = levels.iter().map(|(_, level)| level.on_hand).sum();
+    assert_eq!(total, 1_000 + 20 * 100 + 10 * (20 * 2 - 20 * 3));
 }
 
 #[tokio::test]

@@ -43,14 +43,14 @@ pub(super) async fn discard_carts(tx: &mut PgConnection, writes: &Writes) -> Res
     all_moved("carts", ids.len(), &result)
 }
 
-pub(super) async fn put_stock(tx: &mut PgConnection, writes: &Writes) -> Result<(), StoreError> {
+pub(super) async fn move_stock(tx: &mut PgConnection, writes: &Writes) -> Result<(), StoreError> {
     if writes.stock.is_empty() {
         return Ok(());
     }
     let skus: Vec<String> = writes.stock.keys().map(ToString::to_string).collect();
-    let on_hand: Vec<i64> = writes.stock.values().map(|level| level.on_hand).collect();
-    let reserved: Vec<i64> = writes.stock.values().map(|level| level.reserved).collect();
-    sqlx::query_file!("queries/stock_put.sql", &skus, &on_hand, &reserved)
+    let on_hand: Vec<i64> = writes.stock.values().map(|step| step.on_hand).collect();
+    let reserved: Vec<i64> = writes.stock.values().map(|step| step.reserved).collect();
+    sqlx::query_file!("queries/stock_move.sql", &skus, &on_hand, &reserved)
         .execute(tx)
         .await
         .map_err(store_error)?;

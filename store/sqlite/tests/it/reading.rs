@@ -4,7 +4,7 @@ use holdfast_saga::audit::Fact;
 use holdfast_saga::context::NoticeKind;
 use holdfast_saga::ports::Store;
 use holdfast_saga::rows::{
-    Channel, Notification, NotificationStatus, Order, Payment, Stock, StockAdjustment,
+    Channel, Notification, NotificationStatus, Order, Payment, Stock, StockAdjustment, StockMove,
 };
 use holdfast_saga::saga::Saga;
 use holdfast_saga::view::{Census, OrderFilter, SagaFilter};
@@ -130,7 +130,8 @@ async fn sagas_are_listed_newest_first_by_every_filter() {
 async fn stock_is_listed_by_sku() {
     let shop = Shop::open().await;
     let level = |on_hand| Stock { on_hand, reserved: 1 };
-    let stock = [("b", 2), ("a", 1), ("c", 3)].map(|(name, on_hand)| (sku(name), level(on_hand)));
+    let stock =
+        [("b", 2), ("a", 1), ("c", 3)].map(|(name, on_hand)| (sku(name), StockMove { on_hand, reserved: 1 }));
     shop.save(Writes { stock: stock.into(), ..Writes::default() }).await;
     let named = |name: &str, on_hand| (sku(name), level(on_hand));
     let cases = [
@@ -166,7 +167,8 @@ async fn the_audit_hears_of_every_piece_of_every_sku() {
         at: NOW,
     };
     shop.save(Writes {
-        stock: [(sku("cd-1"), Stock { on_hand: 10, reserved: 2 }), (sku("idle"), Stock::default())].into(),
+        stock: [(sku("cd-1"), StockMove { on_hand: 10, reserved: 2 }), (sku("idle"), StockMove::default())]
+            .into(),
         adjustments: vec![
             adjustment("cd-1", 15),
             adjustment("cd-1", -3),
