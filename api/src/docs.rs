@@ -2,9 +2,10 @@
 
 use axum::Router;
 use utoipa::OpenApi;
+use utoipa::openapi::link::Link;
 use utoipa::openapi::path::Operation;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
-use utoipa::openapi::{ContentBuilder, OpenApi as Document, Ref, ResponseBuilder};
+use utoipa::openapi::{ContentBuilder, OpenApi as Document, Ref, RefOr, ResponseBuilder};
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
 use crate::problem::{PROBLEM_JSON, ProblemBody};
@@ -54,9 +55,42 @@ pub(crate) fn document(routes: Document) -> Document {
         let operations = [&mut item.get, &mut item.put, &mut item.post, &mut item.delete];
         for operation in operations.into_iter().flatten() {
             tell_of_problems(operation);
+            for (from, to) in LINKS {
+                if operation.operation_id.as_deref() == Some(from) {
+                    link(operation, to);
+                }
+            }
         }
     }
     document
+}
+
+/// What can be done next with the id that an answer gives.
+const LINKS: [(&str, &[&str]); 2] = [
+    ("create_cart", &["show_cart", "put_cart_item", "remove_cart_item", "merge_cart", "discard_cart"]),
+    (
+        "check_out",
+        &[
+            "show_order",
+            "tell_order",
+            "cancel_order",
+            "confirm_order",
+            "reject_order",
+            "process_order",
+            "ship_order",
+            "deliver_order",
+            "refund_order",
+            "cancel_order_as_admin",
+        ],
+    ),
+];
+
+fn link(operation: &mut Operation, next: &[&str]) {
+    let Some(RefOr::T(created)) = operation.responses.responses.get_mut("201") else { return };
+    for next in next {
+        let link = Link::builder().operation_id(*next).parameter("id", "$response.body#/id").build();
+        created.links.insert((*next).to_owned(), link.into());
+    }
 }
 
 /// Whatever goes wrong is told in one shape, so it is described in one place.

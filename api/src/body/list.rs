@@ -26,6 +26,7 @@ pub struct Page {
     #[param(minimum = 1, maximum = 100, default = 20)]
     pub limit: Option<u32>,
     /// `next_cursor` of the page before.
+    #[param(pattern = "^[!-~]{1,64}$")]
     pub cursor: Option<String>,
 }
 

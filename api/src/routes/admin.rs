@@ -27,42 +27,42 @@ async fn admin_asks(app: &App, caller: &Caller, id: Uuid, verb: Verb) -> Answer 
 /// Confirm a cash-on-delivery order
 ///
 /// 202: it goes on. 200: it was confirmed already. 409: something else happened first.
-#[utoipa::path(post, path = "/v1/admin/orders/{id}/confirm", tag = "admin", params(("id" = Uuid, Path)),
+#[utoipa::path(post, operation_id = "confirm_order", path = "/v1/admin/orders/{id}/confirm", tag = "admin", params(("id" = Uuid, Path)),
     responses((status = ACCEPTED, body = OrderBody), (status = OK, body = OrderBody)), security(("bearer" = [])))]
 pub(super) async fn confirm(State(app): State<App>, caller: Caller, Named(id): Named<Uuid>) -> Answer {
     admin_asks(&app, &caller, id, Verb::Confirm).await
 }
 
 /// Refuse a cash-on-delivery order
-#[utoipa::path(post, path = "/v1/admin/orders/{id}/reject", tag = "admin", params(("id" = Uuid, Path)),
+#[utoipa::path(post, operation_id = "reject_order", path = "/v1/admin/orders/{id}/reject", tag = "admin", params(("id" = Uuid, Path)),
     responses((status = ACCEPTED, body = OrderBody), (status = OK, body = OrderBody)), security(("bearer" = [])))]
 pub(super) async fn reject(State(app): State<App>, caller: Caller, Named(id): Named<Uuid>) -> Answer {
     admin_asks(&app, &caller, id, Verb::Reject).await
 }
 
 /// Begin preparing a confirmed order
-#[utoipa::path(post, path = "/v1/admin/orders/{id}/process", tag = "admin", params(("id" = Uuid, Path)),
+#[utoipa::path(post, operation_id = "process_order", path = "/v1/admin/orders/{id}/process", tag = "admin", params(("id" = Uuid, Path)),
     responses((status = OK, body = OrderBody)), security(("bearer" = [])))]
 pub(super) async fn process(State(app): State<App>, caller: Caller, Named(id): Named<Uuid>) -> Answer {
     admin_asks(&app, &caller, id, Verb::Process).await
 }
 
 /// Send an order on its way
-#[utoipa::path(post, path = "/v1/admin/orders/{id}/ship", tag = "admin", params(("id" = Uuid, Path)),
+#[utoipa::path(post, operation_id = "ship_order", path = "/v1/admin/orders/{id}/ship", tag = "admin", params(("id" = Uuid, Path)),
     responses((status = OK, body = OrderBody)), security(("bearer" = [])))]
 pub(super) async fn ship(State(app): State<App>, caller: Caller, Named(id): Named<Uuid>) -> Answer {
     admin_asks(&app, &caller, id, Verb::Ship).await
 }
 
 /// Note that an order arrived; cash on delivery is collected then
-#[utoipa::path(post, path = "/v1/admin/orders/{id}/deliver", tag = "admin", params(("id" = Uuid, Path)),
+#[utoipa::path(post, operation_id = "deliver_order", path = "/v1/admin/orders/{id}/deliver", tag = "admin", params(("id" = Uuid, Path)),
     responses((status = OK, body = OrderBody)), security(("bearer" = [])))]
 pub(super) async fn deliver(State(app): State<App>, caller: Caller, Named(id): Named<Uuid>) -> Answer {
     admin_asks(&app, &caller, id, Verb::Deliver).await
 }
 
 /// Undo an order, before or after it was confirmed
-#[utoipa::path(post, path = "/v1/admin/orders/{id}/cancel", tag = "admin", params(("id" = Uuid, Path)),
+#[utoipa::path(post, operation_id = "cancel_order_as_admin", path = "/v1/admin/orders/{id}/cancel", tag = "admin", params(("id" = Uuid, Path)),
     responses((status = ACCEPTED, body = OrderBody), (status = OK, body = OrderBody)), security(("bearer" = [])))]
 pub(super) async fn cancel(State(app): State<App>, caller: Caller, Named(id): Named<Uuid>) -> Answer {
     admin_asks(&app, &caller, id, Verb::Cancel).await
@@ -71,7 +71,7 @@ pub(super) async fn cancel(State(app): State<App>, caller: Caller, Named(id): Na
 /// Give some or all of the money of a standing order back
 ///
 /// With an `Idempotency-Key`, the same request again is the same refund.
-#[utoipa::path(post, path = "/v1/admin/orders/{id}/refund", tag = "admin",
+#[utoipa::path(post, operation_id = "refund_order", path = "/v1/admin/orders/{id}/refund", tag = "admin",
     params(("id" = Uuid, Path), ("Idempotency-Key" = Option<String>, Header)), request_body = RefundBody,
     responses((status = ACCEPTED, body = OrderBody), (status = OK, body = OrderBody)), security(("bearer" = [])))]
 pub(super) async fn refund(

@@ -21,7 +21,7 @@ use crate::problem::Problem;
 /// Open a cart
 ///
 /// With a token it is yours alone; without, it belongs to whoever knows its id.
-#[utoipa::path(post, path = "/v1/carts", tag = "carts",
+#[utoipa::path(post, operation_id = "create_cart", path = "/v1/carts", tag = "carts",
     responses((status = CREATED, body = CartBody, headers(("Location" = String)))),
     security((), ("bearer" = [])))]
 pub(super) async fn create(State(app): State<App>, caller: Caller) -> Result<Response, Problem> {
@@ -32,7 +32,7 @@ pub(super) async fn create(State(app): State<App>, caller: Caller) -> Result<Res
 }
 
 /// Look into a cart
-#[utoipa::path(get, path = "/v1/carts/{id}", tag = "carts", params(("id" = CartId, Path)),
+#[utoipa::path(get, operation_id = "show_cart", path = "/v1/carts/{id}", tag = "carts", params(("id" = CartId, Path)),
     responses((status = OK, body = CartBody)), security((), ("bearer" = [])))]
 pub(super) async fn show(
     State(app): State<App>,
@@ -44,7 +44,7 @@ pub(super) async fn show(
 }
 
 /// Throw an open cart away
-#[utoipa::path(delete, path = "/v1/carts/{id}", tag = "carts", params(("id" = CartId, Path)),
+#[utoipa::path(delete, operation_id = "discard_cart", path = "/v1/carts/{id}", tag = "carts", params(("id" = CartId, Path)),
     responses((status = NO_CONTENT)), security((), ("bearer" = [])))]
 pub(super) async fn discard(
     State(app): State<App>,
@@ -58,7 +58,7 @@ pub(super) async fn discard(
 /// Put a product into a cart, or set how many of it
 ///
 /// A guest's cart that is edited with a token becomes the caller's.
-#[utoipa::path(put, path = "/v1/carts/{id}/items/{sku}", tag = "carts", params(("id" = CartId, Path), ("sku" = Sku, Path)),
+#[utoipa::path(put, operation_id = "put_cart_item", path = "/v1/carts/{id}/items/{sku}", tag = "carts", params(("id" = CartId, Path), ("sku" = Sku, Path)),
     request_body = ItemBody, responses((status = OK, body = CartBody)), security((), ("bearer" = [])))]
 pub(super) async fn put_item(
     State(app): State<App>,
@@ -71,7 +71,7 @@ pub(super) async fn put_item(
 }
 
 /// Take a product out of a cart
-#[utoipa::path(delete, path = "/v1/carts/{id}/items/{sku}", tag = "carts", params(("id" = CartId, Path), ("sku" = Sku, Path)),
+#[utoipa::path(delete, operation_id = "remove_cart_item", path = "/v1/carts/{id}/items/{sku}", tag = "carts", params(("id" = CartId, Path), ("sku" = Sku, Path)),
     responses((status = OK, body = CartBody)), security((), ("bearer" = [])))]
 pub(super) async fn remove_item(
     State(app): State<App>,
@@ -84,7 +84,7 @@ pub(super) async fn remove_item(
 /// Make a guest's cart yours
 ///
 /// Its items join your open cart, equal ones add up, and it is gone. Without an open cart of yours it becomes it.
-#[utoipa::path(post, path = "/v1/carts/{id}/merge", tag = "carts", params(("id" = CartId, Path)),
+#[utoipa::path(post, operation_id = "merge_cart", path = "/v1/carts/{id}/merge", tag = "carts", params(("id" = CartId, Path)),
     responses((status = OK, body = CartBody)), security(("bearer" = [])))]
 pub(super) async fn merge(
     State(app): State<App>,

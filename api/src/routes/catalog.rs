@@ -20,7 +20,7 @@ use crate::extract::{Body, Named, Params};
 use crate::problem::Problem;
 
 /// List what can be bought, by SKU
-#[utoipa::path(get, path = "/v1/products", tag = "catalog", params(Page),
+#[utoipa::path(get, operation_id = "list_products", path = "/v1/products", tag = "catalog", params(Page),
     responses((status = OK, body = List<ProductBody>)), security((), ("bearer" = [])))]
 pub(super) async fn list(
     State(app): State<App>,
@@ -34,7 +34,7 @@ pub(super) async fn list(
 }
 
 /// Show one product
-#[utoipa::path(get, path = "/v1/products/{sku}", tag = "catalog", params(("sku" = Sku, Path)),
+#[utoipa::path(get, operation_id = "show_product", path = "/v1/products/{sku}", tag = "catalog", params(("sku" = Sku, Path)),
     responses((status = OK, body = ProductBody, headers(("ETag" = String)))), security((), ("bearer" = [])))]
 pub(super) async fn show(State(app): State<App>, Named(sku): Named<Sku>) -> Result<Response, Problem> {
     let filter = ProductFilter { skus: vec![sku.clone()], limit: 1, ..ProductFilter::default() };
@@ -46,7 +46,7 @@ pub(super) async fn show(State(app): State<App>, Named(sku): Named<Sku>) -> Resu
 /// Create or change a product
 ///
 /// `If-Match` with the product's `ETag`: only if nobody changed it since. `If-None-Match: *`: only if it is new.
-#[utoipa::path(put, path = "/v1/admin/products/{sku}", tag = "admin",
+#[utoipa::path(put, operation_id = "put_product", path = "/v1/admin/products/{sku}", tag = "admin",
     params(("sku" = Sku, Path), ("If-Match" = Option<String>, Header), ("If-None-Match" = Option<String>, Header)),
     request_body = PutProductBody,
     responses((status = OK, body = ProductBody, headers(("ETag" = String))),
@@ -81,7 +81,7 @@ pub(super) async fn put(
 }
 
 /// Show a stock level
-#[utoipa::path(get, path = "/v1/admin/stock/{sku}", tag = "admin", params(("sku" = Sku, Path)),
+#[utoipa::path(get, operation_id = "show_stock", path = "/v1/admin/stock/{sku}", tag = "admin", params(("sku" = Sku, Path)),
     responses((status = OK, body = StockBody, headers(("ETag" = String)))), security(("bearer" = [])))]
 pub(super) async fn stock(
     State(app): State<App>,
@@ -97,7 +97,7 @@ pub(super) async fn stock(
 /// Move a stock level by hand
 ///
 /// `If-Match` with the level's `ETag`: only if the pieces on hand are as you saw them.
-#[utoipa::path(post, path = "/v1/admin/stock/{sku}/adjust", tag = "admin",
+#[utoipa::path(post, operation_id = "adjust_stock", path = "/v1/admin/stock/{sku}/adjust", tag = "admin",
     params(("sku" = Sku, Path), ("If-Match" = Option<String>, Header)), request_body = AdjustBody,
     responses((status = OK, body = StockBody, headers(("ETag" = String)))), security(("bearer" = [])))]
 pub(super) async fn adjust(

@@ -27,7 +27,7 @@ const KEY_MAX: usize = 255;
 /// request with the same `Idempotency-Key` whenever the answer got lost: the answer will be the same, byte by
 /// byte, with the header `Idempotent-Replayed: true`. Keys are remembered for at least 24 hours, for each caller
 /// (a guest's: for each cart).
-#[utoipa::path(post, path = "/v1/checkout", tag = "checkout", request_body = CheckoutBody,
+#[utoipa::path(post, operation_id = "check_out", path = "/v1/checkout", tag = "checkout", request_body = CheckoutBody,
     params(("Idempotency-Key" = String, Header, min_length = 1, max_length = 255,
         description = "A fresh name for this request, such as a UUID; quotes around it are optional")),
     responses(

@@ -49,7 +49,7 @@ struct Following {
 /// Server-sent events. The first tells how the order stands and what happened so far, each further one (`event:
 /// order`) what happened since. After a break send `Last-Event-ID` (browsers do): nothing is missed, nothing is
 /// told twice. The stream ends when the server stops; come back then.
-#[utoipa::path(get, path = "/v1/orders/{id}/events", tag = "orders",
+#[utoipa::path(get, operation_id = "follow_order", path = "/v1/orders/{id}/events", tag = "orders",
     params(("id" = Uuid, Path), ("Last-Event-ID" = Option<String>, Header),
         ("order_token" = Option<String>, Query, description = "A guest's order token, where no header can be sent")),
     responses((status = OK, body = OrderMoved, content_type = "text/event-stream")),

@@ -19,13 +19,13 @@ pub(super) struct Readiness {
 }
 
 /// Is the process alive?
-#[utoipa::path(get, path = "/healthz", tag = "health", responses((status = OK, body = String, content_type = "text/plain")), security(()))]
+#[utoipa::path(get, operation_id = "is_alive", path = "/healthz", tag = "health", responses((status = OK, body = String, content_type = "text/plain")), security(()))]
 pub(super) async fn alive() -> &'static str {
     "ok\n"
 }
 
 /// Can it work? What is missing?
-#[utoipa::path(get, path = "/readyz", tag = "health", responses((status = OK, body = Readiness)), security(()))]
+#[utoipa::path(get, operation_id = "is_ready", path = "/readyz", tag = "health", responses((status = OK, body = Readiness)), security(()))]
 pub(super) async fn ready(State(app): State<App>) -> Result<Json<Readiness>, Problem> {
     let not_yet = |missing: &str| Problem::unavailable("not_ready", format!("not ready: {missing}"), 1);
     if app.watch.is_stopping() {
@@ -39,7 +39,7 @@ pub(super) async fn ready(State(app): State<App>) -> Result<Json<Readiness>, Pro
 }
 
 /// Metrics, in Prometheus' text format
-#[utoipa::path(get, path = "/metrics", tag = "health", responses((status = OK, body = String, content_type = "text/plain")), security(()))]
+#[utoipa::path(get, operation_id = "metrics", path = "/metrics", tag = "health", responses((status = OK, body = String, content_type = "text/plain")), security(()))]
 pub(super) async fn metrics(State(app): State<App>) -> Result<Response, Problem> {
     let mut text = Vec::new();
     let encoder = TextEncoder::new();

@@ -25,13 +25,14 @@ pub(super) struct Wanted {
     #[param(minimum = 1, maximum = 100, default = 20)]
     limit: Option<u32>,
     /// `next_cursor` of the page before.
+    #[param(pattern = r"^[1-9][0-9]{0,15}\.[0-9]{1,2}$")]
     cursor: Option<String>,
 }
 
 /// List messages, newest first
 ///
 /// A customer sees their own, an admin or operator everybody's.
-#[utoipa::path(get, path = "/v1/notifications", tag = "notifications", params(Wanted),
+#[utoipa::path(get, operation_id = "list_notifications", path = "/v1/notifications", tag = "notifications", params(Wanted),
     responses((status = OK, body = List<NotificationBody>)), security(("bearer" = [])))]
 pub(super) async fn list(
     State(app): State<App>,
@@ -54,7 +55,7 @@ pub(super) async fn list(
 /// Mark a message of yours as read
 ///
 /// Reading it again changes nothing: the first time counts.
-#[utoipa::path(post, path = "/v1/notifications/{id}/read", tag = "notifications", params(("id" = String, Path, example = "1042.1")),
+#[utoipa::path(post, operation_id = "read_notification", path = "/v1/notifications/{id}/read", tag = "notifications", params(("id" = String, Path, example = "1042.1")),
     responses((status = OK, body = NotificationBody)), security(("bearer" = [])))]
 pub(super) async fn read(
     State(app): State<App>,

@@ -71,13 +71,14 @@ pub(super) struct Wanted {
     #[param(minimum = 1, maximum = 100, default = 20)]
     limit: Option<u32>,
     /// `next_cursor` of the page before.
+    #[param(format = Uuid)]
     cursor: Option<String>,
 }
 
 /// List orders, newest first
 ///
 /// A customer sees their own, an admin or operator everybody's.
-#[utoipa::path(get, path = "/v1/orders", tag = "orders", params(Wanted),
+#[utoipa::path(get, operation_id = "list_orders", path = "/v1/orders", tag = "orders", params(Wanted),
     responses((status = OK, body = List<OrderBody>)), security(("bearer" = [])))]
 pub(super) async fn list(
     State(app): State<App>,
@@ -101,7 +102,7 @@ pub(super) async fn list(
 }
 
 /// Show one order
-#[utoipa::path(get, path = "/v1/orders/{id}", tag = "orders", params(("id" = Uuid, Path)),
+#[utoipa::path(get, operation_id = "show_order", path = "/v1/orders/{id}", tag = "orders", params(("id" = Uuid, Path)),
     responses((status = OK, body = OrderDetails)), security(("bearer" = []), ("order_token" = [])))]
 pub(super) async fn show(
     State(app): State<App>,
@@ -116,7 +117,7 @@ pub(super) async fn show(
 ///
 /// Before it is confirmed its saga unwinds; after, a cancellation of its own gives money and goods back. 202: it
 /// will happen. 200: it is cancelled already, or about to be. 409: too late, and why.
-#[utoipa::path(post, path = "/v1/orders/{id}/cancel", tag = "orders", params(("id" = Uuid, Path)),
+#[utoipa::path(post, operation_id = "cancel_order", path = "/v1/orders/{id}/cancel", tag = "orders", params(("id" = Uuid, Path)),
     responses((status = ACCEPTED, body = OrderBody), (status = OK, body = OrderBody)),
     security(("bearer" = []), ("order_token" = [])))]
 pub(super) async fn cancel(
@@ -174,7 +175,7 @@ pub(super) async fn answered(
 }
 
 /// Tell what happened to an order, in words
-#[utoipa::path(get, path = "/v1/orders/{id}/timeline", tag = "orders", params(("id" = Uuid, Path)),
+#[utoipa::path(get, operation_id = "tell_order", path = "/v1/orders/{id}/timeline", tag = "orders", params(("id" = Uuid, Path)),
     responses((status = OK, body = List<Happened>)), security(("bearer" = []), ("order_token" = [])))]
 pub(super) async fn timeline(
     State(app): State<App>,
