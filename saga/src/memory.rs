@@ -506,16 +506,11 @@ impl Store for MemoryStore {
     }
 
     async fn census(&self) -> Result<Vec<Census>, StoreError> {
-        let tables = self.tables.lock().await;
-        let mut counts: BTreeMap<(String, &'static str), (SagaState, u64)> = BTreeMap::new();
-        for saga in tables.sagas.values() {
-            let key = (saga.definition.name.clone(), saga.state.into());
-            counts.entry(key).or_insert((saga.state, 0)).1 += 1;
-        }
-        Ok(counts
-            .into_iter()
-            .map(|((definition, _), (state, sagas))| Census { definition, state, sagas })
-            .collect())
+        Ok(count(self.tables.lock().await.sagas.values()))
+    }
+
+    async fn unsettled(&self) -> Result<Vec<Census>, StoreError> {
+        Ok(count(self.tables.lock().await.sagas.values().filter(|saga| !saga.state.is_settled())))
     }
 
     async fn facts(&self, visit: &mut (dyn FnMut(Fact) + Send)) -> Result<(), StoreError> {
@@ -571,4 +566,17 @@ impl Store for MemoryStore {
         }
         Ok((sagas.len() + signals.len() + keys.len().min(limit)) as u64)
     }
+}
+
+fn count<'s>(sagas: impl Iterator<Item = &'s Saga>) -> Vec<Census> {
+    let mut counts: BTreeMap<(&str, &'static str), (SagaState, u64)> = BTreeMap::new();
+    for saga in sagas {
+        counts.entry((&saga.definition.name, saga.state.into())).or_insert((saga.state, 0)).1 += 1;
+    }
+    let census = |((definition, _), (state, sagas)): ((&str, _), _)| Census {
+        definition: definition.to_owned(),
+        state,
+        sagas,
+    };
+    counts.into_iter().map(census).collect()
 }

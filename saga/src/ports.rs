@@ -84,6 +84,9 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// How many sagas of which definition stand where.
     async fn census(&self) -> Result<Vec<Census>, StoreError>;
 
+    /// The same of those that are not settled: living ones and dead ones. It costs what they are, not what is stored.
+    async fn unsettled(&self) -> Result<Vec<Census>, StoreError>;
+
     /// Hands every fact the audit needs to `visit`, all of one consistent snapshot.
     async fn facts(&self, visit: &mut (dyn FnMut(Fact) + Send)) -> Result<(), StoreError>;
 

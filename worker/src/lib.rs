@@ -4,6 +4,7 @@
 
 mod acceptor;
 mod calls;
+mod census;
 mod config;
 mod embedded;
 mod executor;

@@ -5,9 +5,10 @@ use std::time::Duration;
 use holdfast_saga::batch::{Done, Moved};
 use holdfast_saga::flows::{checkout_cod, checkout_online};
 use holdfast_saga::log::Entry;
+use holdfast_saga::view::Census;
 use holdfast_shared::{OrderStatus, PaymentMethod, SagaState};
 use prometheus::core::Collector;
-use prometheus::{Histogram, HistogramOpts, HistogramVec, IntCounterVec, Opts, Registry};
+use prometheus::{Histogram, HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Opts, Registry};
 
 /// From a saga that is done at once to one that waits for an admin over the weekend.
 const SAGA_SECONDS: &[f64] =
@@ -28,6 +29,7 @@ pub struct Metrics {
     step_attempts: IntCounterVec,
     step_seconds: HistogramVec,
     compensations: IntCounterVec,
+    sagas: IntGaugeVec,
     batch_size: Histogram,
     commit_seconds: Histogram,
 }
@@ -58,6 +60,14 @@ impl Default for Metrics {
                 CALL_SECONDS,
             ),
             compensations: counter("compensations_total", "Undo steps, and what came of them", attempt),
+            sagas: kept(
+                &registry,
+                IntGaugeVec::new(
+                    Opts::new("sagas", "Sagas that are not settled, by where they stand")
+                        .namespace("holdfast"),
+                    &["saga", "state"],
+                ),
+            ),
             batch_size: histogram("batch_size", "Sagas claimed by a batch", BATCH_SAGAS),
             commit_seconds: histogram(
                 "commit_duration_seconds",
@@ -90,6 +100,15 @@ impl Metrics {
     /// A call was answered, or given up.
     pub(crate) fn called(&self, saga: &str, step: &str, elapsed: Duration) {
         self.step_seconds.with_label_values(&[saga, step]).observe(elapsed.as_secs_f64());
+    }
+
+    /// How the sagas of the shop stand now.
+    pub(crate) fn stand(&self, census: &[Census]) {
+        self.sagas.reset();
+        for row in census {
+            let count = i64::try_from(row.sagas).unwrap_or(i64::MAX);
+            self.sagas.with_label_values::<&str>(&[&row.definition, row.state.into()]).set(count);
+        }
     }
 
     /// A batch was committed.

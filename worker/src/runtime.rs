@@ -12,7 +12,7 @@ use crate::config::{ConfigError, Tally, WorkerConfig};
 use crate::embedded::{self, EmbeddedDispatch};
 use crate::executor::Executor;
 use crate::metrics::Metrics;
-use crate::pruner;
+use crate::{census, pruner};
 
 /// A running worker. Dropping it without [`Runtime::stop`] leaves its leases to run out.
 #[derive(Debug)]
@@ -56,7 +56,8 @@ impl Runtime {
             .into_iter()
             .map(|backend| tokio::spawn(embedded::serve(backend, intake.clone(), stopped.clone())))
             .collect();
-        others.push(tokio::spawn(pruner::run(store, config.keep, stopped.clone())));
+        others.push(tokio::spawn(pruner::run(Arc::clone(&store), config.keep, stopped.clone())));
+        others.push(tokio::spawn(census::run(store, metrics.clone(), stopped.clone())));
         let executor = Executor::new(engine, outside, config, Arc::clone(&tally), metrics, hints, stopped);
         Ok(Self { dispatch, tally, stop, executor: tokio::spawn(executor.run()), others })
     }

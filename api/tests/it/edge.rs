@@ -163,9 +163,17 @@ async fn metrics_count_by_route_never_by_path() {
     let order = shop.order(crate::fixture::card("tok_ok"), Who::Nobody).await;
     shop.until(&crate::fixture::text(&order["id"]), "CONFIRMED").await;
     shop.get("/no/such/path", Who::Nobody).await;
+    // One that waits for its admin stands among the unsettled ones, counted now and then.
+    shop.order(crate::fixture::cod(), Who::Nobody).await;
+    let waiting = r#"holdfast_sagas{saga="checkout_cod",state="WAITING"} 1"#;
+    let since = std::time::Instant::now();
+    while !shop.get("/metrics", Who::Nobody).await.text().await.expect("text").contains(waiting) {
+        assert!(since.elapsed() < Duration::from_secs(20), "{waiting} is missing");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
     let metrics = shop.get("/metrics", Who::Nobody).await.text().await.expect("text");
     for line in [
-        r#"holdfast_http_requests_total{method="POST",route="/v1/carts",status="201"} 2"#,
+        r#"holdfast_http_requests_total{method="POST",route="/v1/carts",status="201"} 3"#,
         r#"holdfast_http_requests_total{method="GET",route="none",status="404"} 1"#,
         r#"holdfast_orders_total{payment_method="card",status="PENDING_PAYMENT"} 1"#,
         r#"holdfast_orders_total{payment_method="card",status="CONFIRMED"} 1"#,

@@ -223,6 +223,9 @@ impl Store for Meddled {
     async fn census(&self) -> Result<Vec<Census>, StoreError> {
         self.memory.census().await
     }
+    async fn unsettled(&self) -> Result<Vec<Census>, StoreError> {
+        self.memory.unsettled().await
+    }
     async fn facts(&self, visit: &mut (dyn FnMut(Fact) + Send)) -> Result<(), StoreError> {
         self.memory.facts(visit).await
     }

@@ -183,6 +183,10 @@ impl Store for PostgresStore {
         reads::census(&self.pool).await
     }
 
+    async fn unsettled(&self) -> Result<Vec<Census>, StoreError> {
+        reads::unsettled(&self.pool).await
+    }
+
     async fn facts(&self, visit: &mut (dyn FnMut(Fact) + Send)) -> Result<(), StoreError> {
         facts::visit(&self.pool, visit).await
     }

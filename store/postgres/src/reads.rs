@@ -169,11 +169,30 @@ pub(crate) async fn stock(
 }
 
 pub(crate) async fn census(pool: &PgPool) -> Result<Vec<Census>, StoreError> {
-    let rows = sqlx::query_file!("queries/census.sql").fetch_all(pool).await.map_err(store_error)?;
-    let count = |definition, state: String, sagas: i64| {
+    let rows =
+        sqlx::query_file_as!(CensusRow, "queries/census.sql").fetch_all(pool).await.map_err(store_error)?;
+    rows.into_iter().map(CensusRow::decode).collect()
+}
+
+pub(crate) async fn unsettled(pool: &PgPool) -> Result<Vec<Census>, StoreError> {
+    let rows = sqlx::query_file_as!(CensusRow, "queries/census_unsettled.sql")
+        .fetch_all(pool)
+        .await
+        .map_err(store_error)?;
+    rows.into_iter().map(CensusRow::decode).collect()
+}
+
+struct CensusRow {
+    definition: String,
+    state: String,
+    sagas: i64,
+}
+
+impl CensusRow {
+    fn decode(self) -> Result<Census, StoreError> {
+        let Self { definition, state, sagas } = self;
         Ok(Census { definition, state: word("state", &state)?, sagas: sagas.unsigned_abs() })
-    };
-    rows.into_iter().map(|row| count(row.definition, row.state, row.sagas)).collect()
+    }
 }
 
 pub(crate) async fn prune(pool: &PgPool, now: Time, before: Time, limit: u32) -> Result<u64, StoreError> {

@@ -146,14 +146,13 @@ impl Store for SqliteStore {
     }
 
     async fn census(&self) -> Result<Vec<Census>, StoreError> {
-        let mut snapshot = self.read().await?;
-        let rows: Vec<CensusColumns> =
-            sqlx::query_as(sql!("census")).fetch_all(&mut *snapshot).await.map_err(store_error)?;
-        let decode = |row: CensusColumns| {
-            let state = parse("state", &row.state).map_err(|reason| unreadable("sagas", reason))?;
-            Ok(Census { definition: row.definition, state, sagas: row.sagas.cast_unsigned() })
-        };
-        rows.into_iter().map(decode).collect()
+        let rows = sqlx::query_as(sql!("census")).fetch_all(&mut *self.read().await?).await;
+        rows.map_err(store_error)?.into_iter().map(CensusColumns::decode).collect()
+    }
+
+    async fn unsettled(&self) -> Result<Vec<Census>, StoreError> {
+        let rows = sqlx::query_as(sql!("census_unsettled")).fetch_all(&mut *self.read().await?).await;
+        rows.map_err(store_error)?.into_iter().map(CensusColumns::decode).collect()
     }
 
     async fn facts(&self, visit: &mut (dyn FnMut(Fact) + Send)) -> Result<(), StoreError> {
@@ -178,6 +177,13 @@ struct CensusColumns {
     definition: String,
     state: String,
     sagas: i64,
+}
+
+impl CensusColumns {
+    fn decode(self) -> Result<Census, StoreError> {
+        let state = parse("state", &self.state).map_err(|reason| unreadable("sagas", reason))?;
+        Ok(Census { definition: self.definition, state, sagas: self.sagas.cast_unsigned() })
+    }
 }
 
 fn text<T: Into<&'static str>>(value: Option<T>) -> Option<&'static str> {
