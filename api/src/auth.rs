@@ -121,7 +121,7 @@ enum Keys {
 #[derive(Clone)]
 struct Key {
     name: Option<String>,
-    key: DecodingKey,
+    decoding: DecodingKey,
     rules: Validation,
 }
 
@@ -133,7 +133,7 @@ impl Key {
         rules.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
         rules.set_audience(&[&trust.audience]);
         rules.set_issuer(&[&trust.issuer]);
-        Self { name, key, rules }
+        Self { name, decoding: key, rules }
     }
 }
 
@@ -204,7 +204,7 @@ impl Verifier {
                 known.ok_or_else(|| refuse("no key of ours signed it".to_owned()))?
             }
         };
-        let told: Told = decode(token, &key.key, &key.rules).map_err(unfit)?.claims;
+        let told: Told = decode(token, &key.decoding, &key.rules).map_err(unfit)?.claims;
         if told.sub.is_empty() || told.sub.len() > SUBJECT_MAX || told.sub.chars().any(char::is_control) {
             return Err(refuse(format!("`sub` must have 1 to {SUBJECT_MAX} characters on one line")));
         }

@@ -139,8 +139,8 @@ pub(crate) struct DoorArgs {
     #[arg(value_parser = clap::value_parser!(u64).range(1..=10_000_000))]
     pub(crate) pending_max: u64,
 
-    /// An origin whose pages may call, such as https://shop.example; may be repeated
     #[arg(long, value_name = "ORIGIN", env = "HOLDFAST_CORS_ORIGINS", value_delimiter = ',')]
+    #[arg(help = "An origin whose pages may call, such as https://shop.example; may be repeated")]
     pub(crate) cors_origin: Vec<String>,
 
     /// Take the caller's address from X-Forwarded-For: only behind a proxy that sets it

@@ -160,3 +160,31 @@ fn drop_unfit_id(mut request: Request) -> Request {
     }
     request
 }
+
+#[cfg(test)]
+mod tests {
+    use axum::body::{Body, to_bytes};
+    use axum::routing::get;
+    use tower::ServiceExt;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_panic_is_a_problem_and_tells_nothing() {
+        async fn fails() -> &'static str {
+            panic!("the secret is hunter2")
+        }
+        let routes: Router = Router::new()
+            .route(
+                "/",
+                get(fails).layer(CatchPanicLayer::custom(|_: Box<dyn std::any::Any + Send>| panicked())),
+            )
+            .layer(from_fn(problem::render));
+        let answer = routes.oneshot(Request::new(Body::empty())).await.expect("an answer");
+        assert_eq!(answer.status(), StatusCode::INTERNAL_SERVER_ERROR);
+        assert_eq!(answer.headers()[CONTENT_TYPE], problem::PROBLEM_JSON);
+        let body = to_bytes(answer.into_body(), 10_000).await.expect("a body");
+        let told = String::from_utf8_lossy(&body);
+        assert!(told.contains(r#""code":"internal""#) && !told.contains("hunter2"), "{told}");
+    }
+}

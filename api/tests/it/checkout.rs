@@ -62,7 +62,7 @@ async fn a_hundred_requests_with_one_key_get_one_answer_byte_by_byte() {
 async fn a_key_is_needed_and_its_own_request_only() {
     let shop = Shop::asleep().await;
     let cart = shop.cart(Who::Nobody).await;
-    let bare = shop.send(Method::POST, "/v1/checkout", Who::Nobody, checkout(&cart, card("tok_ok"))).await;
+    let bare = shop.send(Method::POST, "/v1/checkout", Who::Nobody, checkout(&cart, &card("tok_ok"))).await;
     problem_of(bare, 400, "idempotency_key_missing").await;
     let blank = shop.check_out(&cart, "a b", card("tok_ok"), Who::Nobody).await;
     problem_of(blank, 400, "idempotency_key_malformed").await;
@@ -93,7 +93,7 @@ async fn a_key_is_needed_and_its_own_request_only() {
 async fn the_server_names_the_price_and_a_cart_is_checked_out_once() {
     let shop = Shop::asleep().await;
     let cart = shop.cart(Who::Nobody).await;
-    let mut dear = checkout(&cart, card("tok_ok"));
+    let mut dear = checkout(&cart, &card("tok_ok"));
     dear["expected_total"] = json!({"amount_minor": 1_298, "currency": "EUR"});
     let request = shop.ask(Method::POST, "/v1/checkout", Who::Nobody).header("idempotency-key", "dear");
     let refused = request.json(&dear).send().await.expect("an answer");
@@ -121,7 +121,7 @@ async fn a_card_number_is_refused_in_any_field() {
         ("payment", json!({"method": "card", "token": "4242424242424242"})),
         ("card", json!({"number": 4_242_424_242_424_242_u64})),
     ] {
-        let mut body = checkout(&cart, card("tok_ok"));
+        let mut body = checkout(&cart, &card("tok_ok"));
         body[field] = value;
         let request = shop.ask(Method::POST, "/v1/checkout", Who::Nobody).header("idempotency-key", "card");
         let problem =

@@ -99,14 +99,14 @@ impl Shop {
         let acceptor = Acceptor::start(Arc::clone(&store), policy, Arc::clone(&dispatch), metrics.clone());
         let verifier = Verifier::with_secret(SECRET, Trust::default()).expect("a long enough secret");
         let parts = Parts { store: Arc::clone(&store), acceptor, dispatch, verifier, metrics };
-        let (stop, stopped) = watch::channel(false);
-        let routes = holdfast_api::open(parts, settings, stopped.clone()).await.expect("an open door");
+        let (stop, told) = watch::channel(false);
+        let routes = holdfast_api::open(parts, settings, told.clone()).await.expect("an open door");
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let url = format!("http://{}", listener.local_addr().expect("an address"));
-        tokio::spawn(serve(listener, routes, stopped, Duration::from_secs(5)));
-        let shop = Self { url, stop, client: reqwest::Client::new(), runtime, _folder: folder };
-        shop.stock("mug-01", 1_299, 100).await;
-        shop
+        tokio::spawn(serve(listener, routes, told, Duration::from_secs(5)));
+        let opened = Self { url, stop, client: reqwest::Client::new(), runtime, _folder: folder };
+        opened.stock("mug-01", 1_299, 100).await;
+        opened
     }
 
     /// Puts a product on the shelf, as an admin does.
@@ -154,7 +154,7 @@ impl Shop {
 
     pub(crate) async fn check_out(&self, cart: &str, key: &str, payment: Value, who: Who) -> Response {
         let request = self.ask(Method::POST, "/v1/checkout", who).header("idempotency-key", key);
-        request.json(&checkout(cart, payment)).send().await.expect("an answer")
+        request.json(&checkout(cart, &payment)).send().await.expect("an answer")
     }
 
     /// An order by card or in cash, as it was accepted.
@@ -193,7 +193,7 @@ pub(crate) fn cod() -> Value {
     json!({"method": "cod"})
 }
 
-pub(crate) fn checkout(cart: &str, payment: Value) -> Value {
+pub(crate) fn checkout(cart: &str, payment: &Value) -> Value {
     json!({
         "cart_id": cart,
         "payment": payment,

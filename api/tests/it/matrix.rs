@@ -101,7 +101,7 @@ async fn ask(shop: &Shop, method: &str, path: &str, caller: &str) -> StatusCode 
     let mut id = String::new();
     if path.starts_with("/v1/carts/") || path == "/v1/checkout" {
         id = shop.cart(owner).await;
-        body = if path == "/v1/checkout" { checkout(&id, card("tok_ok")) } else { json!({"quantity": 2}) };
+        body = if path == "/v1/checkout" { checkout(&id, &card("tok_ok")) } else { json!({"quantity": 2}) };
     } else if path.starts_with("/v1/notifications/") {
         let order = shop.order(card("tok_ok"), owner).await;
         shop.until(&text(&order["id"]), "CONFIRMED").await;
