@@ -319,7 +319,7 @@ mod tests {
         match expected {
             Ok(()) => assert_eq!(told, Ok(Caller::Known { sub: "ada".to_owned(), role: Role::Admin })),
             Err(words) => {
-                assert!(told.as_ref().is_err_and(|told| told.contains(words)), "{told:?}, not {words}")
+                assert!(told.as_ref().is_err_and(|told| told.contains(words)), "{told:?}, not {words}");
             }
         }
     }
