@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use holdfast_saga::accept::{AcceptPolicy, CheckoutRequest, accept, digest};
@@ -37,6 +37,9 @@ const AGO: Duration = Duration::from_hours(6);
 
 /// How far the clock moves when nothing is due: shorter than any window of a flow.
 const STEP: Duration = Duration::from_secs(5);
+
+/// Longer than anything that is waited for takes on a busy machine.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A shop.
 pub(crate) struct Shop {
@@ -174,6 +177,7 @@ impl Shop {
 
     /// Lets a worker work for so long, by the shop's own clock.
     pub(crate) fn work(&self, span: Duration) {
+        self.wait_for_locks();
         let engine = Engine {
             store: self.store.clone(),
             registry: REGISTRY,
@@ -206,6 +210,21 @@ impl Shop {
                 }
             }
         });
+    }
+
+    /// What a process locked, the server lets go a moment after the process has ended; until then a worker
+    /// passes it over and looks again, which this fixture's does not.
+    fn wait_for_locks(&self) {
+        const BUSY: &str = "select count(*) from pg_stat_activity where datname = current_database() \
+                            and backend_type = 'client backend' and pid <> pg_backend_pid() and xact_start is not null";
+        if self.url.starts_with("sqlite") {
+            return;
+        }
+        let since = Instant::now();
+        while self.count(BUSY) > 0 {
+            assert!(since.elapsed() < PATIENCE, "somebody keeps a transaction open on {}", self.url);
+            std::thread::sleep(Duration::from_millis(10));
+        }
     }
 
     /// What the binary wrote, it wrote at the real present: the shop's own clock goes there.
