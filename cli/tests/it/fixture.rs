@@ -1,8 +1,8 @@
 //! A shop with a database of its own, and a worker that can be told to work.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
@@ -296,16 +296,32 @@ fn sql(runtime: &Runtime, url: &str, statement: &str) {
     });
 }
 
+/// Everybody who uses the server holds it; a test that stops it holds it alone.
+static SERVER: RwLock<()> = RwLock::new(());
+
 /// An empty database on the test's Postgres. It is gone when this is dropped.
 #[derive(Debug)]
 pub(crate) struct ServerDatabase {
     pub(crate) url: String,
+    _server: Option<RwLockReadGuard<'static, ()>>,
 }
 
 impl ServerDatabase {
+    /// While it lives nobody stops the server, so a test has one of them at most.
     pub(crate) fn create() -> Self {
-        Self { url: create_database() }
+        let server = SERVER.read().unwrap_or_else(PoisonError::into_inner);
+        Self { url: create_database(), _server: Some(server) }
     }
+
+    /// The same, for a test that holds [`server_alone`].
+    pub(crate) fn create_alone() -> Self {
+        Self { url: create_database(), _server: None }
+    }
+}
+
+/// Waits until nobody uses the server, and keeps everybody off it.
+pub(crate) fn server_alone() -> RwLockWriteGuard<'static, ()> {
+    SERVER.write().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Drop for ServerDatabase {
@@ -315,7 +331,7 @@ impl Drop for ServerDatabase {
 }
 
 /// An empty database on the test's Postgres: its URL.
-pub(crate) fn create_database() -> String {
+fn create_database() -> String {
     static NUMBER: AtomicU32 = AtomicU32::new(0);
     let server = server();
     let name = format!("cli_{}_{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
@@ -325,7 +341,7 @@ pub(crate) fn create_database() -> String {
 }
 
 /// Drops a database that [`create_database`] made.
-pub(crate) fn drop_database(url: &str) {
+fn drop_database(url: &str) {
     let name = url.rsplit('/').next().unwrap_or(url);
     let statement = format!("drop database {name} with (force)");
     // A runtime inside of a runtime is not allowed; a thread has none yet.
@@ -339,7 +355,7 @@ fn server() -> String {
     )
 }
 
-fn runtime() -> Runtime {
+pub(crate) fn runtime() -> Runtime {
     tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime")
 }
 
