@@ -13,7 +13,7 @@ use axum::http::StatusCode;
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
 use holdfast_shared::{Actor, Time};
-use jsonwebtoken::jwk::JwkSet;
+use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, JwkSet, PublicKeyUse};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, decode_header, encode};
 use serde::{Deserialize, Serialize};
 use strum::{Display, EnumIter, EnumString, IntoStaticStr};
@@ -155,17 +155,18 @@ impl Verifier {
     pub fn with_jwks(path: &Path, trust: Trust) -> Result<Self, KeyError> {
         let refuse = |why: String| KeyError::Jwks { path: path.display().to_string(), why };
         let text = std::fs::read_to_string(path).map_err(|error| refuse(error.to_string()))?;
-        let set: JwkSet = serde_json::from_str(&text).map_err(|error| refuse(error.to_string()))?;
+        let set: JwkSet =
+            serde_json::from_str(&text).map_err(|error| refuse(format!("it is no JWKS: {error}")))?;
         let mut keys = Vec::with_capacity(set.keys.len());
         for jwk in &set.keys {
+            // Issuers publish what they decrypt with, too; no token is signed with that.
+            if jwk.common.public_key_use == Some(PublicKeyUse::Encryption) {
+                continue;
+            }
             let named = jwk.common.key_id.clone();
             let name = named.as_deref().unwrap_or("without kid").to_owned();
-            let algorithm = jwk
-                .common
-                .key_algorithm
-                .and_then(|algorithm| algorithm.to_string().parse::<Algorithm>().ok());
             let algorithm =
-                algorithm.ok_or_else(|| refuse(format!("key {name}: `alg` must name a signature")))?;
+                signature(jwk).ok_or_else(|| refuse(format!("key {name}: `alg` must name a signature")))?;
             if matches!(algorithm, Algorithm::HS256 | Algorithm::HS384 | Algorithm::HS512) {
                 return Err(refuse(format!(
                     "key {name} is a shared secret; use HOLDFAST_JWT_SECRET for one"
@@ -175,7 +176,7 @@ impl Verifier {
             keys.push(Key::new(named, algorithm, key, &trust));
         }
         if keys.is_empty() {
-            return Err(refuse("it has no keys".to_owned()));
+            return Err(refuse("it has no key that tokens could be signed with".to_owned()));
         }
         Ok(Self { keys: Keys::Set(keys), trust })
     }
@@ -196,15 +197,27 @@ impl Verifier {
                 _ => "the token is not one of ours".to_owned(),
             })
         };
-        let key = match &self.keys {
-            Keys::Secret(key) => &**key,
+        let told: Told = match &self.keys {
+            Keys::Secret(key) => decode(token, &key.decoding, &key.rules).map_err(unfit)?.claims,
             Keys::Set(keys) => {
                 let header = decode_header(token).map_err(unfit)?;
-                let known = keys.iter().find(|key| header.kid.is_none() || key.name == header.kid);
-                known.ok_or_else(|| refuse("no key of ours signed it".to_owned()))?
+                // A key, or a token, without a name may belong to any other.
+                let named = |key: &&Key| key.name.is_none() || header.kid.is_none() || key.name == header.kid;
+                let mut told = Err(refuse("no key of ours signed it".to_owned()));
+                for key in keys.iter().filter(named) {
+                    match decode::<Told>(token, &key.decoding, &key.rules) {
+                        Ok(data) => {
+                            told = Ok(data.claims);
+                            break;
+                        }
+                        // Signed by this key, and no good all the same: that is what its bearer must hear.
+                        Err(error) if !is_another_keys(&error) => return Err(unfit(error)),
+                        Err(_) => {}
+                    }
+                }
+                told?
             }
         };
-        let told: Told = decode(token, &key.decoding, &key.rules).map_err(unfit)?.claims;
         if told.sub.is_empty() || told.sub.len() > SUBJECT_MAX || told.sub.chars().any(char::is_control) {
             return Err(refuse(format!("`sub` must have 1 to {SUBJECT_MAX} characters on one line")));
         }
@@ -239,6 +252,29 @@ pub fn sign(secret: &str, trust: &Trust, sub: &str, role: Role, valid: Duration)
     let key = EncodingKey::from_secret(secret.as_bytes());
     // HS256 over a struct of strings and numbers has nothing to fail at.
     Ok(encode(&Header::new(Algorithm::HS256), &claims, &key).unwrap_or_default())
+}
+
+/// What a key signs with: as it says, or as its kind does.
+fn signature(jwk: &Jwk) -> Option<Algorithm> {
+    if let Some(named) = jwk.common.key_algorithm {
+        return named.to_string().parse().ok();
+    }
+    match &jwk.algorithm {
+        AlgorithmParameters::RSA(_) => Some(Algorithm::RS256),
+        AlgorithmParameters::EllipticCurve(key) => match key.curve {
+            EllipticCurve::P256 => Some(Algorithm::ES256),
+            EllipticCurve::P384 => Some(Algorithm::ES384),
+            _ => None,
+        },
+        AlgorithmParameters::OctetKeyPair(_) => Some(Algorithm::EdDSA),
+        _ => None,
+    }
+}
+
+/// Whether all that is wrong with a token is that another key signed it.
+fn is_another_keys(error: &jsonwebtoken::errors::Error) -> bool {
+    use jsonwebtoken::errors::ErrorKind as E;
+    matches!(error.kind(), E::InvalidSignature | E::InvalidAlgorithm)
 }
 
 fn long_enough(secret: &str) -> Result<(), KeyError> {

@@ -1,10 +1,11 @@
 //! What can be asked on the command line, and how it is explained there.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::time::Duration;
 
-use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::builder::{BoolishValueParser, PossibleValuesParser, TypedValueParser};
 use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 use holdfast_api::auth::Role;
@@ -18,6 +19,8 @@ use crate::redact::redact;
 
 const NAMES_MAX: usize = 80;
 const REASON_MAX: usize = 500;
+/// Longer than anybody waits for a buyer, an admin or a new token.
+const TIME_DAYS_MAX: u64 = 366;
 
 /// Runs a shop's checkout so that no order is ever left half done
 ///
@@ -69,13 +72,29 @@ pub(crate) struct Global {
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
-    /// Run all of Holdfast in this one process: the API, the workers, a sandbox provider
+    /// Run all of Holdfast in this one process: the API, a worker and a sandbox payment provider
+    ///
+    /// For trying it out, and for small shops. Without --database-url the shop is the file
+    /// holdfast.db in this folder; it is made and stocked when it is not there, and goes on
+    /// where it stopped when it is. Lines to paste are printed. Ctrl-C stops.
+    #[command(verbatim_doc_comment)]
     Up(UpArgs),
     /// Settle a mix of orders from beginning to end, then audit them
     Demo(DemoArgs),
-    /// Serve the REST API, without workers
+    /// Serve the REST API alone, for production
+    ///
+    /// Orders are accepted here and carried on by workers elsewhere; any number of these may
+    /// serve one shop. It needs a database that was migrated (`holdfast migrate`), and either
+    /// HOLDFAST_JWT_SECRET or HOLDFAST_JWKS_FILE. SIGTERM or Ctrl-C stops: requests under way
+    /// may end first.
+    #[command(verbatim_doc_comment)]
     Api(DoorArgs),
     /// Make a token for the REST API
+    ///
+    /// It is signed with HOLDFAST_JWT_SECRET, or else with the secret that `holdfast up` keeps
+    /// in its shop: that of --database-url, or holdfast.db in this folder. Send it as
+    /// `Authorization: Bearer TOKEN`.
+    #[command(verbatim_doc_comment)]
     Token(TokenArgs),
     /// Create the database's schema or bring it up to date
     Migrate,
@@ -123,11 +142,11 @@ pub(crate) struct DoorArgs {
     pub(crate) payment_provider: Provider,
 
     /// How long a buyer may take to pay
-    #[arg(long, value_name = "TIME", env = "HOLDFAST_PAYMENT_WITHIN", default_value = "30m")]
+    #[arg(long, value_name = "TIME", env = "HOLDFAST_PAYMENT_WITHIN", default_value = "30m", value_parser = window)]
     pub(crate) payment_within: humantime::Duration,
 
     /// How long an admin may take to confirm a cash-on-delivery order
-    #[arg(long, value_name = "TIME", env = "HOLDFAST_COD_CONFIRM_WITHIN", default_value = "48h")]
+    #[arg(long, value_name = "TIME", env = "HOLDFAST_COD_CONFIRM_WITHIN", default_value = "48h", value_parser = window)]
     pub(crate) cod_confirm_within: humantime::Duration,
 
     /// Requests of one caller a second; 0: as many as they like
@@ -144,11 +163,11 @@ pub(crate) struct DoorArgs {
     pub(crate) cors_origin: Vec<String>,
 
     /// Take the caller's address from X-Forwarded-For: only behind a proxy that sets it
-    #[arg(long, env = "HOLDFAST_BEHIND_PROXY")]
+    #[arg(long, env = "HOLDFAST_BEHIND_PROXY", value_parser = BoolishValueParser::new())]
     pub(crate) behind_proxy: bool,
 
     /// How long requests under way may take to end when the process stops
-    #[arg(long, value_name = "TIME", env = "HOLDFAST_DRAIN_TIMEOUT", default_value = "15s")]
+    #[arg(long, value_name = "TIME", env = "HOLDFAST_DRAIN_TIMEOUT", default_value = "15s", value_parser = time)]
     pub(crate) drain_timeout: humantime::Duration,
 }
 
@@ -169,6 +188,18 @@ pub(crate) struct TrustArgs {
     /// Whom tokens are for (the claim aud)
     #[arg(long, value_name = "NAME", env = "HOLDFAST_JWT_AUDIENCE", default_value = "holdfast")]
     pub(crate) jwt_audience: String,
+}
+
+impl TrustArgs {
+    /// The secret, if one was given. A variable that is set to nothing is not set.
+    pub(crate) fn secret(&self) -> Option<&str> {
+        self.jwt_secret.as_deref().filter(|secret| !secret.is_empty())
+    }
+
+    /// The JWKS file, if one was named.
+    pub(crate) fn jwks(&self) -> Option<&Path> {
+        self.jwks_file.as_deref().filter(|file| !file.as_os_str().is_empty())
+    }
 }
 
 /// Payment providers this binary knows.
@@ -199,7 +230,7 @@ pub(crate) struct TokenArgs {
     pub(crate) sub: String,
 
     /// How long it is good for
-    #[arg(long, value_name = "TIME", default_value = "12h")]
+    #[arg(long, value_name = "TIME", default_value = "12h", value_parser = window)]
     pub(crate) valid_for: humantime::Duration,
 
     #[command(flatten)]
@@ -433,6 +464,21 @@ fn sentence(text: &str, max: usize) -> Result<String, String> {
         return Err(format!("1 to {max} characters on one line are expected"));
     }
     Ok(text.to_owned())
+}
+
+/// A time somebody is given: none at all would decide for them.
+fn window(text: &str) -> Result<humantime::Duration, String> {
+    let time = time(text)?;
+    if time.is_zero() { Err(format!("1s to {TIME_DAYS_MAX}d are expected")) } else { Ok(time) }
+}
+
+fn time(text: &str) -> Result<humantime::Duration, String> {
+    let time: humantime::Duration =
+        text.parse().map_err(|error| format!("a time such as 90s, 30m or 48h is expected: {error}"))?;
+    if *time > Duration::from_hours(24 * TIME_DAYS_MAX) {
+        return Err(format!("at most {TIME_DAYS_MAX}d are expected"));
+    }
+    Ok(time)
 }
 
 fn delta(text: &str) -> Result<i64, String> {

@@ -160,12 +160,15 @@ impl Database {
         }
     }
 
-    /// Tidies up; nothing is lost without it.
+    /// Tidies up, as far as the database answers; nothing is lost without it.
     pub(crate) async fn close(&self) {
-        match self {
-            Self::Postgres(store) => store.pool().close().await,
-            Self::Sqlite { store, .. } => store.close().await,
-        }
+        let closing = async {
+            match self {
+                Self::Postgres(store) => store.pool().close().await,
+                Self::Sqlite { store, .. } => store.close().await,
+            }
+        };
+        let _ = tokio::time::timeout(PATIENCE, closing).await;
     }
 }
 

@@ -39,7 +39,7 @@ impl Dispatch for NoHints {
 /// Whose tokens are believed, as asked for; `None` when nothing was said about it.
 pub(crate) fn verifier(args: &TrustArgs) -> anyhow::Result<Option<Verifier>> {
     let trust = trust(args);
-    match (&args.jwt_secret, &args.jwks_file) {
+    match (args.secret(), args.jwks()) {
         (Some(_), Some(_)) => Err(usage(
             "HOLDFAST_JWT_SECRET and HOLDFAST_JWKS_FILE are both set; keep the one your tokens are signed with",
         )),
@@ -58,6 +58,12 @@ pub(crate) fn trust(args: &TrustArgs) -> Trust {
     Trust { issuer: args.jwt_issuer.clone(), audience: args.jwt_audience.clone() }
 }
 
+/// Takes the address, before anything else is touched: a second process on it changes nothing.
+pub(crate) async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
+    let listener = TcpListener::bind(address).await;
+    listener.with_context(|| format!("cannot listen on {address}; choose another --http-addr"))
+}
+
 /// What a door needs to be opened.
 pub(crate) struct Open {
     pub(crate) store: Arc<dyn Store>,
@@ -70,12 +76,9 @@ pub(crate) struct Open {
 }
 
 impl Door {
-    /// Opens the door at an address. Nothing is served before this returns.
-    pub(crate) async fn open(address: SocketAddr, open: Open) -> anyhow::Result<Self> {
+    /// Opens the door. Nothing is answered before this returns.
+    pub(crate) async fn open(listener: TcpListener, open: Open) -> anyhow::Result<Self> {
         let Open { store, dispatch, verifier, policy, metrics, settings, drain } = open;
-        let listener = TcpListener::bind(address)
-            .await
-            .with_context(|| format!("cannot listen on {address}; choose another --http-addr"))?;
         let url = format!("http://{}", listener.local_addr()?);
         let (stop, stopped) = watch::channel(false);
         let acceptor = Acceptor::start(Arc::clone(&store), policy, Arc::clone(&dispatch), metrics.clone());
@@ -120,20 +123,36 @@ pub(crate) fn settings(args: &DoorArgs) -> anyhow::Result<Settings> {
     })
 }
 
-/// Waits until somebody wants this process to end.
-pub(crate) async fn told_to_stop() {
+/// Hears SIGTERM and Ctrl-C. From the moment it listens neither ends the process by itself.
+pub(crate) struct Stop {
     #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
+    signals: [tokio::signal::unix::Signal; 2],
+}
+
+impl Stop {
+    pub(crate) fn listen() -> anyhow::Result<Self> {
+        #[cfg(unix)]
+        {
+            use tokio::signal::unix::{SignalKind, signal};
+            Ok(Self { signals: [signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?] })
+        }
+        #[cfg(not(unix))]
+        Ok(Self {})
+    }
+
+    /// Waits until somebody wants this process to end; the next time, until they want it again.
+    pub(crate) async fn told(&mut self) {
+        #[cfg(unix)]
+        {
+            let [terminate, interrupt] = &mut self.signals;
             tokio::select! {
                 _ = terminate.recv() => {}
-                _ = tokio::signal::ctrl_c() => {}
+                _ = interrupt.recv() => {}
             }
-            return;
         }
+        #[cfg(not(unix))]
+        let _ = tokio::signal::ctrl_c().await;
     }
-    let _ = tokio::signal::ctrl_c().await;
 }
 
 /// Where `up` keeps a shop that nobody named.

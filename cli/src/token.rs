@@ -17,11 +17,11 @@ struct Signed {
 }
 
 pub(crate) async fn run(args: TokenArgs, global: &Global) -> anyhow::Result<Exit> {
-    if args.trust.jwks_file.is_some() && args.trust.jwt_secret.is_none() {
+    if args.trust.jwks().is_some() && args.trust.secret().is_none() {
         return Err(usage("tokens of a JWKS file are signed by its issuer, who alone has the private key"));
     }
-    let secret = match &args.trust.jwt_secret {
-        Some(secret) => secret.clone(),
+    let secret = match args.trust.secret() {
+        Some(secret) => secret.to_owned(),
         None => secret_of_shop(global.database_url.as_deref()).await?,
     };
     let token = sign(&secret, &trust(&args.trust), &args.sub, args.role, *args.valid_for)

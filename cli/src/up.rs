@@ -16,10 +16,13 @@ use holdfast_worker::{LogNotifier, Metrics, Runtime, WorkerConfig};
 use crate::args::{Global, UpArgs};
 use crate::database::{Address, Database};
 use crate::demo::ledger;
-use crate::door::{Door, Open, default_shop, policy, settings, told_to_stop, trust, verifier};
+use crate::door::{Door, Open, Stop, default_shop, listen, policy, settings, trust, verifier};
 use crate::exit::{Exit, say, usage};
 use crate::output::print;
 use crate::token::own_secret;
+
+/// What `up` prints to be pasted, after a line for each name in it; the README shows the same.
+const WALK_THROUGH: &str = include_str!("up/walk_through.sh");
 
 /// Tokens to paste are good for a working day.
 const TOKENS_VALID: Duration = Duration::from_hours(12);
@@ -28,14 +31,15 @@ const CALL_TIMEOUT: Duration = Duration::from_secs(2);
 
 pub(crate) async fn run(args: UpArgs, global: &Global) -> anyhow::Result<Exit> {
     let (settings, named) = (settings(&args.door)?, verifier(&args.door.trust)?);
+    let listener = listen(args.door.http_addr).await?;
     let url = global.database_url.clone().unwrap_or_else(|| format!("sqlite://{}", default_shop().display()));
     let address = Address::parse(Some(&url))?;
     let database = Database::connect(&address).await?;
     database.migrate().await.with_context(|| address.shown())?;
     let stocked = catalogue::stock(database.store()).await?;
 
-    let secret = match &args.door.trust.jwt_secret {
-        Some(secret) => secret.clone(),
+    let secret = match args.door.trust.secret() {
+        Some(secret) => secret.to_owned(),
         None => own_secret(&database).await?,
     };
     let verifier = match named {
@@ -59,37 +63,38 @@ pub(crate) async fn run(args: UpArgs, global: &Global) -> anyhow::Result<Exit> {
         settings,
         drain: *args.door.drain_timeout,
     };
-    let door = Door::open(args.door.http_addr, open).await?;
+    let door = Door::open(listener, open).await?;
+    let mut stop = Stop::listen()?;
 
     say(&format!("Holdfast is up at {} on {}", door.url, address.shown()));
     if stocked > 0 {
         say(&format!("stocked {stocked} demo products"));
     }
     // With a JWKS file the tokens are somebody else's to make.
-    if args.door.trust.jwks_file.is_none() {
+    if args.door.trust.jwks().is_none() {
         print(&walk_through(&door.url, &secret, &args)?)?;
     }
-    told_to_stop().await;
+    stop.told().await;
     say("stopping: what is under way may end; press Ctrl-C again to stop at once");
     let cut_off = tokio::select! {
         cut_off = async { door.close().await + runtime.stop().await.cut_off } => cut_off,
-        () = told_to_stop() => return Ok(Exit::Error),
+        () = stop.told() => return Ok(Exit::Error),
     };
     if cut_off > 0 {
-        say(&format!("{cut_off} connections and calls were cut off; orders go on at the next start"));
+        say(&format!("connections and calls cut off: {cut_off}; orders go on at the next start"));
     }
     database.close().await;
     Ok(Exit::Ok)
 }
 
-/// Lines to paste: a token for each role, then an order's whole life.
+/// Lines to paste as they are: where the shop is, who asks, and then an order's whole life, three times.
 fn walk_through(url: &str, secret: &str, args: &UpArgs) -> anyhow::Result<String> {
     let token = |role, sub| sign(secret, &trust(&args.door.trust), sub, role, TOKENS_VALID);
-    Ok(WALK_THROUGH
-        .replace("{url}", url)
-        .replace("{customer}", &token(Role::Customer, "carla")?)
-        .replace("{admin}", &token(Role::Admin, "ada")?)
-        .replace("{operator}", &token(Role::Operator, "otto")?))
+    let (admin, customer) = (token(Role::Admin, "ada")?, token(Role::Customer, "carla")?);
+    Ok(format!(
+        "# Paste all of this into another shell. The tokens are good for 12 hours; `holdfast token` makes more.\n\
+         URL={url}\nADMIN={admin}\nCUSTOMER={customer}\n\n{WALK_THROUGH}\n\
+         # Other cards: tok_timeout, tok_flaky, tok_requires_action, tok_refund_fails. All of the API: {url}/docs\n\
+         # Why is one not moving?  holdfast order explain NUMBER --database-url URL\n"
+    ))
 }
-
-const WALK_THROUGH: &str = include_str!("up/walk_through.txt");

@@ -1,15 +1,21 @@
 //! Whether the process lives, whether it can work, and what it counts.
 
+use std::time::Duration;
+
 use axum::Json;
 use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
+use holdfast_saga::ports::StoreError;
 use prometheus::{Encoder, TextEncoder};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::app::App;
 use crate::problem::Problem;
+
+/// A database that takes longer cannot be worked with, and whoever asks does not wait much longer either.
+const ANSWER_WITHIN: Duration = Duration::from_secs(2);
 
 /// The front door can work. If it cannot, the answer is a problem that says what is missing.
 #[derive(Debug, Serialize, ToSchema)]
@@ -31,7 +37,9 @@ pub(super) async fn ready(State(app): State<App>) -> Result<Json<Readiness>, Pro
     if app.watch.is_stopping() {
         return Err(not_yet("this process is stopping"));
     }
-    if let Err(error) = app.store.pending(1).await {
+    let asked = tokio::time::timeout(ANSWER_WITHIN, app.store.pending(1)).await;
+    let silent = |_| StoreError::Unavailable(format!("no answer within {} s", ANSWER_WITHIN.as_secs()));
+    if let Err(error) = asked.unwrap_or_else(|late| Err(silent(late))) {
         tracing::warn!("not ready: {error}");
         return Err(not_yet("the database does not answer"));
     }

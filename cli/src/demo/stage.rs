@@ -19,7 +19,7 @@ use tempfile::TempDir;
 use super::client::Client;
 use crate::args::{DemoArgs, Global};
 use crate::database::{Address, Database};
-use crate::door::{Door, Open};
+use crate::door::{Door, Open, listen};
 use crate::token::random_secret;
 
 /// How much shorter the waits between two tries are than in production, so that giving up takes
@@ -91,10 +91,10 @@ impl Stage {
             let settings = Settings { requests_per_second: None, ..Settings::default() };
             anyhow::Ok(Open { store, dispatch, verifier, policy, metrics, settings, drain: DRAIN })
         };
-        let anywhere = || ([127, 0, 0, 1], 0).into();
+        let anywhere = || listen(([127, 0, 0, 1], 0).into());
         let doors = [
-            Door::open(anywhere(), open(usual, metrics)?).await?,
-            Door::open(anywhere(), open(hasty, Metrics::default())?).await?,
+            Door::open(anywhere().await?, open(usual, metrics)?).await?,
+            Door::open(anywhere().await?, open(hasty, Metrics::default())?).await?,
         ];
         let [usual, hasty] = [&doors[0], &doors[1]].map(|door| Client::new(&door.url, &secret));
         Ok(Self {

@@ -1,9 +1,9 @@
 //! A shop with a database of its own, and a worker that can be told to work.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use holdfast_saga::accept::{AcceptPolicy, CheckoutRequest, accept, digest};
@@ -37,6 +37,9 @@ const AGO: Duration = Duration::from_hours(6);
 
 /// How far the clock moves when nothing is due: shorter than any window of a flow.
 const STEP: Duration = Duration::from_secs(5);
+
+/// Longer than anything that is waited for takes on a busy machine.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A shop.
 pub(crate) struct Shop {
@@ -174,6 +177,7 @@ impl Shop {
 
     /// Lets a worker work for so long, by the shop's own clock.
     pub(crate) fn work(&self, span: Duration) {
+        self.wait_for_locks();
         let engine = Engine {
             store: self.store.clone(),
             registry: REGISTRY,
@@ -206,6 +210,21 @@ impl Shop {
                 }
             }
         });
+    }
+
+    /// What a process locked, the server lets go a moment after the process has ended; until then a worker
+    /// passes it over and looks again, which this fixture's does not.
+    fn wait_for_locks(&self) {
+        const BUSY: &str = "select count(*) from pg_stat_activity where datname = current_database() \
+                            and backend_type = 'client backend' and pid <> pg_backend_pid() and xact_start is not null";
+        if self.url.starts_with("sqlite") {
+            return;
+        }
+        let since = Instant::now();
+        while self.count(BUSY) > 0 {
+            assert!(since.elapsed() < PATIENCE, "somebody keeps a transaction open on {}", self.url);
+            std::thread::sleep(Duration::from_millis(10));
+        }
     }
 
     /// What the binary wrote, it wrote at the real present: the shop's own clock goes there.
@@ -277,16 +296,32 @@ fn sql(runtime: &Runtime, url: &str, statement: &str) {
     });
 }
 
+/// Everybody who uses the server holds it; a test that stops it holds it alone.
+static SERVER: RwLock<()> = RwLock::new(());
+
 /// An empty database on the test's Postgres. It is gone when this is dropped.
 #[derive(Debug)]
 pub(crate) struct ServerDatabase {
     pub(crate) url: String,
+    _server: Option<RwLockReadGuard<'static, ()>>,
 }
 
 impl ServerDatabase {
+    /// While it lives nobody stops the server, so a test has one of them at most.
     pub(crate) fn create() -> Self {
-        Self { url: create_database() }
+        let server = SERVER.read().unwrap_or_else(PoisonError::into_inner);
+        Self { url: create_database(), _server: Some(server) }
     }
+
+    /// The same, for a test that holds [`server_alone`].
+    pub(crate) fn create_alone() -> Self {
+        Self { url: create_database(), _server: None }
+    }
+}
+
+/// Waits until nobody uses the server, and keeps everybody off it.
+pub(crate) fn server_alone() -> RwLockWriteGuard<'static, ()> {
+    SERVER.write().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Drop for ServerDatabase {
@@ -296,7 +331,7 @@ impl Drop for ServerDatabase {
 }
 
 /// An empty database on the test's Postgres: its URL.
-pub(crate) fn create_database() -> String {
+fn create_database() -> String {
     static NUMBER: AtomicU32 = AtomicU32::new(0);
     let server = server();
     let name = format!("cli_{}_{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
@@ -306,7 +341,7 @@ pub(crate) fn create_database() -> String {
 }
 
 /// Drops a database that [`create_database`] made.
-pub(crate) fn drop_database(url: &str) {
+fn drop_database(url: &str) {
     let name = url.rsplit('/').next().unwrap_or(url);
     let statement = format!("drop database {name} with (force)");
     // A runtime inside of a runtime is not allowed; a thread has none yet.
@@ -320,7 +355,7 @@ fn server() -> String {
     )
 }
 
-fn runtime() -> Runtime {
+pub(crate) fn runtime() -> Runtime {
     tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime")
 }
 

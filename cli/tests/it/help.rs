@@ -4,9 +4,12 @@ use std::path::Path;
 
 use crate::binary::run;
 
-const COMMANDS: [&str; 21] = [
+const COMMANDS: [&str; 24] = [
     "",
+    "up",
     "demo",
+    "api",
+    "token",
     "migrate",
     "audit",
     "order",

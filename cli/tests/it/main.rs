@@ -1,16 +1,22 @@
 //! The binary as a user meets it: run for real, on real files and on a real server.
 
+mod api;
 mod audit;
 mod binary;
 mod database;
 mod demo;
 mod fixture;
 mod help;
+mod jwks;
+mod once;
 mod order;
 mod output;
+mod readme;
 mod saga;
 mod secrets;
+mod server;
 mod stock;
+mod up;
 mod usage;
 
 /// One fact, held on a file and on a server.

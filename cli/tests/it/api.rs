@@ -1,0 +1,200 @@
+//! `holdfast api`: how it starts, how it stops, and what it says while the database is away.
+
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use holdfast_api::auth::Role;
+use tokio::time::timeout;
+
+use crate::binary::{Ran, holdfast, run, run_on, sqlite_url};
+use crate::fixture::{PATIENCE, ServerDatabase, runtime, server_alone};
+use crate::server::{SECRET, Server, api, cart, checkout, client, get, json_of, stock, token, until};
+
+#[test]
+fn what_is_set_up_wrongly_is_said_before_anything_is_served() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let url = sqlite_url(&folder.path().join("shop.db"));
+    let refused = |variables: &[(&str, &str)], arguments: &[&str], words: &str| {
+        let mut command = holdfast();
+        let command = command.env("DATABASE_URL", &url).envs(variables.iter().copied()).args(arguments);
+        Ran::of(command.output().expect("the binary runs")).ends(2, words);
+    };
+    let secret = ("HOLDFAST_JWT_SECRET", SECRET);
+    refused(
+        &[],
+        &["api"],
+        "Set HOLDFAST_JWT_SECRET (`openssl rand -hex 32` makes one) or HOLDFAST_JWKS_FILE",
+    );
+    refused(&[("HOLDFAST_JWT_SECRET", "")], &["api"], "Set HOLDFAST_JWT_SECRET");
+    for command in ["up", "api"] {
+        refused(&[secret, ("HOLDFAST_JWKS_FILE", "keys.json")], &[command], "are both set; keep the one");
+        refused(&[("HOLDFAST_JWT_SECRET", "hunter2")], &[command], "has 7 bytes, at least 32 are needed");
+        for origin in ["shop.example", "https://", "https://shop.example/", "*"] {
+            let words = format!("--cors-origin {origin} is no origin; https://shop.example is expected");
+            refused(&[secret], &[command, "--cors-origin", origin], &words);
+        }
+        let origins = ("HOLDFAST_CORS_ORIGINS", "https://a.example,b.example");
+        refused(&[secret, origins], &[command], "b.example is no origin");
+        for flag in ["--payment-within", "--cod-confirm-within"] {
+            refused(&[secret], &[command, flag, "soon"], "a time such as 90s, 30m or 48h is expected");
+            refused(&[secret], &[command, &format!("{flag}=-1s")], flag);
+            refused(&[secret], &[command, flag, "0s"], "1s to 366d are expected");
+            refused(&[secret], &[command, flag, "500000years"], "at most 366d are expected");
+        }
+        refused(&[secret, ("HOLDFAST_DRAIN_TIMEOUT", "x")], &[command], "--drain-timeout");
+        refused(&[secret], &[command, "--http-addr", "8080"], "--http-addr");
+        refused(&[secret], &[command, "--pending-max", "0"], "--pending-max");
+        refused(&[secret, ("HOLDFAST_BEHIND_PROXY", "perhaps")], &[command], "--behind-proxy");
+        refused(&[secret], &[command, "--payment-provider", "cash"], "possible values: sandbox");
+    }
+    assert!(!folder.path().join("shop.db").exists(), "nothing was made");
+}
+
+#[test]
+fn a_token_needs_a_secret_a_role_and_a_name() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let refused = |arguments: &[&str], words: &str| {
+        let ran = holdfast().current_dir(folder.path()).arg("token").args(arguments).output();
+        Ran::of(ran.expect("the binary runs")).ends(2, words);
+    };
+    refused(&["--role", "admin", "--sub", "ada"], "which secret signs it? Set HOLDFAST_JWT_SECRET");
+    refused(&["--role", "admin", "--sub", "ada", "--jwt-secret", "hunter2"], "at least 32 are needed");
+    refused(&["--role", "admin", "--sub", "ada", "--jwks-file", "keys.json"], "signed by its issuer");
+    refused(&["--role", "king", "--sub", "ada"], "possible values: customer, admin, operator");
+    refused(&["--role", "admin"], "--sub <NAME>");
+    refused(&["--role", "admin", "--sub", "ada", "--valid-for", "0s"], "1s to 366d are expected");
+}
+
+#[test]
+fn a_database_without_a_schema_is_refused_with_what_to_do() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let file = folder.path().join("shop.db");
+    let arguments = ["api", "--http-addr", "127.0.0.1:0", "--jwt-secret", SECRET];
+    run_on(&sqlite_url(&file), &arguments).ends(1, "`holdfast migrate` creates it");
+    std::fs::write(&file, "").expect("an empty file");
+    run_on(&sqlite_url(&file), &arguments).ends(1, "run `holdfast migrate`");
+    run_on(&ServerDatabase::create().url, &arguments).ends(1, "run `holdfast migrate`");
+    run(&arguments).ends(2, "Give --database-url or set DATABASE_URL");
+}
+
+/// Ends with 0 within seconds, although somebody follows an order, somebody keeps an idle connection, and
+/// somebody has been asking for a while and never comes to the point.
+fn stops(mut server: Server, admin: &str, signal: &str) {
+    let runtime = runtime();
+    let address = server.url.trim_start_matches("http://").to_owned();
+    let mut slow = TcpStream::connect(&address).expect("it listens");
+    slow.write_all(b"GET /healthz HTTP/1.1\r\nhost: shop\r\n").expect("it reads");
+    let (client, mut following) = runtime.block_on(async {
+        let (client, cart) = (client(), cart(&server.url).await);
+        let placed = checkout(&client, &server.url, &cart, "k").send().await.expect("an answer");
+        let order = json_of(placed, 201).await["id"].as_str().expect("an id").to_owned();
+        let mut following = get(&format!("{}/v1/orders/{order}/events", server.url), admin).await;
+        let greeting = following.chunk().await.expect("a stream").expect("a greeting");
+        assert!(greeting.starts_with(b"event: order"), "{greeting:?}");
+        (client, following)
+    });
+    let since = Instant::now();
+    server.signal(signal);
+    let rest = runtime.block_on(async {
+        let end = async { while let Ok(Some(_)) = following.chunk().await {} };
+        timeout(PATIENCE, end).await
+    });
+    rest.expect("the stream ends");
+    assert_eq!(server.ended(), Some(0), "{}", server.stderr());
+    assert!(since.elapsed() < Duration::from_secs(20), "{:?}", since.elapsed());
+    assert!(server.stderr().contains("cut off: 1"), "the slow one was cut off: {}", server.stderr());
+    let mut left = Vec::new();
+    // Cut off, or told nothing.
+    let _ = slow.read_to_end(&mut left);
+    assert!(left.is_empty(), "{left:?}");
+    assert!(runtime.block_on(async { client.get(format!("{}/healthz", server.url)).send().await }).is_err());
+}
+
+#[test]
+fn sigterm_and_ctrl_c_end_it_well_whoever_is_still_there() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    for signal in ["TERM", "INT"] {
+        let arguments = ["up", "--http-addr", "127.0.0.1:0", "--drain-timeout", "2s", "--jwt-secret", SECRET];
+        let up = Server::start(holdfast().current_dir(folder.path()).args(arguments));
+        stops(up, &token(Role::Admin), signal);
+        let url = sqlite_url(&folder.path().join("holdfast.db"));
+        let mut command = api(&url);
+        let api = Server::start(command.env("HOLDFAST_JWT_SECRET", SECRET).args(["--drain-timeout", "2s"]));
+        stops(api, &token(Role::Admin), signal);
+    }
+    run_on(&sqlite_url(&folder.path().join("holdfast.db")), &["audit"]).ends(0, "");
+}
+
+#[test]
+fn without_its_database_it_says_so_and_recovers_by_itself() {
+    let Ok(pg_ctl) = std::env::var("HOLDFAST_TEST_PG_CTL") else {
+        eprintln!("not run: HOLDFAST_TEST_PG_CTL is not set, so this server may not be stopped");
+        return;
+    };
+    let _alone = server_alone();
+    let database = ServerDatabase::create_alone();
+    run_on(&database.url, &["migrate"]).ends(0, "applied");
+    let (shop, mut leaves) = (Server::api(&database.url), Server::api(&database.url));
+    let (runtime, client, admin) = (runtime(), client(), token(Role::Admin));
+    let cart = runtime.block_on(async {
+        stock(&shop.url, &admin).await;
+        cart(&shop.url).await
+    });
+    let control = |arguments: &[&str]| {
+        let done = Command::new(&pg_ctl).args(arguments).stdout(Stdio::null()).status();
+        assert!(done.is_ok_and(|status| status.success()), "pg_ctl {arguments:?}");
+    };
+    // Whatever becomes of this test, the server comes back.
+    struct Back<F: Fn()>(F);
+    impl<F: Fn()> Drop for Back<F> {
+        fn drop(&mut self) {
+            (self.0)();
+        }
+    }
+    control(&["stop", "-m", "fast"]);
+    let back = Back(|| control(&["start"]));
+    runtime.block_on(async {
+        assert_eq!(
+            client.get(format!("{}/healthz", shop.url)).send().await.expect("an answer").status(),
+            200
+        );
+        let problem = |path: &'static str| {
+            let request = client.get(format!("{}{path}", shop.url)).bearer_auth(&admin);
+            async move {
+                let since = Instant::now();
+                let problem = json_of(request.send().await.expect("an answer"), 503).await;
+                assert!(since.elapsed() < Duration::from_secs(15), "{path}: {:?}", since.elapsed());
+                problem
+            }
+        };
+        let ready = problem("/readyz").await;
+        assert_eq!(
+            (&ready["code"], &ready["detail"]),
+            (&"not_ready".into(), &"not ready: the database does not answer".into())
+        );
+        for path in ["/v1/orders", "/v1/products", "/v1/notifications"] {
+            assert_eq!(problem(path).await["code"], "database_unavailable", "{path}");
+        }
+        let since = Instant::now();
+        let refused = checkout(&client, &shop.url, &cart, "k").send().await.expect("an answer");
+        assert!(refused.headers().contains_key("retry-after"));
+        assert_eq!(json_of(refused, 503).await["code"], "database_unavailable");
+        assert!(since.elapsed() < Duration::from_secs(15), "{:?}", since.elapsed());
+    });
+    let since = Instant::now();
+    leaves.signal("TERM");
+    assert_eq!(leaves.ended(), Some(0), "{}", leaves.stderr());
+    assert!(since.elapsed() < Duration::from_secs(15), "{:?}", since.elapsed());
+    drop(back);
+    until("it is ready again", || {
+        let ready = runtime.block_on(async { client.get(format!("{}/readyz", shop.url)).send().await });
+        ready.expect("an answer").status().is_success().then_some(())
+    });
+    runtime.block_on(async {
+        let placed = checkout(&client, &shop.url, &cart, "k").send().await.expect("an answer");
+        assert!(!placed.headers().contains_key("idempotent-replayed"), "what was refused was nothing");
+        json_of(placed, 201).await;
+    });
+}

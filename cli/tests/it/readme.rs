@@ -1,0 +1,86 @@
+//! What the README and `up` tell a newcomer to paste is pasted here, as it is.
+
+use std::io::Write as _;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use crate::binary::{Ran, run};
+use crate::server::{Server, until};
+
+const README: &str = include_str!("../../../README.md");
+
+/// The shell lines below a heading that begin with `first`.
+fn block(heading: &str, first: &str) -> &'static str {
+    let (_, section) = README.split_once(&format!("\n## {heading}\n")).expect("the section is there");
+    let section = section.split("\n## ").next().unwrap_or(section);
+    let mut blocks = section.split("```sh\n").skip(1).filter_map(|text| text.split("```").next());
+    blocks.find(|block| block.starts_with(first)).expect("the block is there")
+}
+
+/// Pastes `lines` into a shell that stops at the first failure.
+fn paste(folder: &Path, url: Option<&str>, lines: &str) -> Ran {
+    let binary = Path::new(env!("CARGO_BIN_EXE_holdfast")).parent().expect("a folder");
+    let path = format!("{}:{}", binary.display(), std::env::var("PATH").expect("PATH is set"));
+    let mut shell = Command::new("sh");
+    shell.arg("-eu").current_dir(folder).env_clear().env("PATH", path);
+    if let Some(url) = url {
+        shell.env("URL", url);
+    }
+    let mut shell =
+        shell.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("sh runs");
+    shell.stdin.take().expect("a pipe").write_all(lines.as_bytes()).expect("it reads");
+    Ran::of(shell.wait_with_output().expect("it ends"))
+}
+
+/// Three orders went the ways that are told.
+fn check(ran: &Ran) {
+    ran.ends(0, "");
+    let mut rest = ran.stdout.as_str();
+    let seen = [
+        r#""status":"CONFIRMED""#,
+        r#""text":"accepted: 1 line, 25.98 EUR, card""#,
+        r#""text":"payment taken: 25.98 EUR""#,
+        r#""text":"order confirmed""#,
+        r#""status":"PENDING_CONFIRMATION""#,
+        r#""status":"CONFIRMED""#,
+        r#""on_hand":96,"reserved":0,"available":96"#,
+        r#""status":"CANCELLED""#,
+        r#""on_hand":96,"reserved":0,"available":96"#,
+    ];
+    for words in seen {
+        let Some((_, after)) = rest.split_once(words) else { panic!("{words} does not follow in {ran:#?}") };
+        rest = after;
+    }
+}
+
+#[test]
+fn the_readmes_walk_through_can_be_pasted() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let up = Server::up(folder.path());
+    check(&paste(folder.path(), Some(&up.url), block("The API in five minutes", "URL=")));
+}
+
+#[test]
+fn what_up_prints_can_be_pasted() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let up = Server::up(folder.path());
+    let lines = until("the lines are printed", || {
+        let lines = up.stdout();
+        lines.lines().any(|line| line.contains("holdfast order explain")).then_some(lines)
+    });
+    check(&paste(folder.path(), None, &lines));
+    // One text in two places.
+    let (_, shown) = block("The API in five minutes", "URL=").split_once("\n\n").expect("a first paragraph");
+    assert!(lines.contains(shown), "the README shows something else");
+}
+
+#[test]
+fn every_variable_of_up_and_api_stands_in_the_readme() {
+    for command in ["up", "api"] {
+        let help = run(&[command, "--help"]).stdout;
+        for part in help.split("[env: ").skip(1) {
+            let name = part.split(['=', ']']).next().unwrap_or(part);
+            assert!(README.contains(&format!("| `{name}` |")), "{name} of {command}");
+        }
+    }
+}

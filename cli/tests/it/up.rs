@@ -1,0 +1,73 @@
+//! `holdfast up`: one process, one file, and nothing forgotten.
+
+use holdfast_api::auth::Role;
+use reqwest::StatusCode;
+
+use crate::binary::{Ran, holdfast, run_on, sqlite_url};
+use crate::fixture::runtime;
+use crate::server::{Server, cart, checkout, client, get, json_of, token, until};
+
+/// A token of the shop in `folder`.
+fn own_token(folder: &std::path::Path, arguments: &[&str]) -> String {
+    let ran = holdfast().current_dir(folder).args(["token", "--sub", "ada"]).args(arguments).output();
+    let ran = Ran::of(ran.expect("the binary runs"));
+    ran.ends(0, "").stdout.trim().to_owned()
+}
+
+#[test]
+fn an_address_that_is_taken_is_named_and_nothing_is_touched() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let up = Server::up(folder.path());
+    let address = up.url.trim_start_matches("http://");
+    let other = tempfile::tempdir().expect("a temporary folder");
+    for command in ["up", "api"] {
+        let ran = holdfast()
+            .current_dir(other.path())
+            .env("HOLDFAST_JWT_SECRET", crate::server::SECRET)
+            .args([command, "--http-addr", address, "--database-url", "sqlite://shop.db"])
+            .output();
+        let words = format!("cannot listen on {address}; choose another --http-addr");
+        Ran::of(ran.expect("the binary runs")).ends(1, &words);
+    }
+    assert_eq!(other.path().read_dir().expect("a folder").count(), 0, "nothing was made");
+}
+
+#[test]
+fn after_a_crash_it_carries_on_and_old_tokens_are_still_good() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let mut up = Server::up(folder.path());
+    let admin = own_token(folder.path(), &["--role", "admin"]);
+    let runtime = runtime();
+    let placed = runtime.block_on(async {
+        let cart = cart(&up.url).await;
+        json_of(checkout(&client(), &up.url, &cart, "k").send().await.expect("an answer"), 201).await
+    });
+    up.kill();
+    let again = Server::up(folder.path());
+    assert!(!again.stderr().contains("stocked"), "the shelf is as it was left");
+    let order = format!("{}/v1/orders/{}", again.url, placed["id"].as_str().expect("an id"));
+    until("the order is confirmed", || {
+        let order = runtime.block_on(async { json_of(get(&order, &admin).await, 200).await });
+        (order["status"] == "CONFIRMED").then_some(())
+    });
+    run_on(&sqlite_url(&folder.path().join("holdfast.db")), &["audit"]).ends(0, "");
+}
+
+#[test]
+fn a_token_of_its_own_is_believed_and_one_of_another_shop_is_not() {
+    let (folder, other) = (tempfile::tempdir().expect("a folder"), tempfile::tempdir().expect("a folder"));
+    let (up, _other) = (Server::up(folder.path()), Server::up(other.path()));
+    let list = format!("{}/v1/orders", up.url);
+    let status = |token: String| runtime().block_on(async { get(&list, &token).await.status() });
+    assert_eq!(status(own_token(folder.path(), &["--role", "operator"])), StatusCode::OK);
+    assert_eq!(status(own_token(other.path(), &["--role", "operator"])), StatusCode::UNAUTHORIZED);
+    assert_eq!(status(token(Role::Operator)), StatusCode::UNAUTHORIZED);
+    // A secret that is set makes them without a shop, and only those who know it believe them.
+    let set = holdfast()
+        .env("HOLDFAST_JWT_SECRET", crate::server::SECRET)
+        .args(["token", "--role", "admin", "--sub", "ada", "--output", "json"])
+        .output();
+    let set = Ran::of(set.expect("the binary runs"));
+    assert_eq!(set.ends(0, "").json()["role"], "admin");
+    assert_eq!(status(set.json()["token"].as_str().expect("a token").to_owned()), StatusCode::UNAUTHORIZED);
+}
