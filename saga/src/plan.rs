@@ -9,7 +9,7 @@ use holdfast_shared::{Actor, CancelReason, PaymentStatus, Queue, SagaEvent, Saga
 use crate::call::{Answer, Call, Mode, Outcome};
 use crate::change::Change;
 use crate::context::Context;
-use crate::definition::{CallSpec, Definition, Event, Kind, LocalFn, Refusal, Undo};
+use crate::definition::{CallSpec, Definition, Event, Kind, LocalFn, Refusal, Stage, Undo};
 use crate::flows::late_refund;
 use crate::log::Entry;
 use crate::saga::{CallState, Phase, Saga};
@@ -100,11 +100,11 @@ pub fn plan(saga: &Saga, definition: &Definition, inbox: &Inbox, now: Time) -> A
     if let Some(outcome) = &inbox.outcome {
         planner.fold_outcome(outcome);
     }
-    let mut early = Vec::new();
+    let mut decisions = Vec::new();
     for signal in &inbox.signals {
-        planner.fold_signal(signal, &mut early);
+        planner.fold_signal(signal, &mut decisions);
     }
-    let next = planner.go_on(&mut early);
+    let next = planner.go_on(&mut decisions);
     planner.schedule(&next);
     let Planner { saga, changes, entries, consumed, .. } = planner;
     Advance { saga, changes, entries, consumed, next }
@@ -250,19 +250,18 @@ impl<'a> Planner<'a> {
 
     // --- signals ---------------------------------------------------------------------------
 
-    /// Folds one signal; a decision that comes before the saga asks for it is put into `early`
-    /// and stays in the inbox.
-    fn fold_signal<'s>(&mut self, signal: &'s Signal, early: &mut Vec<&'s Signal>) {
+    /// Folds one signal. A decision is put into `decisions` and stays in the inbox until the saga asks for
+    /// it, which may be in this very plan.
+    fn fold_signal<'s>(&mut self, signal: &'s Signal, decisions: &mut Vec<&'s Signal>) {
         match &signal.body {
             SignalBody::Cancel { by } => self.fold_cancel(by),
-            SignalBody::Confirmation { confirmed, by } => match self.distance_to_confirmation() {
-                // A no is as good as a cancel: it need not be asked for.
-                Some(_) if !confirmed => self.fold_confirmation(false, by),
-                Some(0) if self.saga.state != SagaState::Dead => self.fold_confirmation(*confirmed, by),
-                // A dead saga keeps the decision for the day it is retried.
-                Some(_) => return early.push(signal),
-                None => self.ignore(signal),
-            },
+            SignalBody::Confirmation { .. } if !self.will_ask_for_confirmation() => self.ignore(signal),
+            // A no is as good as a cancel: it need not be asked for. But the first decision counts.
+            SignalBody::Confirmation { confirmed: false, by } if decisions.is_empty() => {
+                self.fold_confirmation(false, by);
+            }
+            // A dead saga keeps the decision for the day it is retried.
+            SignalBody::Confirmation { .. } => return decisions.push(signal),
             SignalBody::PaymentEvent { charge } => self.hear_of_charge(signal, charge, true),
             SignalBody::LateOutcome { key, captured, .. } => self.hear_of_charge(signal, key, *captured),
             SignalBody::Retry { by } if self.saga.state == SagaState::Dead => self.revive(by),
@@ -285,13 +284,10 @@ impl<'a> Planner<'a> {
         if self.saga.progress.call == CallState::Fresh { Extent::BeforeThis } else { Extent::ThisToo }
     }
 
-    /// How many stages lie before the confirmation this saga will ask for; `None` when it won't.
-    fn distance_to_confirmation(&self) -> Option<usize> {
-        if !self.may_unwind() {
-            return None;
-        }
-        let stage = self.saga.progress.stage;
-        self.definition.forward.iter().skip(stage).position(|stage| matches!(stage.kind, Kind::Confirmation))
+    /// Whether the stage at which an admin decides is still to come, or is where the saga stands.
+    fn will_ask_for_confirmation(&self) -> bool {
+        let mut to_come = self.definition.forward.iter().skip(self.saga.progress.stage);
+        self.may_unwind() && to_come.any(|stage| matches!(stage.kind, Kind::Confirmation))
     }
 
     fn fold_confirmation(&mut self, confirmed: bool, by: &Actor) {
@@ -375,10 +371,10 @@ impl<'a> Planner<'a> {
     // --- going on --------------------------------------------------------------------------
 
     /// Runs every local stage up to the next call, wait or end.
-    fn go_on(&mut self, early: &mut Vec<&Signal>) -> Next {
+    fn go_on(&mut self, decisions: &mut Vec<&Signal>) -> Next {
         loop {
             if let Some(end) = self.ended() {
-                let over = if self.saga.state.is_settled() { std::mem::take(early) } else { Vec::new() };
+                let over = if self.saga.state.is_settled() { std::mem::take(decisions) } else { Vec::new() };
                 for signal in over {
                     self.consumed.push(signal.seq);
                     self.ignore(signal);
@@ -386,9 +382,9 @@ impl<'a> Planner<'a> {
                 return end;
             }
             let parked = match self.saga.progress.phase {
-                Phase::Forward => self.forward(self.definition.forward, early),
+                Phase::Forward => self.forward(self.definition.forward, decisions),
                 Phase::Undo => self.undo(),
-                Phase::AfterUndo => self.forward(self.definition.after_undo, early),
+                Phase::AfterUndo => self.forward(self.definition.after_undo, decisions),
             };
             if let Some(next) = parked {
                 return next;
@@ -406,7 +402,7 @@ impl<'a> Planner<'a> {
         }
     }
 
-    fn forward(&mut self, stages: &'a [crate::definition::Stage], early: &mut Vec<&Signal>) -> Option<Next> {
+    fn forward(&mut self, stages: &'a [Stage], decisions: &mut Vec<&Signal>) -> Option<Next> {
         let Some(stage) = stages.get(self.saga.progress.stage) else {
             let forward = self.saga.progress.phase == Phase::Forward;
             self.enter(if forward { SagaEvent::Complete } else { SagaEvent::FinishUnwind });
@@ -426,7 +422,7 @@ impl<'a> Planner<'a> {
                 self.changes.push((stage.name, Change::StartSaga(Box::new(child))));
                 self.step_done();
             }
-            Kind::Confirmation => return self.confirmation(stage.name, early),
+            Kind::Confirmation => return self.confirmation(stage.name, decisions),
             Kind::Call(spec) => {
                 return self.call(CallAt { step: stage.name, spec });
             }
@@ -465,9 +461,10 @@ impl<'a> Planner<'a> {
         }
     }
 
-    fn confirmation(&mut self, step: &'static str, early: &mut Vec<&Signal>) -> Option<Next> {
-        if let Some(SignalBody::Confirmation { confirmed, by }) = early.first().map(|signal| &signal.body) {
-            let signal = early.remove(0);
+    fn confirmation(&mut self, step: &'static str, decisions: &mut Vec<&Signal>) -> Option<Next> {
+        if let Some(SignalBody::Confirmation { confirmed, by }) = decisions.first().map(|signal| &signal.body)
+        {
+            let signal = decisions.remove(0);
             self.consumed.push(signal.seq);
             self.fold_confirmation(*confirmed, by);
             return None;
