@@ -234,7 +234,8 @@ impl<'a> Planner<'a> {
         progress.failures += 1;
         progress.error = Some(error.to_owned());
         let failures = progress.failures;
-        let retry_at = self.now + at.spec.retry.wait_after(failures, self.seed());
+        let seed = self.saga.id.key().cast_unsigned();
+        let retry_at = self.now + at.spec.retry.wait_after(failures, seed);
         let too_late = self.may_unwind() && retry_at >= self.window_end();
         if at.spec.retry.is_exhausted(failures) || too_late {
             self.fail(
@@ -329,8 +330,7 @@ impl<'a> Planner<'a> {
     }
 
     fn is_given_up(&self, charge: &StepKey) -> bool {
-        let next = |at: CallAt<'_>| StepKey::new(self.saga.id, at.step, self.saga.progress.generation + 1);
-        self.may_unwind() && self.call_at().is_some_and(|at| next(at) != *charge)
+        self.may_unwind() && self.call_at().is_some_and(|at| self.key(at) != *charge)
     }
 
     fn refund_late(&mut self, signal: &Signal, charge: &StepKey, captured: bool) {
@@ -498,7 +498,7 @@ impl<'a> Planner<'a> {
             self.die(at.step, format!("{} was begun {STARTS_MAX} times and never answered", at.step));
             return None;
         }
-        let key = StepKey::new(self.saga.id, at.step, self.saga.progress.generation + 1);
+        let key = self.key(at);
         let Some(request) = (at.spec.request)(&self.saga, key.clone()) else {
             self.step_done();
             return None;
@@ -585,7 +585,7 @@ impl<'a> Planner<'a> {
     /// Lets our own books say that the call the saga stands at, if any, will not go on by itself.
     fn close_books(&mut self, event: Event<'_>) {
         let Some(at) = self.call_at() else { return };
-        let key = StepKey::new(self.saga.id, at.step, self.saga.progress.generation + 1);
+        let key = self.key(at);
         // A book that cannot be closed must not keep a saga from stopping; the audit would show it.
         let _ = self.record(at, &key, event);
     }
@@ -627,6 +627,11 @@ impl<'a> Planner<'a> {
         Some(CallAt { step: stand.step, spec: stand.call? })
     }
 
+    /// The key that the call counts under now.
+    fn key(&self, at: CallAt<'_>) -> StepKey {
+        StepKey::new(self.saga.id, at.step, self.saga.progress.generation + 1)
+    }
+
     fn step_name(&self) -> &'static str {
         self.definition.stand(&self.saga.progress).step
     }
@@ -640,9 +645,5 @@ impl<'a> Planner<'a> {
             | Context::LateRefund(_)
             | Context::GrantedRefund(_) => Time::from_micros(i64::MAX),
         }
-    }
-
-    fn seed(&self) -> u64 {
-        self.saga.id.key().cast_unsigned() ^ (self.saga.fence.cast_unsigned() << 48)
     }
 }
