@@ -9,7 +9,7 @@ use holdfast_shared::{Actor, CancelReason, PaymentStatus, Queue, SagaEvent, Saga
 use crate::call::{Answer, Call, Mode, Outcome};
 use crate::change::Change;
 use crate::context::Context;
-use crate::definition::{CallSpec, Definition, Event, Kind, LocalFn, Refusal, Undo};
+use crate::definition::{CallSpec, Definition, Event, Kind, LocalFn, Refusal, Stage, Undo};
 use crate::flows::late_refund;
 use crate::log::Entry;
 use crate::saga::{CallState, Phase, Saga};
@@ -100,11 +100,11 @@ pub fn plan(saga: &Saga, definition: &Definition, inbox: &Inbox, now: Time) -> A
     if let Some(outcome) = &inbox.outcome {
         planner.fold_outcome(outcome);
     }
-    let mut early = Vec::new();
+    let mut decisions = Vec::new();
     for signal in &inbox.signals {
-        planner.fold_signal(signal, &mut early);
+        planner.fold_signal(signal, &mut decisions);
     }
-    let next = planner.go_on(&mut early);
+    let next = planner.go_on(&mut decisions);
     planner.schedule(&next);
     let Planner { saga, changes, entries, consumed, .. } = planner;
     Advance { saga, changes, entries, consumed, next }
@@ -234,7 +234,8 @@ impl<'a> Planner<'a> {
         progress.failures += 1;
         progress.error = Some(error.to_owned());
         let failures = progress.failures;
-        let retry_at = self.now + at.spec.retry.wait_after(failures, self.seed());
+        let seed = self.saga.id.key().cast_unsigned();
+        let retry_at = self.now + at.spec.retry.wait_after(failures, seed);
         let too_late = self.may_unwind() && retry_at >= self.window_end();
         if at.spec.retry.is_exhausted(failures) || too_late {
             self.fail(
@@ -250,19 +251,18 @@ impl<'a> Planner<'a> {
 
     // --- signals ---------------------------------------------------------------------------
 
-    /// Folds one signal; a decision that comes before the saga asks for it is put into `early`
-    /// and stays in the inbox.
-    fn fold_signal<'s>(&mut self, signal: &'s Signal, early: &mut Vec<&'s Signal>) {
+    /// Folds one signal. A decision is put into `decisions` and stays in the inbox until the saga asks for
+    /// it, which may be in this very plan.
+    fn fold_signal<'s>(&mut self, signal: &'s Signal, decisions: &mut Vec<&'s Signal>) {
         match &signal.body {
             SignalBody::Cancel { by } => self.fold_cancel(by),
-            SignalBody::Confirmation { confirmed, by } => match self.distance_to_confirmation() {
-                // A no is as good as a cancel: it need not be asked for.
-                Some(_) if !confirmed => self.fold_confirmation(false, by),
-                Some(0) if self.saga.state != SagaState::Dead => self.fold_confirmation(*confirmed, by),
-                // A dead saga keeps the decision for the day it is retried.
-                Some(_) => return early.push(signal),
-                None => self.ignore(signal),
-            },
+            SignalBody::Confirmation { .. } if !self.will_ask_for_confirmation() => self.ignore(signal),
+            // A no is as good as a cancel: it need not be asked for. But the first decision counts.
+            SignalBody::Confirmation { confirmed: false, by } if decisions.is_empty() => {
+                self.fold_confirmation(false, by);
+            }
+            // A dead saga keeps the decision for the day it is retried.
+            SignalBody::Confirmation { .. } => return decisions.push(signal),
             SignalBody::PaymentEvent { charge } => self.hear_of_charge(signal, charge, true),
             SignalBody::LateOutcome { key, captured, .. } => self.hear_of_charge(signal, key, *captured),
             SignalBody::Retry { by } if self.saga.state == SagaState::Dead => self.revive(by),
@@ -285,13 +285,10 @@ impl<'a> Planner<'a> {
         if self.saga.progress.call == CallState::Fresh { Extent::BeforeThis } else { Extent::ThisToo }
     }
 
-    /// How many stages lie before the confirmation this saga will ask for; `None` when it won't.
-    fn distance_to_confirmation(&self) -> Option<usize> {
-        if !self.may_unwind() {
-            return None;
-        }
-        let stage = self.saga.progress.stage;
-        self.definition.forward.iter().skip(stage).position(|stage| matches!(stage.kind, Kind::Confirmation))
+    /// Whether the stage at which an admin decides is still to come, or is where the saga stands.
+    fn will_ask_for_confirmation(&self) -> bool {
+        let mut to_come = self.definition.forward.iter().skip(self.saga.progress.stage);
+        self.may_unwind() && to_come.any(|stage| matches!(stage.kind, Kind::Confirmation))
     }
 
     fn fold_confirmation(&mut self, confirmed: bool, by: &Actor) {
@@ -333,8 +330,7 @@ impl<'a> Planner<'a> {
     }
 
     fn is_given_up(&self, charge: &StepKey) -> bool {
-        let next = |at: CallAt<'_>| StepKey::new(self.saga.id, at.step, self.saga.progress.generation + 1);
-        self.may_unwind() && self.call_at().is_some_and(|at| next(at) != *charge)
+        self.may_unwind() && self.call_at().is_some_and(|at| self.key(at) != *charge)
     }
 
     fn refund_late(&mut self, signal: &Signal, charge: &StepKey, captured: bool) {
@@ -375,10 +371,10 @@ impl<'a> Planner<'a> {
     // --- going on --------------------------------------------------------------------------
 
     /// Runs every local stage up to the next call, wait or end.
-    fn go_on(&mut self, early: &mut Vec<&Signal>) -> Next {
+    fn go_on(&mut self, decisions: &mut Vec<&Signal>) -> Next {
         loop {
             if let Some(end) = self.ended() {
-                let over = if self.saga.state.is_settled() { std::mem::take(early) } else { Vec::new() };
+                let over = if self.saga.state.is_settled() { std::mem::take(decisions) } else { Vec::new() };
                 for signal in over {
                     self.consumed.push(signal.seq);
                     self.ignore(signal);
@@ -386,9 +382,9 @@ impl<'a> Planner<'a> {
                 return end;
             }
             let parked = match self.saga.progress.phase {
-                Phase::Forward => self.forward(self.definition.forward, early),
+                Phase::Forward => self.forward(self.definition.forward, decisions),
                 Phase::Undo => self.undo(),
-                Phase::AfterUndo => self.forward(self.definition.after_undo, early),
+                Phase::AfterUndo => self.forward(self.definition.after_undo, decisions),
             };
             if let Some(next) = parked {
                 return next;
@@ -406,7 +402,7 @@ impl<'a> Planner<'a> {
         }
     }
 
-    fn forward(&mut self, stages: &'a [crate::definition::Stage], early: &mut Vec<&Signal>) -> Option<Next> {
+    fn forward(&mut self, stages: &'a [Stage], decisions: &mut Vec<&Signal>) -> Option<Next> {
         let Some(stage) = stages.get(self.saga.progress.stage) else {
             let forward = self.saga.progress.phase == Phase::Forward;
             self.enter(if forward { SagaEvent::Complete } else { SagaEvent::FinishUnwind });
@@ -426,7 +422,7 @@ impl<'a> Planner<'a> {
                 self.changes.push((stage.name, Change::StartSaga(Box::new(child))));
                 self.step_done();
             }
-            Kind::Confirmation => return self.confirmation(stage.name, early),
+            Kind::Confirmation => return self.confirmation(stage.name, decisions),
             Kind::Call(spec) => {
                 return self.call(CallAt { step: stage.name, spec });
             }
@@ -465,9 +461,10 @@ impl<'a> Planner<'a> {
         }
     }
 
-    fn confirmation(&mut self, step: &'static str, early: &mut Vec<&Signal>) -> Option<Next> {
-        if let Some(SignalBody::Confirmation { confirmed, by }) = early.first().map(|signal| &signal.body) {
-            let signal = early.remove(0);
+    fn confirmation(&mut self, step: &'static str, decisions: &mut Vec<&Signal>) -> Option<Next> {
+        if let Some(SignalBody::Confirmation { confirmed, by }) = decisions.first().map(|signal| &signal.body)
+        {
+            let signal = decisions.remove(0);
             self.consumed.push(signal.seq);
             self.fold_confirmation(*confirmed, by);
             return None;
@@ -501,7 +498,7 @@ impl<'a> Planner<'a> {
             self.die(at.step, format!("{} was begun {STARTS_MAX} times and never answered", at.step));
             return None;
         }
-        let key = StepKey::new(self.saga.id, at.step, self.saga.progress.generation + 1);
+        let key = self.key(at);
         let Some(request) = (at.spec.request)(&self.saga, key.clone()) else {
             self.step_done();
             return None;
@@ -588,7 +585,7 @@ impl<'a> Planner<'a> {
     /// Lets our own books say that the call the saga stands at, if any, will not go on by itself.
     fn close_books(&mut self, event: Event<'_>) {
         let Some(at) = self.call_at() else { return };
-        let key = StepKey::new(self.saga.id, at.step, self.saga.progress.generation + 1);
+        let key = self.key(at);
         // A book that cannot be closed must not keep a saga from stopping; the audit would show it.
         let _ = self.record(at, &key, event);
     }
@@ -630,6 +627,11 @@ impl<'a> Planner<'a> {
         Some(CallAt { step: stand.step, spec: stand.call? })
     }
 
+    /// The key that the call counts under now.
+    fn key(&self, at: CallAt<'_>) -> StepKey {
+        StepKey::new(self.saga.id, at.step, self.saga.progress.generation + 1)
+    }
+
     fn step_name(&self) -> &'static str {
         self.definition.stand(&self.saga.progress).step
     }
@@ -643,9 +645,5 @@ impl<'a> Planner<'a> {
             | Context::LateRefund(_)
             | Context::GrantedRefund(_) => Time::from_micros(i64::MAX),
         }
-    }
-
-    fn seed(&self) -> u64 {
-        self.saga.id.key().cast_unsigned() ^ (self.saga.fence.cast_unsigned() << 48)
     }
 }

@@ -9,6 +9,7 @@ mod flows;
 mod fulfilment;
 mod grants;
 mod history;
+mod inbox;
 mod money;
 mod performing;
 mod proofs;

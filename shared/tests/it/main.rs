@@ -3,7 +3,8 @@
 use std::fmt::Debug;
 
 use holdfast_shared::{
-    CartStatus, IllegalTransition, OrderStatus, PaymentStatus, ReservationStatus, SagaState,
+    Actor, CancelReason, CartStatus, IllegalTransition, OrderStatus, PaymentMethod, PaymentStatus,
+    ReservationStatus, SagaState,
 };
 use strum::IntoEnumIterator;
 
@@ -110,4 +111,44 @@ fn a_saga_that_has_ended_stays_ended() {
         DEAD         -       RUNNING COMPENSATING -         -             -
     ";
     check("saga", grid, SagaState::after);
+}
+
+#[test]
+fn an_order_is_pending_then_stands_then_neither() {
+    use OrderStatus::{
+        Cancelled, Cancelling, Confirmed, Delivered, PendingConfirmation, PendingPayment, Processing, Shipped,
+    };
+    let all = |says: fn(OrderStatus) -> bool| OrderStatus::iter().filter(move |status| says(*status));
+    assert_eq!(all(OrderStatus::is_pending).collect::<Vec<_>>(), [PendingPayment, PendingConfirmation]);
+    assert_eq!(all(OrderStatus::stands).collect::<Vec<_>>(), [Confirmed, Processing, Shipped, Delivered]);
+    let neither = all(|status| !status.is_pending() && !status.stands());
+    assert_eq!(neither.collect::<Vec<_>>(), [Cancelling, Cancelled]);
+}
+
+#[test]
+fn an_order_paid_online_begins_with_its_payment_and_one_paid_in_cash_with_its_confirmation() {
+    for (method, is_online, first) in [
+        (PaymentMethod::Card, true, OrderStatus::PendingPayment),
+        (PaymentMethod::Paypal, true, OrderStatus::PendingPayment),
+        (PaymentMethod::Cod, false, OrderStatus::PendingConfirmation),
+    ] {
+        assert_eq!((method.is_online(), method.first_status()), (is_online, first), "{method}");
+    }
+}
+
+#[test]
+fn a_saga_is_settled_when_it_is_done_or_undone_and_not_when_it_is_dead() {
+    let settled: Vec<_> = SagaState::iter().filter(|state| state.is_settled()).collect();
+    assert_eq!(settled, [SagaState::Completed, SagaState::Compensated]);
+}
+
+#[test]
+fn who_cancels_is_named_and_files_the_reason() {
+    for (actor, name, reason) in [
+        (Actor::Customer, "the customer", CancelReason::CustomerRequest),
+        (Actor::Admin("ada".to_owned()), "admin ada", CancelReason::AdminRequest),
+        (Actor::Operator("ole".to_owned()), "operator ole", CancelReason::AdminRequest),
+    ] {
+        assert_eq!((actor.to_string().as_str(), actor.cancel_reason()), (name, reason));
+    }
 }
