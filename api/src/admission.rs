@@ -7,12 +7,8 @@ use std::time::Duration;
 use holdfast_saga::ports::Store;
 use tokio::sync::watch;
 
-use crate::problem::Problem;
-
 /// Undecided orders are counted this often: a count costs the database up to a hundredth of that.
 const COUNT_EVERY: Duration = Duration::from_secs(1);
-/// When to come again: a worker decides some thousand orders in that time.
-const COME_AGAIN_SECS: u64 = 5;
 
 /// The bound. Clones share it.
 #[derive(Debug, Clone)]
@@ -42,13 +38,8 @@ impl Admission {
         Self { pending, max }
     }
 
-    /// Lets one more in, or says when to come again.
-    pub(crate) fn admit(&self) -> Result<(), Problem> {
-        if self.pending.load(Ordering::Relaxed) < self.max {
-            return Ok(());
-        }
-        let words =
-            format!("{} orders wait to be decided, that is all we take; come again in a moment", self.max);
-        Err(Problem::unavailable("too_many_pending_orders", words, COME_AGAIN_SECS))
+    /// Whether one more may come in.
+    pub(crate) fn is_open(&self) -> bool {
+        self.pending.load(Ordering::Relaxed) < self.max
     }
 }

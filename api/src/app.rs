@@ -35,7 +35,7 @@ impl Default for Settings {
             requests_per_second: NonZeroU32::new(100),
             behind_proxy: false,
             cors_origins: Vec::new(),
-            // A minute's worth of work for one worker at full load: those who come later are told so.
+            // More undecided orders than any shop decides in a day: a fault or an attack, not a good day.
             pending_max: 200_000,
         }
     }

@@ -12,6 +12,7 @@ use axum::extract::FromRequestParts;
 use axum::http::StatusCode;
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
+use holdfast_saga::timeline::Audience;
 use holdfast_shared::{Actor, Time};
 use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, JwkSet, PublicKeyUse};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, decode_header, encode};
@@ -307,6 +308,11 @@ impl Caller {
     /// Whether they may see every order.
     pub fn sees_all(&self) -> bool {
         matches!(self, Self::Known { role: Role::Admin | Role::Operator, .. })
+    }
+
+    /// How they are told an order's story.
+    pub fn audience(&self) -> Audience {
+        if self.sees_all() { Audience::Shop } else { Audience::Buyer }
     }
 
     /// Their name, or 401.

@@ -19,6 +19,8 @@ use serde::Serialize;
 use tower_http::request_id::RequestId;
 use utoipa::ToSchema;
 
+/// When to come again to a shop that takes no new orders: a worker decides some thousand in that time.
+const COME_AGAIN_SECS: u64 = 5;
 /// The media type of a problem document.
 pub const PROBLEM_JSON: &str = "application/problem+json";
 
@@ -190,7 +192,15 @@ impl From<StoreError> for Problem {
                     2,
                 )
             }
-            StoreError::Data(_) | StoreError::Mismatch { .. } | StoreError::Refused(_) => {
+            StoreError::Refused(_) => {
+                tracing::error!("the database needs a person: {error}");
+                Self::unavailable(
+                    "database_unavailable",
+                    "the database cannot be used now; try again later",
+                    10,
+                )
+            }
+            StoreError::Data(_) | StoreError::Mismatch { .. } => {
                 tracing::error!("a request could not be saved: {error}");
                 Self::internal()
             }
@@ -214,6 +224,7 @@ impl From<accept::Refused> for Problem {
             // A product that was withdrawn since the customer looked is a change of the cart, as a new price is.
             R::Cart(cart::Refused::NotForSale(_)) => (StatusCode::CONFLICT, "cart_changed"),
             R::Cart(refused) => return refused.into(),
+            R::Closed => return Self::unavailable(refused.code(), refused.to_string(), COME_AGAIN_SECS),
             R::InProgress | R::CartChanged { .. } => (StatusCode::CONFLICT, refused.code()),
             R::KeyReused { .. }
             | R::EmptyCart(_)
@@ -261,13 +272,18 @@ impl From<adjustment::Refused> for Problem {
             R::TooMany { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "too_many"),
             R::Changed { .. } => (StatusCode::PRECONDITION_FAILED, "stock_changed"),
         };
-        Self::new(status, code, refused.to_string())
+        let words = match refused {
+            R::UnknownSku(sku) => format!("there is no stock level of {sku}; put the product first"),
+            refused => refused.to_string(),
+        };
+        Self::new(status, code, words)
     }
 }
 
 impl From<Conflict> for Problem {
     fn from(conflict: Conflict) -> Self {
         match conflict {
+            Conflict::KeyReused(words) => Self::unprocessable("idempotency_key_reused", words),
             Conflict::UnknownOrder(_) => Self::not_found("order_not_found", "there is no such order"),
             Conflict::UnknownSaga(_) => Self::not_found("saga_not_found", conflict.to_string()),
             Conflict::Instead(words) => Self::new(StatusCode::CONFLICT, "order_conflict", words),

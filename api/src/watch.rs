@@ -50,13 +50,15 @@ impl Watch {
         watch
     }
 
-    /// Begins to watch an order.
+    /// Begins to watch an order. The first look finds it moved, whatever others have been told before.
     pub(crate) fn watch(&self, order: OrderId) -> Watcher {
         let mut orders = self.orders();
         let watched = orders
             .entry(order)
             .or_insert_with(|| Watched { pulse: watch::Sender::new(None), moved_at: Instant::now() });
-        Watcher { pulse: watched.pulse.subscribe(), stop: self.stop.clone() }
+        let mut pulse = watched.pulse.subscribe();
+        pulse.mark_changed();
+        Watcher { pulse, stop: self.stop.clone() }
     }
 
     /// Whether this process is about to end.
@@ -107,6 +109,11 @@ impl Watch {
 }
 
 impl Watcher {
+    /// Lets the next wait end at once.
+    pub(crate) fn look_again(&mut self) {
+        self.pulse.mark_changed();
+    }
+
     /// Waits until the order has moved; `false` when this process is about to end.
     pub(crate) async fn moved(&mut self) -> bool {
         tokio::select! {

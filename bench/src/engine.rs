@@ -87,6 +87,7 @@ fn request(cart: CartId) -> CheckoutRequest {
         shipping_address: address(),
         expected_total: None,
         notes: None,
+        may_place: true,
     }
 }
 

@@ -45,6 +45,8 @@ pub struct CheckoutRequest {
     pub expected_total: Option<Money>,
     /// What they want the shop to know.
     pub notes: Option<String>,
+    /// Whether the shop takes new orders now. A request that was accepted before gets its answer either way.
+    pub may_place: bool,
 }
 
 /// What an accepted checkout needs to know about the shop.
@@ -94,6 +96,9 @@ pub enum Refused {
         /// The order it led to.
         order: OrderId,
     },
+    /// The shop takes no new orders now.
+    #[error("the shop takes no new orders now; come again in a moment")]
+    Closed,
     /// Somebody else's request with this key is still under way.
     #[error("a request with this Idempotency-Key is still being handled; ask again in a moment")]
     InProgress,
@@ -127,6 +132,7 @@ impl Refused {
     pub const fn code(&self) -> &'static str {
         match self {
             Self::KeyReused { .. } => "idempotency_key_reused",
+            Self::Closed => "too_many_pending_orders",
             Self::InProgress => "idempotency_in_progress",
             Self::Cart(refused) => refused.code(),
             Self::EmptyCart(_) => "cart_empty",
@@ -236,7 +242,8 @@ fn judge(world: &mut World, policy: &AcceptPolicy, request: &CheckoutRequest) ->
     let Some(order) = world.claimed.get(&request.key).copied() else {
         return Err(Refused::InProgress);
     };
-    let refused = match place(world, policy, request, order) {
+    let placed = if request.may_place { place(world, policy, request, order) } else { Err(Refused::Closed) };
+    let refused = match placed {
         Ok(()) => {
             return Ok(Accepted { order, placed: None, replayed: false });
         }

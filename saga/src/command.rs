@@ -67,6 +67,9 @@ pub enum Conflict {
     /// No such saga.
     #[error("saga {0} does not exist; `holdfast saga list` shows those that do")]
     UnknownSaga(SagaId),
+    /// The key was used for something else.
+    #[error("{0}")]
+    KeyReused(String),
     /// Something else happened.
     #[error("{0}")]
     Instead(String),

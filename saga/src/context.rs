@@ -166,7 +166,16 @@ pub struct GrantedRefund {
     pub by: Actor,
     /// Digest of the key it was asked for under, if it had one: asked again, it is the same refund.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub dedupe: Option<Uuid>,
+    pub dedupe: Option<Dedupe>,
+}
+
+/// What tells a repeated request from another one under the same key: digests of both.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Dedupe {
+    /// Of the caller's key.
+    pub key: Uuid,
+    /// Of what was asked.
+    pub body: Uuid,
 }
 
 /// Which of an order's sagas is which. A child's id follows from its parent's order and this slot.

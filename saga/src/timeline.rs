@@ -3,6 +3,7 @@
 //! Everything is told from rows that were read before; nothing here decides anything, and no payment
 //! token ever gets into the words.
 
+mod buyer;
 mod outlook;
 mod since;
 mod words;
@@ -38,6 +39,18 @@ pub struct Story {
     pub inbox: Vec<Signal>,
     /// What admins and operators did to it, oldest first.
     pub actions: Vec<AdminAction>,
+    /// Who is told.
+    pub audience: Audience,
+}
+
+/// Who is told a story.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Audience {
+    /// Those who run the shop: everything.
+    #[default]
+    Shop,
+    /// The buyer: what became of their order, and nothing of how the shop works inside.
+    Buyer,
 }
 
 /// One thing that happened.
@@ -65,7 +78,7 @@ impl Story {
         }
         let actions = store.admin_actions(order).await?;
         let order = store.order(order).await?;
-        Ok(order.map(|order| Self { order, sagas, log, inbox, actions }))
+        Ok(order.map(|order| Self { order, sagas, log, inbox, actions, audience: Audience::Shop }))
     }
 
     /// `words` without the buyer's payment token, should somebody have put it there.
@@ -93,9 +106,11 @@ pub fn timeline(story: &Story) -> Vec<Line> {
 /// What happened to one saga of `story`, oldest first.
 pub fn history(story: &Story, saga: &Saga) -> Vec<Line> {
     let mut lines = history_since(story, saga, None);
-    let unread = |signal: &Signal| line(story, saga, signal.created_at, &words::unread(&signal.body));
-    lines.extend(story.unread(saga.id).map(unread));
-    lines.sort_by_key(|line| line.at);
+    if story.audience == Audience::Shop {
+        let unread = |signal: &Signal| line(story, saga, signal.created_at, &words::unread(&signal.body));
+        lines.extend(story.unread(saga.id).map(unread));
+        lines.sort_by_key(|line| line.at);
+    }
     lines
 }
 
@@ -108,7 +123,11 @@ fn accepted(story: &Story) -> Line {
 /// What people did with their hands, oldest first. The checkout is what brought the order to where they take over.
 fn deeds(story: &Story) -> Vec<Line> {
     let deed = |action: &AdminAction| {
-        let words = story.discreet(&words::by_hand(action)?);
+        let words = match story.audience {
+            Audience::Shop => words::by_hand(action)?,
+            Audience::Buyer => buyer::by_hand(action)?.to_owned(),
+        };
+        let words = story.discreet(&words);
         Some(Line { at: action.at, saga: story.order.order.id.saga(slot::CHECKOUT), words })
     };
     story.actions.iter().filter_map(deed).collect()
@@ -117,20 +136,28 @@ fn deeds(story: &Story) -> Vec<Line> {
 /// What the commits of one saga decided after the one of fence `seen`; all of it, its birth included, without one.
 fn history_since(story: &Story, saga: &Saga, seen: Option<i64>) -> Vec<Line> {
     let mut lines = Vec::new();
-    if let Some(words) = words::begun(saga).filter(|_| seen.is_none()) {
+    let (begun, commit) = match story.audience {
+        Audience::Shop => (words::begun(saga), words::commit as fn(&Saga, &[Entry]) -> Vec<String>),
+        Audience::Buyer => (buyer::begun(saga), buyer::commit as fn(&Saga, &[Entry]) -> Vec<String>),
+    };
+    if let Some(words) = begun.filter(|_| seen.is_none()) {
         lines.push(line(story, saga, saga.created_at, &words));
     }
     let mut told_of_death = false;
     let new = |row: &&LogRow| row.saga == saga.id && seen.is_none_or(|seen| row.fence > seen);
     for row in story.log.iter().filter(new) {
         told_of_death = row.entries.iter().any(|entry| matches!(entry, Entry::Dead { .. }));
-        lines.extend(words::commit(saga, &row.entries).iter().map(|words| line(story, saga, row.at, words)));
+        lines.extend(commit(saga, &row.entries).iter().map(|words| line(story, saga, row.at, words)));
     }
     // A row that nobody could plan died without a history of its own.
     let is_news = seen.is_none_or(|seen| saga.fence > seen);
     if saga.state == SagaState::Dead && !told_of_death && is_news {
         let why = saga.progress.error.as_deref().unwrap_or("nobody knows why");
-        lines.push(line(story, saga, saga.updated_at, &format!("stopped, an operator must act: {why}")));
+        let words = match story.audience {
+            Audience::Shop => format!("stopped, an operator must act: {why}"),
+            Audience::Buyer => buyer::DELAYED.to_owned(),
+        };
+        lines.push(line(story, saga, saga.updated_at, &words));
     }
     lines.sort_by_key(|line| line.at);
     lines

@@ -236,9 +236,16 @@ pub trait Ids: Send + Sync + fmt::Debug {
 pub struct SystemIds;
 
 impl Ids for SystemIds {
-    fn cart(&self, _now: Time) -> CartId {
-        CartId(Uuid::now_v7())
+    fn cart(&self, now: Time) -> CartId {
+        cart_at(now, &rand::random())
     }
+}
+
+/// Every bit but the instant is drawn afresh: a counter, as generators of `UUIDv7` keep one to sort the ids of one
+/// millisecond, would let one cart's owner guess at the next one's.
+fn cart_at(now: Time, random: &[u8; 10]) -> CartId {
+    let millis = u64::try_from(now.as_millis()).unwrap_or(0);
+    CartId(uuid::Builder::from_unix_timestamp_millis(millis, random).into_uuid())
 }
 
 /// Repeatable ids for tests, simulations and the demo: the same seed gives the same ids.
@@ -256,8 +263,7 @@ impl Ids for SeededIds {
     fn cart(&self, now: Time) -> CartId {
         let mut random = [0u8; 10];
         self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner).fill_bytes(&mut random);
-        let millis = u64::try_from(now.as_millis()).unwrap_or(0);
-        CartId(uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid())
+        cart_at(now, &random)
     }
 }
 

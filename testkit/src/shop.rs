@@ -8,7 +8,7 @@ use holdfast_saga::accept::{self, AcceptPolicy, CheckoutRequest, Refused, digest
 use holdfast_saga::adjustment::{Adjust, adjust};
 use holdfast_saga::audit::{Audit, Report};
 use holdfast_saga::command::{self, Answered, Conflict, Grant, Verb};
-use holdfast_saga::context::slot;
+use holdfast_saga::context::{Dedupe, slot};
 use holdfast_saga::ports::{Outside, Store};
 use holdfast_saga::rows::{Cart, CartItem, Product, StockMove};
 use holdfast_saga::saga::Saga;
@@ -107,6 +107,7 @@ impl Shop {
             },
             expected_total: None,
             notes: None,
+            may_place: true,
         }
     }
 
@@ -144,7 +145,8 @@ impl Shop {
         key: &str,
     ) -> Result<Answered, Conflict> {
         let amount = amount_minor.map(|amount_minor| Money::new(amount_minor, Currency::EUR));
-        let dedupe = Some(digest(&["admin", key]));
+        let body = digest(&[&format!("{amount:?}")]);
+        let dedupe = Some(Dedupe { key: digest(&["admin", key]), body });
         let grant = Grant { amount, reason: "damaged box".to_owned(), dedupe };
         command::refund(&*self.store, order, grant, &admin()).await.expect("the store answers")
     }

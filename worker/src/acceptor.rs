@@ -67,6 +67,11 @@ impl Acceptor {
         Self { requests }
     }
 
+    /// Whether anybody takes requests. Nobody does any more once the task that commits has ended.
+    pub fn is_running(&self) -> bool {
+        !self.requests.is_closed()
+    }
+
     /// Asks for one checkout. `Ok(Ok(_))` means that the order is committed and will never be lost.
     ///
     /// Dropping the future does not take the request back; asking again with the same key finds its answer.

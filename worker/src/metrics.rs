@@ -1,5 +1,7 @@
 //! What is counted for dashboards, and under which names. The names are a contract.
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use holdfast_saga::batch::{Done, Moved};
@@ -30,6 +32,8 @@ pub struct Metrics {
     step_seconds: HistogramVec,
     compensations: IntCounterVec,
     sagas: IntGaugeVec,
+    /// Where sagas have stood: definition and state.
+    known: Arc<Mutex<BTreeSet<(String, String)>>>,
     batch_size: Histogram,
     commit_seconds: Histogram,
 }
@@ -60,6 +64,7 @@ impl Default for Metrics {
                 CALL_SECONDS,
             ),
             compensations: counter("compensations_total", "Undo steps, and what came of them", attempt),
+            known: Arc::default(),
             sagas: kept(
                 &registry,
                 IntGaugeVec::new(
@@ -104,10 +109,15 @@ impl Metrics {
 
     /// How the sagas of the shop stand now.
     pub(crate) fn stand(&self, census: &[Census]) {
-        self.sagas.reset();
-        for row in census {
-            let count = i64::try_from(row.sagas).unwrap_or(i64::MAX);
-            self.sagas.with_label_values::<&str>(&[&row.definition, row.state.into()]).set(count);
+        let stand: BTreeMap<(&str, &str), u64> =
+            census.iter().map(|row| ((row.definition.as_str(), row.state.into()), row.sagas)).collect();
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.extend(stand.keys().map(|(saga, state)| ((*saga).to_owned(), (*state).to_owned())));
+        // One by one, and to zero where nobody stands any more: a scraper may come by at any time.
+        for (saga, state) in &*known {
+            let count = stand.get(&(saga.as_str(), state.as_str())).copied().unwrap_or(0);
+            let count = i64::try_from(count).unwrap_or(i64::MAX);
+            self.sagas.with_label_values::<&str>(&[saga, state]).set(count);
         }
     }
 

@@ -5,6 +5,7 @@ pub(crate) mod cards;
 mod observe;
 mod rate;
 
+use std::any::Any;
 use std::time::Duration;
 
 use axum::Router;
@@ -56,7 +57,7 @@ pub(crate) fn around(routes: Router, app: &App) -> Router {
         .layer(from_fn(harden))
         .layer(cors(&settings.cors_origins))
         .layer(from_fn(problem::render))
-        .layer(CatchPanicLayer::custom(|_: Box<dyn std::any::Any + Send>| panicked()))
+        .layer(CatchPanicLayer::custom(panicked))
         .layer(from_fn_with_state(app.clone(), identify))
         .layer(from_fn_with_state(rate, rate::limit))
         .layer(from_fn(refuse_unfit_tokens))
@@ -93,8 +94,12 @@ async fn in_time(request: Request, next: Next) -> Response {
     })
 }
 
-/// The panic's words are in the log, written by the panic hook.
-fn panicked() -> Response {
+/// Its words are for the log alone.
+#[expect(clippy::needless_pass_by_value, reason = "the layer gives it away")]
+fn panicked(panic: Box<dyn Any + Send>) -> Response {
+    let words = panic.downcast_ref::<String>().map(String::as_str);
+    let words = words.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no words");
+    tracing::error!("a request panicked: {words}");
     Problem::internal().into_response()
 }
 
@@ -135,7 +140,15 @@ fn cors(origins: &[HeaderValue]) -> CorsLayer {
             X_REQUEST_ID,
             HeaderName::from_static("last-event-id"),
         ])
-        .expose_headers([ETAG, LOCATION, RETRY_AFTER, IDEMPOTENT_REPLAYED, X_REQUEST_ID])
+        .expose_headers([
+            ETAG,
+            LOCATION,
+            RETRY_AFTER,
+            IDEMPOTENT_REPLAYED,
+            X_REQUEST_ID,
+            rate::POLICY,
+            rate::LIMIT,
+        ])
         .max_age(Duration::from_mins(10))
 }
 
@@ -175,10 +188,7 @@ mod tests {
             panic!("the secret is hunter2")
         }
         let routes: Router = Router::new()
-            .route(
-                "/",
-                get(fails).layer(CatchPanicLayer::custom(|_: Box<dyn std::any::Any + Send>| panicked())),
-            )
+            .route("/", get(fails).layer(CatchPanicLayer::custom(panicked)))
             .layer(from_fn(problem::render));
         let answer = routes.oneshot(Request::new(Body::empty())).await.expect("an answer");
         assert_eq!(answer.status(), StatusCode::INTERNAL_SERVER_ERROR);

@@ -6,6 +6,8 @@ use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
 use prometheus::{HistogramOpts, HistogramVec, IntCounterVec, Opts, Registry};
+use tower_http::request_id::RequestId;
+use tracing::Instrument as _;
 
 /// From a tenth of a millisecond to the time limit of a request.
 const BUCKETS: &[f64] =
@@ -47,11 +49,23 @@ pub(crate) async fn observe(State(metrics): State<HttpMetrics>, request: Request
     let known = ["GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS", "PATCH"];
     let method = known.into_iter().find(|known| request.method() == *known).unwrap_or("other");
     let route = request.extensions().get::<MatchedPath>().cloned();
-    let response = next.run(request).await;
-    let route = route.as_ref().map_or(NOWHERE, MatchedPath::as_str);
+    let id = request.extensions().get::<RequestId>().and_then(|id| id.header_value().to_str().ok());
+    // At the level of an error, so that whatever is logged at all says which request it was about.
+    let span = tracing::error_span!(
+        "request",
+        request.id = id.unwrap_or_default(),
+        method,
+        route = named(route.as_ref())
+    );
+    let response = next.run(request).instrument(span).await;
+    let route = named(route.as_ref());
     let elapsed = since.elapsed();
     metrics.requests.with_label_values(&[method, route, response.status().as_str()]).inc();
     metrics.durations.with_label_values(&[method, route]).observe(elapsed.as_secs_f64());
     tracing::debug!(method, route, status = response.status().as_u16(), ?elapsed, "answered");
     response
+}
+
+fn named(route: Option<&MatchedPath>) -> &str {
+    route.map_or(NOWHERE, MatchedPath::as_str)
 }

@@ -17,8 +17,8 @@ use governor::{Quota, RateLimiter};
 use crate::auth::Caller;
 use crate::problem::Problem;
 
-const POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
-const LIMIT: HeaderName = HeaderName::from_static("ratelimit");
+pub(super) const POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
+pub(super) const LIMIT: HeaderName = HeaderName::from_static("ratelimit");
 /// Callers that have not asked for a while are forgotten this often; otherwise every address would stay.
 const FORGET_EVERY: Duration = Duration::from_mins(1);
 
@@ -66,11 +66,20 @@ impl Rate {
             return Some(Key::Sub(sub.clone()));
         }
         let forwarded = self.behind_proxy.then(|| {
-            let hops = request.headers().get("x-forwarded-for")?.to_str().ok()?;
+            // A proxy adds what it saw at the very end; whatever stands before that, anybody can have written.
+            let hops = request.headers().get_all("x-forwarded-for").iter().next_back()?.to_str().ok()?;
             hops.rsplit(',').next()?.trim().parse().ok()
         });
         let address = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0.ip());
-        forwarded.flatten().or(address).map(Key::Address)
+        forwarded.flatten().or(address).map(|address| Key::Address(household(address)))
+    }
+}
+
+/// Who shares an address: of IPv6 a /64, which any household has to itself.
+fn household(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(address) => IpAddr::V6((address.to_bits() & !u128::from(u64::MAX)).into()),
+        v4 @ IpAddr::V4(_) => v4,
     }
 }
 
@@ -78,7 +87,10 @@ const TWICE: NonZeroU32 = NonZeroU32::new(2).expect("2 is not 0");
 
 /// Lets a request pass, or tells its caller when to come again.
 pub(crate) async fn limit(State(rate): State<Option<Rate>>, request: Request, next: Next) -> Response {
-    let Some(rate) = rate else { return next.run(request).await };
+    // Probes and scrapers ask at their own pace.
+    let Some(rate) = rate.filter(|_| request.uri().path().starts_with("/v1/")) else {
+        return next.run(request).await;
+    };
     let Some(key) = rate.key(&request) else { return next.run(request).await };
     let (mut response, left, reset) = match rate.limiter.check_key(&key) {
         Ok(state) => (next.run(request).await, state.remaining_burst_capacity(), 1),
@@ -99,4 +111,36 @@ pub(crate) async fn limit(State(rate): State<Option<Rate>>, request: Request, ne
         }
     }
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::body::Body;
+
+    use super::*;
+
+    fn key(behind_proxy: bool, peer: &str, forwarded: &[&str]) -> Option<Key> {
+        let mut request = Request::builder().uri("/v1/products");
+        for line in forwarded {
+            request = request.header("x-forwarded-for", *line);
+        }
+        let mut request = request.body(Body::empty()).expect("a request");
+        let peer = SocketAddr::new(peer.parse().expect("an address"), 1);
+        request.extensions_mut().insert(ConnectInfo(peer));
+        Rate::new(NonZeroU32::MIN, behind_proxy).key(&request)
+    }
+
+    fn address(text: &str) -> Option<Key> {
+        Some(Key::Address(text.parse().expect("an address")))
+    }
+
+    #[test]
+    fn nobody_gets_a_fresh_allowance_by_naming_another_address() {
+        assert_eq!(key(false, "192.0.2.1", &["198.51.100.7"]), address("192.0.2.1"));
+        assert_eq!(key(true, "192.0.2.1", &["10.0.0.1, 198.51.100.7"]), address("198.51.100.7"));
+        assert_eq!(key(true, "192.0.2.1", &["10.0.0.1", "198.51.100.7"]), address("198.51.100.7"));
+        assert_eq!(key(true, "192.0.2.1", &[]), address("192.0.2.1"));
+        assert_eq!(key(false, "2001:db8:1:2:3:4:5:6", &[]), address("2001:db8:1:2::"));
+        assert_eq!(key(false, "::ffff:192.0.2.1", &[]), address("192.0.2.1"));
+    }
 }

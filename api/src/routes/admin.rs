@@ -5,6 +5,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use holdfast_saga::accept::digest;
 use holdfast_saga::command::{self, Grant, Verb};
+use holdfast_saga::context::Dedupe;
 use uuid::Uuid;
 
 use super::checkout::idempotency_key;
@@ -12,7 +13,6 @@ use super::orders::{GuestKey, answered, decide, find};
 use crate::app::App;
 use crate::auth::Caller;
 use crate::body::order::{OrderBody, RefundBody};
-use crate::edge::IDEMPOTENCY_KEY;
 use crate::extract::{Body, Named};
 use crate::problem::Problem;
 
@@ -70,9 +70,9 @@ pub(super) async fn cancel(State(app): State<App>, caller: Caller, Named(id): Na
 
 /// Give some or all of the money of a standing order back
 ///
-/// With an `Idempotency-Key`, the same request again is the same refund.
+/// Repeated with the same `Idempotency-Key` it is the same refund, so that a lost answer costs nothing.
 #[utoipa::path(post, operation_id = "refund_order", path = "/v1/admin/orders/{id}/refund", tag = "admin",
-    params(("id" = Uuid, Path), ("Idempotency-Key" = Option<String>, Header)), request_body = RefundBody,
+    params(("id" = Uuid, Path), ("Idempotency-Key" = String, Header, min_length = 1, max_length = 255)), request_body = RefundBody,
     responses((status = ACCEPTED, body = OrderBody), (status = OK, body = OrderBody)), security(("bearer" = [])))]
 pub(super) async fn refund(
     State(app): State<App>,
@@ -83,10 +83,9 @@ pub(super) async fn refund(
 ) -> Answer {
     let by = caller.admin()?;
     let order = find(&app, &caller, &GuestKey::default(), id).await?.order.id;
-    let dedupe = headers.get(IDEMPOTENCY_KEY).map(|_| idempotency_key(&headers)).transpose()?.map(|key| {
-        let said = serde_json::to_string(&body).unwrap_or_default();
-        digest(&["refund", &by.to_string(), key, &said])
-    });
-    let grant = Grant { amount: body.amount, reason: body.reason.into(), dedupe };
+    let key = idempotency_key(&headers)?;
+    let said = serde_json::to_string(&body).unwrap_or_default();
+    let dedupe = Dedupe { key: digest(&["refund", &by.to_string(), key]), body: digest(&[&said]) };
+    let grant = Grant { amount: body.amount, reason: body.reason.into(), dedupe: Some(dedupe) };
     answered(&app, order, command::refund(&*app.store, order, grant, &by).await?).await
 }

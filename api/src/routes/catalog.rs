@@ -72,7 +72,7 @@ pub(super) async fn put(
         (None, Some(b"*")) => Expect::Absent,
         (Some(version), None) => Expect::Is(version),
         (_, Some(_)) => {
-            let words = "send If-Match with an ETag, or If-None-Match: *, not both";
+            let words = "send If-Match with an ETag, or If-None-Match: * and nothing else, not both";
             return Err(Problem::bad_request("invalid_precondition", words));
         }
     };

@@ -40,8 +40,7 @@ pub(super) async fn check_out(
     Body(body): Body<CheckoutBody>,
 ) -> Result<Response, Problem> {
     let key = idempotency_key(&headers)?;
-    app.admission.admit()?;
-    let request = asked(&caller, key, body);
+    let request = CheckoutRequest { may_place: app.admission.is_open(), ..asked(&caller, key, body) };
     let customer = request.customer.is_some();
     let accepted = app.acceptor.accept(request).await??;
     let (order, replayed) = match accepted.placed {
@@ -70,6 +69,7 @@ fn asked(caller: &Caller, key: &str, body: CheckoutBody) -> CheckoutRequest {
         shipping_address: body.shipping_address.into(),
         expected_total: body.expected_total,
         notes: body.notes.map(Into::into),
+        may_place: true,
     }
 }
 

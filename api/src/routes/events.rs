@@ -7,13 +7,14 @@ use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use futures_util::stream::{self, Stream};
-use holdfast_saga::timeline::{Seen, Story, since};
+use holdfast_saga::timeline::{Audience, Seen, Story, since};
 use holdfast_shared::OrderId;
 use serde::Serialize;
+use tokio::time::{Instant, timeout_at};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::orders::{GuestKey, find};
+use super::orders::{GuestKeyAnywhere, find};
 use crate::app::App;
 use crate::auth::Caller;
 use crate::body::order::{Happened, OrderBody};
@@ -23,6 +24,8 @@ use crate::watch::Watcher;
 
 /// A comment now and then keeps proxies from closing an idle stream.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
+/// A stream ends after this long; its reader comes back, and shows again that they may follow.
+const LAST: Duration = Duration::from_hours(1);
 /// A browser whose stream ended comes back after this long.
 const COME_BACK: Duration = Duration::from_secs(1);
 
@@ -41,14 +44,17 @@ struct Following {
     order: OrderId,
     watcher: Watcher,
     seen: Seen,
-    greeted: bool,
+    audience: Audience,
+    /// Whether its reader was told where it begins.
+    is_begun: bool,
+    ends_at: Instant,
 }
 
 /// Follow an order's changes
 ///
 /// Server-sent events. The first tells how the order stands and what happened so far, each further one (`event:
 /// order`) what happened since. After a break send `Last-Event-ID` (browsers do): nothing is missed, nothing is
-/// told twice. The stream ends when the server stops; come back then.
+/// told twice. The stream ends after an hour, or when the server stops; come back then.
 #[utoipa::path(get, operation_id = "follow_order", path = "/v1/orders/{id}/events", tag = "orders",
     params(("id" = Uuid, Path), ("Last-Event-ID" = Option<String>, Header),
         ("order_token" = Option<String>, Query, description = "A guest's order token, where no header can be sent")),
@@ -57,18 +63,20 @@ struct Following {
 pub(super) async fn stream(
     State(app): State<App>,
     caller: Caller,
-    key: GuestKey,
+    GuestKeyAnywhere(key): GuestKeyAnywhere,
     headers: HeaderMap,
     Named(id): Named<Uuid>,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Problem> {
     let order = find(&app, &caller, &key, id).await?.order.id;
     // An id that is none of ours is as good as none: then all of it is told.
     let last = headers.get("last-event-id").and_then(|id| id.to_str().ok());
-    let seen: Option<Seen> = last.and_then(|last| last.parse().ok());
+    let seen = last.and_then(|last| last.parse().ok()).unwrap_or_default();
     let following = Following {
         watcher: app.watch.watch(order),
-        greeted: seen.is_some(),
-        seen: seen.unwrap_or_default(),
+        audience: caller.audience(),
+        seen,
+        is_begun: false,
+        ends_at: Instant::now() + LAST,
         app,
         order,
     };
@@ -82,23 +90,33 @@ pub(super) async fn stream(
 impl Following {
     /// The next event; `None` ends the stream.
     async fn next(&mut self) -> Option<Event> {
+        if !std::mem::replace(&mut self.is_begun, true) {
+            return Some(Event::default().retry(COME_BACK).comment("following"));
+        }
         loop {
-            if self.greeted && !self.watcher.moved().await {
+            if !timeout_at(self.ends_at, self.watcher.moved()).await.unwrap_or(false) {
                 return None;
             }
-            // An order that cannot be read now is looked at again when its reader comes back.
-            let story = Story::read(&*self.app.store, self.order).await.ok()??;
+            let mut story = match Story::read(&*self.app.store, self.order).await {
+                Ok(story) => story?,
+                Err(error) => {
+                    tracing::debug!("a followed order could not be read: {error}");
+                    self.watcher.look_again();
+                    tokio::time::sleep(COME_BACK).await;
+                    continue;
+                }
+            };
+            story.audience = self.audience;
             let (happened, seen) = since(&story, &self.seen);
-            if self.greeted && seen == self.seen {
+            if seen == self.seen {
                 continue;
             }
-            self.greeted = true;
             self.seen = seen;
             let moved = OrderMoved {
                 order: OrderBody::new(&story.order),
                 happened: happened.iter().map(Happened::from).collect(),
             };
-            let event = Event::default().event("order").id(self.seen.to_string()).retry(COME_BACK);
+            let event = Event::default().event("order").id(self.seen.to_string());
             return event.json_data(moved).ok();
         }
     }

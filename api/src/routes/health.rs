@@ -37,6 +37,9 @@ pub(super) async fn ready(State(app): State<App>) -> Result<Json<Readiness>, Pro
     if app.watch.is_stopping() {
         return Err(not_yet("this process is stopping"));
     }
+    if !app.acceptor.is_running() {
+        return Err(not_yet("nobody takes checkouts in: restart this process"));
+    }
     let asked = tokio::time::timeout(ANSWER_WITHIN, app.store.pending(1)).await;
     let silent = |_| StoreError::Unavailable(format!("no answer within {} s", ANSWER_WITHIN.as_secs()));
     if let Err(error) = asked.unwrap_or_else(|late| Err(silent(late))) {

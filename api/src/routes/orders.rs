@@ -21,10 +21,13 @@ use crate::edge::X_ORDER_TOKEN;
 use crate::extract::{Named, Params};
 use crate::problem::Problem;
 
-/// What shows that a guest may see an order: the token in a header, or in the query where a browser's
-/// `EventSource` can send no header.
+/// What shows that a guest may see an order: its token, in a header.
 #[derive(Debug, Clone, Default)]
 pub(super) struct GuestKey(Option<String>);
+
+/// The same, or in the query: a browser's `EventSource` can send no header. Nowhere else: queries end up in logs.
+#[derive(Debug)]
+pub(super) struct GuestKeyAnywhere(pub(super) GuestKey);
 
 #[derive(Debug, Deserialize)]
 struct TokenParam {
@@ -34,12 +37,19 @@ struct TokenParam {
 impl<S: Send + Sync> FromRequestParts<S> for GuestKey {
     type Rejection = Problem;
 
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        let token = parts.headers.get(X_ORDER_TOKEN).and_then(|token| token.to_str().ok());
+        Ok(Self(token.map(str::to_owned)))
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for GuestKeyAnywhere {
+    type Rejection = Problem;
+
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        if let Some(token) = parts.headers.get(X_ORDER_TOKEN) {
-            return Ok(Self(token.to_str().ok().map(str::to_owned)));
-        }
+        let GuestKey(token) = GuestKey::from_request_parts(parts, state).await?;
         let Params(TokenParam { order_token }) = Params::from_request_parts(parts, state).await?;
-        Ok(Self(order_token))
+        Ok(Self(GuestKey(token.or(order_token))))
     }
 }
 
@@ -154,12 +164,12 @@ pub(super) async fn answered(
     order: OrderId,
     answer: Result<Answered, holdfast_saga::command::Conflict>,
 ) -> Result<(StatusCode, Json<OrderBody>), Problem> {
+    if let Ok(Answered::Accepted(hint)) = &answer {
+        app.dispatch.wake(&[*hint]);
+    }
     let view = app.store.order(order).await?;
     let status = match &answer {
-        Ok(Answered::Accepted(hint)) => {
-            app.dispatch.wake(&[*hint]);
-            StatusCode::ACCEPTED
-        }
+        Ok(Answered::Accepted(_)) => StatusCode::ACCEPTED,
         Ok(Answered::Done(_) | Answered::Already(_)) => StatusCode::OK,
         Err(conflict) => {
             let standing = view.as_ref().map(|view| view.order.status);
@@ -168,13 +178,16 @@ pub(super) async fn answered(
     };
     let view = view.ok_or_else(Problem::internal)?;
     // What was done at once is counted here; what a saga does, by its worker.
-    if matches!(answer, Ok(Answered::Done(_))) || view.order.status == OrderStatus::Cancelling {
+    let begins = status == StatusCode::ACCEPTED && view.order.status == OrderStatus::Cancelling;
+    if begins || matches!(answer, Ok(Answered::Done(_))) {
         app.metrics.order(view.order.status, view.order.method);
     }
     Ok((status, Json(OrderBody::new(&view))))
 }
 
 /// Tell what happened to an order, in words
+///
+/// An admin or operator is told everything, a buyer what became of their order.
 #[utoipa::path(get, operation_id = "tell_order", path = "/v1/orders/{id}/timeline", tag = "orders", params(("id" = Uuid, Path)),
     responses((status = OK, body = List<Happened>)), security(("bearer" = []), ("order_token" = [])))]
 pub(super) async fn timeline(
@@ -184,7 +197,8 @@ pub(super) async fn timeline(
     Named(id): Named<Uuid>,
 ) -> Result<Json<List<Happened>>, Problem> {
     let order = find(&app, &caller, &key, id).await?.order.id;
-    let story = Story::read(&*app.store, order).await?.ok_or_else(Problem::internal)?;
+    let mut story = Story::read(&*app.store, order).await?.ok_or_else(Problem::internal)?;
+    story.audience = caller.audience();
     let items = timeline::timeline(&story).iter().map(Happened::from).collect();
     Ok(Json(List { items, next_cursor: None }))
 }

@@ -136,12 +136,16 @@ async fn a_card_number_is_refused_in_any_field() {
 async fn past_its_bound_the_shop_takes_no_more_orders() {
     let settings = holdfast_api::Settings { requests_per_second: None, pending_max: 2, ..Default::default() };
     let shop = Shop::with(settings, false).await;
-    shop.order(cod(), Who::Nobody).await;
+    let first = shop.cart(Who::Nobody).await;
+    let order = json_of(shop.check_out(&first, "first", cod(), Who::Nobody).await, StatusCode::CREATED).await;
     shop.order(cod(), Who::Nobody).await;
     tokio::time::sleep(Duration::from_millis(1_500)).await;
     let cart = shop.cart(Who::Nobody).await;
     let refused = shop.check_out(&cart, "late", cod(), Who::Nobody).await;
     assert!(refused.headers().contains_key("retry-after"));
     problem_of(refused, 503, "too_many_pending_orders").await;
+    // Who was let in before gets their answer again.
+    let again = shop.check_out(&first, "first", cod(), Who::Nobody).await;
+    assert_eq!(json_of(again, StatusCode::CREATED).await["id"], order["id"]);
     shop.close().await;
 }

@@ -56,10 +56,14 @@ async fn a_stream_tells_each_change_once_also_across_a_break() {
         |event: &Event| event.data["order"]["status"] == "PENDING_CONFIRMATION" && event.id.contains("0.");
     let first = read(shop.get(&path, carla).await, waits).await;
     let last = first.last().expect("how it stands").id.clone();
-    // Nobody listens while it moves on.
+    // Only somebody else listens while it moves on.
+    let other = tokio::spawn(read(shop.get(&path, Who::Admin).await, |event| {
+        event.data["order"]["status"] == "CONFIRMED"
+    }));
     json_of(shop.post(&format!("/v1/admin/orders/{id}/confirm"), Who::Admin).await, StatusCode::ACCEPTED)
         .await;
     shop.until(&id, "CONFIRMED").await;
+    other.await.expect("no panic");
     let resumed = shop.ask(Method::GET, &path, carla).header("last-event-id", &last).send().await;
     let confirmed = |event: &Event| event.data["order"]["status"] == "CONFIRMED";
     let rest = read(resumed.expect("an answer"), |_| false).await;
@@ -92,5 +96,29 @@ async fn a_guest_follows_live_and_is_told_to_come_back_when_the_door_closes() {
     let events =
         tokio::time::timeout(Duration::from_secs(3), reading).await.expect("it ends").expect("no panic");
     assert_eq!(events.last().expect("events").data["order"]["status"], "CONFIRMED");
+    shop.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_buyer_is_told_what_became_of_it_and_nothing_of_the_shops_inside() {
+    let shop = Shop::open().await;
+    let order = shop.order(cod(), Who::Nobody).await;
+    let (id, token) = (text(&order["id"]), text(&order["order_token"]));
+    json_of(shop.post(&format!("/v1/admin/orders/{id}/confirm"), Who::Admin).await, StatusCode::ACCEPTED)
+        .await;
+    shop.until(&id, "CONFIRMED").await;
+    json_of(shop.post(&format!("/v1/admin/orders/{id}/process"), Who::Admin).await, StatusCode::OK).await;
+    let asked = shop.ask(Method::GET, &format!("/v1/orders/{id}/timeline"), Who::Nobody);
+    let timeline =
+        json_of(asked.header("x-order-token", &token).send().await.expect("an answer"), StatusCode::OK).await;
+    let stream = shop.get(&format!("/v1/orders/{id}/events?order_token={token}"), Who::Nobody).await;
+    let events = read(stream, |event| event.data["order"]["status"] == "PROCESSING").await;
+    let told: Vec<String> =
+        timeline["items"].as_array().expect("items").iter().map(|line| text(&line["text"])).collect();
+    assert_eq!(happened(&events), told);
+    for words in ["confirmed by the shop", "order confirmed", "being prepared"] {
+        assert!(told.contains(&words.to_owned()), "{words}: {told:?}");
+    }
+    assert!(!told.iter().any(|line| line.contains("ada") || line.contains("saga")), "{told:?}");
     shop.close().await;
 }

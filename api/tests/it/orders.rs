@@ -78,8 +78,18 @@ async fn money_and_goods_come_back_after_the_pivot() {
     }
     // The same request again is the same refund.
     assert!(asked(&refund).await.expect("an answer").status().is_success());
+    // Under the same key another one is none.
+    let other = json!({"amount": {"amount_minor": 300, "currency": "EUR"}, "reason": "damaged box"});
+    problem_of(asked(&other).await.expect("an answer"), 422, "idempotency_key_reused").await;
+    problem_of(
+        shop.send(Method::POST, &path, Who::Admin, refund.clone()).await,
+        400,
+        "idempotency_key_missing",
+    )
+    .await;
     let most = json!({"amount": {"amount_minor": 1_001, "currency": "EUR"}, "reason": "all of it"});
-    problem_of(shop.send(Method::POST, &path, Who::Admin, most).await, 409, "order_conflict").await;
+    let request = shop.ask(Method::POST, &path, Who::Admin).header("idempotency-key", "refund-2").json(&most);
+    problem_of(request.send().await.expect("an answer"), 409, "order_conflict").await;
     json_of(shop.post(&format!("/v1/orders/{id}/cancel"), carla).await, StatusCode::ACCEPTED).await;
     let order = shop.until(&id, "CANCELLED").await;
     assert_eq!(order["cancel_reason"], "customer_request");

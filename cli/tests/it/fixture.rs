@@ -161,6 +161,7 @@ impl Shop {
             },
             expected_total: None,
             notes: None,
+            may_place: true,
         };
         let policy = AcceptPolicy::new("sandbox");
         let answers =

@@ -4,10 +4,9 @@
 //! what the provider's books and ours agree on, and no money goes back twice.
 
 use holdfast_shared::{Actor, Money, OrderId, OrderStatus, PaymentStatus, RefundStatus, SagaId, StepKey};
-use uuid::Uuid;
 
 use super::{Answer, Answered, Conflict, already, trace, unsettled_checkout, was_cancelled};
-use crate::context::{Context, GrantedRefund, slot};
+use crate::context::{Context, Dedupe, GrantedRefund, slot};
 use crate::flows::granted_refund;
 use crate::ports::{Hint, Store, StoreError, Tx};
 use crate::rows::{Order, Payment, Refund};
@@ -23,9 +22,9 @@ pub struct Grant {
     pub amount: Option<Money>,
     /// Why, for the timeline and the audit trail.
     pub reason: String,
-    /// Digest of the key it is asked for under. Asked again under the same one, it is the same refund,
-    /// as long as the saga of the first is kept.
-    pub dedupe: Option<Uuid>,
+    /// The key it is asked for under. Asked again under the same one, it is the same refund, as long as the
+    /// saga of the first is kept.
+    pub dedupe: Option<Dedupe>,
 }
 
 /// Grants a refund on `order` on behalf of `by`.
@@ -45,8 +44,8 @@ pub async fn refund(
     let Some(found) = world.orders.get(&order).cloned() else {
         return Ok(Err(Conflict::UnknownOrder(order)));
     };
-    if let Some(words) = asked_before(&world, &grant) {
-        return Ok(already(words));
+    if let Some(answer) = asked_before(&world, &grant) {
+        return Ok(answer);
     }
     let terms = match judge(&world, &found, &grant, by) {
         Ok(terms) => terms,
@@ -106,18 +105,20 @@ async fn look(store: &dyn Store, order: OrderId) -> Result<(Box<dyn Tx>, World),
     }
 }
 
-fn asked_before(world: &World, grant: &Grant) -> Option<String> {
+fn asked_before(world: &World, grant: &Grant) -> Option<Answer> {
     let dedupe = grant.dedupe?;
     world.sagas.values().find_map(|(saga, _)| match &*saga.context {
-        Context::GrantedRefund(granted) if granted.dedupe == Some(dedupe) => Some(format!(
-            "{} granted a refund of {} at {} under this key (saga {})",
-            granted.by, granted.amount, saga.created_at, saga.id
-        )),
-        Context::GrantedRefund(_)
-        | Context::Checkout(_)
-        | Context::Notice(_)
-        | Context::Cancellation(_)
-        | Context::LateRefund(_) => None,
+        Context::GrantedRefund(granted) => {
+            let known = granted.dedupe.filter(|known| known.key == dedupe.key)?;
+            let GrantedRefund { by, amount, .. } = granted;
+            let words = format!("{by} granted a refund of {amount} at {} under this key", saga.created_at);
+            Some(if known.body == dedupe.body {
+                already(format!("{words} (saga {})", saga.id))
+            } else {
+                Err(Conflict::KeyReused(format!("{words}; use a new key for a new refund")))
+            })
+        }
+        Context::Checkout(_) | Context::Notice(_) | Context::Cancellation(_) | Context::LateRefund(_) => None,
     })
 }
 

@@ -60,6 +60,7 @@ fn notice() -> Saga {
 
 fn story(method: PaymentMethod, sagas: Vec<Saga>) -> Story {
     Story {
+        audience: Audience::Shop,
         order: OrderView {
             order: Order {
                 id: OrderId::new(1042),

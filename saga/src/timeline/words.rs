@@ -277,7 +277,7 @@ fn arrival(signal: &str) -> String {
 }
 
 /// What the saga's money is about.
-fn amount(saga: &Saga) -> Money {
+pub(super) fn amount(saga: &Saga) -> Money {
     match &*saga.context {
         Context::Checkout(checkout) => checkout.total(),
         Context::Notice(notice) => notice.total,

@@ -8,7 +8,7 @@ use holdfast_saga::accept::digest;
 use holdfast_saga::audit::{Audit, Fact, Invariant, OrderFact};
 use holdfast_saga::call::{Answer, Mode};
 use holdfast_saga::command::{self, Answered, Conflict, Grant, REASON_MAX, Verb};
-use holdfast_saga::context::slot;
+use holdfast_saga::context::{Dedupe, slot};
 use holdfast_saga::plan::next_move;
 use holdfast_saga::ports::{Store, StoreError};
 use holdfast_saga::world::{Footprint, World, Writes};
@@ -204,12 +204,13 @@ async fn a_grant_asked_for_twice_under_one_key_is_one_refund() {
     parts.store = Arc::new(Meddled::with_door(memory, on_save));
     let mut shop = Shop::of(parts).await;
     let order = standing(&mut shop, "tok_ok").await;
-    let ask = async |shop: &Shop, key: &str| {
-        let dedupe = Some(digest(&["ada", key]));
-        let grant =
-            Grant { amount: Some(Money::new(500, Currency::EUR)), reason: "damaged box".to_owned(), dedupe };
+    let ask_for = async |shop: &Shop, key: &str, minor: i64| {
+        let dedupe = Some(Dedupe { key: digest(&["ada", key]), body: digest(&[&minor.to_string()]) });
+        let amount = Some(Money::new(minor, Currency::EUR));
+        let grant = Grant { amount, reason: "damaged box".to_owned(), dedupe };
         command::refund(&*shop.store, order, grant, &admin()).await
     };
+    let ask = async |shop: &Shop, key: &str| ask_for(shop, key, 500).await;
     let first = ask(&shop, "a").await;
     assert!(matches!(first, Err(StoreError::CommitUnknown(_))), "{first:?}");
     for _ in 0..2 {
@@ -219,6 +220,9 @@ async fn a_grant_asked_for_twice_under_one_key_is_one_refund() {
         shop.rest().await;
     }
     assert_eq!(books(&shop, order).await.2, 500);
+    // Another refund under the same key is neither granted nor taken for the first.
+    let mistaken = ask_for(&shop, "a", 600).await.expect("the store answers");
+    assert!(matches!(mistaken, Err(Conflict::KeyReused(_))), "{mistaken:?}");
     let other = ask(&shop, "b").await.expect("the store answers");
     assert!(matches!(other, Ok(Answered::Accepted(_))), "{other:?}");
     shop.rest().await;

@@ -210,6 +210,7 @@ impl Shop {
             },
             expected_total: None,
             notes: None,
+            may_place: true,
         }
     }
 

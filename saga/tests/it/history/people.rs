@@ -2,7 +2,7 @@
 
 use holdfast_saga::accept;
 use holdfast_saga::command::{self, Answered, Grant, Verb};
-use holdfast_saga::context::{Context, slot};
+use holdfast_saga::context::{Context, Dedupe, slot};
 use holdfast_saga::ports::Store;
 use holdfast_sandbox::SandboxControl;
 use holdfast_shared::{Actor, Currency, Money, OrderId, SagaState, StepKey};
@@ -98,7 +98,7 @@ impl History {
         let grant = Grant {
             amount: minor.map(|minor| Money::new(minor, Currency::EUR)),
             reason: "goodwill".to_owned(),
-            dedupe: Some(accept::digest(&["ada", &key])),
+            dedupe: Some(Dedupe { key: accept::digest(&["ada", &key]), body: accept::digest(&[&key]) }),
         };
         let mut repeats = self.dice.below(2);
         let mut promised = false;

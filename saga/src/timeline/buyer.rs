@@ -1,0 +1,93 @@
+//! The same in words for the buyer: what became of their order, and nothing of how the shop works inside.
+//!
+//! A closed list. What an admin is called, what a provider answered, which worker vanished and why a refund was
+//! granted is the shop's business.
+
+use super::words::{amount, because, moment};
+use crate::context::{Context, GrantedRefund};
+use crate::log::Entry;
+use crate::rows::AdminAction;
+use crate::saga::Saga;
+
+/// What a buyer hears of an order that is stuck.
+pub(super) const DELAYED: &str = "delayed: the shop is looking into it";
+
+/// What one commit decided.
+pub(super) fn commit(saga: &Saga, entries: &[Entry]) -> Vec<String> {
+    entries.iter().filter_map(|entry| self::entry(saga, entry)).collect()
+}
+
+/// One entry of a history; `None` when it is no business of the buyer's.
+fn entry(saga: &Saga, entry: &Entry) -> Option<String> {
+    Some(match entry {
+        Entry::Did(step) => match step.as_str() {
+            "reserve_stock" => "goods reserved".to_owned(),
+            "confirm_order" => "order confirmed".to_owned(),
+            "due_on_delivery" => format!("{} to be paid on delivery", amount(saga)),
+            "cancel_order" => "order cancelled".to_owned(),
+            "reopen_cart" => "the cart can be used again".to_owned(),
+            _ => return None,
+        },
+        Entry::Succeeded(step) => match step.as_str() {
+            "take_payment" => format!("payment taken: {}", amount(saga)),
+            "refund_payment" => "nothing of the payment is kept".to_owned(),
+            "give_back" => format!("{} given back", granted(saga)?),
+            _ => return None,
+        },
+        Entry::Pending { until, .. } => format!("the payment must be approved by {}", moment(*until)),
+        Entry::Waiting { until, .. } => {
+            format!("waiting for the shop to confirm, until {}", moment(*until))
+        }
+        Entry::Decided { confirmed: true, .. } => "confirmed by the shop".to_owned(),
+        Entry::Decided { confirmed: false, .. } => "rejected by the shop".to_owned(),
+        Entry::CancelAccepted(_) => "cancellation asked for, in time".to_owned(),
+        Entry::Unwinding(reason) => format!("undoing the order: {}", because(*reason)),
+        Entry::Dead { .. } => DELAYED.to_owned(),
+        Entry::Revived(_) => "it goes on".to_owned(),
+        Entry::Refused { .. }
+        | Entry::Started { .. }
+        | Entry::Rejected { .. }
+        | Entry::Failed { .. }
+        | Entry::Unknown { .. }
+        | Entry::NotSent(_)
+        | Entry::TakenOver { .. }
+        | Entry::RetryAt { .. }
+        | Entry::Ignored(_)
+        | Entry::PaymentEvent
+        | Entry::Expired(_)
+        | Entry::Pivot
+        | Entry::Undid(_)
+        | Entry::Spawned { .. }
+        | Entry::LateMoney(_)
+        | Entry::Completed
+        | Entry::Compensated => return None,
+    })
+}
+
+/// How a saga began, where the buyer should know.
+pub(super) fn begun(saga: &Saga) -> Option<String> {
+    match &*saga.context {
+        Context::Cancellation(cancellation) => {
+            Some(format!("undoing the confirmed order: {}", because(cancellation.reason)))
+        }
+        Context::GrantedRefund(_) => Some(format!("the shop granted a refund of {}", granted(saga)?)),
+        Context::Checkout(_) | Context::Notice(_) | Context::LateRefund(_) => None,
+    }
+}
+
+/// What the shop did with its hands.
+pub(super) fn by_hand(action: &AdminAction) -> Option<&'static str> {
+    match action.action.as_str() {
+        "order.process" => Some("being prepared"),
+        "order.ship" => Some("handed to the carrier"),
+        "order.deliver" => Some("delivered"),
+        _ => None,
+    }
+}
+
+fn granted(saga: &Saga) -> Option<String> {
+    match &*saga.context {
+        Context::GrantedRefund(GrantedRefund { amount, .. }) => Some(amount.to_string()),
+        Context::Checkout(_) | Context::Notice(_) | Context::Cancellation(_) | Context::LateRefund(_) => None,
+    }
+}
