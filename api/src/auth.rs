@@ -121,19 +121,19 @@ enum Keys {
 #[derive(Clone)]
 struct Key {
     name: Option<String>,
-    key: DecodingKey,
+    decoding: DecodingKey,
     rules: Validation,
 }
 
 impl Key {
-    fn new(name: Option<String>, algorithm: Algorithm, key: DecodingKey, trust: &Trust) -> Self {
+    fn new(name: Option<String>, algorithm: Algorithm, decoding: DecodingKey, trust: &Trust) -> Self {
         let mut rules = Validation::new(algorithm);
         rules.leeway = LEEWAY.as_secs();
         rules.validate_nbf = true;
         rules.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
         rules.set_audience(&[&trust.audience]);
         rules.set_issuer(&[&trust.issuer]);
-        Self { name, key, rules }
+        Self { name, decoding, rules }
     }
 }
 
@@ -198,14 +198,14 @@ impl Verifier {
             })
         };
         let told: Told = match &self.keys {
-            Keys::Secret(key) => decode(token, &key.key, &key.rules).map_err(unfit)?.claims,
+            Keys::Secret(key) => decode(token, &key.decoding, &key.rules).map_err(unfit)?.claims,
             Keys::Set(keys) => {
                 let header = decode_header(token).map_err(unfit)?;
                 // A key, or a token, without a name may belong to any other.
                 let named = |key: &&Key| key.name.is_none() || header.kid.is_none() || key.name == header.kid;
                 let mut told = Err(refuse("no key of ours signed it".to_owned()));
                 for key in keys.iter().filter(named) {
-                    match decode::<Told>(token, &key.key, &key.rules) {
+                    match decode::<Told>(token, &key.decoding, &key.rules) {
                         Ok(data) => {
                             told = Ok(data.claims);
                             break;
@@ -355,7 +355,7 @@ mod tests {
         match expected {
             Ok(()) => assert_eq!(told, Ok(Caller::Known { sub: "ada".to_owned(), role: Role::Admin })),
             Err(words) => {
-                assert!(told.as_ref().is_err_and(|told| told.contains(words)), "{told:?}, not {words}")
+                assert!(told.as_ref().is_err_and(|told| told.contains(words)), "{told:?}, not {words}");
             }
         }
     }

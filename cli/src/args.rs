@@ -85,14 +85,14 @@ pub(crate) enum Command {
     ///
     /// Orders are accepted here and carried on by workers elsewhere; any number of these may
     /// serve one shop. It needs a database that was migrated (`holdfast migrate`), and either
-    /// HOLDFAST_JWT_SECRET or HOLDFAST_JWKS_FILE. SIGTERM or Ctrl-C stops: requests under way
-    /// may end first.
+    /// `HOLDFAST_JWT_SECRET` or `HOLDFAST_JWKS_FILE`. SIGTERM or Ctrl-C stops: requests under
+    /// way may end first.
     #[command(verbatim_doc_comment)]
     Api(DoorArgs),
     /// Make a token for the REST API
     ///
-    /// It is signed with HOLDFAST_JWT_SECRET, or else with the secret that `holdfast up` keeps
-    /// in its shop: that of --database-url, or holdfast.db in this folder. Send it as
+    /// It is signed with `HOLDFAST_JWT_SECRET`, or else with the secret that `holdfast up`
+    /// keeps in its shop: that of --database-url, or holdfast.db in this folder. Send it as
     /// `Authorization: Bearer TOKEN`.
     #[command(verbatim_doc_comment)]
     Token(TokenArgs),
@@ -158,8 +158,8 @@ pub(crate) struct DoorArgs {
     #[arg(value_parser = clap::value_parser!(u64).range(1..=10_000_000))]
     pub(crate) pending_max: u64,
 
-    /// An origin whose pages may call, such as https://shop.example; may be repeated
     #[arg(long, value_name = "ORIGIN", env = "HOLDFAST_CORS_ORIGINS", value_delimiter = ',')]
+    #[arg(help = "An origin whose pages may call, such as https://shop.example; may be repeated")]
     pub(crate) cors_origin: Vec<String>,
 
     /// Take the caller's address from X-Forwarded-For: only behind a proxy that sets it

@@ -10,7 +10,7 @@ use crate::door::{default_shop, trust};
 use crate::exit::{Exit, usage};
 
 #[derive(Serialize)]
-struct Token {
+struct Made {
     token: String,
     sub: String,
     role: Role,
@@ -26,7 +26,7 @@ pub(crate) async fn run(args: TokenArgs, global: &Global) -> anyhow::Result<Exit
     };
     let token = sign(&secret, &trust(&args.trust), &args.sub, args.role, *args.valid_for)
         .map_err(|error| usage(error.to_string()))?;
-    let body = Token { token, sub: args.sub, role: args.role };
+    let body = Made { token, sub: args.sub, role: args.role };
     global.output.one(&body, || format!("{}\n", body.token))?;
     Ok(Exit::Ok)
 }

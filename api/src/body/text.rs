@@ -21,7 +21,7 @@ impl<const MAX: usize> TryFrom<String> for Text<MAX> {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
-        if fits(&text, MAX, |c| c.is_control()) {
+        if fits(&text, MAX, char::is_control) {
             return Ok(Self(text));
         }
         Err(format!("1 to {MAX} characters on one line are expected"))

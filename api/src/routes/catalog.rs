@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::header::{ETAG, IF_MATCH, IF_NONE_MATCH};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use holdfast_saga::adjustment::{self, Adjust};
 use holdfast_saga::catalog::{self, Expect};
@@ -67,7 +67,7 @@ pub(super) async fn put(
         ));
     }
     let product = Product { sku, name: body.name.into(), price: body.price, active: body.active };
-    let expect = match (etag(&headers, IF_MATCH)?, headers.get(IF_NONE_MATCH).map(|value| value.as_bytes())) {
+    let expect = match (etag(&headers, &IF_MATCH)?, headers.get(IF_NONE_MATCH).map(HeaderValue::as_bytes)) {
         (None, None) => Expect::Any,
         (None, Some(b"*")) => Expect::Absent,
         (Some(version), None) => Expect::Is(version),
@@ -108,7 +108,7 @@ pub(super) async fn adjust(
     Body(body): Body<AdjustBody>,
 ) -> Result<Response, Problem> {
     let by = caller.admin()?;
-    let expect = etag(&headers, IF_MATCH)?;
+    let expect = etag(&headers, &IF_MATCH)?;
     let asked = Adjust {
         sku: sku.clone(),
         delta: body.delta,
@@ -134,8 +134,8 @@ fn quoted(version: &str) -> String {
 }
 
 /// The version in a header of one strong `ETag`.
-fn etag(headers: &HeaderMap, name: axum::http::HeaderName) -> Result<Option<String>, Problem> {
-    let Some(value) = headers.get(&name) else { return Ok(None) };
+fn etag(headers: &HeaderMap, name: &HeaderName) -> Result<Option<String>, Problem> {
+    let Some(value) = headers.get(name) else { return Ok(None) };
     let version = value.to_str().ok().and_then(|text| text.trim().strip_prefix('"')?.strip_suffix('"'));
     let refuse = || {
         let words = format!("{name} must be one ETag in quotes, as it came with the answer you looked at");

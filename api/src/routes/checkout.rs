@@ -129,7 +129,7 @@ mod tests {
         match expected {
             Ok(key) => assert_eq!(told, Ok(key), "{values:?}"),
             Err(code) => {
-                assert!(told.as_ref().is_err_and(|told| told.contains(code)), "{values:?}: {told:?}")
+                assert!(told.as_ref().is_err_and(|told| told.contains(code)), "{values:?}: {told:?}");
             }
         }
     }

@@ -1,4 +1,4 @@
-//! A shop with its door open: SQLite in a temporary folder, a worker or none, and people who ask.
+//! A shop with its door open: `SQLite` in a temporary folder, a worker or none, and people who ask.
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -104,9 +104,9 @@ impl Shop {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let url = format!("http://{}", listener.local_addr().expect("an address"));
         tokio::spawn(serve(listener, routes, stopped, Duration::from_secs(5)));
-        let shop = Self { url, stop, client: reqwest::Client::new(), runtime, _folder: folder };
-        shop.stock("mug-01", 1_299, 100).await;
-        shop
+        let opened = Self { url, stop, client: reqwest::Client::new(), runtime, _folder: folder };
+        opened.stock("mug-01", 1_299, 100).await;
+        opened
     }
 
     /// Puts a product on the shelf, as an admin does.
@@ -193,6 +193,7 @@ pub(crate) fn cod() -> Value {
     json!({"method": "cod"})
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "payments are written where they are used")]
 pub(crate) fn checkout(cart: &str, payment: Value) -> Value {
     json!({
         "cart_id": cart,

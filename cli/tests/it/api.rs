@@ -127,6 +127,31 @@ fn sigterm_and_ctrl_c_end_it_well_whoever_is_still_there() {
     run_on(&sqlite_url(&folder.path().join("holdfast.db")), &["audit"]).ends(0, "");
 }
 
+/// The server, stopped; it is started again when this is dropped, whatever becomes of the test.
+struct Stopped {
+    pg_ctl: String,
+}
+
+impl Stopped {
+    fn stop(pg_ctl: String) -> Self {
+        let stopped = Self { pg_ctl };
+        stopped.control(&["stop", "-m", "fast"]);
+        stopped
+    }
+
+    fn control(&self, arguments: &[&str]) {
+        let done = Command::new(&self.pg_ctl).args(arguments).stdout(Stdio::null()).status();
+        let done = done.is_ok_and(|status| status.success());
+        assert!(done || std::thread::panicking(), "pg_ctl {arguments:?}");
+    }
+}
+
+impl Drop for Stopped {
+    fn drop(&mut self) {
+        self.control(&["start"]);
+    }
+}
+
 #[test]
 fn without_its_database_it_says_so_and_recovers_by_itself() {
     let Ok(pg_ctl) = std::env::var("HOLDFAST_TEST_PG_CTL") else {
@@ -142,19 +167,7 @@ fn without_its_database_it_says_so_and_recovers_by_itself() {
         stock(&shop.url, &admin).await;
         cart(&shop.url).await
     });
-    let control = |arguments: &[&str]| {
-        let done = Command::new(&pg_ctl).args(arguments).stdout(Stdio::null()).status();
-        assert!(done.is_ok_and(|status| status.success()), "pg_ctl {arguments:?}");
-    };
-    // Whatever becomes of this test, the server comes back.
-    struct Back<F: Fn()>(F);
-    impl<F: Fn()> Drop for Back<F> {
-        fn drop(&mut self) {
-            (self.0)();
-        }
-    }
-    control(&["stop", "-m", "fast"]);
-    let back = Back(|| control(&["start"]));
+    let stopped = Stopped::stop(pg_ctl);
     runtime.block_on(async {
         assert_eq!(
             client.get(format!("{}/healthz", shop.url)).send().await.expect("an answer").status(),
@@ -187,7 +200,7 @@ fn without_its_database_it_says_so_and_recovers_by_itself() {
     leaves.signal("TERM");
     assert_eq!(leaves.ended(), Some(0), "{}", leaves.stderr());
     assert!(since.elapsed() < Duration::from_secs(15), "{:?}", since.elapsed());
-    drop(back);
+    drop(stopped);
     until("it is ready again", || {
         let ready = runtime.block_on(async { client.get(format!("{}/readyz", shop.url)).send().await });
         ready.expect("an answer").status().is_success().then_some(())
