@@ -127,14 +127,14 @@ struct Key {
 }
 
 impl Key {
-    fn new(name: Option<String>, algorithm: Algorithm, key: DecodingKey, trust: &Trust) -> Self {
+    fn new(name: Option<String>, algorithm: Algorithm, decoding: DecodingKey, trust: &Trust) -> Self {
         let mut rules = Validation::new(algorithm);
         rules.leeway = LEEWAY.as_secs();
         rules.validate_nbf = true;
         rules.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
         rules.set_audience(&[&trust.audience]);
         rules.set_issuer(&[&trust.issuer]);
-        Self { name, decoding: key, rules }
+        Self { name, decoding, rules }
     }
 }
 

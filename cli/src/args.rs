@@ -85,14 +85,14 @@ pub(crate) enum Command {
     ///
     /// Orders are accepted here and carried on by workers elsewhere; any number of these may
     /// serve one shop. It needs a database that was migrated (`holdfast migrate`), and either
-    /// HOLDFAST_JWT_SECRET or HOLDFAST_JWKS_FILE. SIGTERM or Ctrl-C stops: requests under way
-    /// may end first.
+    /// `HOLDFAST_JWT_SECRET` or `HOLDFAST_JWKS_FILE`. SIGTERM or Ctrl-C stops: requests under
+    /// way may end first.
     #[command(verbatim_doc_comment)]
     Api(DoorArgs),
     /// Make a token for the REST API
     ///
-    /// It is signed with HOLDFAST_JWT_SECRET, or else with the secret that `holdfast up` keeps
-    /// in its shop: that of --database-url, or holdfast.db in this folder. Send it as
+    /// It is signed with `HOLDFAST_JWT_SECRET`, or else with the secret that `holdfast up`
+    /// keeps in its shop: that of --database-url, or holdfast.db in this folder. Send it as
     /// `Authorization: Bearer TOKEN`.
     #[command(verbatim_doc_comment)]
     Token(TokenArgs),

@@ -6,6 +6,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use anyhow::Context as _;
+use holdfast_api::body::order::OrderBody;
 use holdfast_saga::command::{self, Answered, Verb};
 use holdfast_saga::flows::REGISTRY;
 use holdfast_saga::ports::Store;
@@ -15,7 +16,7 @@ use holdfast_shared::{Actor, OrderId};
 use serde::Serialize;
 use uuid::Uuid;
 
-use self::body::{ExplainedBody, OrderBody, OrderPage};
+use self::body::{ExplainedBody, OrderPage};
 use crate::args::{Decision, OrderCommand, OrderListArgs};
 use crate::database::Database;
 use crate::exit::{Exit, conflict, not_found, say};
@@ -104,10 +105,10 @@ async fn list(store: &dyn Store, args: &OrderListArgs, output: Format) -> anyhow
         before: args.cursor,
         limit: limit + 1,
     };
-    let orders = store.orders(&filter).await?.iter().map(OrderBody::new).collect();
+    let orders = store.orders(&filter).await?.iter().map(body::order).collect();
     let page = Page::of(orders, limit, |order: &OrderBody| order.number.to_string());
     let header = ["ORDER", "STATUS", "PAYMENT", "TOTAL", "LINES", "ACCEPTED", "ATTENTION"];
-    output.list(&page, &header, OrderBody::row)?;
+    output.list(&page, &header, body::row)?;
     Ok(Exit::Ok)
 }
 

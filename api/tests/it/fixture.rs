@@ -1,4 +1,4 @@
-//! A shop with its door open: SQLite in a temporary folder, a worker or none, and people who ask.
+//! A shop with its door open: `SQLite` in a temporary folder, a worker or none, and people who ask.
 
 use std::num::NonZeroU32;
 use std::sync::Arc;

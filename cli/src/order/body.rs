@@ -1,72 +1,28 @@
-//! An order as it is shown: the JSON that scripts hold on to, and the tables for people.
+//! An order as it is shown: the API's own JSON, with what only an operator sees, and the tables for people.
 //!
 //! What would open a door is left out: the payment token, the cart's id, the buyer's payment link.
 
+use holdfast_api::body::order::{LineBody, OrderBody, OrderDetails};
 use holdfast_saga::context::slot;
 use holdfast_saga::plan::next_move;
-use holdfast_saga::rows::Payment;
 use holdfast_saga::timeline::{Explanation, Line, Story};
 use holdfast_saga::view::OrderView;
-use holdfast_shared::{
-    Address, CancelReason, Contact, Line as OrderLine, Money, OrderId, OrderStatus, PaymentMethod,
-    PaymentStatus, ReservationStatus, SagaId, SagaState, Sku, Time,
-};
+use holdfast_shared::{Address, Contact, OrderId, OrderStatus, ReservationStatus, SagaId, SagaState};
 use serde::Serialize;
 use uuid::Uuid;
 
 use crate::output::{pairs, table};
 use crate::redact::redact;
 
-/// An order, as in lists.
-#[derive(Debug, Serialize)]
-pub(super) struct OrderBody {
-    id: Uuid,
-    pub(super) number: OrderId,
-    status: OrderStatus,
-    payment_method: PaymentMethod,
-    lines: Vec<LineBody>,
-    totals: TotalsBody,
-    payment: Option<PaymentBody>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    cancel_reason: Option<CancelReason>,
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    needs_attention: bool,
-    accepted_at: Time,
-    updated_at: Time,
-}
-
-#[derive(Debug, Serialize)]
-struct LineBody {
-    sku: Sku,
-    quantity: u32,
-    unit_price: Money,
-    total: Money,
-}
-
-#[derive(Debug, Serialize)]
-struct TotalsBody {
-    total: Money,
-}
-
-#[derive(Debug, Serialize)]
-struct PaymentBody {
-    status: PaymentStatus,
-    provider: String,
-    amount: Money,
-    captured: Money,
-    refunded: Money,
-}
-
 /// One order, whole.
 #[derive(Debug, Serialize)]
 pub(super) struct OrderPage {
     #[serde(flatten)]
-    order: OrderBody,
-    reservation: Option<ReservationStatus>,
-    contact: Contact,
-    shipping_address: Address,
+    details: OrderDetails,
+    /// Who takes the money, once they were asked to.
     #[serde(skip_serializing_if = "Option::is_none")]
-    notes: Option<String>,
+    provider: Option<String>,
+    reservation: Option<ReservationStatus>,
     sagas: Vec<SagaBody>,
 }
 
@@ -91,69 +47,36 @@ pub(super) struct ExplainedBody {
     explanation: Explanation,
 }
 
-impl OrderBody {
-    pub(super) fn new(view: &OrderView) -> Self {
-        let order = &view.order;
-        Self {
-            id: view.public_id(),
-            number: order.id,
-            status: order.status,
-            payment_method: order.method,
-            lines: order.lines.iter().map(|line| LineBody::new(line, order.total)).collect(),
-            totals: TotalsBody { total: order.total },
-            payment: view.payment.as_ref().map(PaymentBody::new),
-            cancel_reason: order.cancel_reason,
-            needs_attention: view.needs_attention,
-            accepted_at: order.accepted_at,
-            updated_at: order.updated_at,
-        }
-    }
-
-    pub(super) fn row(&self) -> Vec<String> {
-        vec![
-            self.number.to_string(),
-            self.standing(),
-            self.payment_method.to_string(),
-            self.totals.total.to_string(),
-            self.lines.len().to_string(),
-            self.accepted_at.to_string(),
-            if self.needs_attention { "yes" } else { "" }.to_owned(),
-        ]
-    }
-
-    fn standing(&self) -> String {
-        match self.cancel_reason {
-            Some(reason) => format!("{} ({reason})", self.status),
-            None => self.status.to_string(),
-        }
-    }
+/// An order, as in lists.
+pub(super) fn order(view: &OrderView) -> OrderBody {
+    let mut order = OrderBody::new(view);
+    order.payment.next_action = None;
+    order
 }
 
-impl LineBody {
-    fn new(line: &OrderLine, total: Money) -> Self {
-        let unit_price = Money::new(line.unit_price_minor, total.currency);
-        // A line is never worth more than its order, whose total was proven to fit.
-        let line_total = unit_price.times(line.quantity).unwrap_or(total);
-        Self { sku: line.sku.clone(), quantity: line.quantity, unit_price, total: line_total }
-    }
+/// Its row in a table.
+pub(super) fn row(order: &OrderBody) -> Vec<String> {
+    vec![
+        order.number.to_string(),
+        standing(order),
+        order.payment_method.to_string(),
+        order.totals.total.to_string(),
+        order.lines.len().to_string(),
+        order.accepted_at.to_string(),
+        if order.needs_attention { "yes" } else { "" }.to_owned(),
+    ]
 }
 
-impl PaymentBody {
-    fn new(payment: &Payment) -> Self {
-        let currency = payment.amount.currency;
-        Self {
-            status: payment.status,
-            provider: payment.provider.clone(),
-            amount: payment.amount,
-            captured: Money::new(payment.captured_minor, currency),
-            refunded: Money::new(payment.refunded_minor, currency),
-        }
+fn standing(order: &OrderBody) -> String {
+    match order.cancel_reason {
+        Some(reason) => format!("{} ({reason})", order.status),
+        None => order.status.to_string(),
     }
 }
 
 impl OrderPage {
     pub(super) fn new(story: &Story) -> Self {
-        let order = &story.order.order;
+        let view = &story.order;
         let saga = |saga: &holdfast_saga::saga::Saga| SagaBody {
             id: saga.id,
             definition: saga.definition.name.clone(),
@@ -161,33 +84,31 @@ impl OrderPage {
             error: saga.progress.error.as_deref().map(|error| redact(&story.discreet(error))),
             next_move: (saga.state == SagaState::Dead).then(|| next_move(saga)),
         };
+        let mut details = OrderDetails::new(view);
+        details.order = order(view);
         Self {
-            order: OrderBody::new(&story.order),
-            reservation: story.order.reservation,
-            contact: order.contact.clone(),
-            shipping_address: order.shipping_address.clone(),
-            notes: order.notes.clone(),
+            details,
+            provider: view.payment.as_ref().map(|payment| payment.provider.clone()),
+            reservation: view.reservation,
             sagas: story.sagas.iter().map(saga).collect(),
         }
     }
 
     pub(super) fn table(&self) -> String {
-        let order = &self.order;
-        let payment = order.payment.as_ref().map_or_else(
-            || "none yet".to_owned(),
-            |book| format!("{} ({} captured, {} refunded)", book.status, book.captured, book.refunded),
-        );
+        let OrderDetails { order, contact: buyer, shipping_address, notes, .. } = &self.details;
+        let book = &order.payment;
+        let payment = format!("{} ({} captured, {} refunded)", book.status, book.captured, book.refunded);
         let head = [
             ("order", order.number.to_string()),
             ("id", order.id.to_string()),
-            ("status", order.standing()),
+            ("status", standing(order)),
             ("paid by", order.payment_method.to_string()),
             ("total", order.totals.total.to_string()),
             ("payment", payment),
             ("stock", self.reservation.map_or_else(|| "not reserved".to_owned(), |held| held.to_string())),
-            ("contact", contact(&self.contact)),
-            ("ship to", address(&self.shipping_address)),
-            ("notes", self.notes.clone().unwrap_or_default()),
+            ("contact", contact(buyer)),
+            ("ship to", address(shipping_address)),
+            ("notes", notes.clone().unwrap_or_default()),
             ("accepted", order.accepted_at.to_string()),
             ("updated", order.updated_at.to_string()),
         ];
@@ -215,14 +136,7 @@ impl OrderPage {
     fn attention(&self) -> String {
         let moves = self.sagas.iter().filter_map(|saga| saga.next_move.clone());
         let told = pairs(moves.map(|next_move| ("needs attention", next_move)));
-        if told.trim().is_empty() {
-            String::new()
-        } else {
-            format!(
-                "
-{told}"
-            )
-        }
+        if told.trim().is_empty() { String::new() } else { format!("\n{told}") }
     }
 }
 

@@ -3,9 +3,12 @@
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use holdfast_api::auth::Role;
+use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use crate::binary::{Ran, holdfast, run, run_on, sqlite_url};
@@ -79,8 +82,8 @@ fn a_database_without_a_schema_is_refused_with_what_to_do() {
     run(&arguments).ends(2, "Give --database-url or set DATABASE_URL");
 }
 
-/// Ends with 0 within seconds, although somebody follows an order, somebody keeps an idle connection, and
-/// somebody has been asking for a while and never comes to the point.
+/// Ends with 0 within seconds, although somebody follows an order, some ask without a pause, and somebody
+/// has begun to ask and never comes to the point.
 fn stops(mut server: Server, admin: &str, signal: &str) {
     let runtime = runtime();
     let address = server.url.trim_start_matches("http://").to_owned();
@@ -95,16 +98,32 @@ fn stops(mut server: Server, admin: &str, signal: &str) {
         assert!(greeting.starts_with(b"event: order"), "{greeting:?}");
         (client, following)
     });
+    let mut asking = JoinSet::new();
+    let (_runs, answered) = (runtime.enter(), Arc::new(AtomicUsize::new(0)));
+    for _ in 0..4 {
+        let (client, url, answered) = (client.clone(), server.url.clone(), Arc::clone(&answered));
+        asking.spawn(async move {
+            loop {
+                let cart = client.post(format!("{url}/v1/carts"));
+                // Refused is not broken: once it has said a word, it says all of it.
+                let Ok(answer) = cart.send().await else { return };
+                json_of(answer, 201).await;
+                answered.fetch_add(1, Ordering::Relaxed);
+            }
+        });
+    }
+    until("some are answered", || (answered.load(Ordering::Relaxed) > 20).then_some(()));
     let since = Instant::now();
     server.signal(signal);
     let rest = runtime.block_on(async {
         let end = async { while let Ok(Some(_)) = following.chunk().await {} };
-        timeout(PATIENCE, end).await
+        timeout(PATIENCE, end).await.expect("the stream ends");
+        timeout(PATIENCE, asking.join_all()).await
     });
-    rest.expect("the stream ends");
+    rest.expect("nobody is left without an answer");
     assert_eq!(server.ended(), Some(0), "{}", server.stderr());
     assert!(since.elapsed() < Duration::from_secs(20), "{:?}", since.elapsed());
-    assert!(server.stderr().contains("cut off: 1"), "the slow one was cut off: {}", server.stderr());
+    until("the slow one was cut off", || server.stderr().contains("cut off: 1").then_some(()));
     let mut left = Vec::new();
     // Cut off, or told nothing.
     let _ = slow.read_to_end(&mut left);
@@ -116,8 +135,10 @@ fn stops(mut server: Server, admin: &str, signal: &str) {
 fn sigterm_and_ctrl_c_end_it_well_whoever_is_still_there() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     for signal in ["TERM", "INT"] {
-        let arguments = ["up", "--http-addr", "127.0.0.1:0", "--drain-timeout", "2s", "--jwt-secret", SECRET];
-        let up = Server::start(holdfast().current_dir(folder.path()).args(arguments));
+        let mut command = holdfast();
+        command.current_dir(folder.path()).env("HOLDFAST_JWT_SECRET", SECRET);
+        command.args(["up", "--http-addr", "127.0.0.1:0", "--rate-limit", "0", "--drain-timeout", "2s"]);
+        let up = Server::start(&mut command);
         stops(up, &token(Role::Admin), signal);
         let url = sqlite_url(&folder.path().join("holdfast.db"));
         let mut command = api(&url);
@@ -125,6 +146,31 @@ fn sigterm_and_ctrl_c_end_it_well_whoever_is_still_there() {
         stops(api, &token(Role::Admin), signal);
     }
     run_on(&sqlite_url(&folder.path().join("holdfast.db")), &["audit"]).ends(0, "");
+}
+
+/// The server, stopped; it is started again when this is dropped, whatever becomes of the test.
+struct Stopped {
+    pg_ctl: String,
+}
+
+impl Stopped {
+    fn stop(pg_ctl: String) -> Self {
+        let stopped = Self { pg_ctl };
+        stopped.control(&["stop", "-m", "fast"]);
+        stopped
+    }
+
+    fn control(&self, arguments: &[&str]) {
+        let done = Command::new(&self.pg_ctl).args(arguments).stdout(Stdio::null()).status();
+        let done = done.is_ok_and(|status| status.success());
+        assert!(done || std::thread::panicking(), "pg_ctl {arguments:?}");
+    }
+}
+
+impl Drop for Stopped {
+    fn drop(&mut self) {
+        self.control(&["start"]);
+    }
 }
 
 #[test]
@@ -142,19 +188,7 @@ fn without_its_database_it_says_so_and_recovers_by_itself() {
         stock(&shop.url, &admin).await;
         cart(&shop.url).await
     });
-    let control = |arguments: &[&str]| {
-        let done = Command::new(&pg_ctl).args(arguments).stdout(Stdio::null()).status();
-        assert!(done.is_ok_and(|status| status.success()), "pg_ctl {arguments:?}");
-    };
-    // Whatever becomes of this test, the server comes back.
-    struct Back<F: Fn()>(F);
-    impl<F: Fn()> Drop for Back<F> {
-        fn drop(&mut self) {
-            (self.0)();
-        }
-    }
-    control(&["stop", "-m", "fast"]);
-    let back = Back(|| control(&["start"]));
+    let stopped = Stopped::stop(pg_ctl);
     runtime.block_on(async {
         assert_eq!(
             client.get(format!("{}/healthz", shop.url)).send().await.expect("an answer").status(),
@@ -187,7 +221,7 @@ fn without_its_database_it_says_so_and_recovers_by_itself() {
     leaves.signal("TERM");
     assert_eq!(leaves.ended(), Some(0), "{}", leaves.stderr());
     assert!(since.elapsed() < Duration::from_secs(15), "{:?}", since.elapsed());
-    drop(back);
+    drop(stopped);
     until("it is ready again", || {
         let ready = runtime.block_on(async { client.get(format!("{}/readyz", shop.url)).send().await });
         ready.expect("an answer").status().is_success().then_some(())

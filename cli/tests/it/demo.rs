@@ -1,7 +1,7 @@
 //! The demo: on generated orders, on orders from a file, and killed in the middle.
 
 use std::fs;
-use std::io::Write as _;
+use std::io::Read as _;
 use std::path::Path;
 use std::process::{Child, Stdio};
 use std::thread::sleep;
@@ -155,19 +155,26 @@ fn every_accepted_order_settles_after_five_kills_on_sqlite() {
 fn an_interrupted_demo_stops_in_good_order_and_says_how_to_go_on() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let url = sqlite_url(&folder.path().join("shop.db"));
-    let demo = holdfast()
+    let mut demo = holdfast()
         .env("DATABASE_URL", &url)
         .args(["demo", "--orders", "3000"])
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
         .expect("the binary runs");
-    sleep(Duration::from_millis(700));
+    let mut line = Vec::new();
+    let stderr = demo.stderr.as_mut().expect("a pipe");
+    // Byte by byte: what follows is for the end.
+    while !line.ends_with(b"\n") {
+        let mut byte = [0];
+        assert_eq!(stderr.read(&mut byte).expect("it is read"), 1, "it ended: {line:?}");
+        line.extend(byte);
+    }
+    assert!(line.ends_with(b"settling 3000 orders\n"), "{line:?}");
     let interrupt = std::process::Command::new("kill").args(["-INT", &demo.id().to_string()]).status();
     assert!(interrupt.is_ok_and(|status| status.success()), "kill is there");
     let ran = Ran::of(demo.wait_with_output().expect("it ends"));
     ran.ends(1, "--resume");
     let resumed = run_on(&url, &["demo", "--resume"]);
     resumed.ends(0, "");
-    std::io::stderr().flush().expect("stderr");
 }

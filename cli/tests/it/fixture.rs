@@ -39,7 +39,7 @@ const AGO: Duration = Duration::from_hours(6);
 const STEP: Duration = Duration::from_secs(5);
 
 /// Longer than anything that is waited for takes on a busy machine.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A shop.
 pub(crate) struct Shop {

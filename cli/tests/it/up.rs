@@ -4,8 +4,8 @@ use holdfast_api::auth::Role;
 use reqwest::StatusCode;
 
 use crate::binary::{Ran, holdfast, run_on, sqlite_url};
-use crate::fixture::runtime;
-use crate::server::{Server, cart, checkout, client, get, json_of, token, until};
+use crate::fixture::{ServerDatabase, runtime};
+use crate::server::{Server, cart, checkout, client, get, json_of, stock, token, until};
 
 /// A token of the shop in `folder`.
 fn own_token(folder: &std::path::Path, arguments: &[&str]) -> String {
@@ -51,6 +51,55 @@ fn after_a_crash_it_carries_on_and_old_tokens_are_still_good() {
         (order["status"] == "CONFIRMED").then_some(())
     });
     run_on(&sqlite_url(&folder.path().join("holdfast.db")), &["audit"]).ends(0, "");
+}
+
+#[test]
+fn what_an_api_without_workers_accepts_is_carried_on_by_an_up_on_the_same_database() {
+    let database = ServerDatabase::create();
+    run_on(&database.url, &["migrate"]).ends(0, "applied");
+    let (api, admin) = (Server::api(&database.url), token(Role::Admin));
+    let runtime = runtime();
+    let placed = runtime.block_on(async {
+        stock(&api.url, &admin).await;
+        let cart = cart(&api.url).await;
+        json_of(checkout(&client(), &api.url, &cart, "k").send().await.expect("an answer"), 201).await
+    });
+    let order = format!("{}/v1/orders/{}", api.url, placed["id"].as_str().expect("an id"));
+    let standing =
+        || runtime.block_on(async { json_of(get(&order, &admin).await, 200).await })["status"].clone();
+    assert_eq!(standing(), "PENDING_PAYMENT");
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let mut up = holdfast();
+    let up = up.current_dir(folder.path()).env("DATABASE_URL", &database.url);
+    let _up = Server::start(up.args(["up", "--http-addr", "127.0.0.1:0"]));
+    until("the order is confirmed", || (standing() == "CONFIRMED").then_some(()));
+}
+
+#[test]
+fn an_order_is_the_same_on_the_command_line_and_over_http() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let up = Server::up(folder.path());
+    let admin = own_token(folder.path(), &["--role", "admin"]);
+    let runtime = runtime();
+    let placed = runtime.block_on(async {
+        let cart = cart(&up.url).await;
+        json_of(checkout(&client(), &up.url, &cart, "k").send().await.expect("an answer"), 201).await
+    });
+    let url = format!("{}/v1/orders/{}", up.url, placed["id"].as_str().expect("an id"));
+    let order = until("the order is confirmed", || {
+        let order = runtime.block_on(async { json_of(get(&url, &admin).await, 200).await });
+        (order["status"] == "CONFIRMED").then_some(order)
+    });
+    let listed =
+        runtime.block_on(async { json_of(get(&format!("{}/v1/orders", up.url), &admin).await, 200).await });
+    let shop = sqlite_url(&folder.path().join("holdfast.db"));
+    let list = run_on(&shop, &["order", "list", "--output", "json"]).json();
+    assert_eq!(list, listed);
+    let shown = run_on(&shop, &["order", "show", "1", "--output", "json"]).json();
+    for (name, value) in order.as_object().expect("an object") {
+        assert_eq!(&shown[name], value, "{name}");
+    }
+    assert_eq!(shown["provider"], "sandbox");
 }
 
 #[test]
