@@ -1,21 +1,12 @@
-//! A database of its own for every round: seeded, counted, verified and dropped.
+//! A Postgres database of its own for every round: made, counted, verified and dropped.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use holdfast_saga::ports::Store;
-use holdfast_saga::rows::{Cart, CartItem, Product, StockAdjustment, StockMove};
-use holdfast_saga::world::World;
-use holdfast_shared::{CartId, CartStatus, Currency, Money, Sku, Time};
 use holdfast_store_postgres::PostgresStore;
+use serde::Serialize;
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use uuid::Uuid;
-
-/// More than all rounds can sell.
-const ON_HAND: i64 = 10_000_000;
-/// Carts written in one statement.
-const SEED_BATCH: usize = 2_000;
 
 #[derive(Debug)]
 pub(crate) struct Database {
@@ -26,7 +17,7 @@ pub(crate) struct Database {
 }
 
 /// What Postgres has counted.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, Serialize)]
 pub(crate) struct Counters {
     pub(crate) commits: i64,
     pub(crate) row_versions: i64,
@@ -50,12 +41,8 @@ impl Counters {
     }
 }
 
-/// Names have a suffix, so that hot rows are as long as those of a real shop.
-pub(crate) fn sku(number: usize) -> String {
-    format!("sku-{number:06}")
-}
-
 impl Database {
+    /// A new, empty database on the server that `admin_url` names.
     pub(crate) async fn create(admin_url: &str) -> Result<Self> {
         let name = format!("holdfast_bench_{}", Uuid::now_v7().simple());
         let mut admin = PgConnection::connect(admin_url).await.context("connecting to Postgres")?;
@@ -71,41 +58,19 @@ impl Database {
         Ok(Self { admin_url: admin_url.to_owned(), name, url, store })
     }
 
-    /// Stocks the shop and fills one cart an order; returns the carts.
-    pub(crate) async fn seed(&self, orders: usize, skus: usize, lines: usize) -> Result<Vec<CartId>> {
-        let now = Time::system_now();
-        let mut world = World::default();
-        world.writes.at = now;
-        for number in 0..skus {
-            let sku: Sku = sku(number).parse()?;
-            let price = Money::new(1_000 + i64::try_from(number)?, Currency::EUR);
-            let product =
-                Product { sku: sku.clone(), name: format!("Product {number}"), price, active: true };
-            world.writes.put_products.insert(sku.clone(), product);
-            world.writes.stock.insert(sku.clone(), StockMove { on_hand: ON_HAND, reserved: 0 });
-            world.writes.adjustments.push(StockAdjustment {
-                sku,
-                delta: ON_HAND,
-                reason: "opening stock".to_owned(),
-                actor: "bench".to_owned(),
-                at: now,
-            });
+    /// Refuses a server on which a commit is not on disk when it is answered.
+    pub(crate) async fn insist_on_durability(&self) -> Result<()> {
+        for setting in ["synchronous_commit", "fsync"] {
+            let value: String = sqlx::query_scalar("select current_setting($1)")
+                .bind(setting)
+                .fetch_one(self.store.pool())
+                .await?;
+            ensure!(value == "on", "{setting} is {value}: figures without durability mean nothing");
         }
-        self.store.begin().await?.save(&world.writes).await?;
-
-        let mut ids = Vec::with_capacity(orders);
-        for start in (0..orders).step_by(SEED_BATCH) {
-            let mut world = World::default();
-            world.writes.at = now;
-            world.writes.put_carts = (start..orders.min(start + SEED_BATCH))
-                .map(|order| filled_cart(order, skus, lines, now))
-                .collect::<Result<BTreeMap<_, _>>>()?;
-            ids.extend(world.writes.put_carts.keys().copied());
-            self.store.begin().await?.save(&world.writes).await?;
-        }
-        Ok(ids)
+        Ok(())
     }
 
+    /// Dirty pages and missing statistics of the seeding are not the round's to pay for.
     pub(crate) async fn settle_down(&self) -> Result<()> {
         sqlx::raw_sql("vacuum analyze").execute(self.store.pool()).await?;
         sqlx::raw_sql("checkpoint").execute(self.store.pool()).await?;
@@ -172,14 +137,4 @@ impl Database {
         sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut admin).await?;
         Ok(())
     }
-}
-
-/// A cart of different SKUs, spread so that neighbouring orders share few of them.
-fn filled_cart(order: usize, skus: usize, lines: usize, now: Time) -> Result<(CartId, Cart)> {
-    let id = CartId(Uuid::now_v7());
-    let items = (0..lines)
-        .map(|line| Ok(CartItem { sku: sku((order * 7_919 + line * 104_729) % skus).parse()?, quantity: 1 }))
-        .collect::<Result<Vec<_>>>()?;
-    let cart = Cart { id, owner: None, status: CartStatus::Open, order: None, items, updated_at: now };
-    Ok((id, cart))
 }

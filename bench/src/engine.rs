@@ -1,104 +1,72 @@
-//! Holdfast itself: the acceptor's group commit, the embedded queue, the batch executor.
+//! Settled orders a second, beside hand-written SQL that commits once a step on the same schema.
+//!
+//! Direct submit, the in-process queue, and a payment ledger in memory: what is measured is the
+//! engine and the database. "Settled" means CONFIRMED and the customer's message saved and sent.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+mod hand_written;
+mod holdfast;
+mod report;
 
-use anyhow::{Context, Result, bail};
-use holdfast_saga::accept::{AcceptPolicy, CheckoutRequest, digest};
-use holdfast_saga::flows::REGISTRY;
-use holdfast_saga::ports::{Outside, PaymentProvider};
-use holdfast_sandbox::MemorySandbox;
-use holdfast_shared::{Address, CartId, Contact, PaymentMethod, Queue, SystemClock};
-use holdfast_worker::{Acceptor, LogNotifier, Metrics, Runtime, WorkerConfig};
+use std::time::Duration;
 
-use crate::ROUND_MAX;
+use anyhow::{Context, Result};
+
+use self::report::Round;
+pub(crate) use self::report::{Spread, Summary};
 use crate::database::Database;
-use crate::report::Batches;
+use crate::shop::{self, Goods};
 
-/// Settles one order a cart; the time runs from the first submit to the last message sent.
-pub(crate) async fn run(
-    database: &Database,
-    carts: Vec<CartId>,
+/// How long a round may take before it counts as hung.
+const ROUND_MAX: Duration = Duration::from_mins(10);
+
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct Args {
+    /// A superuser's URL of the Postgres to measure on; a database of its own is made for every round
+    #[arg(long, env = "HOLDFAST_TEST_POSTGRES_URL")]
+    postgres_url: String,
+    /// Orders in a round
+    #[arg(long, default_value_t = 20_000)]
+    orders: usize,
+    /// Rounds of each
+    #[arg(long, default_value_t = 3)]
+    rounds: usize,
+    #[command(flatten)]
+    goods: Goods,
+    /// Sagas in a batch, and calls in flight
+    #[arg(long, default_value_t = 512)]
     batch: usize,
-) -> Result<(Duration, Option<Batches>)> {
-    let sandbox = Arc::new(MemorySandbox::new(Arc::new(SystemClock)));
-    let policy = AcceptPolicy::new(sandbox.name());
-    let outside = Outside { payments: sandbox, notifier: Arc::new(LogNotifier) };
-    let mut config = WorkerConfig { batch_max: batch, ..WorkerConfig::default() };
-    // Two batches run at once, and each may begin as many calls as it has sagas.
-    config.pools.insert(Queue::Checkout, 2 * batch);
-    config.pools.insert(Queue::Notifications, 2 * batch);
-    let store = Arc::new(database.store.clone());
-    let runtime = Runtime::start(store.clone(), REGISTRY, outside, config, Metrics::default())?;
-    let tally = runtime.tally();
-    let acceptor = Acceptor::start(store, policy, runtime.dispatch(), Metrics::default());
+    /// Connections of the hand-written baseline
+    #[arg(long, default_value_t = 16)]
+    baseline_connections: u32,
+    /// Leave the baseline out
+    #[arg(long)]
+    engine_only: bool,
+}
 
-    let orders = carts.len();
-    let next = Arc::new(AtomicUsize::new(0));
-    let carts = Arc::new(carts);
-    let started = Instant::now();
-    // As many buyers at once as fit into a commit.
-    let buyers: Vec<_> = (0..batch)
-        .map(|_| {
-            let (acceptor, carts, next) = (acceptor.clone(), Arc::clone(&carts), Arc::clone(&next));
-            tokio::spawn(async move {
-                while let Some(cart) = carts.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    acceptor.accept(request(*cart)).await?.context("a checkout was refused")?;
-                }
-                Ok::<_, anyhow::Error>(())
-            })
-        })
-        .collect();
-    for buyer in buyers {
-        buyer.await??;
-    }
-    // Each order settles twice: its checkout, and its message.
-    while tally.settled.load(Ordering::Relaxed) < 2 * orders as u64 {
-        if started.elapsed() > ROUND_MAX {
-            bail!(
-                "{} of {} sagas settled within {ROUND_MAX:?}",
-                tally.settled.load(Ordering::Relaxed),
-                2 * orders
-            );
+pub(crate) async fn run(args: &Args) -> Result<Summary> {
+    let mut summary = Summary::default();
+    for round in 1..=args.rounds {
+        eprintln!("engine: round {round} of {}", args.rounds);
+        if !args.engine_only {
+            summary.baseline.push(measure(args, "baseline").await?);
         }
-        tokio::time::sleep(Duration::from_millis(1)).await;
+        summary.engine.push(measure(args, "holdfast").await?);
     }
-    let elapsed = started.elapsed();
-    let batches = Batches {
-        count: tally.batches.load(Ordering::Relaxed),
-        claimed: tally.claimed.load(Ordering::Relaxed),
-        largest: tally.batch_largest.load(Ordering::Relaxed),
+    Ok(summary)
+}
+
+/// One round of one kind on a fresh database, verified before its figure counts.
+async fn measure(args: &Args, kind: &'static str) -> Result<Round> {
+    let database = Database::create(&args.postgres_url).await?;
+    let carts = shop::seed(&database.store, args.orders, args.goods).await.context("seeding the shop")?;
+    database.settle_down().await?;
+    let before = database.counters().await?;
+    let (elapsed, batches) = match kind {
+        "baseline" => (hand_written::run(&database, carts, args.baseline_connections).await?, None),
+        _ => holdfast::run(&database, carts, args.batch).await?,
     };
-    runtime.stop().await;
-    Ok((elapsed, Some(batches)))
-}
-
-fn request(cart: CartId) -> CheckoutRequest {
-    let id = cart.to_string();
-    CheckoutRequest {
-        key: digest(&["bench", &id]),
-        body: digest(&[&id]),
-        cart,
-        customer: None,
-        method: PaymentMethod::Card,
-        token: Some("tok_ok".to_owned()),
-        contact: Contact { email: "buyer@example.com".to_owned(), phone: None },
-        shipping_address: address(),
-        expected_total: None,
-        notes: None,
-        may_place: true,
-    }
-}
-
-pub(crate) fn address() -> Address {
-    Address {
-        name: "A. Buyer".to_owned(),
-        line1: "1 High Street".to_owned(),
-        line2: None,
-        city: "Springfield".to_owned(),
-        region: None,
-        postal_code: "12345".to_owned(),
-        country: "US".to_owned(),
-    }
+    let after = database.counters().await?;
+    database.verify(args.orders, args.goods.lines).await?;
+    database.drop().await?;
+    Ok(Round::new(kind, args.orders, elapsed, after.since(&before), batches))
 }

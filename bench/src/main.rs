@@ -1,86 +1,92 @@
-//! Measures how many orders a second Holdfast settles on Postgres, beside hand-written SQL that
-//! commits once a step on the same schema, in alternating rounds of one run.
+//! Measures Holdfast: how many orders the engine settles, and what its front door answers over HTTP.
 //!
-//! Direct submit, the in-process queue, and a payment ledger in memory: what is measured is the
-//! engine and the database. "Settled" means CONFIRMED and the customer's message saved and sent.
+//! Every scenario brings what it is compared with, alternates with it in one run, and verifies the
+//! shop's rows before a figure counts. Results go to stdout, progress to stderr.
 
-mod baseline;
+mod conditions;
 mod database;
 mod engine;
-mod report;
+mod http;
+mod shop;
 
-use std::time::Duration;
+use std::fmt::Display;
 
-use anyhow::{Context, Result};
-use clap::Parser;
+use anyhow::Result;
+use clap::{Parser, Subcommand, ValueEnum};
+use serde::Serialize;
 
-use crate::database::Database;
-use crate::report::{Round, Summary};
+use crate::conditions::Conditions;
 
-/// Measures settled orders per second against hand-written SQL.
-#[derive(Debug, Clone, Parser)]
+/// Measures Holdfast.
+#[derive(Debug, Parser)]
 #[command(name = "holdfast-bench", version)]
-struct Args {
-    /// A superuser's URL of the Postgres to measure on; a database of its own is made for every round
-    #[arg(long, env = "HOLDFAST_TEST_POSTGRES_URL")]
-    postgres_url: String,
-    /// Orders in a round
-    #[arg(long, default_value_t = 20_000)]
-    orders: usize,
-    /// Rounds of each
-    #[arg(long, default_value_t = 3)]
-    rounds: usize,
-    /// SKUs the orders are spread over; a stock row is written once a batch, however many orders share it
-    #[arg(long, default_value_t = 200)]
-    skus: usize,
-    /// Lines in an order
-    #[arg(long, default_value_t = 2)]
-    lines: usize,
-    /// Sagas in a batch, and calls in flight
-    #[arg(long, default_value_t = 512)]
-    batch: usize,
-    /// Connections of the hand-written baseline
-    #[arg(long, default_value_t = 16)]
-    baseline_connections: u32,
-    /// Leave the baseline out
-    #[arg(long)]
-    engine_only: bool,
+struct Cli {
+    #[command(subcommand)]
+    scenario: Scenario,
+    /// How to print the result
+    #[arg(long, global = true, value_enum, default_value_t)]
+    output: Output,
+}
+
+#[derive(Debug, Subcommand)]
+enum Scenario {
+    /// Settled orders a second, against hand-written SQL that commits once a step
+    Engine(engine::Args),
+    /// A crowd of buyers with time to think, against `holdfast up` on SQLite and on Postgres
+    HttpProfile(http::profile::Args),
+    /// Checkouts a second over HTTP, against a server that inserts one row a request
+    HttpAccept(http::accept::Args),
+    /// Thousands of idle event streams on one `holdfast up`, and what they cost
+    HttpStreams(http::streams::Args),
+    /// The server that inserts one row a request
+    #[command(hide = true)]
+    RowServer(http::row_server::Args),
+}
+
+#[derive(Debug, Clone, Copy, Default, ValueEnum)]
+enum Output {
+    #[default]
+    Table,
+    Json,
+}
+
+/// A result, and under what conditions it came about.
+#[derive(Serialize)]
+struct Measured<R> {
+    scenario: &'static str,
+    conditions: Conditions,
+    result: R,
 }
 
 #[tokio::main]
 async fn main() -> Result<()> {
-    let args = Args::parse();
-    let mut summary = Summary::default();
-    for round in 1..=args.rounds {
-        if !args.engine_only {
-            let measured = measure(&args, "baseline").await?;
-            println!("round {round}  {measured}");
-            summary.baseline.push(measured);
+    let Cli { scenario, output } = Cli::parse();
+    let conditions = Conditions::now();
+    match scenario {
+        Scenario::Engine(args) => print("engine", conditions, output, engine::run(&args).await?),
+        Scenario::HttpProfile(args) => {
+            print("http-profile", conditions, output, http::profile::run(&args).await?)
         }
-        let measured = measure(&args, "holdfast").await?;
-        println!("round {round}  {measured}");
-        summary.engine.push(measured);
+        Scenario::HttpAccept(args) => {
+            print("http-accept", conditions, output, http::accept::run(&args).await?)
+        }
+        Scenario::HttpStreams(args) => {
+            print("http-streams", conditions, output, http::streams::run(&args).await?)
+        }
+        Scenario::RowServer(args) => http::row_server::run(&args).await,
     }
-    print!("{summary}");
+}
+
+fn print<R: Serialize + Display>(
+    scenario: &'static str,
+    conditions: Conditions,
+    output: Output,
+    result: R,
+) -> Result<()> {
+    let measured = Measured { scenario, conditions, result };
+    match output {
+        Output::Table => print!("{scenario}: {}\n{}", measured.conditions, measured.result),
+        Output::Json => println!("{}", serde_json::to_string_pretty(&measured)?),
+    }
     Ok(())
 }
-
-/// One round of one kind on a fresh database, verified before its figure counts.
-async fn measure(args: &Args, kind: &'static str) -> Result<Round> {
-    let database = Database::create(&args.postgres_url).await?;
-    let carts = database.seed(args.orders, args.skus, args.lines).await.context("seeding the shop")?;
-    // Dirty pages of the seeding are not the round's to write.
-    database.settle_down().await?;
-    let before = database.counters().await?;
-    let (elapsed, batches) = match kind {
-        "baseline" => (baseline::run(&database, carts, args.baseline_connections).await?, None),
-        _ => engine::run(&database, carts, args.batch).await?,
-    };
-    let after = database.counters().await?;
-    database.verify(args.orders, args.lines).await?;
-    database.drop().await?;
-    Ok(Round::new(kind, args.orders, elapsed, after.since(&before), batches))
-}
-
-/// How long a round may take before it counts as hung.
-const ROUND_MAX: Duration = Duration::from_mins(10);

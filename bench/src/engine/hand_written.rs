@@ -15,7 +15,7 @@ use sqlx::types::Json;
 use sqlx::{PgConnection, PgPool};
 
 use crate::database::Database;
-use crate::engine::address;
+use crate::shop::address;
 
 /// Settles one order a cart; the time runs from the first submit to the last message sent.
 pub(crate) async fn run(database: &Database, carts: Vec<CartId>, connections: u32) -> Result<Duration> {

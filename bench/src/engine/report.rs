@@ -3,16 +3,18 @@
 use std::fmt;
 use std::time::Duration;
 
+use serde::Serialize;
+
 use crate::database::Counters;
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Serialize)]
 pub(crate) struct Batches {
     pub(crate) count: u64,
     pub(crate) claimed: u64,
     pub(crate) largest: u64,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize)]
 pub(crate) struct Round {
     kind: &'static str,
     orders: f64,
@@ -61,7 +63,7 @@ impl fmt::Display for Round {
     }
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize)]
 pub(crate) struct Summary {
     pub(crate) baseline: Vec<Round>,
     pub(crate) engine: Vec<Round>,
@@ -69,6 +71,12 @@ pub(crate) struct Summary {
 
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (number, engine) in self.engine.iter().enumerate() {
+            if let Some(baseline) = self.baseline.get(number) {
+                writeln!(f, "round {}  {baseline}", number + 1)?;
+            }
+            writeln!(f, "round {}  {engine}", number + 1)?;
+        }
         let engine = Spread::of(self.engine.iter().map(|round| round.orders_per_s));
         writeln!(
             f,
@@ -89,14 +97,16 @@ impl fmt::Display for Summary {
     }
 }
 
-struct Spread {
-    min: f64,
-    median: f64,
-    max: f64,
+/// What several rounds measured.
+#[derive(Debug, Serialize)]
+pub(crate) struct Spread {
+    pub(crate) min: f64,
+    pub(crate) median: f64,
+    pub(crate) max: f64,
 }
 
 impl Spread {
-    fn of(values: impl Iterator<Item = f64>) -> Self {
+    pub(crate) fn of(values: impl Iterator<Item = f64>) -> Self {
         let mut sorted: Vec<f64> = values.collect();
         sorted.sort_by(f64::total_cmp);
         let at = |index: usize| sorted.get(index).copied().unwrap_or(f64::NAN);

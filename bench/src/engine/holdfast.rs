@@ -1,0 +1,93 @@
+//! Holdfast itself: the acceptor's group commit, the embedded queue, the batch executor.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use holdfast_saga::accept::{AcceptPolicy, CheckoutRequest, digest};
+use holdfast_saga::flows::REGISTRY;
+use holdfast_saga::ports::{Outside, PaymentProvider};
+use holdfast_sandbox::MemorySandbox;
+use holdfast_shared::{CartId, Contact, PaymentMethod, Queue, SystemClock};
+use holdfast_worker::{Acceptor, LogNotifier, Metrics, Runtime, WorkerConfig};
+
+use super::ROUND_MAX;
+use crate::database::Database;
+use crate::shop::address;
+use super::report::Batches;
+
+/// Settles one order a cart; the time runs from the first submit to the last message sent.
+pub(crate) async fn run(
+    database: &Database,
+    carts: Vec<CartId>,
+    batch: usize,
+) -> Result<(Duration, Option<Batches>)> {
+    let sandbox = Arc::new(MemorySandbox::new(Arc::new(SystemClock)));
+    let policy = AcceptPolicy::new(sandbox.name());
+    let outside = Outside { payments: sandbox, notifier: Arc::new(LogNotifier) };
+    let mut config = WorkerConfig { batch_max: batch, ..WorkerConfig::default() };
+    // Two batches run at once, and each may begin as many calls as it has sagas.
+    config.pools.insert(Queue::Checkout, 2 * batch);
+    config.pools.insert(Queue::Notifications, 2 * batch);
+    let store = Arc::new(database.store.clone());
+    let runtime = Runtime::start(store.clone(), REGISTRY, outside, config, Metrics::default())?;
+    let tally = runtime.tally();
+    let acceptor = Acceptor::start(store, policy, runtime.dispatch(), Metrics::default());
+
+    let orders = carts.len();
+    let next = Arc::new(AtomicUsize::new(0));
+    let carts = Arc::new(carts);
+    let started = Instant::now();
+    // As many buyers at once as fit into a commit.
+    let buyers: Vec<_> = (0..batch)
+        .map(|_| {
+            let (acceptor, carts, next) = (acceptor.clone(), Arc::clone(&carts), Arc::clone(&next));
+            tokio::spawn(async move {
+                while let Some(cart) = carts.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    acceptor.accept(request(*cart)).await?.context("a checkout was refused")?;
+                }
+                Ok::<_, anyhow::Error>(())
+            })
+        })
+        .collect();
+    for buyer in buyers {
+        buyer.await??;
+    }
+    // Each order settles twice: its checkout, and its message.
+    while tally.settled.load(Ordering::Relaxed) < 2 * orders as u64 {
+        if started.elapsed() > ROUND_MAX {
+            bail!(
+                "{} of {} sagas settled within {ROUND_MAX:?}",
+                tally.settled.load(Ordering::Relaxed),
+                2 * orders
+            );
+        }
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    let elapsed = started.elapsed();
+    let batches = Batches {
+        count: tally.batches.load(Ordering::Relaxed),
+        claimed: tally.claimed.load(Ordering::Relaxed),
+        largest: tally.batch_largest.load(Ordering::Relaxed),
+    };
+    runtime.stop().await;
+    Ok((elapsed, Some(batches)))
+}
+
+fn request(cart: CartId) -> CheckoutRequest {
+    let id = cart.to_string();
+    CheckoutRequest {
+        key: digest(&["bench", &id]),
+        body: digest(&[&id]),
+        cart,
+        customer: None,
+        method: PaymentMethod::Card,
+        token: Some("tok_ok".to_owned()),
+        contact: Contact { email: "buyer@example.com".to_owned(), phone: None },
+        shipping_address: address(),
+        expected_total: None,
+        notes: None,
+        may_place: true,
+    }
+}

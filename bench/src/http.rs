@@ -1,0 +1,11 @@
+//! The front door, measured from outside: the real binary as a child process, asked over keep-alive
+//! connections.
+
+pub(crate) mod accept;
+mod client;
+mod home;
+mod latency;
+mod process;
+pub(crate) mod profile;
+pub(crate) mod row_server;
+pub(crate) mod streams;

@@ -1,0 +1,109 @@
+//! One keep-alive connection to a server, and the few requests that are measured on it.
+
+use std::net::SocketAddr;
+
+use anyhow::{Context, Result, ensure};
+use holdfast_shared::CartId;
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::{Bytes, Incoming};
+use hyper::client::conn::http1::{self, SendRequest};
+use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
+use hyper::{Request, Response, StatusCode};
+use hyper_util::rt::TokioIo;
+use serde_json::json;
+use tokio::net::TcpStream;
+
+use crate::shop::address;
+
+/// How a buyer pays.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Method {
+    /// The sandbox takes the money at once.
+    Card,
+    /// Waits until an admin confirms.
+    Cod,
+}
+
+/// A connection with one request on it at a time.
+#[derive(Debug)]
+pub(crate) struct Connection {
+    sender: SendRequest<Full<Bytes>>,
+    host: String,
+}
+
+impl Connection {
+    pub(crate) async fn open(server: SocketAddr) -> Result<Self> {
+        let stream = TcpStream::connect(server).await.with_context(|| format!("connecting to {server}"))?;
+        stream.set_nodelay(true)?;
+        let (sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
+        tokio::spawn(async move {
+            // Its end shows at the next request.
+            let _ = connection.await;
+        });
+        Ok(Self { sender, host: server.to_string() })
+    }
+
+    /// Checks a cart out; returns the answer's body. Anything but 201 is an error.
+    pub(crate) async fn check_out(&mut self, cart: CartId, method: Method) -> Result<Bytes> {
+        let request = Request::post("/v1/checkout")
+            .header(HOST, &self.host)
+            .header(CONTENT_TYPE, "application/json")
+            .header("idempotency-key", cart.to_string())
+            .body(Full::from(checkout(cart, method)))?;
+        let (status, body) = whole(self.sender.send_request(request).await?).await?;
+        ensure!(status == StatusCode::CREATED, "a checkout was answered {status}: {}", text(&body));
+        Ok(body)
+    }
+
+    /// Posts nothing to `path` as the bearer of `token`.
+    pub(crate) async fn post(&mut self, path: &str, token: &str) -> Result<()> {
+        let request = Request::post(path)
+            .header(HOST, &self.host)
+            .header(AUTHORIZATION, format!("Bearer {token}"))
+            .body(Full::default())?;
+        let (status, body) = whole(self.sender.send_request(request).await?).await?;
+        ensure!(status.is_success(), "{path} was answered {status}: {}", text(&body));
+        Ok(())
+    }
+
+    /// Opens an order's event stream. It lives as long as the connection, which is returned with it.
+    pub(crate) async fn follow(mut self, order: &str, token: &str) -> Result<(Self, Incoming)> {
+        let request = Request::get(format!("/v1/orders/{order}/events"))
+            .header(HOST, &self.host)
+            .header("x-order-token", token)
+            .body(Full::default())?;
+        let response = self.sender.send_request(request).await?;
+        ensure!(response.status() == StatusCode::OK, "a stream was answered {}", response.status());
+        Ok((self, response.into_body()))
+    }
+}
+
+async fn whole(response: Response<Incoming>) -> Result<(StatusCode, Bytes)> {
+    let status = response.status();
+    Ok((status, response.into_body().collect().await?.to_bytes()))
+}
+
+fn text(body: &Bytes) -> String {
+    String::from_utf8_lossy(body).into_owned()
+}
+
+fn checkout(cart: CartId, method: Method) -> String {
+    let payment = match method {
+        Method::Card => json!({"method": "card", "token": "tok_ok"}),
+        Method::Cod => json!({"method": "cod"}),
+    };
+    let address = address();
+    json!({
+        "cart_id": cart,
+        "payment": payment,
+        "contact": {"email": "buyer@example.com"},
+        "shipping_address": {
+            "name": address.name,
+            "line1": address.line1,
+            "city": address.city,
+            "postal_code": address.postal_code,
+            "country": address.country,
+        },
+    })
+    .to_string()
+}
