@@ -1,7 +1,7 @@
 //! Holdfast's front door: the REST API.
 //!
 //! Handlers take a request apart, call a rule of `holdfast-saga`, and answer; what holds for every
-//! request (who asks, limits, the shape of errors) stands at the [`edge`]. Nothing here decides about
+//! request (who asks, limits, the shape of errors) stands at the `edge`. Nothing here decides about
 //! orders, and nothing here knows SQL.
 
 mod admission;
