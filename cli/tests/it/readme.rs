@@ -3,18 +3,21 @@
 use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 use crate::binary::{Ran, run};
+use crate::fixture::PATIENCE;
 use crate::server::{Server, until};
 
 const README: &str = include_str!("../../../README.md");
 
-/// The shell lines below a heading that begin with `first`.
-fn block(heading: &str, first: &str) -> &'static str {
-    let (_, section) = README.split_once(&format!("\n## {heading}\n")).expect("the section is there");
+/// The shell lines of the walk-through.
+fn walk_through() -> &'static str {
+    let (_, section) = README.split_once("\n## The API in five minutes\n").expect("the section is there");
     let section = section.split("\n## ").next().unwrap_or(section);
     let mut blocks = section.split("```sh\n").skip(1).filter_map(|text| text.split("```").next());
-    blocks.find(|block| block.starts_with(first)).expect("the block is there")
+    blocks.find(|block| block.contains("\nURL=")).expect("the block is there")
 }
 
 /// Pastes `lines` into a shell that stops at the first failure.
@@ -29,6 +32,13 @@ fn paste(folder: &Path, url: Option<&str>, lines: &str) -> Ran {
     let mut shell =
         shell.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("sh runs");
     shell.stdin.take().expect("a pipe").write_all(lines.as_bytes()).expect("it reads");
+    // It waits for orders to move as long as it takes.
+    let since = Instant::now();
+    while shell.try_wait().expect("it is ours").is_none() && since.elapsed() < PATIENCE {
+        sleep(Duration::from_millis(20));
+    }
+    // It may be gone already.
+    let _ = shell.kill();
     Ran::of(shell.wait_with_output().expect("it ends"))
 }
 
@@ -57,7 +67,7 @@ fn check(ran: &Ran) {
 fn the_readmes_walk_through_can_be_pasted() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let up = Server::up(folder.path());
-    check(&paste(folder.path(), Some(&up.url), block("The API in five minutes", "URL=")));
+    check(&paste(folder.path(), Some(&up.url), walk_through()));
 }
 
 #[test]
@@ -70,7 +80,7 @@ fn what_up_prints_can_be_pasted() {
     });
     check(&paste(folder.path(), None, &lines));
     // One text in two places.
-    let (_, shown) = block("The API in five minutes", "URL=").split_once("\n\n").expect("a first paragraph");
+    let (_, shown) = walk_through().split_once("\n\n").expect("a first paragraph");
     assert!(lines.contains(shown), "the README shows something else");
 }
 
