@@ -8,7 +8,7 @@ use axum::http::HeaderMap;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use futures_util::stream::{self, Stream};
 use holdfast_saga::timeline::{Seen, Story, since};
-use holdfast_shared::OrderId;
+use holdfast_shared::{OrderId, OrderStatus, Time};
 use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -61,16 +61,19 @@ pub(super) async fn stream(
     headers: HeaderMap,
     Named(id): Named<Uuid>,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Problem> {
-    let order = find(&app, &caller, &key, id).await?.order.id;
+    let order = find(&app, &caller, &key, id).await?.order;
+    // While it is being paid, a buyer looks on and waits.
+    let pays = order.status == OrderStatus::PendingPayment;
+    let still = if pays { Duration::ZERO } else { Time::system_now().since(order.updated_at) };
     // An id that is none of ours is as good as none: then all of it is told.
     let last = headers.get("last-event-id").and_then(|id| id.to_str().ok());
     let seen: Option<Seen> = last.and_then(|last| last.parse().ok());
     let following = Following {
-        watcher: app.watch.watch(order),
+        watcher: app.watch.watch(order.id, still),
         greeted: seen.is_some(),
         seen: seen.unwrap_or_default(),
         app,
-        order,
+        order: order.id,
     };
     let events = stream::unfold(following, |mut following| async move {
         let event = following.next().await?;

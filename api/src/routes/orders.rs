@@ -157,6 +157,7 @@ pub(super) async fn answered(
     let status = match &answer {
         Ok(Answered::Accepted(hint)) => {
             app.dispatch.wake(&[*hint]);
+            app.watch.expect(order);
             StatusCode::ACCEPTED
         }
         Ok(Answered::Done(_) | Answered::Already(_)) => StatusCode::OK,
