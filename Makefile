@@ -2,10 +2,10 @@
 
 ARGS ?=
 .DEFAULT_GOAL := help
-.PHONY: help demo test fuzz lint bench sqlx mutants
+.PHONY: help demo test fuzz lint bench bench-http sqlx mutants
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: ## settle a mix of orders in a temporary folder, then audit them
 	cargo run --release --locked -- demo $(ARGS)
@@ -29,7 +29,11 @@ sqlx: ## write down the types of the Postgres queries again, after a change (nee
 	cd store/postgres && cargo sqlx prepare
 
 bench: ## measure settled orders per second on a throw-away Postgres
-	scripts/with-servers cargo run --release --locked -p holdfast-bench -- $(ARGS)
+	scripts/with-servers cargo run --release --locked -p holdfast-bench -- engine $(ARGS)
+
+bench-http: ## measure the front door over HTTP: a crowd of buyers, checkouts a second, idle streams
+	cargo build --release --locked -p holdfast -p holdfast-bench
+	scripts/with-servers scripts/bench-http $(ARGS)
 
 fuzz: ## ask the API all that its document allows, for two minutes
 	scripts/fuzz-api $(ARGS)

@@ -50,15 +50,26 @@ impl Watch {
         watch
     }
 
-    /// Begins to watch an order. The first look finds it moved, whatever others have been told before.
-    pub(crate) fn watch(&self, order: OrderId) -> Watcher {
+    /// Begins to watch an order that has not moved for `still`. One that rests is not looked at more often
+    /// because somebody new looks on: after a restart everybody does at once. The first wait ends at once, whatever
+    /// others have been told before.
+    pub(crate) fn watch(&self, order: OrderId, still: Duration) -> Watcher {
         let mut orders = self.orders();
-        let watched = orders
-            .entry(order)
-            .or_insert_with(|| Watched { pulse: watch::Sender::new(None), moved_at: Instant::now() });
+        let watched = orders.entry(order).or_insert_with(|| {
+            let moved_at = Instant::now().checked_sub(still).unwrap_or_else(Instant::now);
+            Watched { pulse: watch::Sender::new(None), moved_at }
+        });
         let mut pulse = watched.pulse.subscribe();
         pulse.mark_changed();
         Watcher { pulse, stop: self.stop.clone() }
+    }
+
+    /// Expects an order to move soon: somebody asked for it here. Its watchers need not wait for the next look
+    /// at those at rest.
+    pub(crate) fn expect(&self, order: OrderId) {
+        if let Some(watched) = self.orders().get_mut(&order) {
+            watched.moved_at = Instant::now();
+        }
     }
 
     /// Whether this process is about to end.
@@ -95,8 +106,13 @@ impl Watch {
         let mut orders = self.orders();
         for (order, pulse) in pulses {
             let Some(watched) = orders.get_mut(order) else { continue };
-            let moved = watched.pulse.send_if_modified(|known| known.replace(*pulse) != Some(*pulse));
-            if moved {
+            let known = *watched.pulse.borrow();
+            if known == Some(*pulse) {
+                continue;
+            }
+            watched.pulse.send_replace(Some(*pulse));
+            // The first look shows how an order stands, not that it moves.
+            if known.is_some() {
                 watched.moved_at = Instant::now();
             }
         }

@@ -63,9 +63,7 @@ pub(crate) async fn seed(store: &dyn Store, orders: usize, goods: Goods) -> Resu
 fn filled_cart(order: usize, goods: Goods, now: Time) -> Result<(CartId, Cart)> {
     let id = CartId(Uuid::now_v7());
     let items = (0..goods.lines)
-        .map(|line| {
-            Ok(CartItem { sku: sku((order * 7_919 + line * 104_729) % goods.skus)?, quantity: 1 })
-        })
+        .map(|line| Ok(CartItem { sku: sku((order * 7_919 + line * 104_729) % goods.skus)?, quantity: 1 }))
         .collect::<Result<Vec<_>>>()?;
     let cart = Cart { id, owner: None, status: CartStatus::Open, order: None, items, updated_at: now };
     Ok((id, cart))

@@ -8,7 +8,7 @@ use axum::http::HeaderMap;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use futures_util::stream::{self, Stream};
 use holdfast_saga::timeline::{Audience, Seen, Story, since};
-use holdfast_shared::OrderId;
+use holdfast_shared::{OrderId, OrderStatus, Time};
 use serde::Serialize;
 use tokio::time::{Instant, timeout_at};
 use utoipa::ToSchema;
@@ -67,18 +67,21 @@ pub(super) async fn stream(
     headers: HeaderMap,
     Named(id): Named<Uuid>,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Problem> {
-    let order = find(&app, &caller, &key, id).await?.order.id;
+    let order = find(&app, &caller, &key, id).await?.order;
+    // While it is being paid, a buyer looks on and waits.
+    let pays = order.status == OrderStatus::PendingPayment;
+    let still = if pays { Duration::ZERO } else { Time::system_now().since(order.updated_at) };
     // An id that is none of ours is as good as none: then all of it is told.
     let last = headers.get("last-event-id").and_then(|id| id.to_str().ok());
     let seen = last.and_then(|last| last.parse().ok()).unwrap_or_default();
     let following = Following {
-        watcher: app.watch.watch(order),
+        watcher: app.watch.watch(order.id, still),
         audience: caller.audience(),
         seen,
         is_begun: false,
         ends_at: Instant::now() + LAST,
         app,
-        order,
+        order: order.id,
     };
     let events = stream::unfold(following, |mut following| async move {
         let event = following.next().await?;

@@ -166,6 +166,7 @@ pub(super) async fn answered(
 ) -> Result<(StatusCode, Json<OrderBody>), Problem> {
     if let Ok(Answered::Accepted(hint)) = &answer {
         app.dispatch.wake(&[*hint]);
+        app.watch.expect(order);
     }
     let view = app.store.order(order).await?;
     let status = match &answer {

@@ -13,9 +13,9 @@ use holdfast_shared::{CartId, Contact, PaymentMethod, Queue, SystemClock};
 use holdfast_worker::{Acceptor, LogNotifier, Metrics, Runtime, WorkerConfig};
 
 use super::ROUND_MAX;
+use super::report::Batches;
 use crate::database::Database;
 use crate::shop::address;
-use super::report::Batches;
 
 /// Settles one order a cart; the time runs from the first submit to the last message sent.
 pub(crate) async fn run(

@@ -70,6 +70,7 @@ struct Round {
     kind: Kind,
     accepted_per_s: f64,
     post: Latencies,
+    /// Of the whole round, its warm-up included.
     counters: Counters,
     /// CPU time of the server process an order.
     server_cpu_us: f64,
@@ -108,6 +109,7 @@ async fn measure(args: &Args, holdfast: &Holdfast, kind: Kind) -> Result<Round> 
             (carts, holdfast.api(&database.url).await?)
         }
     };
+    let before = database.counters().await?;
     let mut buyers = Vec::with_capacity(args.connections);
     for _ in 0..args.connections {
         buyers.push(Connection::open(server.address).await?);
@@ -115,14 +117,15 @@ async fn measure(args: &Args, holdfast: &Holdfast, kind: Kind) -> Result<Round> 
     let carts = Arc::new(carts);
     let buyers = ask(buyers, &carts, 0..WARM_UP).await?.0;
 
-    let (before, cpu_before) = (database.counters().await?, server.cpu_time()?);
+    let cpu_before = server.cpu_time()?;
     let started = Instant::now();
     let (buyers, post) = ask(buyers, &carts, WARM_UP..all).await?;
     let elapsed = started.elapsed();
     let cpu = server.cpu_time()?.saturating_sub(cpu_before);
-    let counters = database.counters().await?.since(&before);
     drop(buyers);
+    // A backend reports all it has counted when its client is gone: the warm-up's share is in it.
     server.stop().await?;
+    let counters = database.counters().await?.since(&before);
     verify(&database, kind, all).await?;
     database.drop().await?;
     let orders = per(args.orders);
@@ -208,7 +211,7 @@ impl fmt::Display for Report {
                 Kind::Holdfast => "holdfast",
             };
             #[expect(clippy::cast_precision_loss, reason = "counts of one round are far below 2^52")]
-            let each = |count: i64| count as f64 / per(*orders);
+            let each = |count: i64| count as f64 / per(*orders + WARM_UP);
             writeln!(
                 f,
                 "round {}  {name:<10} {:>6.0} accepted/s   POST  {}   per order: {:.0} us server CPU, {:.3} commits, {:.1} row versions, {:.1} KB WAL",

@@ -112,7 +112,10 @@ impl Server {
         // Whatever it still has to say is for the reader of the run.
         tokio::spawn(async move {
             while let Ok(Some(line)) = lines.next_line().await {
-                eprintln!("  server: {line}");
+                // That it stops when it is told to is no news.
+                if !line.starts_with("stopping:") {
+                    eprintln!("  server: {line}");
+                }
             }
         });
         Ok(Self { address, child, pid })
@@ -131,7 +134,8 @@ impl Server {
         let stat = self.proc("stat")?;
         // The name in brackets may hold anything; behind it come the state and numbers.
         let fields = stat.rsplit(')').next().unwrap_or_default();
-        let ticks = fields.split_whitespace().skip(11).take(2).map(str::parse::<u32>).sum::<Result<u32, _>>()?;
+        let ticks =
+            fields.split_whitespace().skip(11).take(2).map(str::parse::<u32>).sum::<Result<u32, _>>()?;
         Ok(TICK * ticks)
     }
 

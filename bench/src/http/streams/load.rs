@@ -1,11 +1,12 @@
 //! Orders at a steady rate, however fast they are answered: latencies count from the instant a request was due.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use holdfast_shared::CartId;
 use serde::Serialize;
-use tokio::sync::mpsc;
+use tokio::sync::{Mutex, mpsc};
 
 use crate::http::client::{Connection, Method};
 use crate::http::home::Home;
@@ -41,17 +42,19 @@ impl Load {
         carts: &[CartId],
         waiting: u64,
     ) -> Result<Met> {
-        let (due, queue) = async_queue(carts.len());
+        let (due, queue) = queue_of(carts.len());
         let mut buyers = Vec::with_capacity(CONNECTIONS);
         for _ in 0..CONNECTIONS {
             let (mut connection, queue) = (Connection::open(server.address).await?, queue.clone());
             buyers.push(tokio::spawn(async move {
                 let mut latencies = Latencies::default();
-                while let Some((due, cart)) = queue.lock().await.recv().await {
+                loop {
+                    // A statement of its own, or the lock would be held while the order is placed.
+                    let next = queue.lock().await.recv().await;
+                    let Some((due, cart)) = next else { return Ok::<_, anyhow::Error>(latencies) };
                     connection.check_out(cart, Method::Card).await?;
                     latencies.record(due.elapsed());
                 }
-                Ok::<_, anyhow::Error>(latencies)
             }));
         }
         let (carts, every) = (carts.to_vec(), Duration::from_secs(1) / self.rate);
@@ -78,9 +81,9 @@ impl Load {
 }
 
 type Due = (Instant, CartId);
-type Queue = std::sync::Arc<tokio::sync::Mutex<mpsc::Receiver<Due>>>;
+type Queue = Arc<Mutex<mpsc::Receiver<Due>>>;
 
-fn async_queue(room: usize) -> (mpsc::Sender<Due>, Queue) {
+fn queue_of(room: usize) -> (mpsc::Sender<Due>, Queue) {
     let (due, queue) = mpsc::channel(room.max(1));
-    (due, std::sync::Arc::new(tokio::sync::Mutex::new(queue)))
+    (due, Arc::new(Mutex::new(queue)))
 }
