@@ -32,7 +32,7 @@ struct Cli {
 enum Scenario {
     /// Settled orders a second, against hand-written SQL that commits once a step
     Engine(engine::Args),
-    /// A crowd of buyers with time to think, against `holdfast up` on SQLite and on Postgres
+    /// A crowd of buyers with time to think, against `holdfast up` on either database
     HttpProfile(http::profile::Args),
     /// Checkouts a second over HTTP, against a server that inserts one row a request
     HttpAccept(http::accept::Args),
