@@ -11,7 +11,7 @@ demo: ## settle a mix of orders in a temporary folder, then audit them
 	cargo run --release --locked -- demo $(ARGS)
 
 test: ## all tests, against throw-away Postgres and Redis servers
-	scripts/with-servers cargo test --workspace --locked $(ARGS)
+	scripts/with-servers cargo test --workspace --locked --no-fail-fast $(ARGS)
 
 lint: ## formatting, clippy, rustdoc; licences and advisories if cargo-deny is installed
 	cargo fmt --all --check

@@ -13,6 +13,7 @@ use holdfast_api::{Parts, Settings, serve};
 use holdfast_saga::accept::AcceptPolicy;
 use holdfast_saga::ports::{Dispatch, Hint, Store};
 use holdfast_worker::{Acceptor, Metrics};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -58,8 +59,18 @@ pub(crate) fn trust(args: &TrustArgs) -> Trust {
     Trust { issuer: args.jwt_issuer.clone(), audience: args.jwt_audience.clone() }
 }
 
+/// Asks the system for as many open files as it gives: each connection is one, and a shell's default of 1,024 is
+/// less than the door takes.
+fn raise_open_files() {
+    let limit = getrlimit(Resource::Nofile);
+    if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }) {
+        tracing::warn!("the limit of open files stays as it is: {error}");
+    }
+}
+
 /// Takes the address, before anything else is touched: a second process on it changes nothing.
 pub(crate) async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
+    raise_open_files();
     let listener = TcpListener::bind(address).await;
     listener.with_context(|| format!("cannot listen on {address}; choose another --http-addr"))
 }
