@@ -103,9 +103,11 @@ async fn open_some(
         let Some(order) = watched.get(number) else { return Ok(streams) };
         let connection = Connection::open(server).await?;
         let (connection, mut body) = connection.follow(&order.id, &order.token).await?;
-        let frame = body.frame().await.context("a stream ended before it said anything")??;
-        let greeting = frame.into_data().unwrap_or_default();
-        ensure!(holds(&greeting, b"event: order"), "a stream did not begin with how its order stands");
+        let mut told = Vec::new();
+        while !holds(&told, b"event: order") {
+            let frame = body.frame().await.context("a stream ended before it said how its order stands")??;
+            told.extend_from_slice(&frame.into_data().unwrap_or_default());
+        }
         streams.push((number, (connection, body)));
     }
 }
