@@ -8,7 +8,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use holdfast_shared::{OrderStatus, PaymentMethod, Queue, SagaId, SagaState, Sku, Time};
+use holdfast_shared::{CartId, OrderStatus, PaymentMethod, Queue, SagaId, SagaState, Sku, Time};
 
 use crate::apply::apply;
 use crate::call::{Answer, Call, Evidence, Outcome};
@@ -451,6 +451,9 @@ impl<'a> Planning<'a> {
 
     /// The stock levels the plans decide on, sorted; to be held, with all others they move: rows are locked in
     /// one order, or not before the save.
+    ///
+    /// Carts come before stock in that order, so whoever holds stock holds its carts first, also those that are
+    /// handed back only if stock says no. All else a batch moves belongs to its sagas, whose locks it has.
     fn footprint(&self, look: Look) -> Footprint {
         let changes = || self.plans.iter().flat_map(|plan| &plan.advance.changes).map(|(_, change)| change);
         let skus = |decided: bool| {
@@ -459,8 +462,13 @@ impl<'a> Planning<'a> {
         };
         match look {
             Look::Glance => Footprint { levels: skus(true), ..Footprint::default() },
-            Look::Hold => Footprint { stock: skus(false), ..Footprint::default() },
+            Look::Hold => Footprint { carts: self.carts(), stock: skus(false), ..Footprint::default() },
         }
+    }
+
+    fn carts(&self) -> Vec<CartId> {
+        let carts = self.plans.iter().filter_map(|plan| plan.saga.context.cart());
+        carts.collect::<BTreeSet<_>>().into_iter().collect()
     }
 
     fn apply_all(&mut self) {

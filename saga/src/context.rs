@@ -32,6 +32,14 @@ impl Context {
             Self::Notice(_) | Self::LateRefund(_) | Self::GrantedRefund(_) => None,
         }
     }
+
+    /// The cart it may clear or hand back.
+    pub const fn cart(&self) -> Option<CartId> {
+        match self {
+            Self::Checkout(checkout) => Some(checkout.cart),
+            Self::Cancellation(_) | Self::Notice(_) | Self::LateRefund(_) | Self::GrantedRefund(_) => None,
+        }
+    }
 }
 
 /// What a checkout needs. Prices and lines are as frozen at accept; later edits change nothing here.

@@ -94,6 +94,33 @@ async fn two_batches_that_saw_the_same_last_piece_sell_it_once() {
 }
 
 #[tokio::test]
+async fn e4_a_batch_that_waits_for_a_cart_holds_no_stock() {
+    let pair = Pair::open().await;
+    pair.shop.stock("rare", 1).await;
+    let cart = pair.shop.carts(1, &[("rare", 1)]).await[0];
+    let order = pair.shop.accept(&pair.shop.request(cart, None)).await.expect("is accepted");
+    let hold = async |footprint: Footprint| {
+        let mut tx = pair.other.store.begin().await.expect("begins");
+        tx.load(&footprint, &mut World::default()).await.map(|()| tx)
+    };
+    let shelf = || Footprint { stock: vec![sku("rare")], ..Footprint::default() };
+    let checkout = hold(Footprint { carts: vec![cart], ..Footprint::default() }).await.expect("locks the cart");
+    let buyer = hold(shelf()).await.expect("locks the level");
+    let engine = pair.one.clone();
+    let losing = tokio::spawn(async move { batch(&engine, hinted([order.saga(0)])).await });
+    // It has seen the last piece, which is sold under its eyes: it looks again, and means to keep what it sees.
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    let sold = [(sku("rare"), StockMove { on_hand: -1, reserved: 0 })].into();
+    buyer.save(&Writes { stock: sold, ..Writes::default() }).await.expect("sells");
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    assert!(!losing.is_finished(), "it hands back a cart that a checkout looks at");
+    drop(hold(shelf()).await.expect("nobody who waits for a cart holds the level"));
+    drop(checkout);
+    assert_eq!(losing.await.expect("ends").claimed, 1);
+    assert_eq!(pair.shop.tally().await, [("CANCELLED out_of_stock".to_owned(), 1)].into());
+}
+
+#[tokio::test]
 async fn stock_moves_of_many_at_once_wait_in_one_order_and_add_up() {
     let pair = Pair::open().await;
     let names: Vec<_> = (0..20).map(|number| format!("cd-{number}")).collect();
