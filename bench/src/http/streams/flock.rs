@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use http_body_util::BodyExt as _;
 use hyper::body::{Bytes, Incoming};
 use serde::Deserialize;
