@@ -6,16 +6,16 @@ mod acceptor;
 mod calls;
 mod census;
 mod config;
-mod embedded;
 mod executor;
 mod metrics;
 mod notifier;
 mod pruner;
+mod queue;
 mod runtime;
 
 pub use acceptor::{AcceptError, Acceptor};
 pub use config::{ConfigError, Tally, WorkerConfig};
-pub use embedded::EmbeddedDispatch;
 pub use metrics::Metrics;
 pub use notifier::LogNotifier;
+pub use queue::{Asked, BadRedisUrl, Polls, Queues, Redis, RedisBackend, RedisDispatch, RedisDown, Source};
 pub use runtime::{Runtime, Stopped};
