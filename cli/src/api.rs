@@ -7,15 +7,15 @@ use holdfast_worker::Metrics;
 
 use crate::args::{DoorArgs, Global};
 use crate::database::Database;
-use crate::door::{Door, NoHints, Open, Stop, listen, policy, settings, verifier};
-use crate::exit::{Exit, say, usage};
+use crate::door::{Door, NoHints, Open, listen, policy, settings, verifier};
+use crate::exit::{Exit, usage};
 
 pub(crate) async fn run(args: DoorArgs, global: &Global) -> anyhow::Result<Exit> {
     let verifier = verifier(&args.trust)?.ok_or_else(|| {
         usage("whose tokens shall be believed? Set HOLDFAST_JWT_SECRET (`openssl rand -hex 32` makes one) or HOLDFAST_JWKS_FILE")
     })?;
     let settings = settings(&args)?;
-    let listener = listen(args.http_addr).await?;
+    let listener = listen(args.http_addr, "--http-addr").await?;
     let database = Database::open(global.database_url.as_deref()).await?;
     // Nobody is hinted at, so a new order is due at once.
     let policy = policy(&args, Duration::ZERO);
@@ -29,17 +29,9 @@ pub(crate) async fn run(args: DoorArgs, global: &Global) -> anyhow::Result<Exit>
         drain: *args.drain_timeout,
     };
     let door = Door::open(listener, open).await?;
-    let mut stop = Stop::listen()?;
-    say(&format!("listening on {}; /docs explains, SIGTERM stops", door.url));
-    stop.told().await;
-    say("stopping: requests under way may end, new ones are refused; Ctrl-C again stops at once");
-    let cut_off = tokio::select! {
-        cut_off = door.close() => cut_off,
-        () = stop.told() => return Ok(Exit::Error),
-    };
-    if cut_off > 0 {
-        say(&format!("connections cut off: {cut_off}"));
+    let exit = door.stay_open("/docs explains, SIGTERM stops").await?;
+    if exit == Exit::Ok {
+        database.close().await;
     }
-    database.close().await;
-    Ok(Exit::Ok)
+    Ok(exit)
 }

@@ -15,6 +15,7 @@ use strum::IntoEnumIterator;
 use crate::exit::{Exit, say};
 use crate::order::OrderRef;
 use crate::output::{Format, print};
+use crate::provider::HERE;
 use crate::redact::redact;
 
 const NAMES_MAX: usize = 80;
@@ -77,10 +78,22 @@ pub(crate) enum Command {
     /// For trying it out, and for small shops. Without --database-url the shop is the file
     /// holdfast.db in this folder; it is made and stocked when it is not there, and goes on
     /// where it stopped when it is. Lines to paste are printed. Ctrl-C stops.
+    ///
+    /// The worker asks the provider over HTTP, on a port of its own or at --sandbox-url.
     #[command(verbatim_doc_comment)]
     Up(UpArgs),
     /// Settle a mix of orders from beginning to end, then audit them
+    ///
+    /// The provider's books are a file of this process, unless --sandbox-url names a sandbox
+    /// elsewhere: payments then go over HTTP, which takes longer.
+    #[command(verbatim_doc_comment)]
     Demo(DemoArgs),
+    /// Run the sandbox payment provider alone, to be shared by all workers
+    ///
+    /// It keeps books of its own, apart from the shop's, and never moves money. Workers and
+    /// `audit` find it by --sandbox-url (or `HOLDFAST_SANDBOX_URL`). SIGTERM or Ctrl-C stops.
+    #[command(verbatim_doc_comment)]
+    Sandbox(SandboxServerArgs),
     /// Serve the REST API alone, for production
     ///
     /// Orders are accepted here and carried on by workers elsewhere; any number of these may
@@ -121,11 +134,38 @@ pub(crate) struct UpArgs {
     #[command(flatten)]
     pub(crate) door: DoorArgs,
 
+    #[command(flatten)]
+    pub(crate) sandbox: SandboxArgs,
+}
+
+/// Which sandbox takes the money; one of them at most.
+#[derive(clap::Args)]
+pub(crate) struct SandboxArgs {
     /// Where the sandbox provider keeps its own books
     ///
     /// Without it: sandbox.db beside a shop in a file, holdfast-sandbox.db in this folder for one on a server.
     #[arg(long, value_name = "PATH", env = "HOLDFAST_SANDBOX_LEDGER")]
     pub(crate) sandbox_ledger: Option<PathBuf>,
+
+    #[arg(long, value_name = "URL", env = "HOLDFAST_SANDBOX_URL", hide_env_values = true, help = SANDBOX_URL)]
+    pub(crate) sandbox_url: Option<String>,
+}
+
+const SANDBOX_URL: &str = "A sandbox provider that runs elsewhere (`holdfast sandbox`), such as http://127.0.0.1:9091; instead of a ledger";
+
+#[derive(clap::Args)]
+pub(crate) struct SandboxServerArgs {
+    /// Where to listen
+    #[arg(long, value_name = "ADDR", env = "HOLDFAST_SANDBOX_ADDR", default_value = "127.0.0.1:9091")]
+    pub(crate) sandbox_addr: SocketAddr,
+
+    /// Where it keeps its books; they are begun when they are not there
+    #[arg(long, value_name = "PATH", env = "HOLDFAST_SANDBOX_LEDGER", default_value = HERE)]
+    pub(crate) sandbox_ledger: PathBuf,
+
+    /// How long the answer to each charge takes
+    #[arg(long, value_name = "TIME", env = "HOLDFAST_SANDBOX_DELAY", default_value = "0s", value_parser = time)]
+    pub(crate) delay: humantime::Duration,
 }
 
 #[derive(clap::Args)]
@@ -255,11 +295,8 @@ pub(crate) struct DemoArgs {
     #[arg(long)]
     pub(crate) resume: bool,
 
-    /// Where the sandbox provider keeps its own books
-    ///
-    /// Without it: sandbox.db beside a shop in a file, holdfast-sandbox.db in this folder for one on a server.
-    #[arg(long, value_name = "PATH", env = "HOLDFAST_SANDBOX_LEDGER")]
-    pub(crate) sandbox_ledger: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) sandbox: SandboxArgs,
 }
 
 #[derive(clap::Args)]
@@ -269,6 +306,9 @@ pub(crate) struct AuditArgs {
     /// Without it, the file sandbox.db beside the database's own file is taken, if there is one.
     #[arg(long, value_name = "PATH", env = "HOLDFAST_SANDBOX_LEDGER")]
     pub(crate) sandbox_ledger: Option<PathBuf>,
+
+    #[arg(long, value_name = "URL", env = "HOLDFAST_SANDBOX_URL", hide_env_values = true, help = SANDBOX_URL)]
+    pub(crate) sandbox_url: Option<String>,
 }
 
 #[derive(Subcommand)]

@@ -1,23 +1,18 @@
 //! `holdfast audit`: recomputes every promise from the rows, and holds them against the provider's own books.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
-use std::sync::Arc;
 
 use anyhow::Context as _;
 use holdfast_saga::audit::{Audit, InFlight, Invariant, Report, Violation};
 use holdfast_saga::ports::{PaymentProvider, Store};
-use holdfast_sandbox::DurableSandbox;
-use holdfast_shared::{Currency, Money, OrderId, OrderStatus, SystemClock};
+use holdfast_shared::{Currency, Money, OrderId, OrderStatus};
 use serde::Serialize;
 
-use crate::args::AuditArgs;
+use crate::args::{AuditArgs, SandboxArgs};
 use crate::database::Database;
-use crate::exit::{Exit, say, usage};
+use crate::exit::{Exit, say};
 use crate::output::{Format, pairs, table};
-
-/// The sandbox's books beside a database that is a file.
-const SIBLING: &str = "sandbox.db";
+use crate::provider::Provider;
 
 /// More orders in flight do not fit on a screen; JSON has them all.
 const IN_FLIGHT_SHOWN: usize = 20;
@@ -44,11 +39,9 @@ struct InFlightBody {
 
 pub(crate) async fn run(database: &Database, args: AuditArgs, output: Format) -> anyhow::Result<Exit> {
     let store = database.store();
-    let sandbox = match ledger(database, args)? {
-        Some(path) => Some(DurableSandbox::open(path, Arc::new(SystemClock)).await?),
-        None => None,
-    };
-    let provider = sandbox.as_ref().map(|sandbox| sandbox as &dyn PaymentProvider);
+    let sandbox = SandboxArgs { sandbox_ledger: args.sandbox_ledger, sandbox_url: args.sandbox_url };
+    let provider = Provider::find(&sandbox, database.path()).await?;
+    let provider = provider.as_ref().map(|provider| &*provider.sandbox as &dyn PaymentProvider);
     let body = AuditBody::of(store, provider).await?;
     output.one(&body, || body.table())?;
     if body.clean {
@@ -56,19 +49,6 @@ pub(crate) async fn run(database: &Database, args: AuditArgs, output: Format) ->
     }
     say(&format!("{} broken; the ids above say whose", plural(body.violations.len(), "promise")));
     Ok(Exit::Violated)
-}
-
-/// The sandbox's books: those that were named, or those that lie beside a database that is a file.
-fn ledger(database: &Database, args: AuditArgs) -> anyhow::Result<Option<PathBuf>> {
-    if let Some(path) = args.sandbox_ledger {
-        // Opening would begin new, empty books.
-        return if path.is_file() {
-            Ok(Some(path))
-        } else {
-            Err(usage(format!("--sandbox-ledger: {} is no file", path.display())))
-        };
-    }
-    Ok(database.path().map(|path| path.with_file_name(SIBLING)).filter(|path| path.is_file()))
 }
 
 /// A shop at work moves on between our snapshot and the provider's: an order can look wrong once because of
@@ -208,6 +188,7 @@ fn plural(count: usize, what: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering};
     use std::time::Duration;
 

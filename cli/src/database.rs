@@ -72,6 +72,14 @@ impl Address {
         )))
     }
 
+    /// Where the file is, if it is one.
+    pub(crate) fn path(&self) -> Option<&Path> {
+        match self {
+            Self::Postgres(_) => None,
+            Self::Sqlite { path, .. } => Some(path),
+        }
+    }
+
     /// The address for people to read.
     pub(crate) fn shown(&self) -> String {
         match self {

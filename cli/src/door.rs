@@ -1,4 +1,4 @@
-//! The front door as it is set up on the command line: `up` and `api` share it.
+//! The doors of a process as they are set up on the command line: `up`, `api` and `sandbox` share this.
 
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use axum::Router;
 use axum::http::HeaderValue;
 use holdfast_api::auth::{Trust, Verifier};
 use holdfast_api::{Parts, Settings, serve};
@@ -19,9 +20,10 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::args::{DoorArgs, TrustArgs};
-use crate::exit::usage;
+use crate::exit::{Exit, say, usage};
 
-/// An open front door.
+/// An open door of this process, such as the API's.
+#[derive(Debug)]
 pub(crate) struct Door {
     /// Where it can be reached.
     pub(crate) url: String,
@@ -68,11 +70,16 @@ fn raise_open_files() {
     }
 }
 
-/// Takes the address, before anything else is touched: a second process on it changes nothing.
-pub(crate) async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
+/// Takes the address that `flag` names, before anything else is touched: a second process on it changes nothing.
+pub(crate) async fn listen(address: SocketAddr, flag: &str) -> anyhow::Result<TcpListener> {
     raise_open_files();
     let listener = TcpListener::bind(address).await;
-    listener.with_context(|| format!("cannot listen on {address}; choose another --http-addr"))
+    listener.with_context(|| format!("cannot listen on {address}; choose another {flag}"))
+}
+
+/// Takes a port that is free, for callers on this machine.
+pub(crate) async fn listen_anywhere() -> anyhow::Result<TcpListener> {
+    listen(([127, 0, 0, 1], 0).into(), "port").await
 }
 
 /// What a door needs to be opened.
@@ -87,16 +94,42 @@ pub(crate) struct Open {
 }
 
 impl Door {
-    /// Opens the door. Nothing is answered before this returns.
+    /// Opens the front door. Nothing is answered before this returns.
     pub(crate) async fn open(listener: TcpListener, open: Open) -> anyhow::Result<Self> {
         let Open { store, dispatch, verifier, policy, metrics, settings, drain } = open;
-        let url = format!("http://{}", listener.local_addr()?);
-        let (stop, stopped) = watch::channel(false);
+        let stop = watch::Sender::new(false);
         let acceptor = Acceptor::start(Arc::clone(&store), policy, Arc::clone(&dispatch), metrics.clone());
         let parts = Parts { store, acceptor, dispatch, verifier, metrics };
-        let routes = holdfast_api::open(parts, settings, stopped.clone()).await?;
-        let serving = tokio::spawn(serve(listener, routes, stopped, drain));
+        let routes = holdfast_api::open(parts, settings, stop.subscribe()).await?;
+        Self::to(listener, routes, stop, drain)
+    }
+
+    /// Opens a door to `routes`, which hear from `stop` when it closes. Requests under way then get `drain` to end.
+    pub(crate) fn to(
+        listener: TcpListener,
+        routes: Router,
+        stop: watch::Sender<bool>,
+        drain: Duration,
+    ) -> anyhow::Result<Self> {
+        let url = format!("http://{}", listener.local_addr()?);
+        let serving = tokio::spawn(serve(listener, routes, stop.subscribe(), drain));
         Ok(Self { url, serving, stop })
+    }
+
+    /// Says where it is, and stays open until somebody wants this process to end.
+    pub(crate) async fn stay_open(self, about: &str) -> anyhow::Result<Exit> {
+        let mut stop = Stop::listen()?;
+        say(&format!("listening on {}; {about}", self.url));
+        stop.told().await;
+        say("stopping: requests under way may end, new ones are refused; Ctrl-C again stops at once");
+        let cut_off = tokio::select! {
+            cut_off = self.close() => cut_off,
+            () = stop.told() => return Ok(Exit::Error),
+        };
+        if cut_off > 0 {
+            say(&format!("connections cut off: {cut_off}"));
+        }
+        Ok(Exit::Ok)
     }
 
     /// Takes no more requests, lets those under way end, and says how many were cut off.

@@ -13,8 +13,10 @@ mod logging;
 mod migrate;
 mod order;
 mod output;
+mod provider;
 mod redact;
 mod saga;
+mod sandbox;
 mod stock;
 mod token;
 mod up;
@@ -48,6 +50,7 @@ async fn answer(args: Args) -> anyhow::Result<Exit> {
         Command::Up(up) => return up::run(up, &global).await,
         Command::Demo(demo) => return demo::run(demo, global).await,
         Command::Api(door) => return api::run(door, &global).await,
+        Command::Sandbox(sandbox) => return sandbox::run(sandbox).await,
         Command::Token(token) => return token::run(token, &global).await,
         Command::Completions { shell } => return args::completions(shell),
         Command::Migrate => return migrate::run(global.database_url.as_deref(), output).await,
@@ -62,6 +65,7 @@ async fn answer(args: Args) -> anyhow::Result<Exit> {
         Command::Up(_)
         | Command::Demo(_)
         | Command::Api(_)
+        | Command::Sandbox(_)
         | Command::Token(_)
         | Command::Completions { .. }
         | Command::Migrate => Ok(Exit::Ok),

@@ -8,17 +8,15 @@ use std::time::Duration;
 use anyhow::Context as _;
 use holdfast_api::auth::{Role, Verifier, sign};
 use holdfast_saga::flows::REGISTRY;
-use holdfast_saga::ports::{Outside, PaymentProvider as _};
-use holdfast_sandbox::DurableSandbox;
-use holdfast_shared::SystemClock;
+use holdfast_saga::ports::Outside;
 use holdfast_worker::{LogNotifier, Metrics, Runtime, WorkerConfig};
 
 use crate::args::{Global, UpArgs};
 use crate::database::{Address, Database};
-use crate::demo::ledger;
 use crate::door::{Door, Open, Stop, default_shop, listen, policy, settings, trust, verifier};
 use crate::exit::{Exit, say, usage};
 use crate::output::print;
+use crate::provider::Place;
 use crate::token::own_secret;
 
 /// What `up` prints to be pasted, after a line for each name in it; the README shows the same.
@@ -31,9 +29,10 @@ const CALL_TIMEOUT: Duration = Duration::from_secs(2);
 
 pub(crate) async fn run(args: UpArgs, global: &Global) -> anyhow::Result<Exit> {
     let (settings, named) = (settings(&args.door)?, verifier(&args.door.trust)?);
-    let listener = listen(args.door.http_addr).await?;
+    let listener = listen(args.door.http_addr, "--http-addr").await?;
     let url = global.database_url.clone().unwrap_or_else(|| format!("sqlite://{}", default_shop().display()));
     let address = Address::parse(Some(&url))?;
+    let place = Place::of(&args.sandbox, address.path(), CALL_TIMEOUT)?;
     let database = Database::connect(&address).await?;
     database.migrate().await.with_context(|| address.shown())?;
     let stocked = catalogue::stock(database.store()).await?;
@@ -47,13 +46,13 @@ pub(crate) async fn run(args: UpArgs, global: &Global) -> anyhow::Result<Exit> {
         None => Verifier::with_secret(&secret, trust(&args.door.trust))
             .map_err(|error| usage(error.to_string()))?,
     };
-    let ledger = ledger(args.sandbox_ledger.as_deref(), database.path());
-    let sandbox = Arc::new(DurableSandbox::open(&ledger, Arc::new(SystemClock)).await?);
-    let outside = Outside { payments: Arc::clone(&sandbox) as _, notifier: Arc::new(LogNotifier) };
+    let provider = place.serve(CALL_TIMEOUT).await?;
+    let outside = Outside { payments: Arc::clone(&provider.sandbox) as _, notifier: Arc::new(LogNotifier) };
     let metrics = Metrics::default();
     let config = WorkerConfig { call_timeout: CALL_TIMEOUT, ..WorkerConfig::default() };
     let runtime = Runtime::start(database.shared(), REGISTRY, outside, config, metrics.clone())?;
-    let policy = policy(&args.door, holdfast_saga::accept::AcceptPolicy::new(sandbox.name()).hint_ahead);
+    let policy =
+        policy(&args.door, holdfast_saga::accept::AcceptPolicy::new(provider.sandbox.name()).hint_ahead);
     let open = Open {
         store: database.shared(),
         dispatch: runtime.dispatch(),
@@ -70,6 +69,9 @@ pub(crate) async fn run(args: UpArgs, global: &Global) -> anyhow::Result<Exit> {
     if stocked > 0 {
         say(&format!("stocked {stocked} demo products"));
     }
+    if let Some(url) = provider.url() {
+        say(&format!("its sandbox provider is at {url}"));
+    }
     // With a JWKS file the tokens are somebody else's to make.
     if args.door.trust.jwks().is_none() {
         print(&walk_through(&door.url, &secret, &args)?)?;
@@ -83,6 +85,7 @@ pub(crate) async fn run(args: UpArgs, global: &Global) -> anyhow::Result<Exit> {
     if cut_off > 0 {
         say(&format!("connections and calls cut off: {cut_off}; orders go on at the next start"));
     }
+    provider.close().await;
     database.close().await;
     Ok(Exit::Ok)
 }

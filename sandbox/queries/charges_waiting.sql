@@ -1,4 +1,5 @@
 select key
 from charges
-where state = 'requires_action'
+where state = 'requires_action' and key > ?1
 order by key
+limit ?2

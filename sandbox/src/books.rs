@@ -119,17 +119,17 @@ impl Books {
         self.put::<FailuresRow>(include_str!("../queries/failures_save.sql"), failures).await
     }
 
-    /// Every charge, by key.
-    pub(crate) async fn charges(&mut self) -> Result<Vec<(StepKey, Charge)>, Error> {
-        let rows: Vec<ChargeRow> =
-            sqlx::query_as(include_str!("../queries/charges_all.sql")).fetch_all(&mut self.0).await?;
+    /// The next `limit` charges after the key `after`, by key.
+    pub(crate) async fn charges(&mut self, after: &str, limit: u32) -> Result<Vec<(StepKey, Charge)>, Error> {
+        let page = sqlx::query_as(include_str!("../queries/charges_page.sql")).bind(after).bind(limit);
+        let rows: Vec<ChargeRow> = page.fetch_all(&mut self.0).await?;
         rows.into_iter().map(ChargeRow::try_into).collect()
     }
 
-    /// The charges that wait for their buyer, by key.
-    pub(crate) async fn waiting_actions(&mut self) -> Result<Vec<StepKey>, Error> {
-        let keys: Vec<String> =
-            sqlx::query_scalar(include_str!("../queries/charges_waiting.sql")).fetch_all(&mut self.0).await?;
+    /// Of the charges that wait for their buyer, the next `limit` after the key `after`, by key.
+    pub(crate) async fn waiting_actions(&mut self, after: &str, limit: u32) -> Result<Vec<StepKey>, Error> {
+        let page = sqlx::query_scalar(include_str!("../queries/charges_waiting.sql")).bind(after).bind(limit);
+        let keys: Vec<String> = page.fetch_all(&mut self.0).await?;
         Ok(keys.into_iter().map(StepKey::from_stored).collect())
     }
 

@@ -16,6 +16,12 @@ use crate::{KEY_TTL, NAME, Operation, Reply, SandboxControl};
 /// One batch in the making while another is being written; more would only hide how busy the disk is.
 const QUEUE_DEPTH: usize = 2 * BATCH_MAX;
 
+/// More than there are.
+const ALL: u32 = u32::MAX;
+
+/// Part of a list, and the key after which it goes on.
+pub(crate) type Page<T> = (Vec<T>, Option<StepKey>);
+
 /// A provider whose books are a file, safe against the death of any process at any instant.
 ///
 /// What it answered is on disk. A call whose future is dropped may still be carried out. Dropping the
@@ -58,17 +64,41 @@ impl DurableSandbox {
         Ok(Self { path, key_ttl, jobs })
     }
 
-    async fn ask(&self, operation: Operation) -> Result<Reply, Fault> {
+    /// What the ledger says. Operations that are asked at the same time share a commit.
+    pub(crate) async fn ask(&self, operation: Operation) -> Result<Reply, Fault> {
         let (answer, answered) = oneshot::channel();
         let closed = || "the sandbox provider's writer has ended".to_owned();
         self.jobs.send(Job { operation, answer }).await.map_err(|_| Fault::NotDone(closed()))?;
         answered.await.map_err(|_| Fault::Unclear(closed()))?
     }
 
+    /// The statement on the next `limit` charges after the key `after`, and the last of them if there may be more.
+    pub(crate) async fn statement_after(
+        &self,
+        after: &str,
+        limit: u32,
+    ) -> Result<Page<StatementLine>, Fault> {
+        let charges = self.reader().await?.charges(after, limit).await.map_err(|error| unreadable(&error))?;
+        let next = last_of_full(&charges, limit).map(|(key, _)| key.clone());
+        Ok((charges.iter().filter_map(|(key, charge)| charge.line(key)).collect(), next))
+    }
+
+    /// The same for charges that wait for their buyer.
+    pub(crate) async fn waiting_after(&self, after: &str, limit: u32) -> Result<Page<StepKey>, Fault> {
+        let mut books = self.reader().await?;
+        let keys = books.waiting_actions(after, limit).await.map_err(|error| unreadable(&error))?;
+        let next = last_of_full(&keys, limit).cloned();
+        Ok((keys, next))
+    }
+
     /// A connection to read on beside the writer: for what is rare, and long on large books.
     async fn reader(&self) -> Result<Books, Fault> {
         Books::open_to_read(&self.path).await.map_err(|error| unreadable(&error))
     }
+}
+
+fn last_of_full<T>(rows: &[T], limit: u32) -> Option<&T> {
+    rows.last().filter(|_| u32::try_from(rows.len()).is_ok_and(|rows| rows == limit))
 }
 
 fn unreadable(error: &sqlx::Error) -> Fault {
@@ -89,9 +119,11 @@ impl PaymentProvider for DurableSandbox {
         let charge = Operation::Charge { key: key.clone(), amount, token: token.to_owned() };
         match self.ask(charge).await? {
             Reply::AnswerLost => std::future::pending().await,
-            reply @ (Reply::Stands(_) | Reply::NotKnown | Reply::Done | Reply::Refused(_)) => {
-                reply.into_state()
-            }
+            reply @ (Reply::Stands(_)
+            | Reply::NotKnown
+            | Reply::Done
+            | Reply::Refused(_)
+            | Reply::Unavailable(_)) => reply.into_state(),
         }
     }
 
@@ -109,8 +141,7 @@ impl PaymentProvider for DurableSandbox {
     }
 
     async fn statement(&self) -> Result<Option<Vec<StatementLine>>, Fault> {
-        let charges = self.reader().await?.charges().await.map_err(|error| unreadable(&error))?;
-        Ok(Some(charges.iter().filter_map(|(key, charge)| charge.line(key)).collect()))
+        Ok(Some(self.statement_after("", ALL).await?.0))
     }
 }
 
@@ -121,7 +152,7 @@ impl SandboxControl for DurableSandbox {
     }
 
     async fn waiting_actions(&self) -> Result<Vec<StepKey>, Fault> {
-        self.reader().await?.waiting_actions().await.map_err(|error| unreadable(&error))
+        Ok(self.waiting_after("", ALL).await?.0)
     }
 
     async fn allow_refunds(&self, charge: &StepKey) -> Result<(), Fault> {

@@ -133,9 +133,11 @@ impl Ledger {
                     return capture(key, earlier, amount, Refunds::Open, now);
                 }
                 let words = format!("the sandbox failed {} of {FLAKY_FAILURES} times", failures + 1);
-                (Reply::Refused(words), vec![Entry::Failures(payer, failures + 1)])
+                (Reply::Unavailable(words), vec![Entry::Failures(payer, failures + 1)])
             }
-            Some(Token::Down) => refused("the sandbox is down for this token".to_owned()),
+            Some(Token::Down) => {
+                (Reply::Unavailable("the sandbox is down for this token".to_owned()), vec![])
+            }
             Some(Token::RequiresAction) => {
                 take_nothing(key, earlier, Standing::RequiresAction { amount }, now)
             }

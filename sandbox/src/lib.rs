@@ -3,12 +3,13 @@
 //! It keeps books of its own, outside the shop's transactions, so that they can be held against the
 //! shop's. [`Ledger`] is the rules and nothing else; [`MemorySandbox`] keeps the books in memory for
 //! simulations and the bench; [`DurableSandbox`] keeps them in a file that many processes share and that
-//! survives any of them. No money ever moves, and nothing leaves the machine.
+//! survives any of them; [`http`] serves such a file to processes anywhere. No money ever moves.
 
 mod books;
 mod charge;
 mod control;
 mod durable;
+pub mod http;
 mod ledger;
 mod memory;
 mod operation;

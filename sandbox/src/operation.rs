@@ -104,8 +104,10 @@ pub enum Reply {
     Done,
     /// It is done, and the shop must not hear of it.
     AnswerLost,
-    /// Nothing moved, and why.
+    /// Nothing moved, and why; the same again is refused again.
     Refused(String),
+    /// Nothing moved, and why; later it may.
+    Unavailable(String),
 }
 
 impl Reply {
@@ -113,7 +115,9 @@ impl Reply {
     pub(crate) fn into_state(self) -> Result<ChargeState, Fault> {
         match self {
             Self::Stands(state) => Ok(state),
-            Self::NotKnown | Self::Done | Self::AnswerLost | Self::Refused(_) => Err(self.into_fault()),
+            Self::NotKnown | Self::Done | Self::AnswerLost | Self::Refused(_) | Self::Unavailable(_) => {
+                Err(self.into_fault())
+            }
         }
     }
 
@@ -122,7 +126,7 @@ impl Reply {
         match self {
             Self::Stands(state) => Ok(Some(state)),
             Self::NotKnown => Ok(None),
-            Self::Done | Self::AnswerLost | Self::Refused(_) => Err(self.into_fault()),
+            Self::Done | Self::AnswerLost | Self::Refused(_) | Self::Unavailable(_) => Err(self.into_fault()),
         }
     }
 
@@ -130,13 +134,16 @@ impl Reply {
     pub(crate) fn into_done(self) -> Result<(), Fault> {
         match self {
             Self::Done => Ok(()),
-            Self::Stands(_) | Self::NotKnown | Self::AnswerLost | Self::Refused(_) => Err(self.into_fault()),
+            Self::Stands(_) | Self::NotKnown | Self::AnswerLost | Self::Refused(_) | Self::Unavailable(_) => {
+                Err(self.into_fault())
+            }
         }
     }
 
-    fn into_fault(self) -> Fault {
+    /// What it is to somebody who expected another answer.
+    pub(crate) fn into_fault(self) -> Fault {
         match self {
-            Self::Refused(words) => Fault::NotDone(words),
+            Self::Refused(words) | Self::Unavailable(words) => Fault::NotDone(words),
             Self::AnswerLost => Fault::Unclear("the sandbox lost its answer".to_owned()),
             Self::Stands(_) | Self::NotKnown | Self::Done => {
                 Fault::Unclear(format!("the sandbox answered something else than was asked: {self:?}"))

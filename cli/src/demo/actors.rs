@@ -4,9 +4,8 @@
 use std::collections::BTreeMap;
 
 use holdfast_saga::command::{Answered, payment_event};
-use holdfast_saga::ports::{ChargeState, PaymentProvider as _};
+use holdfast_saga::ports::ChargeState;
 use holdfast_saga::view::OrderFilter;
-use holdfast_sandbox::SandboxControl;
 use holdfast_shared::{OrderId, OrderStatus, PaymentStatus, StepKey};
 use uuid::Uuid;
 

@@ -17,7 +17,6 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use self::actors::Cast;
 use self::mix::Program;
 use self::stage::Stage;
-pub(crate) use self::stage::ledger;
 use crate::args::{DemoArgs, Global};
 use crate::exit::{Exit, say, usage};
 use crate::output::Format;

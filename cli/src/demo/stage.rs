@@ -1,6 +1,5 @@
 //! The stage a demo plays on: a shop's database, the sandbox's own books, and a worker.
 
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -10,16 +9,17 @@ use holdfast_api::Settings;
 use holdfast_api::auth::{Trust, Verifier};
 use holdfast_saga::accept::AcceptPolicy;
 use holdfast_saga::flows::REGISTRY;
-use holdfast_saga::ports::{Hint, Outside, PaymentProvider, Store};
-use holdfast_sandbox::DurableSandbox;
-use holdfast_shared::{SagaState, SystemClock};
+use holdfast_saga::ports::{Hint, Outside, Store};
+use holdfast_sandbox::SandboxControl;
+use holdfast_shared::SagaState;
 use holdfast_worker::{LogNotifier, Metrics, Runtime, Tally, WorkerConfig};
 use tempfile::TempDir;
 
 use super::client::Client;
-use crate::args::{DemoArgs, Global};
+use crate::args::{DemoArgs, Global, SandboxArgs};
 use crate::database::{Address, Database};
-use crate::door::{Door, Open, listen};
+use crate::door::{Door, Open, listen_anywhere};
+use crate::provider::Place;
 use crate::token::random_secret;
 
 /// How much shorter the waits between two tries are than in production, so that giving up takes
@@ -40,7 +40,7 @@ pub(crate) struct Stage {
     name: String,
     /// The command that goes on with this very shop; `None` when it goes with the temporary folder.
     resume: Option<String>,
-    pub(crate) sandbox: Arc<DurableSandbox>,
+    pub(crate) sandbox: Arc<dyn SandboxControl>,
     runtime: Runtime,
     /// Takes orders with the usual windows.
     pub(crate) usual: Client,
@@ -72,10 +72,12 @@ impl Stage {
             let url = format!("sqlite://{}", folder.path().join("shop.db").display());
             (Address::parse(Some(&url))?, Some(folder))
         };
+        let place = Place::of(&args.sandbox, address.path(), CALL_TIMEOUT)?;
         let database = Database::connect(&address).await?;
         database.migrate().await.with_context(|| address.shown())?;
-        let ledger = ledger(args.sandbox_ledger.as_deref(), database.path());
-        let sandbox = Arc::new(DurableSandbox::open(&ledger, Arc::new(SystemClock)).await?);
+        let sandbox = place.open().await?.sandbox;
+        // One that does not answer would let every order fail: better nothing is begun.
+        sandbox.waiting_actions().await?;
         let outside = Outside { payments: Arc::clone(&sandbox) as _, notifier: Arc::new(LogNotifier) };
         let config = WorkerConfig { lease: LEASE, call_timeout: CALL_TIMEOUT, ..WorkerConfig::default() };
         let metrics = Metrics::default();
@@ -91,10 +93,9 @@ impl Stage {
             let settings = Settings { requests_per_second: None, ..Settings::default() };
             anyhow::Ok(Open { store, dispatch, verifier, policy, metrics, settings, drain: DRAIN })
         };
-        let anywhere = || listen(([127, 0, 0, 1], 0).into());
         let doors = [
-            Door::open(anywhere().await?, open(usual, metrics)?).await?,
-            Door::open(anywhere().await?, open(hasty, Metrics::default())?).await?,
+            Door::open(listen_anywhere().await?, open(usual, metrics)?).await?,
+            Door::open(listen_anywhere().await?, open(hasty, Metrics::default())?).await?,
         ];
         let [usual, hasty] = [&doors[0], &doors[1]].map(|door| Client::new(&door.url, &secret));
         Ok(Self {
@@ -165,15 +166,9 @@ impl Stage {
     }
 }
 
-/// The sandbox's own books: beside a `SQLite` shop, in this folder for a Postgres one.
-pub(crate) fn ledger(named: Option<&Path>, shop: Option<&Path>) -> PathBuf {
-    let beside = |path: &Path| path.with_file_name("sandbox.db");
-    let default = || shop.map_or_else(|| PathBuf::from("holdfast-sandbox.db"), beside);
-    named.map_or_else(default, Path::to_path_buf)
-}
-
 fn resume_command(args: &DemoArgs) -> String {
-    let ledger = args.sandbox_ledger.as_ref();
-    let ledger = ledger.map(|path| format!(" --sandbox-ledger {}", path.display())).unwrap_or_default();
-    format!("holdfast demo --resume --database-url …{ledger}")
+    let SandboxArgs { sandbox_ledger, sandbox_url } = &args.sandbox;
+    let ledger = sandbox_ledger.as_ref().map(|path| format!(" --sandbox-ledger {}", path.display()));
+    let url = sandbox_url.as_ref().filter(|url| !url.is_empty()).map(|_| " --sandbox-url …".to_owned());
+    format!("holdfast demo --resume --database-url …{}", ledger.or(url).unwrap_or_default())
 }

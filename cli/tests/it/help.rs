@@ -4,11 +4,12 @@ use std::path::Path;
 
 use crate::binary::run;
 
-const COMMANDS: [&str; 24] = [
+const COMMANDS: [&str; 25] = [
     "",
     "up",
     "demo",
     "api",
+    "sandbox",
     "token",
     "migrate",
     "audit",

@@ -13,6 +13,7 @@ mod order;
 mod output;
 mod readme;
 mod saga;
+mod sandbox;
 mod secrets;
 mod server;
 mod stock;

@@ -1,4 +1,4 @@
-//! `holdfast up` and `holdfast api` as processes, and people who ask them over HTTP.
+//! `holdfast up`, `api` and `sandbox` as processes, and people who ask them over HTTP.
 
 use std::io::{BufRead as _, BufReader, Read};
 use std::path::Path;
@@ -36,6 +36,13 @@ impl Server {
         Self::start(api(url).env("HOLDFAST_JWT_SECRET", SECRET))
     }
 
+    /// `holdfast sandbox` with the books at `ledger`, at `address`.
+    pub(crate) fn sandbox(ledger: &Path, address: &str, arguments: &[&str]) -> Self {
+        let mut sandbox = holdfast();
+        sandbox.args(["sandbox", "--sandbox-addr", address, "--sandbox-ledger"]).arg(ledger);
+        Self::start(sandbox.args(arguments))
+    }
+
     /// Starts `command` and waits until it says where it listens.
     pub(crate) fn start(command: &mut Command) -> Self {
         let mut child =
@@ -62,6 +69,13 @@ impl Server {
     pub(crate) fn signal(&self, name: &str) {
         let sent = Command::new("kill").args([&format!("-{name}"), &self.child.id().to_string()]).status();
         assert!(sent.is_ok_and(|status| status.success()), "kill -{name}");
+    }
+
+    /// Memory it holds, where the system tells.
+    pub(crate) fn memory_kib(&self) -> Option<u64> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).ok()?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+        line.trim().trim_end_matches(" kB").parse().ok()
     }
 
     /// Its exit code, once it has ended by itself.

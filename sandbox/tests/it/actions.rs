@@ -2,11 +2,11 @@
 
 use holdfast_saga::ports::{ChargeState, Fault};
 
-use crate::{captured, charge, declined, eur, line, on_both, refund, statement};
+use crate::{captured, charge, declined, eur, line, on_each, refund, statement};
 
 #[tokio::test]
 async fn a_buyer_who_agrees_has_paid_once() {
-    on_both(async |sandbox, _| {
+    on_each(async |sandbox, _| {
         sandbox.charge(&charge(1), eur(100), "tok_requires_action").await.expect("waits");
         assert_eq!(sandbox.waiting_actions().await, Ok(vec![charge(1)]));
         let paid = captured(&charge(1), eur(100), 0);
@@ -24,7 +24,7 @@ async fn a_buyer_who_agrees_has_paid_once() {
 
 #[tokio::test]
 async fn a_buyer_who_refuses_has_paid_nothing() {
-    on_both(async |sandbox, _| {
+    on_each(async |sandbox, _| {
         sandbox.charge(&charge(1), eur(100), "tok_requires_action").await.expect("waits");
         let refused = declined("the buyer refused to pay");
         assert_eq!(sandbox.complete_action(&charge(1), false).await, Ok(refused.clone()));
@@ -36,7 +36,7 @@ async fn a_buyer_who_refuses_has_paid_nothing() {
 
 #[tokio::test]
 async fn a_buyer_who_acts_after_the_void_pays_nothing() {
-    on_both(async |sandbox, _| {
+    on_each(async |sandbox, _| {
         sandbox.charge(&charge(1), eur(100), "tok_requires_action").await.expect("waits");
         assert_eq!(sandbox.void(&charge(1)).await, Ok(ChargeState::Voided));
         assert_eq!(sandbox.waiting_actions().await, Ok(vec![]));
@@ -48,7 +48,7 @@ async fn a_buyer_who_acts_after_the_void_pays_nothing() {
 
 #[tokio::test]
 async fn nobody_can_act_on_a_charge_that_is_not_there() {
-    on_both(async |sandbox, _| {
+    on_each(async |sandbox, _| {
         let answer = sandbox.complete_action(&charge(1), true).await;
         assert!(matches!(answer, Err(Fault::NotDone(_))), "{answer:?}");
         assert_eq!(statement(sandbox).await, []);

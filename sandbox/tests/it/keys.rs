@@ -6,11 +6,11 @@ use holdfast_saga::ports::{ChargeState, Fault};
 use holdfast_sandbox::KEY_TTL;
 use holdfast_shared::{Currency, Money};
 
-use crate::{captured, charge, declined, eur, line, on_both, refund, statement};
+use crate::{captured, charge, declined, eur, line, on_each, refund, statement};
 
 #[tokio::test]
 async fn a_charge_repeated_under_its_key_moves_nothing() {
-    on_both(async |sandbox, clock| {
+    on_each(async |sandbox, clock| {
         let state = captured(&charge(1), eur(100), 0);
         for token in ["tok_ok", "tok_ok", "tok_declined", "tok_down", "tok_timeout", "else"] {
             assert_eq!(sandbox.charge(&charge(1), eur(100), token).await, Ok(state.clone()), "{token}");
@@ -23,7 +23,7 @@ async fn a_charge_repeated_under_its_key_moves_nothing() {
 
 #[tokio::test]
 async fn a_key_used_for_another_amount_is_refused_and_moves_nothing() {
-    on_both(async |sandbox, _| {
+    on_each(async |sandbox, _| {
         for (order, token) in [(1, "tok_ok"), (2, "tok_declined"), (3, "tok_requires_action")] {
             let first = sandbox.charge(&charge(order), eur(100), token).await.expect("answered");
             for other in [eur(101), Money::new(100, Currency::USD)] {
@@ -42,7 +42,7 @@ async fn a_key_used_for_another_amount_is_refused_and_moves_nothing() {
 
 #[tokio::test]
 async fn a_charge_that_comes_after_its_void_moves_nothing() {
-    on_both(async |sandbox, clock| {
+    on_each(async |sandbox, clock| {
         assert_eq!(sandbox.void(&charge(1)).await, Ok(ChargeState::Voided));
         for token in ["tok_ok", "tok_timeout", "tok_flaky", "tok_down"] {
             assert_eq!(sandbox.charge(&charge(1), eur(100), token).await, Ok(ChargeState::Voided), "{token}");
@@ -58,7 +58,7 @@ async fn a_charge_that_comes_after_its_void_moves_nothing() {
 
 #[tokio::test]
 async fn a_void_leaves_captured_money_and_reports_it() {
-    on_both(async |sandbox, _| {
+    on_each(async |sandbox, _| {
         sandbox.charge(&charge(1), eur(100), "tok_ok").await.expect("captured");
         sandbox.refund(&refund(1), &charge(1), 30).await.expect("refunded");
         assert_eq!(sandbox.void(&charge(1)).await, Ok(captured(&charge(1), eur(100), 30)));
@@ -69,7 +69,7 @@ async fn a_void_leaves_captured_money_and_reports_it() {
 
 #[tokio::test]
 async fn a_refund_repeated_under_its_key_moves_nothing() {
-    on_both(async |sandbox, _| {
+    on_each(async |sandbox, _| {
         sandbox.charge(&charge(1), eur(100), "tok_ok").await.expect("captured");
         sandbox.charge(&charge(2), eur(100), "tok_ok").await.expect("captured");
         for _ in 0..3 {
@@ -86,7 +86,7 @@ async fn a_refund_repeated_under_its_key_moves_nothing() {
 
 #[tokio::test]
 async fn a_refund_too_many_shows_in_the_books() {
-    on_both(async |sandbox, _| {
+    on_each(async |sandbox, _| {
         sandbox.charge(&charge(1), eur(100), "tok_ok").await.expect("captured");
         for order in 1..=2 {
             assert_eq!(sandbox.refund(&refund(order), &charge(1), 100).await, Ok(()));
@@ -98,7 +98,7 @@ async fn a_refund_too_many_shows_in_the_books() {
 
 #[tokio::test]
 async fn a_charge_without_money_gives_none_back() {
-    on_both(async |sandbox, _| {
+    on_each(async |sandbox, _| {
         sandbox.charge(&charge(2), eur(100), "tok_declined").await.expect("declined");
         sandbox.charge(&charge(3), eur(100), "tok_requires_action").await.expect("waits");
         sandbox.void(&charge(4)).await.expect("voided");
@@ -114,7 +114,7 @@ async fn a_charge_without_money_gives_none_back() {
 
 #[tokio::test]
 async fn amounts_that_cannot_be_taken_or_counted_are_refused() {
-    on_both(async |sandbox, clock| {
+    on_each(async |sandbox, clock| {
         assert!(sandbox.charge(&charge(1), eur(-1), "tok_ok").await.is_err());
         assert!(sandbox.charge(&charge(2), eur(i64::MAX), "tok_ok").await.is_ok());
         assert!(sandbox.refund(&refund(2), &charge(2), i64::MAX).await.is_ok());
@@ -129,7 +129,7 @@ async fn amounts_that_cannot_be_taken_or_counted_are_refused() {
 /// Rule E10: this is why a charge as old as the provider's memory is looked up and never sent again.
 #[tokio::test]
 async fn a_forgotten_key_takes_and_gives_again() {
-    on_both(async |sandbox, clock| {
+    on_each(async |sandbox, clock| {
         assert_eq!(sandbox.key_ttl(), KEY_TTL);
         sandbox.charge(&charge(1), eur(100), "tok_ok").await.expect("captured");
         sandbox.refund(&refund(1), &charge(1), 40).await.expect("refunded");
@@ -155,7 +155,7 @@ async fn a_forgotten_key_takes_and_gives_again() {
 
 #[tokio::test]
 async fn money_taken_under_a_forgotten_key_stays_whatever_is_sent_under_it() {
-    on_both(async |sandbox, clock| {
+    on_each(async |sandbox, clock| {
         sandbox.charge(&charge(1), eur(100), "tok_ok").await.expect("captured");
         clock.advance(KEY_TTL);
         for token in ["tok_declined", "tok_requires_action", "else"] {

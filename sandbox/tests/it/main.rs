@@ -1,7 +1,9 @@
-//! The sandbox provider, in memory and in its file: what it says of one, a test says of both.
+//! The sandbox provider, in memory, in its file and over HTTP: what it says of one, a test says of all.
 
 mod actions;
+mod faults;
 mod file;
+mod http;
 mod keys;
 mod replay;
 mod tokens;
@@ -14,12 +16,22 @@ use holdfast_saga::ports::{ChargeState, StatementLine};
 use holdfast_sandbox::{DurableSandbox, MemorySandbox, SandboxControl};
 use holdfast_shared::{Currency, ManualClock, Money, OrderId, StepKey, Time};
 
+use crate::http::Desk;
+
 /// Runs `check` on each kind of sandbox, with empty books and a clock of its own.
-async fn on_both(check: impl AsyncFn(&dyn SandboxControl, &ManualClock)) {
+async fn on_each(check: impl AsyncFn(&dyn SandboxControl, &ManualClock)) {
     let clock = clock();
     check(&MemorySandbox::new(clock.clone()), &clock).await;
-    let (folder, clock) = (folder(), self::clock());
+    on_books(check).await;
+}
+
+/// The same on those that keep their books in a file: their own, and one that is asked over HTTP.
+async fn on_books(check: impl AsyncFn(&dyn SandboxControl, &ManualClock)) {
+    let (folder, clock) = (folder(), clock());
     check(&opened(&folder, &clock).await, &clock).await;
+    let (folder, clock) = (self::folder(), self::clock());
+    let desk = Desk::open(opened(&folder, &clock).await, Duration::ZERO).await;
+    check(&desk.client(PATIENCE), &clock).await;
 }
 
 fn folder() -> tempfile::TempDir {
@@ -63,6 +75,9 @@ fn line(charge: &StepKey, captured_minor: i64, refunded_minor: i64) -> Statement
 async fn statement(sandbox: &dyn SandboxControl) -> Vec<StatementLine> {
     sandbox.statement().await.expect("readable").expect("kept")
 }
+
+/// Longer than any answer takes on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Long enough for an answer that comes, short enough to wait for one that does not.
 const NO_ANSWER: Duration = Duration::from_millis(500);

@@ -1,18 +1,16 @@
 //! What each token does.
 
 use holdfast_saga::ports::{ChargeState, Fault, PaymentProvider};
-use holdfast_sandbox::{MemorySandbox, Token};
+use holdfast_sandbox::{MemorySandbox, SandboxControl, Token};
 
-use crate::{
-    NO_ANSWER, captured, charge, clock, declined, eur, folder, line, on_both, opened, refund, statement,
-};
+use crate::{NO_ANSWER, captured, charge, clock, declined, eur, line, on_books, on_each, refund, statement};
 
 #[tokio::test]
 async fn a_token_is_known_by_its_exact_text() {
     for token in Token::ALL {
         assert_eq!(Token::named(token.as_str()), Some(token));
     }
-    on_both(async |sandbox, _| {
+    on_each(async |sandbox, _| {
         for (order, token) in (1..).zip(["", "tok_ok-17", "TOK_OK", " tok_ok", "4242"]) {
             let answer = sandbox.charge(&charge(order), eur(100), token).await;
             assert_eq!(answer, Ok(declined("unknown token")), "{token:?}");
@@ -23,7 +21,7 @@ async fn a_token_is_known_by_its_exact_text() {
 
 #[tokio::test]
 async fn tok_ok_is_captured() {
-    on_both(async |sandbox, _| {
+    on_each(async |sandbox, _| {
         let state = captured(&charge(1), eur(1_999), 0);
         assert_eq!(sandbox.charge(&charge(1), eur(1_999), "tok_ok").await, Ok(state.clone()));
         assert_eq!(sandbox.look_up(&charge(1)).await, Ok(Some(state)));
@@ -35,7 +33,7 @@ async fn tok_ok_is_captured() {
 
 #[tokio::test]
 async fn tok_declined_is_declined_and_stored() {
-    on_both(async |sandbox, _| {
+    on_each(async |sandbox, _| {
         let state = declined("the card was declined");
         assert_eq!(sandbox.charge(&charge(1), eur(1_999), "tok_declined").await, Ok(state.clone()));
         assert_eq!(sandbox.look_up(&charge(1)).await, Ok(Some(state.clone())));
@@ -51,22 +49,26 @@ async fn tok_timeout_takes_the_money_and_loses_the_answer() {
     let answer = memory.charge(&charge(1), eur(500), "tok_timeout").await;
     assert!(matches!(answer, Err(Fault::Unclear(_))), "{answer:?}");
 
-    let folder = folder();
-    let durable = opened(&folder, &clock()).await;
-    let key = charge(1);
-    let waiting = durable.charge(&key, eur(500), "tok_timeout");
-    assert!(tokio::time::timeout(NO_ANSWER, waiting).await.is_err(), "it must never answer");
+    known_after_all(&memory).await;
 
-    for sandbox in [&memory as &dyn PaymentProvider, &durable] {
-        let state = captured(&charge(1), eur(500), 0);
-        assert_eq!(sandbox.look_up(&charge(1)).await, Ok(Some(state.clone())));
-        assert_eq!(sandbox.charge(&charge(1), eur(500), "tok_timeout").await, Ok(state), "a repeat answers");
-    }
+    on_books(async |sandbox, _| {
+        let key = charge(1);
+        let waiting = sandbox.charge(&key, eur(500), "tok_timeout");
+        assert!(tokio::time::timeout(NO_ANSWER, waiting).await.is_err(), "it must never answer");
+        known_after_all(sandbox).await;
+    })
+    .await;
+}
+
+async fn known_after_all(sandbox: &dyn SandboxControl) {
+    let state = captured(&charge(1), eur(500), 0);
+    assert_eq!(sandbox.look_up(&charge(1)).await, Ok(Some(state.clone())));
+    assert_eq!(sandbox.charge(&charge(1), eur(500), "tok_timeout").await, Ok(state), "a repeat answers");
 }
 
 #[tokio::test]
 async fn tok_flaky_fails_twice_for_an_order_whatever_the_generation() {
-    on_both(async |sandbox, _| {
+    on_each(async |sandbox, _| {
         for generation in 1..=2 {
             let key =
                 holdfast_shared::StepKey::new(charge(1).order().expect("ours").saga(0), "pay", generation);
@@ -87,7 +89,7 @@ async fn tok_flaky_fails_twice_for_an_order_whatever_the_generation() {
 
 #[tokio::test]
 async fn tok_requires_action_sends_the_buyer_away_until_they_act() {
-    on_both(async |sandbox, _| {
+    on_each(async |sandbox, _| {
         let url = Some("https://sandbox.invalid/act/1.0:take_payment:1".to_owned());
         let state = ChargeState::RequiresAction { url };
         assert_eq!(sandbox.charge(&charge(1), eur(100), "tok_requires_action").await, Ok(state.clone()));
@@ -99,7 +101,7 @@ async fn tok_requires_action_sends_the_buyer_away_until_they_act() {
 
 #[tokio::test]
 async fn tok_refund_fails_gives_nothing_back_until_an_operator_allows_it() {
-    on_both(async |sandbox, _| {
+    on_each(async |sandbox, _| {
         sandbox.charge(&charge(1), eur(100), "tok_refund_fails").await.expect("captured");
         let refused = Err(Fault::NotDone("the sandbox refuses refunds for tok_refund_fails".to_owned()));
         for _ in 0..3 {
@@ -117,7 +119,7 @@ async fn tok_refund_fails_gives_nothing_back_until_an_operator_allows_it() {
 
 #[tokio::test]
 async fn tok_down_stores_nothing() {
-    on_both(async |sandbox, _| {
+    on_each(async |sandbox, _| {
         for _ in 0..3 {
             let answer = sandbox.charge(&charge(1), eur(100), "tok_down").await;
             assert_eq!(answer, Err(Fault::NotDone("the sandbox is down for this token".to_owned())));

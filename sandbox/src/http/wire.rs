@@ -1,0 +1,163 @@
+//! What goes over the wire, in both directions. The page above says which request has which of these.
+
+use axum::http::StatusCode;
+use holdfast_saga::ports::{ChargeState, Fault, StatementLine};
+use holdfast_shared::{Currency, Money, StepKey};
+use serde::{Deserialize, Serialize};
+
+use crate::Reply;
+
+/// The key of what is asked for.
+pub(super) const IDEMPOTENCY_KEY: &str = "idempotency-key";
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct NewCharge {
+    pub(super) amount: Money,
+    pub(super) token: String,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct NewRefund {
+    pub(super) charge: String,
+    pub(super) amount_minor: i64,
+}
+
+/// What the buyer says.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Decision {
+    pub(super) approved: bool,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(tag = "status", rename_all = "snake_case")]
+pub(super) enum ChargeBody {
+    RequiresAction { url: Option<String> },
+    Captured { amount: Money, refunded_minor: i64, provider_ref: String },
+    Declined { reason: String },
+    Voided,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct LineBody {
+    charge: String,
+    currency: Currency,
+    captured_minor: i64,
+    refunded_minor: i64,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Page<T> {
+    pub(super) items: Vec<T>,
+    pub(super) next_cursor: Option<String>,
+}
+
+/// Why there is no answer to what was asked.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Problem {
+    pub(super) code: Code,
+    pub(super) message: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Code {
+    NotKnown,
+    Refused,
+    Unavailable,
+    Invalid,
+    Unclear,
+}
+
+impl Code {
+    /// Whether the sandbox says this code with that status; others' pages are not taken for its words.
+    fn fits(self, status: StatusCode) -> bool {
+        match self {
+            Self::NotKnown => status == StatusCode::NOT_FOUND,
+            Self::Refused => status == StatusCode::CONFLICT,
+            Self::Unavailable => status == StatusCode::SERVICE_UNAVAILABLE,
+            Self::Invalid => status.is_client_error(),
+            Self::Unclear => status == StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+}
+
+impl Problem {
+    pub(super) fn new(code: Code, message: impl Into<String>) -> Self {
+        Self { code, message: message.into() }
+    }
+}
+
+impl From<Fault> for Problem {
+    fn from(fault: Fault) -> Self {
+        match fault {
+            Fault::NotDone(words) => Self::new(Code::Unavailable, words),
+            Fault::Unclear(words) => Self::new(Code::Unclear, words),
+        }
+    }
+}
+
+/// What an answer says. `None`: nothing that proves anything.
+pub(super) fn understood(status: StatusCode, body: &[u8]) -> Option<Result<Reply, Fault>> {
+    match status {
+        StatusCode::OK => {
+            let charge: ChargeBody = serde_json::from_slice(body).ok()?;
+            Some(Ok(Reply::Stands(charge.into())))
+        }
+        StatusCode::NO_CONTENT => Some(Ok(Reply::Done)),
+        _ => problem(status, body),
+    }
+}
+
+/// The same for an answer that is not what was asked for.
+pub(super) fn problem(status: StatusCode, body: &[u8]) -> Option<Result<Reply, Fault>> {
+    let problem: Problem = serde_json::from_slice(body).ok()?;
+    if !problem.code.fits(status) {
+        return None;
+    }
+    Some(match problem.code {
+        Code::NotKnown => Ok(Reply::NotKnown),
+        Code::Refused | Code::Invalid => Ok(Reply::Refused(problem.message)),
+        Code::Unavailable => Ok(Reply::Unavailable(problem.message)),
+        Code::Unclear => Err(Fault::Unclear(problem.message)),
+    })
+}
+
+impl From<ChargeState> for ChargeBody {
+    fn from(state: ChargeState) -> Self {
+        match state {
+            ChargeState::RequiresAction { url } => Self::RequiresAction { url },
+            ChargeState::Captured { amount, refunded_minor, provider_ref } => {
+                Self::Captured { amount, refunded_minor, provider_ref }
+            }
+            ChargeState::Declined { reason } => Self::Declined { reason },
+            ChargeState::Voided => Self::Voided,
+        }
+    }
+}
+
+impl From<ChargeBody> for ChargeState {
+    fn from(body: ChargeBody) -> Self {
+        match body {
+            ChargeBody::RequiresAction { url } => Self::RequiresAction { url },
+            ChargeBody::Captured { amount, refunded_minor, provider_ref } => {
+                Self::Captured { amount, refunded_minor, provider_ref }
+            }
+            ChargeBody::Declined { reason } => Self::Declined { reason },
+            ChargeBody::Voided => Self::Voided,
+        }
+    }
+}
+
+impl From<StatementLine> for LineBody {
+    fn from(line: StatementLine) -> Self {
+        let StatementLine { charge, currency, captured_minor, refunded_minor } = line;
+        Self { charge: charge.as_str().to_owned(), currency, captured_minor, refunded_minor }
+    }
+}
+
+impl From<LineBody> for StatementLine {
+    fn from(body: LineBody) -> Self {
+        let LineBody { charge, currency, captured_minor, refunded_minor } = body;
+        Self { charge: StepKey::from_stored(charge), currency, captured_minor, refunded_minor }
+    }
+}
