@@ -11,7 +11,8 @@ use holdfast_saga::view::Census;
 use holdfast_shared::{OrderStatus, PaymentMethod, Queue, SagaState};
 use prometheus::core::Collector;
 use prometheus::{
-    Gauge, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGaugeVec, Opts, Registry,
+    Encoder as _, Gauge, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGaugeVec,
+    Opts, Registry, TextEncoder,
 };
 
 /// From a saga that is done at once to one that waits for an admin over the weekend.
@@ -134,6 +135,14 @@ impl Metrics {
     /// Where they are kept, for whoever prints them; other counters of the process may join.
     pub const fn registry(&self) -> &Registry {
         &self.registry
+    }
+
+    /// All of them in Prometheus' text format: what to call it, and the text.
+    pub fn text(&self) -> Result<(String, Vec<u8>), prometheus::Error> {
+        let mut text = Vec::new();
+        let encoder = TextEncoder::new();
+        encoder.encode(&self.registry.gather(), &mut text)?;
+        Ok((encoder.format_type().to_owned(), text))
     }
 
     /// An order reached a status.

@@ -32,8 +32,8 @@ enum Target {
 /// The address of Redis is none; it is not repeated, as it may hold a password.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "the Redis URL is not understood ({0}); redis://[USER:PASSWORD@]HOST[:PORT][/DB], rediss://… for TLS, or \
-     redis+sentinel://[USER:PASSWORD@]HOST[:PORT],HOST[:PORT]/SERVICE[/DB] is expected"
+    "the Redis URL is not understood ({0}); redis://HOST:PORT/DB, rediss://… for TLS, or \
+     redis+sentinel://HOST:PORT,HOST:PORT/SERVICE/DB is expected, with USER:PASSWORD@ before the host if need be"
 )]
 pub struct BadRedisUrl(String);
 
