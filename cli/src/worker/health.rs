@@ -4,9 +4,10 @@ use axum::Json;
 use axum::Router;
 use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
+use axum::middleware::from_fn;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
-use holdfast_api::problem::Problem;
+use holdfast_api::problem::{self, Problem};
 use holdfast_worker::{Metrics, Polls};
 use serde::Serialize;
 use tokio::sync::watch;
@@ -29,6 +30,7 @@ pub(super) fn routes(metrics: Metrics, polls: Polls, stopping: watch::Receiver<b
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(ready))
         .route("/metrics", get(measured))
+        .layer(from_fn(problem::render))
         .with_state(Worker { metrics, polls, stopping })
 }
 

@@ -17,8 +17,10 @@ mod sandbox;
 mod secrets;
 mod server;
 mod stock;
+mod town;
 mod up;
 mod usage;
+mod worker;
 
 /// One fact, held on a file and on a server.
 macro_rules! on_both {
