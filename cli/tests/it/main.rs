@@ -6,6 +6,7 @@ mod binary;
 mod database;
 mod demo;
 mod fixture;
+mod frozen;
 mod help;
 mod jwks;
 mod once;
