@@ -3,6 +3,7 @@
 mod api;
 mod audit;
 mod binary;
+mod chaos;
 mod database;
 mod demo;
 mod fixture;

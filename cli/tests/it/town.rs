@@ -1,6 +1,7 @@
 //! A shop as it runs in production: processes of their own for the API, the workers and the provider, joined by
 //! a Postgres and a Redis.
 
+use std::collections::BTreeMap;
 use std::net::TcpListener;
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -43,7 +44,7 @@ pub(crate) fn on_backend(backend: &'static str, delay: &str, test: impl AsyncFnO
 }
 
 impl Town {
-    async fn open(database: ServerDatabase, backend: &'static str, delay: &str) -> Self {
+    pub(crate) async fn open(database: ServerDatabase, backend: &'static str, delay: &str) -> Self {
         run_on(&database.url, &["migrate"]).ends(0, "applied");
         let redis = RedisServer::start().await;
         let books = tempfile::tempdir().expect("a temporary folder");
@@ -106,19 +107,34 @@ impl Town {
         PgConnection::connect(&self.database.url).await.expect("Postgres answers")
     }
 
-    /// Waits until all sagas are settled; returns how long that took.
-    pub(crate) async fn rest(&self) -> Duration {
+    /// Where each order stands, by its number.
+    pub(crate) async fn ends(&self) -> BTreeMap<i64, String> {
+        let statement = "select id, status || coalesce(' ' || cancel_reason, '') from orders";
+        let ends: Vec<(i64, String)> =
+            sqlx::query_as(AssertSqlSafe(statement)).fetch_all(&mut self.sql().await).await.expect("reads");
+        ends.into_iter().collect()
+    }
+
+    /// Waits until all sagas are settled.
+    pub(crate) async fn rest(&self) {
+        self.settle(PATIENCE).await;
+    }
+
+    /// The same, for so long.
+    pub(crate) async fn settle(&self, patience: Duration) {
         let open = "select count(*) from sagas where state not in ('COMPLETED', 'COMPENSATED', 'DEAD')";
-        let since = Instant::now();
-        self.until("all sagas are settled", async || self.number(open).await == 0).await;
-        since.elapsed()
+        self.within(patience, "all sagas are settled", async || self.number(open).await == 0).await;
     }
 
     /// Looks again and again until it is so.
     pub(crate) async fn until(&self, what: &str, is_so: impl AsyncFn() -> bool) {
+        self.within(PATIENCE, what, is_so).await;
+    }
+
+    async fn within(&self, patience: Duration, what: &str, is_so: impl AsyncFn() -> bool) {
         let since = Instant::now();
         while !is_so().await {
-            assert!(since.elapsed() < PATIENCE, "{what}: not within {PATIENCE:?}; {:?}", self.tally().await);
+            assert!(since.elapsed() < patience, "{what}: not within {patience:?}; {:?}", self.tally().await);
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     }
