@@ -14,6 +14,7 @@ mod once;
 mod order;
 mod output;
 mod readme;
+mod redis;
 mod saga;
 mod sandbox;
 mod secrets;
