@@ -2,11 +2,12 @@
 //!
 //! [`database`] gives every test a store of its own, on each of the three; [`mod@conformance`] is the suite
 //! they all must pass; [`shop`] stocks one and takes orders, [`driver`] carries them on under a clock that
-//! the test owns; [`proxy`] cuts connections where it hurts most.
+//! the test owns; [`proxy`] cuts connections where it hurts most, [`redis`] starts a Redis to be killed.
 
 pub mod conformance;
 pub mod database;
 pub mod driver;
 pub mod proxy;
+pub mod redis;
 pub mod rows;
 pub mod shop;

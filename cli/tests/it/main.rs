@@ -6,6 +6,7 @@ mod binary;
 mod database;
 mod demo;
 mod fixture;
+mod guard;
 mod help;
 mod jwks;
 mod once;
