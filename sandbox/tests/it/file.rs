@@ -12,7 +12,7 @@ use tokio::task::JoinSet;
 use crate::http::Desk;
 use crate::{PATIENCE, captured, charge, clock, eur, folder, line, opened, refund, statement};
 
-async fn raw(folder: &tempfile::TempDir) -> SqliteConnection {
+pub(crate) async fn raw(folder: &tempfile::TempDir) -> SqliteConnection {
     let url = format!("sqlite://{}", folder.path().join("sandbox.db").display());
     SqliteConnection::connect(&url).await.expect("connects")
 }
