@@ -106,7 +106,9 @@ async fn check(meanwhile: impl AsyncFn(&mut Redis)) {
     assert!(unburnt > ORDERS * 8 / 10, "{unburnt} orders were spared");
     for order in &parked {
         let saga = shop.checkout(*order).await;
-        if tried[order].1 == 0 && saga.leased_until.is_none() {
+        // One may have been let through since: what the log says now is younger than the saga.
+        let spared = attempts(&shop, &[*order]).await[order].1 == 0;
+        if spared && saga.leased_until.is_none() {
             let progress = &saga.progress;
             assert_eq!((progress.starts, progress.failures, progress.generation), (0, 0, 0), "order {order}");
         }
