@@ -7,9 +7,13 @@ mod hand_written;
 mod holdfast;
 mod report;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use holdfast_worker::{Redis, Source};
+use redis::aio::MultiplexedConnection;
+use uuid::Uuid;
 
 use self::report::Round;
 pub(crate) use self::report::{Spread, Summary};
@@ -18,6 +22,8 @@ use crate::shop::{self, Goods};
 
 /// How long a round may take before it counts as hung.
 const ROUND_MAX: Duration = Duration::from_mins(10);
+/// Longer than finished hints stay anywhere.
+const TIDY: Duration = Duration::from_secs(3);
 
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct Args {
@@ -41,6 +47,12 @@ pub(crate) struct Args {
     /// Leave the baseline out
     #[arg(long)]
     engine_only: bool,
+    /// How hints travel: in the process, or through Redis as `streams` or `apalis-redis`
+    #[arg(long, value_name = "NAME", default_value = "embedded", value_parser = ["embedded", "streams", "apalis-redis"])]
+    queue: String,
+    /// The Redis for it
+    #[arg(long, env = "HOLDFAST_TEST_REDIS_URL")]
+    redis_url: Option<String>,
 }
 
 pub(crate) async fn run(args: &Args) -> Result<Summary> {
@@ -61,12 +73,61 @@ async fn measure(args: &Args, kind: &'static str) -> Result<Round> {
     let carts = shop::seed(&database.store, args.orders, args.goods).await.context("seeding the shop")?;
     database.settle_down().await?;
     let before = database.counters().await?;
+    let queue = args.queue()?;
+    let redis = Memory::before(args, kind).await?;
     let (elapsed, batches) = match kind {
         "baseline" => (hand_written::run(&database, carts, args.baseline_connections).await?, None),
-        _ => holdfast::run(&database, carts, args.batch).await?,
+        _ => holdfast::run(&database, carts, args.batch, &queue).await?,
     };
     let after = database.counters().await?;
+    let grown = match redis {
+        Some(redis) => Some(redis.grown().await?),
+        None => None,
+    };
     database.verify(args.orders, args.goods.lines).await?;
     database.drop().await?;
-    Ok(Round::new(kind, args.orders, elapsed, after.since(&before), batches))
+    let round = Round::new(kind, args.orders, elapsed, after.since(&before), batches);
+    Ok(round.beside_redis(grown))
+}
+
+impl Args {
+    fn queue(&self) -> Result<Source> {
+        if self.queue == "embedded" {
+            return Ok(Source::Embedded);
+        }
+        let url = self.redis_url.as_deref().context("which Redis? Set HOLDFAST_TEST_REDIS_URL")?;
+        let redis = Redis::parse(url, &format!("bench-{}", Uuid::now_v7().simple()))?;
+        Ok(Source::Redis(Arc::new(redis), self.queue.parse()?))
+    }
+}
+
+/// What Redis holds.
+struct Memory {
+    connection: MultiplexedConnection,
+    before: i64,
+}
+
+impl Memory {
+    /// Before a round that uses Redis.
+    async fn before(args: &Args, kind: &str) -> Result<Option<Self>> {
+        let Some(url) = args.redis_url.as_deref().filter(|_| args.queue != "embedded" && kind != "baseline")
+        else {
+            return Ok(None);
+        };
+        let mut connection = redis::Client::open(url)?.get_multiplexed_async_connection().await?;
+        let before = used_memory(&mut connection).await?;
+        Ok(Some(Self { connection, before }))
+    }
+
+    /// After it, once what is finished had time to be tidied away.
+    async fn grown(mut self) -> Result<i64> {
+        tokio::time::sleep(TIDY).await;
+        Ok(used_memory(&mut self.connection).await? - self.before)
+    }
+}
+
+async fn used_memory(connection: &mut MultiplexedConnection) -> Result<i64> {
+    let info: String = redis::cmd("INFO").arg("memory").query_async(connection).await?;
+    let used = info.lines().find_map(|line| line.strip_prefix("used_memory:"));
+    Ok(used.context("Redis does not tell its memory")?.trim().parse()?)
 }

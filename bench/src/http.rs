@@ -4,7 +4,7 @@
 pub(crate) mod accept;
 mod client;
 mod home;
-mod latency;
+pub(crate) mod latency;
 mod process;
 pub(crate) mod profile;
 pub(crate) mod row_server;

@@ -6,6 +6,7 @@
 mod conditions;
 mod database;
 mod engine;
+mod hints;
 mod http;
 mod shop;
 
@@ -32,6 +33,8 @@ struct Cli {
 enum Scenario {
     /// Settled orders a second, against hand-written SQL that commits once a step
     Engine(engine::Args),
+    /// Hints a second through Redis to a handler that does nothing, and how soon an idle worker hears of one
+    Hints(hints::Args),
     /// A crowd of buyers with time to think, against `holdfast up` on either database
     HttpProfile(http::profile::Args),
     /// Checkouts a second over HTTP, against a server that inserts one row a request
@@ -64,6 +67,7 @@ async fn main() -> Result<()> {
     let conditions = Conditions::now();
     match scenario {
         Scenario::Engine(args) => print("engine", conditions, output, engine::run(&args).await?),
+        Scenario::Hints(args) => print("hints", conditions, output, hints::run(&args).await?),
         Scenario::HttpProfile(args) => {
             print("http-profile", conditions, output, http::profile::run(&args).await?)
         }

@@ -3,28 +3,46 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use holdfast_worker::Metrics;
+use holdfast_saga::accept::AcceptPolicy;
+use holdfast_saga::ports::Dispatch;
+use holdfast_worker::{Metrics, RedisDispatch, RedisDown};
 
-use crate::args::{DoorArgs, Global};
+use crate::args::{ApiArgs, Global};
 use crate::database::Database;
 use crate::door::{Door, NoHints, Open, listen, policy, settings, verifier};
-use crate::exit::{Exit, usage};
+use crate::exit::{Exit, say, usage};
+use crate::redis::named;
 
-pub(crate) async fn run(args: DoorArgs, global: &Global) -> anyhow::Result<Exit> {
+pub(crate) async fn run(args: ApiArgs, global: &Global) -> anyhow::Result<Exit> {
+    let ApiArgs { door: args, redis: hints } = args;
     let verifier = verifier(&args.trust)?.ok_or_else(|| {
         usage("whose tokens shall be believed? Set HOLDFAST_JWT_SECRET (`openssl rand -hex 32` makes one) or HOLDFAST_JWKS_FILE")
     })?;
-    let settings = settings(&args)?;
+    let (settings, redis) = (settings(&args)?, named(&hints)?);
     let listener = listen(args.http_addr, "--http-addr").await?;
     let database = Database::open(global.database_url.as_deref()).await?;
-    // Nobody is hinted at, so a new order is due at once.
-    let policy = policy(&args, Duration::ZERO);
+    let metrics = Metrics::default();
+    let (dispatch, hint_ahead): (Arc<dyn Dispatch>, _) = match redis {
+        Some(redis) => {
+            match redis.check().await {
+                Err(refused @ RedisDown::Refused { .. }) => return Err(refused.into()),
+                // The shop is open without it: hints are dropped until it answers.
+                Err(silent @ RedisDown::Silent { .. }) => say(&format!("{silent}; orders go on without it")),
+                Ok(()) => {}
+            }
+            let dispatch = RedisDispatch::start(redis, hints.queue_backend, &metrics);
+            (Arc::new(dispatch), AcceptPolicy::new(args.payment_provider.name()).hint_ahead)
+        }
+        // Nobody is hinted at, so a new order is due at once.
+        None => (Arc::new(NoHints), Duration::ZERO),
+    };
+    let policy = policy(&args, hint_ahead);
     let open = Open {
         store: database.shared(),
-        dispatch: Arc::new(NoHints),
+        dispatch,
         verifier,
         policy,
-        metrics: Metrics::default(),
+        metrics,
         settings,
         drain: *args.drain_timeout,
     };

@@ -9,7 +9,8 @@ use clap::builder::{BoolishValueParser, PossibleValuesParser, TypedValueParser};
 use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 use holdfast_api::auth::Role;
-use holdfast_shared::{CancelReason, OrderId, OrderStatus, PaymentMethod, SagaId, SagaState, Sku};
+use holdfast_shared::{CancelReason, OrderId, OrderStatus, PaymentMethod, Queue, SagaId, SagaState, Sku};
+use holdfast_worker::RedisBackend;
 use strum::IntoEnumIterator;
 
 use crate::exit::{Exit, say};
@@ -20,6 +21,8 @@ use crate::redact::redact;
 
 const NAMES_MAX: usize = 80;
 const REASON_MAX: usize = 500;
+/// More calls in flight than any provider takes from one process.
+const CALLS_MAX: usize = 10_000;
 /// Longer than anybody waits for a buyer, an admin or a new token.
 const TIME_DAYS_MAX: u64 = 366;
 
@@ -101,7 +104,14 @@ pub(crate) enum Command {
     /// `HOLDFAST_JWT_SECRET` or `HOLDFAST_JWKS_FILE`. SIGTERM or Ctrl-C stops: requests under
     /// way may end first.
     #[command(verbatim_doc_comment)]
-    Api(DoorArgs),
+    Api(ApiArgs),
+    /// Carry orders on, for production
+    ///
+    /// Any number of workers may serve one shop, each all of its pools or some of them. A
+    /// worker that dies is no loss: its calls are taken over after their lease. It serves
+    /// /healthz, /readyz and /metrics. SIGTERM or Ctrl-C stops: calls in flight may end first.
+    #[command(verbatim_doc_comment)]
+    Worker(WorkerArgs),
     /// Make a token for the REST API
     ///
     /// It is signed with `HOLDFAST_JWT_SECRET`, or else with the secret that `holdfast up`
@@ -220,6 +230,77 @@ pub(crate) struct DoorArgs {
     /// How long requests under way may take to end when the process stops
     #[arg(long, value_name = "TIME", env = "HOLDFAST_DRAIN_TIMEOUT", default_value = "15s", value_parser = time)]
     pub(crate) drain_timeout: humantime::Duration,
+}
+
+#[derive(clap::Args)]
+pub(crate) struct ApiArgs {
+    #[command(flatten)]
+    pub(crate) door: DoorArgs,
+
+    #[command(flatten)]
+    pub(crate) redis: RedisArgs,
+}
+
+/// How hints travel between processes.
+#[derive(clap::Args)]
+pub(crate) struct RedisArgs {
+    /// Where Redis is: it carries hints from process to process, and nothing that may not be lost
+    #[arg(long, value_name = "URL", env = "REDIS_URL", hide_env_values = true, long_help = REDIS_URL)]
+    pub(crate) redis_url: Option<String>,
+
+    /// How hints are kept in Redis; the same for all processes of a shop
+    #[arg(long, value_name = "NAME", env = "HOLDFAST_QUEUE_BACKEND", default_value_t)]
+    #[arg(value_parser = one_of::<RedisBackend>())]
+    pub(crate) queue_backend: RedisBackend,
+
+    /// What all keys in Redis begin with; one for each shop
+    #[arg(long, value_name = "NAME", env = "HOLDFAST_REDIS_PREFIX", default_value = "holdfast", value_parser = name)]
+    pub(crate) redis_prefix: String,
+}
+
+const REDIS_URL: &str = "\
+Where Redis is: it carries hints from process to process, and nothing that may not be lost
+
+redis://HOST[:PORT][/DB], rediss://… for TLS, or redis+sentinel://HOST[:PORT],HOST[:PORT]/SERVICE[/DB];
+a user and a password stand before the host, as in any URL. Without it, workers find what is due by looking
+for it, five times a second.";
+
+#[derive(clap::Args)]
+pub(crate) struct WorkerArgs {
+    /// A pool to serve, and how many calls of it may be in flight; may be repeated
+    ///
+    /// Without any: checkout=256, compensation=64, payment-events=64, notifications=256.
+    #[arg(long, value_name = "POOL=N", value_parser = pool)]
+    pub(crate) queue: Vec<(Queue, usize)>,
+
+    #[command(flatten)]
+    pub(crate) redis: RedisArgs,
+
+    /// Where health and metrics are served
+    #[arg(long, value_name = "ADDR", env = "HOLDFAST_WORKER_ADDR", default_value = "127.0.0.1:9090")]
+    pub(crate) worker_addr: SocketAddr,
+
+    /// How long a call may keep its saga before another worker takes it over
+    #[arg(long, value_name = "TIME", env = "HOLDFAST_LEASE", default_value = "30s", value_parser = window)]
+    pub(crate) lease: humantime::Duration,
+
+    /// A call without an answer for this long is unknown, and looked up; at most half the lease
+    #[arg(long, value_name = "TIME", env = "HOLDFAST_CALL_TIMEOUT", default_value = "10s", value_parser = window)]
+    pub(crate) call_timeout: humantime::Duration,
+
+    /// How long calls in flight may take to end when the process stops
+    #[arg(long, value_name = "TIME", env = "HOLDFAST_DRAIN_TIMEOUT", default_value = "15s", value_parser = time)]
+    pub(crate) drain_timeout: humantime::Duration,
+
+    /// Who takes the money
+    #[arg(long, value_name = "NAME", env = "HOLDFAST_PAYMENT_PROVIDER", value_enum, default_value_t)]
+    pub(crate) payment_provider: Provider,
+
+    #[command(flatten)]
+    pub(crate) sandbox: SandboxArgs,
+
+    #[command(flatten)]
+    pub(crate) guard: GuardArgs,
 }
 
 #[derive(clap::Args)]
@@ -530,6 +611,16 @@ fn time(text: &str) -> Result<humantime::Duration, String> {
         return Err(format!("at most {TIME_DAYS_MAX}d are expected"));
     }
     Ok(time)
+}
+
+fn pool(text: &str) -> Result<(Queue, usize), String> {
+    let (name, calls) = text.split_once('=').ok_or("POOL=N such as checkout=256 is expected")?;
+    let pools = Queue::iter().map(Into::<&str>::into).collect::<Vec<_>>().join(", ");
+    let queue = name.parse().map_err(|_| format!("there is no pool {name:?}; there are {pools}"))?;
+    match calls.parse() {
+        Ok(calls @ 1..=CALLS_MAX) => Ok((queue, calls)),
+        Ok(_) | Err(_) => Err(format!("1 to {CALLS_MAX} calls in flight are expected")),
+    }
 }
 
 fn delta(text: &str) -> Result<i64, String> {

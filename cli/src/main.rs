@@ -15,11 +15,13 @@ mod order;
 mod output;
 mod provider;
 mod redact;
+mod redis;
 mod saga;
 mod sandbox;
 mod stock;
 mod token;
 mod up;
+mod worker;
 
 use std::process::ExitCode;
 
@@ -50,6 +52,7 @@ async fn answer(args: Args) -> anyhow::Result<Exit> {
         Command::Up(up) => return up::run(up, &global).await,
         Command::Demo(demo) => return demo::run(demo, global).await,
         Command::Api(door) => return api::run(door, &global).await,
+        Command::Worker(worker) => return worker::run(worker, &global).await,
         Command::Sandbox(sandbox) => return sandbox::run(sandbox).await,
         Command::Token(token) => return token::run(token, &global).await,
         Command::Completions { shell } => return args::completions(shell),
@@ -65,6 +68,7 @@ async fn answer(args: Args) -> anyhow::Result<Exit> {
         Command::Up(_)
         | Command::Demo(_)
         | Command::Api(_)
+        | Command::Worker(_)
         | Command::Sandbox(_)
         | Command::Token(_)
         | Command::Completions { .. }

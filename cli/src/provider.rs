@@ -8,7 +8,7 @@ use std::time::Duration;
 use holdfast_sandbox::http::HttpSandbox;
 use holdfast_sandbox::{DurableSandbox, SandboxControl};
 use holdfast_shared::SystemClock;
-use holdfast_worker::{Guard, GuardConfig, Metrics};
+use holdfast_worker::{Guard, GuardConfig, Metrics, Redis};
 
 use crate::args::{GuardArgs, SandboxArgs};
 use crate::door::{Door, listen_anywhere};
@@ -56,20 +56,20 @@ impl Provider {
         place.open().await.map(Some)
     }
 
-    /// Holds the calls of `worker` back while this provider is away. Workers with one `redis_url` do it together.
+    /// Holds the calls of `worker` back while this provider is away. Workers with one Redis do it together.
     pub(crate) fn guard(
         &self,
         args: &GuardArgs,
         worker: &str,
-        redis_url: Option<&str>,
+        redis: Option<Arc<Redis>>,
         metrics: &Metrics,
-    ) -> anyhow::Result<Guard> {
+    ) -> Guard {
         let config = GuardConfig {
             rate: NonZeroU32::new(args.provider_rate),
-            redis_url: redis_url.filter(|url| !url.is_empty()).map(str::to_owned),
+            redis,
             ..GuardConfig::new(self.sandbox.name(), worker)
         };
-        Guard::start(config, metrics.clone()).map_err(|error| usage(error.to_string()))
+        Guard::start(config, metrics.clone())
     }
 
     /// Where this process serves its own books, if it does.

@@ -2,7 +2,7 @@
 //!
 //! [`database`] gives every test a store of its own, on each of the three; [`mod@conformance`] is the suite
 //! they all must pass; [`shop`] stocks one and takes orders, [`driver`] carries them on under a clock that
-//! the test owns; [`proxy`] cuts connections where it hurts most, [`redis`] starts a Redis to be killed.
+//! the test owns; [`proxy`] cuts connections where it hurts most; [`redis`] is a server to be frozen, flushed and killed.
 
 pub mod conformance;
 pub mod database;

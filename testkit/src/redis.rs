@@ -1,69 +1,114 @@
-//! A Redis of a test's own, to be stopped, killed and started again.
+//! A Redis of a test's own: it may be frozen, flushed, killed and started again.
 
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
-use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-/// Longer than it takes to start on a slow machine.
-const PATIENCE: Duration = Duration::from_secs(20);
+use redis::aio::MultiplexedConnection;
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
 
-/// A server that keeps nothing on disk. It is killed when this is dropped.
+/// Longer than a server takes to start on a machine that is busy.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A running `redis-server` that keeps nothing on disk. It ends with this value.
 #[derive(Debug)]
-pub struct Redis {
-    process: Child,
-    address: SocketAddr,
+pub struct RedisServer {
+    port: u16,
+    options: Vec<String>,
+    home: TempDir,
+    process: Option<Child>,
 }
 
-impl Redis {
-    /// Starts one on a free port.
-    pub fn start() -> Self {
-        let port = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
-        let address = port.expect("a free port");
-        Self { process: serve(address), address }
+impl RedisServer {
+    /// Starts one.
+    pub async fn start() -> Self {
+        Self::start_with(&[]).await
     }
 
-    /// Where it is.
+    /// Starts one with options as on its command line.
+    pub async fn start_with(options: &[&str]) -> Self {
+        // Free a moment ago, and drawn at random by the kernel.
+        let free =
+            TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port");
+        let options = options.iter().map(ToString::to_string).collect();
+        let home = tempfile::tempdir().expect("a folder");
+        let mut server = Self { port: free.port(), options, home, process: None };
+        server.start_again().await;
+        server
+    }
+
+    /// Where it is reached.
     pub fn url(&self) -> String {
-        format!("redis://{}", self.address)
+        format!("redis://127.0.0.1:{}", self.port)
     }
 
-    /// Sends it a signal, such as `STOP`: its connections stay, and nothing is answered.
-    pub fn signal(&self, name: &str) {
-        let sent = Command::new("kill").args([&format!("-{name}"), &self.process.id().to_string()]).status();
-        assert!(sent.is_ok_and(|status| status.success()), "kill -{name}");
+    /// Starts it after [`Self::kill`], empty, on the same port.
+    pub async fn start_again(&mut self) {
+        let child = Command::new("redis-server")
+            .args([
+                "--bind",
+                "127.0.0.1",
+                "--save",
+                "",
+                "--appendonly",
+                "no",
+                "--port",
+                &self.port.to_string(),
+            ])
+            .arg("--dir")
+            .arg(self.home.path())
+            .args(&self.options)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("redis-server is installed");
+        self.process = Some(child);
+        let since = Instant::now();
+        while std::net::TcpStream::connect(("127.0.0.1", self.port)).is_err() {
+            assert!(since.elapsed() < PATIENCE, "redis-server does not start");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
     }
 
-    /// As `kill -9` does it. All it held is lost.
+    /// Kills it; all it held is lost.
     pub fn kill(&mut self) {
-        // It may be gone already.
-        let _ = self.process.kill();
-        let _ = self.process.wait();
+        if let Some(mut process) = self.process.take() {
+            process.kill().expect("it runs");
+            process.wait().expect("it ends");
+        }
     }
 
-    /// Starts it again where it was, with nothing in it.
-    pub fn start_again(&mut self) {
-        self.kill();
-        self.process = serve(self.address);
+    /// Freezes it: its port takes connections, and nobody answers.
+    pub fn freeze(&self) {
+        self.signal(Signal::STOP);
+    }
+
+    /// Lets it go on after [`Self::freeze`].
+    pub fn thaw(&self) {
+        self.signal(Signal::CONT);
+    }
+
+    /// A connection for the test itself.
+    pub async fn connect(&self) -> MultiplexedConnection {
+        connect(&self.url()).await
+    }
+
+    fn signal(&self, signal: Signal) {
+        let pid = self.process.as_ref().map(Pid::from_child).expect("it runs");
+        kill_process(pid, signal).expect("it is ours");
     }
 }
 
-impl Drop for Redis {
+impl Drop for RedisServer {
     fn drop(&mut self) {
         self.kill();
     }
 }
 
-fn serve(address: SocketAddr) -> Child {
-    let port = address.port().to_string();
-    let mut redis = Command::new("redis-server");
-    redis.args(["--bind", "127.0.0.1", "--port", &port, "--save", "", "--appendonly", "no"]);
-    let redis = redis.stdout(Stdio::null()).stderr(Stdio::null()).spawn();
-    let redis = redis.expect("redis-server runs: `make test` installs it");
-    let since = Instant::now();
-    while TcpStream::connect(address).is_err() {
-        assert!(since.elapsed() < PATIENCE, "Redis does not listen on {address}");
-        sleep(Duration::from_millis(10));
-    }
-    redis
+/// A connection to the Redis at `url`.
+pub async fn connect(url: &str) -> MultiplexedConnection {
+    let client = redis::Client::open(url).expect("an address");
+    client.get_multiplexed_async_connection().await.expect("connects")
 }

@@ -110,8 +110,6 @@ pub struct Tally {
     pub late: AtomicU64,
     /// Batches that failed as a whole.
     pub failed: AtomicU64,
-    /// Hints dropped because a queue was full.
-    pub dropped: AtomicU64,
     /// Sagas that ended for good: orders, messages and all.
     pub settled: AtomicU64,
     /// The largest batch.

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use holdfast_saga::batch::{Culprits, Done, Engine, Ran, Slots, Work};
 use holdfast_saga::call::Outcome;
-use holdfast_saga::ports::{Outside, StoreError};
+use holdfast_saga::ports::{Dispatch, Hint, Outside, StoreError};
 use holdfast_shared::{Queue, SagaId};
 use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinError, JoinSet};
@@ -19,6 +19,7 @@ use tokio::time::{sleep, sleep_until};
 use crate::calls::carry_out;
 use crate::config::{Tally, WorkerConfig};
 use crate::metrics::Metrics;
+use crate::queue::Poll;
 
 /// A saga that was locked by somebody else is looked at again this much later.
 const LOCKED_AGAIN: Duration = Duration::from_millis(10);
@@ -34,13 +35,22 @@ const LANES: usize = 2;
 /// than their waiting is worth.
 const SECOND_LANE_PART: usize = 4;
 
+/// Whom an executor tells what it does.
+pub(crate) struct Around {
+    pub(crate) tally: Arc<Tally>,
+    pub(crate) metrics: Metrics,
+    /// Where sagas go on that other workers serve.
+    pub(crate) dispatch: Arc<dyn Dispatch>,
+    /// Whether the database answers.
+    pub(crate) database: Poll,
+}
+
 pub(crate) struct Executor {
     engine: Arc<Engine>,
     culprits: Arc<Culprits>,
     outside: Outside,
     config: WorkerConfig,
-    tally: Arc<Tally>,
-    metrics: Metrics,
+    around: Around,
     intake: mpsc::Receiver<SagaId>,
     stop: watch::Receiver<bool>,
     outcomes_in: mpsc::UnboundedReceiver<(Queue, Outcome)>,
@@ -76,8 +86,7 @@ impl Executor {
         engine: Engine,
         outside: Outside,
         config: WorkerConfig,
-        tally: Arc<Tally>,
-        metrics: Metrics,
+        around: Around,
         intake: mpsc::Receiver<SagaId>,
         stop: watch::Receiver<bool>,
     ) -> Self {
@@ -90,8 +99,7 @@ impl Executor {
             culprits: Arc::default(),
             outside,
             config,
-            tally,
-            metrics,
+            around,
             intake,
             stop,
             outcomes_in,
@@ -209,7 +217,7 @@ impl Executor {
     fn answered(&mut self, queue: Queue, outcome: Outcome) {
         self.in_flight -= 1;
         self.slots.give_back(queue);
-        self.tally.in_flight.fetch_sub(1, Ordering::Relaxed);
+        self.around.tally.in_flight.fetch_sub(1, Ordering::Relaxed);
         self.outcomes.push(outcome);
         // A slot is free again: sagas that waited for one go first.
         let waiting = self.starved.get_mut(&queue).and_then(BTreeSet::pop_first);
@@ -252,9 +260,12 @@ impl Executor {
             self.batched.remove(&saga);
         }
         match self.settle(ran) {
-            None => self.backoff = BACKOFF.0,
+            None => {
+                self.around.database.answered();
+                self.backoff = BACKOFF.0;
+            }
             Some(error) => {
-                Tally::add(&self.tally.failed, 1);
+                Tally::add(&self.around.tally.failed, 1);
                 tracing::warn!("a batch is tried again in {:?}: {error}", self.backoff);
                 self.resume_at = tokio::time::Instant::now() + self.backoff;
                 self.backoff = (self.backoff * 2).min(BACKOFF.1);
@@ -282,24 +293,33 @@ impl Executor {
     }
 
     fn begin_calls(&mut self, done: Done) {
-        self.metrics.committed(&done);
-        Tally::add(&self.tally.batches, 1);
-        Tally::add(&self.tally.claimed, done.claimed);
-        Tally::add(&self.tally.moved, done.moved.len());
-        Tally::add(&self.tally.settled, done.moved.iter().filter(|moved| moved.state.is_settled()).count());
-        Tally::add(&self.tally.late, done.late);
-        Tally::add(&self.tally.calls, done.calls.len());
-        Tally::add(&self.tally.in_flight, done.calls.len());
-        self.tally.batch_largest.fetch_max(done.claimed as u64, Ordering::Relaxed);
+        self.around.metrics.committed(&done);
+        Tally::add(&self.around.tally.batches, 1);
+        Tally::add(&self.around.tally.claimed, done.claimed);
+        Tally::add(&self.around.tally.moved, done.moved.len());
+        Tally::add(
+            &self.around.tally.settled,
+            done.moved.iter().filter(|moved| moved.state.is_settled()).count(),
+        );
+        Tally::add(&self.around.tally.late, done.late);
+        Tally::add(&self.around.tally.calls, done.calls.len());
+        Tally::add(&self.around.tally.in_flight, done.calls.len());
+        self.around.tally.batch_largest.fetch_max(done.claimed as u64, Ordering::Relaxed);
         let again = Instant::now() + LOCKED_AGAIN;
         if !done.locked.is_empty() {
             self.later.push_front((again, Work { hints: done.locked, ..Work::default() }));
         }
+        let mut elsewhere = Vec::new();
         for (saga, queue) in done.starved {
-            if self.config.pools.get(&queue).is_some_and(|slots| *slots > 0) {
-                self.starved.entry(queue).or_default().insert(saga);
+            match self.config.pools.get(&queue) {
+                Some(0) => {}
+                Some(_) => {
+                    self.starved.entry(queue).or_default().insert(saga);
+                }
+                None => elsewhere.push(Hint { saga, queue }),
             }
         }
+        self.around.dispatch.wake(&elsewhere);
         // A full sweep may have left some behind: the next one follows at once.
         if done.claimed >= self.config.batch_max {
             self.next_sweep = tokio::time::Instant::now();
@@ -310,7 +330,7 @@ impl Executor {
             let outside = self.outside.clone();
             let answers = self.outcomes_out.clone();
             let (lease, timeout) = (self.config.lease, self.config.call_timeout);
-            let (metrics, since) = (self.metrics.clone(), Instant::now());
+            let (metrics, since) = (self.around.metrics.clone(), Instant::now());
             let (definition, guard) = (call.definition, self.config.guard.clone());
             tokio::spawn(async move {
                 let outcome = carry_out(call, outside, done.leased_at, lease, timeout, guard).await;

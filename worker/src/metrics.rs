@@ -8,9 +8,12 @@ use holdfast_saga::batch::{Done, Moved};
 use holdfast_saga::flows::{checkout_cod, checkout_online};
 use holdfast_saga::log::Entry;
 use holdfast_saga::view::Census;
-use holdfast_shared::{OrderStatus, PaymentMethod, SagaState};
+use holdfast_shared::{OrderStatus, PaymentMethod, Queue, SagaState};
 use prometheus::core::Collector;
-use prometheus::{Histogram, HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Opts, Registry};
+use prometheus::{
+    Encoder as _, Gauge, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGaugeVec,
+    Opts, Registry, TextEncoder,
+};
 
 /// From a saga that is done at once to one that waits for an admin over the weekend.
 const SAGA_SECONDS: &[f64] =
@@ -37,6 +40,39 @@ pub struct Metrics {
     batch_size: Histogram,
     commit_seconds: Histogram,
     breakers: IntGaugeVec,
+    jobs: IntCounterVec,
+    last_poll: Gauge,
+}
+
+/// What became of the hints of one queue.
+#[derive(Debug, Clone)]
+pub(crate) struct Jobs {
+    taken: IntCounter,
+    dropped: IntCounter,
+    redelivered: IntCounter,
+    poisoned: IntCounter,
+}
+
+impl Jobs {
+    /// Passed on to an executor.
+    pub(crate) fn taken(&self, hints: usize) {
+        self.taken.inc_by(hints as u64);
+    }
+
+    /// Not sent: nowhere to put them, or nobody to take them. The sweep finds their sagas.
+    pub(crate) fn dropped(&self, hints: usize) {
+        self.dropped.inc_by(hints as u64);
+    }
+
+    /// Taken from somebody who died with them.
+    pub(crate) fn redelivered(&self, hints: usize) {
+        self.redelivered.inc_by(hints as u64);
+    }
+
+    /// Thrown away, because they name no saga.
+    pub(crate) fn poisoned(&self, hints: usize) {
+        self.poisoned.inc_by(hints as u64);
+    }
 }
 
 impl Default for Metrics {
@@ -91,6 +127,17 @@ impl Default for Metrics {
                 "A batch, from its first lock to its commit, in seconds",
                 CALL_SECONDS,
             ),
+            jobs: counter("jobs_total", "Hints, and what became of them", &["queue", "outcome"]),
+            last_poll: kept(
+                &registry,
+                Gauge::with_opts(
+                    Opts::new(
+                        "worker_last_poll_timestamp_seconds",
+                        "When the database and the queues last answered a worker: the oldest of these instants",
+                    )
+                    .namespace("holdfast"),
+                ),
+            ),
             registry,
         }
     }
@@ -100,6 +147,14 @@ impl Metrics {
     /// Where they are kept, for whoever prints them; other counters of the process may join.
     pub const fn registry(&self) -> &Registry {
         &self.registry
+    }
+
+    /// All of them in Prometheus' text format: what to call it, and the text.
+    pub fn text(&self) -> Result<(String, Vec<u8>), prometheus::Error> {
+        let mut text = Vec::new();
+        let encoder = TextEncoder::new();
+        encoder.encode(&self.registry.gather(), &mut text)?;
+        Ok((encoder.format_type().to_owned(), text))
     }
 
     /// An order reached a status.
@@ -112,6 +167,22 @@ impl Metrics {
         self.order(status, method);
         let saga = if method.is_online() { checkout_online::V1.name } else { checkout_cod::V1.name };
         self.sagas_started.with_label_values(&[saga]).inc();
+    }
+
+    /// What becomes of the hints of `queue`.
+    pub(crate) fn jobs(&self, queue: Queue) -> Jobs {
+        let outcome = |outcome: &str| self.jobs.with_label_values::<&str>(&[queue.into(), outcome]);
+        Jobs {
+            taken: outcome("taken"),
+            dropped: outcome("dropped"),
+            redelivered: outcome("redelivered"),
+            poisoned: outcome("poisoned"),
+        }
+    }
+
+    /// When somebody who is asked for work last answered.
+    pub(crate) fn last_poll(&self) -> Gauge {
+        self.last_poll.clone()
     }
 
     /// A call was answered, or given up.

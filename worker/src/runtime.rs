@@ -4,20 +4,21 @@ use std::sync::Arc;
 
 use holdfast_saga::batch::Engine;
 use holdfast_saga::definition::Registry;
-use holdfast_saga::ports::{Outside, Store};
-use tokio::sync::{mpsc, watch};
+use holdfast_saga::ports::{Dispatch, Outside, Store};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::config::{ConfigError, Tally, WorkerConfig};
-use crate::embedded::{self, EmbeddedDispatch};
-use crate::executor::Executor;
+use crate::executor::{Around, Executor};
 use crate::metrics::Metrics;
+use crate::queue::{Asked, Polls, Queues, Source};
 use crate::{census, pruner};
 
 /// A running worker. Dropping it without [`Runtime::stop`] leaves its leases to run out.
 #[derive(Debug)]
 pub struct Runtime {
-    dispatch: EmbeddedDispatch,
+    dispatch: Arc<dyn Dispatch>,
+    polls: Polls,
     tally: Arc<Tally>,
     stop: watch::Sender<bool>,
     executor: JoinHandle<usize>,
@@ -32,8 +33,20 @@ pub struct Stopped {
 }
 
 impl Runtime {
-    /// Starts a worker with the embedded queue. A configuration that contradicts itself is refused.
+    /// Starts a worker whose hints stay in this process. A configuration that contradicts itself is refused.
     pub fn start(
+        store: Arc<dyn Store>,
+        registry: Registry,
+        outside: Outside,
+        config: WorkerConfig,
+        metrics: Metrics,
+    ) -> Result<Self, ConfigError> {
+        Self::start_on(&Source::Embedded, store, registry, outside, config, metrics)
+    }
+
+    /// Starts a worker that gets its hints from `source`.
+    pub fn start_on(
+        source: &Source,
         store: Arc<dyn Store>,
         registry: Registry,
         outside: Outside,
@@ -43,8 +56,8 @@ impl Runtime {
         config.check()?;
         let tally = Arc::new(Tally::default());
         let (stop, stopped) = watch::channel(false);
-        let (intake, hints) = mpsc::channel(config.intake_max);
-        let (dispatch, backends) = embedded::open(config.pools.keys().copied(), &tally);
+        let Queues { dispatch, hints, polls, serving: mut others } =
+            Queues::open(source, &config, &metrics, &stopped);
         let engine = Engine {
             store: Arc::clone(&store),
             registry,
@@ -52,19 +65,26 @@ impl Runtime {
             lease: config.lease,
             queues: config.pools.keys().copied().collect(),
         };
-        let mut others: Vec<_> = backends
-            .into_iter()
-            .map(|backend| tokio::spawn(embedded::serve(backend, intake.clone(), stopped.clone())))
-            .collect();
         others.push(tokio::spawn(pruner::run(Arc::clone(&store), config.keep, stopped.clone())));
         others.push(tokio::spawn(census::run(store, metrics.clone(), stopped.clone())));
-        let executor = Executor::new(engine, outside, config, Arc::clone(&tally), metrics, hints, stopped);
-        Ok(Self { dispatch, tally, stop, executor: tokio::spawn(executor.run()), others })
+        let around = Around {
+            tally: Arc::clone(&tally),
+            metrics,
+            dispatch: Arc::clone(&dispatch),
+            database: polls.of(Asked::Database),
+        };
+        let executor = Executor::new(engine, outside, config, around, hints, stopped);
+        Ok(Self { dispatch, polls, tally, stop, executor: tokio::spawn(executor.run()), others })
     }
 
     /// Where hints for this worker go.
-    pub fn dispatch(&self) -> Arc<EmbeddedDispatch> {
-        Arc::new(self.dispatch.clone())
+    pub fn dispatch(&self) -> Arc<dyn Dispatch> {
+        Arc::clone(&self.dispatch)
+    }
+
+    /// Who answers it, and who has not for long.
+    pub fn polls(&self) -> Polls {
+        self.polls.clone()
     }
 
     /// What it has done so far.

@@ -7,7 +7,6 @@ use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use holdfast_saga::ports::StoreError;
-use prometheus::{Encoder, TextEncoder};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -52,11 +51,9 @@ pub(super) async fn ready(State(app): State<App>) -> Result<Json<Readiness>, Pro
 /// Metrics, in Prometheus' text format
 #[utoipa::path(get, operation_id = "metrics", path = "/metrics", tag = "health", responses((status = OK, body = String, content_type = "text/plain")), security(()))]
 pub(super) async fn metrics(State(app): State<App>) -> Result<Response, Problem> {
-    let mut text = Vec::new();
-    let encoder = TextEncoder::new();
-    encoder.encode(&app.metrics.registry().gather(), &mut text).map_err(|error| {
+    let (kind, text) = app.metrics.text().map_err(|error| {
         tracing::error!("the metrics cannot be written: {error}");
         Problem::internal()
     })?;
-    Ok(([(CONTENT_TYPE, encoder.format_type().to_owned())], text).into_response())
+    Ok(([(CONTENT_TYPE, kind)], text).into_response())
 }

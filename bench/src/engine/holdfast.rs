@@ -1,4 +1,4 @@
-//! Holdfast itself: the acceptor's group commit, the embedded queue, the batch executor.
+//! Holdfast itself: the acceptor's group commit, a queue, the batch executor.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -10,7 +10,7 @@ use holdfast_saga::flows::REGISTRY;
 use holdfast_saga::ports::{Outside, PaymentProvider};
 use holdfast_sandbox::MemorySandbox;
 use holdfast_shared::{CartId, Contact, PaymentMethod, Queue, SystemClock};
-use holdfast_worker::{Acceptor, LogNotifier, Metrics, Runtime, WorkerConfig};
+use holdfast_worker::{Acceptor, LogNotifier, Metrics, Runtime, Source, WorkerConfig};
 
 use super::ROUND_MAX;
 use super::report::Batches;
@@ -22,6 +22,7 @@ pub(crate) async fn run(
     database: &Database,
     carts: Vec<CartId>,
     batch: usize,
+    queue: &Source,
 ) -> Result<(Duration, Option<Batches>)> {
     let sandbox = Arc::new(MemorySandbox::new(Arc::new(SystemClock)));
     let policy = AcceptPolicy::new(sandbox.name());
@@ -31,7 +32,7 @@ pub(crate) async fn run(
     config.pools.insert(Queue::Checkout, 2 * batch);
     config.pools.insert(Queue::Notifications, 2 * batch);
     let store = Arc::new(database.store.clone());
-    let runtime = Runtime::start(store.clone(), REGISTRY, outside, config, Metrics::default())?;
+    let runtime = Runtime::start_on(queue, store.clone(), REGISTRY, outside, config, Metrics::default())?;
     let tally = runtime.tally();
     let acceptor = Acceptor::start(store, policy, runtime.dispatch(), Metrics::default());
 

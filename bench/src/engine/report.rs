@@ -21,6 +21,8 @@ pub(crate) struct Round {
     orders_per_s: f64,
     counters: Counters,
     batches: Option<Batches>,
+    /// How much more Redis held afterwards.
+    redis_grown_bytes: Option<i64>,
 }
 
 impl Round {
@@ -33,7 +35,13 @@ impl Round {
         batches: Option<Batches>,
     ) -> Self {
         let orders = orders as f64;
-        Self { kind, orders, orders_per_s: orders / elapsed.as_secs_f64(), counters, batches }
+        let orders_per_s = orders / elapsed.as_secs_f64();
+        Self { kind, orders, orders_per_s, counters, batches, redis_grown_bytes: None }
+    }
+
+    /// With so many bytes more in Redis after it, where one was used.
+    pub(crate) fn beside_redis(self, redis_grown_bytes: Option<i64>) -> Self {
+        Self { redis_grown_bytes, ..self }
     }
 }
 
@@ -58,6 +66,9 @@ impl fmt::Display for Round {
         if let Some(batches) = self.batches {
             let mean = batches.claimed as f64 / batches.count.max(1) as f64;
             write!(f, "   {} batches, {mean:.0} sagas each, largest {}", batches.count, batches.largest)?;
+        }
+        if let Some(grown) = self.redis_grown_bytes {
+            write!(f, "   Redis {:+.1} KB", grown as f64 / 1024.0)?;
         }
         Ok(())
     }

@@ -133,7 +133,6 @@ impl Stage {
 
     /// Tells the worker that a saga is due.
     pub(crate) fn wake(&self, hint: Hint) {
-        use holdfast_saga::ports::Dispatch as _;
         self.runtime.dispatch().wake(&[hint]);
     }
 

@@ -12,9 +12,9 @@ use holdfast_sandbox::http::HttpSandbox;
 use holdfast_shared::{OrderId, OrderStatus, Time};
 use holdfast_testkit::database::Database;
 use holdfast_testkit::driver::{hasty, hurried};
-use holdfast_testkit::redis::Redis;
+use holdfast_testkit::redis::RedisServer;
 use holdfast_testkit::shop::Shop;
-use holdfast_worker::{Guard, GuardConfig, LogNotifier, Metrics, Runtime, WorkerConfig};
+use holdfast_worker::{Guard, GuardConfig, LogNotifier, Metrics, Redis, Runtime, WorkerConfig};
 
 use crate::server::Server;
 
@@ -29,15 +29,15 @@ struct Worker {
 }
 
 impl Worker {
-    fn start(name: &str, shop: &Shop, outside: &Outside, redis: &Redis) -> Self {
+    fn start(name: &str, shop: &Shop, outside: &Outside, redis: &RedisServer) -> Self {
         let metrics = Metrics::default();
         let guard = GuardConfig {
-            redis_url: Some(redis.url()),
+            redis: Some(Arc::new(Redis::parse(&redis.url(), "holdfast").expect("a URL"))),
             cooldown: COOLDOWN,
             cooldown_max: COOLDOWN_MAX,
             ..GuardConfig::new("sandbox", name)
         };
-        let guard = Guard::start(guard, metrics.clone()).expect("a Redis URL");
+        let guard = Guard::start(guard, metrics.clone());
         let config = WorkerConfig { guard: Some(guard), ..hasty(name) };
         let store = Arc::clone(&shop.store);
         let runtime = Runtime::start(store, hurried(), outside.clone(), config, metrics.clone());
@@ -74,7 +74,7 @@ async fn until_breakers(shop: &Shop, workers: &[Worker], state: &str) {
 }
 
 /// The provider goes away before 200 orders come in; `meanwhile` happens to Redis; the provider comes back.
-async fn check(meanwhile: impl AsyncFn(&mut Redis)) {
+async fn check(meanwhile: impl AsyncFn(&mut RedisServer)) {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let ledger = folder.path().join("ledger.db");
     let mut sandbox = Server::sandbox(&ledger, "127.0.0.1:0", &[]);
@@ -83,7 +83,7 @@ async fn check(meanwhile: impl AsyncFn(&mut Redis)) {
     let outside = Outside { payments: Arc::new(provider.clone()), notifier: Arc::new(LogNotifier) };
     sandbox.kill();
 
-    let mut redis = Redis::start();
+    let mut redis = RedisServer::start().await;
     let database = Database::postgres_by_its_own_clock().await;
     let shop = Shop::new(Arc::clone(&database.store));
     shop.stock("cd-1", 10_000).await;

@@ -4,11 +4,12 @@ use std::path::Path;
 
 use crate::binary::run;
 
-const COMMANDS: [&str; 25] = [
+const COMMANDS: [&str; 26] = [
     "",
     "up",
     "demo",
     "api",
+    "worker",
     "sandbox",
     "token",
     "migrate",

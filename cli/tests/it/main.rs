@@ -3,9 +3,11 @@
 mod api;
 mod audit;
 mod binary;
+mod chaos;
 mod database;
 mod demo;
 mod fixture;
+mod frozen;
 mod guard;
 mod help;
 mod jwks;
@@ -18,8 +20,10 @@ mod sandbox;
 mod secrets;
 mod server;
 mod stock;
+mod town;
 mod up;
 mod usage;
+mod worker;
 
 /// One fact, held on a file and on a server.
 macro_rules! on_both {

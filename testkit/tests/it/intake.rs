@@ -7,9 +7,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use holdfast_saga::command::Verb;
-use holdfast_saga::ports::{
-    ChargeState, Dispatch as _, Fault, Hint, Outside, PaymentProvider, StatementLine,
-};
+use holdfast_saga::ports::{ChargeState, Fault, Hint, Outside, PaymentProvider, StatementLine};
 use holdfast_sandbox::MemorySandbox;
 use holdfast_shared::{Money, OrderStatus, Queue, StepKey, SystemClock};
 use holdfast_testkit::database::Database;

@@ -11,4 +11,5 @@ mod postgres_load;
 mod postgres_locks;
 mod postgres_restart;
 mod postgres_rules;
+mod queues;
 mod stopping;

@@ -31,6 +31,7 @@ use self::shared::{Found, Patience, Shared};
 use self::state::{Cooldown, Event, State, Verdict};
 use self::watched::{Signs, Watched};
 use crate::metrics::Metrics;
+use crate::queue::Redis;
 
 /// How often the shared state is looked at: a replica hears that a provider is away within that time.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
@@ -52,7 +53,7 @@ pub struct GuardConfig {
     /// Calls a second, of all replicas together; `None`: as many as come.
     pub rate: Option<NonZeroU32>,
     /// Where the replicas share what they know; `None`: this one guards itself.
-    pub redis_url: Option<String>,
+    pub redis: Option<Arc<Redis>>,
     /// How long a provider rests that does not answer, before one call tries it again.
     pub cooldown: Duration,
     /// The rest doubles each time, up to this.
@@ -66,17 +67,12 @@ impl GuardConfig {
             provider: provider.into(),
             name: name.into(),
             rate: None,
-            redis_url: None,
+            redis: None,
             cooldown: Duration::from_secs(1),
             cooldown_max: Duration::from_secs(30),
         }
     }
 }
-
-/// The Redis URL is none. It is not repeated: it may hold a password.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the Redis URL cannot be read; redis://HOST:PORT is expected")]
-pub struct InvalidRedisUrl;
 
 /// The guard of one provider in this process. Clones share it.
 #[derive(Debug, Clone)]
@@ -129,10 +125,9 @@ pub(crate) struct Held {
 
 impl Guard {
     /// Begins to guard. Needs a tokio runtime; it ends with its last clone.
-    pub fn start(config: GuardConfig, metrics: Metrics) -> Result<Self, InvalidRedisUrl> {
-        let GuardConfig { provider, name, rate, redis_url, cooldown, cooldown_max } = config;
-        let shared = redis_url.map(|url| Shared::new(&url, &provider)).transpose();
-        let shared = shared.map_err(|_| InvalidRedisUrl)?;
+    pub fn start(config: GuardConfig, metrics: Metrics) -> Self {
+        let GuardConfig { provider, name, rate, redis, cooldown, cooldown_max } = config;
+        let shared = redis.map(|redis| Shared::new(redis, &provider));
         let known = Known {
             state: State::Closed,
             health: Health::default(),
@@ -155,7 +150,7 @@ impl Guard {
             known: Mutex::new(known),
         });
         tokio::spawn(follow(Arc::downgrade(&inner)));
-        Ok(Self(inner))
+        Self(inner)
     }
 
     /// Which provider it guards.

@@ -1,15 +1,17 @@
 //! What the replicas share in Redis. It may be slow, or gone: then each decides alone, at once, and comes back
 //! by itself.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, Client, RedisResult, Script, ScriptInvocation};
+use redis::{RedisResult, Script, ScriptInvocation};
 use tokio::time::timeout;
 
-/// Longer than a Redis in the same data centre takes to accept a connection.
-const CONNECT_WITHIN: Duration = Duration::from_secs(1);
+use crate::queue::Redis;
+
+/// The longest that anybody waits here; what comes later is given up by the connection itself.
+const ANSWER_WITHIN: Duration = Duration::from_secs(1);
 
 /// How long an answer of Redis is worth waiting for.
 #[derive(Debug, Clone, Copy)]
@@ -32,8 +34,8 @@ impl Patience {
 /// One value and two rates of a provider, in Redis.
 #[derive(Debug)]
 pub(crate) struct Shared {
-    client: Client,
-    key: String,
+    redis: Arc<Redis>,
+    provider: String,
     swap: Script,
     take: Script,
     /// None while Redis does not answer: whoever asks then is not kept waiting.
@@ -49,15 +51,14 @@ pub(crate) struct Found {
 
 impl Shared {
     /// Does not connect yet.
-    pub(crate) fn new(url: &str, provider: &str) -> RedisResult<Self> {
-        Ok(Self {
-            client: Client::open(url)?,
-            // In braces, so that all of it lives in one slot of a cluster.
-            key: format!("holdfast:{{provider:{provider}}}"),
+    pub(crate) fn new(redis: Arc<Redis>, provider: &str) -> Self {
+        Self {
+            redis,
+            provider: provider.to_owned(),
             swap: Script::new(include_str!("swap.lua")),
             take: Script::new(include_str!("take.lua")),
             connection: Mutex::new(None),
-        })
+        }
     }
 
     pub(crate) fn is_connected(&self) -> bool {
@@ -66,10 +67,7 @@ impl Shared {
 
     /// Connects, if it can be done now.
     pub(crate) async fn connect(&self) -> RedisResult<()> {
-        let config = AsyncConnectionConfig::new()
-            .set_connection_timeout(Some(CONNECT_WITHIN))
-            .set_response_timeout(Some(CONNECT_WITHIN));
-        let connection = self.client.get_multiplexed_async_connection_with_config(&config).await?;
+        let connection = self.redis.connect(ANSWER_WITHIN).await?;
         *self.lock() = Some(connection);
         Ok(())
     }
@@ -88,7 +86,7 @@ impl Shared {
         keep: Duration,
         patience: Patience,
     ) -> Option<(bool, Found)> {
-        let mut invocation = self.swap.key(format!("{}:breaker", self.key));
+        let mut invocation = self.swap.key(self.redis.provider_key(&self.provider, "breaker"));
         invocation.arg(from).arg(to).arg(millis(keep));
         let (swapped, text, now): (bool, String, i64) = self.invoke(&invocation, patience).await?;
         Some((swapped, Found { text, now }))
@@ -96,7 +94,7 @@ impl Shared {
 
     /// Takes one of `burst` that come back one `every` so long; or says how long until there is one.
     pub(crate) async fn take(&self, rate: &str, every: Duration, burst: u32) -> Option<Result<(), Duration>> {
-        let mut invocation = self.take.key(format!("{}:{rate}", self.key));
+        let mut invocation = self.take.key(self.redis.provider_key(&self.provider, rate));
         invocation.arg(micros(every)).arg(micros(every.saturating_mul(burst.saturating_sub(1))));
         let wait: u64 = self.invoke(&invocation, Patience::Short).await?;
         Some(if wait == 0 { Ok(()) } else { Err(Duration::from_micros(wait)) })

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use http_body_util::BodyExt as _;
 use hyper::body::{Bytes, Incoming};
 use serde::Deserialize;
@@ -105,7 +105,8 @@ async fn open_some(
         let (connection, mut body) = connection.follow(&order.id, &order.token).await?;
         let mut told = Vec::new();
         while !holds(&told, b"event: order") {
-            let frame = body.frame().await.context("a stream ended before it said how its order stands")??;
+            let frame =
+                body.frame().await.context("a stream ended before it said how its order stands")??;
             told.extend_from_slice(&frame.into_data().unwrap_or_default());
         }
         streams.push((number, (connection, body)));

@@ -1,0 +1,104 @@
+//! `holdfast worker`: carries orders on, in any number of processes.
+
+mod health;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use holdfast_saga::flows::REGISTRY;
+use holdfast_saga::ports::Outside;
+use holdfast_shared::Queue;
+use holdfast_worker::{LogNotifier, Metrics, Runtime, Source, WorkerConfig};
+use tokio::sync::watch;
+
+use crate::args::{Global, WorkerArgs};
+use crate::database::{Address, Database};
+use crate::door::{Door, Stop, listen};
+use crate::exit::{Exit, say, usage};
+use crate::provider::Place;
+use crate::redis::named;
+
+/// Whoever asks how a worker fares is answered at once.
+const HEALTH_DRAIN: Duration = Duration::from_secs(1);
+
+pub(crate) async fn run(args: WorkerArgs, global: &Global) -> anyhow::Result<Exit> {
+    let config = config(&args)?;
+    let redis = named(&args.redis)?;
+    let address = Address::parse(global.database_url.as_deref())?;
+    let place = Place::of(&args.sandbox, address.path(), config.call_timeout)?;
+    let listener = listen(args.worker_addr, "--worker-addr").await?;
+    let database = Database::open(global.database_url.as_deref()).await?;
+    let source = match redis.clone() {
+        Some(redis) => {
+            redis.check().await.context("leave REDIS_URL out to find what is due without it")?;
+            Source::Redis(redis, args.redis.queue_backend)
+        }
+        None => Source::Embedded,
+    };
+    let provider = place.open().await?;
+    let outside = Outside { payments: Arc::clone(&provider.sandbox) as _, notifier: Arc::new(LogNotifier) };
+    let metrics = Metrics::default();
+    let (name, pools) = (config.name.clone(), shown(&config.pools));
+    let guard = provider.guard(&args.guard, &name, redis, &metrics);
+    let config = WorkerConfig { guard: Some(guard), ..config };
+    let runtime = Runtime::start_on(&source, database.shared(), REGISTRY, outside, config, metrics.clone())?;
+    let (stop, stopping) = (watch::Sender::new(false), watch::Sender::new(false));
+    let routes = health::routes(metrics, runtime.polls(), stopping.subscribe());
+    let door = Door::to(listener, routes, stop, HEALTH_DRAIN)?;
+    let mut told = Stop::listen()?;
+
+    say(&format!("{name} carries orders on at {}: {pools}", address.shown()));
+    match &source {
+        Source::Redis(redis, backend) => say(&format!("hints come through {redis} ({backend})")),
+        Source::Embedded => say("no REDIS_URL: what is due is found by looking for it"),
+    }
+    say(&format!("health and metrics are at {}; SIGTERM stops", door.url));
+    told.told().await;
+    stopping.send_replace(true);
+    say("stopping: calls in flight may end; press Ctrl-C again to stop at once");
+    let cut_off = tokio::select! {
+        stopped = runtime.stop() => stopped.cut_off,
+        () = told.told() => return Ok(Exit::Error),
+    };
+    door.close().await;
+    if cut_off > 0 {
+        say(&format!("calls cut off: {cut_off}; they are taken over when their leases end"));
+    }
+    provider.close().await;
+    database.close().await;
+    Ok(Exit::Ok)
+}
+
+/// How this worker works. What contradicts itself is refused before anything is touched.
+fn config(args: &WorkerArgs) -> anyhow::Result<WorkerConfig> {
+    let mut pools = BTreeMap::new();
+    for (queue, calls) in &args.queue {
+        if pools.insert(*queue, *calls).is_some() {
+            return Err(usage(format!("--queue {queue} is given twice; keep one of them")));
+        }
+    }
+    let default = WorkerConfig::default();
+    let config = WorkerConfig {
+        name: name(),
+        pools: if pools.is_empty() { default.pools } else { pools },
+        lease: *args.lease,
+        call_timeout: *args.call_timeout,
+        drain_timeout: *args.drain_timeout,
+        ..default
+    };
+    config.check().map_err(|error| usage(error.to_string()))?;
+    Ok(config)
+}
+
+/// A name that no worker ever had before, and that says where it runs.
+fn name() -> String {
+    let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    let life: u16 = rand::random();
+    format!("{host}-{}-{life:04x}", std::process::id())
+}
+
+fn shown(pools: &BTreeMap<Queue, usize>) -> String {
+    pools.iter().map(|(queue, calls)| format!("{queue}={calls}")).collect::<Vec<_>>().join(" ")
+}

@@ -1,0 +1,62 @@
+//! How a worker fares, for whoever restarts workers and whoever draws their metrics.
+
+use axum::Json;
+use axum::Router;
+use axum::extract::State;
+use axum::http::header::CONTENT_TYPE;
+use axum::middleware::from_fn;
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::get;
+use holdfast_api::problem::{self, Problem};
+use holdfast_worker::{Metrics, Polls};
+use serde::Serialize;
+use tokio::sync::watch;
+
+#[derive(Clone)]
+struct Worker {
+    metrics: Metrics,
+    polls: Polls,
+    stopping: watch::Receiver<bool>,
+}
+
+#[derive(Serialize)]
+struct Ready {
+    ready: bool,
+}
+
+/// `/healthz`, `/readyz` and `/metrics`.
+pub(super) fn routes(metrics: Metrics, polls: Polls, stopping: watch::Receiver<bool>) -> Router {
+    Router::new()
+        .route("/healthz", get(|| async { "ok\n" }))
+        .route("/readyz", get(ready))
+        .route("/metrics", get(measured))
+        .layer(from_fn(problem::render))
+        .with_state(Worker { metrics, polls, stopping })
+}
+
+/// Ready is who hears of work: a worker that nobody answers is not, though its process lives.
+async fn ready(State(worker): State<Worker>) -> Response {
+    let not_yet = |missing: String| {
+        Problem::unavailable("not_ready", format!("not ready: {missing}"), 1).into_response()
+    };
+    if *worker.stopping.borrow() {
+        return not_yet("this process is stopping".to_owned());
+    }
+    let deaf: Vec<String> = worker
+        .polls
+        .deaf()
+        .into_iter()
+        .map(|(asked, silence)| format!("{asked} has not answered for {} s", silence.as_secs()))
+        .collect();
+    if deaf.is_empty() { Json(Ready { ready: true }).into_response() } else { not_yet(deaf.join(", ")) }
+}
+
+async fn measured(State(worker): State<Worker>) -> Response {
+    match worker.metrics.text() {
+        Ok((kind, text)) => ([(CONTENT_TYPE, kind)], text).into_response(),
+        Err(error) => {
+            tracing::error!("the metrics cannot be written: {error}");
+            Problem::internal().into_response()
+        }
+    }
+}

@@ -1,0 +1,161 @@
+//! The whole of it under fire: two APIs, three workers, orders that keep coming, and everything that can be killed
+//! is killed.
+//!
+//! `make chaos` runs a longer one. The seed is printed; `HOLDFAST_CHAOS_SEED` repeats its orders and its victims.
+
+mod buyers;
+mod crew;
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use holdfast_api::auth::Role;
+use rand::rngs::StdRng;
+use rand::seq::IndexedRandom as _;
+use rand::{RngExt as _, SeedableRng as _};
+
+use self::buyers::{Buyers, stock_up};
+use self::crew::Crew;
+use crate::fixture::{ServerDatabase, server_alone};
+use crate::server::{SECRET, Server, api, token};
+use crate::town::Town;
+
+/// As many as CI has time for.
+const ORDERS: u32 = 5_000;
+/// From one order to the next: what two cores bear beside three workers that are started again and again.
+const PACE: Duration = Duration::from_micros(16_667);
+/// How often a worker is killed.
+const KILL_EVERY: Duration = Duration::from_secs(1);
+/// How long Redis is away, and a worker frozen: far longer than a lease.
+const AWAY: Duration = Duration::from_secs(10);
+/// Whatever is not settled by then, after the last order, is stuck.
+const SETTLED_WITHIN: Duration = Duration::from_mins(3);
+
+/// What happens to the town besides the killing of workers, and when: in parts of the load.
+const BLOWS: [(f64, Blow); 5] = [
+    (0.10, Blow::Flush),
+    (0.20, Blow::RedisAway),
+    (0.40, Blow::Deploy),
+    (0.60, Blow::RestartPostgres),
+    (0.75, Blow::Freeze),
+];
+
+/// What the front doors of the next release do: new orders are its own.
+const NEXT_RELEASE: &str = "
+    create function of_the_next_release() returns trigger language plpgsql as $$
+    begin
+        if new.definition = 'checkout_online' then new.version := 2; end if;
+        return new;
+    end $$;
+    create trigger of_the_next_release before insert on sagas
+        for each row execute function of_the_next_release();";
+
+#[derive(Debug, Clone, Copy)]
+enum Blow {
+    Flush,
+    RedisAway,
+    Deploy,
+    RestartPostgres,
+    Freeze,
+}
+
+fn setting<T: std::str::FromStr>(name: &str, default: T) -> T {
+    std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
+}
+
+#[test]
+fn every_accepted_order_settles_whatever_is_killed() {
+    let Ok(pg_ctl) = std::env::var("HOLDFAST_TEST_PG_CTL") else {
+        eprintln!("not run: HOLDFAST_TEST_PG_CTL is not set, so this server may not be restarted");
+        return;
+    };
+    let seed = setting("HOLDFAST_CHAOS_SEED", rand::random::<u64>());
+    let orders = setting("HOLDFAST_CHAOS_ORDERS", ORDERS);
+    println!("seed {seed}, {orders} orders");
+    let _alone = server_alone();
+    let database = ServerDatabase::create_alone();
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    runtime.expect("a runtime").block_on(async {
+        let mut town = Town::open(database, "streams", "5ms").await;
+        let apis: Vec<Server> = (0..2).map(|_| front_door(&town)).collect();
+        let urls: Vec<String> = apis.iter().map(|api| api.url.clone()).collect();
+        stock_up(&town, &token(Role::Admin)).await;
+        let crew = Arc::new(Crew::of(3, || town.worker_command()));
+        let mut rng = StdRng::seed_from_u64(seed);
+        let since = Instant::now();
+        let buyers = Buyers::send(orders, PACE, urls, town.sandbox.url.clone(), rng.random());
+
+        let killing = tokio::spawn(Arc::clone(&crew).kill_now_and_then(KILL_EVERY, rng.random()));
+        let mut told = Vec::new();
+        for (part, blow) in BLOWS {
+            let due = (PACE * orders).mul_f64(part);
+            tokio::time::sleep(due.saturating_sub(since.elapsed())).await;
+            let begun = since.elapsed();
+            strike(blow, &mut town, &crew, &pg_ctl, &mut rng).await;
+            told.push(format!("{blow:?} from {begun:.0?} to {:.0?}", since.elapsed()));
+        }
+        let accepted = buyers.join().await;
+        let load = since.elapsed();
+        let killed = crew.spare_all();
+        killing.await.expect("kills to the end");
+        let since = Instant::now();
+        town.settle(SETTLED_WITHIN).await;
+        let tail = since.elapsed();
+        crew.dismiss();
+        accepted.judge(&town).await;
+        town.assert_clean();
+        println!("{}", accepted.report(seed, load, tail, killed, &told, &town).await);
+    });
+}
+
+/// A front door whose buyers must act soon.
+fn front_door(town: &Town) -> Server {
+    let mut command = api(&town.database.url);
+    command.env("HOLDFAST_JWT_SECRET", SECRET).env("REDIS_URL", town.redis.url());
+    Server::start(command.args(["--payment-within", "20s", "--cod-confirm-within", "90s"]))
+}
+
+/// A worker of the release after this one.
+fn next_release(town: &Town) -> Command {
+    let binary = Path::new(env!("CARGO_BIN_EXE_holdfast")).with_file_name("examples").join("next_release");
+    assert!(binary.is_file(), "`cargo build --example next_release` makes {}", binary.display());
+    let mut worker = Command::new(binary);
+    worker.env_clear().env("DATABASE_URL", &town.database.url).env("REDIS_URL", town.redis.url());
+    worker.env("HOLDFAST_SANDBOX_URL", &town.sandbox.url);
+    worker
+}
+
+async fn strike(blow: Blow, town: &mut Town, crew: &Crew, pg_ctl: &str, rng: &mut StdRng) {
+    match blow {
+        Blow::Flush => {
+            let mut redis = town.redis.connect().await;
+            redis::cmd("FLUSHALL").query_async::<()>(&mut redis).await.expect("flushes");
+        }
+        Blow::RedisAway => {
+            town.redis.kill();
+            tokio::time::sleep(AWAY).await;
+            town.redis.start_again().await;
+        }
+        // One worker after another is relieved by one of the next release; the last of this one stays.
+        Blow::Deploy => {
+            crew.relieve(0, next_release(town));
+            tokio::time::sleep(AWAY / 5).await;
+            sqlx::raw_sql(NEXT_RELEASE).execute(&mut town.sql().await).await.expect("is applied");
+            tokio::time::sleep(AWAY / 5).await;
+            crew.relieve(1, next_release(town));
+        }
+        Blow::RestartPostgres => {
+            let done =
+                Command::new(pg_ctl).args(["restart", "-m", "immediate"]).stdout(Stdio::null()).status();
+            assert!(done.is_ok_and(|status| status.success()), "pg_ctl restart");
+        }
+        Blow::Freeze => {
+            let victim = *[0, 1, 2].choose(rng).expect("three");
+            crew.freeze(victim);
+            tokio::time::sleep(AWAY / 2).await;
+            crew.thaw(victim);
+        }
+    }
+}

@@ -1,0 +1,258 @@
+//! `holdfast worker` as a process among others: what it refuses, what it takes over, how it stops.
+
+use std::net::TcpListener;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use holdfast_testkit::redis::RedisServer;
+use serde_json::Value;
+
+use crate::binary::{Ran, holdfast, run_on, sqlite_url};
+use crate::fixture::{ServerDatabase, runtime};
+use crate::server::{client, json_of};
+use crate::town::{LEASE, deserted_port, in_town, on_backend};
+
+fn ran(command: &mut Command) -> Ran {
+    Ran::of(command.output().expect("the binary runs"))
+}
+
+#[test]
+fn what_is_set_up_wrongly_is_said_before_anything_is_begun() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let url = sqlite_url(&folder.path().join("shop.db"));
+    let refused = |arguments: &[&str], words: &str| {
+        let mut command = holdfast();
+        command.current_dir(folder.path()).env("DATABASE_URL", &url).arg("worker").args(arguments);
+        ran(&mut command).ends(2, words);
+    };
+    refused(&["--queue", "checkouts=4"], "there are checkout, compensation, payment-events, notifications");
+    refused(&["--queue", "checkout"], "POOL=N such as checkout=256 is expected");
+    refused(&["--queue", "checkout=0"], "1 to 10000 calls in flight are expected");
+    refused(&["--queue", "checkout=-1"], "1 to 10000 calls in flight are expected");
+    refused(&["--queue", "checkout=1", "--queue", "checkout=2"], "--queue checkout is given twice");
+    refused(&["--lease", "19s"], "is more than half the lease of 19s; raise the lease");
+    refused(&["--lease", "0s"], "--lease");
+    refused(&["--queue-backend", "kafka"], "streams, apalis-redis");
+    for redis in
+        ["nonsense", "http://localhost", "redis://localhost:port", "redis+sentinel://localhost", "redis://"]
+    {
+        refused(&["--redis-url", redis], "the Redis URL is not understood");
+    }
+    let both = ["--sandbox-url", "http://127.0.0.1:1", "--sandbox-ledger", "books.db"];
+    refused(&both, "are both set");
+    assert_eq!(std::fs::read_dir(folder.path()).expect("a folder").count(), 0, "nothing was made");
+}
+
+#[test]
+fn what_is_not_there_is_said_in_one_sentence_without_its_secrets() {
+    let database = ServerDatabase::create();
+    run_on(&database.url, &["migrate"]).ends(0, "applied");
+    let redis = runtime().block_on(RedisServer::start_with(&["--requirepass", "s3cret"]));
+    let nobody = deserted_port();
+    let taken = TcpListener::bind("127.0.0.1:0").expect("binds");
+    let taken = taken.local_addr().expect("is bound").to_string();
+    let address = redis.url().trim_start_matches("redis://").to_owned();
+    let refused = |database: &str, redis: &str, address: &str, words: &str| {
+        let mut command = holdfast();
+        command.env("DATABASE_URL", database).env("REDIS_URL", redis).env("RUST_LOG", "trace");
+        let since = Instant::now();
+        let ran = ran(command.args(["worker", "--worker-addr", address]));
+        ran.ends(1, words);
+        assert_eq!(ran.stderr.matches("error: ").count(), 1, "{ran:#?}");
+        assert!(!ran.stderr.contains("s3cret") && !ran.stderr.contains("hunter2"), "{ran:#?}");
+        assert!(since.elapsed() < Duration::from_secs(15), "{:?}", since.elapsed());
+    };
+    let free = "127.0.0.1:0";
+    let gone = format!("redis://ann:hunter2@127.0.0.1:{nobody}/0");
+    refused(&database.url, &gone, free, "does not answer");
+    refused(&database.url, &format!("redis://:hunter2@{address}"), free, "does not let us in");
+    refused(&database.url, &format!("redis://{address}"), free, "does not let us in");
+    refused(&database.url, &format!("redis://:s3cret@{address}"), &taken, "choose another --worker-addr");
+    refused(&format!("postgres://ann:hunter2@127.0.0.1:{nobody}/shop"), &gone, free, "127.0.0.1");
+}
+
+#[test]
+fn an_order_goes_through_all_processes() {
+    for backend in ["streams", "apalis-redis"] {
+        on_backend(backend, "0s", async |town| {
+            let mut worker = town.worker();
+            ready(&worker.url, 200).await;
+            // It is heard of by a hint: what the sweep finds alone is due half a second later.
+            let mut fastest = Duration::MAX;
+            for _ in 0..5 {
+                let order = town.order("tok_ok").await;
+                let since = Instant::now();
+                let confirmed = format!(
+                    "select count(*) from orders where status = 'CONFIRMED' and {}",
+                    number_of(&order)
+                );
+                town.until("it is confirmed", async || town.number(&confirmed).await == 1).await;
+                fastest = fastest.min(since.elapsed());
+            }
+            assert!(fastest < Duration::from_millis(400), "{backend}: {fastest:?}");
+            let metrics = client().get(format!("{}/metrics", worker.url)).send().await.expect("an answer");
+            let metrics = metrics.text().await.expect("text");
+            for (name, at_least) in [
+                ("holdfast_jobs_total{outcome=\"taken\",queue=\"checkout\"}", 5.0),
+                ("holdfast_worker_last_poll_timestamp_seconds", 1.7e9),
+                ("holdfast_sagas_finished_total{outcome=\"completed\",saga=\"checkout_online\"}", 5.0),
+            ] {
+                let line = metrics.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default();
+                assert!(
+                    line.trim().parse::<f64>().is_ok_and(|value| value >= at_least),
+                    "{name}: {line} in {metrics}"
+                );
+            }
+            worker.signal("TERM");
+            assert_eq!(worker.ended(), Some(0), "{}", worker.stderr());
+            town.rest().await;
+            town.assert_clean();
+        });
+    }
+}
+
+/// A condition that finds an order by its public id: ids and numbers are told apart by the binary alone.
+fn number_of(public: &str) -> String {
+    let id: uuid::Uuid = public.parse().expect("a UUID");
+    let number = holdfast_shared::OrderId::from_public(id).expect("one of ours");
+    format!("id = {number}")
+}
+
+async fn ready(url: &str, status: u16) -> Value {
+    json_of(client().get(format!("{url}/readyz")).send().await.expect("an answer"), status).await
+}
+
+#[test]
+fn pools_are_served_apart() {
+    in_town("0s", async |town| {
+        let serving = |pools: &[&str]| {
+            let mut command = town.worker_command();
+            for pool in pools {
+                command.args(["--queue", pool]);
+            }
+            crate::server::Server::start(&mut command)
+        };
+        let _forward = serving(&["checkout=8"]);
+        town.orders(10, "tok_ok").await;
+        town.orders(5, "tok_declined").await;
+        let confirmed = "select count(*) from orders where status = 'CONFIRMED'";
+        town.until("what goes forward is confirmed", async || town.number(confirmed).await == 10).await;
+        let sent = "select count(*) from notifications where status = 'SENT'";
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        assert_eq!(town.number(sent).await, 0, "nobody sends messages yet");
+        let _others = serving(&["compensation=4", "notifications=4"]);
+        town.rest().await;
+        assert_eq!(town.number(sent).await, 15);
+        assert_eq!(
+            town.tally().await,
+            [("CANCELLED payment_declined".to_owned(), 5), ("CONFIRMED".to_owned(), 10)]
+        );
+        town.assert_clean();
+    });
+}
+
+/// Pitfall 19: what it was doing is done by somebody else, and done once.
+#[test]
+fn a_killed_workers_calls_are_taken_over_within_four_seconds() {
+    in_town("800ms", async |town| {
+        let mut doomed = town.worker();
+        let orders = town.orders(20, "tok_ok").await.len();
+        let leased = "select count(*) from sagas where leased_until is not null";
+        town.until("it has calls in flight", async || town.number(leased).await > 0).await;
+        let _heir = town.worker();
+        doomed.kill();
+        let since = Instant::now();
+        let left = town.number(leased).await;
+        let confirmed = "select count(*) from orders where status = 'CONFIRMED'";
+        let all = i64::try_from(orders).expect("fits");
+        town.until("all are confirmed", async || town.number(confirmed).await == all).await;
+        let took = since.elapsed();
+        assert!(left > 0, "it died with calls in flight");
+        assert!(took < LEASE * 2, "{took:?} after the kill");
+        town.rest().await;
+        town.assert_clean();
+        assert!(
+            town.statement().await.iter().all(|line| line["captured_minor"] == 1_299),
+            "each is paid once"
+        );
+        println!("{left} calls of a killed worker, taken over within {took:?} with a lease of {LEASE:?}");
+    });
+}
+
+/// Pitfall 21.
+#[test]
+fn after_a_flush_all_due_work_is_under_way_within_two_seconds() {
+    in_town("0s", async |town| {
+        let workers = [town.worker(), town.worker()];
+        town.orders(3, "tok_ok").await;
+        town.rest().await;
+        for worker in &workers {
+            worker.signal("STOP");
+        }
+        town.orders(200, "tok_ok").await;
+        // All of them are due by now, and all that says so in Redis is lost.
+        let due = "select count(*) from sagas where wake_at <= now()";
+        town.until("all are due", async || town.number(due).await >= 190).await;
+        let flushed = redis::cmd("FLUSHALL").query_async::<()>(&mut town.redis.connect().await).await;
+        flushed.expect("flushes");
+        for worker in &workers {
+            worker.signal("CONT");
+        }
+        let since = Instant::now();
+        town.until("nothing is due that is not under way", async || town.number(due).await == 0).await;
+        let took = since.elapsed();
+        assert!(took < Duration::from_secs(2), "{took:?}");
+        town.rest().await;
+        town.assert_clean();
+        println!("200 due orders were under way {took:?} after Redis was flushed");
+    });
+}
+
+/// Pitfall 27: an interrupted attempt is not a failed one.
+#[test]
+fn sigterm_lets_calls_end_and_counts_no_attempt() {
+    in_town("700ms", async |town| {
+        let mut first = town.worker();
+        town.orders(10, "tok_ok").await;
+        let leased = "select count(*) from sagas where leased_until is not null";
+        town.until("it has calls in flight", async || town.number(leased).await > 3).await;
+        let since = Instant::now();
+        first.signal("TERM");
+        assert_eq!(first.ended(), Some(0), "{}", first.stderr());
+        assert!(since.elapsed() < Duration::from_secs(4), "{:?}", since.elapsed());
+        assert_eq!(town.number(leased).await, 0, "nothing is left behind that somebody must wait for");
+        let _second = town.worker();
+        town.rest().await;
+        assert_eq!(town.tally().await, [("CONFIRMED".to_owned(), 10)]);
+        let taken_over = "select count(*) from saga_log where entries::text like '%taken_over%' or entries::text like '%unknown%'";
+        assert_eq!(town.number(taken_over).await, 0);
+        town.assert_clean();
+    });
+}
+
+/// Pitfall 20: a worker that Redis does not answer says that it is not ready, works on, and is ready again.
+#[test]
+fn a_worker_that_redis_does_not_answer_is_not_ready_and_works_on() {
+    in_town("0s", async |mut town| {
+        let worker = town.worker();
+        ready(&worker.url, 200).await;
+        town.redis.kill();
+        town.orders(20, "tok_ok").await;
+        town.rest().await;
+        assert_eq!(town.tally().await, [("CONFIRMED".to_owned(), 20)]);
+        let asked = async || client().get(format!("{}/readyz", worker.url)).send().await.expect("an answer");
+        town.until("it says that it is deaf", async || asked().await.status() == 503).await;
+        let problem = json_of(asked().await, 503).await;
+        assert!(
+            problem["detail"]
+                .as_str()
+                .is_some_and(|words| words.contains("queue checkout in Redis has not answered for")),
+            "{problem}"
+        );
+        town.redis.start_again().await;
+        town.until("it is ready again", async || asked().await.status() == 200).await;
+        town.orders(5, "tok_ok").await;
+        town.rest().await;
+        town.assert_clean();
+    });
+}

@@ -1,0 +1,118 @@
+//! Sending hints: after the commit, in batches, and never on the time of whoever committed.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use holdfast_saga::ports::{Dispatch, Hint};
+use redis::RedisResult;
+use redis::aio::MultiplexedConnection;
+use tokio::sync::mpsc;
+
+use super::{Backoff, Redis, RedisBackend};
+use crate::metrics::Metrics;
+
+/// Hints that wait to be sent. As many come together in some hundred milliseconds; older ones are of no use.
+const BUFFER: usize = 16_384;
+/// Hints sent at once.
+const BATCH: usize = 512;
+/// A Redis that takes longer is treated as gone: the sweep is faster.
+const ANSWER_WITHIN: Duration = Duration::from_secs(1);
+
+/// Sends hints to all processes that share a Redis.
+///
+/// While Redis is slow or away, hints are dropped and counted; it is tried again with the next ones.
+#[derive(Debug, Clone)]
+pub struct RedisDispatch {
+    hints: mpsc::Sender<Hint>,
+    metrics: Metrics,
+}
+
+impl Dispatch for RedisDispatch {
+    fn wake(&self, hints: &[Hint]) {
+        for hint in hints {
+            if self.hints.try_send(*hint).is_err() {
+                self.metrics.jobs(hint.queue).dropped(1);
+            }
+        }
+    }
+}
+
+impl RedisDispatch {
+    /// Starts sending. It needs a tokio runtime, and ends with the last clone.
+    pub fn start(redis: Arc<Redis>, backend: RedisBackend, metrics: &Metrics) -> Self {
+        let (hints, waiting) = mpsc::channel(BUFFER);
+        let sender = Sender {
+            redis,
+            backend,
+            metrics: metrics.clone(),
+            connection: None,
+            backoff: Backoff::new(),
+            not_before: None,
+        };
+        tokio::spawn(sender.run(waiting));
+        Self { hints, metrics: metrics.clone() }
+    }
+}
+
+struct Sender {
+    redis: Arc<Redis>,
+    backend: RedisBackend,
+    metrics: Metrics,
+    connection: Option<MultiplexedConnection>,
+    backoff: Backoff,
+    /// Redis was away, and is not looked for before this.
+    not_before: Option<Instant>,
+}
+
+impl Sender {
+    async fn run(mut self, mut waiting: mpsc::Receiver<Hint>) {
+        let mut batch = Vec::with_capacity(BATCH);
+        while waiting.recv_many(&mut batch, BATCH).await > 0 {
+            self.send(&mut batch).await;
+            batch.clear();
+        }
+    }
+
+    async fn send(&mut self, batch: &mut Vec<Hint>) {
+        if self.not_before.is_some_and(|at| Instant::now() < at) {
+            return self.dropped(batch);
+        }
+        batch.sort_unstable_by_key(|hint| (hint.queue, hint.saga));
+        batch.dedup();
+        match self.try_send(batch).await {
+            Ok(no_room) => {
+                if self.not_before.take().is_some() {
+                    tracing::info!("Redis at {} takes hints again", self.redis);
+                }
+                self.backoff = Backoff::new();
+                let last = batch.len() - no_room.min(batch.len());
+                self.dropped(&batch[last..]);
+            }
+            Err(error) => {
+                if self.not_before.is_none() {
+                    tracing::warn!(
+                        "Redis at {} takes no hints ({error}); orders go on by the sweep",
+                        self.redis
+                    );
+                }
+                self.connection = None;
+                self.not_before = Some(Instant::now() + self.backoff.next());
+                self.dropped(batch);
+            }
+        }
+    }
+
+    async fn try_send(&mut self, batch: &[Hint]) -> RedisResult<usize> {
+        let connection = match &mut self.connection {
+            Some(connection) => connection,
+            None => self.connection.insert(self.redis.connect(ANSWER_WITHIN).await?),
+        };
+        self.backend.send(connection, &self.redis, batch).await
+    }
+
+    fn dropped(&self, hints: &[Hint]) {
+        for queue in hints.chunk_by(|one, next| one.queue == next.queue) {
+            self.metrics.jobs(queue[0].queue).dropped(queue.len());
+        }
+    }
+}

@@ -1,0 +1,257 @@
+//! The stock storage of `apalis-redis`, inside the guard rails it needs.
+//!
+//! As shipped it is stopped for ever by 8,000 due tasks, by a payload it cannot decode, and by a Redis that takes half a
+//! second; it retries by rules of its own and keeps what is finished. So here: hints go straight to its active list, and
+//! no more than a bound of them; payloads are decoded by us, and its handler never fails; its worker is started
+//! again under a fresh name whenever it dies; what is finished is purged. Attempts, delays and dead letters are the
+//! database's business anyway.
+
+use std::sync::{Arc, LazyLock};
+use std::task::{Context, Poll as Polled};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use apalis::layers::WorkerBuilderExt;
+use apalis::prelude::{Backend, BackendExt, BoxDynError, Data, WorkerBuilder, WorkerContext};
+use apalis_core::backend::BackendConfig;
+use apalis_core::backend::finalize::Ephemeral;
+use apalis_redis::{Config, RedisStorage, RedisTask};
+use holdfast_saga::ports::Hint;
+use holdfast_shared::{Queue, SagaId};
+use redis::aio::MultiplexedConnection;
+use redis::{RedisResult, Script};
+use uuid::Uuid;
+
+use super::{Backoff, Redis};
+use crate::queue::polls::Poll;
+use crate::queue::{HANDLERS, Intake, Place};
+
+/// Hints that may wait. Twice as many would stop the storage for ever.
+const WAITING_MAX: usize = 4_000;
+/// Tasks fetched at once: no more than are handled at once, or heartbeats wait for handlers.
+const FETCHED: usize = HANDLERS;
+/// The storage wakes nobody by itself.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+/// Whole seconds: the storage cuts off the rest.
+const HEARTBEAT: Duration = Duration::from_secs(1);
+/// A worker whose last sign of life is older is not serving.
+const SILENT_AFTER: Duration = Duration::from_secs(10);
+/// How often finished tasks are purged.
+const PURGE_EVERY: Duration = Duration::from_secs(1);
+/// Finished tasks purged by one call.
+const PURGE_MAX: usize = 1_000;
+/// A Redis that takes longer ends the worker.
+const ANSWER_WITHIN: Duration = Duration::from_secs(10);
+/// A worker that lived so long did not die of how it was started.
+const STEADY_AFTER: Duration = Duration::from_secs(30);
+
+/// Straight to the active list. The stock push goes through a list of scheduled tasks, whose promotion fails for
+/// ever once there are 8,000.
+static PUSH: LazyLock<Script> = LazyLock::new(|| {
+    Script::new(
+        r"local room = tonumber(ARGV[1]) - redis.call('LLEN', KEYS[2])
+        local left = 0
+        for i = 2, #ARGV, 2 do
+            if room > 0 then
+                redis.call('HSET', KEYS[1], ARGV[i], ARGV[i + 1])
+                redis.call('HSET', KEYS[3] .. ':' .. ARGV[i], 'attempts', 0, 'max_attempts', 1,
+                    'status', 'Pending', 'idempotency_key', '')
+                redis.call('RPUSH', KEYS[2], ARGV[i])
+                room = room - 1
+            else
+                left = left + 1
+            end
+        end
+        return left",
+    )
+});
+
+/// Nothing of a finished task is left: neither payload nor result nor its id.
+static PURGE: LazyLock<Script> = LazyLock::new(|| {
+    Script::new(
+        r"local purged = 0
+        for set = 1, 2 do
+            local ids = redis.call('SPOP', KEYS[set], ARGV[1])
+            if #ids > 0 then
+                redis.call('HDEL', KEYS[3], unpack(ids))
+                for _, id in ipairs(ids) do redis.call('DEL', KEYS[4] .. ':' .. id) end
+                purged = purged + #ids
+            end
+        end
+        return purged",
+    )
+});
+
+/// Sends hints; returns how many there was no room for.
+pub(super) async fn send(
+    connection: &mut MultiplexedConnection,
+    redis: &Redis,
+    hints: &[Hint],
+) -> RedisResult<usize> {
+    let mut left = 0;
+    for queue in hints.chunk_by(|one, next| one.queue == next.queue) {
+        let config = keys(redis, queue[0].queue);
+        let mut push = PUSH.prepare_invoke();
+        push.key(config.job_data_hash()).key(config.active_jobs_list()).key(config.job_meta_hash());
+        push.arg(WAITING_MAX);
+        for hint in queue {
+            // An id is used once: a saga's own would be refused while anything is left of its last task.
+            push.arg(format!("h-{}", Uuid::now_v7().simple())).arg(hint.saga.to_string());
+        }
+        left += push.invoke_async::<usize>(connection).await?;
+    }
+    Ok(left)
+}
+
+/// Serves one queue until the place's `stop`, with one worker after another.
+pub(super) async fn serve(redis: Arc<Redis>, queue: Queue, place: Place, poll: Poll) {
+    let mut backoff = Backoff::new();
+    let mut lives = 0u64;
+    while !*place.stop.borrow() {
+        lives += 1;
+        let began = Instant::now();
+        // Never the same name twice: a name that is left behind cannot register.
+        let name = format!("{}-{lives}", place.worker);
+        if let Err(error) = live(&redis, queue, &name, &place, &poll).await {
+            tracing::warn!(
+                "the worker of queue {queue} in Redis at {redis} ended: {error}; another one follows"
+            );
+        }
+        if began.elapsed() > STEADY_AFTER {
+            backoff = Backoff::new();
+        }
+        tokio::select! {
+            () = tokio::time::sleep(backoff.next()) => {}
+            _ = place.stopped() => {}
+        }
+    }
+}
+
+/// One worker's life.
+async fn live(
+    redis: &Redis,
+    queue: Queue,
+    name: &str,
+    place: &Place,
+    poll: &Poll,
+) -> Result<(), BoxDynError> {
+    let connection = redis.connect(ANSWER_WITHIN).await?;
+    let config = config(redis, queue, place.lease);
+    let storage = RedisStorage::new(connection.clone()).with_config(config.clone());
+    let stopping = place.clone();
+    let worker = WorkerBuilder::new(name)
+        .backend(Raw(storage).poll_with_interval(LOOK_EVERY))
+        .data(place.intake(queue))
+        .concurrency(HANDLERS)
+        .build(pass_on)
+        .run_until(async move { stopping.stopped().await });
+    tokio::select! {
+        ended = worker => Ok(ended?),
+        failed = keep(connection, &config, name, poll) => Err(failed.into()),
+    }
+}
+
+/// Purges what is finished, and sees whether the worker still gives signs of life. Returns why it cannot.
+async fn keep(
+    mut connection: MultiplexedConnection,
+    config: &Config,
+    name: &str,
+    poll: &Poll,
+) -> redis::RedisError {
+    loop {
+        tokio::time::sleep(PURGE_EVERY).await;
+        let purge = async {
+            let mut purge = PURGE.prepare_invoke();
+            purge.key(config.done_jobs_set()).key(config.dead_jobs_set());
+            purge.key(config.job_data_hash()).key(config.job_meta_hash()).arg(PURGE_MAX);
+            while purge.invoke_async::<usize>(&mut connection).await? >= PURGE_MAX {}
+            let seen: Option<f64> =
+                redis::cmd("ZSCORE").arg(config.workers_set()).arg(name).query_async(&mut connection).await?;
+            Ok(seen)
+        };
+        match purge.await {
+            Ok(Some(seen)) if seen + SILENT_AFTER.as_secs_f64() > seconds_now() => poll.answered(),
+            Ok(_) => {}
+            Err(error) => return error,
+        }
+    }
+}
+
+/// The storage without its decoder: a payload that it cannot decode would end its worker, again and again.
+struct Raw(RedisStorage<Vec<u8>, MultiplexedConnection>);
+
+impl Backend for Raw {
+    type Task = RedisTask;
+    type Error = apalis_redis::Error;
+
+    fn poll_ready(
+        &mut self,
+        context: &mut Context<'_>,
+        worker: &WorkerContext,
+    ) -> Polled<Result<(), Self::Error>> {
+        self.0.poll_ready(context, worker)
+    }
+
+    fn poll_next(
+        &mut self,
+        context: &mut Context<'_>,
+        worker: &WorkerContext,
+    ) -> Polled<Option<Result<RedisTask, Self::Error>>> {
+        self.0.poll_next(context, worker)
+    }
+
+    fn poll_close(
+        &mut self,
+        context: &mut Context<'_>,
+        worker: &WorkerContext,
+    ) -> Polled<Result<(), Self::Error>> {
+        self.0.poll_close(context, worker)
+    }
+}
+
+impl BackendConfig for Raw {
+    type Args = Vec<u8>;
+    type Id = <RedisStorage<Vec<u8>, MultiplexedConnection> as BackendConfig>::Id;
+    type Kind = Ephemeral;
+    type Config = Config;
+    type Layer = <RedisStorage<Vec<u8>, MultiplexedConnection> as BackendConfig>::Layer;
+
+    fn config(&self) -> &Config {
+        self.0.config()
+    }
+
+    fn middleware(&mut self, worker: &mut WorkerContext) -> Self::Layer {
+        self.0.middleware(worker)
+    }
+}
+
+/// Always `Ok`: the storage's own retries are not ours.
+async fn pass_on(payload: Vec<u8>, intake: Data<Intake>) -> Result<(), BoxDynError> {
+    if let Some(saga) = std::str::from_utf8(&payload).ok().and_then(|saga| saga.parse::<SagaId>().ok()) {
+        intake.take(saga).await;
+    } else {
+        tracing::warn!("a task names no saga and is thrown away");
+        intake.poisoned();
+    }
+    Ok(())
+}
+
+/// Where the storage keeps a queue.
+fn keys(redis: &Redis, queue: Queue) -> Config {
+    Config::default().queue(redis.key(queue, "stock"))
+}
+
+fn config(redis: &Redis, queue: Queue, lease: Duration) -> Config {
+    keys(redis, queue)
+        .batch_size(FETCHED)
+        // Locking looks through all that waits, for every task.
+        .lock_tasks(false)
+        // Without results it never acknowledges.
+        .persist_results(true)
+        .emit_events(false)
+        .heartbeat_interval(HEARTBEAT)
+        .missed_heartbeats(usize::try_from(lease.as_secs()).unwrap_or(usize::MAX).max(2))
+}
+
+fn seconds_now() -> f64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64()
+}
