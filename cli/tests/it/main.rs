@@ -15,6 +15,7 @@ mod once;
 mod order;
 mod output;
 mod readme;
+mod redis;
 mod saga;
 mod sandbox;
 mod secrets;

@@ -158,7 +158,13 @@ impl Reader {
                 tracing::warn!("queue {} was emptied behind our back; orders go on by the sweep", self.key);
                 continue;
             }
-            if !is_silent {
+            if is_silent {
+                tracing::debug!(
+                    "queue {} in Redis at {} still cannot be read: {error}",
+                    self.key,
+                    self.redis
+                );
+            } else {
                 tracing::warn!(
                     "queue {} in Redis at {} cannot be read ({error}); orders go on by the sweep",
                     self.key,

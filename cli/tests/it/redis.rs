@@ -1,0 +1,161 @@
+//! Redis as it is met in production: behind a password, over TLS, behind sentinels that choose another server.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use holdfast_testkit::redis::{RedisServer, connect};
+
+use crate::binary::Ran;
+use crate::server::Server;
+use crate::town::{Town, deserted_port, in_town};
+
+/// Starts a worker of `town` that finds Redis at `url`, and sees a hint reach it.
+async fn hears(town: &Town, url: &str, redis: &str, extra: &[(&str, &str)]) -> Server {
+    let mut command = town.worker_command();
+    let worker = Server::start(command.env("REDIS_URL", url).envs(extra.iter().copied()));
+    heard(town, &worker, redis).await;
+    assert!(!worker.stderr().contains("s3cret"), "{}", worker.stderr());
+    worker
+}
+
+/// A hint that is put into Redis by hand is taken.
+async fn heard(town: &Town, worker: &Server, redis: &str) {
+    let before = taken(town, worker).await;
+    town.until("the worker takes a hint", async || {
+        // A server that is promoted breaks with those who knew it before.
+        let add = redis::cmd("XADD").arg(&["holdfast:{checkout}:hints", "*", "saga", "1.0"]).to_owned();
+        let _ = add.query_async::<String>(&mut connect(redis).await).await;
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        taken(town, worker).await > before
+    })
+    .await;
+}
+
+async fn taken(town: &Town, worker: &Server) -> u64 {
+    let metrics = town.client.get(format!("{}/metrics", worker.url)).send().await.expect("an answer");
+    let metrics = metrics.text().await.expect("text");
+    let name = "holdfast_jobs_total{outcome=\"taken\",queue=\"checkout\"}";
+    let line = metrics.lines().find_map(|line| line.strip_prefix(name)).unwrap_or(" 0");
+    line.trim().parse().expect("a number")
+}
+
+#[test]
+fn behind_a_password_in_a_database_of_its_own() {
+    in_town("0s", async |town| {
+        let server = RedisServer::start_with(&["--requirepass", "s3cret"]).await;
+        let url = server.url().replace("redis://", "redis://:s3cret@") + "/5";
+        let _worker = hears(&town, &url, &url, &[]).await;
+        let mut elsewhere = connect(&server.url().replace("redis://", "redis://:s3cret@")).await;
+        let keys: u64 = redis::cmd("DBSIZE").query_async(&mut elsewhere).await.expect("counts");
+        assert_eq!(keys, 0, "nothing is in another database");
+    });
+}
+
+#[test]
+fn over_tls() {
+    in_town("0s", async |town| {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let file = |name: &str| folder.path().join(name).display().to_string();
+        certify(folder.path());
+        let port = deserted_port();
+        let (key, certificate, authority) = (file("server.key"), file("server.pem"), file("ca.pem"));
+        let tls_port = port.to_string();
+        let options = [
+            "--tls-port",
+            &tls_port,
+            "--tls-key-file",
+            &key,
+            "--tls-cert-file",
+            &certificate,
+            "--tls-ca-cert-file",
+            &authority,
+            "--tls-auth-clients",
+            "no",
+        ];
+        let server = RedisServer::start_with(&options).await;
+        let url = format!("rediss://localhost:{port}");
+        let _worker = hears(&town, &url, &server.url(), &[("SSL_CERT_FILE", &authority)]).await;
+        // A server that nobody vouches for is not talked to.
+        let mut stranger = town.worker_command();
+        let ran = stranger.env("REDIS_URL", &url).env("SSL_CERT_FILE", file("other.pem")).output();
+        Ran::of(ran.expect("the binary runs")).ends(1, "does not answer");
+    });
+}
+
+/// An authority, a server's certificate signed by it, and an authority that signed nothing.
+fn certify(folder: &Path) {
+    let script = "
+        set -e
+        openssl req -x509 -newkey rsa:2048 -nodes -keyout ca.key -out ca.pem -days 2 -subj /CN=authority
+        openssl req -x509 -newkey rsa:2048 -nodes -keyout other.key -out other.pem -days 2 -subj /CN=other
+        openssl req -newkey rsa:2048 -nodes -keyout server.key -out server.csr -subj /CN=localhost
+        printf 'subjectAltName=DNS:localhost,IP:127.0.0.1' > names
+        openssl x509 -req -in server.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -extfile names -out server.pem
+    ";
+    let made = Command::new("sh").args(["-c", script]).current_dir(folder).stdin(Stdio::null()).output();
+    let made = made.expect("a shell");
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+}
+
+#[test]
+fn behind_sentinels_that_choose_another_server() {
+    in_town("0s", async |town| {
+        let mut first = RedisServer::start_with(&["--requirepass", "s3cret", "--masterauth", "s3cret"]).await;
+        let address = first.url().trim_start_matches("redis://").replace(':', " ");
+        let replica = ["--requirepass", "s3cret", "--masterauth", "s3cret", "--replicaof", &address];
+        let second = RedisServer::start_with(&replica).await;
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let sentinel = Sentinel::start(folder.path(), &address);
+        let authorised = |server: &RedisServer| server.url().replace("redis://", "redis://:s3cret@");
+        let url = format!("redis+sentinel://:s3cret@127.0.0.1:{}/shop", sentinel.port);
+
+        town.until("the sentinel knows both", async || sentinel.knows_a_replica()).await;
+        let worker = hears(&town, &url, &authorised(&first), &[("RUST_LOG", "info")]).await;
+        first.kill();
+        heard(&town, &worker, &authorised(&second)).await;
+        assert!(worker.stderr().contains("is read again"), "{}", worker.stderr());
+        town.orders(5, "tok_ok").await;
+        town.rest().await;
+        town.assert_clean();
+    });
+}
+
+/// A sentinel that chooses alone.
+struct Sentinel {
+    port: u16,
+    process: std::process::Child,
+}
+
+impl Sentinel {
+    fn start(folder: &Path, watched: &str) -> Self {
+        let port = deserted_port();
+        let config = folder.join("sentinel.conf");
+        let words = format!(
+            "port {port}\nbind 127.0.0.1\ndir {}\nsentinel monitor shop {watched} 1\n\
+             sentinel auth-pass shop s3cret\nsentinel down-after-milliseconds shop 500\n\
+             sentinel failover-timeout shop 3000\n",
+            folder.display()
+        );
+        std::fs::write(&config, words).expect("is written");
+        let mut command = Command::new("redis-server");
+        command.arg(&config).arg("--sentinel").stdin(Stdio::null()).stdout(Stdio::null());
+        Self { port, process: command.spawn().expect("redis-server is installed") }
+    }
+
+    /// Until then it has nobody to choose.
+    fn knows_a_replica(&self) -> bool {
+        let mut ask = Command::new("redis-cli");
+        let told = ask.args(["-p", &self.port.to_string(), "sentinel", "replicas", "shop"]).output();
+        let told = String::from_utf8(told.expect("redis-cli is installed").stdout).unwrap_or_default();
+        told.contains("master-link-status\nok")
+    }
+}
+
+impl Drop for Sentinel {
+    fn drop(&mut self) {
+        // It may be gone already.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
