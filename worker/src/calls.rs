@@ -8,6 +8,9 @@ use holdfast_saga::ports::Outside;
 
 use crate::guard::{Guard, Held};
 
+/// A timer that fires so much too late says something about this process, and nothing about the provider.
+const OVERSLEPT: Duration = Duration::from_millis(500);
+
 /// Carries out `call` and says what came of it, unless `guard` holds it back.
 ///
 /// `leased_at` is the monotonic instant before the lease began. A call that could still be under way when the
@@ -37,14 +40,17 @@ pub(crate) async fn carry_out(
         }
         return call.outcome(Answer::NotSent);
     }
+    let began = Instant::now();
     let outside = permit.as_ref().map_or_else(|| outside.clone(), |permit| permit.watch(&outside));
     let answer = match tokio::time::timeout(timeout, perform(&call, &outside)).await {
         Ok(answer) => answer,
         Err(_) => Answer::Unknown { error: format!("no answer within {timeout:?}") },
     };
     if let Some(permit) = permit {
+        // A worker that was frozen meanwhile did not hear what was said.
+        let listened = began.elapsed() < timeout + OVERSLEPT;
         // The order's own answer does not wait until others know how the provider is.
-        tokio::spawn(permit.settle());
+        tokio::spawn(if listened { permit.settle() } else { permit.without_a_sign().settle() });
     }
     call.outcome(answer)
 }

@@ -17,6 +17,7 @@ use holdfast_testkit::shop::Shop;
 use holdfast_worker::{Guard, GuardConfig, LogNotifier, Metrics, Redis, Runtime, WorkerConfig};
 
 use crate::server::Server;
+use crate::town::{Town, in_town};
 
 const ORDERS: usize = 200;
 const COOLDOWN: Duration = Duration::from_millis(400);
@@ -168,4 +169,36 @@ async fn a_provider_that_is_away_burns_no_attempts_and_gets_its_orders_gradually
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_same_with_a_redis_that_dies_meanwhile() {
     check(async |redis| redis.kill()).await;
+}
+
+/// The same through processes: two workers, and a Redis that tells each what the other one found.
+#[test]
+fn workers_tell_each_other_that_their_provider_is_away() {
+    in_town("0s", async |mut town: Town| {
+        let workers = [town.worker(), town.worker()];
+        town.sandbox.kill();
+        let placed = town.orders(40, "tok_ok").await;
+        let client = town.client.clone();
+        let are = async |state: &str| {
+            let line = format!("holdfast_provider_breaker{{provider=\"sandbox\",state=\"{state}\"}} 1");
+            for worker in &workers {
+                let metrics = client.get(format!("{}/metrics", worker.url)).send().await;
+                let metrics = metrics.expect("an answer").text().await.expect("text");
+                if !metrics.lines().any(|told| told == line) {
+                    return false;
+                }
+            }
+            true
+        };
+        town.until("both leave it alone", async || are("open").await).await;
+        town.reopen_sandbox();
+        town.until("all are confirmed", async || {
+            town.tally().await == [("CONFIRMED".to_owned(), i64::try_from(placed.len()).expect("few"))]
+        })
+        .await;
+        town.until("both know that it is well", async || are("closed").await).await;
+        assert_eq!(town.statement().await.len(), placed.len());
+        town.rest().await;
+        town.assert_clean();
+    });
 }

@@ -209,6 +209,11 @@ impl Permit {
         Outside { payments: Arc::new(Watched { provider, signs }), notifier: Arc::clone(&outside.notifier) }
     }
 
+    /// The same call, of which nothing was noticed.
+    pub(crate) fn without_a_sign(self) -> Self {
+        Self { signs: Signs::default(), ..self }
+    }
+
     /// The call has ended, or nobody waits for it any more. What it told of the provider counts.
     pub(crate) async fn settle(self) {
         let (inner, sign) = (&self.guard.0, self.signs.last());

@@ -158,6 +158,17 @@ async fn a_probe_that_asked_nobody_leaves_the_question_open() {
 }
 
 #[tokio::test]
+async fn what_a_worker_slept_through_says_nothing_of_the_provider() {
+    let guard = guard(GuardConfig::new("sandbox", "alone"));
+    for number in 0..100 {
+        let permit = guard.admit(order(number)).await.expect("it is closed");
+        let _heard = permit.signs.of(async { away() }).await;
+        permit.without_a_sign().settle().await;
+    }
+    assert_eq!(state(&guard), "closed");
+}
+
+#[tokio::test]
 async fn a_no_is_an_answer() {
     let guard = guard(GuardConfig::new("sandbox", "alone"));
     for number in 0..100 {
