@@ -146,6 +146,17 @@ pub(crate) struct UpArgs {
 
     #[command(flatten)]
     pub(crate) sandbox: SandboxArgs,
+
+    #[command(flatten)]
+    pub(crate) guard: GuardArgs,
+}
+
+/// How the payment provider is guarded.
+#[derive(clap::Args)]
+pub(crate) struct GuardArgs {
+    /// Calls of the payment provider a second, of all workers together; 0: as many as come
+    #[arg(long, value_name = "N", env = "HOLDFAST_PROVIDER_RATE", default_value_t = 0)]
+    pub(crate) provider_rate: u32,
 }
 
 /// Which sandbox takes the money; one of them at most.
@@ -287,6 +298,9 @@ pub(crate) struct WorkerArgs {
 
     #[command(flatten)]
     pub(crate) sandbox: SandboxArgs,
+
+    #[command(flatten)]
+    pub(crate) guard: GuardArgs,
 }
 
 #[derive(clap::Args)]

@@ -1,5 +1,6 @@
 //! Who takes the money: the sandbox's books in a file, or a sandbox that runs elsewhere.
 
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,8 +8,9 @@ use std::time::Duration;
 use holdfast_sandbox::http::HttpSandbox;
 use holdfast_sandbox::{DurableSandbox, SandboxControl};
 use holdfast_shared::SystemClock;
+use holdfast_worker::{Guard, GuardConfig, Metrics, Redis};
 
-use crate::args::SandboxArgs;
+use crate::args::{GuardArgs, SandboxArgs};
 use crate::door::{Door, listen_anywhere};
 use crate::exit::usage;
 use crate::sandbox;
@@ -52,6 +54,22 @@ impl Provider {
             },
         };
         place.open().await.map(Some)
+    }
+
+    /// Holds the calls of `worker` back while this provider is away. Workers with one Redis do it together.
+    pub(crate) fn guard(
+        &self,
+        args: &GuardArgs,
+        worker: &str,
+        redis: Option<Arc<Redis>>,
+        metrics: &Metrics,
+    ) -> Guard {
+        let config = GuardConfig {
+            rate: NonZeroU32::new(args.provider_rate),
+            redis,
+            ..GuardConfig::new(self.sandbox.name(), worker)
+        };
+        Guard::start(config, metrics.clone())
     }
 
     /// Where this process serves its own books, if it does.

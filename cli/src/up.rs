@@ -50,6 +50,8 @@ pub(crate) async fn run(args: UpArgs, global: &Global) -> anyhow::Result<Exit> {
     let outside = Outside { payments: Arc::clone(&provider.sandbox) as _, notifier: Arc::new(LogNotifier) };
     let metrics = Metrics::default();
     let config = WorkerConfig { call_timeout: CALL_TIMEOUT, ..WorkerConfig::default() };
+    let guard = provider.guard(&args.guard, &config.name, None, &metrics);
+    let config = WorkerConfig { guard: Some(guard), ..config };
     let runtime = Runtime::start(database.shared(), REGISTRY, outside, config, metrics.clone())?;
     let policy =
         policy(&args.door, holdfast_saga::accept::AcceptPolicy::new(provider.sandbox.name()).hint_ahead);

@@ -30,7 +30,7 @@ pub(crate) async fn run(args: WorkerArgs, global: &Global) -> anyhow::Result<Exi
     let place = Place::of(&args.sandbox, address.path(), config.call_timeout)?;
     let listener = listen(args.worker_addr, "--worker-addr").await?;
     let database = Database::open(global.database_url.as_deref()).await?;
-    let source = match redis {
+    let source = match redis.clone() {
         Some(redis) => {
             redis.check().await.context("leave REDIS_URL out to find what is due without it")?;
             Source::Redis(redis, args.redis.queue_backend)
@@ -41,6 +41,8 @@ pub(crate) async fn run(args: WorkerArgs, global: &Global) -> anyhow::Result<Exi
     let outside = Outside { payments: Arc::clone(&provider.sandbox) as _, notifier: Arc::new(LogNotifier) };
     let metrics = Metrics::default();
     let (name, pools) = (config.name.clone(), shown(&config.pools));
+    let guard = provider.guard(&args.guard, &name, redis, &metrics);
+    let config = WorkerConfig { guard: Some(guard), ..config };
     let runtime = Runtime::start_on(&source, database.shared(), REGISTRY, outside, config, metrics.clone())?;
     let (stop, stopping) = (watch::Sender::new(false), watch::Sender::new(false));
     let routes = health::routes(metrics, runtime.polls(), stopping.subscribe());

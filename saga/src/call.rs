@@ -52,6 +52,18 @@ pub enum Request {
     },
 }
 
+impl Request {
+    /// The payment provider it goes to, if it goes to one.
+    pub fn provider(&self) -> Option<&str> {
+        match self {
+            Self::Charge { provider, .. }
+            | Self::UndoCharge { provider, .. }
+            | Self::Refund { provider, .. } => Some(provider),
+            Self::Notify { .. } => None,
+        }
+    }
+}
+
 /// Whether a call may be sent or may only be asked about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
@@ -133,6 +145,13 @@ pub enum Answer {
     },
     /// The worker never sent it: it was interrupted, or its lease was nearly over.
     NotSent,
+    /// It was held back on purpose and never sent: the other side is given a rest.
+    Held {
+        /// When it is worth another try.
+        retry_in: Duration,
+        /// Why.
+        why: String,
+    },
 }
 
 /// What a call that succeeded achieved.

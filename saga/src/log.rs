@@ -71,6 +71,15 @@ pub enum Entry {
     },
     /// The call was never sent.
     NotSent(String),
+    /// The call was held back and never sent: the other side is given a rest.
+    Held {
+        /// The step.
+        step: String,
+        /// Why.
+        why: String,
+        /// When it is tried again.
+        until: Time,
+    },
     /// The worker that held the saga vanished; another one goes on.
     TakenOver {
         /// The step it was at.

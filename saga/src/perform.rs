@@ -10,15 +10,11 @@ use crate::ports::{ChargeState, Fault, Outside, PaymentProvider};
 
 /// Carries out `call`. Dropping the future is an unknown outcome.
 pub async fn perform(call: &Call, outside: &Outside) -> Answer {
+    let known = outside.payments.name();
+    if let Some(provider) = call.request.provider().filter(|provider| *provider != known) {
+        return not_sent_now(call.mode, format!("no provider {provider} is configured here, only {known}"));
+    }
     match &call.request {
-        Request::Charge { provider, .. }
-        | Request::UndoCharge { provider, .. }
-        | Request::Refund { provider, .. }
-            if provider != outside.payments.name() =>
-        {
-            let known = outside.payments.name();
-            not_sent_now(call.mode, format!("no provider {provider} is configured here, only {known}"))
-        }
         Request::Charge { key, amount, token, .. } => match call.mode {
             Mode::Send => charge(&*outside.payments, key, *amount, token).await,
             Mode::Ask => find_out(&*outside.payments, key).await,
@@ -32,7 +28,7 @@ pub async fn perform(call: &Call, outside: &Outside) -> Answer {
         }
         Request::Notify { id, notice } => match outside.notifier.send(*id, notice).await {
             Ok(()) => Answer::Succeeded(Evidence::Sent),
-            Err(Fault::NotDone(error)) => Answer::Failed { error },
+            Err(Fault::NotDone(error) | Fault::Unavailable(error)) => Answer::Failed { error },
             Err(Fault::Unclear(error)) => Answer::Unknown { error },
         },
     }
@@ -41,7 +37,7 @@ pub async fn perform(call: &Call, outside: &Outside) -> Answer {
 async fn charge(provider: &dyn PaymentProvider, key: &StepKey, amount: Money, token: &str) -> Answer {
     match provider.charge(key, amount, token).await {
         Ok(state) => heard(state),
-        Err(Fault::NotDone(error)) => Answer::Failed { error },
+        Err(Fault::NotDone(error) | Fault::Unavailable(error)) => Answer::Failed { error },
         Err(Fault::Unclear(error)) => Answer::Unknown { error },
     }
 }
@@ -95,7 +91,7 @@ async fn undo_charge(provider: &dyn PaymentProvider, charge: &StepKey, key: &Ste
             }
             match provider.refund(key, charge, left).await {
                 Ok(()) => undone(amount.amount_minor),
-                Err(Fault::NotDone(error)) => not_sent_now(mode, error),
+                Err(Fault::NotDone(error) | Fault::Unavailable(error)) => not_sent_now(mode, error),
                 Err(Fault::Unclear(error)) => Answer::Unknown { error },
             }
         }
@@ -134,7 +130,7 @@ async fn give_back(provider: &dyn PaymentProvider, refund: &PartRefund<'_>, mode
     }
     match provider.refund(key, charge, amount_minor).await {
         Ok(()) => Answer::Succeeded(Evidence::Refunded),
-        Err(Fault::NotDone(error)) => not_sent_now(mode, error),
+        Err(Fault::NotDone(error) | Fault::Unavailable(error)) => not_sent_now(mode, error),
         Err(Fault::Unclear(error)) => Answer::Unknown { error },
     }
 }

@@ -4,6 +4,8 @@
 //! they were committed, then timers. So a confirmation that was committed before the expiry was
 //! planned wins, and a cancel that was committed before the pivot was planned blocks it.
 
+use std::time::Duration;
+
 use holdfast_shared::{Actor, CancelReason, PaymentStatus, Queue, SagaEvent, SagaState, StepKey, Time};
 
 use crate::call::{Answer, Call, Mode, Outcome};
@@ -221,12 +223,36 @@ impl<'a> Planner<'a> {
                 self.try_again(at, error, Extent::ThisToo);
             }
             Answer::NotSent => {
-                // What was only asked about may still have been sent by an earlier start.
-                progress.call = if outcome.mode == Mode::Send { CallState::Fresh } else { CallState::Sent };
-                progress.starts = progress.starts.saturating_sub(1);
+                self.take_start_back(outcome.mode);
                 self.entries.push(Entry::NotSent(step));
             }
+            Answer::Held { retry_in, why } => {
+                self.take_start_back(outcome.mode);
+                self.hold(at, *retry_in, why);
+            }
         }
+    }
+
+    /// A call that was never sent costs nothing.
+    fn take_start_back(&mut self, mode: Mode) {
+        let progress = &mut self.saga.progress;
+        // What was only asked about may still have been sent by an earlier start.
+        progress.call = if mode == Mode::Send { CallState::Fresh } else { CallState::Sent };
+        progress.starts = progress.starts.saturating_sub(1);
+    }
+
+    /// Parks the saga before its call. It is no failure, however often; but a buyer's window ends all the same.
+    fn hold(&mut self, at: CallAt<'a>, retry_in: Duration, why: &str) {
+        let (may_wait, end) = (self.may_unwind(), self.window_end());
+        if may_wait && self.now >= end {
+            self.entries.push(Entry::Expired(at.step.to_owned()));
+            let words = format!("{} could not be sent in time: {why}", at.step);
+            return self.fail(self.extent(), at.spec.gives_up_as, words);
+        }
+        let until = self.now + retry_in;
+        let until = if may_wait { until.min(end) } else { until };
+        self.saga.progress.not_before = Some(until);
+        self.entries.push(Entry::Held { step: at.step.to_owned(), why: why.to_owned(), until });
     }
 
     fn try_again(&mut self, at: CallAt<'a>, error: &str, extent: Extent) {

@@ -281,9 +281,12 @@ pub struct StatementLine {
 /// Why the other side did not answer properly.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Fault {
-    /// It never began, provably: refused before it was processed.
+    /// It never began, provably: a rule of theirs refused it.
     #[error("{0}")]
     NotDone(String),
+    /// It never began, provably: they cannot be reached, or take nothing at present.
+    #[error("{0}")]
+    Unavailable(String),
     /// Nobody can tell whether it happened.
     #[error("{0}")]
     Unclear(String),

@@ -68,7 +68,7 @@ impl DurableSandbox {
     pub(crate) async fn ask(&self, operation: Operation) -> Result<Reply, Fault> {
         let (answer, answered) = oneshot::channel();
         let closed = || "the sandbox provider's writer has ended".to_owned();
-        self.jobs.send(Job { operation, answer }).await.map_err(|_| Fault::NotDone(closed()))?;
+        self.jobs.send(Job { operation, answer }).await.map_err(|_| Fault::Unavailable(closed()))?;
         answered.await.map_err(|_| Fault::Unclear(closed()))?
     }
 
@@ -102,7 +102,7 @@ fn last_of_full<T>(rows: &[T], limit: u32) -> Option<&T> {
 }
 
 fn unreadable(error: &sqlx::Error) -> Fault {
-    Fault::NotDone(format!("the sandbox provider's books cannot be read: {error}"))
+    Fault::Unavailable(format!("the sandbox provider's books cannot be read: {error}"))
 }
 
 #[async_trait]

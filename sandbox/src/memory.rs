@@ -73,7 +73,7 @@ impl MemorySandbox {
                 Err(Fault::Unclear("the answer was lost on its way".to_owned()))
             }
             Sky::LoseRequest => Err(Fault::Unclear("the request was lost on its way".to_owned())),
-            Sky::Refuse => Err(Fault::NotDone("the provider takes no requests".to_owned())),
+            Sky::Refuse => Err(Fault::Unavailable("the provider takes no requests".to_owned())),
         }
     }
 

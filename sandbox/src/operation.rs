@@ -143,7 +143,8 @@ impl Reply {
     /// What it is to somebody who expected another answer.
     pub(crate) fn into_fault(self) -> Fault {
         match self {
-            Self::Refused(words) | Self::Unavailable(words) => Fault::NotDone(words),
+            Self::Refused(words) => Fault::NotDone(words),
+            Self::Unavailable(words) => Fault::Unavailable(words),
             Self::AnswerLost => Fault::Unclear("the sandbox lost its answer".to_owned()),
             Self::Stands(_) | Self::NotKnown | Self::Done => {
                 Fault::Unclear(format!("the sandbox answered something else than was asked: {self:?}"))

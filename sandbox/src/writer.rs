@@ -58,7 +58,7 @@ impl Writer {
     async fn carry_out(&mut self, operations: &[Operation]) -> Result<Vec<Reply>, Fault> {
         let (mut books, replies) = self.up_to_commit(operations).await.map_err(|error| {
             // The file is as it was, whatever becomes of the connection.
-            Fault::NotDone(format!("the sandbox provider's books cannot be written: {error}"))
+            Fault::Unavailable(format!("the sandbox provider's books cannot be written: {error}"))
         })?;
         books.commit().await.map_err(|error| {
             Fault::Unclear(format!("the sandbox provider's books may have been written: {error}"))

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use holdfast_shared::Queue;
 
+use crate::guard::Guard;
+
 /// How a worker works. Every bound is written here once, with its reason.
 #[derive(Debug, Clone)]
 pub struct WorkerConfig {
@@ -27,6 +29,8 @@ pub struct WorkerConfig {
     pub drain_timeout: Duration,
     /// Settled sagas and idempotency keys older than this are deleted.
     pub keep: Duration,
+    /// Who holds calls back while their payment provider is away; `None`: nobody.
+    pub guard: Option<Guard>,
 }
 
 impl Default for WorkerConfig {
@@ -46,6 +50,7 @@ impl Default for WorkerConfig {
             sweep_every: Duration::from_millis(200),
             drain_timeout: Duration::from_secs(15),
             keep: Duration::from_hours(30 * 24),
+            guard: None,
         }
     }
 }

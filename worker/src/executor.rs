@@ -331,9 +331,9 @@ impl Executor {
             let answers = self.outcomes_out.clone();
             let (lease, timeout) = (self.config.lease, self.config.call_timeout);
             let (metrics, since) = (self.around.metrics.clone(), Instant::now());
-            let definition = call.definition;
+            let (definition, guard) = (call.definition, self.config.guard.clone());
             tokio::spawn(async move {
-                let outcome = carry_out(call, outside, done.leased_at, lease, timeout).await;
+                let outcome = carry_out(call, outside, done.leased_at, lease, timeout, guard).await;
                 metrics.called(definition, outcome.step, since.elapsed());
                 // The executor outlives its calls, or the lease does.
                 let _ = answers.send((queue, outcome));

@@ -7,6 +7,7 @@ mod calls;
 mod census;
 mod config;
 mod executor;
+mod guard;
 mod metrics;
 mod notifier;
 mod pruner;
@@ -15,6 +16,7 @@ mod runtime;
 
 pub use acceptor::{AcceptError, Acceptor};
 pub use config::{ConfigError, Tally, WorkerConfig};
+pub use guard::{Guard, GuardConfig};
 pub use metrics::Metrics;
 pub use notifier::LogNotifier;
 pub use queue::{Asked, BadRedisUrl, Polls, Queues, Redis, RedisBackend, RedisDispatch, RedisDown, Source};

@@ -39,6 +39,7 @@ pub struct Metrics {
     known: Arc<Mutex<BTreeSet<(String, String)>>>,
     batch_size: Histogram,
     commit_seconds: Histogram,
+    breakers: IntGaugeVec,
     jobs: IntCounterVec,
     last_poll: Gauge,
 }
@@ -107,6 +108,17 @@ impl Default for Metrics {
                     Opts::new("sagas", "Sagas that are not settled, by where they stand")
                         .namespace("holdfast"),
                     &["saga", "state"],
+                ),
+            ),
+            breakers: kept(
+                &registry,
+                IntGaugeVec::new(
+                    Opts::new(
+                        "provider_breaker",
+                        "1 for the state a payment provider's breaker is in, 0 for others",
+                    )
+                    .namespace("holdfast"),
+                    &["provider", "state"],
                 ),
             ),
             batch_size: histogram("batch_size", "Sagas claimed by a batch", BATCH_SAGAS),
@@ -192,6 +204,13 @@ impl Metrics {
         }
     }
 
+    /// The breaker of `provider` is in `state` now, one of `states`.
+    pub(crate) fn breaker(&self, provider: &str, state: &str, states: &[&str]) {
+        for name in states {
+            self.breakers.with_label_values(&[provider, *name]).set(i64::from(*name == state));
+        }
+    }
+
     /// A batch was committed.
     pub(crate) fn committed(&self, done: &Done) {
         self.batch_size.observe(f64::from(u32::try_from(done.claimed).unwrap_or(u32::MAX)));
@@ -231,6 +250,7 @@ impl Metrics {
             Entry::Failed { step, .. } => (step, "failed"),
             Entry::Unknown { step, .. } => (step, "unknown"),
             Entry::NotSent(step) => (step, "not_sent"),
+            Entry::Held { step, .. } => (step, "held"),
             Entry::TakenOver { step, .. } => (step, "taken_over"),
             Entry::Undid(step) => {
                 self.compensations.with_label_values(&[saga, step.as_ref(), "succeeded"]).inc();

@@ -8,6 +8,7 @@ mod database;
 mod demo;
 mod fixture;
 mod frozen;
+mod guard;
 mod help;
 mod jwks;
 mod once;

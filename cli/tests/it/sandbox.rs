@@ -133,6 +133,43 @@ fn up_asks_its_own_books_over_http() {
     run_on(&sqlite_url(&folder.path().join("holdfast.db")), &["audit"]).ends(0, "");
 }
 
+/// Two at first, then two a second: the last of eight payments is made after three seconds.
+#[test]
+fn up_asks_its_provider_no_more_often_than_it_may() {
+    const ORDERS: u64 = 8;
+    let (home, desk) = (tempfile::tempdir().expect("a folder"), tempfile::tempdir().expect("a folder"));
+    let sandbox = Server::sandbox(&desk.path().join("ledger.db"), ANYWHERE, &[]);
+    let mut up = holdfast();
+    let up = up.current_dir(home.path()).args(["up", "--http-addr", ANYWHERE, "--provider-rate", "2"]);
+    let up = Server::start(up.args(["--sandbox-url", &sandbox.url]));
+    let runtime = runtime();
+    let since = Instant::now();
+    runtime.block_on(async {
+        for order in 0..ORDERS {
+            let cart = cart(&up.url).await;
+            let placed = checkout(&client(), &up.url, &cart, &order.to_string()).send().await;
+            json_of(placed.expect("an answer"), 201).await;
+        }
+    });
+    let shop = sqlite_url(&home.path().join("holdfast.db"));
+    until("the operator is told", || {
+        let told = run_on(&shop, &["order", "explain", &ORDERS.to_string(), "--output", "json"]).json();
+        let now = told["now"].as_str().expect("words");
+        now.contains("no more than 2 times a second; tried again at").then_some(())
+    });
+    until("all are paid", || {
+        let statement = runtime.block_on(ask(&sandbox.url).statement()).ok()??;
+        (statement.len() as u64 == ORDERS).then_some(())
+    });
+    let took = since.elapsed();
+    assert!(took >= Duration::from_secs(3), "eight payments took {took:?}");
+    until("all are confirmed", || {
+        let listed = run_on(&shop, &["order", "list", "--status", "CONFIRMED", "--output", "json"]).json();
+        (listed["items"].as_array().map(Vec::len) == usize::try_from(ORDERS).ok()).then_some(())
+    });
+    run_on(&shop, &["audit", "--sandbox-url", &sandbox.url]).ends(0, "");
+}
+
 #[test]
 fn a_demo_settles_against_a_sandbox_elsewhere() {
     let folder = tempfile::tempdir().expect("a temporary folder");

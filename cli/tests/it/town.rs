@@ -29,7 +29,7 @@ pub(crate) struct Town {
     backend: &'static str,
     /// Gone after those who use it.
     pub(crate) database: ServerDatabase,
-    _books: TempDir,
+    books: TempDir,
 }
 
 /// A test in a town without a worker; each charge of its provider is answered `delay` after it was taken.
@@ -54,7 +54,13 @@ impl Town {
         command.env("HOLDFAST_JWT_SECRET", SECRET).env("REDIS_URL", redis.url());
         let api = Server::start(command.env("HOLDFAST_QUEUE_BACKEND", backend));
         stock(&api.url, &token(Role::Admin)).await;
-        Self { api, sandbox, redis, client: client(), backend, database, _books: books }
+        Self { api, sandbox, redis, client: client(), backend, database, books }
+    }
+
+    /// Opens the provider again after it was killed: the same books, the same address.
+    pub(crate) fn reopen_sandbox(&mut self) {
+        let address = self.sandbox.url.trim_start_matches("http://").to_owned();
+        self.sandbox = Server::sandbox(&self.books.path().join("sandbox.db"), &address, &[]);
     }
 
     /// How a worker of this town is started.

@@ -129,7 +129,7 @@ fn record_charge(saga: &mut Saga, key: &StepKey, event: Event<'_>) -> Changes {
         Event::GaveUp if saga.payment_status().is_some_and(|status| status != PaymentStatus::Declined) => {
             moved(saga, PaymentEvent::Cancel)
         }
-        Event::GaveUp | Event::Answered(Answer::NotSent) | Event::Died => Ok(vec![]),
+        Event::GaveUp | Event::Answered(Answer::NotSent | Answer::Held { .. }) | Event::Died => Ok(vec![]),
     }
 }
 
@@ -208,7 +208,9 @@ fn move_refund(saga: &mut Saga, event: Event<'_>, amount_minor: i64) -> Vec<Chan
         Event::Answered(Answer::Succeeded(_)) => RefundStatus::Succeeded,
         Event::Answered(Answer::Unknown { .. }) => RefundStatus::Unknown,
         Event::Died => RefundStatus::Failed,
-        Event::Answered(Answer::NotSent | Answer::Pending { .. }) | Event::GaveUp => return vec![],
+        Event::Answered(Answer::NotSent | Answer::Held { .. } | Answer::Pending { .. }) | Event::GaveUp => {
+            return vec![];
+        }
     };
     // An intent that follows a lost answer does not make the answer known.
     let still_unknown = matches!(event, Event::Intent) && from == Some(RefundStatus::Unknown);

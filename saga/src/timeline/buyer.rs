@@ -50,6 +50,7 @@ fn entry(saga: &Saga, entry: &Entry) -> Option<String> {
         | Entry::Failed { .. }
         | Entry::Unknown { .. }
         | Entry::NotSent(_)
+        | Entry::Held { .. }
         | Entry::TakenOver { .. }
         | Entry::RetryAt { .. }
         | Entry::Ignored(_)

@@ -9,6 +9,7 @@ use super::words::{because, moment, noun, span, task};
 use super::{Line, Story, timeline};
 use crate::context::slot;
 use crate::definition::{Definition, Registry, Stand};
+use crate::log::Entry;
 use crate::plan::next_move;
 use crate::saga::{Phase, Saga};
 
@@ -189,6 +190,13 @@ impl Asked<'_> {
     fn later(&self, stand: &Stand<'_>, definition: &Definition, at: Time) -> Outlook {
         let progress = &self.saga.progress;
         let (step, when) = (noun(stand.step), self.when(at));
+        if let Some(why) = self.held() {
+            return Outlook {
+                now: format!("{} waits to try {step}: {why}; tried again at {when}", self.task()),
+                next: format!("{step} is tried again; what was held back counts as no failure"),
+                unblocks: "it goes on by itself".to_owned(),
+            };
+        }
         let Some(call) = stand.call.filter(|_| progress.failures > 0) else {
             return Outlook {
                 now: format!("{} is about to be taken up at {step}, at {when}", self.task()),
@@ -211,6 +219,15 @@ impl Asked<'_> {
                 "notification" => "the customer's channel works again".to_owned(),
                 _ => "the payment provider works again".to_owned(),
             },
+        }
+    }
+
+    /// Why its call is held back, if that is the last thing that happened to it.
+    fn held(&self) -> Option<&str> {
+        let row = self.story.log.iter().rfind(|row| row.saga == self.saga.id)?;
+        match row.entries.last() {
+            Some(Entry::Held { why, .. }) => Some(why),
+            Some(_) | None => None,
         }
     }
 

@@ -275,6 +275,10 @@ fn every_entry_is_told_without_its_programming_name() {
         ),
         (Entry::NotSent(step()), "the payment was not sent: the worker was stopping"),
         (
+            Entry::Held { step: step(), why: "the provider is not available".to_owned(), until: at(60) },
+            "the payment was not sent: the provider is not available; tried again at 2023-11-14 22:14:20 UTC",
+        ),
+        (
             Entry::TakenOver { step: step(), from: Some("w1".to_owned()) },
             "worker w1 vanished during the payment, another one goes on",
         ),
@@ -450,6 +454,31 @@ fn a_saga_that_waits_says_for_whom_and_until_when() {
          the refund again at 2023-11-14 22:14:50 UTC (in 30 s); it failed 2 of at most 8 times, last: 503",
             "the refund is tried again; after the last failure it stops, and an operator must act",
             "the payment provider works again",
+        ),
+    );
+}
+
+#[test]
+fn a_saga_that_is_held_back_says_so_and_counts_no_failure() {
+    let parked = |saga: &mut Saga| {
+        saga.progress.stage = PAYMENT;
+        saga.progress.failures = 2;
+        saga.progress.not_before = Some(at(90));
+        saga.wake_at = Some(at(90));
+    };
+    let mut story = one(PaymentMethod::Card, parked);
+    let why = "the provider is not available".to_owned();
+    let held = Entry::Held { step: "take_payment".to_owned(), why, until: at(90) };
+    story.log = vec![LogRow { saga: story.sagas[0].id, fence: 2, at: at(60), entries: vec![held] }];
+    check(
+        "held",
+        &story,
+        60,
+        (
+            "order 1042 is PENDING_PAYMENT: the checkout waits to try the payment: the provider is not available; \
+         tried again at 2023-11-14 22:14:50 UTC (in 30 s)",
+            "the payment is tried again; what was held back counts as no failure",
+            "it goes on by itself",
         ),
     );
 }

@@ -69,6 +69,9 @@ pub(super) fn entry(saga: &Saga, entry: &Entry) -> Option<String> {
             format!("{} was not answered, so it may or may not have happened: {why}", noun(step))
         }
         Entry::NotSent(step) => format!("{} was not sent: the worker was stopping", noun(step)),
+        Entry::Held { step, why, until } => {
+            format!("{} was not sent: {why}; tried again at {}", noun(step), moment(*until))
+        }
         Entry::TakenOver { step, from } => {
             let worker = from.as_deref().unwrap_or("unknown");
             format!("worker {worker} vanished during {}, another one goes on", noun(step))

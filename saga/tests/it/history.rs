@@ -293,11 +293,17 @@ impl History {
         self.workers[at] = Worker::default();
     }
 
-    /// The worker stops waiting for a call, or is told to stop before it has sent it.
+    /// The worker stops waiting for a call; or it has not sent it, because it was told to stop or held it back.
     fn time_out(&mut self, at: usize) {
         let Some(flight) = self.workers[at].flights.pop() else { return };
-        let answer =
-            if flight.left { Answer::Unknown { error: "timed out".to_owned() } } else { Answer::NotSent };
+        let answer = match (flight.left, self.dice.below(2)) {
+            (true, _) => Answer::Unknown { error: "timed out".to_owned() },
+            (false, 0) => Answer::NotSent,
+            (false, _) => {
+                let retry_in = Duration::from_secs(1 + self.dice.below(3_600) as u64);
+                Answer::Held { retry_in, why: "the provider is given a rest".to_owned() }
+            }
+        };
         self.tell(|| format!("w{at} gives up on {}: {answer:?}", flight.call.key));
         self.workers[at].outcomes.push(flight.call.outcome(answer));
     }

@@ -99,6 +99,7 @@ fn kind(answer: &Answer) -> (&'static str, i64) {
         Answer::Failed { .. } => ("failed", 0),
         Answer::Unknown { .. } => ("unknown", 0),
         Answer::NotSent => ("not sent", 0),
+        Answer::Held { .. } => ("held", 0),
     }
 }
 
@@ -106,6 +107,7 @@ fn kind(answer: &Answer) -> (&'static str, i64) {
 async fn every_answer_of_a_provider_means_what_it_proves() {
     use Mode::{Ask, Send};
     let not_done = || Err(Fault::NotDone("busy".to_owned()));
+    let away = || Err(Fault::Unavailable("nobody is there".to_owned()));
     let unclear = || Err(Fault::Unclear("no answer".to_owned()));
     let voided = || Ok(Some(ChargeState::Voided));
     let declined = || Ok(Some(ChargeState::Declined { reason: "no".to_owned() }));
@@ -118,6 +120,7 @@ async fn every_answer_of_a_provider_means_what_it_proves() {
         (charge_of(ours), Send, vec![declined()], &["charge c"], ("rejected", 0)),
         (charge_of(ours), Send, vec![voided()], &["charge c"], ("failed", 0)),
         (charge_of(ours), Send, vec![not_done()], &["charge c"], ("failed", 0)),
+        (charge_of(ours), Send, vec![away()], &["charge c"], ("failed", 0)),
         (charge_of(ours), Send, vec![unclear()], &["charge c"], ("unknown", 0)),
         (charge_of(other), Send, vec![], &[], ("failed", 0)),
         // One that may have been: it is found, or made impossible, or stays unknown.
@@ -129,6 +132,7 @@ async fn every_answer_of_a_provider_means_what_it_proves() {
         (charge_of(ours), Ask, vec![Ok(None), captured(0)], &["look up c", "void c"], ("captured", 10)),
         (charge_of(ours), Ask, vec![Ok(None), not_done()], &["look up c", "void c"], ("unknown", 0)),
         (charge_of(ours), Ask, vec![not_done()], &["look up c"], ("unknown", 0)),
+        (charge_of(ours), Ask, vec![away()], &["look up c"], ("unknown", 0)),
         (charge_of(other), Ask, vec![], &[], ("unknown", 0)),
         // Giving back: looked at first, and never twice.
         (undo_of(ours), Send, vec![voided()], &["void c"], ("undone", 0)),
@@ -139,6 +143,7 @@ async fn every_answer_of_a_provider_means_what_it_proves() {
         (undo_of(ours), Send, vec![captured(4), Ok(None)], &["void c", "refund 6 r"], ("undone", 10)),
         (undo_of(ours), Send, vec![captured(0), unclear()], &["void c", "refund 10 r"], ("unknown", 0)),
         (undo_of(ours), Send, vec![captured(0), not_done()], &["void c", "refund 10 r"], ("failed", 0)),
+        (undo_of(ours), Send, vec![captured(0), away()], &["void c", "refund 10 r"], ("failed", 0)),
         (undo_of(ours), Send, vec![unclear()], &["void c"], ("failed", 0)),
         (undo_of(other), Send, vec![], &[], ("failed", 0)),
         // An earlier refund may still be under way: a refusal of this one proves nothing about it.
@@ -151,6 +156,7 @@ async fn every_answer_of_a_provider_means_what_it_proves() {
         (refund_of(ours), Send, vec![captured(2), Ok(None)], &["look up c", "refund 3 r"], ("refunded", 0)),
         (refund_of(ours), Ask, vec![captured(2), Ok(None)], &["look up c", "refund 3 r"], ("refunded", 0)),
         (refund_of(ours), Send, vec![captured(2), not_done()], &["look up c", "refund 3 r"], ("failed", 0)),
+        (refund_of(ours), Ask, vec![captured(2), away()], &["look up c", "refund 3 r"], ("unknown", 0)),
         (refund_of(ours), Ask, vec![captured(2), not_done()], &["look up c", "refund 3 r"], ("unknown", 0)),
         (refund_of(ours), Send, vec![captured(2), unclear()], &["look up c", "refund 3 r"], ("unknown", 0)),
         // It is back, by an earlier attempt or by hand.

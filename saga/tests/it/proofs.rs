@@ -409,6 +409,7 @@ async fn every_call_may_fail_in_every_way() {
                 (Answer::Unknown { error: words() }, false),
                 (Answer::Unknown { error: words() }, true),
                 (Answer::NotSent, false),
+                (Answer::Held { retry_in: Duration::from_secs(3), why: words() }, false),
                 (Answer::Pending { next_action: None }, false),
                 (Answer::Pending { next_action: None }, true),
             ] {

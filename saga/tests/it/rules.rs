@@ -7,7 +7,7 @@ use std::time::Duration;
 use holdfast_saga::batch::Work;
 use holdfast_saga::call::{Answer, Evidence, Mode};
 use holdfast_saga::command::{self, Answered, Conflict, Verb};
-use holdfast_saga::context::slot;
+use holdfast_saga::context::{Context, slot};
 use holdfast_saga::definition::{Kind, Undo};
 use holdfast_saga::flows;
 use holdfast_saga::ports::{Store, StoreError};
@@ -369,6 +369,77 @@ async fn e6_starts_that_were_never_sent_cost_nothing() {
     shop.batch(vec![outcome]).await;
     shop.rest().await;
     check(&shop, order, Ending::Stands(PaymentStatus::Captured), "interrupted").await;
+}
+
+// A provider that is down parks its sagas: no attempt is burnt, nothing is asked in between.
+#[tokio::test]
+async fn calls_that_are_held_back_cost_nothing() {
+    let mut shop = Shop::open().await;
+    let order = shop.card("tok_ok").await;
+    let held = || Answer::Held {
+        retry_in: Duration::from_secs(20),
+        why: "the provider is not available".to_owned(),
+    };
+    let mut call = one_call(&shop).await;
+    for _ in 0..60 {
+        assert_eq!((call.start, call.mode, call.key.as_str()), (1, Mode::Send, "1.0:take_payment:1"));
+        assert!(shop.batch(vec![call.outcome(held())]).await.calls.is_empty(), "it is parked");
+        let parked = shop.checkout(order).await;
+        let progress = &parked.progress;
+        assert_eq!((progress.starts, progress.failures, progress.generation), (0, 0, 0));
+        assert_eq!(parked.wake_at, Some(shop.clock.now() + Duration::from_secs(20)));
+        shop.clock.advance(Duration::from_millis(19_999));
+        assert!(shop.batch(vec![]).await.calls.is_empty(), "nobody asks before its time");
+        shop.clock.advance(Duration::from_millis(1));
+        call = one_call(&shop).await;
+    }
+    let outcome = shop.perform(&call).await;
+    shop.batch(vec![outcome]).await;
+    shop.rest().await;
+    check(&shop, order, Ending::Stands(PaymentStatus::Captured), "held").await;
+}
+
+// A charge that may have been sent is only asked about, however often that is held back.
+#[tokio::test]
+async fn a_question_that_is_held_back_stays_a_question() {
+    let mut shop = Shop::open().await;
+    let order = shop.card("tok_timeout").await;
+    let charge = one_call(&shop).await;
+    let lost = shop.perform(&charge).await;
+    shop.batch(vec![lost]).await;
+    shop.clock.set(shop.next_due().await.expect("a retry is due"));
+    let ask = one_call(&shop).await;
+    let held = Answer::Held { retry_in: Duration::from_secs(9), why: "not now".to_owned() };
+    shop.batch(vec![ask.outcome(held)]).await;
+    shop.clock.set(shop.next_due().await.expect("it is parked"));
+    let again = one_call(&shop).await;
+    assert_eq!((again.mode, &again.key, again.start), (Mode::Ask, &charge.key, ask.start));
+    let outcome = shop.perform(&again).await;
+    shop.batch(vec![outcome]).await;
+    shop.rest().await;
+    check(&shop, order, Ending::Stands(PaymentStatus::Captured), "held").await;
+}
+
+// Stock is not kept for ever: a buyer's window ends also while their payment is parked.
+#[tokio::test]
+async fn an_order_that_is_held_back_beyond_its_window_is_undone_without_a_call() {
+    let mut shop = Shop::open().await;
+    let order = shop.card("tok_ok").await;
+    let held = || Answer::Held { retry_in: Duration::from_hours(2), why: "not now".to_owned() };
+    let call = one_call(&shop).await;
+    shop.batch(vec![call.outcome(held())]).await;
+    let Context::Checkout(checkout) = &*shop.checkout(order).await.context.clone() else {
+        panic!("a checkout")
+    };
+    assert_eq!(shop.next_due().await, Some(checkout.decide_by), "parked until the window ends, not beyond");
+    shop.clock.set(checkout.decide_by);
+    let last = one_call(&shop).await;
+    let done = shop.batch(vec![last.outcome(held())]).await;
+    assert!(done.calls.iter().all(|call| call.step != "refund_payment"), "{:?}", done.calls);
+    shop.rest().await;
+    let ending = Ending::Undone(CancelReason::PaymentExpired, Some(PaymentStatus::Cancelled));
+    check(&shop, order, ending, "held too long").await;
+    assert!(shop.statement().await.is_empty(), "the provider never heard of it");
 }
 
 // Promise 4: the generation rises only with a proof that the last one moved nothing.

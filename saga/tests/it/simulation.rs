@@ -110,6 +110,7 @@ fn the_histories_meet_everything_that_can_be_met() {
         "Failed {",
         "Unknown {",
         "NotSent(",
+        "Held {",
         "TakenOver {",
         "RetryAt {",
         "Waiting {",

@@ -22,8 +22,8 @@ const IDLE_MAX: usize = 256;
 
 /// A sandbox at a URL, asked over connections that are kept and shared.
 ///
-/// It says [`Fault::NotDone`] only where the sandbox never had the request, or says itself that it did nothing.
-/// Whatever else goes wrong is [`Fault::Unclear`]. Dropping a call's future closes its connection; the call may
+/// It says that a request never began only where the sandbox never had it ([`Fault::Unavailable`]), or says itself
+/// that it did nothing. Whatever else goes wrong is [`Fault::Unclear`]. Dropping a call's future closes its connection; the call may
 /// have been carried out.
 #[derive(Debug, Clone)]
 pub struct HttpSandbox {
@@ -109,7 +109,9 @@ impl HttpSandbox {
 
     /// A connection that was never made, and a request that could not be put into words, moved nothing.
     fn fault(&self, error: &reqwest::Error) -> Fault {
-        if error.is_connect() || error.is_builder() {
+        if error.is_connect() {
+            Fault::Unavailable(self.words(error))
+        } else if error.is_builder() {
             Fault::NotDone(self.words(error))
         } else {
             Fault::Unclear(self.words(error))

@@ -90,7 +90,8 @@ impl Problem {
 impl From<Fault> for Problem {
     fn from(fault: Fault) -> Self {
         match fault {
-            Fault::NotDone(words) => Self::new(Code::Unavailable, words),
+            Fault::NotDone(words) => Self::new(Code::Refused, words),
+            Fault::Unavailable(words) => Self::new(Code::Unavailable, words),
             Fault::Unclear(words) => Self::new(Code::Unclear, words),
         }
     }

@@ -73,7 +73,7 @@ async fn a_refused_connection_never_began() {
     let fault = fault(&client(address, PATIENCE)).await;
     let place = format!("http://{address}");
     assert!(
-        matches!(&fault, Fault::NotDone(words) if words.contains("Connection refused") && words.contains(&place)),
+        matches!(&fault, Fault::Unavailable(words) if words.contains("Connection refused") && words.contains(&place)),
         "{fault:?}"
     );
 }
@@ -93,7 +93,7 @@ async fn a_connection_that_is_not_made_in_time_never_began() {
         assert!(crowd.len() < 100, "the kernel takes everybody");
     }
     let fault = fault(&client(address, PATIENCE)).await;
-    assert!(matches!(fault, Fault::NotDone(_)), "{fault:?}");
+    assert!(matches!(fault, Fault::Unavailable(_)), "{fault:?}");
 }
 
 #[tokio::test]
@@ -165,11 +165,13 @@ async fn an_answer_that_cannot_be_read_is_unclear() {
 
 #[tokio::test]
 async fn the_sandboxs_own_words_say_whether_it_began() {
-    let (never, unclear) = (Fault::NotDone("words".to_owned()), Fault::Unclear("words".to_owned()));
+    let words = || "words".to_owned();
+    let (refused, away) = (Fault::NotDone(words()), Fault::Unavailable(words()));
+    let unclear = Fault::Unclear(words());
     for (status, code, expected) in [
-        ("409 Conflict", "refused", &never),
-        ("503 Service Unavailable", "unavailable", &never),
-        ("422 Unprocessable Content", "invalid", &never),
+        ("409 Conflict", "refused", &refused),
+        ("503 Service Unavailable", "unavailable", &away),
+        ("422 Unprocessable Content", "invalid", &refused),
         ("500 Internal Server Error", "unclear", &unclear),
     ] {
         let said = answer(status, &format!(r#"{{"code": "{code}", "message": "words"}}"#));

@@ -12,7 +12,7 @@ use tokio::task::JoinSet;
 use crate::http::Desk;
 use crate::{PATIENCE, captured, charge, clock, eur, folder, line, opened, refund, statement};
 
-async fn raw(folder: &tempfile::TempDir) -> SqliteConnection {
+pub(crate) async fn raw(folder: &tempfile::TempDir) -> SqliteConnection {
     let url = format!("sqlite://{}", folder.path().join("sandbox.db").display());
     SqliteConnection::connect(&url).await.expect("connects")
 }
@@ -141,7 +141,7 @@ async fn books_that_cannot_be_written_take_nothing_and_recover() {
     sqlx::query(broken).execute(&mut neighbour).await.expect("breaks");
     for _ in 0..2 {
         let answer = sandbox.charge(&charge(1), eur(100), "tok_ok").await;
-        assert!(matches!(&answer, Err(Fault::NotDone(words)) if words.contains("broken")), "{answer:?}");
+        assert!(matches!(&answer, Err(Fault::Unavailable(words)) if words.contains("broken")), "{answer:?}");
     }
     sqlx::query("drop trigger broken").execute(&mut neighbour).await.expect("mends");
     assert_eq!(statement(&sandbox).await, []);

@@ -11,6 +11,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 
+use crate::file::raw;
 use crate::{NO_ANSWER, PATIENCE, captured, charge, clock, eur, folder, line, opened, refund, statement};
 
 /// Books that are served on a free port, until this is dropped.
@@ -138,6 +139,32 @@ async fn lists_of_many_pages_are_complete() {
     assert_eq!(books.waiting_actions().await, Ok(expected.clone()));
     let lines = statement(&books).await;
     assert_eq!(lines.into_iter().map(|line| line.charge).collect::<Vec<_>>(), expected);
+}
+
+#[tokio::test]
+async fn charges_that_come_together_share_a_commit() {
+    const TOGETHER: i64 = 64;
+    /// A page in the WAL, with its header; whoever commits a charge writes one at least.
+    const FRAME: u64 = 4_096 + 24;
+    let (folder, desk) = desk(Duration::ZERO).await;
+    let client = desk.client(PATIENCE);
+    let books = folder.path().join("sandbox.db");
+    let mut neighbour = raw(&folder).await;
+    sqlx::query("begin immediate").execute(&mut neighbour).await.expect("locks");
+    let mut charging = JoinSet::new();
+    for order in 1..=TOGETHER {
+        let client = client.clone();
+        charging.spawn(async move { client.charge(&charge(order), eur(100), "tok_ok").await });
+    }
+    assert!(tokio::time::timeout(NO_ANSWER, charging.join_next()).await.is_err(), "all wait for the lock");
+    let written = || std::fs::metadata(books.with_extension("db-wal")).expect("a WAL").len();
+    let before = written();
+    sqlx::query("rollback").execute(&mut neighbour).await.expect("releases");
+    for answer in charging.join_all().await {
+        assert!(answer.is_ok(), "{answer:?}");
+    }
+    let frames = (written() - before) / FRAME;
+    assert!(frames < 20, "{TOGETHER} charges wrote {frames} pages");
 }
 
 #[tokio::test]

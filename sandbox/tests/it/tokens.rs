@@ -73,11 +73,14 @@ async fn tok_flaky_fails_twice_for_an_order_whatever_the_generation() {
             let key =
                 holdfast_shared::StepKey::new(charge(1).order().expect("ours").saga(0), "pay", generation);
             let answer = sandbox.charge(&key, eur(100), "tok_flaky").await;
-            assert!(matches!(answer, Err(Fault::NotDone(_))), "{answer:?}");
+            assert!(matches!(answer, Err(Fault::Unavailable(_))), "{answer:?}");
             assert_eq!(sandbox.look_up(&key).await, Ok(None));
         }
         let another = sandbox.charge(&charge(2), eur(100), "tok_flaky").await;
-        assert!(matches!(another, Err(Fault::NotDone(_))), "another order counts for itself: {another:?}");
+        assert!(
+            matches!(another, Err(Fault::Unavailable(_))),
+            "another order counts for itself: {another:?}"
+        );
         assert_eq!(
             sandbox.charge(&charge(1), eur(100), "tok_flaky").await,
             Ok(captured(&charge(1), eur(100), 0))
@@ -122,7 +125,7 @@ async fn tok_down_stores_nothing() {
     on_each(async |sandbox, _| {
         for _ in 0..3 {
             let answer = sandbox.charge(&charge(1), eur(100), "tok_down").await;
-            assert_eq!(answer, Err(Fault::NotDone("the sandbox is down for this token".to_owned())));
+            assert_eq!(answer, Err(Fault::Unavailable("the sandbox is down for this token".to_owned())));
         }
         assert_eq!(sandbox.look_up(&charge(1)).await, Ok(None));
         assert_eq!(statement(sandbox).await, []);

@@ -7,13 +7,13 @@ use crate::{captured, charge, clock, eur, line, statement};
 
 #[tokio::test]
 async fn weather_decides_what_is_done_and_what_is_heard() {
-    let not_done = |fault: &Fault| matches!(fault, Fault::NotDone(_));
+    let unavailable = |fault: &Fault| matches!(fault, Fault::Unavailable(_));
     let unclear = |fault: &Fault| matches!(fault, Fault::Unclear(_));
     for (sky, heard, done) in [
         (Sky::Clear, None, true),
         (Sky::LoseAnswer, Some(&unclear as &dyn Fn(&Fault) -> bool), true),
         (Sky::LoseRequest, Some(&unclear), false),
-        (Sky::Refuse, Some(&not_done), false),
+        (Sky::Refuse, Some(&unavailable), false),
     ] {
         let sandbox = MemorySandbox::new(clock()).in_weather(move |operation| match operation {
             Operation::Charge { .. } => sky,

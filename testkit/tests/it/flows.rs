@@ -1,16 +1,20 @@
-//! Both flows whole, on every store, through real workers, with both of the sandbox's ledgers.
+//! Both flows whole, on every store, through real workers, with both of the sandbox's ledgers and over HTTP.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use holdfast_saga::command::{self, Answered, Verb};
 use holdfast_saga::ports::Outside;
+use holdfast_sandbox::http::{HttpSandbox, routes};
 use holdfast_sandbox::{DurableSandbox, MemorySandbox, SandboxControl, Token};
 use holdfast_shared::{Actor, CancelReason, OrderId, OrderStatus, PaymentStatus, SagaState, SystemClock};
 use holdfast_testkit::database::Database;
 use holdfast_testkit::driver::{outside_with, worker};
 use holdfast_testkit::shop::{Shop, admin};
 use holdfast_worker::{Acceptor, Metrics};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
 
 /// How an order is expected to end.
 type Ending = (OrderStatus, Option<CancelReason>, Option<PaymentStatus>);
@@ -181,6 +185,21 @@ async fn with_a_file(database: &Database) {
     check(database, Arc::new(sandbox)).await;
 }
 
+/// The same books, asked over HTTP: what `tok_timeout` loses is then lost on a real connection.
+async fn over_http(database: &Database) {
+    let folder = tempfile::tempdir().expect("makes a folder");
+    let books = folder.path().join("sandbox.db");
+    let books = DurableSandbox::open(&books, Arc::new(SystemClock)).await.expect("opens");
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a free port");
+    let url = format!("http://{}", listener.local_addr().expect("bound"));
+    let stop = watch::Sender::new(false);
+    let routes = routes(books, Duration::ZERO, stop.subscribe());
+    let serving = tokio::spawn(async { axum::serve(listener, routes).await.expect("serves") });
+    let sandbox = HttpSandbox::new(&url, Duration::from_secs(5)).expect("a URL");
+    check(database, Arc::new(sandbox)).await;
+    serving.abort();
+}
+
 #[tokio::test]
 async fn every_ending_in_memory() {
     check(&Database::memory(Arc::new(SystemClock)).await, in_memory()).await;
@@ -199,6 +218,16 @@ async fn every_ending_on_sqlite() {
 #[tokio::test]
 async fn every_ending_on_sqlite_with_a_durable_provider() {
     with_a_file(&Database::sqlite(Arc::new(SystemClock)).await).await;
+}
+
+#[tokio::test]
+async fn every_ending_on_sqlite_with_a_provider_over_http() {
+    over_http(&Database::sqlite(Arc::new(SystemClock)).await).await;
+}
+
+#[tokio::test]
+async fn every_ending_on_postgres_with_a_provider_over_http() {
+    over_http(&Database::postgres_by_its_own_clock().await).await;
 }
 
 #[tokio::test]

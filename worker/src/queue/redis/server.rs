@@ -96,7 +96,7 @@ impl Redis {
     }
 
     /// A new connection. Each command on it is given up after `answer_within`.
-    pub(super) async fn connect(&self, answer_within: Duration) -> RedisResult<MultiplexedConnection> {
+    pub(crate) async fn connect(&self, answer_within: Duration) -> RedisResult<MultiplexedConnection> {
         let config = AsyncConnectionConfig::new()
             .set_connection_timeout(Some(CONNECT_WITHIN))
             .set_response_timeout(Some(answer_within));
@@ -119,6 +119,11 @@ impl Redis {
     /// cluster keeps them together.
     pub(super) fn key(&self, queue: Queue, what: &str) -> String {
         format!("{}:{{{queue}}}:{what}", self.prefix)
+    }
+
+    /// The same for what the replicas know of a payment provider.
+    pub(crate) fn provider_key(&self, provider: &str, what: &str) -> String {
+        format!("{}:{{provider:{provider}}}:{what}", self.prefix)
     }
 }
 

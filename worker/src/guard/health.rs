@@ -1,0 +1,94 @@
+//! Whether a provider is away, judged by the calls of this process alone.
+
+use std::collections::BTreeSet;
+
+use holdfast_shared::OrderId;
+
+/// So many different orders in a row without an answer, and the provider is away. One order that fails again
+/// and again says something about its card.
+const STREAK: usize = 10;
+/// Or half of all calls of a window, if there were enough of them to judge by.
+const WINDOW_MILLIS: i64 = 10_000;
+const CALLS_MIN: u32 = 40;
+
+/// What a call told of its provider.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Sign {
+    /// It answered; also with a no.
+    Well,
+    /// It did not answer, or said that it takes nothing.
+    Away,
+}
+
+/// The calls of late.
+#[derive(Debug, Default)]
+pub(crate) struct Health {
+    /// Orders in a row.
+    streak: BTreeSet<OrderId>,
+    window_since: i64,
+    calls: u32,
+    away: u32,
+}
+
+impl Health {
+    /// Takes a sign in, and says whether it is the one too many.
+    pub(crate) fn saw(&mut self, order: OrderId, sign: Sign, now: i64) -> bool {
+        if !(0..WINDOW_MILLIS).contains(&now.saturating_sub(self.window_since)) {
+            (self.window_since, self.calls, self.away) = (now, 0, 0);
+        }
+        self.calls += 1;
+        match sign {
+            Sign::Well => self.streak.clear(),
+            Sign::Away => {
+                self.streak.insert(order);
+                self.away += 1;
+            }
+        }
+        let half = self.calls >= CALLS_MIN && self.away * 2 >= self.calls;
+        sign == Sign::Away && (self.streak.len() >= STREAK || half)
+    }
+
+    /// What was seen before the provider rested says nothing of it afterwards.
+    pub(crate) fn forget(&mut self) {
+        *self = Self::default();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// At which of these signs it is the one too many, one a `step`.
+    fn tripped_at(signs: impl Iterator<Item = (i64, Sign)>, step: i64) -> Option<usize> {
+        let mut health = Health::default();
+        let mut signs = signs.zip((0..).step_by(usize::try_from(step).expect("positive")));
+        signs.position(|((order, sign), now)| health.saw(OrderId::new(order), sign, now))
+    }
+
+    #[test]
+    fn ten_orders_in_a_row_are_enough() {
+        assert_eq!(tripped_at((1..=10).map(|order| (order, Sign::Away)), 1_000), Some(9));
+        assert_eq!(tripped_at((1..=9).map(|order| (order, Sign::Away)), 1), None);
+    }
+
+    #[test]
+    fn one_order_alone_says_nothing_about_its_provider() {
+        assert_eq!(tripped_at((0..30).map(|_| (1, Sign::Away)), 1_000), None);
+    }
+
+    #[test]
+    fn one_answer_ends_a_row() {
+        let signs = (1..=40).map(|order| (order, if order % 10 == 0 { Sign::Well } else { Sign::Away }));
+        assert_eq!(tripped_at(signs, 1_000), None);
+    }
+
+    #[test]
+    fn half_of_many_calls_are_enough_though_others_are_answered() {
+        let every_other = |order| (order, if order % 2 == 0 { Sign::Away } else { Sign::Well });
+        assert_eq!(tripped_at((1..=100).map(every_other), 10), Some(39));
+        assert_eq!(tripped_at((1..=39).map(every_other), 10), None, "too few to judge by");
+        assert_eq!(tripped_at((1..=100).map(every_other), 400), None, "too few in any ten seconds");
+        let every_third = |order| (order, if order % 3 == 0 { Sign::Away } else { Sign::Well });
+        assert_eq!(tripped_at((1..=300).map(every_third), 10), None);
+    }
+}

@@ -1,0 +1,347 @@
+//! The breaker of one provider: closed, open, trying, releasing. Pure; all replicas share one state.
+//!
+//! Its text is what Redis holds. Instants are milliseconds of one clock, whosever that is.
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+/// A probe that nobody reported on by now died with its worker: longer than any call takes.
+const PROBE_WITHIN: Duration = Duration::from_secs(12);
+/// While a probe is under way, others look again this much later.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+/// A provider that is back gets so many calls in its first second, and twice as many in each one after.
+const RELEASED_FIRST: u32 = 10;
+/// After that many seconds, at 1,280 a second, nothing is worth holding back any more.
+const RELEASE_STEPS: u32 = 7;
+/// The replicas' ideas of Redis' clock differ by the time its answers take.
+const CLOCKS_APART: Duration = Duration::from_secs(1);
+/// How long a state is worth remembering when nobody calls.
+const FORGET_AFTER: Duration = Duration::from_mins(10);
+
+/// What the replicas know of a provider.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum State {
+    /// It is well.
+    Closed,
+    /// It gets no calls.
+    Open {
+        /// Until then.
+        until: i64,
+        /// How often in a row it was not back yet.
+        trips: u32,
+    },
+    /// One call is under way, to see whether it is back.
+    HalfOpen {
+        /// If nothing is heard of it until then, somebody else tries.
+        until: i64,
+        /// As above.
+        trips: u32,
+        /// Who tries.
+        by: String,
+    },
+    /// It is back, and gets more calls each second.
+    Releasing {
+        /// Since then.
+        since: i64,
+        /// As above: if it goes away again, it rests longer.
+        trips: u32,
+    },
+}
+
+/// What a call may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// It may be sent.
+    Pass,
+    /// It may be sent if nobody else is quicker: it finds out whether the provider is back.
+    Probe,
+    /// It may be sent, if it is among the first so many of this second.
+    Release {
+        /// How many a second.
+        per_second: u32,
+    },
+    /// It may not be sent.
+    Hold {
+        /// When to ask again.
+        wait: Duration,
+    },
+}
+
+/// What was seen of the provider.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Event {
+    /// `by` begins a probe.
+    Probe { by: String },
+    /// The probe of `by` was answered.
+    Answered { by: String },
+    /// The probe of `by` was not.
+    Unanswered { by: String },
+    /// The probe of `by` never asked the provider anything.
+    Spared { by: String },
+    /// Too many calls were not answered.
+    Tripped,
+}
+
+/// How long a provider rests.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Cooldown {
+    /// At first; twice as long each time it is not back.
+    pub(crate) first: Duration,
+    /// At most.
+    pub(crate) most: Duration,
+}
+
+impl Cooldown {
+    /// After so many in a row.
+    pub(crate) fn after(self, trips: u32) -> Duration {
+        self.first.saturating_mul(1u32.checked_shl(trips).unwrap_or(u32::MAX)).min(self.most)
+    }
+}
+
+impl State {
+    /// What a call may do at `now`.
+    pub(crate) fn verdict(&self, now: i64, cooldown: Cooldown) -> Verdict {
+        match self {
+            Self::Closed => Verdict::Pass,
+            Self::Open { until, .. } => match left(*until, now, cooldown.most) {
+                Some(wait) => Verdict::Hold { wait },
+                None => Verdict::Probe,
+            },
+            Self::HalfOpen { until, .. } => match left(*until, now, PROBE_WITHIN) {
+                Some(wait) => Verdict::Hold { wait: wait.min(LOOK_AGAIN) },
+                None => Verdict::Probe,
+            },
+            Self::Releasing { since, .. } => match u32::try_from(now.saturating_sub(*since) / 1_000) {
+                Ok(step) if step < RELEASE_STEPS => Verdict::Release { per_second: RELEASED_FIRST << step },
+                // Over, or begun by a clock that is ahead of ours.
+                Ok(_) | Err(_) => Verdict::Pass,
+            },
+        }
+    }
+
+    /// The state after `event`; `None` where it changes nothing: somebody else was quicker, or it is old news.
+    pub(crate) fn after(&self, event: &Event, now: i64, cooldown: Cooldown) -> Option<Self> {
+        let open = |trips: u32| Self::Open { until: later(now, cooldown.after(trips)), trips };
+        match (self, event) {
+            (Self::Open { trips, .. } | Self::HalfOpen { trips, .. }, Event::Probe { by })
+                if self.verdict(now, cooldown) == Verdict::Probe =>
+            {
+                Some(Self::HalfOpen { until: later(now, PROBE_WITHIN), trips: *trips, by: by.clone() })
+            }
+            (Self::HalfOpen { trips, by, .. }, Event::Answered { by: asked }) if by == asked => {
+                Some(Self::Releasing { since: now, trips: *trips })
+            }
+            (Self::HalfOpen { trips, by, .. }, Event::Unanswered { by: asked }) if by == asked => {
+                Some(open(trips.saturating_add(1)))
+            }
+            (Self::HalfOpen { trips, by, .. }, Event::Spared { by: asked }) if by == asked => {
+                Some(Self::Open { until: now, trips: *trips })
+            }
+            (Self::Closed, Event::Tripped) => Some(open(0)),
+            (Self::Releasing { since, trips }, Event::Tripped) => {
+                let over = Self::Releasing { since: *since, trips: *trips }.verdict(now, cooldown);
+                Some(open(if over == Verdict::Pass { 0 } else { trips.saturating_add(1) }))
+            }
+            (
+                Self::Closed | Self::Releasing { .. } | Self::Open { .. } | Self::HalfOpen { .. },
+                Event::Probe { .. }
+                | Event::Answered { .. }
+                | Event::Unanswered { .. }
+                | Event::Spared { .. }
+                | Event::Tripped,
+            ) => None,
+        }
+    }
+
+    /// Its name in the metrics.
+    pub(crate) const fn name(&self) -> &'static str {
+        match self {
+            Self::Closed => "closed",
+            Self::Open { .. } => "open",
+            Self::HalfOpen { .. } => "half_open",
+            Self::Releasing { .. } => "releasing",
+        }
+    }
+
+    /// Every name.
+    pub(crate) const NAMES: [&str; 4] = ["closed", "open", "half_open", "releasing"];
+
+    /// How long Redis should keep it: without calls nobody moves it on, and being well is having no state.
+    pub(crate) const fn keep(&self) -> Duration {
+        match self {
+            Self::Releasing { .. } => Duration::from_secs(RELEASE_STEPS as u64),
+            Self::Closed | Self::Open { .. } | Self::HalfOpen { .. } => FORGET_AFTER,
+        }
+    }
+}
+
+/// What is left until then; `None` when it is over. An instant much further away than `most` was written by
+/// another clock, and is over, too: nobody waits for ever.
+fn left(until: i64, now: i64, most: Duration) -> Option<Duration> {
+    let left = Duration::from_millis(u64::try_from(until.saturating_sub(now)).ok()?);
+    (!left.is_zero() && left <= most + CLOCKS_APART).then_some(left)
+}
+
+fn later(now: i64, by: Duration) -> i64 {
+    now.saturating_add(i64::try_from(by.as_millis()).unwrap_or(i64::MAX))
+}
+
+/// Being well is no text at all: nothing is left in Redis then.
+impl fmt::Display for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Closed => Ok(()),
+            Self::Open { until, trips } => write!(f, "open {until} {trips}"),
+            Self::HalfOpen { until, trips, by } => write!(f, "half_open {until} {trips} {by}"),
+            Self::Releasing { since, trips } => write!(f, "releasing {since} {trips}"),
+        }
+    }
+}
+
+/// The text is of another release.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is no state of a breaker")]
+pub(crate) struct UnknownState(String);
+
+impl FromStr for State {
+    type Err = UnknownState;
+
+    fn from_str(text: &str) -> Result<Self, UnknownState> {
+        let unknown = || UnknownState(text.to_owned());
+        let mut words = text.splitn(4, ' ');
+        let name = words.next().unwrap_or_default();
+        if name.is_empty() {
+            return Ok(Self::Closed);
+        }
+        let at = words.next().and_then(|at| at.parse().ok()).ok_or_else(unknown)?;
+        let trips = words.next().and_then(|trips| trips.parse().ok()).ok_or_else(unknown)?;
+        match (name, words.next()) {
+            ("open", None) => Ok(Self::Open { until: at, trips }),
+            ("half_open", Some(by)) => Ok(Self::HalfOpen { until: at, trips, by: by.to_owned() }),
+            ("releasing", None) => Ok(Self::Releasing { since: at, trips }),
+            _ => Err(unknown()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const COOLDOWN: Cooldown = Cooldown { first: Duration::from_secs(1), most: Duration::from_secs(30) };
+    const NOW: i64 = 1_700_000_000_000;
+
+    fn open(until: i64, trips: u32) -> State {
+        State::Open { until, trips }
+    }
+
+    fn half_open(until: i64) -> State {
+        State::HalfOpen { until, trips: 2, by: "me".to_owned() }
+    }
+
+    fn releasing(since: i64) -> State {
+        State::Releasing { since, trips: 2 }
+    }
+
+    fn hold(millis: u64) -> Verdict {
+        Verdict::Hold { wait: Duration::from_millis(millis) }
+    }
+
+    #[test]
+    fn a_call_may_do_what_its_providers_state_allows() {
+        for (state, expected) in [
+            (State::Closed, Verdict::Pass),
+            (open(NOW + 700, 0), hold(700)),
+            (open(NOW, 0), Verdict::Probe),
+            (open(NOW - 1, 0), Verdict::Probe),
+            (half_open(NOW + 12_000), hold(1_000)),
+            // Written by a replica whose clock is a little ahead.
+            (half_open(NOW + 12_900), hold(1_000)),
+            (open(NOW + 30_900, 0), hold(30_900)),
+            (releasing(NOW + 900), Verdict::Release { per_second: 10 }),
+            (half_open(NOW + 300), hold(300)),
+            (half_open(NOW), Verdict::Probe),
+            (releasing(NOW), Verdict::Release { per_second: 10 }),
+            (releasing(NOW - 999), Verdict::Release { per_second: 10 }),
+            (releasing(NOW - 1_000), Verdict::Release { per_second: 20 }),
+            (releasing(NOW - 6_999), Verdict::Release { per_second: 640 }),
+            (releasing(NOW - 7_000), Verdict::Pass),
+            // Another clock wrote it: nobody waits for hours because of that.
+            (open(NOW + 3_600_000, 0), Verdict::Probe),
+            (half_open(NOW + 3_600_000), Verdict::Probe),
+            (releasing(NOW + 3_600_000), Verdict::Pass),
+            (open(i64::MAX, u32::MAX), Verdict::Probe),
+            (open(i64::MIN, 0), Verdict::Probe),
+            (releasing(i64::MIN), Verdict::Pass),
+        ] {
+            assert_eq!(state.verdict(NOW, COOLDOWN), expected, "{state:?}");
+        }
+    }
+
+    #[test]
+    fn every_pair_of_state_and_event_is_decided() {
+        let by = |name: &str| name.to_owned();
+        let (probe, tripped) = (Event::Probe { by: by("me") }, Event::Tripped);
+        let (answered, unanswered) = (Event::Answered { by: by("me") }, Event::Unanswered { by: by("me") });
+        let spared = Event::Spared { by: by("me") };
+        let all = [&probe, &answered, &unanswered, &spared, &tripped];
+        let tried = Some(half_open(NOW + 12_000));
+        for (state, expected) in [
+            (State::Closed, [None, None, None, None, Some(open(NOW + 1_000, 0))]),
+            (open(NOW + 1, 2), [None, None, None, None, None]),
+            (open(NOW, 2), [tried.clone(), None, None, None, None]),
+            (
+                half_open(NOW + 1),
+                [None, Some(releasing(NOW)), Some(open(NOW + 8_000, 3)), Some(open(NOW, 2)), None],
+            ),
+            (
+                half_open(NOW),
+                [tried, Some(releasing(NOW)), Some(open(NOW + 8_000, 3)), Some(open(NOW, 2)), None],
+            ),
+            (releasing(NOW - 1), [None, None, None, None, Some(open(NOW + 8_000, 3))]),
+            // What was released long ago has nothing to do with it.
+            (releasing(NOW - 9_000), [None, None, None, None, Some(open(NOW + 1_000, 0))]),
+        ] {
+            for (event, expected) in all.iter().zip(expected) {
+                assert_eq!(state.after(event, NOW, COOLDOWN), expected, "{state:?} {event:?}");
+            }
+        }
+        // Somebody else's probe is theirs to report on.
+        for event in [
+            Event::Answered { by: by("you") },
+            Event::Unanswered { by: by("you") },
+            Event::Spared { by: by("you") },
+        ] {
+            assert_eq!(half_open(NOW + 1).after(&event, NOW, COOLDOWN), None, "{event:?}");
+        }
+    }
+
+    #[test]
+    fn a_provider_that_is_not_back_rests_longer_each_time() {
+        let (mut now, mut state) = (NOW, State::Closed);
+        state = state.after(&Event::Tripped, now, COOLDOWN).expect("it opens");
+        for seconds in [1, 2, 4, 8, 16, 30, 30, 30] {
+            let State::Open { until, .. } = state else { panic!("{state:?}") };
+            assert_eq!(until - now, seconds * 1_000);
+            now = until;
+            state = state.after(&Event::Probe { by: "me".to_owned() }, now, COOLDOWN).expect("it is tried");
+            state = state.after(&Event::Unanswered { by: "me".to_owned() }, now, COOLDOWN).expect("in vain");
+        }
+        for trips in [31, 32, 33, u32::MAX] {
+            assert_eq!(COOLDOWN.after(trips), COOLDOWN.most);
+        }
+    }
+
+    #[test]
+    fn a_state_survives_its_text() {
+        for state in [State::Closed, open(NOW, 3), half_open(-1), releasing(NOW)] {
+            assert_eq!(state.to_string().parse(), Ok(state));
+        }
+        for text in ["shut", "open", "open 1", "open x 1", "open 1 1 me", "half_open 1 1", "releasing 1 -1"] {
+            assert_eq!(text.parse::<State>(), Err(UnknownState(text.to_owned())));
+        }
+        let spaced = State::HalfOpen { until: 1, trips: 0, by: "worker 7 on a host".to_owned() };
+        assert_eq!(spaced.to_string().parse(), Ok(spaced));
+    }
+}

@@ -1,0 +1,277 @@
+//! Guards of several replicas on one Redis: a real one, that hangs, dies and comes back.
+
+use holdfast_saga::ports::Fault;
+use holdfast_testkit::redis::RedisServer;
+use tokio::task::JoinSet;
+
+use super::*;
+
+/// Longer than anything that is waited for takes on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(20);
+const COOLDOWN: Duration = Duration::from_millis(400);
+
+fn config(redis: &RedisServer) -> GuardConfig {
+    GuardConfig {
+        redis: Some(Arc::new(Redis::parse(&redis.url(), "holdfast").expect("a URL"))),
+        cooldown: COOLDOWN,
+        cooldown_max: COOLDOWN * 4,
+        // The name is no secret of theirs: replicas may well share it.
+        ..GuardConfig::new("sandbox", "worker-1")
+    }
+}
+
+fn guard(config: GuardConfig) -> Guard {
+    Guard::start(config, Metrics::default())
+}
+
+/// A guard that knows what the others know.
+async fn joined(config: GuardConfig) -> Guard {
+    let guard = guard(config);
+    until("it has joined", || guard.0.known().together).await;
+    guard
+}
+
+async fn until(what: &str, is_so: impl Fn() -> bool) {
+    let since = Instant::now();
+    while !is_so() {
+        assert!(since.elapsed() < PATIENCE, "{what}: not within {PATIENCE:?}");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+fn order(number: i64) -> OrderId {
+    OrderId::new(number + 1)
+}
+
+fn state(guard: &Guard) -> &'static str {
+    guard.0.known().state.name()
+}
+
+/// The provider answers, or not, and the guard hears of it.
+async fn sent(permit: Permit, answer: Result<(), Fault>) {
+    let _heard = permit.signs.of(async { answer }).await;
+    permit.settle().await;
+}
+
+fn away() -> Result<(), Fault> {
+    Err(Fault::Unavailable("nobody is there".to_owned()))
+}
+
+/// Ten orders in a row find nobody there.
+async fn trip(guard: &Guard) {
+    for number in 1..=10 {
+        sent(guard.admit(order(number)).await.expect("it is closed"), away()).await;
+    }
+    assert_eq!(state(guard), "open");
+}
+
+/// Who gets through of a crowd that comes at once, half to each guard.
+async fn crowd(guards: [&Guard; 2], each: i64) -> (Vec<Permit>, Vec<Held>) {
+    let mut coming = JoinSet::new();
+    for guard in guards {
+        for number in 0..each {
+            let guard = guard.clone();
+            coming.spawn(async move { guard.admit(order(100 + number)).await });
+        }
+    }
+    let (mut through, mut held) = (Vec::new(), Vec::new());
+    for answer in coming.join_all().await {
+        match answer {
+            Ok(permit) => through.push(permit),
+            Err(refused) => held.push(refused),
+        }
+    }
+    (through, held)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_call_of_all_replicas_finds_out_whether_a_provider_is_back() {
+    let redis = RedisServer::start().await;
+    let (one, other) = (joined(config(&redis)).await, joined(config(&redis)).await);
+    trip(&one).await;
+    until("the other one hears of it", || state(&other) == "open").await;
+    let (through, held) = crowd([&one, &other], 30).await;
+    assert!(through.is_empty() && held.len() == 60, "the provider rests: {} got through", through.len());
+    assert!(held.iter().all(|held| held.why == "the provider sandbox is not available"), "{held:?}");
+    for answer in [away(), Ok(())] {
+        let mut probe = None;
+        let since = Instant::now();
+        while probe.is_none() {
+            assert!(since.elapsed() < PATIENCE, "nobody tries");
+            let (mut through, held) = crowd([&one, &other], 30).await;
+            assert!(through.len() <= 1, "{} try at once", through.len());
+            assert_eq!(through.len() + held.len(), 60);
+            probe = through.pop();
+        }
+        // While it is under way nobody else gets through, wherever they ask.
+        until("the other one hears of it", || [&one, &other].map(state) == ["half_open"; 2]).await;
+        assert!(crowd([&one, &other], 30).await.0.is_empty());
+        let expected = if answer.is_ok() { "releasing" } else { "open" };
+        sent(probe.expect("somebody tries"), answer).await;
+        until("both hear of it", || [&one, &other].map(state) == [expected; 2]).await;
+    }
+    let since = Instant::now();
+    let (first, _) = crowd([&one, &other], 200).await;
+    let within = since.elapsed();
+    assert!(!first.is_empty() && first.len() < 100, "{} of 400 in the first {within:?}", first.len());
+    // Nobody reports anything bad: in the end all are let through, and Redis holds nothing any more.
+    until("both are well", || [&one, &other].map(state) == ["closed"; 2]).await;
+    assert_eq!(crowd([&one, &other], 200).await.0.len(), 400);
+    let mut client = redis.connect().await;
+    let since = Instant::now();
+    loop {
+        let left: Vec<String> =
+            redis::cmd("KEYS").arg("*breaker*").query_async(&mut client).await.expect("answers");
+        if left.is_empty() {
+            return;
+        }
+        assert!(since.elapsed() < PATIENCE, "{left:?} is left behind");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+#[tokio::test]
+async fn what_is_held_back_comes_again_one_after_the_other() {
+    let guard = guard(GuardConfig::new("sandbox", "alone"));
+    trip(&guard).await;
+    let mut waits = Vec::new();
+    for number in 0..500 {
+        waits.push(guard.admit(order(number)).await.expect_err("it is open").retry_in);
+    }
+    assert!(waits[0] > Duration::from_millis(500), "not before the provider has rested: {:?}", waits[0]);
+    assert!(waits.is_sorted(), "whoever came first asks first");
+    assert!(waits[499] > waits[0] + APART * 450, "{:?} to {:?}", waits[0], waits[499]);
+}
+
+#[tokio::test]
+async fn a_probe_that_asked_nobody_leaves_the_question_open() {
+    let guard =
+        guard(GuardConfig { cooldown: Duration::from_millis(60), ..GuardConfig::new("sandbox", "alone") });
+    trip(&guard).await;
+    tokio::time::sleep(Duration::from_millis(80)).await;
+    let probe = guard.admit(order(1)).await.expect("it may be tried");
+    assert!(guard.admit(order(2)).await.is_err());
+    probe.settle().await;
+    let next = guard.admit(order(2)).await.expect("somebody else may try at once");
+    sent(next, Ok(())).await;
+    assert_eq!(state(&guard), "releasing");
+}
+
+#[tokio::test]
+async fn what_a_worker_slept_through_says_nothing_of_the_provider() {
+    let guard = guard(GuardConfig::new("sandbox", "alone"));
+    for number in 0..100 {
+        let permit = guard.admit(order(number)).await.expect("it is closed");
+        let _heard = permit.signs.of(async { away() }).await;
+        permit.without_a_sign().settle().await;
+    }
+    assert_eq!(state(&guard), "closed");
+}
+
+#[tokio::test]
+async fn a_no_is_an_answer() {
+    let guard = guard(GuardConfig::new("sandbox", "alone"));
+    for number in 0..100 {
+        let permit = guard.admit(order(number)).await.expect("it is closed");
+        sent(permit, Err(Fault::NotDone("a rule says no".to_owned()))).await;
+    }
+    assert_eq!(state(&guard), "closed");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_rate_is_that_of_all_replicas_together() {
+    const RATE: u32 = 100;
+    let redis = RedisServer::start().await;
+    let config = GuardConfig { rate: NonZeroU32::new(RATE), ..config(&redis) };
+    let (one, other) = (joined(config.clone()).await, joined(config).await);
+    // The scripts are loaded first, which takes longer than they do.
+    drop(crowd([&one, &other], 1).await);
+    let since = Instant::now();
+    let mut through = 2;
+    while since.elapsed() < Duration::from_secs(2) {
+        let (permits, held) = crowd([&one, &other], 3).await;
+        through += permits.len();
+        assert!(held.iter().all(|held| held.why.contains("no more than 100 times a second")), "{held:?}");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    // A second's worth at first, then so many a second; each alone would have let twice as many through.
+    let expected = f64::from(RATE) * (1.0 + since.elapsed().as_secs_f64());
+    let through = f64::from(u32::try_from(through).expect("few"));
+    assert!(through > 0.7 * expected && through < 1.4 * expected, "{through} got through, {expected} may");
+}
+
+/// What a call waits for a Redis that does not answer, at worst and all together.
+async fn waited(guard: &Guard, calls: i64) -> (Duration, Duration) {
+    let (mut worst, mut all) = (Duration::ZERO, Duration::ZERO);
+    for number in 0..calls {
+        let since = Instant::now();
+        let _answer = guard.admit(order(number)).await;
+        worst = worst.max(since.elapsed());
+        all += since.elapsed();
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    (worst, all)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_redis_that_hangs_keeps_nobody_waiting_and_is_asked_again() {
+    let redis = RedisServer::start().await;
+    let config = GuardConfig { rate: NonZeroU32::new(1_000_000), ..config(&redis) };
+    let (one, observer) = (joined(config.clone()).await, joined(config).await);
+    redis.freeze();
+    let (worst, all) = waited(&one, 200).await;
+    eprintln!("a Redis that hangs: a call waits {worst:?} at worst, {:?} on average", all / 200);
+    assert!(worst < Duration::from_millis(100), "a call waited {worst:?}");
+    assert!(all < Duration::from_millis(400), "200 calls waited {all:?} together");
+    // It judges by itself meanwhile.
+    trip(&one).await;
+    redis.thaw();
+    until("the other one hears of it", || state(&observer) == "open").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_redis_each_guards_alone_until_it_is_back() {
+    let mut redis = RedisServer::start().await;
+    let (one, other) = (joined(config(&redis)).await, joined(config(&redis)).await);
+    redis.kill();
+    until("they notice", || ![&one, &other].iter().any(|guard| guard.0.known().together)).await;
+    trip(&one).await;
+    assert!(one.admit(order(1)).await.is_err(), "it is open here");
+    assert!(other.admit(order(1)).await.is_ok(), "and nobody told the other one");
+    // Alone it tries by itself, once.
+    tokio::time::sleep(COOLDOWN).await;
+    let probe = one.admit(order(1)).await.expect("it may be tried");
+    assert!(one.admit(order(2)).await.is_err());
+    sent(probe, away()).await;
+    assert_eq!(state(&one), "open");
+    redis.start_again().await;
+    until("the other one hears of it", || state(&other) == "open").await;
+}
+
+#[tokio::test]
+async fn a_state_that_is_of_another_release_changes_nothing() {
+    let redis = RedisServer::start().await;
+    let mut client = redis.connect().await;
+    let key = "holdfast:{provider:sandbox}:breaker";
+    redis::cmd("SET").arg(key).arg("ajar 1 2 3").exec_async(&mut client).await.expect("answers");
+    let guard = joined(config(&redis)).await;
+    assert!(guard.admit(order(1)).await.is_ok());
+}
+
+#[tokio::test]
+async fn the_state_is_a_metric() {
+    let metrics = Metrics::default();
+    let guard = Guard::start(GuardConfig::new("sandbox", "alone"), metrics.clone());
+    let shown = || {
+        let families = metrics.registry().gather();
+        let family = families.iter().find(|family| family.name() == "holdfast_provider_breaker");
+        let rows = family.expect("it is there").get_metric();
+        let ones = rows.iter().filter(|row| row.get_gauge().get_value() > 0.5);
+        let labels = ones.flat_map(|row| row.get_label().iter().map(|label| label.value().to_owned()));
+        labels.collect::<Vec<_>>()
+    };
+    let expected = |state: &str| vec!["sandbox".to_owned(), state.to_owned()];
+    assert_eq!(shown(), expected("closed"));
+    trip(&guard).await;
+    assert_eq!(shown(), expected("open"));
+}
