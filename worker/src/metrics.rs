@@ -166,6 +166,7 @@ impl Metrics {
                 return;
             }
             Entry::Dead { step, .. } => (step, "dead"),
+            Entry::Discarded { step, .. } => (step, "discarded"),
             Entry::Started { .. }
             | Entry::RetryAt { .. }
             | Entry::Waiting { .. }

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use holdfast_saga::context::slot;
 use holdfast_saga::flows::REGISTRY;
-use holdfast_saga::timeline::{Story, explain, timeline};
+use holdfast_saga::timeline::{Conditions, Story, explain, timeline};
 use holdfast_saga::view::{OrderFilter, OrderView, SagaFilter};
-use holdfast_shared::{CancelReason, OrderId, OrderStatus, PaymentMethod, Time};
+use holdfast_shared::{CancelReason, OrderId, OrderStatus, PaymentMethod};
 use serde::Serialize;
 
 use super::actors::{Cast, PAGE};
@@ -177,7 +177,8 @@ async fn tell(stage: &Stage, title: &str, order: OrderId) -> anyhow::Result<Stri
         writeln!(text, "  {after:>8.3} s  {saga}{}", line.words)?;
     }
     if story.order.needs_attention {
-        let explanation = explain(&story, &REGISTRY, Time::system_now());
+        let conditions = Conditions::read(stage.store()).await?;
+        let explanation = explain(&story, &REGISTRY, &conditions);
         writeln!(text, "  now: {}\n  next move: {}", explanation.now, explanation.unblocks)?;
     }
     Ok(text)

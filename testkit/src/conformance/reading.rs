@@ -1,6 +1,6 @@
 //! The unlocked reads: filters, cursors, and the facts an audit judges.
 
-use holdfast_saga::audit::{Fact, OrderFact, RefundFact, StockFact};
+use holdfast_saga::audit::{Fact, OrderFact, PaymentFact, RefundFact, StockFact};
 use holdfast_saga::log::{Entry, LogRow};
 use holdfast_saga::rows::{NotificationStatus, Order, Payment, Refund, Stock, StockAdjustment, StockMove};
 use holdfast_saga::saga::{DefinitionId, Saga};
@@ -211,6 +211,7 @@ pub async fn the_facts_are_what_the_rows_say(subject: &Subject) {
     let captured = Payment {
         captured_minor: 1_000,
         refunded_minor: 400,
+        settled_by_hand_minor: 250,
         ..payment(1, PaymentStatus::PartiallyRefunded)
     };
     let granted = Refund {
@@ -219,7 +220,13 @@ pub async fn the_facts_are_what_the_rows_say(subject: &Subject) {
         late: false,
         ..refund(1, RefundStatus::Succeeded)
     };
-    let refunds = [granted, refund(1, RefundStatus::Unknown)];
+    let by_hand = Refund {
+        saga: order_id(1).saga(41),
+        amount: Money::new(250, holdfast_shared::Currency::EUR),
+        settled_by_hand: true,
+        ..granted.clone()
+    };
+    let refunds = [granted, by_hand, refund(1, RefundStatus::Unknown)];
     let notices = [1, 2].map(|slot| notification(1, slot, NotificationStatus::Sent));
     subject
         .save(Writes {
@@ -275,11 +282,24 @@ pub async fn the_facts_are_what_the_rows_say(subject: &Subject) {
         sagas: vec![],
         notifications: vec![],
     };
+    let fact = |slot, status, amount_minor, late, settled_by_hand| RefundFact {
+        slot,
+        status,
+        amount_minor,
+        late,
+        settled_by_hand,
+    };
     let full = OrderFact {
-        payment: Some((PaymentStatus::PartiallyRefunded, 1_000, 400)),
+        payment: Some(PaymentFact {
+            status: PaymentStatus::PartiallyRefunded,
+            captured_minor: 1_000,
+            refunded_minor: 400,
+            settled_by_hand_minor: 250,
+        }),
         refunds: vec![
-            RefundFact { slot: 0, status: RefundStatus::Unknown, amount_minor: 2_000, late: true },
-            RefundFact { slot: 40, status: RefundStatus::Succeeded, amount_minor: 400, late: false },
+            fact(0, RefundStatus::Unknown, 2_000, true, false),
+            fact(40, RefundStatus::Succeeded, 400, false, false),
+            fact(41, RefundStatus::Succeeded, 250, false, true),
         ],
         cart: Some((CartStatus::InCheckout, Some(order_id(1)))),
         sagas: vec![(0, SagaState::Completed), (3, SagaState::Dead)],

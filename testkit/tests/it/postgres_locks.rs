@@ -104,7 +104,8 @@ async fn e4_a_batch_that_waits_for_a_cart_holds_no_stock() {
         tx.load(&footprint, &mut World::default()).await.map(|()| tx)
     };
     let shelf = || Footprint { stock: vec![sku("rare")], ..Footprint::default() };
-    let checkout = hold(Footprint { carts: vec![cart], ..Footprint::default() }).await.expect("locks the cart");
+    let checkout =
+        hold(Footprint { carts: vec![cart], ..Footprint::default() }).await.expect("locks the cart");
     let buyer = hold(shelf()).await.expect("locks the level");
     let engine = pair.one.clone();
     let losing = tokio::spawn(async move { batch(&engine, hinted([order.saga(0)])).await });
