@@ -6,6 +6,7 @@ mod api;
 mod args;
 mod audit;
 mod database;
+mod dead;
 mod demo;
 mod door;
 mod exit;
@@ -13,11 +14,13 @@ mod logging;
 mod migrate;
 mod order;
 mod output;
+mod queue;
 mod redact;
 mod saga;
 mod stock;
 mod token;
 mod up;
+mod workers;
 
 use std::process::ExitCode;
 
@@ -51,13 +54,22 @@ async fn answer(args: Args) -> anyhow::Result<Exit> {
         Command::Token(token) => return token::run(token, &global).await,
         Command::Completions { shell } => return args::completions(shell),
         Command::Migrate => return migrate::run(global.database_url.as_deref(), output).await,
-        Command::Audit(_) | Command::Order(_) | Command::Saga(_) | Command::Stock(_) => {}
+        Command::Audit(_)
+        | Command::Order(_)
+        | Command::Saga(_)
+        | Command::Dead(_)
+        | Command::Queue(_)
+        | Command::Worker(_)
+        | Command::Stock(_) => {}
     }
     let database = Database::open(global.database_url.as_deref()).await?;
     let answered = match command {
         Command::Audit(audit) => audit::run(&database, audit, output).await,
         Command::Order(command) => order::run(&database, command, output).await,
         Command::Saga(command) => saga::run(&database, command, output).await,
+        Command::Dead(command) => dead::run(&database, command, output).await,
+        Command::Queue(command) => queue::run(&database, command, output).await,
+        Command::Worker(args) => workers::run(&database, args.command, output).await,
         Command::Stock(command) => stock::run(&database, command, output).await,
         Command::Up(_)
         | Command::Demo(_)

@@ -7,7 +7,9 @@ mod fact;
 
 use std::collections::BTreeMap;
 
-use holdfast_shared::{CartStatus, OrderId, OrderStatus, RefundStatus, ReservationStatus, SagaState, Sku};
+use holdfast_shared::{
+    CartStatus, Money, OrderId, OrderStatus, RefundStatus, ReservationStatus, SagaState, Sku,
+};
 use serde::Serialize;
 use strum::{Display, EnumIter, IntoStaticStr};
 
@@ -84,7 +86,7 @@ pub struct InFlight {
     /// Whether a saga of it is dead and waits for an operator.
     pub dead: bool,
     /// `captured − refunded − settled by hand` in our own books.
-    pub held_minor: i64,
+    pub held: Money,
 }
 
 /// An order with money that an operator took off Holdfast's hands.
@@ -95,7 +97,7 @@ pub struct SettledByHand {
     /// Where it stands.
     pub status: OrderStatus,
     /// How much, late money included.
-    pub amount_minor: i64,
+    pub amount: Money,
 }
 
 /// Collects facts and judges them.
@@ -190,10 +192,12 @@ impl Audit {
         self.books.insert(fact.id, Book { held_minor, by_hand_minor, moving: moves });
         if by_hand_minor > 0 {
             let (order, status) = (fact.id, fact.status);
-            self.report.settled_by_hand.push(SettledByHand { order, status, amount_minor: by_hand_minor });
+            let amount = Money::new(by_hand_minor, fact.currency);
+            self.report.settled_by_hand.push(SettledByHand { order, status, amount });
         }
         if moving || granting || dead {
-            self.report.in_flight.push(InFlight { order: fact.id, status: fact.status, dead, held_minor });
+            let held = Money::new(held_minor, fact.currency);
+            self.report.in_flight.push(InFlight { order: fact.id, status: fact.status, dead, held });
         }
         if moving {
             self.see_moving(fact);

@@ -387,6 +387,7 @@ impl Tables {
             status: order.status,
             reason: order.cancel_reason,
             method: order.method,
+            currency: order.total.currency,
             total_minor: order.total.amount_minor,
             lines_minor: order
                 .lines

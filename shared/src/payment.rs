@@ -97,12 +97,13 @@ impl PaymentStatus {
                 | Self::PartiallyRefunded,
                 RefundAll,
             ) => Ok(Self::Refunded),
-            (Self::Captured | Self::PartiallyRefunded, RefundPart) => Ok(Self::PartiallyRefunded),
+            (Self::Captured | Self::PartiallyRefunded, RefundPart) | (Self::PartiallyRefunded, SettleByHand) => {
+                Ok(Self::PartiallyRefunded)
+            }
             (Self::DueOnDelivery, Collect) => Ok(Self::Collected),
             (Self::Pending | Self::Unknown | Self::RequiresAction | Self::Captured, SettleByHand) => {
                 Ok(Self::Captured)
             }
-            (Self::PartiallyRefunded, SettleByHand) => Ok(Self::PartiallyRefunded),
             (Self::Pending | Self::Unknown | Self::RequiresAction, RefundPart | Collect)
             | (
                 Self::Captured | Self::PartiallyRefunded,

@@ -11,6 +11,7 @@ mod executor;
 mod metrics;
 mod notifier;
 mod pruner;
+mod registry;
 mod runtime;
 
 pub use acceptor::{AcceptError, Acceptor};

@@ -7,10 +7,12 @@ use std::time::Duration;
 use holdfast_saga::batch::{Done, Moved};
 use holdfast_saga::flows::{checkout_cod, checkout_online};
 use holdfast_saga::log::Entry;
-use holdfast_saga::view::Census;
-use holdfast_shared::{OrderStatus, PaymentMethod, SagaState};
+use holdfast_saga::view::{Census, QueueView};
+use holdfast_shared::{OrderStatus, PaymentMethod, SagaState, Time};
 use prometheus::core::Collector;
-use prometheus::{Histogram, HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Opts, Registry};
+use prometheus::{
+    GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Opts, Registry,
+};
 
 /// From a saga that is done at once to one that waits for an admin over the weekend.
 const SAGA_SECONDS: &[f64] =
@@ -32,6 +34,8 @@ pub struct Metrics {
     step_seconds: HistogramVec,
     compensations: IntCounterVec,
     sagas: IntGaugeVec,
+    queue_depth: IntGaugeVec,
+    queue_oldest: GaugeVec,
     /// Where sagas have stood: definition and state.
     known: Arc<Mutex<BTreeSet<(String, String)>>>,
     batch_size: Histogram,
@@ -71,6 +75,21 @@ impl Default for Metrics {
                     Opts::new("sagas", "Sagas that are not settled, by where they stand")
                         .namespace("holdfast"),
                     &["saga", "state"],
+                ),
+            ),
+            queue_depth: kept(
+                &registry,
+                IntGaugeVec::new(
+                    Opts::new("queue_depth", "Sagas that a worker could take now").namespace("holdfast"),
+                    &["queue"],
+                ),
+            ),
+            queue_oldest: kept(
+                &registry,
+                GaugeVec::new(
+                    Opts::new("queue_oldest_seconds", "Since when the longest due of them is, in seconds")
+                        .namespace("holdfast"),
+                    &["queue"],
                 ),
             ),
             batch_size: histogram("batch_size", "Sagas claimed by a batch", BATCH_SAGAS),
@@ -118,6 +137,16 @@ impl Metrics {
             let count = stand.get(&(saga.as_str(), state.as_str())).copied().unwrap_or(0);
             let count = i64::try_from(count).unwrap_or(i64::MAX);
             self.sagas.with_label_values::<&str>(&[saga, state]).set(count);
+        }
+    }
+
+    /// What waits in every queue now, and for how long.
+    pub(crate) fn queues(&self, queues: &[QueueView], now: Time) {
+        for view in queues {
+            let queue: &str = view.queue.into();
+            self.queue_depth.with_label_values(&[queue]).set(i64::try_from(view.due).unwrap_or(i64::MAX));
+            let oldest = view.oldest_due.map_or(0.0, |since| now.since(since).as_secs_f64());
+            self.queue_oldest.with_label_values(&[queue]).set(oldest);
         }
     }
 

@@ -12,7 +12,7 @@ use crate::config::{ConfigError, Tally, WorkerConfig};
 use crate::embedded::{self, EmbeddedDispatch};
 use crate::executor::Executor;
 use crate::metrics::Metrics;
-use crate::{census, pruner};
+use crate::{census, pruner, registry};
 
 /// A running worker. Dropping it without [`Runtime::stop`] leaves its leases to run out.
 #[derive(Debug)]
@@ -20,6 +20,8 @@ pub struct Runtime {
     dispatch: EmbeddedDispatch,
     tally: Arc<Tally>,
     stop: watch::Sender<bool>,
+    /// Told once its last outcome is committed.
+    gone: watch::Sender<bool>,
     executor: JoinHandle<usize>,
     others: Vec<JoinHandle<()>>,
 }
@@ -45,6 +47,13 @@ impl Runtime {
         let (stop, stopped) = watch::channel(false);
         let (intake, hints) = mpsc::channel(config.intake_max);
         let (dispatch, backends) = embedded::open(config.pools.keys().copied(), &tally);
+        let (gone, is_gone) = watch::channel(false);
+        let beats = registry::run(
+            Arc::clone(&store),
+            registry::Life::new(&config, &registry),
+            Arc::clone(&tally),
+            is_gone,
+        );
         let engine = Engine {
             store: Arc::clone(&store),
             registry,
@@ -57,9 +66,10 @@ impl Runtime {
             .map(|backend| tokio::spawn(embedded::serve(backend, intake.clone(), stopped.clone())))
             .collect();
         others.push(tokio::spawn(pruner::run(Arc::clone(&store), config.keep, stopped.clone())));
+        others.push(tokio::spawn(beats));
         others.push(tokio::spawn(census::run(store, metrics.clone(), stopped.clone())));
         let executor = Executor::new(engine, outside, config, Arc::clone(&tally), metrics, hints, stopped);
-        Ok(Self { dispatch, tally, stop, executor: tokio::spawn(executor.run()), others })
+        Ok(Self { dispatch, tally, stop, gone, executor: tokio::spawn(executor.run()), others })
     }
 
     /// Where hints for this worker go.
@@ -79,6 +89,7 @@ impl Runtime {
             tracing::error!("the executor ended badly: {error}");
             0
         });
+        let _ = self.gone.send(true);
         for other in self.others {
             let _ = other.await;
         }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::time::Duration;
 
+use holdfast_api::body::ops::audit::AuditBody;
 use holdfast_saga::context::slot;
 use holdfast_saga::flows::REGISTRY;
 use holdfast_saga::timeline::{Conditions, Story, explain, timeline};
@@ -13,7 +14,7 @@ use serde::Serialize;
 
 use super::actors::{Cast, PAGE};
 use super::stage::Stage;
-use crate::audit::AuditBody;
+use crate::audit::table_of;
 use crate::exit::Exit;
 use crate::output::{Format, table};
 
@@ -67,7 +68,7 @@ pub(crate) async fn print(
     if unsettled > 0 {
         anyhow::bail!("{unsettled} orders are neither settled nor parked; {}", stage.how_to_go_on());
     }
-    Ok(if summary.audit.is_clean() { Exit::Ok } else { Exit::Violated })
+    Ok(if summary.audit.clean { Exit::Ok } else { Exit::Violated })
 }
 
 impl Summary {
@@ -89,7 +90,7 @@ impl Summary {
             self.seconds,
             shown(self.settled_p50_ms),
             shown(self.settled_p99_ms),
-            self.audit.table(),
+            table_of(&self.audit),
         )
     }
 }

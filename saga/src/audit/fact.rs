@@ -1,7 +1,7 @@
 //! What a store tells the audit: facts of one snapshot, judged by nobody yet.
 
 use holdfast_shared::{
-    CancelReason, CartStatus, OrderId, OrderStatus, PaymentMethod, PaymentStatus, RefundStatus,
+    CancelReason, CartStatus, Currency, OrderId, OrderStatus, PaymentMethod, PaymentStatus, RefundStatus,
     ReservationStatus, SagaState, Sku,
 };
 use serde::Deserialize;
@@ -50,6 +50,8 @@ pub struct OrderFact {
     pub reason: Option<CancelReason>,
     /// How it is paid.
     pub method: PaymentMethod,
+    /// The currency of all its money.
+    pub currency: Currency,
     /// Its total.
     pub total_minor: i64,
     /// The sum of its lines.

@@ -2,12 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use holdfast_shared::{Actor, SagaId, SagaState};
+use holdfast_shared::{Actor, SagaId, SagaState, Time};
 
-use super::{Answer, Answered, Conflict, already, instead, trace};
-use crate::dead::discardable;
-use crate::definition::Registry;
-use crate::ports::{Claim, Hint, Store, StoreError};
+use super::{Answer, Answered, Conflict, trace};
+use crate::dead::{Preview, discardable, preview};
+use crate::definition::{Definition, Registry};
+use crate::ports::{Claim, Hint, Store, StoreError, Tx};
 use crate::saga::Saga;
 use crate::signal::{NewSignal, Signal, SignalBody};
 use crate::world::World;
@@ -61,26 +61,13 @@ pub async fn act(
     by: &Actor,
 ) -> Result<Vec<(SagaId, Answer)>, StoreError> {
     let mut tx = store.begin().await?;
-    let asked: Vec<SagaId> = sagas.iter().copied().collect::<BTreeSet<_>>().into_iter().collect();
-    // As answers to calls are: waited for, whoever holds them, and a row that cannot be read hides no other.
-    let claim = Claim { outcomes: &asked, hints: &[], due_max: 0, queues: &[], definitions: &[] };
-    let claimed = tx.claim(&claim).await?;
-    let mut world = World { now: claimed.now, ..World::default() };
-    world.writes.at = claimed.now;
-    let found: BTreeMap<_, _> =
-        claimed.sagas.into_iter().map(|(saga, inbox)| (saga.id, (saga, inbox))).collect();
-    let unreadable: BTreeMap<SagaId, String> = claimed.unreadable.into_iter().collect();
-    let mut answers = Vec::with_capacity(asked.len());
-    for id in asked {
-        let answer = match (found.get(&id), unreadable.get(&id)) {
-            (Some((saga, inbox)), _) => judge(saga, inbox, registry, deed),
-            (None, Some(why)) => instead(format!(
-                "saga {id} cannot be read, so nobody can tell what would happen: {why}; repair its row, or \
-                 restore it from a backup, then retry it"
-            )),
-            (None, None) => Err(Conflict::UnknownSaga(id)),
-        };
-        if let (Ok(Answered::Accepted(_)), Some((saga, _))) = (&answer, found.get(&id)) {
+    let looked = Looked::at(&mut *tx, sagas).await?;
+    let mut world = World { now: looked.now, ..World::default() };
+    world.writes.at = looked.now;
+    let mut answers = Vec::with_capacity(looked.asked.len());
+    for id in &looked.asked {
+        let answer = looked.judge(*id, registry, deed);
+        if let Ok((saga, _)) = &answer {
             world.writes.signals.push(deed.signal(saga, by));
             let detail = match deed {
                 Deed::Retry => saga.progress.error.clone().unwrap_or_default(),
@@ -88,7 +75,8 @@ pub async fn act(
             };
             trace(&mut world, by, deed.action(), id.order(), &format!("saga {id}"), &detail);
         }
-        answers.push((id, answer));
+        let accepted = |(saga, _): (&Saga, _)| Answered::Accepted(Hint { saga: *id, queue: saga.queue });
+        answers.push((*id, answer.map_or_else(Into::into, |found| Ok(accepted(found)))));
     }
     if !world.writes.is_empty() {
         tx.save(&world.writes).await?;
@@ -96,28 +84,123 @@ pub async fn act(
     Ok(answers)
 }
 
-fn judge(saga: &Saga, inbox: &[Signal], registry: &Registry, deed: &Deed) -> Answer {
+/// What [`act`] would answer for each of `sagas`, and what would come of it. Nothing is written.
+pub async fn rehearse(
+    store: &dyn Store,
+    registry: &Registry,
+    sagas: &[SagaId],
+    deed: &Deed,
+) -> Result<Vec<(SagaId, Rehearsed)>, StoreError> {
+    let mut tx = store.begin().await?;
+    let looked = Looked::at(&mut *tx, sagas).await?;
+    let rehearsed = looked.asked.iter().map(|id| {
+        let told = match looked.judge(*id, registry, deed) {
+            Ok((saga, Some(definition))) => {
+                Rehearsed::Would(Some(preview(saga, definition, deed, looked.now)))
+            }
+            Ok((_, None)) => Rehearsed::Would(None),
+            Err(stays) => Rehearsed::Stays(stays.into()),
+        };
+        (*id, told)
+    });
+    Ok(rehearsed.collect())
+}
+
+/// What would come of a deed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Rehearsed {
+    /// It would be done. What follows, unless this binary does not know what the saga runs.
+    Would(Option<Preview>),
+    /// Nothing would be done: it is so already, or something stands against it.
+    Stays(Answer),
+}
+
+/// Why a deed changes nothing.
+enum Stays {
+    Already(String),
+    Conflict(Conflict),
+}
+
+impl From<Stays> for Answer {
+    fn from(stays: Stays) -> Self {
+        match stays {
+            Stays::Already(words) => Ok(Answered::Already(words)),
+            Stays::Conflict(conflict) => Err(conflict),
+        }
+    }
+}
+
+/// Locked sagas with their unread signals.
+struct Looked {
+    now: Time,
+    /// Those that were asked for, sorted, each once.
+    asked: Vec<SagaId>,
+    found: BTreeMap<SagaId, (Saga, Vec<Signal>)>,
+    unreadable: BTreeMap<SagaId, String>,
+}
+
+impl Looked {
+    async fn at(tx: &mut dyn Tx, sagas: &[SagaId]) -> Result<Self, StoreError> {
+        let asked: Vec<SagaId> = sagas.iter().copied().collect::<BTreeSet<_>>().into_iter().collect();
+        // As answers to calls are: waited for, whoever holds them, and a row that cannot be read hides no other.
+        let claim = Claim { outcomes: &asked, hints: &[], due_max: 0, queues: &[], definitions: &[] };
+        let claimed = tx.claim(&claim).await?;
+        Ok(Self {
+            now: claimed.now,
+            found: claimed.sagas.into_iter().map(|(saga, inbox)| (saga.id, (saga, inbox))).collect(),
+            unreadable: claimed.unreadable.into_iter().collect(),
+            asked,
+        })
+    }
+
+    /// The saga, and its definition if it is known, when nothing stands against the deed.
+    fn judge(
+        &self,
+        id: SagaId,
+        registry: &Registry,
+        deed: &Deed,
+    ) -> Result<(&Saga, Option<&'static Definition>), Stays> {
+        match (self.found.get(&id), self.unreadable.get(&id)) {
+            (Some((saga, inbox)), _) => {
+                let definition = registry.find(&saga.definition);
+                judge(saga, inbox, definition, deed)?;
+                Ok((saga, definition))
+            }
+            (None, Some(why)) => stays(format!(
+                "saga {id} cannot be read, so nobody can tell what would happen: {why}; repair its row, or \
+                 restore it from a backup, then retry it"
+            )),
+            (None, None) => Err(Stays::Conflict(Conflict::UnknownSaga(id))),
+        }
+    }
+}
+
+fn stays<T>(words: String) -> Result<T, Stays> {
+    Err(Stays::Conflict(Conflict::Instead(words)))
+}
+
+fn judge(saga: &Saga, inbox: &[Signal], definition: Option<&Definition>, deed: &Deed) -> Result<(), Stays> {
     let id = saga.id;
     if saga.state != SagaState::Dead {
         let participle = match deed {
             Deed::Retry => "retried",
             Deed::Discard { .. } => "discarded",
         };
-        return instead(format!("saga {id} is {}, only a dead one is {participle}", saga.state));
+        return stays(format!("saga {id} is {}, only a dead one is {participle}", saga.state));
     }
     for signal in inbox {
         match (&signal.body, deed) {
             (SignalBody::Retry { .. }, Deed::Retry) => {
-                return already(format!("saga {id} is about to go on"));
+                return Err(Stays::Already(format!("saga {id} is about to go on")));
             }
             (SignalBody::Discard { .. }, Deed::Discard { .. }) => {
-                return already(format!("saga {id} is about to be discarded"));
+                return Err(Stays::Already(format!("saga {id} is about to be discarded")));
             }
             (SignalBody::Retry { by }, Deed::Discard { .. }) => {
-                return instead(format!("{by} retried saga {id} a moment ago; discard it if it stops again"));
+                return stays(format!("{by} retried saga {id} a moment ago; discard it if it stops again"));
             }
             (SignalBody::Discard { by, .. }, Deed::Retry) => {
-                return instead(format!("{by} discarded saga {id} a moment ago"));
+                return stays(format!("{by} discarded saga {id} a moment ago"));
             }
             (
                 SignalBody::Confirmation { .. }
@@ -128,15 +211,15 @@ fn judge(saga: &Saga, inbox: &[Signal], registry: &Registry, deed: &Deed) -> Ans
             ) => {}
         }
     }
-    if let Deed::Discard { .. } = deed {
-        let Some(definition) = registry.find(&saga.definition) else {
+    match (deed, definition) {
+        (Deed::Retry, _) => Ok(()),
+        (Deed::Discard { .. }, Some(definition)) => discardable(saga, definition).map(|_| ()).or_else(stays),
+        (Deed::Discard { .. }, None) => {
             let (name, version) = (&saga.definition.name, saga.definition.version);
-            return instead(format!(
+            stays(format!(
                 "saga {id} runs {name} version {version}, which this binary does not know; discard it with the \
                  release that does"
-            ));
-        };
-        discardable(saga, definition).map_err(Conflict::Instead)?;
+            ))
+        }
     }
-    Ok(Answered::Accepted(Hint { saga: id, queue: saga.queue }))
 }

@@ -7,6 +7,13 @@ use crate::ports::{Store, StoreError};
 use crate::view::Paused;
 use crate::world::{Footprint, World};
 
+/// What is done with the brake.
+enum Brake {
+    /// For a reason, if one was given.
+    Pull(Option<String>),
+    Release,
+}
+
 /// Stops claims from `queue`. Calls under way end, and what they achieved is written down.
 ///
 /// A queue that is paused already stays paused by whom it was.
@@ -16,19 +23,18 @@ pub async fn pause(
     reason: Option<String>,
     by: &Actor,
 ) -> Result<Answered, StoreError> {
-    brake(store, queue, Some(reason), by).await
+    brake(store, queue, Brake::Pull(reason), by).await
 }
 
 /// Lets claims from `queue` go on.
 pub async fn resume(store: &dyn Store, queue: Queue, by: &Actor) -> Result<Answered, StoreError> {
-    brake(store, queue, None, by).await
+    brake(store, queue, Brake::Release, by).await
 }
 
-/// Pauses for a reason, if any is given, or resumes.
 async fn brake(
     store: &dyn Store,
     queue: Queue,
-    pause: Option<Option<String>>,
+    brake: Brake,
     by: &Actor,
 ) -> Result<Answered, StoreError> {
     let mut tx = store.begin().await?;
@@ -39,17 +45,17 @@ async fn brake(
         Actor::Admin(name) | Actor::Operator(name) => name.clone(),
         Actor::Customer => by.to_string(),
     };
-    let (action, detail, words) = match (world.paused.get(&queue), pause) {
-        (Some(paused), Some(_)) => {
+    let (action, detail, words) = match (world.paused.get(&queue), brake) {
+        (Some(paused), Brake::Pull(_)) => {
             return Ok(Answered::Already(format!("queue {queue} is {paused}")));
         }
-        (None, None) => return Ok(Answered::Already(format!("queue {queue} is running"))),
-        (None, Some(reason)) => {
+        (None, Brake::Release) => return Ok(Answered::Already(format!("queue {queue} is running"))),
+        (None, Brake::Pull(reason)) => {
             let detail = reason.clone().unwrap_or_default();
             world.writes.pauses.insert(queue, Some(Paused { at: world.now, by: name, reason }));
             ("queue.pause", detail, format!("queue {queue} is paused; calls under way may end"))
         }
-        (Some(paused), None) => {
+        (Some(paused), Brake::Release) => {
             let detail = format!("it was {paused}");
             world.writes.pauses.insert(queue, None);
             ("queue.resume", detail, format!("queue {queue} is running again"))

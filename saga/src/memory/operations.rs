@@ -61,7 +61,7 @@ impl Tables {
     pub(super) fn brake(&mut self, pauses: &BTreeMap<Queue, Option<Paused>>) {
         for (queue, pause) in pauses {
             match pause {
-                Some(paused) => self.paused.insert(*queue, paused.clone()),
+                Some(pause) => self.paused.insert(*queue, pause.clone()),
                 None => self.paused.remove(queue),
             };
         }

@@ -61,6 +61,10 @@ async fn book(shop: &Shop, order: OrderId) -> (PaymentStatus, i64, i64, i64) {
     (payment.status, payment.captured_minor, payment.refunded_minor, payment.settled_by_hand_minor)
 }
 
+fn eur(minor: i64) -> Money {
+    Money::new(minor, Currency::EUR)
+}
+
 async fn settled_by_hand(shop: &Shop) -> Vec<SettledByHand> {
     shop.audit().await.settled_by_hand
 }
@@ -135,7 +139,7 @@ async fn the_undo_of_a_payment_goes_on_behind_a_refund_settled_by_hand() {
     // What nobody knows of counts as taken: the most there can be.
     assert_eq!(book(&shop, order).await, (PaymentStatus::Captured, 3_000, 0, 3_000));
     let status = OrderStatus::Cancelled;
-    assert_eq!(settled_by_hand(&shop).await, [SettledByHand { order, status, amount_minor: 3_000 }]);
+    assert_eq!(settled_by_hand(&shop).await, [SettledByHand { order, status, amount: eur(3_000) }]);
     assert!(shop.notices.sent().iter().any(|(id, _)| *id == order.saga(slot::CANCELLED_NOTICE)));
     // The provider reports what it took after all: that was settled.
     let charge = StepKey::new(order.saga(slot::CHECKOUT), "take_payment", 1);
@@ -173,7 +177,7 @@ async fn a_granted_refund_settled_by_hand_counts_once() {
     assert_eq!(shop.view(order).await.order.status, OrderStatus::Confirmed);
     assert_eq!(book(&shop, order).await, (PaymentStatus::Captured, 3_000, 0, 500));
     let status = OrderStatus::Confirmed;
-    assert_eq!(settled_by_hand(&shop).await, [SettledByHand { order, status, amount_minor: 500 }]);
+    assert_eq!(settled_by_hand(&shop).await, [SettledByHand { order, status, amount: eur(500) }]);
     // Whether the provider gave those 5.00 back our books do not tell, so nothing is added to them.
     let more = shop.grant(order, Some(100)).await;
     assert!(more.as_ref().is_err_and(|no| no.to_string().contains("was settled by hand")), "{more:?}");
@@ -197,7 +201,7 @@ async fn a_cancellation_behind_a_gift_settled_by_hand_can_be_settled_by_hand_too
     discarded(&shop, order.saga(slot::CANCELLATION)).await;
     assert_eq!(book(&shop, order).await, (PaymentStatus::Captured, 3_000, 0, 3_000));
     let all = settled_by_hand(&shop).await;
-    assert_eq!(all.iter().map(|settled| settled.amount_minor).collect::<Vec<_>>(), [3_000]);
+    assert_eq!(all.iter().map(|settled| settled.amount.amount_minor).collect::<Vec<_>>(), [3_000]);
 }
 
 #[tokio::test]
@@ -208,7 +212,7 @@ async fn late_money_settled_by_hand_is_nobodys_any_more() {
     let refunds = facts(&shop, order).await.refunds;
     assert_eq!(refunds.len(), 1, "{refunds:?}");
     assert!(refunds[0].late && refunds[0].settled_by_hand && refunds[0].status == RefundStatus::Failed);
-    assert_eq!(settled_by_hand(&shop).await[0].amount_minor, 3_000);
+    assert_eq!(settled_by_hand(&shop).await[0].amount, eur(3_000));
 }
 
 // Where the provider's books say something else than ours, only a person can settle it.

@@ -155,7 +155,11 @@ async fn e13_while_a_refund_is_under_way_there_is_no_other_and_no_cancellation()
     let report = shop.audit().await;
     assert!(report.is_clean(), "{report:?}");
     assert_eq!(
-        report.in_flight.iter().map(|found| (found.order, found.dead, found.held_minor)).collect::<Vec<_>>(),
+        report
+            .in_flight
+            .iter()
+            .map(|found| (found.order, found.dead, found.held.amount_minor))
+            .collect::<Vec<_>>(),
         [(order, true, 3_000)]
     );
     assert_eq!(shop.revive_all().await, 1);

@@ -378,7 +378,8 @@ async fn prove_with(story: Story, mishap: Mishap, care: Care) -> Steps {
     let is_paid = view.order.status.stands() && view.order.method.is_online();
     let kept = if is_paid { story.kept_minor() } else { 0 };
     // What was settled by hand may still be at the provider, or not.
-    let by_hand: i64 = shop.audit().await.settled_by_hand.iter().map(|settled| settled.amount_minor).sum();
+    let by_hand: i64 =
+        shop.audit().await.settled_by_hand.iter().map(|settled| settled.amount.amount_minor).sum();
     assert!(care == Care::Discard || by_hand == 0, "{context}");
     assert!(
         (kept..=kept + by_hand).contains(&held),

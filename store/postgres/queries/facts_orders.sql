@@ -1,5 +1,5 @@
 -- one page of orders with everything that must agree with them
-select orders.id, orders.status, orders.cancel_reason, orders.method, orders.total_minor,
+select orders.id, orders.status, orders.cancel_reason, orders.method, orders.currency, orders.total_minor,
        (select coalesce(sum(quantity * unit_price_minor), 0)::bigint from order_lines where order_id = orders.id)
            as "lines_minor!",
        payments.status as "payment_status?", payments.captured_minor as "captured_minor?",

@@ -78,6 +78,7 @@ async fn page(
             status: word("order", &row.status)?,
             reason: row.cancel_reason.as_deref().map(|reason| word("reason", reason)).transpose()?,
             method: word("method", &row.method)?,
+            currency: word("currency", &row.currency)?,
             total_minor: row.total_minor,
             lines_minor: row.lines_minor,
             payment,

@@ -15,8 +15,8 @@ use holdfast_saga::timeline::Conditions;
 use holdfast_saga::view::{DeadRow, Paused, QueueView, WorkerBeat, WorkerView};
 use holdfast_saga::world::Footprint;
 use holdfast_shared::{
-    Actor, Clock as _, Currency, OrderStatus, PaymentMethod, PaymentStatus, Queue, RefundStatus, SagaId,
-    SagaState,
+    Actor, Clock as _, Currency, Money, OrderStatus, PaymentMethod, PaymentStatus, Queue, RefundStatus,
+    SagaId, SagaState,
 };
 
 use super::{Subject, ids};
@@ -265,7 +265,11 @@ pub async fn a_dead_cancellation_is_retried_and_then_settled_by_hand(subject: &S
     assert!(report.is_clean() && report.in_flight.is_empty(), "{report:#?}");
     let settled: Vec<_> = orders
         .iter()
-        .map(|order| SettledByHand { order: *order, status: OrderStatus::Cancelled, amount_minor: 1_000 })
+        .map(|order| SettledByHand {
+            order: *order,
+            status: OrderStatus::Cancelled,
+            amount: Money::new(1_000, Currency::EUR),
+        })
         .collect();
     assert_eq!(report.settled_by_hand, settled);
     assert_eq!(shop.level("cd-1").await, (10, 0));

@@ -195,19 +195,8 @@ fn lines(cds: u32) -> (Vec<Line>, Money) {
     (vec![line], Money::new(500 * i64::from(cds), holdfast_shared::Currency::EUR))
 }
 
-/// All of what the audit needs, and the sums right.
-pub async fn the_facts_are_what_the_rows_say(subject: &Subject) {
-    let of = |number, cds| {
-        let (lines, total) = lines(cds);
-        Order { lines, total, ..order(number) }
-    };
-    let adjustment = |name, delta| StockAdjustment {
-        sku: sku(name),
-        delta,
-        reason: "delivery".to_owned(),
-        actor: "otto".to_owned(),
-        at: NOON,
-    };
+/// The payment of the first order; a refund given on it, one settled by hand, and one of late money.
+fn money_of_the_first() -> (Payment, [Refund; 3]) {
     let captured = Payment {
         captured_minor: 1_000,
         refunded_minor: 400,
@@ -226,12 +215,28 @@ pub async fn the_facts_are_what_the_rows_say(subject: &Subject) {
         settled_by_hand: true,
         ..granted.clone()
     };
-    let refunds = [granted, by_hand, refund(1, RefundStatus::Unknown)];
+    (captured, [granted, by_hand, refund(1, RefundStatus::Unknown)])
+}
+
+/// All of what the audit needs, and the sums right.
+pub async fn the_facts_are_what_the_rows_say(subject: &Subject) {
+    let of = |number, cds| {
+        let (lines, total) = lines(cds);
+        Order { lines, total, ..order(number) }
+    };
+    let adjustment = |name, delta| StockAdjustment {
+        sku: sku(name),
+        delta,
+        reason: "delivery".to_owned(),
+        actor: "otto".to_owned(),
+        at: NOON,
+    };
+    let (captured, refunds) = money_of_the_first();
     let notices = [1, 2].map(|slot| notification(1, slot, NotificationStatus::Sent));
     subject
         .save(Writes {
             put_carts: [(cart_id(1), cart(1))].into(),
-            payments: [(order_id(1), (None, captured))].into(),
+            payments: [(order_id(1), (None, captured.clone()))].into(),
             reservations: [
                 (order_id(1), (None, ReservationStatus::Confirmed)),
                 (order_id(2), (None, ReservationStatus::Restocked)),
@@ -239,7 +244,7 @@ pub async fn the_facts_are_what_the_rows_say(subject: &Subject) {
                 (order_id(4), (None, ReservationStatus::Released)),
             ]
             .into(),
-            refunds: refunds.into_iter().map(|row| (row.saga, (None, row))).collect(),
+            refunds: refunds.iter().map(|row| (row.saga, (None, row.clone()))).collect(),
             notifications: notices.into_iter().map(|row| (row.saga, (None, row))).collect(),
             stock: [(sku("cd-1"), StockMove { on_hand: 18, reserved: 4 })].into(),
             adjustments: vec![adjustment("cd-1", 30), adjustment("cd-1", -10), adjustment("cd-2", 7)],
@@ -273,6 +278,7 @@ pub async fn the_facts_are_what_the_rows_say(subject: &Subject) {
         status: OrderStatus::PendingPayment,
         reason: None,
         method: PaymentMethod::Card,
+        currency: holdfast_shared::Currency::EUR,
         total_minor: 500 * cds,
         lines_minor: 500 * cds,
         payment: None,
@@ -282,24 +288,12 @@ pub async fn the_facts_are_what_the_rows_say(subject: &Subject) {
         sagas: vec![],
         notifications: vec![],
     };
-    let fact = |slot, status, amount_minor, late, settled_by_hand| RefundFact {
-        slot,
-        status,
-        amount_minor,
-        late,
-        settled_by_hand,
-    };
     let full = OrderFact {
-        payment: Some(PaymentFact {
-            status: PaymentStatus::PartiallyRefunded,
-            captured_minor: 1_000,
-            refunded_minor: 400,
-            settled_by_hand_minor: 250,
-        }),
+        payment: Some(PaymentFact::of(&captured)),
         refunds: vec![
-            fact(0, RefundStatus::Unknown, 2_000, true, false),
-            fact(40, RefundStatus::Succeeded, 400, false, false),
-            fact(41, RefundStatus::Succeeded, 250, false, true),
+            RefundFact::of(&refund(1, RefundStatus::Unknown)),
+            RefundFact::of(&refunds[0]),
+            RefundFact::of(&refunds[1]),
         ],
         cart: Some((CartStatus::InCheckout, Some(order_id(1)))),
         sagas: vec![(0, SagaState::Completed), (3, SagaState::Dead)],

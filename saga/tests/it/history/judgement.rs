@@ -112,8 +112,11 @@ impl History {
                 holding.entry(order).or_default().push(line.captured_minor - line.refunded_minor);
             }
         }
-        let by_hand: BTreeMap<OrderId, i64> =
-            report.settled_by_hand.iter().map(|settled| (settled.order, settled.amount_minor)).collect();
+        let by_hand: BTreeMap<OrderId, i64> = report
+            .settled_by_hand
+            .iter()
+            .map(|settled| (settled.order, settled.amount.amount_minor))
+            .collect();
         for order in self.orders.clone() {
             let held = holding.remove(&order).unwrap_or_default();
             self.judge_order(order, &held, by_hand.get(&order).copied().unwrap_or(0)).await;
