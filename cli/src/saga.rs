@@ -1,24 +1,15 @@
 //! `holdfast saga`: what carries an order to its end, step by step.
 
-use holdfast_api::body::ops::saga::{HistoryLine, SagaBody, SagaDetails};
-use holdfast_saga::command::{self, Answer, Answered, Sign};
+use holdfast_api::body::ops::saga::{HistoryLine, SagaBody, SagaDetails, ToldBody};
+use holdfast_saga::command::{self, Answer, Sign};
 use holdfast_saga::ports::Store;
 use holdfast_saga::view::SagaFilter;
 use holdfast_shared::{Actor, SagaId, Time};
-use serde::Serialize;
 
 use crate::args::{SagaCommand, SagaListArgs};
 use crate::database::Database;
 use crate::exit::{Exit, conflict, not_found, say};
 use crate::output::{Format, Page, pairs, table};
-
-/// What came of asking something of a saga.
-#[derive(Debug, Serialize)]
-struct ToldBody {
-    id: SagaId,
-    answer: &'static str,
-    detail: String,
-}
 
 pub(crate) async fn run(database: &Database, command: SagaCommand, output: Format) -> anyhow::Result<Exit> {
     match command {
@@ -90,15 +81,13 @@ async fn cancel(store: &dyn Store, id: SagaId, actor: String, output: Format) ->
 
 /// Says what came of asking something of a saga; `accepted` in words.
 fn told(id: SagaId, answer: Answer, accepted: String, output: Format) -> anyhow::Result<Exit> {
-    let (answer, detail) = match answer {
-        Ok(Answered::Accepted(_)) => ("accepted", accepted),
-        Ok(Answered::Done(words)) => ("done", words),
-        Ok(Answered::Already(words)) => ("already", format!("{words}; nothing was changed")),
+    let body = match ToldBody::new(id, answer, accepted) {
+        Ok(body) => body,
         Err(instead) if instead.is_not_found() => return Err(not_found(instead.to_string())),
         Err(instead) => return Err(conflict(instead.to_string())),
     };
-    say(&detail);
-    output.one(&ToldBody { id, answer, detail }, String::new)?;
+    say(&body.detail);
+    output.one(&body, String::new)?;
     Ok(Exit::Ok)
 }
 

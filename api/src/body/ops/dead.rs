@@ -1,11 +1,13 @@
 //! Dead sagas as they are shown, and what came of what was done about each.
 
-use holdfast_saga::command::dead::{Deed, Rehearsed};
+use holdfast_saga::command::dead::{BATCH, Deed, Rehearsed};
 use holdfast_saga::command::{Answer, Answered};
 use holdfast_saga::dead::{DeadGroup, DeadLetter, MoneyMove, Preview, StockStep};
 use holdfast_shared::{Money, OrderId, SagaId, Sku, Time, redact};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+
+use crate::body::Text;
 
 /// One dead saga.
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -179,6 +181,110 @@ impl DeedBody {
                 let detail = "it goes on with a worker of the release that knows what it runs".to_owned();
                 Self { id, answer: "would", detail, preview: None }
             }
+        }
+    }
+}
+
+/// What the dead must fit to be meant.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = DeadFilter)]
+pub struct FilterBody {
+    /// Of this definition, such as `cancellation`.
+    #[serde(default)]
+    pub saga: Option<String>,
+    /// Stopped at this step, such as `refund_payment`.
+    #[serde(default)]
+    pub step: Option<String>,
+    /// Whose reason contains this.
+    #[serde(default)]
+    pub reason: Option<String>,
+    /// Dead for longer than this.
+    #[serde(default)]
+    #[schema(maximum = 31_622_400)]
+    pub older_than_secs: Option<u64>,
+    /// Dead for no longer than this.
+    #[serde(default)]
+    #[schema(maximum = 31_622_400)]
+    pub younger_than_secs: Option<u64>,
+}
+
+/// Dead sagas to set going again. A field that is not known is refused: a mistyped `dry_run` must not do it.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = RetryDead, example = json!({"ids": ["1042.3"], "dry_run": true}))]
+pub struct RetryBody {
+    /// Their ids; or a filter.
+    #[serde(default)]
+    #[schema(max_items = 256, min_items = 1, example = json!(["1042.3"]))]
+    pub ids: Option<Vec<String>>,
+    /// Of the dead those that fit; `{}` is all of them.
+    #[serde(default)]
+    pub filter: Option<FilterBody>,
+    /// With a filter: `next_cursor` of the answer before.
+    #[serde(default)]
+    #[schema(pattern = r"^[1-9][0-9]{0,15}\.[0-9]{1,2}$")]
+    pub cursor: Option<String>,
+    /// Only tell what would happen.
+    #[serde(default)]
+    pub dry_run: bool,
+}
+
+/// Dead sagas to take off the shop's hands.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = DiscardDead, example = json!({"ids": ["1042.3"], "reason": "paid back by bank transfer", "dry_run": true}))]
+pub struct DiscardBody {
+    /// Their ids; or a filter.
+    #[serde(default)]
+    #[schema(max_items = 256, min_items = 1, example = json!(["1042.3"]))]
+    pub ids: Option<Vec<String>>,
+    /// Of the dead those that fit; `{}` is all of them.
+    #[serde(default)]
+    pub filter: Option<FilterBody>,
+    /// With a filter: `next_cursor` of the answer before.
+    #[serde(default)]
+    #[schema(pattern = r"^[1-9][0-9]{0,15}\.[0-9]{1,2}$")]
+    pub cursor: Option<String>,
+    /// Only tell what would happen.
+    #[serde(default)]
+    pub dry_run: bool,
+    /// Why, for the timeline and the audit trail.
+    pub reason: Text<500>,
+}
+
+/// What came of what was asked of each.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = DeadAnswers)]
+pub struct DeedsBody {
+    /// One answer for each saga, by id.
+    pub items: Vec<DeedBody>,
+    /// How many were done, or would be.
+    pub done: usize,
+    /// How many were so already.
+    pub already: usize,
+    /// Against how many something stood.
+    pub refused: usize,
+    /// How many do not exist.
+    pub not_found: usize,
+    /// Where the next ones that fit begin; `null` when there are none.
+    pub next_cursor: Option<String>,
+}
+
+impl DeedsBody {
+    /// As many as fit into one commit.
+    pub const MAX: usize = BATCH;
+
+    /// The answers, counted.
+    pub fn new(items: Vec<DeedBody>, next_cursor: Option<String>) -> Self {
+        let count = |answers: &[&str]| items.iter().filter(|item| answers.contains(&item.answer)).count();
+        Self {
+            done: count(&["done", "would"]),
+            already: count(&["already"]),
+            refused: count(&["refused"]),
+            not_found: count(&["not_found"]),
+            next_cursor,
+            items,
         }
     }
 }

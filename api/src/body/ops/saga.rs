@@ -1,5 +1,6 @@
 //! Sagas as they are shown. Their context is left out: it holds the payment token.
 
+use holdfast_saga::command::{Answer, Answered, Conflict, Sign};
 use holdfast_saga::context::slot;
 use holdfast_saga::flows::REGISTRY;
 use holdfast_saga::plan::next_move;
@@ -8,7 +9,7 @@ use holdfast_saga::saga::{Phase, Saga};
 use holdfast_saga::timeline::{Line, Story, discreet, history, step};
 use holdfast_saga::view::SagaFilter;
 use holdfast_shared::{OrderId, Queue, SagaId, SagaState, Time, redact};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 /// A saga.
@@ -146,5 +147,64 @@ impl SagaDetails {
             saga: SagaBody::new(&saga, |words| whole.discreet(words)),
             history: history(&whole, &saga).into_iter().map(Into::into).collect(),
         }))
+    }
+}
+
+/// What a saga is told.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = SagaSignal, example = json!({"signal": "payment_event"}))]
+pub struct SignalBody {
+    /// What.
+    pub signal: SignBody,
+}
+
+/// What a waiting saga can be told.
+#[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[schema(as = Signal)]
+pub enum SignBody {
+    /// The order goes on.
+    Confirmation,
+    /// The order is refused.
+    Rejection,
+    /// The provider has news of the charge; it is asked before it is believed.
+    PaymentEvent,
+}
+
+impl From<SignBody> for Sign {
+    fn from(sign: SignBody) -> Self {
+        match sign {
+            SignBody::Confirmation => Self::Confirmation,
+            SignBody::Rejection => Self::Rejection,
+            SignBody::PaymentEvent => Self::PaymentEvent,
+        }
+    }
+}
+
+/// What came of asking something of a saga.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = SagaAnswer)]
+pub struct ToldBody {
+    /// Which.
+    #[schema(value_type = String, example = "1042.3")]
+    pub id: SagaId,
+    /// `accepted`, `done` or `already`.
+    #[schema(value_type = String, example = "accepted")]
+    pub answer: &'static str,
+    /// In words.
+    #[schema(example = "saga 1042.3 goes on with the next free worker")]
+    pub detail: String,
+}
+
+impl ToldBody {
+    /// What was answered; `accepted` in words.
+    pub fn new(id: SagaId, answer: Answer, accepted: String) -> Result<Self, Conflict> {
+        let (answer, detail) = match answer? {
+            Answered::Accepted(_) => ("accepted", accepted),
+            Answered::Done(words) => ("done", words),
+            Answered::Already(words) => ("already", format!("{words}; nothing was changed")),
+        };
+        Ok(Self { id, answer, detail })
     }
 }
