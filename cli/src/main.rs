@@ -14,6 +14,7 @@ mod logging;
 mod migrate;
 mod order;
 mod output;
+mod progress;
 mod queue;
 mod redact;
 mod saga;

@@ -130,8 +130,8 @@ pub fn discardable(saga: &Saga, definition: &Definition) -> Result<Discard, Stri
     let stand = definition.stand(&trial.progress);
     let Some(spec) = stand.call else {
         return Err(format!(
-            "saga {id} stopped at {}, which only moves rows of our own database: nobody can see to that outside; \
-             remove the cause, then `holdfast saga retry {id}`",
+            "saga {id} stopped at {}, where nothing is asked of the outside: there is nothing that anybody could \
+             settle by hand; remove the cause, then `holdfast saga retry {id}`",
             stand.step
         ));
     };

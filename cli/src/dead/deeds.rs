@@ -1,7 +1,6 @@
 //! Doing the same about many dead sagas: in batches, at a bounded rate, with a line for each.
 
 use std::fmt::Write as _;
-use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
 use holdfast_api::body::ops::dead::DeedBody;
@@ -11,7 +10,6 @@ use holdfast_saga::dead;
 use holdfast_saga::flows::REGISTRY;
 use holdfast_saga::ports::{Store, StoreError};
 use holdfast_shared::{Actor, SagaId};
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 use tokio::sync::watch;
 
@@ -19,6 +17,7 @@ use crate::args::{Died, How, Which};
 use crate::door::Stop;
 use crate::exit::{Exit, conflict, not_found, say, usage};
 use crate::output::{Format, print};
+use crate::progress::bar;
 
 /// A rate is kept by the tenth of a second.
 const SLICES_PER_SECOND: u32 = 10;
@@ -36,6 +35,9 @@ struct Summary {
     not_found: u64,
     /// Whether it was stopped before everything was asked.
     interrupted: bool,
+    /// Why it could not go on, if it could not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    broke_off: Option<String>,
 }
 
 pub(super) async fn run(
@@ -84,7 +86,7 @@ struct Work<'a> {
 impl Work<'_> {
     async fn all(&self, asked: &[SagaId], rate: Option<u32>) -> anyhow::Result<Summary> {
         let mut stopped = stopped()?;
-        let bar = bar(asked.len());
+        let bar = bar(asked.len(), "{bar:40} {pos}/{len} sagas  {per_sec}  {elapsed}");
         let mut summary = Summary::default();
         let size = rate.map_or(BATCH, |rate| rate.div_ceil(SLICES_PER_SECOND) as usize).clamp(1, BATCH);
         let (begun, mut count) = (Instant::now(), 0_u32);
@@ -93,7 +95,15 @@ impl Work<'_> {
                 summary.interrupted = true;
                 break;
             }
-            let answered = self.batch(batch).await?;
+            let answered = match self.batch(batch).await {
+                Ok(answered) => answered,
+                // What was committed before stays told.
+                Err(error) if count > 0 => {
+                    summary.broke_off = Some(error.to_string());
+                    break;
+                }
+                Err(error) => return Err(error.into()),
+            };
             bar.suspend(|| self.tell(&answered))?;
             bar.inc(batch.len() as u64);
             summary.add(answered, self.output);
@@ -169,10 +179,14 @@ impl Summary {
     }
 
     fn words(&self, dry_run: bool) -> String {
-        let Self { done, already, refused, not_found, interrupted, .. } = self;
+        let Self { done, already, refused, not_found, interrupted, broke_off, .. } = self;
         let done = if dry_run { format!("{done} would be done") } else { format!("{done} done") };
         let missing = if *not_found > 0 { format!(", {not_found} not found") } else { String::new() };
-        let stopped = if *interrupted { "; interrupted: run it again for the rest" } else { "" };
+        let stopped = match broke_off {
+            Some(error) => format!("; then {error}: run it again for the rest"),
+            None if *interrupted => "; interrupted: run it again for the rest".to_owned(),
+            None => String::new(),
+        };
         format!("{done}, {already} already so, {refused} refused{missing}{stopped}")
     }
 
@@ -184,7 +198,7 @@ impl Summary {
             return Err(if self.not_found > 0 { not_found(words) } else { conflict(words) });
         }
         Ok(match (good, bad) {
-            _ if self.interrupted => Exit::Partly,
+            _ if self.interrupted || self.broke_off.is_some() => Exit::Partly,
             (_, 0) => Exit::Ok,
             (1.., _) => Exit::Partly,
             (0, _) if self.not_found > 0 => Exit::NotFound,
@@ -204,17 +218,4 @@ fn stopped() -> anyhow::Result<watch::Receiver<bool>> {
         std::future::pending::<()>().await;
     });
     Ok(stopped)
-}
-
-/// A bar for people; scripts and logs get none.
-fn bar(length: usize) -> ProgressBar {
-    let target = if std::io::stderr().is_terminal() {
-        ProgressDrawTarget::stderr()
-    } else {
-        ProgressDrawTarget::hidden()
-    };
-    let bar = ProgressBar::with_draw_target(Some(length as u64), target);
-    let style = ProgressStyle::with_template("{bar:40} {pos}/{len} sagas  {per_sec}  {elapsed}");
-    bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
-    bar
 }

@@ -31,12 +31,7 @@ pub async fn resume(store: &dyn Store, queue: Queue, by: &Actor) -> Result<Answe
     brake(store, queue, Brake::Release, by).await
 }
 
-async fn brake(
-    store: &dyn Store,
-    queue: Queue,
-    brake: Brake,
-    by: &Actor,
-) -> Result<Answered, StoreError> {
+async fn brake(store: &dyn Store, queue: Queue, brake: Brake, by: &Actor) -> Result<Answered, StoreError> {
     let mut tx = store.begin().await?;
     let mut world = World::default();
     tx.load(&Footprint { pauses: true, ..Footprint::default() }, &mut world).await?;

@@ -271,10 +271,10 @@ async fn what_only_our_own_rows_can_settle_is_not_discarded() {
     };
     let (checkout, cod) = (order.saga(slot::CHECKOUT), waiting.saga(slot::CHECKOUT));
     for (saga, stage, words) in [
-        (checkout, 4, "stopped at confirm_order, which only moves rows of our own database"),
+        (checkout, 4, "stopped at confirm_order, where nothing is asked of the outside"),
         (checkout, 2, "cancel its order instead"),
-        (cod, 2, "stopped at confirmation, which only moves rows"),
-        (checkout, 99, "stopped at end, which only moves rows"),
+        (cod, 2, "stopped at confirmation, where nothing is asked"),
+        (checkout, 99, "stopped at end, where nothing is asked"),
     ] {
         dead(saga, &|saga| saga.progress.stage = stage).await;
         let answer = ask(&shop, saga, &discard()).await;
@@ -292,6 +292,29 @@ async fn what_only_our_own_rows_can_settle_is_not_discarded() {
     assert!(matches!(nobody, Err(Conflict::UnknownSaga(_))), "{nobody:?}");
     let living = ask(&shop, order.saga(slot::CONFIRMED_NOTICE), &discard()).await;
     assert!(living.expect_err("it is done").to_string().contains("is COMPLETED, only a dead one"));
+}
+
+// Pitfall 14: a retry never revives a settled order; what of it is dead goes on, and nothing else.
+#[tokio::test]
+async fn a_retry_moves_nothing_of_an_order_that_has_ended() {
+    let mut shop = Shop::open().await;
+    let (order, late) = late(&mut shop).await;
+    let view = shop.view(order).await;
+    assert_eq!(view.order.status, OrderStatus::Cancelled);
+    let sagas: Vec<SagaId> = shop.sagas().await.iter().map(|saga| saga.id).collect();
+    let answers = act(&*shop.store, &REGISTRY, &sagas, &Deed::Retry, &operator()).await.expect("answers");
+    for (id, answer) in answers {
+        assert_eq!(answer.is_ok(), id == late, "{id}: {answer:?}");
+    }
+    let charge = StepKey::new(order.saga(slot::CHECKOUT), "take_payment", 2);
+    holdfast_sandbox::SandboxControl::allow_refunds(&*shop.sandbox, &charge).await.expect("is allowed");
+    let ended = shop.checkout(order).await;
+    shop.rest().await;
+    assert_eq!((shop.checkout(order).await, shop.saga(late).await.state), (ended, SagaState::Completed));
+    assert_eq!(shop.view(order).await.order, view.order);
+    let held: i64 = shop.statement().await.iter().map(|line| line.captured_minor - line.refunded_minor).sum();
+    assert_eq!((held, shop.level("cd-1").await), (0, (10, 0)));
+    shop.assert_clean("retried").await;
 }
 
 // Pitfall 26: a batch says for each item what came of it, and doing it again does nothing twice.
@@ -376,8 +399,10 @@ async fn a_preview_tells_what_then_happens() {
                 .iter()
                 .flat_map(|row| &row.entries)
                 .filter_map(|entry| match entry {
-                    Entry::Did(step) | Entry::Undid(step) | Entry::Succeeded(step) => Some(step.clone()),
-                    Entry::Spawned { step, .. } => Some(step.clone()),
+                    Entry::Did(step)
+                    | Entry::Undid(step)
+                    | Entry::Succeeded(step)
+                    | Entry::Spawned { step, .. } => Some(step.clone()),
                     _ => None,
                 })
                 .collect();

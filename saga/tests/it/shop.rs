@@ -396,9 +396,9 @@ impl Shop {
         let dead: Vec<_> =
             self.sagas().await.into_iter().filter(|saga| saga.state == SagaState::Dead).collect();
         for saga in &dead {
-            let deed = Deed::Discard { reason: "settled in person".to_owned() };
+            let by_hand = Deed::Discard { reason: "settled in person".to_owned() };
             let asked = [saga.id];
-            let answers = act(&*self.store, &self.registry, &asked, &deed, &operator()).await;
+            let answers = act(&*self.store, &self.registry, &asked, &by_hand, &operator()).await;
             let (_, answer) = answers.expect("the store answers").remove(0);
             if answer.is_err() {
                 let retried = command::retry(&*self.store, saga.id, &operator()).await;
