@@ -8,7 +8,7 @@ use axum::http::HeaderValue;
 use holdfast_saga::ports::{Dispatch, Store, StoreError};
 use holdfast_shared::SystemIds;
 use holdfast_worker::{Acceptor, Metrics};
-use tokio::sync::watch;
+use tokio::sync::{Mutex, watch};
 
 use crate::admission::Admission;
 use crate::auth::Verifier;
@@ -84,6 +84,8 @@ pub(crate) struct Inner {
     pub(crate) admission: Admission,
     pub(crate) watch: Watch,
     pub(crate) ids: SystemIds,
+    /// Held by the one audit that reads everything.
+    pub(crate) auditing: Mutex<()>,
 }
 
 impl Deref for App {
@@ -119,6 +121,7 @@ impl App {
             admission,
             watch,
             ids,
+            auditing: Mutex::new(()),
         };
         Ok(Self(Arc::new(inner)))
     }

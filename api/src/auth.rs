@@ -50,7 +50,7 @@ pub enum Role {
     Customer,
     /// Runs the shop: orders, products, stock.
     Admin,
-    /// Runs Holdfast: sees every order, decides about none.
+    /// Runs Holdfast: sees every order, and gets those that are stuck going again.
     Operator,
 }
 
@@ -330,6 +330,19 @@ impl Caller {
             Self::Known { role: Role::Admin, .. } => Ok(Actor::Admin(name.to_owned())),
             Self::Known { .. } | Self::Guest => {
                 Err(Problem::new(StatusCode::FORBIDDEN, "forbidden", "this needs the role admin"))
+            }
+        }
+    }
+}
+
+impl Caller {
+    /// The operator who asks, or 401, or 403.
+    pub fn operator(&self) -> Result<Actor, Problem> {
+        let name = self.known()?;
+        match self {
+            Self::Known { role: Role::Operator, .. } => Ok(Actor::Operator(name.to_owned())),
+            Self::Known { .. } | Self::Guest => {
+                Err(Problem::new(StatusCode::FORBIDDEN, "forbidden", "this needs the role operator"))
             }
         }
     }

@@ -32,6 +32,7 @@ const PAGE: &str = "/docs";
         (name = "catalog", description = "What can be bought."),
         (name = "admin", description = "What the shop decides. Needs the role admin."),
         (name = "notifications", description = "What customers were told."),
+        (name = "ops", description = "What those who run Holdfast see and do. Needs the role operator."),
         (name = "health", description = "For those who run it.")
     )
 )]

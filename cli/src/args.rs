@@ -9,6 +9,7 @@ use clap::builder::{BoolishValueParser, PossibleValuesParser, TypedValueParser};
 use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 use holdfast_api::auth::Role;
+use holdfast_saga::command::Sign;
 use holdfast_shared::{CancelReason, OrderId, OrderStatus, PaymentMethod, Queue, SagaId, SagaState, Sku};
 use holdfast_worker::RedisBackend;
 use strum::IntoEnumIterator;
@@ -110,7 +111,9 @@ pub(crate) enum Command {
     /// Any number of workers may serve one shop, each all of its pools or some of them. A
     /// worker that dies is no loss: its calls are taken over after their lease. It serves
     /// /healthz, /readyz and /metrics. SIGTERM or Ctrl-C stops: calls in flight may end first.
-    #[command(verbatim_doc_comment)]
+    ///
+    /// `holdfast worker list` shows all of them.
+    #[command(verbatim_doc_comment, args_conflicts_with_subcommands = true)]
     Worker(WorkerArgs),
     /// Make a token for the REST API
     ///
@@ -129,6 +132,12 @@ pub(crate) enum Command {
     /// Sagas: what carries an order to its end, step by step
     #[command(subcommand)]
     Saga(SagaCommand),
+    /// Dead letters: sagas that gave up, and what you can do about them
+    #[command(subcommand)]
+    Dead(DeadCommand),
+    /// Queues: what is due, and the brake
+    #[command(subcommand)]
+    Queue(QueueCommand),
     /// Stock levels
     #[command(subcommand)]
     Stock(StockCommand),
@@ -267,6 +276,21 @@ for it, five times a second.";
 
 #[derive(clap::Args)]
 pub(crate) struct WorkerArgs {
+    #[command(subcommand)]
+    pub(crate) command: Option<WorkerCommand>,
+
+    #[command(flatten)]
+    pub(crate) serve: WorkerServeArgs,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum WorkerCommand {
+    /// List the workers: alive, silent since when, or left
+    List,
+}
+
+#[derive(clap::Args)]
+pub(crate) struct WorkerServeArgs {
     /// A pool to serve, and how many calls of it may be in flight; may be repeated
     ///
     /// Without any: checkout=256, compensation=64, payment-events=64, notifications=256.
@@ -480,6 +504,199 @@ pub(crate) enum SagaCommand {
     Retry {
         /// The saga's id, such as 1042.0
         saga: SagaId,
+
+        #[command(flatten)]
+        actor: Operator,
+    },
+    /// Tell a saga by hand what it waits for
+    Signal {
+        /// The saga's id, such as 1042.0
+        saga: SagaId,
+
+        /// What: a decision about cash on delivery, or that the provider has news of the charge
+        #[arg(value_parser = one_of::<Sign>())]
+        signal: Sign,
+
+        #[command(flatten)]
+        actor: Operator,
+    },
+    /// Undo a saga's order, before or after it was confirmed
+    Cancel {
+        /// The saga's id, such as 1042.0
+        saga: SagaId,
+
+        #[command(flatten)]
+        actor: Operator,
+    },
+}
+
+#[derive(Subcommand)]
+pub(crate) enum DeadCommand {
+    /// List dead sagas, newest first
+    List(DeadListArgs),
+    /// Show one dead saga, its history, and what a retry and a discard would lead to
+    Show {
+        /// The saga's id, such as 1042.3
+        saga: SagaId,
+    },
+    /// Let dead sagas go on where they stopped
+    Retry(DeadRetryArgs),
+    /// Take responsibility for the step that dead sagas stopped at
+    ///
+    /// A message is given up; a refund counts as settled by hand: nothing more is sent for it, the
+    /// rest of its saga goes on, and the audit lists the order. Settle it first.
+    #[command(verbatim_doc_comment)]
+    Discard(DeadDiscardArgs),
+}
+
+#[derive(clap::Args)]
+pub(crate) struct DeadListArgs {
+    #[command(flatten)]
+    pub(crate) died: DiedArgs,
+
+    /// Only those whose reason contains this
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) reason: Option<String>,
+
+    /// Count them by saga, step and reason instead
+    #[arg(long, conflicts_with_all = ["all", "limit", "cursor"])]
+    pub(crate) group: bool,
+
+    /// List all of them, however many
+    #[arg(long, conflicts_with_all = ["limit", "cursor"])]
+    pub(crate) all: bool,
+
+    #[command(flatten)]
+    pub(crate) limit: Limit,
+
+    /// Go on after this saga of an earlier page
+    #[arg(long, value_name = "SAGA")]
+    pub(crate) cursor: Option<SagaId>,
+}
+
+#[derive(clap::Args)]
+pub(crate) struct DeadRetryArgs {
+    #[command(flatten)]
+    pub(crate) which: Which,
+
+    #[command(flatten)]
+    pub(crate) died: DiedArgs,
+
+    /// With --all: only those whose reason contains this
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) reason: Option<String>,
+
+    #[command(flatten)]
+    pub(crate) how: How,
+}
+
+#[derive(clap::Args)]
+pub(crate) struct DeadDiscardArgs {
+    #[command(flatten)]
+    pub(crate) which: Which,
+
+    /// Why, for the timeline and the audit trail
+    #[arg(long, value_name = "TEXT", value_parser = reason)]
+    pub(crate) reason: String,
+
+    #[command(flatten)]
+    pub(crate) died: DiedArgs,
+
+    /// With --all: only those whose own reason contains this
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) died_of: Option<String>,
+
+    #[command(flatten)]
+    pub(crate) how: How,
+}
+
+/// Which dead sagas.
+#[derive(clap::Args)]
+#[group(required = true, multiple = false)]
+pub(crate) struct Which {
+    /// Their ids, such as 1042.3
+    #[arg(value_name = "SAGA")]
+    pub(crate) sagas: Vec<SagaId>,
+
+    /// All of them, or all that fit the filters
+    #[arg(long)]
+    pub(crate) all: bool,
+}
+
+/// Filters of dead sagas.
+#[derive(clap::Args)]
+pub(crate) struct DiedArgs {
+    /// Only of this definition, such as cancellation
+    #[arg(long, value_name = "NAME")]
+    pub(crate) saga: Option<String>,
+
+    /// Only those that stopped at this step, such as `refund_payment`
+    #[arg(long, value_name = "NAME")]
+    pub(crate) step: Option<String>,
+
+    /// Only those dead for longer than this
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    pub(crate) older_than: Option<humantime::Duration>,
+
+    /// Only those dead for no longer than this
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    pub(crate) younger_than: Option<humantime::Duration>,
+}
+
+/// The same, whatever the flag for the reason is called.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Died {
+    pub(crate) saga: Option<String>,
+    pub(crate) step: Option<String>,
+    pub(crate) reason: Option<String>,
+    pub(crate) older_than: Option<humantime::Duration>,
+    pub(crate) younger_than: Option<humantime::Duration>,
+}
+
+impl DiedArgs {
+    pub(crate) fn named(self, reason: Option<String>) -> Died {
+        let Self { saga, step, older_than, younger_than } = self;
+        Died { saga, step, reason, older_than, younger_than }
+    }
+}
+
+/// How something is done about dead sagas.
+#[derive(clap::Args)]
+pub(crate) struct How {
+    /// Only say what would happen: which steps would run, what money and stock would move
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+
+    /// At most so many a second
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub(crate) rate: Option<u32>,
+
+    #[command(flatten)]
+    pub(crate) actor: Operator,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum QueueCommand {
+    /// List the queues: what is due since when, in flight, dead, and who paused them
+    List,
+    /// Stop taking sagas of a queue; calls under way may end
+    Pause {
+        /// Which
+        #[arg(value_parser = one_of::<Queue>())]
+        queue: Queue,
+
+        /// Why, for whoever wonders why nothing moves
+        #[arg(long, value_name = "TEXT", value_parser = reason)]
+        reason: Option<String>,
+
+        #[command(flatten)]
+        actor: Operator,
+    },
+    /// Take sagas of a queue again
+    Resume {
+        /// Which
+        #[arg(value_parser = one_of::<Queue>())]
+        queue: Queue,
 
         #[command(flatten)]
         actor: Operator,

@@ -1,12 +1,10 @@
 //! `holdfast audit`: recomputes every promise from the rows, and holds them against the provider's own books.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-use anyhow::Context as _;
-use holdfast_saga::audit::{Audit, InFlight, Invariant, Report, Violation};
-use holdfast_saga::ports::{PaymentProvider, Store};
-use holdfast_shared::{Currency, Money, OrderId, OrderStatus};
-use serde::Serialize;
+use holdfast_api::body::ops::audit::{AuditBody, InFlightBody, SettledByHandBody, ViolationBody};
+use holdfast_saga::ports::PaymentProvider;
+use holdfast_shared::{Currency, Money};
 
 use crate::args::{AuditArgs, SandboxArgs};
 use crate::database::Database;
@@ -14,28 +12,8 @@ use crate::exit::{Exit, say};
 use crate::output::{Format, pairs, table};
 use crate::provider::Provider;
 
-/// More orders in flight do not fit on a screen; JSON has them all.
-const IN_FLIGHT_SHOWN: usize = 20;
-
-/// What an audit found.
-#[derive(Debug, Serialize)]
-pub(crate) struct AuditBody {
-    clean: bool,
-    orders: u64,
-    skus: u64,
-    /// `None` when there were no books of the provider to compare with.
-    charges: Option<u64>,
-    in_flight: Vec<InFlightBody>,
-    violations: Vec<Violation>,
-}
-
-#[derive(Debug, Serialize)]
-struct InFlightBody {
-    order: OrderId,
-    status: OrderStatus,
-    dead: bool,
-    held: Money,
-}
+/// More orders do not fit on a screen; JSON has them all.
+const ORDERS_SHOWN: usize = 20;
 
 pub(crate) async fn run(database: &Database, args: AuditArgs, output: Format) -> anyhow::Result<Exit> {
     let store = database.store();
@@ -43,7 +21,7 @@ pub(crate) async fn run(database: &Database, args: AuditArgs, output: Format) ->
     let provider = Provider::find(&sandbox, database.path()).await?;
     let provider = provider.as_ref().map(|provider| &*provider.sandbox as &dyn PaymentProvider);
     let body = AuditBody::of(store, provider).await?;
-    output.one(&body, || body.table())?;
+    output.one(&body, || table_of(&body))?;
     if body.clean {
         return Ok(Exit::Ok);
     }
@@ -51,131 +29,80 @@ pub(crate) async fn run(database: &Database, args: AuditArgs, output: Format) ->
     Ok(Exit::Violated)
 }
 
-/// A shop at work moves on between our snapshot and the provider's: an order can look wrong once because of
-/// that, never twice. What one snapshot of our own rows says needs no second look.
-async fn look_twice(store: &dyn Store, provider: Option<&dyn PaymentProvider>) -> anyhow::Result<Report> {
-    let first = look(store, provider).await?;
-    let suspects: BTreeSet<&str> = first
-        .violations
-        .iter()
-        .filter(|violation| violation.invariant == Invariant::Provider)
-        .map(|violation| violation.subject.as_str())
-        .collect();
-    if suspects.is_empty() {
-        return Ok(first);
+/// The audit for people.
+pub(crate) fn table_of(audit: &AuditBody) -> String {
+    let mut told = pairs([
+        ("orders", audit.orders.to_string()),
+        ("SKUs", audit.skus.to_string()),
+        (
+            "charges",
+            audit
+                .charges
+                .map_or_else(not_compared, |charges| format!("{charges} in the provider's own books")),
+        ),
+        ("in flight", flying(audit)),
+        ("settled by hand", by_hand(audit)),
+        (
+            "broken",
+            if audit.clean { "nothing".to_owned() } else { plural(audit.violations.len(), "promise") },
+        ),
+    ]);
+    if !audit.in_flight.is_empty() {
+        let shown = audit.in_flight.iter().take(ORDERS_SHOWN).map(row);
+        told.push('\n');
+        told += &table(&["IN FLIGHT", "STATUS", "HELD", "DEAD"], shown);
     }
-    let mut second = look(store, provider).await?;
-    second.violations.retain(|violation| {
-        violation.invariant != Invariant::Provider || suspects.contains(violation.subject.as_str())
-    });
-    Ok(second)
+    if !audit.settled_by_hand.is_empty() {
+        let row = |found: &SettledByHandBody| {
+            vec![found.order.to_string(), found.status.to_string(), found.amount.to_string()]
+        };
+        told.push('\n');
+        let shown = audit.settled_by_hand.iter().take(ORDERS_SHOWN).map(row);
+        told += &table(&["SETTLED BY HAND", "STATUS", "AMOUNT"], shown);
+    }
+    if audit.in_flight.len().max(audit.settled_by_hand.len()) > ORDERS_SHOWN {
+        told += "and more; --output json lists all of them\n";
+    }
+    if !audit.violations.is_empty() {
+        let row = |found: &ViolationBody| {
+            vec![found.subject.clone(), found.invariant.to_string(), found.detail.clone()]
+        };
+        told.push('\n');
+        told += &table(&["BROKEN", "PROMISE", "DETAIL"], audit.violations.iter().map(row));
+    }
+    told
 }
 
-/// One look, our own rows first: what moved before the provider's statement was still moving in ours.
-async fn look(store: &dyn Store, provider: Option<&dyn PaymentProvider>) -> anyhow::Result<Report> {
-    let mut audit = Audit::new();
-    store.facts(&mut |fact| audit.see(fact)).await?;
-    let statement = match provider {
-        Some(provider) => provider.statement().await.context("the provider's books cannot be read")?,
-        None => None,
-    };
-    Ok(audit.finish(statement.as_deref()))
+fn flying(audit: &AuditBody) -> String {
+    if audit.in_flight.is_empty() {
+        return "nothing".to_owned();
+    }
+    let held = sum(audit.in_flight.iter().map(|found| found.held));
+    let dead = audit.in_flight.iter().filter(|found| found.dead).count();
+    format!("{}, holding {}; {dead} dead", plural(audit.in_flight.len(), "order"), held)
 }
 
-impl AuditBody {
-    /// Audits the shop, against the provider's own books if there are any.
-    pub(crate) async fn of(
-        store: &dyn Store,
-        provider: Option<&dyn PaymentProvider>,
-    ) -> anyhow::Result<Self> {
-        Self::new(store, look_twice(store, provider).await?).await
+fn by_hand(audit: &AuditBody) -> String {
+    if audit.settled_by_hand.is_empty() {
+        return "nothing".to_owned();
     }
-
-    /// Whether every promise holds.
-    pub(crate) const fn is_clean(&self) -> bool {
-        self.clean
-    }
-
-    async fn new(store: &dyn Store, report: Report) -> anyhow::Result<Self> {
-        let mut in_flight = Vec::with_capacity(report.in_flight.len());
-        for found in &report.in_flight {
-            in_flight.push(InFlightBody::new(store, found).await?);
-        }
-        Ok(Self {
-            clean: report.is_clean(),
-            orders: report.orders,
-            skus: report.skus,
-            charges: report.charges,
-            in_flight,
-            violations: report.violations,
-        })
-    }
-
-    pub(crate) fn table(&self) -> String {
-        let mut told = pairs([
-            ("orders", self.orders.to_string()),
-            ("SKUs", self.skus.to_string()),
-            (
-                "charges",
-                self.charges
-                    .map_or_else(not_compared, |charges| format!("{charges} in the provider's own books")),
-            ),
-            ("in flight", self.flying()),
-            (
-                "broken",
-                if self.clean { "nothing".to_owned() } else { plural(self.violations.len(), "promise") },
-            ),
-        ]);
-        if !self.in_flight.is_empty() {
-            let shown = self.in_flight.iter().take(IN_FLIGHT_SHOWN).map(InFlightBody::row);
-            told.push('\n');
-            told += &table(&["IN FLIGHT", "STATUS", "HELD", "DEAD"], shown);
-        }
-        if self.in_flight.len() > IN_FLIGHT_SHOWN {
-            told += "and more; --output json lists all of them\n";
-        }
-        if !self.violations.is_empty() {
-            let row = |found: &Violation| {
-                vec![found.subject.clone(), found.invariant.to_string(), found.detail.clone()]
-            };
-            told.push('\n');
-            told += &table(&["BROKEN", "PROMISE", "DETAIL"], self.violations.iter().map(row));
-        }
-        told
-    }
-
-    fn flying(&self) -> String {
-        if self.in_flight.is_empty() {
-            return "nothing".to_owned();
-        }
-        let mut held: BTreeMap<Currency, i64> = BTreeMap::new();
-        for found in &self.in_flight {
-            *held.entry(found.held.currency).or_default() += found.held.amount_minor;
-        }
-        let held: Vec<_> =
-            held.iter().map(|(currency, minor)| Money::new(*minor, *currency).to_string()).collect();
-        let dead = self.in_flight.iter().filter(|found| found.dead).count();
-        format!("{}, holding {}; {dead} dead", plural(self.in_flight.len(), "order"), held.join(" and "))
-    }
+    let amount = sum(audit.settled_by_hand.iter().map(|found| found.amount));
+    format!("{amount} of {}", plural(audit.settled_by_hand.len(), "order"))
 }
 
-impl InFlightBody {
-    /// The report counts in minor units; the order knows of what.
-    async fn new(store: &dyn Store, found: &InFlight) -> anyhow::Result<Self> {
-        let order =
-            store.order(found.order).await?.with_context(|| format!("order {} vanished", found.order))?;
-        Ok(Self {
-            order: found.order,
-            status: found.status,
-            dead: found.dead,
-            held: Money::new(found.held_minor, order.order.total.currency),
-        })
+/// So much of each currency.
+fn sum(amounts: impl Iterator<Item = Money>) -> String {
+    let mut sums: BTreeMap<Currency, i64> = BTreeMap::new();
+    for amount in amounts {
+        *sums.entry(amount.currency).or_default() += amount.amount_minor;
     }
+    let sums = sums.iter().map(|(currency, minor)| Money::new(*minor, *currency).to_string());
+    sums.collect::<Vec<_>>().join(" and ")
+}
 
-    fn row(&self) -> Vec<String> {
-        let dead = if self.dead { "yes" } else { "" };
-        vec![self.order.to_string(), self.status.to_string(), self.held.to_string(), dead.to_owned()]
-    }
+fn row(found: &InFlightBody) -> Vec<String> {
+    let dead = if found.dead { "yes" } else { "" };
+    vec![found.order.to_string(), found.status.to_string(), found.held.to_string(), dead.to_owned()]
 }
 
 fn not_compared() -> String {
@@ -184,78 +111,4 @@ fn not_compared() -> String {
 
 fn plural(count: usize, what: &str) -> String {
     if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::sync::Arc;
-    use std::sync::atomic::{AtomicUsize, Ordering};
-    use std::time::Duration;
-
-    use async_trait::async_trait;
-    use holdfast_saga::memory::MemoryStore;
-    use holdfast_saga::ports::{ChargeState, Fault, StatementLine};
-    use holdfast_shared::{ManualClock, StepKey, Time};
-
-    use super::*;
-
-    /// A provider that holds money for one order after the other, as a shop at work would let it.
-    #[derive(Debug)]
-    struct Books {
-        charges: Vec<&'static str>,
-        looks: AtomicUsize,
-    }
-
-    #[async_trait]
-    impl PaymentProvider for Books {
-        fn name(&self) -> &'static str {
-            "books"
-        }
-
-        fn key_ttl(&self) -> Duration {
-            Duration::ZERO
-        }
-
-        async fn charge(&self, _: &StepKey, _: Money, _: &str) -> Result<ChargeState, Fault> {
-            Err(Fault::NotDone("an audit only looks".to_owned()))
-        }
-
-        async fn look_up(&self, _: &StepKey) -> Result<Option<ChargeState>, Fault> {
-            Err(Fault::NotDone("an audit only looks".to_owned()))
-        }
-
-        async fn void(&self, _: &StepKey) -> Result<ChargeState, Fault> {
-            Err(Fault::NotDone("an audit only looks".to_owned()))
-        }
-
-        async fn refund(&self, _: &StepKey, _: &StepKey, _: i64) -> Result<(), Fault> {
-            Err(Fault::NotDone("an audit only looks".to_owned()))
-        }
-
-        async fn statement(&self) -> Result<Option<Vec<StatementLine>>, Fault> {
-            let look = self.looks.fetch_add(1, Ordering::Relaxed);
-            let charge = self.charges[look.min(self.charges.len() - 1)];
-            Ok(Some(vec![StatementLine {
-                charge: StepKey::from_stored(charge),
-                currency: Currency::EUR,
-                captured_minor: 1_999,
-                refunded_minor: 0,
-            }]))
-        }
-    }
-
-    /// The subjects that are broken when the provider's books show `charges`, one a look.
-    async fn check(charges: Vec<&'static str>, expected: &[&str]) {
-        let store = MemoryStore::new(Arc::new(ManualClock::new(Time::default())));
-        let books = Books { charges: charges.clone(), looks: AtomicUsize::new(0) };
-        let report = look_twice(&store, Some(&books)).await.expect("it can be audited");
-        let broken: Vec<_> = report.violations.iter().map(|violation| violation.subject.as_str()).collect();
-        assert_eq!(broken, expected, "{charges:?}");
-    }
-
-    #[tokio::test]
-    async fn what_looks_wrong_once_was_only_on_its_way() {
-        check(vec!["1.0:take_payment:1", "2.0:take_payment:1"], &[]).await;
-        check(vec!["1.0:take_payment:1", "1.0:take_payment:1"], &["order 1"]).await;
-    }
 }

@@ -5,8 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use holdfast_saga::ports::{Store, StoreError};
-use holdfast_saga::world::{Footprint, World};
-use holdfast_shared::{SystemClock, Time};
+use holdfast_shared::SystemClock;
 use holdfast_store_postgres::PostgresStore;
 use holdfast_store_sqlite::SqliteStore;
 
@@ -145,18 +144,6 @@ impl Database {
         match self {
             Self::Postgres(store) => store,
             Self::Sqlite { store, .. } => store,
-        }
-    }
-
-    /// The present, by the clock the sagas go by.
-    pub(crate) async fn now(&self) -> Result<Time, StoreError> {
-        match self {
-            Self::Postgres(store) => {
-                let mut world = World::default();
-                store.begin().await?.load(&Footprint::default(), &mut world).await?;
-                Ok(world.now)
-            }
-            Self::Sqlite { .. } => Ok(Time::system_now()),
         }
     }
 

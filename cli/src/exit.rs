@@ -21,7 +21,6 @@ pub(crate) enum Exit {
     /// Something else happened instead.
     Conflict = 4,
     /// Some of it was done, some not.
-    #[expect(dead_code, reason = "no command works on many things yet; the number is taken")]
     Partly = 5,
     /// A promise is broken.
     Violated = 6,

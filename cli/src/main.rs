@@ -6,6 +6,7 @@ mod api;
 mod args;
 mod audit;
 mod database;
+mod dead;
 mod demo;
 mod door;
 mod exit;
@@ -13,7 +14,9 @@ mod logging;
 mod migrate;
 mod order;
 mod output;
+mod progress;
 mod provider;
+mod queue;
 mod redact;
 mod redis;
 mod saga;
@@ -22,10 +25,11 @@ mod stock;
 mod token;
 mod up;
 mod worker;
+mod workers;
 
 use std::process::ExitCode;
 
-use crate::args::{Args, Command};
+use crate::args::{Args, Command, WorkerArgs};
 use crate::database::Database;
 use crate::exit::Exit;
 
@@ -52,23 +56,34 @@ async fn answer(args: Args) -> anyhow::Result<Exit> {
         Command::Up(up) => return up::run(up, &global).await,
         Command::Demo(demo) => return demo::run(demo, global).await,
         Command::Api(door) => return api::run(door, &global).await,
-        Command::Worker(worker) => return worker::run(worker, &global).await,
+        Command::Worker(WorkerArgs { command: None, serve }) => return worker::run(serve, &global).await,
         Command::Sandbox(sandbox) => return sandbox::run(sandbox).await,
         Command::Token(token) => return token::run(token, &global).await,
         Command::Completions { shell } => return args::completions(shell),
         Command::Migrate => return migrate::run(global.database_url.as_deref(), output).await,
-        Command::Audit(_) | Command::Order(_) | Command::Saga(_) | Command::Stock(_) => {}
+        Command::Audit(_)
+        | Command::Order(_)
+        | Command::Saga(_)
+        | Command::Dead(_)
+        | Command::Queue(_)
+        | Command::Worker(WorkerArgs { command: Some(_), .. })
+        | Command::Stock(_) => {}
     }
     let database = Database::open(global.database_url.as_deref()).await?;
     let answered = match command {
         Command::Audit(audit) => audit::run(&database, audit, output).await,
         Command::Order(command) => order::run(&database, command, output).await,
         Command::Saga(command) => saga::run(&database, command, output).await,
+        Command::Dead(command) => dead::run(&database, command, output).await,
+        Command::Queue(command) => queue::run(&database, command, output).await,
+        Command::Worker(WorkerArgs { command: Some(command), .. }) => {
+            workers::run(&database, command, output).await
+        }
         Command::Stock(command) => stock::run(&database, command, output).await,
         Command::Up(_)
         | Command::Demo(_)
         | Command::Api(_)
-        | Command::Worker(_)
+        | Command::Worker(WorkerArgs { command: None, .. })
         | Command::Sandbox(_)
         | Command::Token(_)
         | Command::Completions { .. }

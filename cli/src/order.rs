@@ -10,7 +10,7 @@ use holdfast_api::body::order::OrderBody;
 use holdfast_saga::command::{self, Answered, Verb};
 use holdfast_saga::flows::REGISTRY;
 use holdfast_saga::ports::Store;
-use holdfast_saga::timeline::{Story, explain};
+use holdfast_saga::timeline::{Conditions, Story, explain};
 use holdfast_saga::view::{OrderFilter, OrderView};
 use holdfast_shared::{Actor, OrderId};
 use serde::Serialize;
@@ -120,7 +120,8 @@ async fn show(store: &dyn Store, order: OrderRef, output: Format) -> anyhow::Res
 
 async fn explain_one(database: &Database, order: OrderRef, output: Format) -> anyhow::Result<Exit> {
     let story = order.story(database.store()).await?;
-    let explained = ExplainedBody::new(&story, explain(&story, &REGISTRY, database.now().await?));
+    let explained =
+        ExplainedBody::new(&story, explain(&story, &REGISTRY, &Conditions::read(database.store()).await?));
     output.one(&explained, || explained.table())?;
     Ok(Exit::Ok)
 }

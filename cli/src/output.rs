@@ -30,6 +30,11 @@ pub(crate) struct Page<T> {
 }
 
 impl<T> Page<T> {
+    /// All there is.
+    pub(crate) fn whole(items: Vec<T>) -> Self {
+        Self { items, next_cursor: None }
+    }
+
     /// The first `limit` of `items`, which were asked for with one more, to know whether there are more.
     pub(crate) fn of(mut items: Vec<T>, limit: u32, cursor: impl FnOnce(&T) -> String) -> Self {
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);

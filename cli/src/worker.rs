@@ -13,7 +13,7 @@ use holdfast_shared::Queue;
 use holdfast_worker::{LogNotifier, Metrics, Runtime, Source, WorkerConfig};
 use tokio::sync::watch;
 
-use crate::args::{Global, WorkerArgs};
+use crate::args::{Global, WorkerServeArgs};
 use crate::database::{Address, Database};
 use crate::door::{Door, Stop, listen};
 use crate::exit::{Exit, say, usage};
@@ -23,7 +23,7 @@ use crate::redis::named;
 /// Whoever asks how a worker fares is answered at once.
 const HEALTH_DRAIN: Duration = Duration::from_secs(1);
 
-pub(crate) async fn run(args: WorkerArgs, global: &Global) -> anyhow::Result<Exit> {
+pub(crate) async fn run(args: WorkerServeArgs, global: &Global) -> anyhow::Result<Exit> {
     let config = config(&args)?;
     let redis = named(&args.redis)?;
     let address = Address::parse(global.database_url.as_deref())?;
@@ -72,7 +72,7 @@ pub(crate) async fn run(args: WorkerArgs, global: &Global) -> anyhow::Result<Exi
 }
 
 /// How this worker works. What contradicts itself is refused before anything is touched.
-fn config(args: &WorkerArgs) -> anyhow::Result<WorkerConfig> {
+fn config(args: &WorkerServeArgs) -> anyhow::Result<WorkerConfig> {
     let mut pools = BTreeMap::new();
     for (queue, calls) in &args.queue {
         if pools.insert(*queue, *calls).is_some() {

@@ -622,8 +622,13 @@ struct Entries {
     consumed: Vec<i64>,
 }
 
-/// A planner that panics is a fault of one definition, not of the batch.
-fn guarded_plan(saga: &Saga, definition: &Definition, inbox: &Inbox, now: Time) -> Result<Advance, String> {
+/// A planner that panics is a fault of one definition, not of its caller.
+pub(crate) fn guarded_plan(
+    saga: &Saga,
+    definition: &Definition,
+    inbox: &Inbox,
+    now: Time,
+) -> Result<Advance, String> {
     catch_unwind(AssertUnwindSafe(|| plan(saga, definition, inbox, now))).map_err(|panic| {
         let words = panic
             .downcast_ref::<String>()

@@ -2,14 +2,19 @@
 //! is true at that instant.
 
 mod cancel;
+pub mod dead;
 mod fulfil;
 mod grant;
+pub mod queue;
+mod signal;
 
 pub use grant::{Grant, REASON_MAX, refund};
+pub use signal::{Sign, cancel as cancel_saga, signal as signal_saga};
 
 use holdfast_shared::{Actor, CancelReason, OrderId, OrderStatus, PaymentMethod, SagaId, SagaState, StepKey};
 
 use crate::context::slot;
+use crate::flows::REGISTRY;
 use crate::ports::{Hint, Store, StoreError};
 use crate::rows::{AdminAction, Order};
 use crate::saga::Phase;
@@ -82,7 +87,8 @@ impl Conflict {
     }
 }
 
-type Answer = Result<Answered, Conflict>;
+/// What was answered.
+pub type Answer = Result<Answered, Conflict>;
 
 /// Asks `verb` of `order` on behalf of `by`.
 ///
@@ -124,36 +130,9 @@ pub async fn ask(store: &dyn Store, order: OrderId, verb: Verb, by: &Actor) -> R
 
 /// Lets a dead saga go on. Settled sagas and living ones are left alone.
 pub async fn retry(store: &dyn Store, saga: SagaId, by: &Actor) -> Result<Answer, StoreError> {
-    let mut tx = store.begin().await?;
-    let mut world = World::default();
-    tx.load(&Footprint { sagas: vec![saga], ..Footprint::default() }, &mut world).await?;
-    world.writes.at = world.now;
-    let Some((found, signals)) = world.sagas.get(&saga).cloned() else {
-        return Ok(Err(Conflict::UnknownSaga(saga)));
-    };
-    if found.state != SagaState::Dead {
-        let instead = format!("saga {saga} is {}, only a dead one is retried", found.state);
-        return Ok(Err(Conflict::Instead(instead)));
-    }
-    if signals.iter().any(|signal| matches!(signal.body, SignalBody::Retry { .. })) {
-        return Ok(Ok(Answered::Already(format!("saga {saga} is about to go on"))));
-    }
-    world.writes.signals.push(NewSignal {
-        saga,
-        // Each death can be retried once: the fence tells one from the next.
-        dedupe: format!("retry:{}", found.fence),
-        body: SignalBody::Retry { by: by.clone() },
-    });
-    trace(
-        &mut world,
-        by,
-        "saga.retry",
-        saga.order(),
-        &format!("saga {saga}"),
-        found.progress.error.as_deref().unwrap_or(""),
-    );
-    tx.save(&world.writes).await?;
-    Ok(Ok(Answered::Accepted(Hint { saga, queue: found.queue })))
+    let answers = dead::act(store, &REGISTRY, &[saga], &dead::Deed::Retry, by).await?;
+    let answer = answers.into_iter().next().map(|(_, answer)| answer);
+    Ok(answer.unwrap_or(Err(Conflict::UnknownSaga(saga))))
 }
 
 /// Tells the order's saga that the provider reported on `charge`. The saga asks the provider back.
@@ -187,6 +166,15 @@ pub async fn payment_event(
 }
 
 fn trace(world: &mut World, by: &Actor, action: &str, order: OrderId, subject: &str, detail: &str) {
+    let before = world.writes.admin_actions.len();
+    trace_of(world, by, action, subject, detail);
+    for traced in &mut world.writes.admin_actions[before..] {
+        traced.order = Some(order);
+    }
+}
+
+/// The same of what is about no order.
+fn trace_of(world: &mut World, by: &Actor, action: &str, subject: &str, detail: &str) {
     let (Actor::Admin(name) | Actor::Operator(name)) = by else {
         return;
     };
@@ -196,7 +184,7 @@ fn trace(world: &mut World, by: &Actor, action: &str, order: OrderId, subject: &
         action: action.to_owned(),
         subject: subject.to_owned(),
         detail: detail.to_owned(),
-        order: Some(order),
+        order: None,
     });
 }
 
@@ -267,7 +255,7 @@ fn decide(world: &mut World, order: &Order, confirmed: bool, by: &Actor) -> Answ
     if saga.state == SagaState::Dead {
         return instead(format!("order {id} needs attention first: see `holdfast order explain {id}`"));
     }
-    signal(
+    send(
         world,
         id.saga(slot::CHECKOUT),
         "confirmation",
@@ -275,7 +263,7 @@ fn decide(world: &mut World, order: &Order, confirmed: bool, by: &Actor) -> Answ
     )
 }
 
-fn signal(world: &mut World, saga: SagaId, dedupe: &str, body: SignalBody) -> Answer {
+fn send(world: &mut World, saga: SagaId, dedupe: &str, body: SignalBody) -> Answer {
     let Some((found, _)) = world.sagas.get(&saga) else {
         return Err(Conflict::UnknownSaga(saga));
     };
@@ -290,7 +278,8 @@ fn pending_cancel(inbox: &[Signal]) -> Option<&Actor> {
         SignalBody::Confirmation { .. }
         | SignalBody::PaymentEvent { .. }
         | SignalBody::LateOutcome { .. }
-        | SignalBody::Retry { .. } => None,
+        | SignalBody::Retry { .. }
+        | SignalBody::Discard { .. } => None,
     })
 }
 
@@ -300,6 +289,7 @@ fn pending_decision(inbox: &[Signal]) -> Option<bool> {
         SignalBody::Cancel { .. }
         | SignalBody::PaymentEvent { .. }
         | SignalBody::LateOutcome { .. }
-        | SignalBody::Retry { .. } => None,
+        | SignalBody::Retry { .. }
+        | SignalBody::Discard { .. } => None,
     })
 }

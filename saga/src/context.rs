@@ -131,6 +131,9 @@ pub struct Cancellation {
     /// What was granted before and is back already; only the rest is given back now.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub refunded_minor: i64,
+    /// What was granted before and settled by hand. Whatever the provider still holds goes back all the same.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub settled_by_hand_minor: i64,
     /// Where to tell the customer.
     pub email: String,
 }

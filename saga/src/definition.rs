@@ -24,6 +24,7 @@ pub struct Definition {
 }
 
 /// Where a saga stands in its definition: the stage or undo, and its call if it is one.
+#[derive(Clone, Copy)]
 pub(crate) struct Stand<'a> {
     pub(crate) step: &'static str,
     pub(crate) call: Option<&'a CallSpec>,
@@ -94,6 +95,19 @@ pub struct CallSpec {
     pub rejected_as: CancelReason,
     /// What an order is cancelled for when the call gives up before the pivot.
     pub gives_up_as: CancelReason,
+    /// What it means when an operator takes this call off the saga's hands.
+    pub discard: Discard,
+}
+
+/// What it means when an operator takes a call that keeps failing off the hands of its dead saga.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Discard {
+    /// It is given up: the saga ends where it stands.
+    GivenUp,
+    /// A person saw to it outside Holdfast: the saga goes on behind it.
+    SettledByHand,
+    /// It cannot be done; what can be done instead.
+    Never(&'static str),
 }
 
 /// What happened to a call, for our own books.
@@ -107,6 +121,8 @@ pub enum Event<'a> {
     GaveUp,
     /// Its saga died here; only an operator brings it back.
     Died,
+    /// An operator took it off the dead saga's hands.
+    Discarded,
 }
 
 /// A rule said no, before anything was changed.
@@ -123,6 +139,29 @@ impl Definition {
     /// What a saga row stores.
     pub fn id(&self) -> DefinitionId {
         DefinitionId { name: self.name.to_owned(), version: self.version }
+    }
+
+    /// The stage or undo of this name, if there is one.
+    pub(crate) fn step_named(&self, name: &str) -> Option<&'static str> {
+        let stages = || self.forward.iter().chain(self.after_undo);
+        let undos = stages().filter_map(|stage| stage.undo.as_ref()).map(|undo| match undo {
+            Undo::Local { name, .. } | Undo::Call { name, .. } => *name,
+        });
+        stages().map(|stage| stage.name).chain(undos).find(|step| *step == name)
+    }
+
+    /// The same progress behind the point of no return, if it stands right before it: there is nothing to do at it.
+    pub(crate) fn past_pivot(&self, progress: &Progress) -> Progress {
+        let mut past = progress.clone();
+        let at_pivot = |past: &Progress| {
+            let stage = self.forward.get(past.stage);
+            past.phase == Phase::Forward && stage.is_some_and(|stage| matches!(stage.kind, Kind::Pivot))
+        };
+        while at_pivot(&past) {
+            past.pivoted = true;
+            past.stage += 1;
+        }
+        past
     }
 
     /// Where a saga with this progress stands.

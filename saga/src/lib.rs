@@ -15,6 +15,7 @@ pub mod catalog;
 pub mod change;
 pub mod command;
 pub mod context;
+pub mod dead;
 pub mod definition;
 pub mod flows;
 pub mod log;

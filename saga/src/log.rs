@@ -140,6 +140,15 @@ pub enum Entry {
     },
     /// An operator let it go on.
     Revived(Actor),
+    /// An operator took responsibility for the step it had stopped at: nothing more is sent for it.
+    Discarded {
+        /// The step.
+        step: String,
+        /// Who.
+        by: Actor,
+        /// Why.
+        reason: String,
+    },
     /// Fully done.
     Completed,
     /// Fully undone.

@@ -4,6 +4,7 @@
 //! Nothing in it survives the process.
 
 mod front_door;
+mod operations;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -11,12 +12,12 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use holdfast_shared::{
-    CartId, CartStatus, Clock, OrderId, OrderStatus, ReservationStatus, SagaId, SagaState, Sku, Time,
+    CartId, CartStatus, Clock, OrderId, OrderStatus, Queue, ReservationStatus, SagaId, SagaState, Sku, Time,
 };
 use tokio::sync::{Mutex, OwnedMutexGuard};
 use uuid::Uuid;
 
-use crate::audit::{Fact, OrderFact, RefundFact, StockFact};
+use crate::audit::{Fact, OrderFact, PaymentFact, RefundFact, StockFact};
 use crate::context::slot;
 use crate::log::LogRow;
 use crate::ports::{Claim, Claimed, Store, StoreError, Tx};
@@ -26,7 +27,8 @@ use crate::rows::{
 use crate::saga::Saga;
 use crate::signal::Signal;
 use crate::view::{
-    Census, NotificationFilter, NotificationView, OrderFilter, OrderView, ProductFilter, Pulse, SagaFilter,
+    Census, DeadRow, NotificationFilter, NotificationView, OrderFilter, OrderView, Paused, ProductFilter,
+    Pulse, QueueView, SagaFilter, WorkerBeat, WorkerView,
 };
 use crate::world::{CartMove, Footprint, OrderMove, World, Writes};
 
@@ -56,6 +58,8 @@ pub struct Tables {
     adjustments: Vec<StockAdjustment>,
     admin_actions: Vec<AdminAction>,
     secrets: BTreeMap<String, [u8; 32]>,
+    paused: BTreeMap<Queue, Paused>,
+    workers: BTreeMap<String, WorkerView>,
 }
 
 /// The store. Clones share the tables.
@@ -99,6 +103,7 @@ impl Tx for MemoryTx {
             !outcomes.contains(&saga.id)
                 && !saga.is_leased(now)
                 && claim.queues.contains(&saga.queue)
+                && !self.tables.paused.contains_key(&saga.queue)
                 && claim.definitions.contains(&saga.definition)
         };
         let sagas = &self.tables.sagas;
@@ -145,6 +150,9 @@ impl Tx for MemoryTx {
         copy(&footprint.products, &tables.products, &mut world.products);
         copy(&footprint.stock, &tables.stock, &mut world.stock);
         copy(&footprint.levels, &tables.stock, &mut world.stock);
+        if footprint.pauses {
+            world.paused.extend(tables.paused.clone());
+        }
         Ok(())
     }
 
@@ -248,6 +256,7 @@ impl Tables {
         }
         self.adjustments.extend(writes.adjustments.iter().cloned());
         self.admin_actions.extend(writes.admin_actions.iter().cloned());
+        self.brake(&writes.pauses);
         for (sku, step) in &writes.stock {
             let level = self.stock.entry(sku.clone()).or_default();
             *level += *step;
@@ -378,16 +387,14 @@ impl Tables {
             status: order.status,
             reason: order.cancel_reason,
             method: order.method,
+            currency: order.total.currency,
             total_minor: order.total.amount_minor,
             lines_minor: order
                 .lines
                 .iter()
                 .map(|line| line.unit_price_minor * i64::from(line.quantity))
                 .sum(),
-            payment: self
-                .payments
-                .get(&order.id)
-                .map(|row| (row.status, row.captured_minor, row.refunded_minor)),
+            payment: self.payments.get(&order.id).map(PaymentFact::of),
             refunds: self
                 .refunds
                 .range(order.id.saga(0)..=order.id.saga(u8::MAX))
@@ -447,6 +454,32 @@ impl Store for MemoryStore {
                 && filter.before.is_none_or(|before| saga.id < before)
         };
         Ok(tables.sagas.values().rev().filter(fits).take(filter.limit as usize).cloned().collect())
+    }
+
+    async fn dead(&self, before: Option<SagaId>, limit: u32) -> Result<Vec<DeadRow>, StoreError> {
+        Ok(self.tables.lock().await.dead(before, limit))
+    }
+
+    async fn queues(&self) -> Result<Vec<QueueView>, StoreError> {
+        Ok(self.tables.lock().await.queues(self.clock.now()))
+    }
+
+    async fn beat(&self, beat: &WorkerBeat) -> Result<(), StoreError> {
+        self.tables.lock().await.beat(beat, self.clock.now());
+        Ok(())
+    }
+
+    async fn farewell(&self, name: &str) -> Result<(), StoreError> {
+        self.tables.lock().await.farewell(name, self.clock.now());
+        Ok(())
+    }
+
+    async fn workers(&self) -> Result<Vec<WorkerView>, StoreError> {
+        Ok(self.tables.lock().await.workers.values().cloned().collect())
+    }
+
+    async fn now(&self) -> Result<Time, StoreError> {
+        Ok(self.clock.now())
     }
 
     async fn log(&self, saga: SagaId) -> Result<Vec<LogRow>, StoreError> {

@@ -11,8 +11,9 @@ use holdfast_shared::{Actor, CancelReason, PaymentStatus, Queue, SagaEvent, Saga
 use crate::call::{Answer, Call, Mode, Outcome};
 use crate::change::Change;
 use crate::context::Context;
-use crate::definition::{CallSpec, Definition, Event, Kind, LocalFn, Refusal, Stage, Undo};
-use crate::flows::late_refund;
+use crate::dead::discardable;
+use crate::definition::{CallSpec, Definition, Discard, Event, Kind, LocalFn, Refusal, Stage, Undo};
+use crate::flows::{REGISTRY, late_refund};
 use crate::log::Entry;
 use crate::saga::{CallState, Phase, Saga};
 use crate::signal::{Signal, SignalBody};
@@ -115,7 +116,7 @@ pub fn plan(saga: &Saga, definition: &Definition, inbox: &Inbox, now: Time) -> A
 /// What an operator can do about a dead saga, in a sentence.
 pub fn next_move(saga: &Saga) -> String {
     let id = saga.id;
-    match saga.progress.phase {
+    let retry = match saga.progress.phase {
         Phase::Undo => format!(
             "settle it at the provider or wait until the provider answers, then `holdfast saga retry {id}`: \
              it looks the charge up first, so money that is already back is not sent twice"
@@ -125,6 +126,14 @@ pub fn next_move(saga: &Saga) -> String {
                 "remove the cause named above, then `holdfast saga retry {id}`: it goes on where it stopped"
             )
         }
+    };
+    let discard = format!("`holdfast dead discard {id} --reason TEXT`");
+    match REGISTRY.find(&saga.definition).map(|definition| discardable(saga, definition)) {
+        Some(Ok(Discard::SettledByHand)) => {
+            format!("{retry}; or see to the money yourself, then {discard}: nothing more is sent for it")
+        }
+        Some(Ok(Discard::GivenUp)) => format!("{retry}; or give it up: {discard}"),
+        Some(Ok(Discard::Never(_)) | Err(_)) | None => retry,
     }
 }
 
@@ -293,6 +302,7 @@ impl<'a> Planner<'a> {
             SignalBody::LateOutcome { key, captured, .. } => self.hear_of_charge(signal, key, *captured),
             SignalBody::Retry { by } if self.saga.state == SagaState::Dead => self.revive(by),
             SignalBody::Retry { .. } => self.ignore(signal),
+            SignalBody::Discard { by, reason } => self.fold_discard(signal, by, reason),
         }
         self.consumed.push(signal.seq);
     }
@@ -380,6 +390,11 @@ impl<'a> Planner<'a> {
     }
 
     fn revive(&mut self, by: &Actor) {
+        self.go_on_from_death();
+        self.entries.push(Entry::Revived(by.clone()));
+    }
+
+    fn go_on_from_death(&mut self) {
         let progress = &mut self.saga.progress;
         progress.failures = 0;
         progress.starts = 0;
@@ -387,7 +402,38 @@ impl<'a> Planner<'a> {
         progress.error = None;
         let forward = progress.phase == Phase::Forward;
         self.enter(if forward { SagaEvent::Resume } else { SagaEvent::Unwind });
-        self.entries.push(Entry::Revived(by.clone()));
+    }
+
+    /// Takes the call that the saga died at off its hands, where that can be done.
+    fn fold_discard(&mut self, signal: &Signal, by: &Actor, reason: &str) {
+        let Ok(meaning) = discardable(&self.saga, self.definition) else {
+            return self.ignore(signal);
+        };
+        if !self.saga.progress.pivoted {
+            self.saga.progress = self.definition.past_pivot(&self.saga.progress);
+            self.entries.extend(self.saga.progress.pivoted.then_some(Entry::Pivot));
+        }
+        let Some(at) = self.call_at() else { return self.ignore(signal) };
+        let key = self.key(at);
+        // It was tried just now.
+        if self.record(at, &key, Event::Discarded).is_err() {
+            return self.ignore(signal);
+        }
+        let (by, reason) = (by.clone(), reason.to_owned());
+        self.entries.push(Entry::Discarded { step: at.step.to_owned(), by, reason });
+        self.go_on_from_death();
+        if meaning == Discard::GivenUp {
+            // Whatever would follow tells of a call that succeeded.
+            let progress = &mut self.saga.progress;
+            progress.stage = match progress.phase {
+                Phase::Forward => self.definition.forward.len(),
+                Phase::AfterUndo => self.definition.after_undo.len(),
+                Phase::Undo => progress.stage - 1,
+            };
+            self.fresh_stage();
+        } else {
+            self.step_done();
+        }
     }
 
     fn ignore(&mut self, signal: &Signal) {

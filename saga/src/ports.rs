@@ -15,9 +15,13 @@ use crate::rows::{AdminAction, Cart, Product, Stock};
 use crate::saga::{DefinitionId, Saga};
 use crate::signal::Signal;
 use crate::view::{
-    Census, NotificationFilter, NotificationView, OrderFilter, OrderView, ProductFilter, Pulse, SagaFilter,
+    Census, DeadRow, NotificationFilter, NotificationView, OrderFilter, OrderView, ProductFilter, Pulse,
+    QueueView, SagaFilter, WorkerBeat, WorkerView,
 };
 use crate::world::{Footprint, World, Writes};
+
+/// A worker that is silent for so long is forgotten.
+pub const WORKERS_KEPT: Duration = Duration::from_hours(24);
 
 /// The database, as the rules see it: three moves, one transaction for a whole batch.
 #[async_trait]
@@ -39,6 +43,24 @@ pub trait Store: Send + Sync + fmt::Debug {
 
     /// Sagas, newest first.
     async fn sagas(&self, filter: &SagaFilter) -> Result<Vec<Saga>, StoreError>;
+
+    /// The dead sagas behind `before`, newest first, at most `limit`. One that cannot be read is among them.
+    async fn dead(&self, before: Option<SagaId>, limit: u32) -> Result<Vec<DeadRow>, StoreError>;
+
+    /// How every pool stands, in their order. It costs what is not settled, not what is stored.
+    async fn queues(&self) -> Result<Vec<QueueView>, StoreError>;
+
+    /// Keeps what a worker says of itself. Whoever beats also forgets the workers that are silent for a day.
+    async fn beat(&self, beat: &WorkerBeat) -> Result<(), StoreError>;
+
+    /// Notes that a worker left by itself: nobody need wait for it any more.
+    async fn farewell(&self, name: &str) -> Result<(), StoreError>;
+
+    /// The workers that are known, by name.
+    async fn workers(&self) -> Result<Vec<WorkerView>, StoreError>;
+
+    /// The present, by the clock that sagas go by.
+    async fn now(&self) -> Result<Time, StoreError>;
 
     /// The history of one saga, oldest first.
     async fn log(&self, saga: SagaId) -> Result<Vec<LogRow>, StoreError>;

@@ -158,6 +158,8 @@ pub struct Payment {
     pub captured_minor: i64,
     /// How much went back.
     pub refunded_minor: i64,
+    /// How much a person saw to outside Holdfast: it is neither held nor sent any more.
+    pub settled_by_hand_minor: i64,
     /// The stable key of the charge that counts.
     pub charge: Option<StepKey>,
     /// The provider's own name for it.
@@ -179,6 +181,8 @@ pub struct Refund {
     pub charge: StepKey,
     /// Whether the money arrived after its saga had given it up; then `payments` never counted it.
     pub late: bool,
+    /// Whether a person saw to it outside Holdfast. Then it stays FAILED and nothing more is sent for it.
+    pub settled_by_hand: bool,
 }
 
 /// Our own book on a message. It is saved before it is sent, and its status says what happened.

@@ -11,7 +11,7 @@ use crate::definition::Definition;
 use crate::rows::NotificationStatus;
 
 /// Which definition a saga runs, and which version of it. A saga keeps its version for life.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct DefinitionId {
     /// Such as `checkout_online`.
     pub name: String,

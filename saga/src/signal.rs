@@ -64,6 +64,13 @@ pub enum SignalBody {
         /// Who.
         by: Actor,
     },
+    /// An operator takes responsibility for the step that a dead saga stopped at.
+    Discard {
+        /// Who.
+        by: Actor,
+        /// Why, for the timeline and the audit trail.
+        reason: String,
+    },
 }
 
 impl SignalBody {
@@ -75,6 +82,7 @@ impl SignalBody {
             Self::PaymentEvent { .. } => "payment_event",
             Self::LateOutcome { .. } => "late_outcome",
             Self::Retry { .. } => "retry",
+            Self::Discard { .. } => "discard",
         }
     }
 }

@@ -4,6 +4,7 @@
 //! token ever gets into the words.
 
 mod buyer;
+mod conditions;
 mod outlook;
 mod since;
 mod words;
@@ -11,6 +12,7 @@ mod words;
 use holdfast_shared::{OrderId, SagaId, SagaState, Time};
 use serde::Serialize;
 
+pub use conditions::{Blocker, Conditions};
 pub use outlook::{Explanation, OVERDUE, explain};
 pub use since::{InvalidSeen, Seen, since};
 
@@ -170,12 +172,18 @@ fn line(story: &Story, saga: &Saga, at: Time, words: &str) -> Line {
 /// `words` without the payment token that one of `sagas` holds, should somebody have put it there.
 pub fn discreet(sagas: &[Saga], words: &str) -> String {
     let token = sagas.iter().find_map(|saga| match &*saga.context {
-        Context::Checkout(checkout) => checkout.token.as_deref().filter(|token| !token.is_empty()),
+        Context::Checkout(checkout) => checkout.token.as_deref(),
         Context::Notice(_)
         | Context::Cancellation(_)
         | Context::LateRefund(_)
         | Context::GrantedRefund(_) => None,
     });
+    without_token(token, words)
+}
+
+/// `words` without `token`, should somebody have put it there.
+pub(crate) fn without_token(token: Option<&str>, words: &str) -> String {
+    let token = token.filter(|token| !token.is_empty());
     token.map_or_else(|| words.to_owned(), |token| words.replace(token, HIDDEN))
 }
 

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use holdfast_shared::{
-    CancelReason, CartId, CartStatus, OrderId, OrderStatus, PaymentStatus, RefundStatus, ReservationStatus,
-    SagaId, Sku, Time,
+    CancelReason, CartId, CartStatus, OrderId, OrderStatus, PaymentStatus, Queue, RefundStatus,
+    ReservationStatus, SagaId, Sku, Time,
 };
 
 use crate::log::LogRow;
@@ -14,6 +14,7 @@ use crate::rows::{
 };
 use crate::saga::Saga;
 use crate::signal::NewSignal;
+use crate::view::Paused;
 
 /// Rows to lock and read, besides sagas. Stores lock them in one order, each table sorted by key.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -38,6 +39,8 @@ pub struct Footprint {
     /// Stock levels to read without a lock: by the time of the save they may be others, and only the save's own
     /// check says whether what was decided on them still holds.
     pub levels: Vec<Sku>,
+    /// Which queues are paused. Whoever holds this, holds all of them; claims do not wait for it.
+    pub pauses: bool,
 }
 
 /// What was locked and read.
@@ -63,6 +66,8 @@ pub struct World {
     pub products: BTreeMap<Sku, Product>,
     /// Stock levels.
     pub stock: BTreeMap<Sku, Stock>,
+    /// The queues that are paused.
+    pub paused: BTreeMap<Queue, Paused>,
     /// What will be written.
     pub writes: Writes,
 }
@@ -118,6 +123,8 @@ pub struct Writes {
     pub stock: BTreeMap<Sku, StockMove>,
     /// The reasons of levels that moved by hand.
     pub adjustments: Vec<StockAdjustment>,
+    /// Queues to pause, or to resume.
+    pub pauses: BTreeMap<Queue, Option<Paused>>,
     /// The audit trail.
     pub admin_actions: Vec<AdminAction>,
 }

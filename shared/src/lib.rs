@@ -9,6 +9,7 @@ mod ids;
 mod money;
 mod order;
 mod payment;
+mod redact;
 mod reservation;
 mod retry;
 mod saga_state;
@@ -20,6 +21,7 @@ pub use ids::{CartId, Ids, InvalidId, OrderId, SagaId, SeededIds, StepKey, Syste
 pub use money::{Currency, InvalidCurrency, Money, Overflow};
 pub use order::{Actor, Address, CancelReason, Contact, OrderEvent, OrderStatus, PaymentMethod};
 pub use payment::{PaymentEvent, PaymentStatus, RefundStatus};
+pub use redact::redact;
 pub use reservation::{ReservationEvent, ReservationStatus};
 pub use retry::RetryPolicy;
 pub use saga_state::{Queue, SagaEvent, SagaState};

@@ -68,13 +68,16 @@ pub enum PaymentEvent {
     RefundAll,
     /// The courier collected the cash.
     Collect,
+    /// A person saw to the rest of it outside Holdfast. What nobody knows of is booked as taken, the most there can be.
+    SettleByHand,
 }
 
 impl PaymentStatus {
     /// The state after `event`, or the refusal.
     pub fn after(self, event: PaymentEvent) -> Result<Self, IllegalTransition> {
         use PaymentEvent::{
-            Cancel, Capture, Collect, Decline, LoseAnswer, RefundAll, RefundPart, RequireAction, TryAgain,
+            Cancel, Capture, Collect, Decline, LoseAnswer, RefundAll, RefundPart, RequireAction,
+            SettleByHand, TryAgain,
         };
         match (self, event) {
             (Self::Pending | Self::Unknown | Self::RequiresAction, RequireAction) => Ok(Self::RequiresAction),
@@ -94,8 +97,12 @@ impl PaymentStatus {
                 | Self::PartiallyRefunded,
                 RefundAll,
             ) => Ok(Self::Refunded),
-            (Self::Captured | Self::PartiallyRefunded, RefundPart) => Ok(Self::PartiallyRefunded),
+            (Self::Captured | Self::PartiallyRefunded, RefundPart)
+            | (Self::PartiallyRefunded, SettleByHand) => Ok(Self::PartiallyRefunded),
             (Self::DueOnDelivery, Collect) => Ok(Self::Collected),
+            (Self::Pending | Self::Unknown | Self::RequiresAction | Self::Captured, SettleByHand) => {
+                Ok(Self::Captured)
+            }
             (Self::Pending | Self::Unknown | Self::RequiresAction, RefundPart | Collect)
             | (
                 Self::Captured | Self::PartiallyRefunded,
@@ -104,11 +111,12 @@ impl PaymentStatus {
             | (
                 Self::Declined | Self::Cancelled | Self::Refunded | Self::Collected,
                 RequireAction | Capture | Decline | LoseAnswer | TryAgain | Cancel | RefundPart | RefundAll
-                | Collect,
+                | Collect | SettleByHand,
             )
             | (
                 Self::DueOnDelivery,
-                RequireAction | Capture | Decline | LoseAnswer | TryAgain | RefundPart | RefundAll,
+                RequireAction | Capture | Decline | LoseAnswer | TryAgain | RefundPart | RefundAll
+                | SettleByHand,
             ) => Err(IllegalTransition::new("payment", self, event)),
         }
     }

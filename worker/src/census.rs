@@ -1,9 +1,11 @@
-//! How the sagas of the shop stand, for the metrics.
+//! How the sagas of the shop stand, and what waits in its queues, for the metrics.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use holdfast_saga::ports::Store;
+use holdfast_saga::ports::{Store, StoreError};
+use holdfast_saga::view::{Census, QueueView};
+use holdfast_shared::Time;
 use tokio::sync::watch;
 
 use crate::metrics::Metrics;
@@ -14,8 +16,11 @@ const EVERY: Duration = Duration::from_secs(5);
 /// Counts now and then until `stop` says so. While the database does not answer, the last count stays.
 pub(crate) async fn run(store: Arc<dyn Store>, metrics: Metrics, mut stop: watch::Receiver<bool>) {
     loop {
-        match store.unsettled().await {
-            Ok(census) => metrics.stand(&census),
+        match look(&*store).await {
+            Ok((census, queues, now)) => {
+                metrics.stand(&census);
+                metrics.queues(&queues, now);
+            }
             Err(error) => tracing::debug!("the sagas could not be counted: {error}"),
         }
         tokio::select! {
@@ -23,4 +28,9 @@ pub(crate) async fn run(store: Arc<dyn Store>, metrics: Metrics, mut stop: watch
             _ = stop.wait_for(|stop| *stop) => return,
         }
     }
+}
+
+/// Costs what is not settled, however much is stored.
+async fn look(store: &dyn Store) -> Result<(Vec<Census>, Vec<QueueView>, Time), StoreError> {
+    Ok((store.unsettled().await?, store.queues().await?, store.now().await?))
 }

@@ -12,6 +12,7 @@ mod metrics;
 mod notifier;
 mod pruner;
 mod queue;
+mod registry;
 mod runtime;
 
 pub use acceptor::{AcceptError, Acceptor};

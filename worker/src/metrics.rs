@@ -7,12 +7,12 @@ use std::time::Duration;
 use holdfast_saga::batch::{Done, Moved};
 use holdfast_saga::flows::{checkout_cod, checkout_online};
 use holdfast_saga::log::Entry;
-use holdfast_saga::view::Census;
-use holdfast_shared::{OrderStatus, PaymentMethod, Queue, SagaState};
+use holdfast_saga::view::{Census, QueueView};
+use holdfast_shared::{OrderStatus, PaymentMethod, Queue, SagaState, Time};
 use prometheus::core::Collector;
 use prometheus::{
-    Encoder as _, Gauge, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGaugeVec,
-    Opts, Registry, TextEncoder,
+    Encoder as _, Gauge, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec,
+    IntGaugeVec, Opts, Registry, TextEncoder,
 };
 
 /// From a saga that is done at once to one that waits for an admin over the weekend.
@@ -35,6 +35,8 @@ pub struct Metrics {
     step_seconds: HistogramVec,
     compensations: IntCounterVec,
     sagas: IntGaugeVec,
+    queue_depth: IntGaugeVec,
+    queue_oldest: GaugeVec,
     /// Where sagas have stood: definition and state.
     known: Arc<Mutex<BTreeSet<(String, String)>>>,
     batch_size: Histogram,
@@ -119,6 +121,21 @@ impl Default for Metrics {
                     )
                     .namespace("holdfast"),
                     &["provider", "state"],
+                ),
+            ),
+            queue_depth: kept(
+                &registry,
+                IntGaugeVec::new(
+                    Opts::new("queue_depth", "Sagas that a worker could take now").namespace("holdfast"),
+                    &["queue"],
+                ),
+            ),
+            queue_oldest: kept(
+                &registry,
+                GaugeVec::new(
+                    Opts::new("queue_oldest_seconds", "Since when the longest due of them is, in seconds")
+                        .namespace("holdfast"),
+                    &["queue"],
                 ),
             ),
             batch_size: histogram("batch_size", "Sagas claimed by a batch", BATCH_SAGAS),
@@ -211,6 +228,16 @@ impl Metrics {
         }
     }
 
+    /// What waits in every queue now, and for how long.
+    pub(crate) fn queues(&self, queues: &[QueueView], now: Time) {
+        for view in queues {
+            let queue: &str = view.queue.into();
+            self.queue_depth.with_label_values(&[queue]).set(i64::try_from(view.due).unwrap_or(i64::MAX));
+            let oldest = view.oldest_due.map_or(0.0, |since| now.since(since).as_secs_f64());
+            self.queue_oldest.with_label_values(&[queue]).set(oldest);
+        }
+    }
+
     /// A batch was committed.
     pub(crate) fn committed(&self, done: &Done) {
         self.batch_size.observe(f64::from(u32::try_from(done.claimed).unwrap_or(u32::MAX)));
@@ -257,6 +284,7 @@ impl Metrics {
                 return;
             }
             Entry::Dead { step, .. } => (step, "dead"),
+            Entry::Discarded { step, .. } => (step, "discarded"),
             Entry::Started { .. }
             | Entry::RetryAt { .. }
             | Entry::Waiting { .. }

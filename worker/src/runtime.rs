@@ -12,7 +12,7 @@ use crate::config::{ConfigError, Tally, WorkerConfig};
 use crate::executor::{Around, Executor};
 use crate::metrics::Metrics;
 use crate::queue::{Asked, Polls, Queues, Source};
-use crate::{census, pruner};
+use crate::{census, pruner, registry};
 
 /// A running worker. Dropping it without [`Runtime::stop`] leaves its leases to run out.
 #[derive(Debug)]
@@ -21,6 +21,8 @@ pub struct Runtime {
     polls: Polls,
     tally: Arc<Tally>,
     stop: watch::Sender<bool>,
+    /// Told once its last outcome is committed.
+    gone: watch::Sender<bool>,
     executor: JoinHandle<usize>,
     others: Vec<JoinHandle<()>>,
 }
@@ -58,6 +60,13 @@ impl Runtime {
         let (stop, stopped) = watch::channel(false);
         let Queues { dispatch, hints, polls, serving: mut others } =
             Queues::open(source, &config, &metrics, &stopped);
+        let (gone, is_gone) = watch::channel(false);
+        let beats = registry::run(
+            Arc::clone(&store),
+            registry::Life::new(&config, &registry),
+            Arc::clone(&tally),
+            is_gone,
+        );
         let engine = Engine {
             store: Arc::clone(&store),
             registry,
@@ -66,6 +75,7 @@ impl Runtime {
             queues: config.pools.keys().copied().collect(),
         };
         others.push(tokio::spawn(pruner::run(Arc::clone(&store), config.keep, stopped.clone())));
+        others.push(tokio::spawn(beats));
         others.push(tokio::spawn(census::run(store, metrics.clone(), stopped.clone())));
         let around = Around {
             tally: Arc::clone(&tally),
@@ -74,7 +84,7 @@ impl Runtime {
             database: polls.of(Asked::Database),
         };
         let executor = Executor::new(engine, outside, config, around, hints, stopped);
-        Ok(Self { dispatch, polls, tally, stop, executor: tokio::spawn(executor.run()), others })
+        Ok(Self { dispatch, polls, tally, stop, gone, executor: tokio::spawn(executor.run()), others })
     }
 
     /// Where hints for this worker go.
@@ -99,6 +109,7 @@ impl Runtime {
             tracing::error!("the executor ended badly: {error}");
             0
         });
+        let _ = self.gone.send(true);
         for other in self.others {
             let _ = other.await;
         }

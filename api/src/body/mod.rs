@@ -4,6 +4,7 @@ pub mod cart;
 pub mod checkout;
 pub mod list;
 pub mod notification;
+pub mod ops;
 pub mod order;
 pub mod product;
 mod text;

@@ -100,6 +100,9 @@ pub struct PaymentBody {
     pub captured: Money,
     /// What went back.
     pub refunded: Money,
+    /// What the shop settled with the buyer in person.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub settled_by_hand: Option<Money>,
     /// What the buyer must do for it to go on.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next_action: Option<NextAction>,
@@ -170,6 +173,7 @@ impl OrderBody {
                 amount: order.total,
                 captured: none,
                 refunded: none,
+                settled_by_hand: None,
                 next_action: None,
             },
             cancel_reason: None,
@@ -224,6 +228,7 @@ impl PaymentBody {
             amount: payment.amount,
             captured: money(payment.captured_minor),
             refunded: money(payment.refunded_minor),
+            settled_by_hand: Some(money(payment.settled_by_hand_minor)).filter(|held| held.amount_minor > 0),
             next_action: payment.next_action.clone().filter(|_| acts).map(|url| NextAction { url }),
         }
     }

@@ -7,6 +7,7 @@ mod checkout;
 mod events;
 mod health;
 mod notifications;
+mod ops;
 mod orders;
 
 use utoipa_axum::router::OpenApiRouter;
@@ -41,6 +42,20 @@ pub(crate) fn all() -> OpenApiRouter<App> {
         .routes(routes!(catalog::adjust))
         .routes(routes!(notifications::list))
         .routes(routes!(notifications::read))
+        .routes(routes!(ops::list))
+        .routes(routes!(ops::show))
+        .routes(routes!(ops::retry))
+        .routes(routes!(ops::signal))
+        .routes(routes!(ops::cancel))
+        .routes(routes!(ops::dead::list))
+        .routes(routes!(ops::dead::groups))
+        .routes(routes!(ops::dead::retry))
+        .routes(routes!(ops::dead::discard))
+        .routes(routes!(ops::queues::list))
+        .routes(routes!(ops::queues::pause))
+        .routes(routes!(ops::queues::resume))
+        .routes(routes!(ops::queues::workers))
+        .routes(routes!(ops::audit))
         .routes(routes!(health::alive))
         .routes(routes!(health::ready))
         .routes(routes!(health::metrics))

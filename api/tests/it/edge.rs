@@ -182,6 +182,8 @@ async fn metrics_count_by_route_never_by_path() {
         r#"holdfast_step_attempts_total{outcome="succeeded",saga="checkout_online",step="take_payment"} 1"#,
         r#"holdfast_step_duration_seconds_count{saga="checkout_online",step="take_payment"} 1"#,
         r#"holdfast_saga_duration_seconds_count{outcome="completed",saga="checkout_online"} 1"#,
+        r#"holdfast_queue_depth{queue="checkout"} 0"#,
+        r#"holdfast_queue_oldest_seconds{queue="notifications"} 0"#,
     ] {
         assert!(metrics.lines().any(|told| told == line), "{line} is missing in:\n{metrics}");
     }

@@ -8,4 +8,5 @@ mod edge;
 mod events;
 mod fixture;
 mod matrix;
+mod ops;
 mod orders;

@@ -48,6 +48,20 @@ const TABLE: &[Row] = &[
     ("POST",   "/v1/admin/stock/{sku}/adjust",      [401, 401, 401, 403, 403, 200, 403]),
     ("GET",    "/v1/notifications",                 [401, 401, 401, 200, 200, 200, 200]),
     ("POST",   "/v1/notifications/{id}/read",       [401, 401, 401, 404, 200, 404, 404]),
+    ("GET",    "/v1/ops/sagas",                       [401, 401, 401, 403, 403, 403, 200]),
+    ("GET",    "/v1/ops/sagas/{id}",                  [401, 401, 401, 403, 403, 403, 200]),
+    ("POST",   "/v1/ops/sagas/{id}/retry",            [401, 401, 401, 403, 403, 403, 409]),
+    ("POST",   "/v1/ops/sagas/{id}/signal",           [401, 401, 401, 403, 403, 403, 202]),
+    ("POST",   "/v1/ops/sagas/{id}/cancel",           [401, 401, 401, 403, 403, 403, 202]),
+    ("GET",    "/v1/ops/dead",                        [401, 401, 401, 403, 403, 403, 200]),
+    ("GET",    "/v1/ops/dead/groups",                 [401, 401, 401, 403, 403, 403, 200]),
+    ("POST",   "/v1/ops/dead/retry",                  [401, 401, 401, 403, 403, 403, 200]),
+    ("POST",   "/v1/ops/dead/discard",                [401, 401, 401, 403, 403, 403, 200]),
+    ("GET",    "/v1/ops/queues",                      [401, 401, 401, 403, 403, 403, 200]),
+    ("POST",   "/v1/ops/queues/{queue}/pause",        [401, 401, 401, 403, 403, 403, 200]),
+    ("POST",   "/v1/ops/queues/{queue}/resume",       [401, 401, 401, 403, 403, 403, 200]),
+    ("GET",    "/v1/ops/workers",                     [401, 401, 401, 403, 403, 403, 200]),
+    ("GET",    "/v1/ops/audit",                       [401, 401, 401, 403, 403, 403, 200]),
     ("GET",    "/healthz",                          [200, 200, 200, 200, 200, 200, 200]),
     ("GET",    "/readyz",                           [200, 200, 200, 200, 200, 200, 200]),
     ("GET",    "/metrics",                          [200, 200, 200, 200, 200, 200, 200]),
@@ -106,6 +120,15 @@ async fn ask(shop: &Shop, method: &str, path: &str, caller: &str) -> StatusCode 
         let order = shop.order(card("tok_ok"), owner).await;
         shop.until(&text(&order["id"]), "CONFIRMED").await;
         id = format!("{}.1", order["number"]);
+    } else if path.starts_with("/v1/ops/sagas/") {
+        id = format!("{}.0", shop.order(cod(), owner).await["number"]);
+        body = json!({"signal": "confirmation"});
+    } else if path.starts_with("/v1/ops/dead/") {
+        body = if path.ends_with("discard") {
+            json!({"filter": {}, "reason": "a test"})
+        } else {
+            json!({"filter": {}})
+        };
     } else if path.contains("orders/{id}") {
         id = text(&shop.order(cod(), owner).await["id"]);
         body = json!({"reason": "a test"});
@@ -114,7 +137,7 @@ async fn ask(shop: &Shop, method: &str, path: &str, caller: &str) -> StatusCode 
     } else if path.contains("/admin/products/") {
         body = json!({"name": "Mug", "price": {"amount_minor": 1_299, "currency": "EUR"}, "active": true});
     }
-    let path = path.replace("{id}", &id).replace("{sku}", "mug-01");
+    let path = path.replace("{id}", &id).replace("{sku}", "mug-01").replace("{queue}", "notifications");
     let mut request = shop.ask(Method::from_bytes(method.as_bytes()).expect("a method"), &path, who);
     match caller {
         "guest's token" => {

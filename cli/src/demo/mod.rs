@@ -8,11 +8,10 @@ mod report;
 mod shop;
 mod stage;
 
-use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
 use anyhow::bail;
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::ProgressBar;
 
 use self::actors::Cast;
 use self::mix::Program;
@@ -20,6 +19,7 @@ use self::stage::Stage;
 use crate::args::{DemoArgs, Global};
 use crate::exit::{Exit, say, usage};
 use crate::output::Format;
+use crate::progress;
 
 /// Nothing moving for this long means that something hangs: the demo says so instead of waiting for ever.
 const STANDSTILL: Duration = Duration::from_mins(1);
@@ -96,16 +96,8 @@ async fn settle(stage: &Stage, cast: &mut Cast) -> anyhow::Result<()> {
     }
 }
 
-/// A bar for people; scripts and logs get none.
 fn bar(length: usize) -> ProgressBar {
-    let target = if std::io::stderr().is_terminal() {
-        ProgressDrawTarget::stderr()
-    } else {
-        ProgressDrawTarget::hidden()
-    };
-    let bar = ProgressBar::with_draw_target(Some(length as u64), target);
-    let style = ProgressStyle::with_template("{msg:9} {bar:40} {pos}/{len} orders  {elapsed}");
-    bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+    let bar = progress::bar(length, "{msg:9} {bar:40} {pos}/{len} orders  {elapsed}");
     bar.set_message("accepting");
     bar
 }

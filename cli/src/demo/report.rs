@@ -4,16 +4,17 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::time::Duration;
 
+use holdfast_api::body::ops::audit::AuditBody;
 use holdfast_saga::context::slot;
 use holdfast_saga::flows::REGISTRY;
-use holdfast_saga::timeline::{Story, explain, timeline};
+use holdfast_saga::timeline::{Conditions, Story, explain, timeline};
 use holdfast_saga::view::{OrderFilter, OrderView, SagaFilter};
-use holdfast_shared::{CancelReason, OrderId, OrderStatus, PaymentMethod, Time};
+use holdfast_shared::{CancelReason, OrderId, OrderStatus, PaymentMethod};
 use serde::Serialize;
 
 use super::actors::{Cast, PAGE};
 use super::stage::Stage;
-use crate::audit::AuditBody;
+use crate::audit::table_of;
 use crate::exit::Exit;
 use crate::output::{Format, table};
 
@@ -67,7 +68,7 @@ pub(crate) async fn print(
     if unsettled > 0 {
         anyhow::bail!("{unsettled} orders are neither settled nor parked; {}", stage.how_to_go_on());
     }
-    Ok(if summary.audit.is_clean() { Exit::Ok } else { Exit::Violated })
+    Ok(if summary.audit.clean { Exit::Ok } else { Exit::Violated })
 }
 
 impl Summary {
@@ -89,7 +90,7 @@ impl Summary {
             self.seconds,
             shown(self.settled_p50_ms),
             shown(self.settled_p99_ms),
-            self.audit.table(),
+            table_of(&self.audit),
         )
     }
 }
@@ -177,7 +178,8 @@ async fn tell(stage: &Stage, title: &str, order: OrderId) -> anyhow::Result<Stri
         writeln!(text, "  {after:>8.3} s  {saga}{}", line.words)?;
     }
     if story.order.needs_attention {
-        let explanation = explain(&story, &REGISTRY, Time::system_now());
+        let conditions = Conditions::read(stage.store()).await?;
+        let explanation = explain(&story, &REGISTRY, &conditions);
         writeln!(text, "  now: {}\n  next move: {}", explanation.now, explanation.unblocks)?;
     }
     Ok(text)

@@ -97,7 +97,10 @@ impl OrderPage {
     pub(super) fn table(&self) -> String {
         let OrderDetails { order, contact: buyer, shipping_address, notes, .. } = &self.details;
         let book = &order.payment;
-        let payment = format!("{} ({} captured, {} refunded)", book.status, book.captured, book.refunded);
+        let by_hand =
+            book.settled_by_hand.map(|amount| format!(", {amount} settled by hand")).unwrap_or_default();
+        let payment =
+            format!("{} ({} captured, {} refunded{by_hand})", book.status, book.captured, book.refunded);
         let head = [
             ("order", order.number.to_string()),
             ("id", order.id.to_string()),
@@ -142,18 +145,18 @@ impl OrderPage {
 
 impl ExplainedBody {
     pub(super) fn new(story: &Story, explanation: Explanation) -> Self {
-        let Explanation { happened, now, next, unblocks } = explanation;
+        let Explanation { happened, now, next, unblocks, blockers } = explanation;
         let happened = happened.into_iter().map(|line| Line { words: redact(&line.words), ..line }).collect();
         Self {
             id: story.order.public_id(),
             number: story.order.order.id,
             status: story.order.order.status,
-            explanation: Explanation { happened, now: redact(&now), next, unblocks },
+            explanation: Explanation { happened, now: redact(&now), next, unblocks, blockers },
         }
     }
 
     pub(super) fn table(&self) -> String {
-        let Explanation { happened, now, next, unblocks } = &self.explanation;
+        let Explanation { happened, now, next, unblocks, .. } = &self.explanation;
         // One saga tells most stories; its id would only be in the way.
         let checkout = self.number.saga(slot::CHECKOUT);
         let saga = |saga: SagaId| if saga == checkout { String::new() } else { saga.to_string() };

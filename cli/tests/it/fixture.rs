@@ -10,10 +10,12 @@ use holdfast_saga::accept::{AcceptPolicy, CheckoutRequest, accept, digest};
 use holdfast_saga::batch::{Culprits, Engine, Work};
 use holdfast_saga::command::{self, Verb};
 use holdfast_saga::context::{Notice, slot};
+use holdfast_saga::definition::Definition;
 use holdfast_saga::flows::REGISTRY;
 use holdfast_saga::perform::perform;
 use holdfast_saga::ports::{Fault, Notifier, Outside, Store};
 use holdfast_saga::rows::{Cart, CartItem, Product, StockAdjustment, StockMove};
+use holdfast_saga::view::WorkerBeat;
 use holdfast_saga::world::{Footprint, World};
 use holdfast_sandbox::{DurableSandbox, SandboxControl as _};
 use holdfast_shared::{
@@ -226,6 +228,21 @@ impl Shop {
             assert!(since.elapsed() < PATIENCE, "somebody keeps a transaction open on {}", self.url);
             std::thread::sleep(Duration::from_millis(10));
         }
+    }
+
+    /// A worker of this name says that it is there, at the shop's own present.
+    pub(crate) fn beat(&self, name: &str) {
+        let beat = WorkerBeat {
+            name: name.to_owned(),
+            host: "here".to_owned(),
+            pid: std::process::id(),
+            version: "0.1.0".to_owned(),
+            pools: Queue::iter().map(|queue| (queue, 4)).collect(),
+            definitions: REGISTRY.all().map(Definition::id).collect(),
+            in_flight: 0,
+            started_at: self.clock.now(),
+        };
+        self.runtime.block_on(self.store.beat(&beat)).expect("it is heard");
     }
 
     /// What the binary wrote, it wrote at the real present: the shop's own clock goes there.

@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 use holdfast_saga::flows::REGISTRY;
 use holdfast_saga::log::Entry;
 use holdfast_saga::ports::{Outside, PaymentProvider as _};
-use holdfast_saga::timeline::{Story, explain};
+use holdfast_saga::timeline::{Conditions, Story, explain};
 use holdfast_sandbox::http::HttpSandbox;
-use holdfast_shared::{OrderId, OrderStatus, Time};
+use holdfast_shared::{OrderId, OrderStatus};
 use holdfast_testkit::database::Database;
 use holdfast_testkit::driver::{hasty, hurried};
 use holdfast_testkit::redis::RedisServer;
@@ -143,7 +143,8 @@ async fn check(meanwhile: impl AsyncFn(&mut RedisServer)) {
 async fn told(shop: &Shop, order: OrderId) {
     let is_told = async || {
         let story = Story::read(&*shop.store, order).await.expect("reads").expect("the order exists");
-        let now = explain(&story, &REGISTRY, Time::system_now()).now;
+        let conditions = Conditions::read(&*shop.store).await.expect("reads");
+        let now = explain(&story, &REGISTRY, &conditions).now;
         now.contains("the provider sandbox is not available; tried again at")
     };
     shop.until("the operator is told", is_told).await;

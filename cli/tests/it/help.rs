@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::binary::run;
 
-const COMMANDS: [&str; 26] = [
+const COMMANDS: [&str; 39] = [
     "",
     "up",
     "demo",
@@ -25,6 +25,19 @@ const COMMANDS: [&str; 26] = [
     "saga list",
     "saga show",
     "saga retry",
+    "saga signal",
+    "saga cancel",
+    "dead",
+    "dead list",
+    "dead show",
+    "dead retry",
+    "dead discard",
+    "queue",
+    "queue list",
+    "queue pause",
+    "queue resume",
+    "worker",
+    "worker list",
     "stock",
     "stock show",
     "stock adjust",
@@ -57,7 +70,7 @@ fn help_is_what_is_committed() {
 
 #[test]
 fn help_lists_every_command() {
-    let nouns = ["", "order", "saga", "stock"];
+    let nouns = ["", "order", "saga", "dead", "queue", "worker", "stock"];
     let listed: Vec<String> = nouns.into_iter().flat_map(listed).collect();
     for command in listed {
         assert!(COMMANDS.contains(&command.as_str()), "{command} has no snapshot");

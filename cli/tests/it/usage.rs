@@ -6,7 +6,7 @@ use crate::binary::{holdfast, run, run_on, sqlite_url};
 
 #[test]
 fn bad_flags_end_as_usage() {
-    let cases: [(&[&str], &str); 21] = [
+    let cases: [(&[&str], &str); 29] = [
         (&[], "Usage: holdfast"),
         (&["nonsense"], "unrecognized subcommand 'nonsense'"),
         (&["order"], "Usage: holdfast order"),
@@ -22,6 +22,17 @@ fn bad_flags_end_as_usage() {
         (&["order", "confirm", "1"], "--actor <NAME>"),
         (&["order", "confirm", "1", "--actor", " "], "1 to 80 characters on one line are expected"),
         (&["saga", "show", "1"], "a saga id such as 1042.0"),
+        (&["dead", "retry"], "<SAGA|--all>"),
+        (&["dead", "retry", "1.0", "--all"], "cannot be used with"),
+        (&["dead", "retry", "--all", "--rate", "0"], "0 is not in 1..=1000000"),
+        (&["dead", "discard", "1.0"], "--reason <TEXT>"),
+        (&["dead", "list", "--older-than", "soon"], "a time such as 90s, 30m or 48h is expected"),
+        (&["dead", "list", "--group", "--all"], "cannot be used with"),
+        (
+            &["queue", "pause", "coffee"],
+            "possible values: checkout, compensation, payment-events, notifications",
+        ),
+        (&["saga", "signal", "1.0"], "<SIGNAL>"),
         (&["stock", "show", "a b"], "printable ASCII"),
         (&["stock", "adjust", "cd-1", "--delta", "0", "--reason", "x"], "0 changes nothing"),
         (&["stock", "adjust", "cd-1", "--delta", "1.5", "--reason", "x"], "a whole number such as 10 or -3"),

@@ -1,13 +1,13 @@
 //! What a store tells the audit: facts of one snapshot, judged by nobody yet.
 
 use holdfast_shared::{
-    CancelReason, CartStatus, OrderId, OrderStatus, PaymentMethod, PaymentStatus, RefundStatus,
+    CancelReason, CartStatus, Currency, OrderId, OrderStatus, PaymentMethod, PaymentStatus, RefundStatus,
     ReservationStatus, SagaState, Sku,
 };
 use serde::Deserialize;
 
 use crate::context::slot;
-use crate::rows::Refund;
+use crate::rows::{Payment, Refund};
 
 /// One thing a snapshot says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,12 +50,14 @@ pub struct OrderFact {
     pub reason: Option<CancelReason>,
     /// How it is paid.
     pub method: PaymentMethod,
+    /// The currency of all its money.
+    pub currency: Currency,
     /// Its total.
     pub total_minor: i64,
     /// The sum of its lines.
     pub lines_minor: i64,
-    /// Its payment: status, captured, refunded.
-    pub payment: Option<(PaymentStatus, i64, i64)>,
+    /// Its payment.
+    pub payment: Option<PaymentFact>,
     /// Its refunds, by slot.
     pub refunds: Vec<RefundFact>,
     /// Its reservation.
@@ -66,6 +68,19 @@ pub struct OrderFact {
     pub sagas: Vec<(u8, SagaState)>,
     /// Notifications saved, by slot.
     pub notifications: Vec<u8>,
+}
+
+/// What the rows say about one payment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PaymentFact {
+    /// Where it stands.
+    pub status: PaymentStatus,
+    /// Taken.
+    pub captured_minor: i64,
+    /// Given back.
+    pub refunded_minor: i64,
+    /// Seen to by a person, outside Holdfast.
+    pub settled_by_hand_minor: i64,
 }
 
 /// What the rows say about one refund.
@@ -79,6 +94,25 @@ pub struct RefundFact {
     pub amount_minor: i64,
     /// Whether it is of money that the payment never counted.
     pub late: bool,
+    /// Whether a person saw to it outside Holdfast.
+    pub settled_by_hand: bool,
+}
+
+impl PaymentFact {
+    /// What the audit needs to know of `payment`.
+    pub const fn of(payment: &Payment) -> Self {
+        Self {
+            status: payment.status,
+            captured_minor: payment.captured_minor,
+            refunded_minor: payment.refunded_minor,
+            settled_by_hand_minor: payment.settled_by_hand_minor,
+        }
+    }
+
+    /// What the shop still holds.
+    pub const fn held_minor(&self) -> i64 {
+        self.captured_minor - self.refunded_minor - self.settled_by_hand_minor
+    }
 }
 
 impl RefundFact {
@@ -89,7 +123,13 @@ impl RefundFact {
             status: refund.status,
             amount_minor: refund.amount.amount_minor,
             late: refund.late,
+            settled_by_hand: refund.settled_by_hand,
         }
+    }
+
+    /// Whether nothing more is to be sent for it.
+    pub fn is_over(&self) -> bool {
+        self.status == RefundStatus::Succeeded || self.settled_by_hand
     }
 
     /// Whether it was granted while the order stood.

@@ -2,7 +2,7 @@
 
 use holdfast_shared::{Actor, OrderEvent, OrderStatus};
 
-use super::{Answer, Answered, already, grant, instead, pending_cancel, signal, was_cancelled};
+use super::{Answer, Answered, already, grant, instead, pending_cancel, send, was_cancelled};
 use crate::context::{Cancellation, Context, slot};
 use crate::flows::cancellation;
 use crate::ports::Hint;
@@ -38,7 +38,7 @@ pub(super) fn cancel(world: &mut World, order: &Order, by: &Actor) -> Answer {
     if pending_cancel(inbox).is_some() || saga.progress.phase != Phase::Forward {
         return already(format!("order {id} is being cancelled"));
     }
-    signal(world, id.saga(slot::CHECKOUT), "cancel", SignalBody::Cancel { by: by.clone() })
+    send(world, id.saga(slot::CHECKOUT), "cancel", SignalBody::Cancel { by: by.clone() })
 }
 
 /// After the pivot a cancellation is its own saga; the order belongs to it from this commit on.
@@ -60,6 +60,7 @@ fn cancel_confirmed(world: &mut World, order: &Order, by: &Actor) -> Answer {
         method: order.method,
         total: order.total,
         refunded_minor: payment.map_or(0, |payment| payment.refunded_minor),
+        settled_by_hand_minor: payment.map_or(0, |payment| payment.settled_by_hand_minor),
         email: order.contact.email.clone(),
     };
     let charge =

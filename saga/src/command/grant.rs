@@ -62,7 +62,8 @@ pub async fn refund(
 pub(super) fn under_way(world: &World, order: OrderId) -> Option<String> {
     let of_order = world.refunds.range(order.saga(0)..=order.saga(u8::MAX)).map(|(_, refund)| refund);
     let mut granted = of_order.filter(|refund| slot::is_granted_refund(refund.saga.slot()));
-    let refund = granted.find(|refund| refund.status != RefundStatus::Succeeded)?;
+    let refund =
+        granted.find(|refund| refund.status != RefundStatus::Succeeded && !refund.settled_by_hand)?;
     let Refund { saga, amount, .. } = refund;
     Some(match refund.status {
         RefundStatus::Failed => {
@@ -169,6 +170,12 @@ fn judge(world: &World, order: &Order, grant: &Grant, by: &Actor) -> Result<Term
     else {
         return no(format!("the payment of order {id} is {}; there is nothing to give back", payment.status));
     };
+    if payment.settled_by_hand_minor > 0 {
+        return no(format!(
+            "a refund of order {id} was settled by hand, so our books no longer tell what the provider has given \
+             back; settle more with the customer in person"
+        ));
+    }
     let left = Money { amount_minor: payment.captured_minor - payment.refunded_minor, ..payment.amount };
     let amount = grant.amount.unwrap_or(left);
     if amount.currency != left.currency {
@@ -188,7 +195,14 @@ fn judge(world: &World, order: &Order, grant: &Grant, by: &Actor) -> Result<Term
 /// Opens the refund's book and starts the saga that moves the money.
 fn start(world: &mut World, order: &Order, terms: Terms, grant: Grant, by: &Actor) -> Hint {
     let Terms { saga, amount, charge, payment } = terms;
-    let refund = Refund { saga, status: RefundStatus::Pending, amount, charge: charge.clone(), late: false };
+    let refund = Refund {
+        saga,
+        status: RefundStatus::Pending,
+        amount,
+        charge: charge.clone(),
+        late: false,
+        settled_by_hand: false,
+    };
     let granted = GrantedRefund {
         amount,
         charge,

@@ -12,6 +12,8 @@ mod payment_stages;
 
 use crate::definition::Registry;
 
+pub(crate) use payment_stages::{owed, total};
+
 /// Every definition this binary knows.
 pub static REGISTRY: Registry = Registry::new(&[
     &checkout_online::V1,

@@ -7,7 +7,7 @@ use holdfast_shared::{CancelReason, Money, Queue, RetryPolicy};
 use crate::call::Request;
 use crate::change::Change;
 use crate::context::{Context, Notice, NoticeKind, slot};
-use crate::definition::{CallSpec, Definition, Event, Refusal, call, local, pivot};
+use crate::definition::{CallSpec, Definition, Discard, Event, Refusal, call, local, pivot};
 use crate::rows::{Channel, Notification, NotificationStatus};
 use crate::saga::Saga;
 
@@ -23,7 +23,7 @@ pub static V1: Definition = Definition {
 const SEND: CallSpec = CallSpec {
     request: |saga, _key| Some(Request::Notify { id: saga.id, notice: notice(saga).clone() }),
     record: |saga, _key, event| match event {
-        Event::Died => Ok(vec![moved(saga, NotificationStatus::Failed)]),
+        Event::Died | Event::Discarded => Ok(failed(saga)),
         Event::Intent | Event::Answered(_) | Event::GaveUp => Ok(vec![]),
     },
     retry: RetryPolicy {
@@ -34,6 +34,7 @@ const SEND: CallSpec = CallSpec {
     timeout: Duration::from_secs(10),
     rejected_as: CancelReason::AdminRequest,
     gives_up_as: CancelReason::AdminRequest,
+    discard: Discard::GivenUp,
 };
 
 /// The saga that tells the customer of `parent`'s order about it.
@@ -64,9 +65,14 @@ fn update(saga: &Saga) -> Result<Vec<Change>, Refusal> {
     }])
 }
 
-fn moved(saga: &mut Saga, to: NotificationStatus) -> Change {
+/// Nobody tries to send it any more, unless an operator says so.
+fn failed(saga: &mut Saga) -> Vec<Change> {
+    let to = NotificationStatus::Failed;
     let from = saga.progress.memo.notification.replace(to).unwrap_or(NotificationStatus::Pending);
-    Change::RecordNotification { from: Some(from), notification: row(saga, to) }
+    if from == to {
+        return vec![];
+    }
+    vec![Change::RecordNotification { from: Some(from), notification: row(saga, to) }]
 }
 
 fn row(saga: &Saga, status: NotificationStatus) -> Notification {

@@ -8,7 +8,7 @@ use super::order_stages::checkout;
 use crate::call::{Answer, Evidence, Request};
 use crate::change::Change;
 use crate::context::{Context, GrantedRefund};
-use crate::definition::{CallSpec, Event, Refusal};
+use crate::definition::{CallSpec, Discard, Event, Refusal};
 use crate::rows::{Payment, Refund};
 use crate::saga::{Charge, Saga};
 
@@ -34,13 +34,17 @@ pub(super) const TAKE_PAYMENT: CallSpec = CallSpec {
     timeout: CALL_TIMEOUT,
     rejected_as: CancelReason::PaymentDeclined,
     gives_up_as: CancelReason::PaymentExpired,
+    discard: Discard::Never(
+        "cancel its order instead: that finds out whether money was taken, and gives it back",
+    ),
 };
 
 /// Giving money back is tried for longer: nobody waits in front of a screen, and giving up needs a person.
 pub(super) const REFUND_PAYMENT: CallSpec = CallSpec {
     request: |saga, key| {
-        // All of it was given back before: there is nothing to ask for.
-        if saga.payment_status() == Some(PaymentStatus::Refunded) {
+        // All of it was given back or settled by hand before: there is nothing to ask for.
+        let by_hand = before(saga).settled_by_hand_minor > 0 && owed_minor(saga) == 0;
+        if by_hand || saga.payment_status() == Some(PaymentStatus::Refunded) {
             return None;
         }
         let charge = charge_to_undo(saga)?;
@@ -55,6 +59,7 @@ pub(super) const REFUND_PAYMENT: CallSpec = CallSpec {
     timeout: CALL_TIMEOUT,
     rejected_as: CancelReason::PaymentDeclined,
     gives_up_as: CancelReason::PaymentExpired,
+    discard: Discard::SettledByHand,
 };
 
 /// The same for some of the money. It is all this saga does, so what is given up is a saga that died.
@@ -130,6 +135,7 @@ fn record_charge(saga: &mut Saga, key: &StepKey, event: Event<'_>) -> Changes {
             moved(saga, PaymentEvent::Cancel)
         }
         Event::GaveUp | Event::Answered(Answer::NotSent | Answer::Held { .. }) | Event::Died => Ok(vec![]),
+        Event::Discarded => Err(refused(format!("{key}: whether money was taken has to be found out"))),
     }
 }
 
@@ -141,21 +147,41 @@ fn record_undo(saga: &mut Saga, key: &StepKey, event: Event<'_>) -> Changes {
     {
         return Err(refused(format!("{key}: the provider answered something else than was asked")));
     }
+    if let Event::Discarded = event {
+        return settle_by_hand(saga);
+    }
     let held_money =
         matches!(saga.payment_status(), Some(PaymentStatus::Captured | PaymentStatus::PartiallyRefunded));
-    let before = refunded_before(saga);
     let Event::Answered(Answer::Succeeded(Evidence::Undone { refunded_minor })) = event else {
         // Before the look-up, only a capture that we know of is money owed.
-        let owed_minor = terms(saga).1.amount_minor - before;
+        let owed_minor = owed_minor(saga);
         return Ok(if held_money { move_refund(saga, event, owed_minor) } else { vec![] });
     };
     if *refunded_minor == 0 && !held_money {
         return moved(saga, PaymentEvent::Cancel);
     }
-    let mut changes = move_refund(saga, event, *refunded_minor - before);
+    // What a person saw to before is no refund of ours, whichever way the money went.
+    let Before { refunded_minor: before, settled_by_hand_minor: by_hand } = before(saga);
+    let mut changes = move_refund(saga, event, *refunded_minor - before - by_hand);
     let (from, to) = step(saga, PaymentEvent::RefundAll)?;
-    let payment =
-        Payment { captured_minor: *refunded_minor, refunded_minor: *refunded_minor, ..payment(saga, to) };
+    let payment = Payment {
+        captured_minor: *refunded_minor,
+        refunded_minor: *refunded_minor - by_hand,
+        ..payment(saga, to)
+    };
+    changes.push(Change::RecordPayment { from, payment });
+    Ok(changes)
+}
+
+/// A person saw to all that is left of the order's money. What nobody knows of counts as taken: the most
+/// there can be.
+fn settle_by_hand(saga: &mut Saga) -> Changes {
+    let (captured_minor, owed_minor) = (terms(saga).1.amount_minor, owed_minor(saga));
+    let Before { refunded_minor, settled_by_hand_minor } = before(saga);
+    let (from, to) = step(saga, PaymentEvent::SettleByHand)?;
+    let mut changes = move_refund(saga, Event::Discarded, owed_minor);
+    let settled_by_hand_minor = settled_by_hand_minor + owed_minor;
+    let payment = Payment { captured_minor, refunded_minor, settled_by_hand_minor, ..payment(saga, to) };
     changes.push(Change::RecordPayment { from, payment });
     Ok(changes)
 }
@@ -167,6 +193,8 @@ pub(super) fn record_late_refund(saga: &mut Saga, _key: &StepKey, event: Event<'
         Event::Answered(Answer::Succeeded(Evidence::Undone { refunded_minor })) => {
             Ok(move_refund(saga, event, *refunded_minor))
         }
+        // What the report was worth nobody found out; it can have been no more than the order's total.
+        Event::Discarded => Ok(move_refund(saga, event, terms(saga).1.amount_minor)),
         Event::Intent | Event::Answered(_) | Event::GaveUp | Event::Died => Ok(vec![]),
     }
 }
@@ -183,6 +211,16 @@ fn record_granted_refund(saga: &mut Saga, key: &StepKey, event: Event<'_>) -> Ch
             let event = if all { PaymentEvent::RefundAll } else { PaymentEvent::RefundPart };
             let (from, to) = step(saga, event)?;
             let payment = Payment { captured_minor, refunded_minor, ..payment(saga, to) };
+            changes.push(Change::RecordPayment { from, payment });
+            Ok(changes)
+        }
+        Event::Discarded => {
+            let (from, to) = step(saga, PaymentEvent::SettleByHand)?;
+            let mut changes = move_refund(saga, event, amount_minor);
+            let refunded_minor = refunded_minor - amount_minor;
+            let settled_by_hand_minor = amount_minor;
+            let payment =
+                Payment { captured_minor, refunded_minor, settled_by_hand_minor, ..payment(saga, to) };
             changes.push(Change::RecordPayment { from, payment });
             Ok(changes)
         }
@@ -207,20 +245,22 @@ fn move_refund(saga: &mut Saga, event: Event<'_>, amount_minor: i64) -> Vec<Chan
         }
         Event::Answered(Answer::Succeeded(_)) => RefundStatus::Succeeded,
         Event::Answered(Answer::Unknown { .. }) => RefundStatus::Unknown,
-        Event::Died => RefundStatus::Failed,
+        Event::Died | Event::Discarded => RefundStatus::Failed,
         Event::Answered(Answer::NotSent | Answer::Held { .. } | Answer::Pending { .. }) | Event::GaveUp => {
             return vec![];
         }
     };
     // An intent that follows a lost answer does not make the answer known.
     let still_unknown = matches!(event, Event::Intent) && from == Some(RefundStatus::Unknown);
-    if from == Some(status) || still_unknown {
+    let settled_by_hand = matches!(event, Event::Discarded);
+    if (from == Some(status) && !settled_by_hand) || still_unknown {
         return vec![];
     }
     saga.progress.memo.refund = Some(status);
     let amount = Money { amount_minor, ..terms(saga).1 };
     let late = matches!(&*saga.context, Context::LateRefund(_));
-    vec![Change::RecordRefund { from, refund: Refund { saga: saga.id, status, amount, charge, late } }]
+    let refund = Refund { saga: saga.id, status, amount, charge, late, settled_by_hand };
+    vec![Change::RecordRefund { from, refund }]
 }
 
 /// Moves our book and the memo of it together.
@@ -252,6 +292,7 @@ fn payment(saga: &Saga, status: PaymentStatus) -> Payment {
         amount,
         captured_minor: 0,
         refunded_minor: 0,
+        settled_by_hand_minor: before(saga).settled_by_hand_minor,
         charge: saga.progress.memo.charge.as_ref().map(|charge| charge.key.clone()),
         provider_ref: None,
         next_action: None,
@@ -280,13 +321,45 @@ fn terms(saga: &Saga) -> (&str, Money) {
     }
 }
 
-/// What this order's granted refunds had given back before this saga was started.
-fn refunded_before(saga: &Saga) -> i64 {
+/// What became of this order's granted refunds before this saga was started.
+struct Before {
+    refunded_minor: i64,
+    settled_by_hand_minor: i64,
+}
+
+fn before(saga: &Saga) -> Before {
     match &*saga.context {
-        Context::Cancellation(cancellation) => cancellation.refunded_minor,
+        Context::Cancellation(cancellation) => Before {
+            refunded_minor: cancellation.refunded_minor,
+            settled_by_hand_minor: cancellation.settled_by_hand_minor,
+        },
         // A checkout is undone before anything can be granted; late money is nobody's gift.
-        Context::Checkout(_) | Context::LateRefund(_) | Context::GrantedRefund(_) | Context::Notice(_) => 0,
+        Context::Checkout(_) | Context::LateRefund(_) | Context::GrantedRefund(_) | Context::Notice(_) => {
+            Before { refunded_minor: 0, settled_by_hand_minor: 0 }
+        }
     }
+}
+
+/// What the order costs, if the saga is about money.
+pub(crate) fn total(saga: &Saga) -> Option<Money> {
+    match &*saga.context {
+        Context::Notice(_) => None,
+        Context::Checkout(_)
+        | Context::Cancellation(_)
+        | Context::LateRefund(_)
+        | Context::GrantedRefund(_) => Some(terms(saga).1),
+    }
+}
+
+/// What is left of it, as far as our books know.
+pub(crate) fn owed(saga: &Saga) -> Option<Money> {
+    total(saga).map(|total| Money { amount_minor: owed_minor(saga), ..total })
+}
+
+/// What is left of the order's money, as far as our books know.
+fn owed_minor(saga: &Saga) -> i64 {
+    let Before { refunded_minor, settled_by_hand_minor } = before(saga);
+    terms(saga).1.amount_minor - refunded_minor - settled_by_hand_minor
 }
 
 fn granted(saga: &Saga) -> &GrantedRefund {

@@ -44,6 +44,10 @@ fn entry(saga: &Saga, entry: &Entry) -> Option<String> {
         Entry::Unwinding(reason) => format!("undoing the order: {}", because(*reason)),
         Entry::Dead { .. } => DELAYED.to_owned(),
         Entry::Revived(_) => "it goes on".to_owned(),
+        Entry::Discarded { step, .. } => match step.as_str() {
+            "refund_payment" | "give_back" => "the shop settles the money with you in person".to_owned(),
+            _ => return None,
+        },
         Entry::Refused { .. }
         | Entry::Started { .. }
         | Entry::Rejected { .. }

@@ -6,12 +6,13 @@ use holdfast_shared::{OrderStatus, SagaState, Time};
 use serde::Serialize;
 
 use super::words::{because, moment, noun, span, task};
-use super::{Line, Story, timeline};
+use super::{Blocker, Conditions, Line, Story, timeline};
 use crate::context::slot;
 use crate::definition::{Definition, Registry, Stand};
 use crate::log::Entry;
 use crate::plan::next_move;
-use crate::saga::{Phase, Saga};
+use crate::saga::{DefinitionId, Phase, Saga};
+use crate::view::Paused;
 
 /// A saga that is due for longer than this has nobody to take it: a worker takes up what is due
 /// within seconds, and even one that was overrun catches up within minutes.
@@ -30,6 +31,8 @@ pub struct Explanation {
     pub next: String,
     /// What would unblock it.
     pub unblocks: String,
+    /// What keeps its sagas from being taken up, for programs.
+    pub blockers: Vec<Blocker>,
 }
 
 /// The same for one saga.
@@ -39,15 +42,22 @@ struct Outlook {
     unblocks: String,
 }
 
-/// Explains `story` as it stands at `now`, as far as a binary that knows `registry` can tell.
-pub fn explain(story: &Story, registry: &Registry, now: Time) -> Explanation {
+/// Explains `story` as it stands under `conditions`, as far as a binary that knows `registry` can tell.
+pub fn explain(story: &Story, registry: &Registry, conditions: &Conditions) -> Explanation {
     let mut moving: Vec<&Saga> = story.sagas.iter().filter(|saga| !saga.state.is_settled()).collect();
     moving.sort_by_key(|saga| (rank(saga), saga.id));
-    let outlooks: Vec<Outlook> = if moving.is_empty() {
-        vec![settled(story)]
-    } else {
-        moving.into_iter().map(|saga| Asked { story, saga, now }.outlook(registry)).collect()
-    };
+    let now = conditions.now;
+    let mut blockers = Vec::new();
+    let mut outlooks = Vec::with_capacity(moving.len());
+    for saga in moving {
+        let asked = Asked { story, saga, conditions, now };
+        let blocker = asked.blocker(registry);
+        outlooks.push(asked.outlook(registry).behind(blocker.as_ref()));
+        blockers.extend(blocker.filter(|blocker| !blockers.contains(blocker)));
+    }
+    if outlooks.is_empty() {
+        outlooks.push(settled(story));
+    }
     let order = &story.order.order;
     let happened = timeline(story);
     let told = |part: fn(&Outlook) -> &String| story.discreet(&joined(outlooks.iter().map(part)));
@@ -56,6 +66,7 @@ pub fn explain(story: &Story, registry: &Registry, now: Time) -> Explanation {
         now: format!("order {} is {}: {}", order.id, order.status, told(|outlook| &outlook.now)),
         next: told(|outlook| &outlook.next),
         unblocks: told(|outlook| &outlook.unblocks),
+        blockers,
     }
 }
 
@@ -104,10 +115,44 @@ fn settled(story: &Story) -> Outlook {
     }
 }
 
+impl Outlook {
+    /// The same, with what stands in the way of whatever would happen by itself.
+    fn behind(self, blocker: Option<&Blocker>) -> Self {
+        let Some(blocker) = blocker else { return self };
+        let (why, unblocks) = match blocker {
+            Blocker::QueuePaused { queue, by, since, reason } => {
+                let reason = reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
+                (
+                    format!("its queue {queue} is paused by {by} since {}{reason}", moment(*since)),
+                    format!("`holdfast queue resume {queue}`"),
+                )
+            }
+            Blocker::NoWorker { queue } => (
+                format!("no live worker serves its queue {queue}"),
+                format!(
+                    "start a worker that serves queue {queue}; `holdfast worker list` shows those there are"
+                ),
+            ),
+            Blocker::UnknownDefinition { definition, version } => {
+                (format!("no live worker knows {definition} version {version}"), self.unblocks.clone())
+            }
+            // Told where its lease is.
+            Blocker::WorkerSilent { .. } => return self,
+        };
+        let unblocks = match self.unblocks.as_str() {
+            NOTHING => unblocks,
+            own if own == unblocks => unblocks,
+            own => format!("{unblocks}; then {own}"),
+        };
+        Self { now: format!("{}; {why}", self.now), unblocks, ..self }
+    }
+}
+
 /// One saga that has not ended, and what is asked of it.
 struct Asked<'a> {
     story: &'a Story,
     saga: &'a Saga,
+    conditions: &'a Conditions,
     now: Time,
 }
 
@@ -134,6 +179,33 @@ impl Asked<'_> {
         }
     }
 
+    /// What keeps the saga from being taken up, if something does.
+    fn blocker(&self, registry: &Registry) -> Option<Blocker> {
+        let saga = self.saga;
+        let (conditions, queue) = (self.conditions, saga.queue);
+        if let Some(until) = saga.leased_until.filter(|until| *until > self.now) {
+            let worker = conditions.gone(saga.progress.worker.as_deref()?)?;
+            let since = worker.left_at.unwrap_or(worker.beat_at);
+            return Some(Blocker::WorkerSilent {
+                worker: worker.beat.name.clone(),
+                since,
+                taken_over_at: until,
+            });
+        }
+        // A dead one waits for an operator, and for nobody else.
+        saga.wake_at?;
+        if let Some(paused) = conditions.paused.get(&queue) {
+            let Paused { at, by, reason } = paused.clone();
+            return Some(Blocker::QueuePaused { queue, by, since: at, reason });
+        }
+        if !conditions.serves(queue) {
+            return Some(Blocker::NoWorker { queue });
+        }
+        let unknown = registry.find(&saga.definition).is_none() && !conditions.knows(&saga.definition);
+        let DefinitionId { name, version } = saga.definition.clone();
+        unknown.then_some(Blocker::UnknownDefinition { definition: name, version })
+    }
+
     fn dead(&self, stand: &Stand<'_>) -> Outlook {
         let saga = self.saga;
         let why = saga.progress.error.as_deref().unwrap_or("nobody knows why");
@@ -146,6 +218,24 @@ impl Asked<'_> {
 
     fn leased(&self, stand: &Stand<'_>, until: Time) -> Outlook {
         let worker = self.saga.progress.worker.as_deref().unwrap_or("unknown");
+        if let Some(gone) = self.conditions.gone(worker) {
+            let silent = match gone.left_at {
+                Some(left) => format!("worker {worker} left at {}", moment(left)),
+                None => format!("worker {worker} is silent since {}", moment(gone.beat_at)),
+            };
+            let (step, task) = (noun(stand.step), task(self.saga.id));
+            return Outlook {
+                now: format!(
+                    "{silent}, while it was at {step} of {task}; it holds it until {}",
+                    self.when(until)
+                ),
+                next: format!(
+                    "another worker takes over at {} and finds out what became of {step}",
+                    moment(until)
+                ),
+                unblocks: NOTHING.to_owned(),
+            };
+        }
         Outlook {
             now: format!(
                 "worker {worker} is at {} of {}, until {} at the latest",

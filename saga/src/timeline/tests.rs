@@ -1,9 +1,11 @@
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use holdfast_shared::{
     Actor, Address, CancelReason, CartId, Contact, Currency, Line as OrderLine, Money, OrderId, OrderStatus,
     PaymentMethod, PaymentStatus, Queue, StepKey,
 };
+use strum::IntoEnumIterator;
 use uuid::Uuid;
 
 use super::*;
@@ -15,6 +17,7 @@ use crate::rows::Order;
 use crate::saga::CallState;
 use crate::saga::Phase;
 use crate::signal::SignalBody;
+use crate::view::{Paused, WorkerBeat, WorkerView};
 
 const ACCEPTED: Time = Time::from_micros(1_700_000_000_000_000);
 const TOKEN: &str = "tok_refund_fails";
@@ -102,6 +105,11 @@ fn row(saga: &Saga, fence: i64, seconds: u64, entries: Vec<Entry>) -> LogRow {
 
 fn did(step: &str) -> Entry {
     Entry::Did(step.to_owned())
+}
+
+fn discarded(step: &str) -> Entry {
+    let (by, reason) = (Actor::Operator("otto".to_owned()), "paid in cash".to_owned());
+    Entry::Discarded { step: step.to_owned(), by, reason }
 }
 
 fn started(step: &str) -> Entry {
@@ -195,6 +203,7 @@ fn a_cancellation_after_the_pivot_says_why_it_began() {
         method: PaymentMethod::Card,
         total: Money::new(3_998, Currency::EUR),
         refunded_minor: 0,
+        settled_by_hand_minor: 0,
         email: "ann@example.com".to_owned(),
     });
     let id = OrderId::new(1042).saga(slot::CANCELLATION);
@@ -302,6 +311,11 @@ fn every_entry_is_told_without_its_programming_name() {
             "money arrived after the order had given it up; saga 1042.64 gives it back",
         ),
         (Entry::Revived(Actor::Operator("otto".to_owned())), "set going again by operator otto"),
+        (
+            discarded("refund_payment"),
+            "operator otto says that the refund was settled by hand: paid in cash; nothing more is sent for it",
+        ),
+        (discarded("send"), "operator otto gave the message up: paid in cash"),
         (Entry::Compensated, "everything is undone"),
     ];
     let saga = checkout(PaymentMethod::Card);
@@ -326,10 +340,36 @@ fn every_stage_of_every_flow_has_words_of_its_own() {
 }
 
 /// What is expected of an explanation: now, next, unblocks.
-type Expected = (&'static str, &'static str, &'static str);
+type Expected<'a> = (&'a str, &'a str, &'a str);
 
-fn check(fact: &str, story: &Story, seconds: u64, expected: Expected) {
-    let explanation = explain(story, &REGISTRY, at(seconds));
+/// A worker that beat just now, serves every queue, and knows what this binary knows.
+fn worker(seconds: u64) -> WorkerView {
+    WorkerView {
+        beat: WorkerBeat {
+            name: "w1".to_owned(),
+            host: "here".to_owned(),
+            pid: 7,
+            version: "0.1.0".to_owned(),
+            pools: Queue::iter().map(|queue| (queue, 1)).collect(),
+            definitions: REGISTRY.all().map(Definition::id).collect(),
+            in_flight: 0,
+            started_at: ACCEPTED,
+        },
+        beat_at: at(seconds),
+        left_at: None,
+    }
+}
+
+fn conditions(seconds: u64) -> Conditions {
+    Conditions { now: at(seconds), paused: BTreeMap::new(), workers: vec![worker(seconds)] }
+}
+
+fn check(fact: &str, story: &Story, seconds: u64, expected: Expected<'_>) {
+    check_under(fact, story, &conditions(seconds), expected);
+}
+
+fn check_under(fact: &str, story: &Story, conditions: &Conditions, expected: Expected<'_>) {
+    let explanation = explain(story, &REGISTRY, conditions);
     assert_eq!(explanation.now, expected.0, "{fact}: now");
     assert_eq!(explanation.next, expected.1, "{fact}: next");
     assert_eq!(explanation.unblocks, expected.2, "{fact}: unblocks");
@@ -530,11 +570,67 @@ fn e8_a_definition_of_a_newer_release_is_named() {
         900,
         (
             "order 1042 is PENDING_PAYMENT: the checkout runs checkout_online version 2, which this binary does not know; \
-         it is due since 2023-11-14 22:13:20 UTC (15 min)",
+         it is due since 2023-11-14 22:13:20 UTC (15 min); no live worker knows checkout_online version 2",
             "a worker that knows checkout_online version 2 takes it",
             "run workers of the release that knows checkout_online version 2, and ask its `holdfast order explain`",
         ),
     );
+}
+
+#[test]
+fn what_keeps_a_saga_from_being_taken_up_is_named() {
+    let due = one(PaymentMethod::Card, |_| ());
+    let paused = |reason: Option<&str>| {
+        let paused = Paused { at: at(10), by: "otto".to_owned(), reason: reason.map(str::to_owned) };
+        Conditions { paused: [(Queue::Checkout, paused)].into(), ..conditions(60) }
+    };
+    let taken = "order 1042 is PENDING_PAYMENT: the checkout is due at the check of the cart since \
+                 2023-11-14 22:13:20 UTC, the next free worker takes it";
+    let next = "the checkout goes on within moments";
+    for (reason, words) in [
+        (None, "its queue checkout is paused by otto since 2023-11-14 22:13:30 UTC"),
+        (
+            Some("the bank is down"),
+            "its queue checkout is paused by otto since 2023-11-14 22:13:30 UTC: the bank is down",
+        ),
+    ] {
+        let now = format!("{taken}; {words}");
+        check_under("paused", &due, &paused(reason), (&now, next, "`holdfast queue resume checkout`"));
+    }
+    let start = "start a worker that serves queue checkout; `holdfast worker list` shows those there are";
+    let elsewhere = WorkerView {
+        beat: WorkerBeat {
+            pools: [(Queue::Notifications, 1), (Queue::Checkout, 0)].into(),
+            ..worker(60).beat
+        },
+        ..worker(60)
+    };
+    let left = WorkerView { left_at: Some(at(59)), ..worker(60) };
+    for workers in [vec![], vec![worker(40)], vec![left.clone()], vec![elsewhere]] {
+        let conditions = Conditions { workers, ..conditions(60) };
+        let now = format!("{taken}; no live worker serves its queue checkout");
+        check_under("nobody there", &due, &conditions, (&now, next, start));
+    }
+    let leased = one(PaymentMethod::Card, |saga| {
+        saga.progress.stage = PAYMENT;
+        saga.leased_until = Some(at(90));
+        saga.progress.worker = Some("w1".to_owned());
+    });
+    for (worker, words) in [
+        (worker(40), "worker w1 is silent since 2023-11-14 22:14:00 UTC"),
+        (left, "worker w1 left at 2023-11-14 22:14:19 UTC"),
+    ] {
+        let conditions = Conditions { workers: vec![worker], ..conditions(60) };
+        let now = format!(
+            "order 1042 is PENDING_PAYMENT: {words}, while it was at the payment of the checkout; \
+             it holds it until 2023-11-14 22:14:50 UTC (in 30 s)"
+        );
+        let next =
+            "another worker takes over at 2023-11-14 22:14:50 UTC and finds out what became of the payment";
+        check_under("silent", &leased, &conditions, (&now, next, "nothing needs to be done"));
+        let blockers = explain(&leased, &REGISTRY, &conditions).blockers;
+        assert!(matches!(&blockers[..], [Blocker::WorkerSilent { .. }]), "{blockers:?}");
+    }
 }
 
 #[test]
@@ -565,7 +661,7 @@ fn a_dead_saga_comes_first_with_its_next_move() {
         dead(saga);
         saga.wake_at = Some(at(59));
     });
-    assert!(explain(&retried, &REGISTRY, at(60)).now.ends_with("the next free worker takes it"));
+    assert!(explain(&retried, &REGISTRY, &conditions(60)).now.ends_with("the next free worker takes it"));
 
     let mut message = notice();
     message.state = SagaState::Dead;
@@ -585,7 +681,8 @@ fn a_dead_saga_comes_first_with_its_next_move() {
          mailbox full; also, the checkout is due at the confirmation of the order since 2023-11-14 22:13:20 UTC, \
          the next free worker takes it",
             "nothing, by itself; also, the checkout goes on within moments",
-            "remove the cause named above, then `holdfast saga retry 1042.1`: it goes on where it stopped",
+            "remove the cause named above, then `holdfast saga retry 1042.1`: it goes on where it stopped; \
+         or give it up: `holdfast dead discard 1042.1 --reason TEXT`",
         ),
     );
 }

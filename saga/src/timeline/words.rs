@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use holdfast_shared::{CancelReason, Money, PaymentMethod, SagaId, Time};
+use holdfast_shared::{Actor, CancelReason, Money, PaymentMethod, SagaId, Time};
 
 use crate::context::{Context, GrantedRefund, slot};
 use crate::log::Entry;
@@ -103,6 +103,7 @@ pub(super) fn entry(saga: &Saga, entry: &Entry) -> Option<String> {
             format!("stopped at {}, an operator must act: {why}", noun(step))
         }
         Entry::Revived(by) => format!("set going again by {by}"),
+        Entry::Discarded { step, by, reason } => discarded(step, by, reason),
         Entry::Completed => return completed(saga),
         Entry::Compensated => "everything is undone".to_owned(),
         Entry::Pivot => return None,
@@ -131,6 +132,7 @@ pub(super) fn unread(body: &SignalBody) -> String {
         SignalBody::PaymentEvent { .. } => "the provider reported on the payment".to_owned(),
         SignalBody::LateOutcome { answer, .. } => format!("a late answer came in: {answer}"),
         SignalBody::Retry { by } => format!("{by} asked to go on"),
+        SignalBody::Discard { by, reason } => format!("{by} takes responsibility for what stopped: {reason}"),
     };
     format!("{what}; not looked at yet")
 }
@@ -210,6 +212,16 @@ fn did(saga: &Saga, step: &str) -> Option<String> {
     })
 }
 
+fn discarded(step: &str, by: &Actor, reason: &str) -> String {
+    match step {
+        "send" => format!("{by} gave the message up: {reason}"),
+        other => {
+            let what = noun(other);
+            format!("{by} says that {what} was settled by hand: {reason}; nothing more is sent for it")
+        }
+    }
+}
+
 fn undid(step: &str) -> String {
     match step {
         "release_stock" => "stock released".to_owned(),
@@ -275,6 +287,7 @@ fn arrival(signal: &str) -> String {
         "payment_event" => "a report of the provider".to_owned(),
         "late_outcome" => "an answer to an earlier attempt".to_owned(),
         "retry" => "a wish to go on".to_owned(),
+        "discard" => "a word that it was seen to by hand".to_owned(),
         other => other.replace('_', " "),
     }
 }

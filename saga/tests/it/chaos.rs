@@ -21,7 +21,8 @@ use holdfast_saga::rows::{AdminAction, Cart, Product, Stock};
 use holdfast_saga::saga::Saga;
 use holdfast_saga::signal::Signal;
 use holdfast_saga::view::{
-    Census, NotificationFilter, NotificationView, OrderFilter, OrderView, ProductFilter, Pulse, SagaFilter,
+    Census, DeadRow, NotificationFilter, NotificationView, OrderFilter, OrderView, ProductFilter, Pulse,
+    QueueView, SagaFilter, WorkerBeat, WorkerView,
 };
 use holdfast_saga::world::{Footprint, World, Writes};
 use holdfast_sandbox::Sky;
@@ -219,6 +220,24 @@ impl Store for Meddled {
     }
     async fn admin_actions(&self, order: OrderId) -> Result<Vec<AdminAction>, StoreError> {
         self.memory.admin_actions(order).await
+    }
+    async fn dead(&self, before: Option<SagaId>, limit: u32) -> Result<Vec<DeadRow>, StoreError> {
+        self.memory.dead(before, limit).await
+    }
+    async fn queues(&self) -> Result<Vec<QueueView>, StoreError> {
+        self.memory.queues().await
+    }
+    async fn beat(&self, beat: &WorkerBeat) -> Result<(), StoreError> {
+        self.memory.beat(beat).await
+    }
+    async fn farewell(&self, name: &str) -> Result<(), StoreError> {
+        self.memory.farewell(name).await
+    }
+    async fn workers(&self) -> Result<Vec<WorkerView>, StoreError> {
+        self.memory.workers().await
+    }
+    async fn now(&self) -> Result<Time, StoreError> {
+        self.memory.now().await
     }
     async fn census(&self) -> Result<Vec<Census>, StoreError> {
         self.memory.census().await

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use holdfast_saga::accept::digest;
-use holdfast_saga::audit::{Audit, Fact, Invariant, OrderFact};
+use holdfast_saga::audit::{Audit, Fact, Invariant, OrderFact, PaymentFact};
 use holdfast_saga::call::{Answer, Mode};
 use holdfast_saga::command::{self, Answered, Conflict, Grant, REASON_MAX, Verb};
 use holdfast_saga::context::{Dedupe, slot};
@@ -155,7 +155,11 @@ async fn e13_while_a_refund_is_under_way_there_is_no_other_and_no_cancellation()
     let report = shop.audit().await;
     assert!(report.is_clean(), "{report:?}");
     assert_eq!(
-        report.in_flight.iter().map(|found| (found.order, found.dead, found.held_minor)).collect::<Vec<_>>(),
+        report
+            .in_flight
+            .iter()
+            .map(|found| (found.order, found.dead, found.held.amount_minor))
+            .collect::<Vec<_>>(),
         [(order, true, 3_000)]
     );
     assert_eq!(shop.revive_all().await, 1);
@@ -301,6 +305,12 @@ async fn a_refund_granted_and_a_retry_leave_their_trace() {
     assert!(trail.contains("order.refund") && trail.contains("5.00 EUR: damaged box"), "{trail}");
 }
 
+/// Our book on the order's money, with so much back.
+fn paid(refunded_minor: i64) -> PaymentFact {
+    let status = PaymentStatus::PartiallyRefunded;
+    PaymentFact { status, captured_minor: 3_000, refunded_minor, settled_by_hand_minor: 0 }
+}
+
 /// What the audit finds when one fact about an order with a granted refund is not as it should be.
 async fn found(shop: &Shop, damage: impl Fn(&mut OrderFact)) -> Vec<Invariant> {
     let mut audit = Audit::new();
@@ -325,8 +335,7 @@ async fn the_audit_notices_a_refund_that_nobody_granted_and_a_grant_that_never_w
     shop.rest().await;
     assert_eq!(found(&shop, |_| ()).await, []);
     // The book says 7.00 EUR went back, 5.00 were granted.
-    let more_back =
-        found(&shop, |order| order.payment = Some((PaymentStatus::PartiallyRefunded, 3_000, 700)));
+    let more_back = found(&shop, |order| order.payment = Some(paid(700)));
     assert!(more_back.await.contains(&Invariant::Money));
     // Nobody granted what went back.
     assert!(found(&shop, |order| order.refunds.clear()).await.contains(&Invariant::Money));
@@ -338,7 +347,7 @@ async fn the_audit_notices_a_refund_that_nobody_granted_and_a_grant_that_never_w
     // The books agree with each other, but not with the provider's.
     let both = found(&shop, |order| {
         order.refunds[0].amount_minor = 600;
-        order.payment = Some((PaymentStatus::PartiallyRefunded, 3_000, 600));
+        order.payment = Some(paid(600));
     });
     assert_eq!(both.await, [Invariant::Provider]);
     // Two sagas move its money at once.

@@ -5,6 +5,7 @@ mod batches;
 mod carts;
 mod catalog;
 mod chaos;
+mod dead;
 mod flows;
 mod fulfilment;
 mod grants;

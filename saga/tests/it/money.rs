@@ -134,7 +134,7 @@ async fn a_refund_that_keeps_failing_dies_visibly_and_a_retry_finishes_it() {
         let report = shop.audit().await;
         assert!(report.is_clean(), "{report:?}");
         assert_eq!(
-            report.in_flight.iter().map(|f| (f.order, f.dead, f.held_minor)).collect::<Vec<_>>(),
+            report.in_flight.iter().map(|f| (f.order, f.dead, f.held.amount_minor)).collect::<Vec<_>>(),
             [(order, true, 3_000)]
         );
         // Nothing brings it back but an operator, and without cause removed it dies again.

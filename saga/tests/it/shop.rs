@@ -9,6 +9,7 @@ use holdfast_saga::accept::{self, AcceptPolicy, CheckoutRequest, digest};
 use holdfast_saga::audit::{Audit, Report};
 use holdfast_saga::batch::{Culprits, Done, Engine, Work};
 use holdfast_saga::call::{Call, Outcome};
+use holdfast_saga::command::dead::{Deed, act};
 use holdfast_saga::command::{self, Answered, Conflict, Grant, Verb};
 use holdfast_saga::context::{Notice, NoticeKind, slot};
 use holdfast_saga::definition::Registry;
@@ -385,6 +386,24 @@ impl Shop {
         for saga in &dead {
             let answer = command::retry(&*self.store, saga.id, &operator()).await.expect("the store answers");
             assert!(answer.is_ok(), "{answer:?}");
+        }
+        dead.len()
+    }
+
+    /// An operator takes what keeps failing off the hands of every dead saga, and retries those of which that
+    /// cannot be done. Returns how many there were.
+    pub(crate) async fn discard_all(&self) -> usize {
+        let dead: Vec<_> =
+            self.sagas().await.into_iter().filter(|saga| saga.state == SagaState::Dead).collect();
+        for saga in &dead {
+            let by_hand = Deed::Discard { reason: "settled in person".to_owned() };
+            let asked = [saga.id];
+            let answers = act(&*self.store, &self.registry, &asked, &by_hand, &operator()).await;
+            let (_, answer) = answers.expect("the store answers").remove(0);
+            if answer.is_err() {
+                let retried = command::retry(&*self.store, saga.id, &operator()).await;
+                assert!(retried.is_ok_and(|answer| answer.is_ok()), "{answer:?}");
+            }
         }
         dead.len()
     }

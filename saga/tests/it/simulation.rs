@@ -131,6 +131,8 @@ fn the_histories_meet_everything_that_can_be_met() {
         "LateMoney(",
         "Dead {",
         "Revived(",
+        "Discarded { step: \"refund_payment\"",
+        "Discarded { step: \"give_back\"",
         "Completed",
         "Compensated",
         "dies after the commit",

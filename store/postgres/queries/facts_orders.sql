@@ -1,9 +1,9 @@
 -- one page of orders with everything that must agree with them
-select orders.id, orders.status, orders.cancel_reason, orders.method, orders.total_minor,
+select orders.id, orders.status, orders.cancel_reason, orders.method, orders.currency, orders.total_minor,
        (select coalesce(sum(quantity * unit_price_minor), 0)::bigint from order_lines where order_id = orders.id)
            as "lines_minor!",
        payments.status as "payment_status?", payments.captured_minor as "captured_minor?",
-       payments.refunded_minor as "refunded_minor?",
+       payments.refunded_minor as "refunded_minor?", payments.settled_by_hand_minor as "settled_by_hand_minor?",
        reservations.status as "reservation?",
        carts.status as "cart_status?", carts.order_id as "cart_order?",
        array(select id & 255 from sagas where id between orders.id << 8 and orders.id << 8 | 255 order by id)
@@ -13,7 +13,8 @@ select orders.id, orders.status, orders.cancel_reason, orders.method, orders.tot
        array(select saga_id & 255 from notifications
              where saga_id between orders.id << 8 and orders.id << 8 | 255 order by saga_id) as "notifications!",
        (select coalesce(jsonb_agg(jsonb_build_object('slot', saga_id & 255, 'status', status,
-                                                     'amount_minor', amount_minor, 'late', late)
+                                                     'amount_minor', amount_minor, 'late', late,
+                                                     'settled_by_hand', settled_by_hand)
                                   order by saga_id), '[]')::text
         from refunds where saga_id between orders.id << 8 and orders.id << 8 | 255) as "refunds!"
 from orders

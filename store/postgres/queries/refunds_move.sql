@@ -1,4 +1,5 @@
 update refunds
-set status = new.status, amount_minor = new.amount_minor, updated_at = $5
-from unnest($1::bigint[], $2::text[], $3::text[], $4::bigint[]) as new (saga_id, was, status, amount_minor)
+set status = new.status, amount_minor = new.amount_minor, settled_by_hand = new.settled_by_hand, updated_at = $6
+from unnest($1::bigint[], $2::text[], $3::text[], $4::bigint[], $5::boolean[])
+     as new (saga_id, was, status, amount_minor, settled_by_hand)
 where refunds.saga_id = new.saga_id and refunds.status = new.was

@@ -135,6 +135,7 @@ pub(crate) struct PaymentRow {
     pub(crate) currency: String,
     pub(crate) captured_minor: i64,
     pub(crate) refunded_minor: i64,
+    pub(crate) settled_by_hand_minor: i64,
     pub(crate) charge_key: Option<String>,
     pub(crate) provider_ref: Option<String>,
     pub(crate) next_action: Option<String>,
@@ -149,6 +150,7 @@ impl PaymentRow {
             amount: Money::new(self.amount_minor, word("currency", &self.currency)?),
             captured_minor: self.captured_minor,
             refunded_minor: self.refunded_minor,
+            settled_by_hand_minor: self.settled_by_hand_minor,
             charge: self.charge_key.map(StepKey::from_stored),
             provider_ref: self.provider_ref,
             next_action: self.next_action,
@@ -235,6 +237,7 @@ pub(crate) struct RefundRow {
     pub(crate) currency: String,
     pub(crate) charge_key: String,
     pub(crate) late: bool,
+    pub(crate) settled_by_hand: bool,
 }
 
 impl RefundRow {
@@ -245,6 +248,7 @@ impl RefundRow {
             amount: Money::new(self.amount_minor, word("currency", &self.currency)?),
             charge: StepKey::from_stored(self.charge_key),
             late: self.late,
+            settled_by_hand: self.settled_by_hand,
         })
     }
 }

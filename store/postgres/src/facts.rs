@@ -1,6 +1,6 @@
 //! The facts of an audit, all of one snapshot, in pages so that memory stays bounded.
 
-use holdfast_saga::audit::{Fact, OrderFact, StockFact};
+use holdfast_saga::audit::{Fact, OrderFact, PaymentFact, StockFact};
 use holdfast_saga::ports::StoreError;
 use holdfast_shared::{OrderId, SagaId};
 use sqlx::{PgConnection, PgPool};
@@ -58,11 +58,14 @@ async fn page(
         .map_err(store_error)?;
     let last = rows.last().map(|row| row.id);
     for row in rows {
-        let payment = match (&row.payment_status, row.captured_minor, row.refunded_minor) {
-            (Some(status), Some(captured), Some(refunded)) => {
-                Some((word("payment", status)?, captured, refunded))
-            }
-            _ => None,
+        let payment = match &row.payment_status {
+            Some(status) => Some(PaymentFact {
+                status: word("payment", status)?,
+                captured_minor: row.captured_minor.unwrap_or_default(),
+                refunded_minor: row.refunded_minor.unwrap_or_default(),
+                settled_by_hand_minor: row.settled_by_hand_minor.unwrap_or_default(),
+            }),
+            None => None,
         };
         let cart = match &row.cart_status {
             Some(status) => Some((word("cart", status)?, row.cart_order.map(OrderId::new))),
@@ -75,6 +78,7 @@ async fn page(
             status: word("order", &row.status)?,
             reason: row.cancel_reason.as_deref().map(|reason| word("reason", reason)).transpose()?,
             method: word("method", &row.method)?,
+            currency: word("currency", &row.currency)?,
             total_minor: row.total_minor,
             lines_minor: row.lines_minor,
             payment,

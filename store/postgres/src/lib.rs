@@ -6,6 +6,7 @@ mod error;
 mod facts;
 mod front_door;
 mod load;
+mod operations;
 mod reads;
 mod save;
 mod schema;
@@ -24,7 +25,8 @@ use holdfast_saga::rows::{AdminAction, Cart, Product, Stock};
 use holdfast_saga::saga::Saga;
 use holdfast_saga::signal::Signal;
 use holdfast_saga::view::{
-    Census, NotificationFilter, NotificationView, OrderFilter, OrderView, ProductFilter, Pulse, SagaFilter,
+    Census, DeadRow, NotificationFilter, NotificationView, OrderFilter, OrderView, ProductFilter, Pulse,
+    QueueView, SagaFilter, WorkerBeat, WorkerView,
 };
 use holdfast_shared::{CartId, Clock, OrderId, SagaId, Sku, Time};
 use sqlx::PgPool;
@@ -123,6 +125,33 @@ impl Store for PostgresStore {
 
     async fn sagas(&self, filter: &SagaFilter) -> Result<Vec<Saga>, StoreError> {
         reads::sagas(&self.pool, filter).await
+    }
+
+    async fn dead(&self, before: Option<SagaId>, limit: u32) -> Result<Vec<DeadRow>, StoreError> {
+        operations::dead(&self.pool, before, limit).await
+    }
+
+    async fn queues(&self) -> Result<Vec<QueueView>, StoreError> {
+        let now = tx::now(&self.pool, &self.present).await?;
+        operations::queues(&self.pool, now).await
+    }
+
+    async fn beat(&self, beat: &WorkerBeat) -> Result<(), StoreError> {
+        let now = tx::now(&self.pool, &self.present).await?;
+        operations::beat(&self.pool, now, beat).await
+    }
+
+    async fn farewell(&self, name: &str) -> Result<(), StoreError> {
+        let now = tx::now(&self.pool, &self.present).await?;
+        operations::farewell(&self.pool, now, name).await
+    }
+
+    async fn workers(&self) -> Result<Vec<WorkerView>, StoreError> {
+        operations::workers(&self.pool).await
+    }
+
+    async fn now(&self) -> Result<Time, StoreError> {
+        tx::now(&self.pool, &self.present).await
     }
 
     async fn log(&self, saga: SagaId) -> Result<Vec<LogRow>, StoreError> {

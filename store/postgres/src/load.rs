@@ -10,9 +10,9 @@ use sqlx::{PgConnection, PgExecutor};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use crate::claim;
 use crate::decode::{CartRow, LineRow, OrderRow, PaymentRow, ProductRow, RefundRow, word};
 use crate::error::{store_error, unreadable};
+use crate::{claim, operations};
 
 pub(crate) async fn load(
     tx: &mut PgConnection,
@@ -49,6 +49,9 @@ pub(crate) async fn load(
     }
     if !footprint.products.is_empty() {
         products(tx, &footprint.products, world).await?;
+    }
+    if footprint.pauses {
+        world.paused = operations::lock_paused(&mut *tx).await?;
     }
     if !footprint.levels.is_empty() {
         let skus = names(&footprint.levels);

@@ -14,6 +14,7 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use crate::error::store_error;
+use crate::operations;
 
 /// Writes everything; the caller commits.
 pub(crate) async fn save(tx: &mut PgConnection, writes: &Writes) -> Result<(), StoreError> {
@@ -34,6 +35,7 @@ pub(crate) async fn save(tx: &mut PgConnection, writes: &Writes) -> Result<(), S
     money::insert(tx, writes, at).await?;
     saga::insert(tx, writes, at).await?;
     shop::insert(tx, writes, at).await?;
+    operations::brake(tx, writes).await?;
     shop::move_stock(tx, writes).await
 }
 

@@ -1,7 +1,7 @@
 //! Everything the audit needs to know, page by page, all of one snapshot.
 
 use futures_util::TryStreamExt;
-use holdfast_saga::audit::{Fact, OrderFact, RefundFact, StockFact};
+use holdfast_saga::audit::{Fact, OrderFact, PaymentFact, RefundFact, StockFact};
 use holdfast_saga::ports::StoreError;
 use holdfast_shared::{OrderId, SagaId, SagaState};
 use sqlx::{FromRow, SqliteConnection};
@@ -79,11 +79,13 @@ struct OrderColumns {
     status: String,
     cancel_reason: Option<String>,
     method: String,
+    currency: String,
     total_minor: i64,
     lines_minor: i64,
     payment_status: Option<String>,
     captured_minor: Option<i64>,
     refunded_minor: Option<i64>,
+    settled_by_hand_minor: Option<i64>,
     reservation_status: Option<String>,
     cart_status: Option<String>,
     cart_order: Option<i64>,
@@ -91,11 +93,14 @@ struct OrderColumns {
 
 impl OrderColumns {
     fn decode(self) -> Result<OrderFact, Reason> {
-        let payment = match (self.payment_status, self.captured_minor, self.refunded_minor) {
-            (Some(status), Some(captured), Some(refunded)) => {
-                Some((parse("payment", &status)?, captured, refunded))
-            }
-            (None, _, _) | (_, None, _) | (_, _, None) => None,
+        let payment = match self.payment_status {
+            Some(status) => Some(PaymentFact {
+                status: parse("payment", &status)?,
+                captured_minor: self.captured_minor.unwrap_or_default(),
+                refunded_minor: self.refunded_minor.unwrap_or_default(),
+                settled_by_hand_minor: self.settled_by_hand_minor.unwrap_or_default(),
+            }),
+            None => None,
         };
         let cart = match self.cart_status {
             Some(status) => Some((parse("cart", &status)?, self.cart_order.map(OrderId::new))),
@@ -106,6 +111,7 @@ impl OrderColumns {
             status: parse("status", &self.status)?,
             reason: self.cancel_reason.map(|reason| parse("cancel_reason", &reason)).transpose()?,
             method: parse("method", &self.method)?,
+            currency: parse("currency", &self.currency)?,
             total_minor: self.total_minor,
             lines_minor: self.lines_minor,
             payment,

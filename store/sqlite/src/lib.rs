@@ -12,6 +12,7 @@ mod error;
 mod facts;
 mod front_door;
 mod load;
+mod operations;
 mod params;
 mod prune;
 mod reads;

@@ -14,7 +14,7 @@ use crate::claim::{Read, read_sagas};
 use crate::decode::{CartRow, KeyRow, LineRow, OrderRow, PaymentRow, ProductRow, RefundRow, StockRow};
 use crate::error::{store_error, unreadable};
 use crate::params::{self, order_numbers, saga_keys};
-use crate::sql;
+use crate::{operations, sql};
 
 pub(crate) async fn load(
     connection: &mut SqliteConnection,
@@ -49,6 +49,9 @@ pub(crate) async fn load(
             let product = row.decode().map_err(|reason| unreadable(format!("product {sku}"), reason))?;
             world.products.insert(product.sku.clone(), product);
         }
+    }
+    if footprint.pauses {
+        world.paused = operations::paused(&mut *connection).await?;
     }
     // The single writer holds every row anyway.
     let levels: BTreeSet<_> = footprint.stock.iter().chain(&footprint.levels).collect();

@@ -10,7 +10,8 @@ use holdfast_saga::rows::{AdminAction, Cart, Product, Stock};
 use holdfast_saga::saga::Saga;
 use holdfast_saga::signal::Signal;
 use holdfast_saga::view::{
-    Census, NotificationFilter, NotificationView, OrderFilter, OrderView, ProductFilter, Pulse, SagaFilter,
+    Census, DeadRow, NotificationFilter, NotificationView, OrderFilter, OrderView, ProductFilter, Pulse,
+    QueueView, SagaFilter, WorkerBeat, WorkerView,
 };
 use holdfast_shared::{CartId, OrderId, ReservationStatus, SagaId, SagaState, Sku, Time};
 use sqlx::sqlite::SqliteRow;
@@ -22,7 +23,7 @@ use crate::error::{store_error, unreadable};
 use crate::load::{read_carts, read_orders, read_payments};
 use crate::params::{self, Statement, order_numbers, saga_keys};
 use crate::tx::SqliteTx;
-use crate::{SqliteStore, facts, front_door, prune, sql, told};
+use crate::{SqliteStore, facts, front_door, operations, prune, sql, told};
 
 /// A cursor before which everything lies.
 pub(crate) const NEWEST: i64 = i64::MAX;
@@ -71,6 +72,30 @@ impl Store for SqliteStore {
             other => sqlx::query(sql!("sagas_page")).bind(filter.definition.clone()).bind(text(other)),
         };
         readable(&mut snapshot, statement.bind(before).bind(filter.limit)).await
+    }
+
+    async fn dead(&self, before: Option<SagaId>, limit: u32) -> Result<Vec<DeadRow>, StoreError> {
+        operations::dead(&mut *self.read().await?, before, limit).await
+    }
+
+    async fn queues(&self) -> Result<Vec<QueueView>, StoreError> {
+        operations::queues(&mut *self.read().await?, SqliteStore::now(self)).await
+    }
+
+    async fn beat(&self, beat: &WorkerBeat) -> Result<(), StoreError> {
+        operations::beat(self, beat).await
+    }
+
+    async fn farewell(&self, name: &str) -> Result<(), StoreError> {
+        operations::farewell(self, name).await
+    }
+
+    async fn workers(&self) -> Result<Vec<WorkerView>, StoreError> {
+        operations::workers(&mut *self.read().await?).await
+    }
+
+    async fn now(&self) -> Result<Time, StoreError> {
+        Ok(SqliteStore::now(self))
     }
 
     async fn log(&self, saga: SagaId) -> Result<Vec<LogRow>, StoreError> {

@@ -12,7 +12,7 @@ use crate::encode::{
 use crate::encode_sagas::{LoggedCommit, MovedSaga, NewSaga, Poisoned, SentSignal};
 use crate::error::store_error;
 use crate::params::{self, Pen};
-use crate::sql;
+use crate::{operations, sql};
 
 /// Writes all of it; the caller commits, or drops everything on an error.
 pub(crate) async fn save(pen: &mut Pen<'_>, writes: &Writes) -> Result<(), StoreError> {
@@ -22,6 +22,7 @@ pub(crate) async fn save(pen: &mut Pen<'_>, writes: &Writes) -> Result<(), Store
     save_money(pen, writes).await?;
     save_carts(pen, writes).await?;
     save_shelf(pen, writes).await?;
+    operations::brake(pen, writes).await?;
     pen.write(sql!("admin_actions_insert"), writes.admin_actions.iter().map(ActionRow::new)).await?;
     Ok(())
 }

@@ -73,12 +73,18 @@ pub async fn every_table_is_loaded_as_it_was_saved(subject: &Subject) {
     let known = holdfast_saga::rows::Payment {
         captured_minor: 2_000,
         refunded_minor: 500,
+        settled_by_hand_minor: 300,
         provider_ref: Some("ch_1".to_owned()),
         next_action: Some("https://bank.example/?a=1&b=2".to_owned()),
         ..payment(1, PaymentStatus::PartiallyRefunded)
     };
     // The first and the last slot an order has; the next order's are not its own.
-    let granted = Refund { late: false, saga: order_id(1).saga(255), ..refund(1, RefundStatus::Unknown) };
+    let granted = Refund {
+        late: false,
+        settled_by_hand: true,
+        saga: order_id(1).saga(255),
+        ..refund(1, RefundStatus::Unknown)
+    };
     let refunds = [refund(1, RefundStatus::Succeeded), granted, refund(2, RefundStatus::Pending)];
     let withdrawn = Product { active: false, ..product("cd-2") };
     let level = Stock { on_hand: 1_000_000_000, reserved: 7 };
@@ -113,6 +119,7 @@ pub async fn every_table_is_loaded_as_it_was_saved(subject: &Subject) {
             products: vec![sku("cd-1"), sku("cd-2")],
             stock: vec![sku("cd-1"), sku("cd-2")],
             levels: vec![],
+            pauses: false,
         })
         .await;
     let (found, inbox) = &world.sagas[&saga_id(1)];
@@ -146,11 +153,13 @@ pub async fn what_is_missing_is_left_out(subject: &Subject) {
             products: vec![sku("cd-1")],
             stock: vec![sku("cd-1")],
             levels: vec![sku("cd-1")],
+            pauses: true,
         })
         .await;
     assert_eq!(world.orders.keys().copied().collect::<Vec<_>>(), [order_id(1)]);
     assert!(world.sagas.is_empty() && world.payments.is_empty() && world.carts.is_empty());
     assert!(world.refunds.is_empty() && world.products.is_empty() && world.stock.is_empty());
+    assert!(world.paused.is_empty());
 }
 
 /// What time it is can be asked alone.

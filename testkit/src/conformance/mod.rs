@@ -10,6 +10,8 @@ pub mod claiming;
 pub mod front_door;
 pub mod keys;
 pub mod loading;
+pub mod operations;
+pub mod operations_sql;
 pub mod pruning;
 pub mod reading;
 pub mod saving;
@@ -146,6 +148,10 @@ pub fn refused(result: Result<(), StoreError>) {
 macro_rules! conformance {
     ($open:path, sql) => {
         $crate::conformance!($open);
+        $crate::conformance!(@ $open, operations_sql: [
+            an_unreadable_row_is_listed_and_refused_alone,
+            no_more_is_settled_by_hand_than_was_taken,
+        ]);
         $crate::conformance!(@ $open, sql: [
             a_paused_queue_is_claimed_from_by_outcomes_alone,
             a_row_that_cannot_be_read_is_named_and_hides_no_other,
@@ -237,6 +243,15 @@ macro_rules! conformance {
             messages_are_listed_newest_first,
             a_message_is_read_once_by_whom_it_is_for,
             an_orders_trail_is_read_oldest_first,
+        ]);
+        $crate::conformance!(@ $open, operations: [
+            the_dead_are_listed_newest_first_in_pages,
+            the_dead_come_with_the_token_of_their_order,
+            queues_are_counted_by_how_their_sagas_stand,
+            a_queue_is_paused_once_and_resumed_once,
+            a_worker_is_known_by_what_it_said_last,
+            workers_silent_for_a_day_are_forgotten,
+            a_dead_cancellation_is_retried_and_then_settled_by_hand,
         ]);
         $crate::conformance!(@ $open, shoppers: [
             a_cart_lives_from_its_opening_to_its_end,

@@ -1,6 +1,6 @@
 //! The unlocked reads: filters, cursors, and the facts an audit judges.
 
-use holdfast_saga::audit::{Fact, OrderFact, RefundFact, StockFact};
+use holdfast_saga::audit::{Fact, OrderFact, PaymentFact, RefundFact, StockFact};
 use holdfast_saga::log::{Entry, LogRow};
 use holdfast_saga::rows::{NotificationStatus, Order, Payment, Refund, Stock, StockAdjustment, StockMove};
 use holdfast_saga::saga::{DefinitionId, Saga};
@@ -195,6 +195,29 @@ fn lines(cds: u32) -> (Vec<Line>, Money) {
     (vec![line], Money::new(500 * i64::from(cds), holdfast_shared::Currency::EUR))
 }
 
+/// The payment of the first order; a refund given on it, one settled by hand, and one of late money.
+fn money_of_the_first() -> (Payment, [Refund; 3]) {
+    let captured = Payment {
+        captured_minor: 1_000,
+        refunded_minor: 400,
+        settled_by_hand_minor: 250,
+        ..payment(1, PaymentStatus::PartiallyRefunded)
+    };
+    let granted = Refund {
+        saga: order_id(1).saga(40),
+        amount: Money::new(400, holdfast_shared::Currency::EUR),
+        late: false,
+        ..refund(1, RefundStatus::Succeeded)
+    };
+    let by_hand = Refund {
+        saga: order_id(1).saga(41),
+        amount: Money::new(250, holdfast_shared::Currency::EUR),
+        settled_by_hand: true,
+        ..granted.clone()
+    };
+    (captured, [granted, by_hand, refund(1, RefundStatus::Unknown)])
+}
+
 /// All of what the audit needs, and the sums right.
 pub async fn the_facts_are_what_the_rows_say(subject: &Subject) {
     let of = |number, cds| {
@@ -208,23 +231,12 @@ pub async fn the_facts_are_what_the_rows_say(subject: &Subject) {
         actor: "otto".to_owned(),
         at: NOON,
     };
-    let captured = Payment {
-        captured_minor: 1_000,
-        refunded_minor: 400,
-        ..payment(1, PaymentStatus::PartiallyRefunded)
-    };
-    let granted = Refund {
-        saga: order_id(1).saga(40),
-        amount: Money::new(400, holdfast_shared::Currency::EUR),
-        late: false,
-        ..refund(1, RefundStatus::Succeeded)
-    };
-    let refunds = [granted, refund(1, RefundStatus::Unknown)];
+    let (captured, refunds) = money_of_the_first();
     let notices = [1, 2].map(|slot| notification(1, slot, NotificationStatus::Sent));
     subject
         .save(Writes {
             put_carts: [(cart_id(1), cart(1))].into(),
-            payments: [(order_id(1), (None, captured))].into(),
+            payments: [(order_id(1), (None, captured.clone()))].into(),
             reservations: [
                 (order_id(1), (None, ReservationStatus::Confirmed)),
                 (order_id(2), (None, ReservationStatus::Restocked)),
@@ -232,7 +244,7 @@ pub async fn the_facts_are_what_the_rows_say(subject: &Subject) {
                 (order_id(4), (None, ReservationStatus::Released)),
             ]
             .into(),
-            refunds: refunds.into_iter().map(|row| (row.saga, (None, row))).collect(),
+            refunds: refunds.iter().map(|row| (row.saga, (None, row.clone()))).collect(),
             notifications: notices.into_iter().map(|row| (row.saga, (None, row))).collect(),
             stock: [(sku("cd-1"), StockMove { on_hand: 18, reserved: 4 })].into(),
             adjustments: vec![adjustment("cd-1", 30), adjustment("cd-1", -10), adjustment("cd-2", 7)],
@@ -266,6 +278,7 @@ pub async fn the_facts_are_what_the_rows_say(subject: &Subject) {
         status: OrderStatus::PendingPayment,
         reason: None,
         method: PaymentMethod::Card,
+        currency: holdfast_shared::Currency::EUR,
         total_minor: 500 * cds,
         lines_minor: 500 * cds,
         payment: None,
@@ -276,10 +289,11 @@ pub async fn the_facts_are_what_the_rows_say(subject: &Subject) {
         notifications: vec![],
     };
     let full = OrderFact {
-        payment: Some((PaymentStatus::PartiallyRefunded, 1_000, 400)),
+        payment: Some(PaymentFact::of(&captured)),
         refunds: vec![
-            RefundFact { slot: 0, status: RefundStatus::Unknown, amount_minor: 2_000, late: true },
-            RefundFact { slot: 40, status: RefundStatus::Succeeded, amount_minor: 400, late: false },
+            RefundFact::of(&refund(1, RefundStatus::Unknown)),
+            RefundFact::of(&refunds[0]),
+            RefundFact::of(&refunds[1]),
         ],
         cart: Some((CartStatus::InCheckout, Some(order_id(1)))),
         sagas: vec![(0, SagaState::Completed), (3, SagaState::Dead)],

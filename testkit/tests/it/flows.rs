@@ -163,7 +163,12 @@ async fn cancel_against_the_provider(
     shop.until("its refund has given up", async || shop.view(order).await.needs_attention).await;
     assert_eq!(shop.view(order).await.order.status, OrderStatus::Cancelling);
     let report = shop.audit(outside).await;
-    assert!(report.in_flight.iter().any(|open| open.order == order && open.dead && open.held_minor == 3_000));
+    assert!(
+        report
+            .in_flight
+            .iter()
+            .any(|open| open.order == order && open.dead && open.held.amount_minor == 3_000)
+    );
     let sagas = shop.store.sagas_of(order).await.expect("reads");
     let dead = sagas.iter().find(|saga| saga.state == SagaState::Dead).expect("one is dead");
     let charge = shop.view(order).await.payment.and_then(|payment| payment.charge).expect("has a charge");

@@ -9,6 +9,7 @@ mod postgres_answers;
 mod postgres_grants;
 mod postgres_load;
 mod postgres_locks;
+mod postgres_operations;
 mod postgres_restart;
 mod postgres_rules;
 mod queues;

@@ -6,9 +6,11 @@ use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 use holdfast_saga::adjustment::{Adjust, adjust};
-use holdfast_saga::command::Verb;
+use holdfast_saga::command::dead::{Deed, act};
+use holdfast_saga::command::{Verb, queue};
+use holdfast_saga::flows::REGISTRY;
 use holdfast_saga::ports::{Dispatch, Store};
-use holdfast_shared::{Actor, CartId, OrderId};
+use holdfast_shared::{Actor, CartId, OrderId, Queue};
 use holdfast_testkit::database::Database;
 use holdfast_testkit::driver::{outside, worker};
 use holdfast_testkit::rows::sku;
@@ -80,6 +82,26 @@ impl Street {
         }
     }
 
+    /// An operator tries to get many sagas going, dead or not, and pulls the brake now and then.
+    async fn operate(&self, seed: u64) {
+        let mut rng = StdRng::seed_from_u64(seed);
+        let by = Actor::Operator("ole".to_owned());
+        while Instant::now() < self.until {
+            let orders: Vec<_> = { self.orders.lock().await.sample(&mut rng, 40).copied().collect() };
+            let sagas: Vec<_> = orders.into_iter().map(|order| order.saga(rng.random_range(0..4))).collect();
+            let deed = if rng.random_bool(0.5) {
+                Deed::Retry
+            } else {
+                Deed::Discard { reason: "settled in person".to_owned() }
+            };
+            let store = self.stores.choose(&mut rng).expect("there are some");
+            let _ = act(&**store, &REGISTRY, &sagas, &deed, &by).await;
+            let _ = queue::pause(&**store, Queue::Compensation, None, &by).await;
+            let _ = queue::resume(&**store, Queue::Compensation, &by).await;
+            tokio::time::sleep(Duration::from_millis(rng.random_range(0..20))).await;
+        }
+    }
+
     /// A shelf is counted.
     async fn count(&self, seed: u64) {
         let mut rng = StdRng::seed_from_u64(seed);
@@ -133,6 +155,7 @@ async fn e4_random_batches_accepts_commands_and_adjustments_never_deadlock() {
         let (street, seed) = (Arc::clone(&street), seed.wrapping_add(nth));
         people.spawn(async move {
             match nth % 6 {
+                _ if nth % 12 == 6 => street.operate(seed).await,
                 0 => street.count(seed).await,
                 1 => street.ask(seed).await,
                 _ => street.buy(seed).await,
@@ -140,6 +163,8 @@ async fn e4_random_batches_accepts_commands_and_adjustments_never_deadlock() {
         });
     }
     people.join_all().await;
+    let by = Actor::Operator("ole".to_owned());
+    queue::resume(&*shop.store, Queue::Compensation, &by).await.expect("the brake is off");
     // Whoever still waits for a confirmation is sent home.
     for order in street.orders.lock().await.iter() {
         let _ = shop.ask(*order, Verb::Reject, &admin()).await;

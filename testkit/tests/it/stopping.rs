@@ -49,11 +49,18 @@ async fn check(database: Database) {
     let now = SystemClock.now();
     let leased = shop.sagas().await.into_iter().filter(|saga| saga.is_leased(now)).count();
     assert_eq!(leased, 0);
+    // And the registry knows that it left by itself.
+    let known = shop.store.workers().await.expect("reads");
+    let names: Vec<_> = known.iter().map(|worker| (&*worker.beat.name, worker.left_at.is_some())).collect();
+    assert_eq!(names, [("first", true)]);
     // Checkouts are accepted all the same; nobody carries them on yet.
     let answers = load.await.expect("the load ends");
     assert!(answers.iter().all(|answer| matches!(answer, Ok(Ok(_)))), "{answers:?}");
     let second = worker(&stores[1], "second", &outside);
     shop.rest().await;
+    let known = shop.store.workers().await.expect("reads");
+    assert!(known[1].beat.name == "second" && known[1].is_alive(shop.now().await), "{known:#?}");
+    assert_eq!((known[1].beat.pools.len(), known[1].beat.definitions.len()), (4, 6), "{known:#?}");
     let tally = shop.tally().await;
     let expected = [("CONFIRMED", ORDERS * 3 / 4), ("CANCELLED payment_declined", ORDERS / 4)];
     assert_eq!(tally, expected.map(|(end, orders)| (end.to_owned(), orders)).into());

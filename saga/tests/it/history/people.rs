@@ -1,11 +1,12 @@
 //! What customers, admins, operators and the provider do to a shop meanwhile.
 
 use holdfast_saga::accept;
+use holdfast_saga::command::dead::{Deed, act};
 use holdfast_saga::command::{self, Answered, Grant, Verb};
 use holdfast_saga::context::{Context, Dedupe, slot};
 use holdfast_saga::ports::Store;
 use holdfast_sandbox::SandboxControl;
-use holdfast_shared::{Actor, Currency, Money, OrderId, SagaState, StepKey};
+use holdfast_shared::{Actor, Currency, Money, OrderId, SagaId, SagaState, StepKey};
 
 use super::History;
 use crate::shop::{admin, operator};
@@ -173,8 +174,20 @@ impl History {
         if self.dice.chance(50) {
             self.allow_refunds().await;
         }
+        if self.dice.chance(30) {
+            return self.discard(saga).await;
+        }
         let answer = command::retry(&*self.shop.store, saga, &operator()).await;
         self.tell(|| format!("operator retries {saga}: {answer:?}"));
+    }
+
+    /// Somebody settles what a saga died at in person, and says so once or twice.
+    pub(super) async fn discard(&mut self, saga: SagaId) {
+        let deed = Deed::Discard { reason: "settled in person".to_owned() };
+        for _ in 0..=self.dice.below(2) {
+            let answer = act(&*self.shop.store, &self.rules.registry, &[saga], &deed, &operator()).await;
+            self.tell(|| format!("operator discards {saga}: {answer:?}"));
+        }
     }
 
     pub(super) async fn allow_refunds(&mut self) {

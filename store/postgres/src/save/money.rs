@@ -24,6 +24,7 @@ pub(super) async fn update(
             &column().map(|row| word(row.status)).collect::<Vec<_>>(),
             &column().map(|row| row.captured_minor).collect::<Vec<_>>(),
             &column().map(|row| row.refunded_minor).collect::<Vec<_>>(),
+            &column().map(|row| row.settled_by_hand_minor).collect::<Vec<_>>(),
             &charges(column()) as _,
             &column().map(|row| row.provider_ref.clone()).collect::<Vec<_>>() as _,
             &column().map(|row| row.next_action.clone()).collect::<Vec<_>>() as _,
@@ -42,6 +43,7 @@ pub(super) async fn update(
             &refunds.iter().map(|(from, _)| word(*from)).collect::<Vec<_>>(),
             &refunds.iter().map(|(_, row)| word(row.status)).collect::<Vec<_>>(),
             &refunds.iter().map(|(_, row)| row.amount.amount_minor).collect::<Vec<_>>(),
+            &refunds.iter().map(|(_, row)| row.settled_by_hand).collect::<Vec<_>>(),
             at,
         )
         .execute(tx)
@@ -70,6 +72,7 @@ pub(super) async fn insert(
             &column().map(|row| row.amount.currency.to_string()).collect::<Vec<_>>(),
             &column().map(|row| row.captured_minor).collect::<Vec<_>>(),
             &column().map(|row| row.refunded_minor).collect::<Vec<_>>(),
+            &column().map(|row| row.settled_by_hand_minor).collect::<Vec<_>>(),
             &charges(column()) as _,
             &column().map(|row| row.provider_ref.clone()).collect::<Vec<_>>() as _,
             &column().map(|row| row.next_action.clone()).collect::<Vec<_>>() as _,
@@ -91,6 +94,7 @@ pub(super) async fn insert(
             &column().map(|row| row.amount.currency.to_string()).collect::<Vec<_>>(),
             &column().map(|row| row.charge.to_string()).collect::<Vec<_>>(),
             &column().map(|row| row.late).collect::<Vec<_>>(),
+            &column().map(|row| row.settled_by_hand).collect::<Vec<_>>(),
             at,
         )
         .execute(tx)

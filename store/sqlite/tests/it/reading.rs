@@ -82,6 +82,7 @@ async fn an_order_comes_with_what_belongs_to_it() {
         amount: order(5).total,
         captured_minor: 0,
         refunded_minor: 0,
+        settled_by_hand_minor: 0,
         charge: None,
         provider_ref: None,
         next_action: Some("https://pay.example.com/5".to_owned()),

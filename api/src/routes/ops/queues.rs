@@ -1,0 +1,73 @@
+//! Queues and their brake, and who works.
+
+use axum::Json;
+use axum::extract::State;
+use holdfast_saga::command::queue;
+use holdfast_shared::Queue;
+
+use crate::app::App;
+use crate::auth::Caller;
+use crate::body::List;
+use crate::body::ops::queue::{BrakedBody, PauseBody, QueueBody};
+use crate::body::ops::worker::WorkerBody;
+use crate::extract::{Body, Named};
+use crate::problem::Problem;
+
+/// List the queues: what is due since when, in flight, dead, and who paused them
+#[utoipa::path(get, operation_id = "list_queues", path = "/v1/ops/queues", tag = "ops",
+    responses((status = OK, body = List<QueueBody>)), security(("bearer" = [])))]
+pub(in crate::routes) async fn list(
+    State(app): State<App>,
+    caller: Caller,
+) -> Result<Json<List<QueueBody>>, Problem> {
+    caller.operator()?;
+    let now = app.store.now().await?;
+    let queues = app.store.queues().await?.into_iter();
+    let items = queues.map(|view| QueueBody::new(view, now)).collect();
+    Ok(Json(List { items, next_cursor: None }))
+}
+
+/// Stop taking sagas of a queue; calls under way may end
+///
+/// A queue that is paused already stays paused by whom it was.
+#[utoipa::path(post, operation_id = "pause_queue", path = "/v1/ops/queues/{queue}/pause", tag = "ops",
+    params(("queue" = String, Path, example = "checkout")), request_body = PauseBody,
+    responses((status = OK, body = BrakedBody)), security(("bearer" = [])))]
+pub(in crate::routes) async fn pause(
+    State(app): State<App>,
+    caller: Caller,
+    Named(name): Named<Queue>,
+    Body(body): Body<PauseBody>,
+) -> Result<Json<BrakedBody>, Problem> {
+    let by = caller.operator()?;
+    let answered = queue::pause(&*app.store, name, body.reason.map(Into::into), &by).await?;
+    Ok(Json(BrakedBody::new(name, answered)))
+}
+
+/// Take sagas of a queue again
+#[utoipa::path(post, operation_id = "resume_queue", path = "/v1/ops/queues/{queue}/resume", tag = "ops",
+    params(("queue" = String, Path, example = "checkout")),
+    responses((status = OK, body = BrakedBody)), security(("bearer" = [])))]
+pub(in crate::routes) async fn resume(
+    State(app): State<App>,
+    caller: Caller,
+    Named(name): Named<Queue>,
+) -> Result<Json<BrakedBody>, Problem> {
+    let by = caller.operator()?;
+    let answered = queue::resume(&*app.store, name, &by).await?;
+    Ok(Json(BrakedBody::new(name, answered)))
+}
+
+/// List the workers: alive, silent since when, or left
+#[utoipa::path(get, operation_id = "list_workers", path = "/v1/ops/workers", tag = "ops",
+    responses((status = OK, body = List<WorkerBody>)), security(("bearer" = [])))]
+pub(in crate::routes) async fn workers(
+    State(app): State<App>,
+    caller: Caller,
+) -> Result<Json<List<WorkerBody>>, Problem> {
+    caller.operator()?;
+    let now = app.store.now().await?;
+    let workers = app.store.workers().await?.into_iter();
+    let items = workers.map(|view| WorkerBody::new(view, now)).collect();
+    Ok(Json(List { items, next_cursor: None }))
+}

@@ -1,0 +1,81 @@
+//! What operators read from the tables, and what workers say of themselves.
+
+use std::collections::BTreeMap;
+
+use holdfast_shared::{Queue, SagaId, SagaState, Time};
+
+use super::Tables;
+use crate::context::{Context, slot};
+use crate::ports::WORKERS_KEPT;
+use crate::saga::Saga;
+use crate::view::{DeadRow, Paused, QueueView, WorkerBeat, WorkerView};
+
+impl Tables {
+    pub(super) fn dead(&self, before: Option<SagaId>, limit: u32) -> Vec<DeadRow> {
+        let newest_first = self.sagas.values().rev().filter(|saga| saga.state == SagaState::Dead);
+        let behind = newest_first.filter(|saga| before.is_none_or(|before| saga.id < before));
+        behind.take(limit as usize).map(|saga| self.dead_row(saga)).collect()
+    }
+
+    fn dead_row(&self, saga: &Saga) -> DeadRow {
+        let checkout = self.sagas.get(&saga.id.order().saga(slot::CHECKOUT));
+        let token = checkout.and_then(|checkout| match &*checkout.context {
+            Context::Checkout(checkout) => checkout.token.clone(),
+            Context::Notice(_)
+            | Context::Cancellation(_)
+            | Context::LateRefund(_)
+            | Context::GrantedRefund(_) => None,
+        });
+        DeadRow {
+            id: saga.id,
+            definition: saga.definition.clone(),
+            progress: Ok(saga.progress.clone()),
+            since: saga.updated_at,
+            wake_at: saga.wake_at,
+            token,
+        }
+    }
+
+    pub(super) fn queues(&self, now: Time) -> Vec<QueueView> {
+        let mut views = QueueView::all_empty();
+        for saga in self.sagas.values() {
+            let Some(view) = views.get_mut(&saga.queue) else { continue };
+            view.dead += u64::from(saga.state == SagaState::Dead);
+            if saga.is_leased(now) {
+                view.in_flight += 1;
+            } else if let Some(due) = saga.wake_at.filter(|at| *at <= now) {
+                // One whose lease ran out could not be taken before.
+                let due = due.max(saga.leased_until.unwrap_or(due));
+                view.due += 1;
+                view.oldest_due = Some(view.oldest_due.map_or(due, |oldest| oldest.min(due)));
+            }
+        }
+        for (queue, paused) in &self.paused {
+            if let Some(view) = views.get_mut(queue) {
+                view.paused = Some(paused.clone());
+            }
+        }
+        views.into_values().collect()
+    }
+
+    pub(super) fn brake(&mut self, pauses: &BTreeMap<Queue, Option<Paused>>) {
+        for (queue, pause) in pauses {
+            match pause {
+                Some(pause) => self.paused.insert(*queue, pause.clone()),
+                None => self.paused.remove(queue),
+            };
+        }
+    }
+
+    pub(super) fn beat(&mut self, beat: &WorkerBeat, now: Time) {
+        let view = WorkerView { beat: beat.clone(), beat_at: now, left_at: None };
+        self.workers.insert(beat.name.clone(), view);
+        self.workers.retain(|_, worker| now.since(worker.beat_at) < WORKERS_KEPT);
+    }
+
+    pub(super) fn farewell(&mut self, name: &str, now: Time) {
+        if let Some(worker) = self.workers.get_mut(name) {
+            worker.left_at = Some(now);
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! What an order depends on besides itself: brakes that operators pulled, and workers that are there or not.
+
+use std::collections::BTreeMap;
+
+use holdfast_shared::{Queue, Time};
+use serde::Serialize;
+
+use crate::ports::{Store, StoreError};
+use crate::saga::DefinitionId;
+use crate::view::{Paused, WorkerView};
+
+/// The shop around an order, at one instant.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Conditions {
+    /// The present.
+    pub now: Time,
+    /// The queues that are paused.
+    pub paused: BTreeMap<Queue, Paused>,
+    /// The workers that are known.
+    pub workers: Vec<WorkerView>,
+}
+
+/// Something that keeps a saga from being taken up, told to programs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Blocker {
+    /// An operator paused its queue.
+    QueuePaused {
+        /// Which.
+        queue: Queue,
+        /// Who did.
+        by: String,
+        /// When.
+        since: Time,
+        /// Why, if they said so.
+        reason: Option<String>,
+    },
+    /// No worker that is alive serves its queue.
+    NoWorker {
+        /// Which.
+        queue: Queue,
+    },
+    /// No worker that is alive knows what it runs.
+    UnknownDefinition {
+        /// What.
+        definition: String,
+        /// Which version of it.
+        version: i32,
+    },
+    /// The worker that holds it does not say anything any more.
+    WorkerSilent {
+        /// Its name.
+        worker: String,
+        /// When it was heard last.
+        since: Time,
+        /// When another one may take over.
+        taken_over_at: Time,
+    },
+}
+
+impl Conditions {
+    /// Reads them.
+    pub async fn read(store: &dyn Store) -> Result<Self, StoreError> {
+        let queues = store.queues().await?.into_iter();
+        Ok(Self {
+            now: store.now().await?,
+            paused: queues.filter_map(|view| Some((view.queue, view.paused?))).collect(),
+            workers: store.workers().await?,
+        })
+    }
+
+    /// Whether some worker that is alive takes sagas of `queue`.
+    pub(super) fn serves(&self, queue: Queue) -> bool {
+        self.alive().any(|worker| worker.beat.pools.get(&queue).is_some_and(|calls| *calls > 0))
+    }
+
+    /// Whether some worker that is alive knows `definition`.
+    pub(super) fn knows(&self, definition: &DefinitionId) -> bool {
+        self.alive().any(|worker| worker.beat.definitions.contains(definition))
+    }
+
+    /// The worker of this name, if it is known and cannot be counted on.
+    pub(super) fn gone(&self, name: &str) -> Option<&WorkerView> {
+        self.workers.iter().find(|worker| worker.beat.name == name && !worker.is_alive(self.now))
+    }
+
+    fn alive(&self) -> impl Iterator<Item = &WorkerView> {
+        self.workers.iter().filter(|worker| worker.is_alive(self.now))
+    }
+}

@@ -1,0 +1,1 @@
+delete from queues where queue = any($1)

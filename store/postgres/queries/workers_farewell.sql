@@ -1,0 +1,1 @@
+update workers set left_at = $2 where name = $1

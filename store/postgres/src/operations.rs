@@ -1,0 +1,157 @@
+//! What operators read and brake, and what workers say of themselves.
+
+use std::collections::BTreeMap;
+
+use holdfast_saga::ports::{StoreError, WORKERS_KEPT};
+use holdfast_saga::saga::{DefinitionId, Progress};
+use holdfast_saga::view::{DeadRow, Paused, QueueView, WorkerBeat, WorkerView};
+use holdfast_saga::world::Writes;
+use holdfast_shared::{Queue, SagaId, Time};
+use sqlx::{PgConnection, PgExecutor, PgPool};
+use time::OffsetDateTime;
+
+use crate::decode::{json, word};
+use crate::error::{store_error, unreadable};
+
+/// A cursor before which everything lies.
+const NEWEST: i64 = i64::MAX;
+
+pub(crate) async fn dead(
+    pool: &PgPool,
+    before: Option<SagaId>,
+    limit: u32,
+) -> Result<Vec<DeadRow>, StoreError> {
+    let before = before.map_or(NEWEST, SagaId::key);
+    let rows = sqlx::query_file!("queries/dead_list.sql", before, i64::from(limit))
+        .fetch_all(pool)
+        .await
+        .map_err(store_error)?;
+    let rows = rows.into_iter().map(|row| {
+        let progress = json::<Progress>("progress", &row.progress).map_err(|error| error.to_string());
+        DeadRow {
+            id: SagaId::from_key(row.id),
+            definition: DefinitionId { name: row.definition, version: row.version },
+            progress: progress
+                .map(|progress| Progress { error: row.poison.or(progress.error.clone()), ..progress }),
+            since: row.updated_at.into(),
+            wake_at: row.wake_at.map(Into::into),
+            token: row.token,
+        }
+    });
+    Ok(rows.collect())
+}
+
+pub(crate) async fn queues(pool: &PgPool, now: Time) -> Result<Vec<QueueView>, StoreError> {
+    let rows = sqlx::query_file!("queries/queues_depth.sql", OffsetDateTime::from(now))
+        .fetch_all(pool)
+        .await
+        .map_err(store_error)?;
+    let mut paused = paused(pool).await?;
+    let mut views = QueueView::all_empty();
+    for row in rows {
+        let queue: Queue = word("queue", &row.queue)?;
+        let view = QueueView {
+            queue,
+            due: row.due.unsigned_abs(),
+            oldest_due: row.oldest_due.map(Into::into),
+            in_flight: row.in_flight.unsigned_abs(),
+            dead: row.dead.unsigned_abs(),
+            paused: None,
+        };
+        views.insert(queue, view);
+    }
+    Ok(views.into_values().map(|view| QueueView { paused: paused.remove(&view.queue), ..view }).collect())
+}
+
+/// The queues that are paused. One that this binary does not know is none of its business.
+pub(crate) async fn paused(executor: impl PgExecutor<'_>) -> Result<BTreeMap<Queue, Paused>, StoreError> {
+    let rows =
+        sqlx::query_file!("queries/queues_paused.sql").fetch_all(executor).await.map_err(store_error)?;
+    let paused = rows.into_iter().filter_map(|row| {
+        let paused = Paused { at: row.paused_at.into(), by: row.paused_by, reason: row.reason };
+        Some((row.queue.parse().ok()?, paused))
+    });
+    Ok(paused.collect())
+}
+
+/// Waits for whoever else brakes, then reads which queues are paused.
+pub(crate) async fn lock_paused(tx: &mut PgConnection) -> Result<BTreeMap<Queue, Paused>, StoreError> {
+    sqlx::query_file!("queries/queues_lock.sql").execute(&mut *tx).await.map_err(store_error)?;
+    paused(tx).await
+}
+
+/// Pauses queues, and resumes others.
+pub(crate) async fn brake(tx: &mut PgConnection, writes: &Writes) -> Result<(), StoreError> {
+    if writes.pauses.is_empty() {
+        return Ok(());
+    }
+    let resumed = writes.pauses.iter().filter(|(_, pause)| pause.is_none());
+    let resumed: Vec<String> = resumed.map(|(queue, _)| queue.to_string()).collect();
+    sqlx::query_file!("queries/queues_resume.sql", &resumed).execute(&mut *tx).await.map_err(store_error)?;
+    let paused: Vec<_> =
+        writes.pauses.iter().filter_map(|(queue, pause)| Some((queue, pause.as_ref()?))).collect();
+    sqlx::query_file!(
+        "queries/queues_pause.sql",
+        &paused.iter().map(|(queue, _)| queue.to_string()).collect::<Vec<_>>(),
+        &paused.iter().map(|(_, pause)| OffsetDateTime::from(pause.at)).collect::<Vec<_>>(),
+        &paused.iter().map(|(_, pause)| pause.by.clone()).collect::<Vec<_>>(),
+        &paused.iter().map(|(_, pause)| pause.reason.clone()).collect::<Vec<_>>() as _,
+    )
+    .execute(tx)
+    .await
+    .map_err(store_error)?;
+    Ok(())
+}
+
+pub(crate) async fn beat(pool: &PgPool, now: Time, beat: &WorkerBeat) -> Result<(), StoreError> {
+    let written = |error: serde_json::Error| StoreError::Data(format!("cannot be written: {error}"));
+    sqlx::query_file!(
+        "queries/workers_beat.sql",
+        beat.name,
+        beat.host,
+        i64::from(beat.pid),
+        beat.version,
+        serde_json::to_string(&beat.pools).map_err(written)?,
+        serde_json::to_string(&beat.definitions).map_err(written)?,
+        i64::try_from(beat.in_flight).unwrap_or(i64::MAX),
+        OffsetDateTime::from(beat.started_at),
+        OffsetDateTime::from(now - WORKERS_KEPT),
+        OffsetDateTime::from(now),
+    )
+    .execute(pool)
+    .await
+    .map_err(store_error)?;
+    Ok(())
+}
+
+pub(crate) async fn farewell(pool: &PgPool, now: Time, name: &str) -> Result<(), StoreError> {
+    sqlx::query_file!("queries/workers_farewell.sql", name, OffsetDateTime::from(now))
+        .execute(pool)
+        .await
+        .map_err(store_error)?;
+    Ok(())
+}
+
+pub(crate) async fn workers(pool: &PgPool) -> Result<Vec<WorkerView>, StoreError> {
+    let rows = sqlx::query_file!("queries/workers_list.sql").fetch_all(pool).await.map_err(store_error)?;
+    let mut workers = Vec::with_capacity(rows.len());
+    for row in rows {
+        let pid =
+            u32::try_from(row.pid).map_err(|error| unreadable(&format!("worker {}", row.name), error))?;
+        workers.push(WorkerView {
+            beat: WorkerBeat {
+                name: row.name,
+                host: row.host,
+                pid,
+                version: row.version,
+                pools: json("pools", &row.pools)?,
+                definitions: json("definitions", &row.definitions)?,
+                in_flight: row.in_flight.unsigned_abs(),
+                started_at: row.started_at.into(),
+            },
+            beat_at: row.beat_at.into(),
+            left_at: row.left_at.map(Into::into),
+        });
+    }
+    Ok(workers)
+}

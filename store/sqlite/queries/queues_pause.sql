@@ -1,0 +1,2 @@
+insert or replace into queues (queue, paused_at, paused_by, reason)
+select value ->> 'queue', value ->> 'at', value ->> 'by', value ->> 'reason' from json_each(?1)

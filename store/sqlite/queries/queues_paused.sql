@@ -1,0 +1,1 @@
+select queue, paused_at, paused_by, reason from queues

@@ -1,0 +1,1 @@
+delete from queues where queue in (select value from json_each(?1))

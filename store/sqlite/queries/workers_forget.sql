@@ -1,0 +1,1 @@
+delete from workers where beat_at < ?1

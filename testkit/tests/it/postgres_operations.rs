@@ -1,0 +1,131 @@
+//! Operators on a real Postgres: what they ask costs what is not settled, and many at once do nothing twice.
+
+use futures_util::future::join_all;
+use holdfast_saga::command::dead::{Deed, act};
+use holdfast_saga::command::{Answered, Verb, queue};
+use holdfast_saga::flows::REGISTRY;
+use holdfast_shared::{Actor, Queue, SagaId};
+use holdfast_testkit::database::Database;
+use holdfast_testkit::shop::admin;
+use sqlx::AssertSqlSafe;
+
+use crate::pair::Pair;
+
+fn operator(name: &str) -> Actor {
+    Actor::Operator(name.to_owned())
+}
+
+/// Cancellations that cannot give the money back.
+async fn dead(pair: &Pair, count: usize) -> Vec<SagaId> {
+    let orders = pair.orders(count, Some("tok_refund_fails")).await;
+    pair.rest().await;
+    for order in &orders {
+        assert!(pair.shop.ask(*order, Verb::Cancel, &admin()).await.is_ok());
+    }
+    pair.rest().await;
+    let dead = pair.shop.store.dead(None, 1_000).await.expect("reads");
+    assert_eq!(dead.len(), count);
+    dead.into_iter().map(|row| row.id).collect()
+}
+
+// Pitfall 26: two operators with the same idea, and each saga is retried once.
+#[tokio::test]
+async fn of_many_who_retry_the_same_dead_at_once_each_saga_is_retried_by_one() {
+    let pair = Pair::open().await;
+    let dead = dead(&pair, 40).await;
+    let asked = (0..8).map(|nth| {
+        let store = if nth % 2 == 0 { &pair.shop.store } else { &pair.other.store };
+        // Each begins elsewhere: the order of the locks is the store's own.
+        let mut mine = dead.clone();
+        mine.rotate_left(nth * 5);
+        async move { act(&**store, &REGISTRY, &mine, &Deed::Retry, &operator(&nth.to_string())).await }
+    });
+    let answers = join_all(asked).await;
+    let mut accepted = Vec::new();
+    for answers in answers {
+        for (id, answer) in answers.expect("nobody waits in a circle") {
+            match answer {
+                Ok(Answered::Accepted(_)) => accepted.push(id),
+                Ok(Answered::Already(_)) => {}
+                other => panic!("{id}: {other:?}"),
+            }
+        }
+    }
+    accepted.sort_unstable();
+    let mut expected = dead;
+    expected.sort_unstable();
+    assert_eq!(accepted, expected);
+    let retried = "select count(*) from admin_actions where action = 'saga.retry'";
+    assert_eq!(pair.database.number(retried).await, 40);
+}
+
+// Pitfall 29: asked every few seconds, by every worker, of a shop with a million past orders.
+#[tokio::test]
+async fn depth_and_dead_are_read_from_what_is_not_settled() {
+    let database = Database::postgres_by_its_own_clock().await;
+    database
+        .execute(
+            "insert into sagas (id, definition, version, queue, state, fence, wake_at, progress, context, created_at, \
+             updated_at) \
+             select n << 8, 'checkout_online', 1, 'checkout', \
+                    case when n % 500 = 0 then 'DEAD' when n % 501 = 0 then 'RUNNING' else 'COMPLETED' end, 1, \
+                    case when n % 501 = 0 and n % 500 <> 0 then now() end, '{\"s\":2}', \
+                    '{\"kind\":\"rumour\",\"token\":\"tok_ok\"}', now(), now() \
+             from generate_series(1, 200000) as n",
+        )
+        .await;
+    database.execute("analyze sagas").await;
+    let mut shell = database.on_postgres().shell().await;
+    for (name, text, parameters) in [
+        ("queues_depth", include_str!("../../../store/postgres/queries/queues_depth.sql"), "now()"),
+        (
+            "dead_list",
+            include_str!("../../../store/postgres/queries/dead_list.sql"),
+            "9223372036854775807, 5000",
+        ),
+    ] {
+        sqlx::raw_sql(AssertSqlSafe(format!("prepare {name} as {text}")))
+            .execute(&mut shell)
+            .await
+            .expect("prepares");
+        let plan: Vec<String> =
+            sqlx::query_scalar(AssertSqlSafe(format!("explain execute {name}({parameters})")))
+                .fetch_all(&mut shell)
+                .await
+                .expect("explains");
+        let scans: Vec<_> = plan.iter().filter(|line| line.contains("Seq Scan on sagas")).collect();
+        assert!(scans.is_empty(), "{name}: {plan:#?}");
+    }
+    let queues = database.store.queues().await.expect("reads");
+    let checkout = queues.iter().find(|view| view.queue == Queue::Checkout).expect("is there");
+    assert_eq!((checkout.due, checkout.dead, checkout.in_flight), (399, 400, 0));
+    let dead = database.store.dead(None, 1_000).await.expect("reads");
+    assert_eq!(dead.len(), 400);
+    assert!(dead.iter().all(|row| row.token.as_deref() == Some("tok_ok")));
+}
+
+#[tokio::test]
+async fn of_many_who_pause_a_queue_at_once_one_does() {
+    let pair = Pair::open().await;
+    for brake in [true, false] {
+        let asked = (0..8).map(|nth| {
+            let store = if nth % 2 == 0 { &pair.shop.store } else { &pair.other.store };
+            async move {
+                let by = operator(&nth.to_string());
+                if brake {
+                    queue::pause(&**store, Queue::Checkout, None, &by).await
+                } else {
+                    queue::resume(&**store, Queue::Checkout, &by).await
+                }
+            }
+        });
+        let answers = join_all(asked).await;
+        let done = answers.iter().filter(|answer| matches!(answer, Ok(Answered::Done(_)))).count();
+        let already = answers.iter().filter(|answer| matches!(answer, Ok(Answered::Already(_)))).count();
+        assert_eq!((done, already), (1, 7), "{answers:?}");
+    }
+    assert_eq!(
+        pair.database.number("select count(*) from admin_actions where action like 'queue.%'").await,
+        2
+    );
+}
