@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::binary::run;
 
-const COMMANDS: [&str; 39] = [
+const COMMANDS: [&str; 38] = [
     "",
     "up",
     "demo",
@@ -36,7 +36,6 @@ const COMMANDS: [&str; 39] = [
     "queue list",
     "queue pause",
     "queue resume",
-    "worker",
     "worker list",
     "stock",
     "stock show",
