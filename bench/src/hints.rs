@@ -62,9 +62,10 @@ pub(crate) async fn run(args: &Args) -> Result<Summary> {
 async fn round(args: &Args, backend: RedisBackend) -> Result<Round> {
     let redis = Redis::parse(&args.redis_url, &format!("bench-{}", Uuid::now_v7().simple()))?;
     let source = Source::Redis(Arc::new(redis), backend);
-    let backlog = match backend {
-        RedisBackend::Streams => args.backlog,
-        RedisBackend::ApalisRedis => args.backlog.min(4_000),
+    let (backlog, wakes) = match backend {
+        RedisBackend::Streams => (args.backlog, args.wakes),
+        // It keeps no more, and looks for new ones only now and then.
+        RedisBackend::ApalisRedis => (args.backlog.min(4_000), args.wakes.div_ceil(20)),
     };
     let metrics = Metrics::default();
     let (stop, stopped) = watch::channel(false);
@@ -97,7 +98,7 @@ async fn round(args: &Args, backend: RedisBackend) -> Result<Round> {
     ensure!(taken == backlog as usize, "{taken} hints came of {backlog}");
 
     let mut wake = Latencies::default();
-    for number in 0..args.wakes {
+    for number in 0..wakes {
         tokio::time::sleep(IDLE).await;
         let since = Instant::now();
         worker.dispatch.wake(&[hint(number)]);
