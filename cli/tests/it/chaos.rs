@@ -114,7 +114,7 @@ fn every_accepted_order_settles_whatever_is_killed() {
 fn front_door(town: &Town) -> Server {
     let mut command = api(&town.database.url);
     command.env("HOLDFAST_JWT_SECRET", SECRET).env("REDIS_URL", town.redis.url());
-    Server::start(command.args(["--payment-within", "20s", "--cod-confirm-within", "90s"]))
+    Server::start(command.args(["--payment-within", "30s", "--cod-confirm-within", "90s"]))
 }
 
 /// A worker of the release after this one.

@@ -40,6 +40,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(200);
 const APART: Duration = Duration::from_millis(4);
 /// And none sooner than that.
 const APART_MIN: Duration = Duration::from_millis(50);
+/// A crowd that waits for a provider is let in at a pace, and at once only this part of a second's worth.
+const RELEASED_PART: u32 = 5;
 /// Others may change the state under us; whoever loses that often leaves it to them.
 const TRIES: usize = 3;
 
@@ -94,6 +96,8 @@ struct Inner {
 struct Known {
     state: State,
     health: Health,
+    /// How often the state has changed: a call says something about the state it was let through in.
+    changes: u64,
     /// Probes begun by this guard: each has a name of its own.
     probes: u64,
     /// The rate of this second while a provider is being released.
@@ -113,6 +117,8 @@ pub(crate) struct Permit {
     order: OrderId,
     /// The name of the probe it is.
     probe: Option<String>,
+    /// The changes of the state until then.
+    changes: u64,
     signs: Signs,
 }
 
@@ -131,6 +137,7 @@ impl Guard {
         let known = Known {
             state: State::Closed,
             health: Health::default(),
+            changes: 0,
             probes: 0,
             release: None,
             next_again: Instant::now(),
@@ -143,7 +150,7 @@ impl Guard {
             // Two containers may well give their workers the same name.
             name: format!("{name}-{:x}", RandomState::new().hash_one(&name)),
             cooldown: Cooldown { first: cooldown, most: cooldown_max.max(cooldown) },
-            rate: rate.map(|per_second| Rate::new("rate", per_second)),
+            rate: rate.map(|per_second| Rate::new("rate", per_second, 1)),
             shared,
             metrics,
             started: Instant::now(),
@@ -198,7 +205,8 @@ impl Guard {
     }
 
     fn permit(&self, order: OrderId, probe: Option<String>) -> Permit {
-        Permit { guard: self.clone(), order, probe, signs: Signs::default() }
+        let changes = self.0.known().changes;
+        Permit { guard: self.clone(), order, probe, changes, signs: Signs::default() }
     }
 }
 
@@ -226,7 +234,11 @@ impl Permit {
             inner.change(&event).await;
         } else if let Some(sign) = sign {
             let now = inner.now();
-            if inner.known().health.saw(self.order, sign, now) {
+            let is_too_many = {
+                let mut known = inner.known();
+                known.changes == self.changes && known.health.saw(self.order, sign, now)
+            };
+            if is_too_many {
                 inner.change(&Event::Tripped).await;
             }
         }
@@ -271,6 +283,7 @@ impl Inner {
         }
         if known.state != to {
             known.health.forget();
+            known.changes += 1;
             if to == State::Closed {
                 known.next_again = Instant::now();
             }
@@ -319,7 +332,9 @@ impl Inner {
                 tracing::info!("the guard of provider {} shares its state in Redis", self.provider);
             }
         }
-        if is_back && found.text.is_empty() && before != State::Closed {
+        // What is over for us is nothing to tell others.
+        let holds = matches!(before.verdict(found.now, self.cooldown), Verdict::Hold { .. });
+        if is_back && found.text.is_empty() && holds {
             let keep = before.keep();
             let _kept = shared.swap("", &before.to_string(), keep, Patience::Long).await;
         } else {
@@ -353,7 +368,7 @@ impl Inner {
         let per_second = NonZeroU32::new(per_second).unwrap_or(NonZeroU32::MIN);
         let mut known = self.known();
         let rate = known.release.take().filter(|rate| rate.per_second() == per_second);
-        let rate = rate.unwrap_or_else(|| Arc::new(Rate::new("release", per_second)));
+        let rate = rate.unwrap_or_else(|| Arc::new(Rate::new("release", per_second, RELEASED_PART)));
         known.release = Some(Arc::clone(&rate));
         rate
     }

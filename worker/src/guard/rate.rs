@@ -8,19 +8,23 @@ use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 
 use super::shared::Shared;
 
-/// A bucket that holds one second's worth of calls.
+/// A bucket that fills by so many calls a second.
 #[derive(Debug)]
 pub(crate) struct Rate {
     name: String,
     per_second: NonZeroU32,
+    /// What it holds.
+    burst: NonZeroU32,
     alone: DefaultDirectRateLimiter,
     clock: DefaultClock,
 }
 
 impl Rate {
-    pub(crate) fn new(name: impl Into<String>, per_second: NonZeroU32) -> Self {
-        let alone = RateLimiter::direct(Quota::per_second(per_second));
-        Self { name: name.into(), per_second, alone, clock: DefaultClock::default() }
+    /// With room for a part of a second's worth.
+    pub(crate) fn new(name: impl Into<String>, per_second: NonZeroU32, part: u32) -> Self {
+        let burst = NonZeroU32::new(per_second.get() / part).unwrap_or(NonZeroU32::MIN);
+        let alone = RateLimiter::direct(Quota::per_second(per_second).allow_burst(burst));
+        Self { name: name.into(), per_second, burst, alone, clock: DefaultClock::default() }
     }
 
     pub(crate) const fn per_second(&self) -> NonZeroU32 {
@@ -31,7 +35,7 @@ impl Rate {
     pub(crate) async fn take(&self, shared: Option<&Shared>) -> Result<(), Duration> {
         let every = Duration::from_secs(1) / self.per_second.get();
         let shared = match shared {
-            Some(shared) => shared.take(&self.name, every, self.per_second.get()).await,
+            Some(shared) => shared.take(&self.name, every, self.burst.get()).await,
             None => None,
         };
         shared

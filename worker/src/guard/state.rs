@@ -11,9 +11,9 @@ const PROBE_WITHIN: Duration = Duration::from_secs(12);
 /// While a probe is under way, others look again this much later.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 /// A provider that is back gets so many calls in its first second, and twice as many in each one after.
-const RELEASED_FIRST: u32 = 10;
-/// After that many seconds, at 1,280 a second, nothing is worth holding back any more.
-const RELEASE_STEPS: u32 = 7;
+const RELEASED_FIRST: u32 = 25;
+/// After that many seconds, at 1,600 a second, nothing is worth holding back any more.
+const RELEASE_STEPS: u32 = 6;
 /// The replicas' ideas of Redis' clock differ by the time its answers take.
 const CLOCKS_APART: Duration = Duration::from_secs(1);
 /// How long a state is worth remembering when nobody calls.
@@ -259,14 +259,14 @@ mod tests {
             // Written by a replica whose clock is a little ahead.
             (half_open(NOW + 12_900), hold(1_000)),
             (open(NOW + 30_900, 0), hold(30_900)),
-            (releasing(NOW + 900), Verdict::Release { per_second: 10 }),
+            (releasing(NOW + 900), Verdict::Release { per_second: 25 }),
             (half_open(NOW + 300), hold(300)),
             (half_open(NOW), Verdict::Probe),
-            (releasing(NOW), Verdict::Release { per_second: 10 }),
-            (releasing(NOW - 999), Verdict::Release { per_second: 10 }),
-            (releasing(NOW - 1_000), Verdict::Release { per_second: 20 }),
-            (releasing(NOW - 6_999), Verdict::Release { per_second: 640 }),
-            (releasing(NOW - 7_000), Verdict::Pass),
+            (releasing(NOW), Verdict::Release { per_second: 25 }),
+            (releasing(NOW - 999), Verdict::Release { per_second: 25 }),
+            (releasing(NOW - 1_000), Verdict::Release { per_second: 50 }),
+            (releasing(NOW - 5_999), Verdict::Release { per_second: 800 }),
+            (releasing(NOW - 6_000), Verdict::Pass),
             // Another clock wrote it: nobody waits for hours because of that.
             (open(NOW + 3_600_000, 0), Verdict::Probe),
             (half_open(NOW + 3_600_000), Verdict::Probe),

@@ -168,6 +168,24 @@ async fn what_a_worker_slept_through_says_nothing_of_the_provider() {
     assert_eq!(state(&guard), "closed");
 }
 
+/// Calls that were let through before a provider went away end long after it is back.
+#[tokio::test]
+async fn what_was_sent_before_a_rest_says_nothing_of_what_is_now() {
+    let guard =
+        guard(GuardConfig { cooldown: Duration::from_millis(60), ..GuardConfig::new("sandbox", "alone") });
+    let mut slow = Vec::new();
+    for number in 100..150 {
+        slow.push(guard.admit(order(number)).await.expect("it is closed"));
+    }
+    trip(&guard).await;
+    tokio::time::sleep(Duration::from_millis(80)).await;
+    sent(guard.admit(order(1)).await.expect("it may be tried"), Ok(())).await;
+    for permit in slow {
+        sent(permit, away()).await;
+    }
+    assert_eq!(state(&guard), "releasing");
+}
+
 #[tokio::test]
 async fn a_no_is_an_answer() {
     let guard = guard(GuardConfig::new("sandbox", "alone"));
