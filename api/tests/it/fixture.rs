@@ -34,6 +34,7 @@ impl Dispatch for NoHints {
 pub(crate) struct Shop {
     pub(crate) url: String,
     pub(crate) stop: watch::Sender<bool>,
+    pub(crate) store: Arc<dyn Store>,
     client: reqwest::Client,
     runtime: Option<Runtime>,
     _folder: TempDir,
@@ -104,7 +105,7 @@ impl Shop {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let url = format!("http://{}", listener.local_addr().expect("an address"));
         tokio::spawn(serve(listener, routes, told, Duration::from_secs(5)));
-        let opened = Self { url, stop, client: reqwest::Client::new(), runtime, _folder: folder };
+        let opened = Self { url, stop, store, client: reqwest::Client::new(), runtime, _folder: folder };
         opened.stock("mug-01", 1_299, 100).await;
         opened
     }

@@ -2,6 +2,11 @@
 
 use std::time::{Duration, Instant};
 
+use holdfast_saga::context::{Context, Notice, NoticeKind, slot};
+use holdfast_saga::flows::notification;
+use holdfast_saga::saga::Saga;
+use holdfast_saga::world::Writes;
+use holdfast_shared::{Currency, Money, OrderId, SagaState};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
@@ -168,6 +173,46 @@ async fn what_is_asked_of_the_dead_is_bounded() {
     let told = post(&shop, "/v1/ops/dead/retry", some, StatusCode::OK).await;
     assert_eq!(told["not_found"], 256);
     problem_of(shop.post("/v1/ops/queues/coffee/resume", Who::Operator).await, 404, "not_found").await;
+    shop.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn all_that_fit_a_filter_are_asked_batch_by_batch() {
+    let shop = Shop::asleep().await;
+    let now = shop.store.now().await.expect("the store answers");
+    let dead = (1..=300).map(|number| {
+        let total = Money::new(1_299, Currency::EUR);
+        let email = "ada@example.com".to_owned();
+        let notice = Notice { notice: NoticeKind::OrderConfirmed, email, total, reason: None };
+        let id = OrderId::new(number).saga(slot::CONFIRMED_NOTICE);
+        let mut saga = Saga::new(id, &notification::V1, Context::Notice(notice), now);
+        (saga.state, saga.wake_at) = (SagaState::Dead, None);
+        saga.progress.stage = 2;
+        saga.progress.error = Some(format!("no route to the mailbox of order {number}"));
+        (id, saga)
+    });
+    let writes = Writes { at: now, new_sagas: dead.collect(), ..Writes::default() };
+    shop.store.begin().await.expect("begins").save(&writes).await.expect("saves");
+
+    let groups = get(&shop, "/v1/ops/dead/groups?reason=mailbox").await;
+    assert_eq!(groups["items"][0]["count"], 300);
+    assert_eq!(groups["items"][0]["reason"], "no route to the mailbox of order N");
+    let page = get(&shop, "/v1/ops/dead?limit=100").await;
+    assert_eq!(page["next_cursor"], "201.1");
+    let page = get(&shop, "/v1/ops/dead?limit=100&cursor=101.1").await;
+    assert_eq!((page["items"].as_array().map(Vec::len), &page["next_cursor"]), (Some(100), &Value::Null));
+
+    let mut body = json!({"filter": {"step": "send"}});
+    let mut counts = Vec::new();
+    loop {
+        let told = post(&shop, "/v1/ops/dead/retry", body.clone(), StatusCode::OK).await;
+        counts.push((told["items"].as_array().map_or(0, Vec::len), told["done"].clone()));
+        if told["next_cursor"].is_null() {
+            break;
+        }
+        body["cursor"] = told["next_cursor"].clone();
+    }
+    assert_eq!(counts, [(256, json!(256)), (44, json!(44))]);
     shop.close().await;
 }
 

@@ -188,8 +188,12 @@ fn judge(saga: &Saga, inbox: &[Signal], definition: Option<&Definition>, deed: &
         };
         return stays(format!("saga {id} is {}, only a dead one is {participle}", saga.state));
     }
+    // Where nobody is about to look at it, the same may be said again, and then somebody is.
+    let is_due = saga.wake_at.is_some();
     for signal in inbox {
         match (&signal.body, deed) {
+            (SignalBody::Retry { .. }, Deed::Retry) | (SignalBody::Discard { .. }, Deed::Discard { .. })
+                if !is_due => {}
             (SignalBody::Retry { .. }, Deed::Retry) => {
                 return Err(Stays::Already(format!("saga {id} is about to go on")));
             }

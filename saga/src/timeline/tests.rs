@@ -325,6 +325,16 @@ fn every_entry_is_told_without_its_programming_name() {
 }
 
 #[test]
+fn a_buyer_hears_what_a_discard_means_to_them_and_no_more() {
+    let mut saga = checkout(PaymentMethod::Card);
+    saga.progress.phase = Phase::Undo;
+    let mut story = story(PaymentMethod::Card, vec![saga.clone()]);
+    story.audience = Audience::Buyer;
+    story.log = vec![row(&saga, 1, 1, vec![discarded("refund_payment"), discarded("send")])];
+    assert_eq!(told(&story)[1..], ["1s 1042.0 the shop settles the money with you in person"]);
+}
+
+#[test]
 fn every_stage_of_every_flow_has_words_of_its_own() {
     let undo = |stage: &Stage| match &stage.undo {
         Some(Undo::Local { name, .. } | Undo::Call { name, .. }) => Some(*name),

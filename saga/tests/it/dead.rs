@@ -348,6 +348,33 @@ async fn many_are_retried_in_one_commit_and_each_is_answered() {
     }
 }
 
+// A retry that nobody could plan dies with its signal unread, and nothing is due any more: it can be told again.
+#[tokio::test]
+async fn what_was_told_to_a_saga_that_died_before_it_heard_is_told_again() {
+    let mut shop = Shop::open().await;
+    let (order, saga) = cancellation(&mut shop).await;
+    assert!(matches!(ask(&shop, saga, &Deed::Retry).await, Ok(Answered::Accepted(_))));
+    for _ in 0..2 {
+        let poisoned = [(saga, "its commit is refused".to_owned())].into();
+        let writes = Writes { at: shop.clock.now(), poisoned, ..Writes::default() };
+        shop.memory.begin().await.expect("begins").save(&writes).await.expect("saves");
+        assert_eq!(shop.saga(saga).await.wake_at, None, "nobody looks at it any more");
+        // What was said first would be heard first.
+        let other = ask(&shop, saga, &discard()).await;
+        assert!(matches!(other, Err(Conflict::Instead(_))), "{other:?}");
+        let again = ask(&shop, saga, &Deed::Retry).await;
+        assert!(matches!(again, Ok(Answered::Accepted(_))), "{again:?}");
+        assert!(shop.saga(saga).await.wake_at.is_some());
+    }
+    let charge = StepKey::new(order.saga(slot::CHECKOUT), "take_payment", 1);
+    holdfast_sandbox::SandboxControl::allow_refunds(&*shop.sandbox, &charge).await.expect("is allowed");
+    shop.rest().await;
+    assert_eq!(shop.saga(saga).await.state, SagaState::Completed);
+    assert_eq!(book(&shop, order).await, (PaymentStatus::Refunded, 3_000, 3_000, 0));
+    assert!(shop.memory.inbox(saga).await.expect("reads").is_empty());
+    shop.assert_clean("told again").await;
+}
+
 #[tokio::test]
 async fn a_preview_tells_what_then_happens() {
     for (begin, retry, by_hand) in [
