@@ -97,9 +97,8 @@ impl PaymentStatus {
                 | Self::PartiallyRefunded,
                 RefundAll,
             ) => Ok(Self::Refunded),
-            (Self::Captured | Self::PartiallyRefunded, RefundPart) | (Self::PartiallyRefunded, SettleByHand) => {
-                Ok(Self::PartiallyRefunded)
-            }
+            (Self::Captured | Self::PartiallyRefunded, RefundPart)
+            | (Self::PartiallyRefunded, SettleByHand) => Ok(Self::PartiallyRefunded),
             (Self::DueOnDelivery, Collect) => Ok(Self::Collected),
             (Self::Pending | Self::Unknown | Self::RequiresAction | Self::Captured, SettleByHand) => {
                 Ok(Self::Captured)

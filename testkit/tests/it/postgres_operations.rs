@@ -124,5 +124,8 @@ async fn of_many_who_pause_a_queue_at_once_one_does() {
         let already = answers.iter().filter(|answer| matches!(answer, Ok(Answered::Already(_)))).count();
         assert_eq!((done, already), (1, 7), "{answers:?}");
     }
-    assert_eq!(pair.database.number("select count(*) from admin_actions where action like 'queue.%'").await, 2);
+    assert_eq!(
+        pair.database.number("select count(*) from admin_actions where action like 'queue.%'").await,
+        2
+    );
 }
