@@ -85,8 +85,8 @@ fn what_up_prints_can_be_pasted() {
 }
 
 #[test]
-fn every_variable_of_up_api_and_sandbox_stands_in_the_readme() {
-    for command in ["up", "api", "sandbox"] {
+fn every_variable_of_a_process_stands_in_the_readme() {
+    for command in ["up", "api", "worker", "sandbox"] {
         let help = run(&[command, "--help"]).stdout;
         for part in help.split("[env: ").skip(1) {
             let name = part.split(['=', ']']).next().unwrap_or(part);
