@@ -2,7 +2,7 @@
 
 ARGS ?=
 .DEFAULT_GOAL := help
-.PHONY: help demo test fuzz lint bench bench-http sqlx mutants
+.PHONY: help demo test chaos fuzz lint bench bench-http sqlx mutants
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -12,6 +12,11 @@ demo: ## settle a mix of orders in a temporary folder, then audit them
 
 test: ## all tests, against throw-away Postgres and Redis servers
 	scripts/with-servers cargo test --workspace --locked --no-fail-fast $(ARGS)
+
+chaos: ## 30,000 orders while everything that can be killed is killed: about ten minutes
+	cargo build --locked -p holdfast --examples
+	HOLDFAST_CHAOS_ORDERS=$${HOLDFAST_CHAOS_ORDERS:-30000} \
+		scripts/with-servers cargo test --locked -p holdfast --test it chaos:: -- --nocapture $(ARGS)
 
 lint: ## formatting, clippy, rustdoc; licences and advisories if cargo-deny is installed
 	cargo fmt --all --check
