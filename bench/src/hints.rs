@@ -43,7 +43,6 @@ pub(crate) struct Summary(Vec<Round>);
 struct Round {
     queue: String,
     hints: usize,
-    sent_per_s: f64,
     taken_per_s: f64,
     wake: Latencies,
 }
@@ -73,7 +72,6 @@ async fn round(args: &Args, backend: RedisBackend) -> Result<Round> {
 
     // Somebody sends before anybody serves.
     let sender = Queues::open(&source, &config(BTreeMap::new()), &metrics, &stopped);
-    let since = Instant::now();
     for number in 0..backlog {
         sender.dispatch.wake(&[hint(number)]);
         // As much as its buffer takes while the others are on their way.
@@ -81,7 +79,6 @@ async fn round(args: &Args, backend: RedisBackend) -> Result<Round> {
             tokio::time::sleep(Duration::from_millis(40)).await;
         }
     }
-    let sent = since.elapsed();
     tokio::time::sleep(Duration::from_millis(500)).await;
 
     let pools = BTreeMap::from([(Queue::Checkout, 256)]);
@@ -107,13 +104,7 @@ async fn round(args: &Args, backend: RedisBackend) -> Result<Round> {
     }
     let _ = stop.send(true);
     let hints = f64::from(backlog);
-    Ok(Round {
-        queue: backend.to_string(),
-        hints: taken,
-        sent_per_s: hints / sent.as_secs_f64(),
-        taken_per_s: hints / drained.as_secs_f64(),
-        wake,
-    })
+    Ok(Round { queue: backend.to_string(), hints: taken, taken_per_s: hints / drained.as_secs_f64(), wake })
 }
 
 fn hint(number: u32) -> Hint {
@@ -122,10 +113,10 @@ fn hint(number: u32) -> Hint {
 
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for Round { queue, hints, sent_per_s, taken_per_s, wake } in &self.0 {
+        for Round { queue, hints, taken_per_s, wake } in &self.0 {
             writeln!(
                 f,
-                "{queue:<13} {hints:>6} hints waiting: {taken_per_s:>8.0} taken/s ({sent_per_s:.0} sent/s)   idle, from wake to handler {wake}"
+                "{queue:<13} {hints:>6} hints waiting: {taken_per_s:>8.0} taken/s   idle, from wake to handler {wake}"
             )?;
         }
         Ok(())
