@@ -2,7 +2,7 @@
 
 ARGS ?=
 .DEFAULT_GOAL := help
-.PHONY: help demo test chaos fuzz lint bench bench-http sqlx mutants
+.PHONY: help demo test chaos fuzz stack lint bench bench-http sqlx mutants
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -42,6 +42,9 @@ bench-http: ## measure the front door over HTTP: a crowd of buyers, checkouts a 
 
 fuzz: ## ask the API all that its document allows, for two minutes
 	scripts/fuzz-api $(ARGS)
+
+stack: ## run the production stack's services as plain processes, and ask Prometheus all that its dashboard asks
+	scripts/with-servers scripts/check-stack $(ARGS)
 
 # Leaving with 3 means that some were noticed only because they ran for ever: that is noticed too. Sabotage
 # tests the histories, not the engine, and is slow.

@@ -152,7 +152,8 @@ pub(crate) fn policy(args: &DoorArgs, hint_ahead: Duration) -> AcceptPolicy {
 /// Limits and origins, as asked for.
 pub(crate) fn settings(args: &DoorArgs) -> anyhow::Result<Settings> {
     let mut cors_origins = Vec::new();
-    for origin in &args.cors_origin {
+    // A variable that is set to nothing is not set.
+    for origin in args.cors_origin.iter().filter(|origin| !origin.is_empty()) {
         let named = origin.split_once("://").filter(|(_, host)| !host.is_empty() && !host.contains('/'));
         let value = named.and_then(|_| HeaderValue::from_str(origin).ok());
         let refuse =
