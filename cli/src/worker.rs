@@ -4,13 +4,12 @@ mod health;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use anyhow::Context as _;
 use holdfast_saga::flows::REGISTRY;
 use holdfast_saga::ports::Outside;
 use holdfast_shared::Queue;
-use holdfast_worker::{LogNotifier, Metrics, Runtime, Source, WorkerConfig};
+use holdfast_worker::{LogNotifier, Metrics, Redis, RedisDown, Runtime, Source, WorkerConfig};
 use tokio::sync::watch;
 
 use crate::args::{Global, WorkerServeArgs};
@@ -20,6 +19,10 @@ use crate::exit::{Exit, say, usage};
 use crate::provider::Place;
 use crate::redis::named;
 
+/// How long a worker waits for a Redis that does not answer when it starts.
+const INSIST: Duration = Duration::from_secs(5);
+/// And how often it looks.
+const ASK_AGAIN: Duration = Duration::from_millis(250);
 /// Whoever asks how a worker fares is answered at once.
 const HEALTH_DRAIN: Duration = Duration::from_secs(1);
 
@@ -30,18 +33,19 @@ pub(crate) async fn run(args: WorkerServeArgs, global: &Global) -> anyhow::Resul
     let place = Place::of(&args.sandbox, address.path(), config.call_timeout)?;
     let listener = listen(args.worker_addr, "--worker-addr").await?;
     let database = Database::open(global.database_url.as_deref()).await?;
+    let absent = match &redis {
+        Some(redis) => absent(redis).await?,
+        None => None,
+    };
     let source = match redis.clone() {
-        Some(redis) => {
-            redis.check().await.context("leave REDIS_URL out to find what is due without it")?;
-            Source::Redis(redis, args.redis.queue_backend)
-        }
+        Some(redis) => Source::Redis(redis, args.redis.queue_backend),
         None => Source::Embedded,
     };
     let provider = place.open().await?;
     let outside = Outside { payments: Arc::clone(&provider.sandbox) as _, notifier: Arc::new(LogNotifier) };
     let metrics = Metrics::default();
     let (name, pools) = (config.name.clone(), shown(&config.pools));
-    let guard = provider.guard(&args.guard, &name, redis, &metrics);
+    let guard = provider.guard(&args.guard, &name, redis.clone(), &metrics);
     let config = WorkerConfig { guard: Some(guard), ..config };
     let runtime = Runtime::start_on(&source, database.shared(), REGISTRY, outside, config, metrics.clone())?;
     let (stop, stopping) = (watch::Sender::new(false), watch::Sender::new(false));
@@ -49,6 +53,17 @@ pub(crate) async fn run(args: WorkerServeArgs, global: &Global) -> anyhow::Resul
     let door = Door::to(listener, routes, stop, HEALTH_DRAIN)?;
     let mut told = Stop::listen()?;
 
+    if let (Some(redis), Some(absent)) = (&redis, absent) {
+        let answered = tokio::select! {
+            answered = answers_soon(redis) => answered,
+            () = told.told() => true,
+        };
+        if !answered {
+            stopping.send_replace(true);
+            runtime.stop().await;
+            anyhow::bail!("{absent}; correct REDIS_URL, or leave it out to find what is due without Redis");
+        }
+    }
     say(&format!("{name} carries orders on at {}: {pools}", address.shown()));
     match &source {
         Source::Redis(redis, backend) => say(&format!("hints come through {redis} ({backend})")),
@@ -69,6 +84,30 @@ pub(crate) async fn run(args: WorkerServeArgs, global: &Global) -> anyhow::Resul
     provider.close().await;
     database.close().await;
     Ok(Exit::Ok)
+}
+
+/// What is wrong with a Redis that does not answer now. One that does not let us in is refused.
+async fn absent(redis: &Redis) -> Result<Option<RedisDown>, RedisDown> {
+    match redis.check().await {
+        Ok(()) => Ok(None),
+        Err(silent @ RedisDown::Silent { .. }) => Ok(Some(silent)),
+        Err(refused @ RedisDown::Refused { .. }) => Err(refused),
+    }
+}
+
+/// Whether Redis answers before long.
+///
+/// A worker insists on the Redis it was given, or a mistyped address would go unnoticed. But it works meanwhile, by
+/// the sweep: where workers are started again whenever they end, a Redis that is away stops no order.
+async fn answers_soon(redis: &Redis) -> bool {
+    let until = Instant::now() + INSIST;
+    while Instant::now() < until {
+        if redis.check().await.is_ok() {
+            return true;
+        }
+        tokio::time::sleep(ASK_AGAIN).await;
+    }
+    false
 }
 
 /// How this worker works. What contradicts itself is refused before anything is touched.

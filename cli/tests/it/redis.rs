@@ -114,7 +114,12 @@ fn behind_sentinels_that_choose_another_server() {
         let worker = hears(&town, &url, &authorised(&first), &[("RUST_LOG", "info")]).await;
         first.kill();
         heard(&town, &worker, &authorised(&second)).await;
-        assert!(worker.stderr().contains("is read again"), "{}", worker.stderr());
+        assert_eq!(
+            worker.stderr().matches("checkout}:hints in Redis").count(),
+            3,
+            "read, lost, read: {}",
+            worker.stderr()
+        );
         town.orders(5, "tok_ok").await;
         town.rest().await;
         town.assert_clean();

@@ -1,7 +1,7 @@
 //! `holdfast worker` as a process among others: what it refuses, what it takes over, how it stops.
 
 use std::net::TcpListener;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use holdfast_testkit::redis::RedisServer;
@@ -11,6 +11,8 @@ use crate::binary::{Ran, holdfast, run_on, sqlite_url};
 use crate::fixture::{ServerDatabase, runtime};
 use crate::server::{client, json_of};
 use crate::town::{LEASE, deserted_port, in_town, on_backend};
+
+const CONFIRMED: &str = "select count(*) from orders where status = 'CONFIRMED'";
 
 fn ran(command: &mut Command) -> Ran {
     Ran::of(command.output().expect("the binary runs"))
@@ -135,8 +137,7 @@ fn pools_are_served_apart() {
         let _forward = serving(&["checkout=8"]);
         town.orders(10, "tok_ok").await;
         town.orders(5, "tok_declined").await;
-        let confirmed = "select count(*) from orders where status = 'CONFIRMED'";
-        town.until("what goes forward is confirmed", async || town.number(confirmed).await == 10).await;
+        town.until("what goes forward is confirmed", async || town.number(CONFIRMED).await == 10).await;
         let sent = "select count(*) from notifications where status = 'SENT'";
         tokio::time::sleep(Duration::from_millis(500)).await;
         assert_eq!(town.number(sent).await, 0, "nobody sends messages yet");
@@ -163,9 +164,8 @@ fn a_killed_workers_calls_are_taken_over_within_four_seconds() {
         doomed.kill();
         let since = Instant::now();
         let left = town.number(leased).await;
-        let confirmed = "select count(*) from orders where status = 'CONFIRMED'";
         let all = i64::try_from(orders).expect("fits");
-        town.until("all are confirmed", async || town.number(confirmed).await == all).await;
+        town.until("all are confirmed", async || town.number(CONFIRMED).await == all).await;
         let took = since.elapsed();
         assert!(left > 0, "it died with calls in flight");
         assert!(took < LEASE * 2, "{took:?} after the kill");
@@ -226,6 +226,27 @@ fn sigterm_lets_calls_end_and_counts_no_attempt() {
         assert_eq!(town.tally().await, [("CONFIRMED".to_owned(), 10)]);
         let taken_over = "select count(*) from saga_log where entries::text like '%taken_over%' or entries::text like '%unknown%'";
         assert_eq!(town.number(taken_over).await, 0);
+        town.assert_clean();
+    });
+}
+
+/// Pitfall 30: it insists on its Redis, and loses no time over that.
+#[test]
+fn a_worker_that_starts_while_redis_is_away_works_until_it_gives_up() {
+    in_town("0s", async |mut town| {
+        town.redis.kill();
+        town.orders(10, "tok_ok").await;
+        let started = town.worker_command().stderr(Stdio::piped()).spawn().expect("the binary runs");
+        let since = Instant::now();
+        town.until("all are confirmed", async || town.number(CONFIRMED).await == 10).await;
+        assert!(since.elapsed() < Duration::from_secs(4), "{:?}", since.elapsed());
+        let ran = Ran::of(started.wait_with_output().expect("it ends"));
+        ran.ends(1, "does not answer");
+        assert_eq!(ran.stderr.lines().count(), 1, "{ran:#?}");
+        assert!(since.elapsed() < Duration::from_secs(12), "{:?}", since.elapsed());
+        town.redis.start_again().await;
+        let _worker = town.worker();
+        town.rest().await;
         town.assert_clean();
     });
 }

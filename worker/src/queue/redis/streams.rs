@@ -140,12 +140,13 @@ impl Reader {
 
     async fn read_for_ever(&mut self) {
         let mut backoff = Backoff::new();
-        let mut is_silent = false;
+        // Whoever started us has been told what is wrong with a Redis that never answered yet.
+        let mut is_silent = true;
         loop {
             let error = match self.connect().await {
                 Ok(mut connection) => {
                     if is_silent {
-                        tracing::info!("queue {} in Redis at {} is read again", self.key, self.redis);
+                        tracing::info!("queue {} in Redis at {} is read", self.key, self.redis);
                     }
                     is_silent = false;
                     backoff = Backoff::new();
