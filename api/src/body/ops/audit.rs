@@ -75,7 +75,7 @@ pub enum AuditError {
     #[error(transparent)]
     Store(#[from] StoreError),
     /// The provider's own books cannot be read.
-    #[error("the provider's books cannot be read: {0}")]
+    #[error("the provider's books cannot be read")]
     Books(#[from] Fault),
 }
 
