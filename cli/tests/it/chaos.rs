@@ -25,6 +25,8 @@ use crate::town::Town;
 
 /// As many as CI has time for.
 const ORDERS: u32 = 5_000;
+/// With fewer the load is over before the last blow falls.
+const ORDERS_MIN: u32 = 2_500;
 /// From one order to the next: what two cores bear beside three workers that are started again and again.
 const PACE: Duration = Duration::from_micros(16_667);
 /// How often a worker is killed.
@@ -74,6 +76,7 @@ fn every_accepted_order_settles_whatever_is_killed() {
     };
     let seed = setting("HOLDFAST_CHAOS_SEED", rand::random::<u64>());
     let orders = setting("HOLDFAST_CHAOS_ORDERS", ORDERS);
+    assert!(orders >= ORDERS_MIN, "{orders} orders are over before the last blow; {ORDERS_MIN} are not");
     println!("seed {seed}, {orders} orders");
     let _alone = server_alone();
     let database = ServerDatabase::create_alone();
