@@ -46,11 +46,10 @@ pub struct Metrics {
     last_poll: Gauge,
 }
 
-/// What became of the hints of one queue.
+/// What became of the hints that arrived in one queue.
 #[derive(Debug, Clone)]
 pub(crate) struct Jobs {
     taken: IntCounter,
-    dropped: IntCounter,
     redelivered: IntCounter,
     poisoned: IntCounter,
 }
@@ -59,11 +58,6 @@ impl Jobs {
     /// Passed on to an executor.
     pub(crate) fn taken(&self, hints: usize) {
         self.taken.inc_by(hints as u64);
-    }
-
-    /// Not sent: nowhere to put them, or nobody to take them. The sweep finds their sagas.
-    pub(crate) fn dropped(&self, hints: usize) {
-        self.dropped.inc_by(hints as u64);
     }
 
     /// Taken from somebody who died with them.
@@ -186,15 +180,15 @@ impl Metrics {
         self.sagas_started.with_label_values(&[saga]).inc();
     }
 
-    /// What becomes of the hints of `queue`.
+    /// What becomes of the hints that arrive in `queue`.
     pub(crate) fn jobs(&self, queue: Queue) -> Jobs {
         let outcome = |outcome: &str| self.jobs.with_label_values::<&str>(&[queue.into(), outcome]);
-        Jobs {
-            taken: outcome("taken"),
-            dropped: outcome("dropped"),
-            redelivered: outcome("redelivered"),
-            poisoned: outcome("poisoned"),
-        }
+        Jobs { taken: outcome("taken"), redelivered: outcome("redelivered"), poisoned: outcome("poisoned") }
+    }
+
+    /// Hints for `queue` were not sent: nowhere to put them, or nobody to take them. The sweep finds their sagas.
+    pub(crate) fn dropped(&self, queue: Queue, hints: usize) {
+        self.jobs.with_label_values::<&str>(&[queue.into(), "dropped"]).inc_by(hints as u64);
     }
 
     /// When somebody who is asked for work last answered.

@@ -8,7 +8,7 @@ use redis::aio::MultiplexedConnection;
 use redis::{RedisResult, Script, ScriptInvocation};
 use tokio::time::timeout;
 
-use crate::queue::Redis;
+use crate::queue::{Redis, millis};
 
 /// The longest that anybody waits here; what comes later is given up by the connection itself.
 const ANSWER_WITHIN: Duration = Duration::from_secs(1);
@@ -129,10 +129,6 @@ impl Shared {
     fn lock(&self) -> std::sync::MutexGuard<'_, Option<MultiplexedConnection>> {
         self.connection.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-fn millis(span: Duration) -> u64 {
-    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
 }
 
 fn micros(span: Duration) -> u64 {

@@ -27,7 +27,7 @@ impl Dispatch for EmbeddedDispatch {
                 continue;
             };
             if queue.try_send(Delivery { saga: hint.saga, receipt: None }).is_err() {
-                self.metrics.jobs(hint.queue).dropped(1);
+                self.metrics.dropped(hint.queue, 1);
             }
         }
     }

@@ -28,6 +28,7 @@ use tokio::task::JoinHandle;
 
 pub(crate) use self::polls::Poll;
 pub use self::polls::{Asked, Polls};
+pub(crate) use self::redis::millis;
 pub use self::redis::{BadRedisUrl, Redis, RedisBackend, RedisDispatch, RedisDown};
 use crate::config::WorkerConfig;
 use crate::metrics::{Jobs, Metrics};

@@ -31,7 +31,7 @@ impl Dispatch for RedisDispatch {
     fn wake(&self, hints: &[Hint]) {
         for hint in hints {
             if self.hints.try_send(*hint).is_err() {
-                self.metrics.jobs(hint.queue).dropped(1);
+                self.metrics.dropped(hint.queue, 1);
             }
         }
     }
@@ -112,7 +112,7 @@ impl Sender {
 
     fn dropped(&self, hints: &[Hint]) {
         for queue in hints.chunk_by(|one, next| one.queue == next.queue) {
-            self.metrics.jobs(queue[0].queue).dropped(queue.len());
+            self.metrics.dropped(queue[0].queue, queue.len());
         }
     }
 }

@@ -87,3 +87,8 @@ impl Backoff {
         now
     }
 }
+
+/// As Redis takes a time.
+pub(crate) fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}

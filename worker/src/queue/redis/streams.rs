@@ -15,7 +15,7 @@ use redis::streams::StreamInfoConsumersReply;
 use redis::{ErrorKind, RedisError, RedisResult, ServerErrorKind, Value, from_redis_value};
 use tokio::sync::mpsc;
 
-use super::{Backoff, Redis};
+use super::{Backoff, Redis, millis};
 use crate::metrics::Jobs;
 use crate::queue::polls::Poll;
 use crate::queue::{self, Delivery, Place, QueueBackend};
@@ -328,8 +328,4 @@ fn is_gone(error: &RedisError) -> bool {
     error.code().is_some_and(|code| gone.contains(&code))
         || matches!(error.kind(), ErrorKind::Server(ServerErrorKind::ResponseError))
             && gone.iter().any(|code| error.to_string().contains(code))
-}
-
-fn millis(time: Duration) -> u64 {
-    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
