@@ -2,7 +2,6 @@
 //! the same buyers over as many connections, in alternating rounds of one run.
 
 use std::fmt;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
@@ -16,7 +15,7 @@ use uuid::Uuid;
 
 use super::client::{Connection, Method};
 use super::latency::Latencies;
-use super::process::{Holdfast, Server};
+use super::process::{Holdfast, Server, Subject};
 use super::row_server;
 use crate::database::{Counters, Database};
 use crate::engine::Spread;
@@ -27,12 +26,8 @@ const WARM_UP: usize = 500;
 
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct Args {
-    /// A superuser's URL of the Postgres to measure on; a database of its own is made for every round
-    #[arg(long, env = "HOLDFAST_TEST_POSTGRES_URL")]
-    postgres_url: String,
-    /// The measured binary; unless named, the one beside this one
-    #[arg(long)]
-    holdfast: Option<PathBuf>,
+    #[command(flatten)]
+    subject: Subject,
     /// Orders in a round
     #[arg(long, default_value_t = 20_000)]
     orders: usize,
@@ -77,7 +72,7 @@ struct Round {
 }
 
 pub(crate) async fn run(args: &Args) -> Result<Report> {
-    let holdfast = Holdfast::find(args.holdfast.as_deref())?;
+    let holdfast = args.subject.holdfast()?;
     let mut rounds = Vec::new();
     for round in 1..=args.rounds {
         eprintln!("http-accept: round {round} of {}", args.rounds);
@@ -93,7 +88,7 @@ pub(crate) async fn run(args: &Args) -> Result<Report> {
 
 /// One round of one kind on a fresh database; its rows are counted before its figure counts.
 async fn measure(args: &Args, holdfast: &Holdfast, kind: Kind) -> Result<Round> {
-    let database = Database::create(&args.postgres_url).await?;
+    let database = Database::create(&args.subject.postgres_url).await?;
     database.insist_on_durability().await?;
     let all = args.orders + WARM_UP;
     let (carts, server) = match kind {

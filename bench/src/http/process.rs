@@ -22,6 +22,23 @@ const TICK: Duration = Duration::from_millis(10);
 /// Known to both sides, secret from nobody.
 const JWT_SECRET: &str = "a bench has no secrets, but 32 bytes it must be";
 
+/// What is measured over HTTP, and on what.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct Subject {
+    /// A superuser's URL of the Postgres to measure on; databases of its own are made there
+    #[arg(long, env = "HOLDFAST_TEST_POSTGRES_URL")]
+    pub(crate) postgres_url: String,
+    /// The measured binary; unless named, the one beside this one
+    #[arg(long)]
+    holdfast: Option<PathBuf>,
+}
+
+impl Subject {
+    pub(crate) fn holdfast(&self) -> Result<Holdfast> {
+        Holdfast::find(self.holdfast.as_deref())
+    }
+}
+
 /// The measured binary.
 #[derive(Debug, Clone)]
 pub(crate) struct Holdfast(PathBuf);
@@ -36,7 +53,7 @@ pub(crate) struct Server {
 
 impl Holdfast {
     /// The binary at `path`, or the one beside this binary.
-    pub(crate) fn find(path: Option<&Path>) -> Result<Self> {
+    fn find(path: Option<&Path>) -> Result<Self> {
         let beside = || Ok::<_, std::io::Error>(std::env::current_exe()?.with_file_name("holdfast"));
         let path = path.map_or_else(beside, |path| Ok(path.to_owned()))?;
         ensure!(

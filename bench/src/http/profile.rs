@@ -2,7 +2,6 @@
 //! whom checks a filled cart out, thinks for a second, and does it again.
 
 use std::fmt;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -14,17 +13,13 @@ use serde::Serialize;
 use super::client::{Connection, Method};
 use super::home::{Home, Kind};
 use super::latency::Latencies;
-use super::process::{Holdfast, Server};
+use super::process::{Holdfast, Server, Subject};
 use crate::shop::{self, Goods};
 
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct Args {
-    /// A superuser's URL of the Postgres to measure on
-    #[arg(long, env = "HOLDFAST_TEST_POSTGRES_URL")]
-    postgres_url: String,
-    /// The measured binary; unless named, the one beside this one
-    #[arg(long)]
-    holdfast: Option<PathBuf>,
+    #[command(flatten)]
+    subject: Subject,
     /// The databases to measure on, one after the other
     #[arg(long, value_enum, value_delimiter = ',', default_values_t = [Kind::Sqlite, Kind::Postgres])]
     on: Vec<Kind>,
@@ -88,7 +83,7 @@ struct Seen {
 }
 
 pub(crate) async fn run(args: &Args) -> Result<Report> {
-    let holdfast = Holdfast::find(args.holdfast.as_deref())?;
+    let holdfast = args.subject.holdfast()?;
     let ramp_seconds = args.ramp_seconds.unwrap_or(args.seconds / 3.0);
     ensure!(ramp_seconds < args.seconds, "the buyers come in over {ramp_seconds} s of {} s", args.seconds);
     let mut shops = Vec::new();
@@ -101,7 +96,7 @@ pub(crate) async fn run(args: &Args) -> Result<Report> {
 }
 
 async fn measure(args: &Args, holdfast: &Holdfast, on: Kind, ramp_seconds: f64) -> Result<Shop> {
-    let home = Home::create(on, &args.postgres_url).await?;
+    let home = Home::create(on, &args.subject.postgres_url).await?;
     let each = args.seconds / args.think_seconds.max(0.001) + 2.0;
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count of orders")]
     let carts = (f64::from(args.users) * each) as usize;

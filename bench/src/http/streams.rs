@@ -6,7 +6,6 @@ mod flock;
 mod load;
 mod report;
 
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
@@ -20,7 +19,7 @@ pub(crate) use self::report::Report;
 use super::client::{Connection, Method};
 use super::home::{Home, Kind};
 use super::latency::Latencies;
-use super::process::{Holdfast, Server};
+use super::process::{Server, Subject};
 use crate::shop::{self, Goods};
 
 /// Descriptors beside those of the streams: the load's connections, the database's, files.
@@ -30,12 +29,8 @@ const TOLD_WITHIN: Duration = Duration::from_secs(20);
 
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct Args {
-    /// A superuser's URL of the Postgres to measure on
-    #[arg(long, env = "HOLDFAST_TEST_POSTGRES_URL")]
-    postgres_url: String,
-    /// The measured binary; unless named, the one beside this one
-    #[arg(long)]
-    holdfast: Option<PathBuf>,
+    #[command(flatten)]
+    subject: Subject,
     /// The database to measure on
     #[arg(long, value_enum, default_value_t = Kind::Postgres)]
     on: Kind,
@@ -63,13 +58,13 @@ pub(crate) struct Args {
 
 pub(crate) async fn run(args: &Args) -> Result<Report> {
     raise_descriptors(u64::from(args.streams) + DESCRIPTORS_BESIDE)?;
-    let holdfast = Holdfast::find(args.holdfast.as_deref())?;
+    let holdfast = args.subject.holdfast()?;
     let admin = holdfast.admin_token().await?;
     let load = Load { rate: args.rate, seconds: args.seconds };
     let streams = usize::try_from(args.streams)?;
     ensure!(args.changes <= streams / 2, "{} changes need as many waiting orders", args.changes);
 
-    let home = Home::create(args.on, &args.postgres_url).await?;
+    let home = Home::create(args.on, &args.subject.postgres_url).await?;
     let orders = streams + 2 * load.orders();
     let carts = shop::seed(home.store(), orders, args.goods).await.context("seeding the shop")?;
     home.settle_down().await?;
