@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use holdfast_saga::accept::AcceptPolicy;
 use holdfast_saga::ports::Dispatch;
-use holdfast_worker::{Metrics, RedisDispatch, RedisDown};
+use holdfast_worker::{Metrics, RedisDispatch};
 
 use crate::args::{ApiArgs, Global};
 use crate::database::Database;
 use crate::door::{Door, NoHints, Open, listen, policy, settings, verifier};
 use crate::exit::{Exit, say, usage};
-use crate::redis::named;
+use crate::redis::{absent, named};
 
 pub(crate) async fn run(args: ApiArgs, global: &Global) -> anyhow::Result<Exit> {
     let ApiArgs { door: args, redis: hints } = args;
@@ -22,21 +22,17 @@ pub(crate) async fn run(args: ApiArgs, global: &Global) -> anyhow::Result<Exit> 
     let listener = listen(args.http_addr, "--http-addr").await?;
     let database = Database::open(global.database_url.as_deref()).await?;
     let metrics = Metrics::default();
-    let (dispatch, hint_ahead): (Arc<dyn Dispatch>, _) = match redis {
+    let (dispatch, policy): (Arc<dyn Dispatch>, _) = match redis {
         Some(redis) => {
-            match redis.check().await {
-                Err(refused @ RedisDown::Refused { .. }) => return Err(refused.into()),
-                // The shop is open without it: hints are dropped until it answers.
-                Err(silent @ RedisDown::Silent { .. }) => say(&format!("{silent}; orders go on without it")),
-                Ok(()) => {}
+            // The shop is open without it: hints are dropped until it answers.
+            if let Some(absent) = absent(&redis).await? {
+                say(&format!("{absent}; orders go on without it"));
             }
-            let dispatch = RedisDispatch::start(redis, hints.queue_backend, &metrics);
-            (Arc::new(dispatch), AcceptPolicy::new(args.payment_provider.name()).hint_ahead)
+            (Arc::new(RedisDispatch::start(redis, hints.queue_backend, &metrics)), policy(&args))
         }
         // Nobody is hinted at, so a new order is due at once.
-        None => (Arc::new(NoHints), Duration::ZERO),
+        None => (Arc::new(NoHints), AcceptPolicy { hint_ahead: Duration::ZERO, ..policy(&args) }),
     };
-    let policy = policy(&args, hint_ahead);
     let open = Open {
         store: database.shared(),
         dispatch,

@@ -139,12 +139,11 @@ impl Door {
     }
 }
 
-/// The windows that checkouts of this door get.
-pub(crate) fn policy(args: &DoorArgs, hint_ahead: Duration) -> AcceptPolicy {
+/// The windows that checkouts of this door get; their workers are hinted at.
+pub(crate) fn policy(args: &DoorArgs) -> AcceptPolicy {
     AcceptPolicy {
         payment_within: *args.payment_within,
         confirm_within: *args.cod_confirm_within,
-        hint_ahead,
         ..AcceptPolicy::new(args.payment_provider.name())
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use holdfast_worker::Redis;
+use holdfast_worker::{Redis, RedisDown};
 
 use crate::args::RedisArgs;
 use crate::exit::usage;
@@ -15,4 +15,14 @@ pub(crate) fn named(args: &RedisArgs) -> anyhow::Result<Option<Arc<Redis>>> {
     };
     let redis = Redis::parse(url, &args.redis_prefix).map_err(|error| usage(error.to_string()))?;
     Ok(Some(Arc::new(redis)))
+}
+
+/// What is wrong with a Redis that does not answer now: whoever can work without it does. One that does not let
+/// us in is refused.
+pub(crate) async fn absent(redis: &Redis) -> Result<Option<RedisDown>, RedisDown> {
+    match redis.check().await {
+        Ok(()) => Ok(None),
+        Err(silent @ RedisDown::Silent { .. }) => Ok(Some(silent)),
+        Err(refused @ RedisDown::Refused { .. }) => Err(refused),
+    }
 }

@@ -53,8 +53,7 @@ pub(crate) async fn run(args: UpArgs, global: &Global) -> anyhow::Result<Exit> {
     let guard = provider.guard(&args.guard, &config.name, None, &metrics);
     let config = WorkerConfig { guard: Some(guard), ..config };
     let runtime = Runtime::start(database.shared(), REGISTRY, outside, config, metrics.clone())?;
-    let policy =
-        policy(&args.door, holdfast_saga::accept::AcceptPolicy::new(provider.sandbox.name()).hint_ahead);
+    let policy = policy(&args.door);
     let open = Open {
         store: database.shared(),
         dispatch: runtime.dispatch(),

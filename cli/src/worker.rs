@@ -6,10 +6,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use anyhow::bail;
 use holdfast_saga::flows::REGISTRY;
 use holdfast_saga::ports::Outside;
 use holdfast_shared::Queue;
-use holdfast_worker::{LogNotifier, Metrics, Redis, RedisDown, Runtime, Source, WorkerConfig};
+use holdfast_worker::{LogNotifier, Metrics, Redis, Runtime, Source, WorkerConfig};
 use tokio::sync::watch;
 
 use crate::args::{Global, WorkerServeArgs};
@@ -17,7 +18,7 @@ use crate::database::{Address, Database};
 use crate::door::{Door, Stop, listen};
 use crate::exit::{Exit, say, usage};
 use crate::provider::Place;
-use crate::redis::named;
+use crate::redis::{absent, named};
 
 /// How long a worker waits for a Redis that does not answer when it starts.
 const INSIST: Duration = Duration::from_secs(5);
@@ -53,26 +54,28 @@ pub(crate) async fn run(args: WorkerServeArgs, global: &Global) -> anyhow::Resul
     let door = Door::to(listener, routes, stop, HEALTH_DRAIN)?;
     let mut told = Stop::listen()?;
 
-    if let (Some(redis), Some(absent)) = (&redis, absent) {
-        let answered = tokio::select! {
-            answered = answers_soon(redis) => answered,
-            () = told.told() => true,
-        };
-        if !answered {
-            stopping.send_replace(true);
-            runtime.stop().await;
-            anyhow::bail!("{absent}; correct REDIS_URL, or leave it out to find what is due without Redis");
+    let working = async {
+        if let (Some(redis), Some(absent)) = (&redis, absent)
+            && !answers_soon(redis).await
+        {
+            return absent;
         }
-    }
-    say(&format!("{name} carries orders on at {}: {pools}", address.shown()));
-    match &source {
-        Source::Redis(redis, backend) => say(&format!("hints come through {redis} ({backend})")),
-        Source::Embedded => say("no REDIS_URL: what is due is found by looking for it"),
-    }
-    say(&format!("health and metrics are at {}; SIGTERM stops", door.url));
-    told.told().await;
+        say(&format!("{name} carries orders on at {}: {pools}", address.shown()));
+        match &source {
+            Source::Redis(redis, backend) => say(&format!("hints come through {redis} ({backend})")),
+            Source::Embedded => say("no REDIS_URL: what is due is found by looking for it"),
+        }
+        say(&format!("health and metrics are at {}; SIGTERM stops", door.url));
+        std::future::pending().await
+    };
+    let absent = tokio::select! {
+        absent = working => Some(absent),
+        () = told.told() => {
+            say("stopping: calls in flight may end; press Ctrl-C again to stop at once");
+            None
+        }
+    };
     stopping.send_replace(true);
-    say("stopping: calls in flight may end; press Ctrl-C again to stop at once");
     let cut_off = tokio::select! {
         stopped = runtime.stop() => stopped.cut_off,
         () = told.told() => return Ok(Exit::Error),
@@ -83,15 +86,11 @@ pub(crate) async fn run(args: WorkerServeArgs, global: &Global) -> anyhow::Resul
     }
     provider.close().await;
     database.close().await;
-    Ok(Exit::Ok)
-}
-
-/// What is wrong with a Redis that does not answer now. One that does not let us in is refused.
-async fn absent(redis: &Redis) -> Result<Option<RedisDown>, RedisDown> {
-    match redis.check().await {
-        Ok(()) => Ok(None),
-        Err(silent @ RedisDown::Silent { .. }) => Ok(Some(silent)),
-        Err(refused @ RedisDown::Refused { .. }) => Err(refused),
+    match absent {
+        Some(absent) => {
+            bail!("{absent}; correct REDIS_URL, or leave it out to find what is due without Redis")
+        }
+        None => Ok(Exit::Ok),
     }
 }
 

@@ -28,12 +28,9 @@ impl RedisServer {
 
     /// Starts one with options as on its command line.
     pub async fn start_with(options: &[&str]) -> Self {
-        // Free a moment ago, and drawn at random by the kernel.
-        let free =
-            TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port");
         let options = options.iter().map(ToString::to_string).collect();
         let home = tempfile::tempdir().expect("a folder");
-        let mut server = Self { port: free.port(), options, home, process: None };
+        let mut server = Self { port: free_port(), options, home, process: None };
         server.start_again().await;
         server
     }
@@ -105,6 +102,11 @@ impl Drop for RedisServer {
     fn drop(&mut self) {
         self.kill();
     }
+}
+
+/// A port that nobody listens on: free a moment ago, and drawn at random by the kernel.
+pub fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port").port()
 }
 
 /// A connection to the Redis at `url`.

@@ -4,11 +4,11 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use holdfast_testkit::redis::{RedisServer, connect};
+use holdfast_testkit::redis::{RedisServer, connect, free_port};
 
 use crate::binary::Ran;
 use crate::server::Server;
-use crate::town::{Town, deserted_port, in_town};
+use crate::town::{Town, in_town};
 
 /// Starts a worker of `town` that finds Redis at `url`, and sees a hint reach it.
 async fn hears(town: &Town, url: &str, redis: &str, extra: &[(&str, &str)]) -> Server {
@@ -58,7 +58,7 @@ fn over_tls() {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let file = |name: &str| folder.path().join(name).display().to_string();
         certify(folder.path());
-        let port = deserted_port();
+        let port = free_port();
         let (key, certificate, authority) = (file("server.key"), file("server.pem"), file("ca.pem"));
         let tls_port = port.to_string();
         let options = [
@@ -134,7 +134,7 @@ struct Sentinel {
 
 impl Sentinel {
     fn start(folder: &Path, watched: &str) -> Self {
-        let port = deserted_port();
+        let port = free_port();
         let config = folder.join("sentinel.conf");
         let words = format!(
             "port {port}\nbind 127.0.0.1\ndir {}\nsentinel monitor shop {watched} 1\n\

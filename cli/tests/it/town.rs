@@ -2,11 +2,11 @@
 //! a Postgres and a Redis.
 
 use std::collections::BTreeMap;
-use std::net::TcpListener;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
 use holdfast_api::auth::Role;
+use holdfast_shared::OrderId;
 use holdfast_testkit::redis::RedisServer;
 use reqwest::Client;
 use serde_json::Value;
@@ -178,7 +178,7 @@ pub(crate) fn body(cart: &str, token: &str) -> Value {
     })
 }
 
-/// A port that nobody listens on.
-pub(crate) fn deserted_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port").port()
+/// The order behind a public id: ids and numbers are told apart by the binary alone.
+pub(crate) fn order_of(public: &str) -> OrderId {
+    OrderId::from_public(public.parse().expect("a UUID")).expect("one of ours")
 }

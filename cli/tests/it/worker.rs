@@ -4,13 +4,13 @@ use std::net::TcpListener;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use holdfast_testkit::redis::RedisServer;
+use holdfast_testkit::redis::{RedisServer, free_port};
 use serde_json::Value;
 
 use crate::binary::{Ran, holdfast, run_on, sqlite_url};
 use crate::fixture::{ServerDatabase, runtime};
-use crate::server::{client, json_of};
-use crate::town::{LEASE, deserted_port, in_town, on_backend};
+use crate::server::{client, json_of, until};
+use crate::town::{LEASE, in_town, on_backend, order_of};
 
 const CONFIRMED: &str = "select count(*) from orders where status = 'CONFIRMED'";
 
@@ -50,7 +50,7 @@ fn what_is_not_there_is_said_in_one_sentence_without_its_secrets() {
     let database = ServerDatabase::create();
     run_on(&database.url, &["migrate"]).ends(0, "applied");
     let redis = runtime().block_on(RedisServer::start_with(&["--requirepass", "s3cret"]));
-    let nobody = deserted_port();
+    let nobody = free_port();
     let taken = TcpListener::bind("127.0.0.1:0").expect("binds");
     let taken = taken.local_addr().expect("is bound").to_string();
     let address = redis.url().trim_start_matches("redis://").to_owned();
@@ -85,8 +85,8 @@ fn an_order_goes_through_all_processes() {
                 let order = town.order("tok_ok").await;
                 let since = Instant::now();
                 let confirmed = format!(
-                    "select count(*) from orders where status = 'CONFIRMED' and {}",
-                    number_of(&order)
+                    "select count(*) from orders where status = 'CONFIRMED' and id = {}",
+                    order_of(&order)
                 );
                 town.until("it is confirmed", async || town.number(&confirmed).await == 1).await;
                 fastest = fastest.min(since.elapsed());
@@ -111,13 +111,6 @@ fn an_order_goes_through_all_processes() {
             town.assert_clean();
         });
     }
-}
-
-/// A condition that finds an order by its public id: ids and numbers are told apart by the binary alone.
-fn number_of(public: &str) -> String {
-    let id: uuid::Uuid = public.parse().expect("a UUID");
-    let number = holdfast_shared::OrderId::from_public(id).expect("one of ours");
-    format!("id = {number}")
 }
 
 async fn ready(url: &str, status: u16) -> Value {
@@ -248,6 +241,22 @@ fn a_worker_that_starts_while_redis_is_away_works_until_it_gives_up() {
         let _worker = town.worker();
         town.rest().await;
         town.assert_clean();
+    });
+}
+
+#[test]
+fn a_worker_that_waits_for_its_redis_stops_when_told() {
+    in_town("0s", async |mut town| {
+        town.redis.kill();
+        let mut started = town.worker_command().stderr(Stdio::piped()).spawn().expect("the binary runs");
+        let heard_of = "select count(*) from workers";
+        town.until("it works", async || town.number(heard_of).await == 1).await;
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        let (pid, since) = (started.id().to_string(), Instant::now());
+        assert!(Command::new("kill").args(["-TERM", &pid]).status().expect("runs").success());
+        let ended = until("it ends", || started.try_wait().expect("it is ours"));
+        assert_eq!(ended.code(), Some(0));
+        assert!(since.elapsed() < Duration::from_secs(3), "{:?}", since.elapsed());
     });
 }
 

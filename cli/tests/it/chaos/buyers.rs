@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use holdfast_api::auth::Role;
+use holdfast_shared::StepKey;
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 use reqwest::{Client, RequestBuilder, StatusCode};
@@ -14,7 +15,7 @@ use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
 use crate::server::token;
-use crate::town::{Town, body};
+use crate::town::{Town, body, order_of};
 
 /// A buyer who was not answered asks again this much later.
 const ASK_AGAIN: Duration = Duration::from_millis(200);
@@ -232,9 +233,7 @@ impl Street {
 }
 
 fn charge_of(order: &str) -> String {
-    let id: uuid::Uuid = order.parse().expect("a UUID");
-    let number = holdfast_shared::OrderId::from_public(id).expect("one of ours");
-    holdfast_shared::StepKey::new(number.saga(0), "take_payment", 1).to_string()
+    StepKey::new(order_of(order).saga(0), "take_payment", 1).to_string()
 }
 
 /// All that was accepted.
@@ -247,7 +246,7 @@ impl Accepted {
         assert_eq!(ends.len(), self.0.len(), "as many orders as there were yeses");
         let mut wrong = Vec::new();
         for bought in &self.0 {
-            let end = ends.get(&number(&bought.order)).map_or("lost", String::as_str);
+            let end = ends.get(&order_of(&bought.order).number()).map_or("lost", String::as_str);
             if !bought.plan.may_end(end) {
                 wrong.push(format!("{} {:?}: {end}", bought.order, bought.plan));
             }
@@ -270,7 +269,7 @@ impl Accepted {
             *kept.entry(order.to_owned()).or_default() += minor("captured_minor") - minor("refunded_minor");
         }
         for bought in &self.0 {
-            let order = number(&bought.order);
+            let order = order_of(&bought.order).number();
             let owed = match (ends.get(&order).map(String::as_str), bought.plan.token()) {
                 (Some("CONFIRMED"), Some(_)) if bought.plan == Plan::WantsTheRare => 4_999,
                 (Some("CONFIRMED"), Some(_)) => 1_299,
@@ -327,9 +326,4 @@ impl Accepted {
         let _ = writeln!(page, "audit clean; each order paid once or not at all; each customer told");
         page
     }
-}
-
-fn number(order: &str) -> i64 {
-    let id: uuid::Uuid = order.parse().expect("a UUID");
-    holdfast_shared::OrderId::from_public(id).expect("one of ours").number()
 }
