@@ -247,8 +247,8 @@ impl Permit {
 
 impl Inner {
     fn verdict(&self) -> Verdict {
-        let now = self.now();
-        self.known().state.verdict(now, self.cooldown)
+        let known = self.known();
+        known.state.verdict(known.ahead.saturating_add(self.elapsed()), self.cooldown)
     }
 
     /// Moves the state as `event` says, for all replicas; `false` where it did not move by us.
@@ -267,9 +267,9 @@ impl Inner {
                     self.adopt(&from, to);
                     return true;
                 }
-                Some((false, found)) => self.learn(&from, &found),
-                // Alone: what holds for this process is decided under its lock.
-                None => return self.adopt(&from, to),
+                Some((false, found)) if self.learn(&from, &found) => {}
+                // Alone, or among words of another release: what holds for this process is decided under its lock.
+                Some(_) | None => return self.adopt(&from, to),
             }
         }
         false
@@ -293,18 +293,19 @@ impl Inner {
         true
     }
 
-    /// Takes over what the replicas share, unless our own copy has moved meanwhile.
-    fn learn(&self, from: &State, found: &Found) {
-        match found.text.parse() {
+    /// Takes over what the replicas share, unless our own copy has moved meanwhile; `false` if it is not understood.
+    fn learn(&self, from: &State, found: &Found) -> bool {
+        let state = match found.text.parse::<State>() {
             // A release that is over is no state any more, though Redis may keep it a little longer.
-            Ok(state) if State::verdict(&state, found.now, self.cooldown) == Verdict::Pass => {
-                self.adopt(from, State::Closed);
+            Ok(state) if state.verdict(found.now, self.cooldown) == Verdict::Pass => State::Closed,
+            Ok(state) => state,
+            Err(unknown) => {
+                self.alone(&unknown.to_string());
+                return false;
             }
-            Ok(state) => {
-                self.adopt(from, state);
-            }
-            Err(unknown) => tracing::warn!("the guard of provider {} goes alone: {unknown}", self.provider),
-        }
+        };
+        self.adopt(from, state);
+        true
     }
 
     /// Looks at what the replicas share. A Redis that was away learns from us, should it know nothing.
@@ -325,27 +326,24 @@ impl Inner {
         let Some(found) = shared.read().await else {
             return self.alone("no answer in time");
         };
-        {
-            let mut known = self.known();
-            known.ahead = found.now.saturating_sub(self.elapsed());
-            if !std::mem::replace(&mut known.together, true) {
-                tracing::info!("the guard of provider {} shares its state in Redis", self.provider);
-            }
-        }
+        self.known().ahead = found.now.saturating_sub(self.elapsed());
         // What is over for us is nothing to tell others.
         let holds = matches!(before.verdict(found.now, self.cooldown), Verdict::Hold { .. });
         if is_back && found.text.is_empty() && holds {
             let keep = before.keep();
             let _kept = shared.swap("", &before.to_string(), keep, Patience::Long).await;
-        } else {
-            self.learn(&before, &found);
+        } else if !self.learn(&before, &found) {
+            return;
+        }
+        if !std::mem::replace(&mut self.known().together, true) {
+            tracing::info!("the guard of provider {} shares its state in Redis", self.provider);
         }
     }
 
     fn alone(&self, why: &str) {
         if std::mem::replace(&mut self.known().together, false) {
             tracing::warn!(
-                "Redis does not answer, so this worker guards provider {} alone: {why}",
+                "Redis does not say how provider {} stands, so this worker guards it alone: {why}",
                 self.provider
             );
         }

@@ -104,6 +104,12 @@ impl State {
     pub(crate) fn verdict(&self, now: i64, cooldown: Cooldown) -> Verdict {
         match self {
             Self::Closed => Verdict::Pass,
+            // Redis forgets it by itself; whoever has none does so here.
+            Self::Open { until, .. } | Self::HalfOpen { until, .. }
+                if now.saturating_sub(*until) > millis(FORGET_AFTER) =>
+            {
+                Verdict::Pass
+            }
             Self::Open { until, .. } => match left(*until, now, cooldown.most) {
                 Some(wait) => Verdict::Hold { wait },
                 None => Verdict::Probe,
@@ -139,9 +145,9 @@ impl State {
                 Some(Self::Open { until: now, trips: *trips })
             }
             (Self::Closed, Event::Tripped) => Some(open(0)),
-            (Self::Releasing { since, trips }, Event::Tripped) => {
-                let over = Self::Releasing { since: *since, trips: *trips }.verdict(now, cooldown);
-                Some(open(if over == Verdict::Pass { 0 } else { trips.saturating_add(1) }))
+            (Self::Releasing { trips, .. }, Event::Tripped) => {
+                let is_over = self.verdict(now, cooldown) == Verdict::Pass;
+                Some(open(if is_over { 0 } else { trips.saturating_add(1) }))
             }
             (
                 Self::Closed | Self::Releasing { .. } | Self::Open { .. } | Self::HalfOpen { .. },
@@ -184,7 +190,11 @@ fn left(until: i64, now: i64, most: Duration) -> Option<Duration> {
 }
 
 fn later(now: i64, by: Duration) -> i64 {
-    now.saturating_add(i64::try_from(by.as_millis()).unwrap_or(i64::MAX))
+    now.saturating_add(millis(by))
+}
+
+fn millis(span: Duration) -> i64 {
+    i64::try_from(span.as_millis()).unwrap_or(i64::MAX)
 }
 
 /// Being well is no text at all: nothing is left in Redis then.
@@ -272,7 +282,11 @@ mod tests {
             (half_open(NOW + 3_600_000), Verdict::Probe),
             (releasing(NOW + 3_600_000), Verdict::Pass),
             (open(i64::MAX, u32::MAX), Verdict::Probe),
-            (open(i64::MIN, 0), Verdict::Probe),
+            // Nobody called for so long that it says nothing any more.
+            (open(NOW - 600_000, 0), Verdict::Probe),
+            (open(NOW - 600_001, 3), Verdict::Pass),
+            (half_open(NOW - 600_001), Verdict::Pass),
+            (open(i64::MIN, 0), Verdict::Pass),
             (releasing(i64::MIN), Verdict::Pass),
         ] {
             assert_eq!(state.verdict(NOW, COOLDOWN), expected, "{state:?}");

@@ -267,13 +267,19 @@ async fn without_redis_each_guards_alone_until_it_is_back() {
 }
 
 #[tokio::test]
-async fn a_state_that_is_of_another_release_changes_nothing() {
+async fn a_state_that_is_of_another_release_leaves_each_to_itself() {
     let redis = RedisServer::start().await;
     let mut client = redis.connect().await;
     let key = "holdfast:{provider:sandbox}:breaker";
     redis::cmd("SET").arg(key).arg("ajar 1 2 3").exec_async(&mut client).await.expect("answers");
-    let guard = joined(config(&redis)).await;
-    assert!(guard.admit(order(1)).await.is_ok());
+    let guard = guard(config(&redis));
+    tokio::time::sleep(LOOK_EVERY * 2).await;
+    assert!(!guard.0.known().together);
+    trip(&guard).await;
+    tokio::time::sleep(LOOK_EVERY * 2).await;
+    assert_eq!(state(&guard), "open");
+    let kept: String = redis::cmd("GET").arg(key).query_async(&mut client).await.expect("answers");
+    assert_eq!(kept, "ajar 1 2 3");
 }
 
 #[tokio::test]
