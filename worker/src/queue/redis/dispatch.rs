@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use holdfast_saga::ports::{Dispatch, Hint};
+use holdfast_shared::Queue;
 use redis::RedisResult;
 use redis::aio::MultiplexedConnection;
 use tokio::sync::mpsc;
@@ -85,8 +86,9 @@ impl Sender {
                     tracing::info!("Redis at {} takes hints again", self.redis);
                 }
                 self.backoff = Backoff::new();
-                let last = batch.len() - no_room.min(batch.len());
-                self.dropped(&batch[last..]);
+                for (queue, hints) in no_room {
+                    self.metrics.dropped(queue, hints);
+                }
             }
             Err(error) => {
                 if self.not_before.is_none() {
@@ -102,7 +104,7 @@ impl Sender {
         }
     }
 
-    async fn try_send(&mut self, batch: &[Hint]) -> RedisResult<usize> {
+    async fn try_send(&mut self, batch: &[Hint]) -> RedisResult<Vec<(Queue, usize)>> {
         let connection = match &mut self.connection {
             Some(connection) => connection,
             None => self.connection.insert(self.redis.connect(ANSWER_WITHIN).await?),

@@ -57,13 +57,13 @@ impl RedisBackend {
         }
     }
 
-    /// Sends hints; returns how many there was no room for.
+    /// Sends hints; returns the queues that had no room, and for how many of them.
     async fn send(
         self,
         connection: &mut MultiplexedConnection,
         redis: &Redis,
         hints: &[Hint],
-    ) -> RedisResult<usize> {
+    ) -> RedisResult<Vec<(Queue, usize)>> {
         match self {
             Self::Streams => streams::send(connection, redis, hints).await,
             Self::ApalisRedis => stock::send(connection, redis, hints).await,

@@ -81,13 +81,13 @@ static PURGE: LazyLock<Script> = LazyLock::new(|| {
     )
 });
 
-/// Sends hints; returns how many there was no room for.
+/// Sends hints; returns the queues that had no room, and for how many of them.
 pub(super) async fn send(
     connection: &mut MultiplexedConnection,
     redis: &Redis,
     hints: &[Hint],
-) -> RedisResult<usize> {
-    let mut left = 0;
+) -> RedisResult<Vec<(Queue, usize)>> {
+    let mut full = Vec::new();
     for queue in hints.chunk_by(|one, next| one.queue == next.queue) {
         let config = keys(redis, queue[0].queue);
         let mut push = PUSH.prepare_invoke();
@@ -97,9 +97,12 @@ pub(super) async fn send(
             // An id is used once: a saga's own would be refused while anything is left of its last task.
             push.arg(format!("h-{}", Uuid::now_v7().simple())).arg(hint.saga.to_string());
         }
-        left += push.invoke_async::<usize>(connection).await?;
+        let left = push.invoke_async::<usize>(connection).await?;
+        if left > 0 {
+            full.push((queue[0].queue, left));
+        }
     }
-    Ok(left)
+    Ok(full)
 }
 
 /// Serves one queue until the place's `stop`, with one worker after another.

@@ -42,7 +42,7 @@ pub(super) async fn send(
     connection: &mut MultiplexedConnection,
     redis: &Redis,
     hints: &[Hint],
-) -> RedisResult<usize> {
+) -> RedisResult<Vec<(Queue, usize)>> {
     let mut pipe = redis::pipe();
     for queue in hints.chunk_by(|one, next| one.queue == next.queue) {
         let key = stream(redis, queue[0].queue);
@@ -52,7 +52,7 @@ pub(super) async fn send(
         }
     }
     pipe.query_async::<()>(connection).await?;
-    Ok(0)
+    Ok(Vec::new())
 }
 
 /// Serves one queue until the place's `stop`.
@@ -72,11 +72,14 @@ pub(super) async fn serve(redis: Arc<Redis>, queue: Queue, place: Place, poll: P
         looked_at: None,
     };
     let reading = tokio::spawn(reader.run());
-    let acknowledging = tokio::spawn(acknowledge(redis, key, signed));
+    let mut acknowledging = tokio::spawn(acknowledge(redis, key, signed));
     queue::serve(QueueBackend { queue, hints: delivered }, place).await;
     // The reader's channel is closed now; its last receipts are signed or gone.
     let _ = reading.await;
-    let _ = tokio::time::timeout(FLUSH_WITHIN, acknowledging).await;
+    if tokio::time::timeout(FLUSH_WITHIN, &mut acknowledging).await.is_err() {
+        // Redis does not answer: what was not acknowledged is read again, and does no harm.
+        acknowledging.abort();
+    }
 }
 
 /// Tells the queue that a hint was passed on.
