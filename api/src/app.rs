@@ -5,7 +5,7 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use axum::http::HeaderValue;
-use holdfast_saga::ports::{Dispatch, Store, StoreError};
+use holdfast_saga::ports::{Dispatch, Hint, Store, StoreError};
 use holdfast_shared::SystemIds;
 use holdfast_worker::{Acceptor, Metrics};
 use tokio::sync::{Mutex, watch};
@@ -97,6 +97,14 @@ impl Deref for App {
 }
 
 impl App {
+    /// What was accepted begins at once, and whoever follows it looks soon.
+    pub(crate) fn hurry(&self, hints: &[Hint]) {
+        self.dispatch.wake(hints);
+        for hint in hints {
+            self.watch.expect(hint.saga.order());
+        }
+    }
+
     /// Puts the parts together and starts what watches the shop in the background until `stop` says so.
     pub(crate) async fn start(
         parts: Parts,

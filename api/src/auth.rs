@@ -325,24 +325,21 @@ impl Caller {
 
     /// The admin who asks, or 401, or 403.
     pub fn admin(&self) -> Result<Actor, Problem> {
-        let name = self.known()?;
-        match self {
-            Self::Known { role: Role::Admin, .. } => Ok(Actor::Admin(name.to_owned())),
-            Self::Known { .. } | Self::Guest => {
-                Err(Problem::new(StatusCode::FORBIDDEN, "forbidden", "this needs the role admin"))
-            }
-        }
+        self.acting(Role::Admin, Actor::Admin)
     }
-}
 
-impl Caller {
     /// The operator who asks, or 401, or 403.
     pub fn operator(&self) -> Result<Actor, Problem> {
+        self.acting(Role::Operator, Actor::Operator)
+    }
+
+    fn acting(&self, needed: Role, actor: fn(String) -> Actor) -> Result<Actor, Problem> {
         let name = self.known()?;
         match self {
-            Self::Known { role: Role::Operator, .. } => Ok(Actor::Operator(name.to_owned())),
+            Self::Known { role, .. } if *role == needed => Ok(actor(name.to_owned())),
             Self::Known { .. } | Self::Guest => {
-                Err(Problem::new(StatusCode::FORBIDDEN, "forbidden", "this needs the role operator"))
+                let words = format!("this needs the role {needed}");
+                Err(Problem::new(StatusCode::FORBIDDEN, "forbidden", words))
             }
         }
     }

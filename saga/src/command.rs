@@ -166,15 +166,18 @@ pub async fn payment_event(
 }
 
 fn trace(world: &mut World, by: &Actor, action: &str, order: OrderId, subject: &str, detail: &str) {
-    let before = world.writes.admin_actions.len();
-    trace_of(world, by, action, subject, detail);
-    for traced in &mut world.writes.admin_actions[before..] {
-        traced.order = Some(order);
-    }
+    trace_of(world, by, action, Some(order), subject, detail);
 }
 
-/// The same of what is about no order.
-fn trace_of(world: &mut World, by: &Actor, action: &str, subject: &str, detail: &str) {
+/// The same of what may be about no order.
+fn trace_of(
+    world: &mut World,
+    by: &Actor,
+    action: &str,
+    order: Option<OrderId>,
+    subject: &str,
+    detail: &str,
+) {
     let (Actor::Admin(name) | Actor::Operator(name)) = by else {
         return;
     };
@@ -184,7 +187,7 @@ fn trace_of(world: &mut World, by: &Actor, action: &str, subject: &str, detail: 
         action: action.to_owned(),
         subject: subject.to_owned(),
         detail: detail.to_owned(),
-        order: None,
+        order,
     });
 }
 

@@ -33,6 +33,14 @@ impl Context {
         }
     }
 
+    /// The buyer's payment token, which never gets into words.
+    pub fn token(&self) -> Option<&str> {
+        match self {
+            Self::Checkout(checkout) => checkout.token.as_deref(),
+            Self::Cancellation(_) | Self::Notice(_) | Self::LateRefund(_) | Self::GrantedRefund(_) => None,
+        }
+    }
+
     /// The cart it may clear or hand back.
     pub const fn cart(&self) -> Option<CartId> {
         match self {
@@ -176,7 +184,7 @@ pub struct GrantedRefund {
     /// Who granted it.
     pub by: Actor,
     /// Digest of the key it was asked for under, if it had one: asked again, it is the same refund.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, rename = "asked", skip_serializing_if = "Option::is_none")]
     pub dedupe: Option<Dedupe>,
 }
 

@@ -6,7 +6,7 @@ mod preview;
 
 use std::collections::BTreeMap;
 
-use holdfast_shared::{SagaId, SagaState, StepKey, Time};
+use holdfast_shared::{SagaId, SagaState, Time};
 use serde::Serialize;
 
 pub use preview::{MoneyMove, MoneyWay, Preview, StockStep, preview};
@@ -81,11 +81,14 @@ pub async fn list(
     after: Option<SagaId>,
     limit: usize,
 ) -> Result<Vec<DeadLetter>, StoreError> {
+    // Without a filter every row fits: no more need be read than are wanted.
+    let every = *filter == DeadFilter::default();
+    let page = if every { u32::try_from(limit).unwrap_or(PAGE).min(PAGE) } else { PAGE };
     let mut letters = Vec::new();
     let mut before = after;
     while letters.len() < limit {
-        let rows = store.dead(before, PAGE).await?;
-        let ended = rows.len() < PAGE as usize;
+        let rows = store.dead(before, page).await?;
+        let ended = rows.len() < page as usize;
         before = rows.last().map(|row| row.id);
         let fitting = rows.into_iter().map(|row| letter(row, registry)).filter(|letter| filter.fits(letter));
         letters.extend(fitting.take(limit - letters.len()));
@@ -138,7 +141,7 @@ pub fn discardable(saga: &Saga, definition: &Definition) -> Result<Discard, Stri
     if let Discard::Never(instead) = spec.discard {
         return Err(format!("saga {id} stopped at {} and cannot be discarded: {instead}", stand.step));
     }
-    let key = StepKey::new(id, stand.step, saga.progress.generation + 1);
+    let key = saga.key_at(stand.step);
     match (spec.record)(&mut trial, &key, Event::Discarded) {
         Ok(_) => Ok(spec.discard),
         Err(refusal) => Err(format!(

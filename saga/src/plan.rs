@@ -701,7 +701,7 @@ impl<'a> Planner<'a> {
 
     /// The key that the call counts under now.
     fn key(&self, at: CallAt<'_>) -> StepKey {
-        StepKey::new(self.saga.id, at.step, self.saga.progress.generation + 1)
+        self.saga.key_at(at.step)
     }
 
     fn step_name(&self) -> &'static str {

@@ -148,6 +148,11 @@ pub struct Charge {
 }
 
 impl Saga {
+    /// The key under which a call of `step` counts now.
+    pub(crate) fn key_at(&self, step: &str) -> StepKey {
+        StepKey::new(self.id, step, self.progress.generation + 1)
+    }
+
     /// A saga that has not been planned yet, due at once.
     pub fn new(id: SagaId, definition: &Definition, context: Context, now: Time) -> Self {
         Self {

@@ -16,7 +16,7 @@ pub use conditions::{Blocker, Conditions};
 pub use outlook::{Explanation, OVERDUE, explain};
 pub use since::{InvalidSeen, Seen, since};
 
-use crate::context::{Context, slot};
+use crate::context::slot;
 use crate::definition::Definition;
 use crate::log::{Entry, LogRow};
 use crate::ports::{Store, StoreError};
@@ -171,14 +171,7 @@ fn line(story: &Story, saga: &Saga, at: Time, words: &str) -> Line {
 
 /// `words` without the payment token that one of `sagas` holds, should somebody have put it there.
 pub fn discreet(sagas: &[Saga], words: &str) -> String {
-    let token = sagas.iter().find_map(|saga| match &*saga.context {
-        Context::Checkout(checkout) => checkout.token.as_deref(),
-        Context::Notice(_)
-        | Context::Cancellation(_)
-        | Context::LateRefund(_)
-        | Context::GrantedRefund(_) => None,
-    });
-    without_token(token, words)
+    without_token(sagas.iter().find_map(|saga| saga.context.token()), words)
 }
 
 /// `words` without `token`, should somebody have put it there.

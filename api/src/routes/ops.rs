@@ -124,12 +124,12 @@ pub(super) async fn cancel(State(app): State<App>, caller: Caller, Named(id): Na
 
 /// Says what came of asking something of a saga; `accepted` in words.
 fn told(app: &App, id: SagaId, answer: Answer, accepted: String) -> Told {
-    if let Ok(Answered::Accepted(hint)) = &answer {
-        app.dispatch.wake(&[*hint]);
-        app.watch.expect(id.order());
-    }
-    let status =
-        if matches!(answer, Ok(Answered::Accepted(_))) { StatusCode::ACCEPTED } else { StatusCode::OK };
+    let status = if let Ok(Answered::Accepted(hint)) = &answer {
+        app.hurry(&[*hint]);
+        StatusCode::ACCEPTED
+    } else {
+        StatusCode::OK
+    };
     match ToldBody::new(id, answer, accepted) {
         Ok(body) => Ok((status, Json(body))),
         Err(Conflict::Instead(words)) => Err(Problem::new(StatusCode::CONFLICT, "saga_conflict", words)),

@@ -165,8 +165,7 @@ pub(super) async fn answered(
     answer: Result<Answered, holdfast_saga::command::Conflict>,
 ) -> Result<(StatusCode, Json<OrderBody>), Problem> {
     if let Ok(Answered::Accepted(hint)) = &answer {
-        app.dispatch.wake(&[*hint]);
-        app.watch.expect(order);
+        app.hurry(&[*hint]);
     }
     let view = app.store.order(order).await?;
     let status = match &answer {

@@ -56,7 +56,7 @@ async fn brake(store: &dyn Store, queue: Queue, brake: Brake, by: &Actor) -> Res
             ("queue.resume", detail, format!("queue {queue} is running again"))
         }
     };
-    trace_of(&mut world, by, action, &format!("queue {queue}"), &detail);
+    trace_of(&mut world, by, action, None, &format!("queue {queue}"), &detail);
     tx.save(&world.writes).await?;
     Ok(Answered::Done(words))
 }

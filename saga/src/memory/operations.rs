@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use holdfast_shared::{Queue, SagaId, SagaState, Time};
 
 use super::Tables;
-use crate::context::{Context, slot};
+use crate::context::slot;
 use crate::ports::WORKERS_KEPT;
 use crate::saga::Saga;
 use crate::view::{DeadRow, Paused, QueueView, WorkerBeat, WorkerView};
@@ -19,20 +19,13 @@ impl Tables {
 
     fn dead_row(&self, saga: &Saga) -> DeadRow {
         let checkout = self.sagas.get(&saga.id.order().saga(slot::CHECKOUT));
-        let token = checkout.and_then(|checkout| match &*checkout.context {
-            Context::Checkout(checkout) => checkout.token.clone(),
-            Context::Notice(_)
-            | Context::Cancellation(_)
-            | Context::LateRefund(_)
-            | Context::GrantedRefund(_) => None,
-        });
         DeadRow {
             id: saga.id,
             definition: saga.definition.clone(),
             progress: Ok(saga.progress.clone()),
             since: saga.updated_at,
             wake_at: saga.wake_at,
-            token,
+            token: checkout.and_then(|checkout| checkout.context.token()).map(str::to_owned),
         }
     }
 

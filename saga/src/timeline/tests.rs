@@ -9,7 +9,7 @@ use strum::IntoEnumIterator;
 use uuid::Uuid;
 
 use super::*;
-use crate::context::{Cancellation, Checkout, GrantedRefund, Notice, NoticeKind};
+use crate::context::{Cancellation, Checkout, Context, GrantedRefund, Notice, NoticeKind};
 use crate::definition::Stage;
 use crate::definition::Undo;
 use crate::flows::{REGISTRY, cancellation, checkout_cod, checkout_online, granted_refund, notification};

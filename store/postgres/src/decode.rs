@@ -37,10 +37,7 @@ impl SagaRow {
     pub(crate) fn decode(self) -> Result<Saga, (SagaId, String)> {
         let id = SagaId::from_key(self.id);
         let blame = |error: StoreError| (id, error.to_string());
-        let mut progress: Progress = json("progress", &self.progress).map_err(blame)?;
-        if self.poison.is_some() {
-            progress.error = self.poison;
-        }
+        let progress = progress(&self.progress, self.poison).map_err(blame)?;
         Ok(Saga {
             id,
             definition: DefinitionId { name: self.definition, version: self.version },
@@ -55,6 +52,15 @@ impl SagaRow {
             updated_at: self.updated_at.into(),
         })
     }
+}
+
+/// Where a saga stands. Why its row was given up outweighs what it stopped at.
+pub(crate) fn progress(text: &str, poison: Option<String>) -> Result<Progress, StoreError> {
+    let mut progress: Progress = json("progress", text)?;
+    if poison.is_some() {
+        progress.error = poison;
+    }
+    Ok(progress)
 }
 
 pub(crate) struct SignalRow {

@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 
 use holdfast_saga::ports::{StoreError, WORKERS_KEPT};
-use holdfast_saga::saga::{DefinitionId, Progress};
+use holdfast_saga::saga::DefinitionId;
 use holdfast_saga::view::{DeadRow, Paused, QueueView, WorkerBeat, WorkerView};
 use holdfast_saga::world::Writes;
 use holdfast_shared::{Queue, SagaId, Time};
 use sqlx::{PgConnection, PgExecutor, PgPool};
 use time::OffsetDateTime;
 
-use crate::decode::{json, word};
+use crate::decode::{json, progress, word};
 use crate::error::{store_error, unreadable};
 
 /// A cursor before which everything lies.
@@ -26,17 +26,13 @@ pub(crate) async fn dead(
         .fetch_all(pool)
         .await
         .map_err(store_error)?;
-    let rows = rows.into_iter().map(|row| {
-        let progress = json::<Progress>("progress", &row.progress).map_err(|error| error.to_string());
-        DeadRow {
-            id: SagaId::from_key(row.id),
-            definition: DefinitionId { name: row.definition, version: row.version },
-            progress: progress
-                .map(|progress| Progress { error: row.poison.or(progress.error.clone()), ..progress }),
-            since: row.updated_at.into(),
-            wake_at: row.wake_at.map(Into::into),
-            token: row.token,
-        }
+    let rows = rows.into_iter().map(|row| DeadRow {
+        id: SagaId::from_key(row.id),
+        definition: DefinitionId { name: row.definition, version: row.version },
+        progress: progress(&row.progress, row.poison).map_err(|error| error.to_string()),
+        since: row.updated_at.into(),
+        wake_at: row.wake_at.map(Into::into),
+        token: row.token,
     });
     Ok(rows.collect())
 }

@@ -63,12 +63,18 @@ pub(crate) struct SagaRow {
     updated_at: i64,
 }
 
+/// Where a saga stands. Why its row was given up outweighs what it stopped at.
+pub(crate) fn progress(text: &str, poison: Option<String>) -> Result<Progress, Reason> {
+    let mut progress: Progress = from_json("progress", text)?;
+    if poison.is_some() {
+        progress.error = poison;
+    }
+    Ok(progress)
+}
+
 impl SagaRow {
     pub(crate) fn decode(self) -> Result<Saga, Reason> {
-        let mut progress: Progress = from_json("progress", &self.progress)?;
-        if let Some(poison) = self.poison {
-            progress.error = Some(poison);
-        }
+        let progress = progress(&self.progress, self.poison)?;
         let version =
             i32::try_from(self.version).map_err(|error| format!("version {}: {error}", self.version))?;
         Ok(Saga {

@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 
 use holdfast_saga::ports::{StoreError, WORKERS_KEPT};
-use holdfast_saga::saga::{DefinitionId, Progress};
+use holdfast_saga::saga::DefinitionId;
 use holdfast_saga::view::{DeadRow, Paused, QueueView, WorkerBeat, WorkerView};
 use holdfast_saga::world::Writes;
 use holdfast_shared::{Queue, SagaId, Time};
 use serde::Serialize;
 use sqlx::{FromRow, SqliteConnection};
 
-use crate::decode::{from_json, parse};
+use crate::decode::{from_json, parse, progress};
 use crate::error::{commit_error, store_error, unreadable};
 use crate::params::Pen;
 use crate::reads::NEWEST;
@@ -30,12 +30,10 @@ struct DeadColumns {
 
 impl DeadColumns {
     fn decode(self) -> DeadRow {
-        let progress = from_json::<Progress>("progress", &self.progress);
         DeadRow {
             id: SagaId::from_key(self.id),
             definition: DefinitionId { name: self.definition, version: self.version },
-            progress: progress
-                .map(|progress| Progress { error: self.poison.or(progress.error.clone()), ..progress }),
+            progress: progress(&self.progress, self.poison),
             since: Time::from_micros(self.updated_at),
             wake_at: self.wake_at.map(Time::from_micros),
             token: self.token,

@@ -127,12 +127,14 @@ impl SagaBody {
     pub async fn list(store: &dyn Store, filter: &SagaFilter) -> Result<Vec<Self>, StoreError> {
         let mut sagas = Vec::new();
         for saga in store.sagas(filter).await? {
-            // What went wrong may name the token that the order's checkout holds.
-            let holder = match saga.progress.error {
-                Some(_) => store.saga(saga.id.order().saga(slot::CHECKOUT)).await?,
-                None => None,
+            // What went wrong may name the token that the order's checkout holds: mostly this very saga.
+            let checkout = saga.id.order().saga(slot::CHECKOUT);
+            let other = match saga.progress.error {
+                Some(_) if saga.id != checkout => store.saga(checkout).await?,
+                Some(_) | None => None,
             };
-            sagas.push(Self::new(&saga, |words| discreet(holder.as_slice(), words)));
+            let holder = other.as_ref().unwrap_or(&saga);
+            sagas.push(Self::new(&saga, |words| discreet(std::slice::from_ref(holder), words)));
         }
         Ok(sagas)
     }

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State;
-use holdfast_saga::command::Answered;
 use holdfast_saga::command::dead::{Deed, act, rehearse};
+use holdfast_saga::command::{Answer, Answered};
 use holdfast_saga::dead::{self, DeadFilter};
 use holdfast_saga::flows::REGISTRY;
 use holdfast_shared::{Actor, SagaId, Time};
@@ -138,14 +138,11 @@ async fn deeds(
         return Ok(Json(DeedsBody::new(items, next_cursor)));
     }
     let answers = act(&*app.store, &REGISTRY, &asked, deed, by).await?;
-    let mut hints = Vec::new();
-    for (id, answer) in &answers {
-        if let Ok(Answered::Accepted(hint)) = answer {
-            hints.push(*hint);
-            app.watch.expect(id.order());
-        }
-    }
-    app.dispatch.wake(&hints);
+    let accepted = |(_, answer): &(SagaId, Answer)| match answer {
+        Ok(Answered::Accepted(hint)) => Some(*hint),
+        Ok(Answered::Done(_) | Answered::Already(_)) | Err(_) => None,
+    };
+    app.hurry(&answers.iter().filter_map(accepted).collect::<Vec<_>>());
     let items = answers.iter().map(|(id, answer)| DeedBody::new(*id, deed, answer)).collect();
     Ok(Json(DeedsBody::new(items, next_cursor)))
 }
