@@ -221,13 +221,6 @@ impl IntoResponse for Refusal {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let status = match self.code {
-            Code::NotKnown => StatusCode::NOT_FOUND,
-            Code::Refused => StatusCode::CONFLICT,
-            Code::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
-            Code::Invalid => StatusCode::BAD_REQUEST,
-            Code::Unclear => StatusCode::INTERNAL_SERVER_ERROR,
-        };
-        (status, Json(self)).into_response()
+        (self.code.status(), Json(self)).into_response()
     }
 }

@@ -69,15 +69,20 @@ pub(super) enum Code {
 }
 
 impl Code {
+    /// The status it is said with.
+    pub(super) const fn status(self) -> StatusCode {
+        match self {
+            Self::NotKnown => StatusCode::NOT_FOUND,
+            Self::Refused => StatusCode::CONFLICT,
+            Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Invalid => StatusCode::BAD_REQUEST,
+            Self::Unclear => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+
     /// Whether the sandbox says this code with that status; others' pages are not taken for its words.
     fn fits(self, status: StatusCode) -> bool {
-        match self {
-            Self::NotKnown => status == StatusCode::NOT_FOUND,
-            Self::Refused => status == StatusCode::CONFLICT,
-            Self::Unavailable => status == StatusCode::SERVICE_UNAVAILABLE,
-            Self::Invalid => status.is_client_error(),
-            Self::Unclear => status == StatusCode::INTERNAL_SERVER_ERROR,
-        }
+        status == self.status() || self == Self::Invalid && status.is_client_error()
     }
 }
 
