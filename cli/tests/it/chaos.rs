@@ -161,7 +161,7 @@ async fn strike(blow: Blow, town: &mut Town, crew: &Crew, pg_ctl: &str, rng: &mu
         }
         Blow::Freeze => {
             let victim = *[0, 1, 2].choose(rng).expect("three");
-            crew.freeze(victim);
+            crew.freeze(victim).await;
             tokio::time::sleep(AWAY / 2).await;
             crew.thaw(victim);
         }

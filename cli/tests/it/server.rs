@@ -67,8 +67,7 @@ impl Server {
     }
 
     pub(crate) fn signal(&self, name: &str) {
-        let sent = Command::new("kill").args([&format!("-{name}"), &self.child.id().to_string()]).status();
-        assert!(sent.is_ok_and(|status| status.success()), "kill -{name}");
+        assert!(signal(self.child.id(), name), "kill -{name}");
     }
 
     /// Memory it holds, where the system tells.
@@ -98,6 +97,13 @@ impl Drop for Server {
             eprintln!("{} said: {}", self.url, self.stderr());
         }
     }
+}
+
+/// Sends a signal to a process; says whether it was there.
+pub(crate) fn signal(pid: u32, name: &str) -> bool {
+    let mut kill = Command::new("kill");
+    kill.args([&format!("-{name}"), &pid.to_string()]).stderr(Stdio::null());
+    kill.status().is_ok_and(|status| status.success())
 }
 
 /// `holdfast api` on a free port, without a word on whose tokens it believes.

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::binary::{Ran, holdfast, run_on, sqlite_url};
 use crate::fixture::{ServerDatabase, runtime};
-use crate::server::{client, json_of, until};
+use crate::server::{client, json_of, signal, until};
 use crate::town::{LEASE, in_town, on_backend, order_of};
 
 const CONFIRMED: &str = "select count(*) from orders where status = 'CONFIRMED'";
@@ -252,8 +252,8 @@ fn a_worker_that_waits_for_its_redis_stops_when_told() {
         let heard_of = "select count(*) from workers";
         town.until("it works", async || town.number(heard_of).await == 1).await;
         tokio::time::sleep(Duration::from_millis(200)).await;
-        let (pid, since) = (started.id().to_string(), Instant::now());
-        assert!(Command::new("kill").args(["-TERM", &pid]).status().expect("runs").success());
+        let since = Instant::now();
+        assert!(signal(started.id(), "TERM"));
         let ended = until("it ends", || started.try_wait().expect("it is ours"));
         assert_eq!(ended.code(), Some(0));
         assert!(since.elapsed() < Duration::from_secs(3), "{:?}", since.elapsed());

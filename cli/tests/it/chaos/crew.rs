@@ -1,13 +1,16 @@
 //! Workers under a supervisor that knows nothing of their work: whoever dies is started again.
 
-use std::process::{Command, Stdio};
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
+
+use crate::fixture::PATIENCE;
+use crate::server::signal;
 
 /// As soon as that.
 const RESTART_AFTER: Duration = Duration::from_millis(100);
@@ -21,12 +24,16 @@ pub(super) struct Crew {
 
 /// One worker after another.
 struct Post {
-    /// How the next one is started.
-    command: Mutex<Command>,
-    /// The process that holds it; 0: nobody.
-    holder: AtomicU32,
-    is_dismissed: AtomicBool,
+    seat: Mutex<Seat>,
     is_frozen: AtomicBool,
+}
+
+/// Locked as a whole: whoever sends a signal sends it to the worker that is there, or to nobody.
+struct Seat {
+    /// How the next one is started.
+    command: Command,
+    holder: Option<u32>,
+    is_dismissed: bool,
 }
 
 impl Crew {
@@ -62,9 +69,14 @@ impl Crew {
         self.killed.load(Ordering::SeqCst)
     }
 
-    pub(super) fn freeze(&self, nth: usize) {
+    /// Freezes one, as soon as somebody holds its post.
+    pub(super) async fn freeze(&self, nth: usize) {
         self.posts[nth].is_frozen.store(true, Ordering::SeqCst);
-        self.signal(nth, "STOP");
+        let since = Instant::now();
+        while !self.signal(nth, "STOP") {
+            assert!(since.elapsed() < PATIENCE, "nobody takes post {nth}");
+            tokio::time::sleep(RESTART_AFTER / 4).await;
+        }
     }
 
     pub(super) fn thaw(&self, nth: usize) {
@@ -74,15 +86,15 @@ impl Crew {
 
     /// Ends one of them, well; whoever follows is started as `command` says.
     pub(super) fn relieve(&self, nth: usize, command: Command) {
-        *self.posts[nth].command.lock().unwrap_or_else(PoisonError::into_inner) = quiet(command);
-        self.signal(nth, "TERM");
+        let mut seat = self.posts[nth].seat();
+        seat.command = quiet(command);
+        seat.signal("TERM");
     }
 
     /// Ends all of them, well.
     pub(super) fn dismiss(&self) {
-        for (nth, post) in self.posts.iter().enumerate() {
-            post.is_dismissed.store(true, Ordering::SeqCst);
-            self.signal(nth, "TERM");
+        for post in &self.posts {
+            post.dismiss("TERM");
         }
         let mut supervisors = self.supervisors.lock().unwrap_or_else(PoisonError::into_inner);
         for supervisor in supervisors.drain(..) {
@@ -91,46 +103,60 @@ impl Crew {
         }
     }
 
-    fn signal(&self, nth: usize, signal: &str) -> bool {
-        let holder = self.posts[nth].holder.load(Ordering::SeqCst);
-        let kill = || {
-            Command::new("kill")
-                .args([&format!("-{signal}"), &holder.to_string()])
-                .stderr(Stdio::null())
-                .status()
-        };
-        holder != 0 && kill().is_ok_and(|status| status.success())
+    fn signal(&self, nth: usize, name: &str) -> bool {
+        self.posts[nth].seat().signal(name)
     }
 }
 
 impl Drop for Crew {
     fn drop(&mut self) {
-        for (nth, post) in self.posts.iter().enumerate() {
-            post.is_dismissed.store(true, Ordering::SeqCst);
-            self.signal(nth, "KILL");
+        for post in &self.posts {
+            post.dismiss("KILL");
         }
     }
 }
 
 impl Post {
     fn new(command: Command) -> Self {
-        Self {
-            command: Mutex::new(quiet(command)),
-            holder: AtomicU32::new(0),
-            is_dismissed: AtomicBool::new(false),
-            is_frozen: AtomicBool::new(false),
-        }
+        let seat = Seat { command: quiet(command), holder: None, is_dismissed: false };
+        Self { seat: Mutex::new(seat), is_frozen: AtomicBool::new(false) }
+    }
+
+    fn seat(&self) -> MutexGuard<'_, Seat> {
+        self.seat.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Nobody follows whoever is there.
+    fn dismiss(&self, name: &str) {
+        let mut seat = self.seat();
+        seat.is_dismissed = true;
+        seat.signal(name);
     }
 
     fn supervise(&self) {
-        while !self.is_dismissed.load(Ordering::SeqCst) {
-            let spawned = self.command.lock().unwrap_or_else(PoisonError::into_inner).spawn();
-            let mut worker = spawned.expect("the binary runs");
-            self.holder.store(worker.id(), Ordering::SeqCst);
+        loop {
+            // In a statement of its own: nobody waits for the seat as long as its holder lives.
+            let taken = self.seat().take();
+            let Some(mut worker) = taken else { return };
             let _ = worker.wait();
-            self.holder.store(0, Ordering::SeqCst);
+            self.seat().holder = None;
             std::thread::sleep(RESTART_AFTER);
         }
+    }
+}
+
+impl Seat {
+    fn take(&mut self) -> Option<Child> {
+        if self.is_dismissed {
+            return None;
+        }
+        let worker = self.command.spawn().expect("the binary runs");
+        self.holder = Some(worker.id());
+        Some(worker)
+    }
+
+    fn signal(&self, name: &str) -> bool {
+        self.holder.is_some_and(|holder| signal(holder, name))
     }
 }
 
