@@ -9,7 +9,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use holdfast_saga::batch::{Culprits, Done, Engine, Ran, Slots, Work};
-use holdfast_saga::call::Outcome;
+use holdfast_saga::call::{Answer, Outcome};
 use holdfast_saga::ports::{Dispatch, Hint, Outside, StoreError};
 use holdfast_shared::{Queue, SagaId};
 use tokio::sync::{mpsc, watch};
@@ -334,7 +334,10 @@ impl Executor {
             let (definition, guard) = (call.definition, self.config.guard.clone());
             tokio::spawn(async move {
                 let outcome = carry_out(call, outside, done.leased_at, lease, timeout, guard).await;
-                metrics.called(definition, outcome.step, since.elapsed());
+                // What was not sent took no time.
+                if !matches!(outcome.answer, Answer::NotSent | Answer::Held { .. }) {
+                    metrics.called(definition, outcome.step, since.elapsed());
+                }
                 // The executor outlives its calls, or the lease does.
                 let _ = answers.send((queue, outcome));
             });
