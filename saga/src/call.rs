@@ -1,11 +1,12 @@
 //! Calls to the outside: what is asked, and what can come back.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use holdfast_shared::{Money, Queue, SagaId, StepKey};
 use serde::{Deserialize, Serialize};
 
-use crate::context::Notice;
+use crate::context::{Context, Notice};
 
 /// What is asked of the outside. Repeating one under the same key is always safe.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -90,6 +91,8 @@ pub struct Call {
     pub start: u32,
     /// The stable key.
     pub key: StepKey,
+    /// What the saga was started with.
+    pub context: Arc<Context>,
     /// Send or ask.
     pub mode: Mode,
     /// What.
@@ -111,6 +114,8 @@ pub struct Outcome {
     pub start: u32,
     /// Under which key.
     pub key: StepKey,
+    /// What the saga was started with: it need not be read again.
+    pub context: Arc<Context>,
     /// Whether it was sent or asked about.
     pub mode: Mode,
     /// The answer.
@@ -185,6 +190,7 @@ impl Call {
             step: self.step,
             start: self.start,
             key: self.key.clone(),
+            context: Arc::clone(&self.context),
             mode: self.mode,
             answer,
         }

@@ -4,6 +4,7 @@
 //! they were committed, then timers. So a confirmation that was committed before the expiry was
 //! planned wins, and a cancel that was committed before the pivot was planned blocks it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use holdfast_shared::{Actor, CancelReason, PaymentStatus, Queue, SagaEvent, SagaState, StepKey, Time};
@@ -588,6 +589,7 @@ impl<'a> Planner<'a> {
             step: at.step,
             start: self.saga.progress.starts + 1,
             key,
+            context: Arc::clone(&self.saga.context),
             mode,
             request,
             timeout: at.spec.timeout,

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use holdfast_shared::{CartId, Money, OrderId, Queue, SagaId, Sku, StepKey, Time};
 
 use crate::audit::Fact;
-use crate::context::Notice;
+use crate::context::{Context, Notice};
 use crate::log::LogRow;
 use crate::rows::{AdminAction, Cart, Product, Stock};
 use crate::saga::{DefinitionId, Saga};
@@ -137,10 +137,12 @@ pub trait Tx: Send {
 }
 
 /// Which sagas a batch wants.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub struct Claim<'a> {
     /// Sagas whose call was answered: waited for, whoever holds them, whatever their queue.
     pub outcomes: &'a [SagaId],
+    /// Contexts that the caller has already. They never change, so a store need not read them again.
+    pub contexts: &'a [(SagaId, Arc<Context>)],
     /// Sagas somebody said are due. One that is locked or leased is skipped.
     pub hints: &'a [SagaId],
     /// How many that are due by their own `wake_at` may be added, the longest due first.

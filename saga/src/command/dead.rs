@@ -143,7 +143,7 @@ impl Looked {
     async fn at(tx: &mut dyn Tx, sagas: &[SagaId]) -> Result<Self, StoreError> {
         let asked: Vec<SagaId> = sagas.iter().copied().collect::<BTreeSet<_>>().into_iter().collect();
         // As answers to calls are: waited for, whoever holds them, and a row that cannot be read hides no other.
-        let claim = Claim { outcomes: &asked, hints: &[], due_max: 0, queues: &[], definitions: &[] };
+        let claim = Claim { outcomes: &asked, ..Claim::default() };
         let claimed = tx.claim(&claim).await?;
         Ok(Self {
             now: claimed.now,

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use holdfast_saga::call::{Answer, Call, Evidence, Mode, Request};
+use holdfast_saga::context::{Context, Notice, NoticeKind};
 use holdfast_saga::perform::perform;
 use holdfast_saga::ports::{ChargeState, Fault, Outside, PaymentProvider};
 use holdfast_shared::{CancelReason, Currency, Money, OrderId, PaymentStatus, Queue, StepKey};
@@ -76,6 +77,11 @@ fn refund_of(provider: &str) -> Request {
         amount_minor: 3,
         refunded_minor: 2,
     }
+}
+
+fn notice() -> Notice {
+    let total = Money::new(10, Currency::EUR);
+    Notice { notice: NoticeKind::OrderConfirmed, email: "buyer@example.com".to_owned(), total, reason: None }
 }
 
 fn key(name: &str) -> StepKey {
@@ -184,6 +190,7 @@ async fn every_answer_of_a_provider_means_what_it_proves() {
             step: "step",
             start: 1,
             key: key("c"),
+            context: Arc::new(Context::Notice(notice())),
             mode,
             request,
             timeout: Duration::from_secs(1),

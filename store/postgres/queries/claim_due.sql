@@ -21,6 +21,6 @@ with hinted as (
     for no key update skip locked
 )
 select id as "id!", definition as "definition!", version as "version!", queue as "queue!", state as "state!",
-       fence as "fence!", leased_until, wake_at, progress::text as "progress!", context::text as "context!",
+       fence as "fence!", leased_until, wake_at, progress::text as "progress!", context::text,
        poison, created_at as "created_at!", updated_at as "updated_at!"
 from (select * from hinted union all select * from due) claimed

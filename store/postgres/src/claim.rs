@@ -1,7 +1,9 @@
 //! Locking the sagas of a batch.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
+use holdfast_saga::context::Context;
 use holdfast_saga::ports::{Claim, Claimed, StoreError};
 use holdfast_saga::saga::Saga;
 use holdfast_saga::signal::Signal;
@@ -20,9 +22,16 @@ pub(crate) async fn claim(
     let outcomes = keys(claim.outcomes);
     // Its row is locked by this very transaction, which skips no lock of its own.
     let hints: Vec<i64> = keys(claim.hints).into_iter().filter(|id| !outcomes.contains(id)).collect();
+    let known: BTreeMap<SagaId, &Arc<Context>> =
+        claim.contexts.iter().map(|(id, context)| (*id, context)).collect();
     let mut rows = Vec::new();
     if !outcomes.is_empty() {
-        rows = lock(tx, &outcomes).await?;
+        let is_known = |id: &SagaId| known.contains_key(id);
+        rows = if claim.outcomes.iter().all(is_known) {
+            lock_known(tx, &outcomes).await?
+        } else {
+            lock(tx, &outcomes).await?
+        };
     }
     let mut locked = Vec::new();
     if !hints.is_empty() || claim.due_max > 0 {
@@ -38,7 +47,8 @@ pub(crate) async fn claim(
     let mut unreadable = Vec::new();
     let mut sagas = Vec::with_capacity(rows.len());
     for row in rows {
-        match row.decode() {
+        let context = known.get(&row.id()).copied();
+        match row.decode(context) {
             Ok(saga) => sagas.push(saga),
             Err(blame) => unreadable.push(blame),
         }
@@ -51,6 +61,12 @@ pub(crate) async fn claim(
 /// Locks sagas by id, whoever holds them.
 pub(crate) async fn lock(tx: &mut PgConnection, ids: &[i64]) -> Result<Vec<SagaRow>, StoreError> {
     sqlx::query_file_as!(SagaRow, "queries/sagas_lock.sql", ids).fetch_all(tx).await.map_err(store_error)
+}
+
+/// The same, of sagas whose context is known.
+async fn lock_known(tx: &mut PgConnection, ids: &[i64]) -> Result<Vec<SagaRow>, StoreError> {
+    let query = sqlx::query_file_as!(SagaRow, "queries/sagas_lock_known.sql", ids);
+    query.fetch_all(tx).await.map_err(store_error)
 }
 
 type WithSignals = Vec<(Saga, Vec<Signal>)>;

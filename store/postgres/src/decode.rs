@@ -4,6 +4,7 @@ use std::fmt::Display;
 use std::str::FromStr;
 use std::sync::Arc;
 
+use holdfast_saga::context::Context;
 use holdfast_saga::ports::StoreError;
 use holdfast_saga::rows::{Cart, Notification, Order, Payment, Product, Refund};
 use holdfast_saga::saga::{DefinitionId, Progress, Saga};
@@ -26,18 +27,27 @@ pub(crate) struct SagaRow {
     pub(crate) leased_until: Option<OffsetDateTime>,
     pub(crate) wake_at: Option<OffsetDateTime>,
     pub(crate) progress: String,
-    pub(crate) context: String,
+    /// `None` where whoever asked has it.
+    pub(crate) context: Option<String>,
     pub(crate) poison: Option<String>,
     pub(crate) created_at: OffsetDateTime,
     pub(crate) updated_at: OffsetDateTime,
 }
 
 impl SagaRow {
-    /// The saga, or the reason why there is none in this row.
-    pub(crate) fn decode(self) -> Result<Saga, (SagaId, String)> {
-        let id = SagaId::from_key(self.id);
+    pub(crate) const fn id(&self) -> SagaId {
+        SagaId::from_key(self.id)
+    }
+
+    /// The saga, or the reason why there is none in this row. A context that is `known` is not read again.
+    pub(crate) fn decode(self, known: Option<&Arc<Context>>) -> Result<Saga, (SagaId, String)> {
+        let id = self.id();
         let blame = |error: StoreError| (id, error.to_string());
         let progress = progress(&self.progress, self.poison).map_err(blame)?;
+        let context = match known {
+            Some(context) => Arc::clone(context),
+            None => Arc::new(json("context", self.context.as_deref().unwrap_or_default()).map_err(blame)?),
+        };
         Ok(Saga {
             id,
             definition: DefinitionId { name: self.definition, version: self.version },
@@ -47,7 +57,7 @@ impl SagaRow {
             leased_until: self.leased_until.map(Into::into),
             wake_at: self.wake_at.map(Into::into),
             progress,
-            context: Arc::new(json("context", &self.context).map_err(blame)?),
+            context,
             created_at: self.created_at.into(),
             updated_at: self.updated_at.into(),
         })

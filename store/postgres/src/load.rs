@@ -108,7 +108,7 @@ async fn sagas(tx: &mut PgConnection, footprint: &Footprint, world: &mut World) 
     let ids: Vec<i64> = footprint.sagas.iter().map(|id| id.key()).collect();
     let mut sagas = Vec::with_capacity(ids.len());
     for row in claim::lock(tx, &ids).await? {
-        sagas.push(row.decode().map_err(|(id, reason)| unreadable(&format!("saga {id}"), reason))?);
+        sagas.push(row.decode(None).map_err(|(id, reason)| unreadable(&format!("saga {id}"), reason))?);
     }
     let (sagas, blamed) = claim::with_signals(tx, sagas).await?;
     if let Some((id, reason)) = blamed.into_iter().next() {

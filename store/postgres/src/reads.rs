@@ -104,7 +104,8 @@ pub(crate) async fn saga(pool: &PgPool, id: SagaId) -> Result<Option<Saga>, Stor
         .fetch_optional(pool)
         .await
         .map_err(store_error)?;
-    let saga = |row: SagaRow| row.decode().map_err(|(id, reason)| unreadable(&format!("saga {id}"), reason));
+    let saga =
+        |row: SagaRow| row.decode(None).map_err(|(id, reason)| unreadable(&format!("saga {id}"), reason));
     row.map(saga).transpose()
 }
 
@@ -126,7 +127,7 @@ pub(crate) async fn sagas(pool: &PgPool, filter: &SagaFilter) -> Result<Vec<Saga
 /// The sagas that can be read. One that cannot must not hide the others: it is dead or soon will be,
 /// and asking for it by its id says why.
 fn readable(rows: Vec<SagaRow>) -> Vec<Saga> {
-    let saga = |row: SagaRow| match row.decode() {
+    let saga = |row: SagaRow| match row.decode(None) {
         Ok(saga) => Some(saga),
         Err((id, reason)) => {
             tracing::warn!(saga.id = %id, "saga {id} is left out of a list, its row cannot be read: {reason}");

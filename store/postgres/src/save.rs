@@ -51,6 +51,6 @@ fn json<T: serde::Serialize>(value: &T) -> Result<String, StoreError> {
 }
 
 /// A word of the vocabulary as Postgres takes it.
-fn word(word: impl Into<&'static str>) -> String {
-    word.into().to_owned()
+fn word(word: impl Into<&'static str>) -> &'static str {
+    word.into()
 }

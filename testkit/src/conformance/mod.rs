@@ -107,7 +107,7 @@ impl Subject {
         due_max: usize,
     ) -> Claimed {
         let mut tx = self.store().begin().await.expect("begins");
-        let claim = Claim { outcomes, hints, due_max, queues, definitions };
+        let claim = Claim { outcomes, contexts: &[], hints, due_max, queues, definitions };
         let claimed = tx.claim(&claim).await.expect("claims");
         // A transaction that is only dropped may hold its locks for a moment longer.
         tx.save(&Writes::default()).await.expect("saves nothing");

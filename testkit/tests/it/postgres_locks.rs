@@ -157,8 +157,7 @@ async fn e3_a_signal_that_arrives_while_a_batch_holds_the_saga_wakes_it() {
         let id = order.saga(0);
         let mut tx = pair.shop.store.begin().await.expect("begins");
         let definitions = [holdfast_saga::flows::checkout_cod::V1.id()];
-        let claim =
-            Claim { outcomes: &[], hints: &[id], due_max: 0, queues: &QUEUES, definitions: &definitions };
+        let claim = Claim { hints: &[id], queues: &QUEUES, definitions: &definitions, ..Claim::default() };
         let (held, inbox) = tx.claim(&claim).await.expect("claims").sagas.remove(0);
         assert!(inbox.is_empty());
         let shop = pair.other.clone();

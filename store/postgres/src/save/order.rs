@@ -20,8 +20,8 @@ pub(super) async fn update(
         let result = sqlx::query_file!(
             "queries/orders_move.sql",
             &numbers(writes.orders.keys()),
-            &column().map(|step| word(step.from)).collect::<Vec<_>>(),
-            &column().map(|step| word(step.to)).collect::<Vec<_>>(),
+            &column().map(|step| word(step.from)).collect::<Vec<_>>() as _,
+            &column().map(|step| word(step.to)).collect::<Vec<_>>() as _,
             &column().map(|step| step.reason.map(word)).collect::<Vec<_>>() as _,
             at,
         )
@@ -36,8 +36,8 @@ pub(super) async fn update(
         let result = sqlx::query_file!(
             "queries/reservations_move.sql",
             &numbers(moves.iter().map(|(order, ..)| *order)),
-            &moves.iter().map(|(_, from, _)| word(*from)).collect::<Vec<_>>(),
-            &moves.iter().map(|(.., to)| word(*to)).collect::<Vec<_>>(),
+            &moves.iter().map(|(_, from, _)| word(*from)).collect::<Vec<_>>() as _,
+            &moves.iter().map(|(.., to)| word(*to)).collect::<Vec<_>>() as _,
         )
         .execute(tx)
         .await
@@ -60,8 +60,8 @@ pub(super) async fn move_notifications(
     let result = sqlx::query_file!(
         "queries/notifications_move.sql",
         &moves.iter().map(|(_, row)| row.saga.key()).collect::<Vec<_>>(),
-        &moves.iter().map(|(from, _)| word(*from)).collect::<Vec<_>>(),
-        &moves.iter().map(|(_, row)| word(row.status)).collect::<Vec<_>>(),
+        &moves.iter().map(|(from, _)| word(*from)).collect::<Vec<_>>() as _,
+        &moves.iter().map(|(_, row)| word(row.status)).collect::<Vec<_>>() as _,
         at,
     )
     .execute(tx)
@@ -79,8 +79,8 @@ pub(super) async fn insert(
     let held: Vec<_> = writes.reservations.iter().filter(|(_, (from, _))| from.is_none()).collect();
     if !held.is_empty() {
         let ids = numbers(held.iter().map(|(order, _)| *order));
-        let statuses: Vec<String> = held.iter().map(|(_, (_, to))| word(*to)).collect();
-        sqlx::query_file!("queries/reservations_insert.sql", &ids, &statuses)
+        let statuses: Vec<&str> = held.iter().map(|(_, (_, to))| word(*to)).collect();
+        sqlx::query_file!("queries/reservations_insert.sql", &ids, &statuses as _)
             .execute(&mut *tx)
             .await
             .map_err(store_error)?;
@@ -91,10 +91,10 @@ pub(super) async fn insert(
         sqlx::query_file!(
             "queries/notifications_insert.sql",
             &new.iter().map(|row| row.saga.key()).collect::<Vec<_>>(),
-            &new.iter().map(|row| word(row.notice)).collect::<Vec<_>>(),
-            &new.iter().map(|row| word(row.channel)).collect::<Vec<_>>(),
+            &new.iter().map(|row| word(row.notice)).collect::<Vec<_>>() as _,
+            &new.iter().map(|row| word(row.channel)).collect::<Vec<_>>() as _,
             &new.iter().map(|row| row.recipient.clone()).collect::<Vec<_>>(),
-            &new.iter().map(|row| word(row.status)).collect::<Vec<_>>(),
+            &new.iter().map(|row| word(row.status)).collect::<Vec<_>>() as _,
             at,
         )
         .execute(tx)
@@ -115,8 +115,8 @@ async fn insert_orders(tx: &mut PgConnection, writes: &Writes, at: OffsetDateTim
     sqlx::query_file!(
         "queries/orders_insert.sql",
         &numbers(writes.new_orders.keys()),
-        &column().map(|order| word(order.status)).collect::<Vec<_>>(),
-        &column().map(|order| word(order.method)).collect::<Vec<_>>(),
+        &column().map(|order| word(order.status)).collect::<Vec<_>>() as _,
+        &column().map(|order| word(order.method)).collect::<Vec<_>>() as _,
         &column().map(|order| order.cart.0).collect::<Vec<_>>(),
         &column().map(|order| order.customer.clone()).collect::<Vec<_>>() as _,
         &contacts,

@@ -22,8 +22,8 @@ pub(super) async fn move_carts(
     let result = sqlx::query_file!(
         "queries/carts_move.sql",
         &writes.carts.keys().map(|id| id.0).collect::<Vec<_>>(),
-        &column().map(|step| word(step.from)).collect::<Vec<_>>(),
-        &column().map(|step| word(step.to)).collect::<Vec<_>>(),
+        &column().map(|step| word(step.from)).collect::<Vec<_>>() as _,
+        &column().map(|step| word(step.to)).collect::<Vec<_>>() as _,
         &column().map(|step| step.order.number()).collect::<Vec<_>>(),
         at,
     )
@@ -69,7 +69,7 @@ pub(super) async fn insert(
             "queries/carts_put.sql",
             &column().map(|cart| cart.id.0).collect::<Vec<_>>(),
             &column().map(|cart| cart.owner.clone()).collect::<Vec<_>>() as _,
-            &column().map(|cart| word(cart.status)).collect::<Vec<_>>(),
+            &column().map(|cart| word(cart.status)).collect::<Vec<_>>() as _,
             &column().map(|cart| cart.order.map(OrderId::number)).collect::<Vec<_>>() as _,
             &items,
             at,

@@ -87,6 +87,7 @@ impl Shop {
         let mut tx = self.store.begin().await.expect("begins");
         let claim = Claim {
             outcomes,
+            contexts: &[],
             hints,
             due_max,
             queues: &[Queue::Checkout, Queue::Compensation],
