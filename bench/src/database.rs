@@ -72,8 +72,11 @@ impl Database {
 
     /// Dirty pages and missing statistics of the seeding are not the round's to pay for.
     pub(crate) async fn settle_down(&self) -> Result<()> {
-        sqlx::raw_sql("vacuum analyze").execute(self.store.pool()).await?;
-        sqlx::raw_sql("checkpoint").execute(self.store.pool()).await?;
+        // Past the store, whose statements end after some seconds.
+        let mut shell = PgConnection::connect(&self.url).await?;
+        sqlx::raw_sql("vacuum analyze").execute(&mut shell).await?;
+        sqlx::raw_sql("checkpoint").execute(&mut shell).await?;
+        shell.close().await?;
         Ok(())
     }
 

@@ -2,10 +2,10 @@
 //! connections.
 
 pub(crate) mod accept;
-mod client;
-mod home;
+pub(crate) mod client;
+pub(crate) mod home;
 pub(crate) mod latency;
-mod process;
+pub(crate) mod process;
 pub(crate) mod profile;
 pub(crate) mod row_server;
 pub(crate) mod streams;

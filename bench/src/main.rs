@@ -1,13 +1,14 @@
-//! Measures Holdfast: how many orders the engine settles, and what its front door answers over HTTP.
+//! Measures Holdfast: a running stack under the load of a scenario, how many orders the engine alone settles, and
+//! what the front door answers over HTTP.
 //!
-//! Every scenario brings what it is compared with, alternates with it in one run, and verifies the
-//! shop's rows before a figure counts. Results go to stdout, progress to stderr.
+//! The shop's rows are verified before a figure counts. Results go to stdout, progress to stderr.
 
 mod conditions;
 mod database;
 mod engine;
 mod hints;
 mod http;
+mod run;
 mod shop;
 
 use std::fmt::Display;
@@ -35,6 +36,8 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Scenario {
+    /// Play a scenario on a running stack of processes: settled orders a second, latencies, what they cost
+    Run(run::Args),
     /// Settled orders a second, against hand-written SQL that commits once a step
     Engine(engine::Args),
     /// Hints a second through Redis to a handler that does nothing, and how soon an idle worker hears of one
@@ -45,6 +48,9 @@ enum Scenario {
     HttpAccept(http::accept::Args),
     /// Thousands of idle event streams on one `holdfast up`, and what they cost
     HttpStreams(http::streams::Args),
+    /// The worker of a scenario, whose payment ledger is in memory
+    #[command(hide = true)]
+    Worker(run::worker::Args),
     /// The server that inserts one row a request
     #[command(hide = true)]
     RowServer(http::row_server::Args),
@@ -59,8 +65,8 @@ enum Output {
 
 /// A result, and under what conditions it came about.
 #[derive(Serialize)]
-struct Measured<R> {
-    scenario: &'static str,
+struct Measured<'a, R> {
+    scenario: &'a str,
     conditions: Conditions,
     result: R,
 }
@@ -68,8 +74,16 @@ struct Measured<R> {
 #[tokio::main]
 async fn main() -> Result<()> {
     let Cli { scenario, output } = Cli::parse();
-    let conditions = Conditions::now();
+    let mut conditions = Conditions::now();
     match scenario {
+        Scenario::Run(args) => {
+            if let Some(list) = run::list(&args)? {
+                print!("{list}");
+                return Ok(());
+            }
+            let (name, report) = run::run(&args, &mut conditions).await?;
+            print(&name, conditions, output, report)
+        }
         Scenario::Engine(args) => print("engine", conditions, output, engine::run(&args).await?),
         Scenario::Hints(args) => print("hints", conditions, output, hints::run(&args).await?),
         Scenario::HttpProfile(args) => {
@@ -81,12 +95,13 @@ async fn main() -> Result<()> {
         Scenario::HttpStreams(args) => {
             print("http-streams", conditions, output, http::streams::run(&args).await?)
         }
+        Scenario::Worker(args) => run::worker::run(&args).await,
         Scenario::RowServer(args) => http::row_server::run(&args).await,
     }
 }
 
 fn print<R: Serialize + Display>(
-    scenario: &'static str,
+    scenario: &str,
     conditions: Conditions,
     output: Output,
     result: R,

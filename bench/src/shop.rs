@@ -1,8 +1,6 @@
 //! A shop to measure in: stocked shelves, one filled cart an order, and what a buyer tells.
 
-use std::collections::BTreeMap;
-
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use holdfast_saga::ports::Store;
 use holdfast_saga::rows::{Cart, CartItem, Product, StockAdjustment, StockMove};
 use holdfast_saga::world::World;
@@ -27,46 +25,66 @@ pub(crate) struct Goods {
 
 /// Stocks the shop and fills one cart an order; returns the carts.
 pub(crate) async fn seed(store: &dyn Store, orders: usize, goods: Goods) -> Result<Vec<CartId>> {
+    stock(store, &goods.shelf()?).await?;
+    let baskets = (0..orders).map(|order| goods.basket(order)).collect::<Result<Vec<_>>>()?;
+    fill(store, baskets).await
+}
+
+impl Goods {
+    /// Everything there is, in numbers that nobody buys up.
+    pub(crate) fn shelf(self) -> Result<Vec<(Sku, i64)>> {
+        ensure!(self.lines <= self.skus, "an order of {} lines needs as many SKUs", self.lines);
+        (0..self.skus).map(|number| Ok((sku(number)?, ON_HAND))).collect()
+    }
+
+    /// Different SKUs, spread so that neighbouring orders share few of them.
+    pub(crate) fn basket(self, order: usize) -> Result<Vec<CartItem>> {
+        (0..self.lines)
+            .map(|line| Ok(CartItem { sku: sku((order * 7_919 + line * 104_729) % self.skus)?, quantity: 1 }))
+            .collect()
+    }
+}
+
+/// Adds so many pieces of each to what the shop has.
+pub(crate) async fn stock(store: &dyn Store, shelf: &[(Sku, i64)]) -> Result<()> {
     let now = Time::system_now();
     let mut world = World::default();
     world.writes.at = now;
-    for number in 0..goods.skus {
-        let sku = sku(number)?;
-        let price = Money::new(1_000 + i64::try_from(number)?, Currency::EUR);
+    for (number, (sku, pieces)) in (0..).zip(shelf) {
+        let price = Money::new(1_000 + number, Currency::EUR);
         let product = Product { sku: sku.clone(), name: format!("Product {number}"), price, active: true };
         world.writes.put_products.insert(sku.clone(), product);
-        world.writes.stock.insert(sku.clone(), StockMove { on_hand: ON_HAND, reserved: 0 });
+        world.writes.stock.insert(sku.clone(), StockMove { on_hand: *pieces, reserved: 0 });
         world.writes.adjustments.push(StockAdjustment {
-            sku,
-            delta: ON_HAND,
+            sku: sku.clone(),
+            delta: *pieces,
             reason: "opening stock".to_owned(),
             actor: "bench".to_owned(),
             at: now,
         });
     }
-    store.begin().await?.save(&world.writes).await?;
-
-    let mut ids = Vec::with_capacity(orders);
-    for start in (0..orders).step_by(SEED_BATCH) {
-        let mut world = World::default();
-        world.writes.at = now;
-        world.writes.put_carts = (start..orders.min(start + SEED_BATCH))
-            .map(|order| filled_cart(order, goods, now))
-            .collect::<Result<BTreeMap<_, _>>>()?;
-        ids.extend(world.writes.put_carts.keys().copied());
-        store.begin().await?.save(&world.writes).await?;
-    }
-    Ok(ids)
+    Ok(store.begin().await?.save(&world.writes).await?)
 }
 
-/// A cart of different SKUs, spread so that neighbouring orders share few of them.
-fn filled_cart(order: usize, goods: Goods, now: Time) -> Result<(CartId, Cart)> {
-    let id = CartId(Uuid::now_v7());
-    let items = (0..goods.lines)
-        .map(|line| Ok(CartItem { sku: sku((order * 7_919 + line * 104_729) % goods.skus)?, quantity: 1 }))
-        .collect::<Result<Vec<_>>>()?;
-    let cart = Cart { id, owner: None, status: CartStatus::Open, order: None, items, updated_at: now };
-    Ok((id, cart))
+/// Fills a cart with each basket; returns the carts, in the order of the baskets.
+pub(crate) async fn fill(store: &dyn Store, baskets: Vec<Vec<CartItem>>) -> Result<Vec<CartId>> {
+    let now = Time::system_now();
+    let mut ids = Vec::with_capacity(baskets.len());
+    let mut baskets = baskets.into_iter();
+    loop {
+        let mut world = World::default();
+        world.writes.at = now;
+        for items in baskets.by_ref().take(SEED_BATCH) {
+            let id = CartId(Uuid::now_v7());
+            let cart = Cart { id, owner: None, status: CartStatus::Open, order: None, items, updated_at: now };
+            world.writes.put_carts.insert(id, cart);
+            ids.push(id);
+        }
+        if world.writes.put_carts.is_empty() {
+            return Ok(ids);
+        }
+        store.begin().await?.save(&world.writes).await?;
+    }
 }
 
 /// Names have a suffix, so that hot rows are as long as those of a real shop.

@@ -8,6 +8,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
 use holdfast_saga::ports::Store as _;
+use holdfast_sandbox::Token;
 use holdfast_shared::CartId;
 use serde::Serialize;
 use tokio::process::Command;
@@ -101,7 +102,7 @@ async fn measure(args: &Args, holdfast: &Holdfast, kind: Kind) -> Result<Round> 
         Kind::Holdfast => {
             let carts = shop::seed(&database.store, all, args.goods).await.context("seeding the shop")?;
             database.settle_down().await?;
-            (carts, holdfast.api(&database.url).await?)
+            (carts, holdfast.api(&database.url, None).await?)
         }
     };
     let before = database.counters().await?;
@@ -158,7 +159,7 @@ async fn ask(
                         return Ok::<_, anyhow::Error>((buyer, latencies));
                     }
                     let sent = Instant::now();
-                    buyer.check_out(carts[at], Method::Card).await?;
+                    buyer.check_out(carts[at], Method::Card(Token::Ok)).await?;
                     latencies.record(sent.elapsed());
                 }
             })

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use anyhow::{Context, Result, ensure};
+use holdfast_sandbox::Token;
 use holdfast_shared::CartId;
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::{Bytes, Incoming};
@@ -18,8 +19,8 @@ use crate::shop::address;
 /// How a buyer pays.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Method {
-    /// The sandbox takes the money at once.
-    Card,
+    /// By a card of the sandbox's, which behaves as its token says.
+    Card(Token),
     /// Waits until an admin confirms.
     Cod,
 }
@@ -89,7 +90,7 @@ fn text(body: &Bytes) -> String {
 
 fn checkout(cart: CartId, method: Method) -> String {
     let payment = match method {
-        Method::Card => json!({"method": "card", "token": "tok_ok"}),
+        Method::Card(token) => json!({"method": "card", "token": token.as_str()}),
         Method::Cod => json!({"method": "cod"}),
     };
     let address = address();

@@ -71,6 +71,27 @@ impl Home {
         Ok(Self { url, folder, place })
     }
 
+    /// A home around a database that is there already.
+    pub(crate) fn around(database: Database) -> Result<Self> {
+        Ok(Self { url: database.url.clone(), folder: folder()?, place: Place::Postgres(database) })
+    }
+
+    /// The database, if it is on Postgres.
+    pub(crate) const fn database(&self) -> Option<&Database> {
+        match &self.place {
+            Place::Postgres(database) => Some(database),
+            Place::Sqlite(_) => None,
+        }
+    }
+
+    /// The store, for tasks that outlive a borrow.
+    pub(crate) fn shared(&self) -> Arc<dyn Store> {
+        match &self.place {
+            Place::Postgres(database) => Arc::new(database.store.clone()),
+            Place::Sqlite(store) => Arc::new(store.clone()),
+        }
+    }
+
     pub(crate) fn store(&self) -> &dyn Store {
         match &self.place {
             Place::Postgres(database) => &database.store,

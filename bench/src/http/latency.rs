@@ -11,13 +11,13 @@ use serde::{Serialize, Serializer};
 pub(crate) struct Latencies(Histogram<u64>);
 
 /// What is told of them.
-#[derive(Debug, Serialize)]
-struct Percentiles {
-    count: u64,
-    p50_ms: f64,
-    p95_ms: f64,
-    p99_ms: f64,
-    max_ms: f64,
+#[derive(Debug, Clone, Copy, Serialize)]
+pub(crate) struct Percentiles {
+    pub(crate) count: u64,
+    pub(crate) p50_ms: f64,
+    pub(crate) p95_ms: f64,
+    pub(crate) p99_ms: f64,
+    pub(crate) max_ms: f64,
 }
 
 impl Default for Latencies {
@@ -43,7 +43,7 @@ impl Latencies {
     }
 
     #[expect(clippy::cast_precision_loss, reason = "microseconds of minutes are far below 2^52")]
-    fn percentiles(&self) -> Percentiles {
+    pub(crate) fn percentiles(&self) -> Percentiles {
         let ms = |micros: u64| micros as f64 / 1_000.0;
         let at = |quantile| ms(self.0.value_at_quantile(quantile));
         Percentiles {

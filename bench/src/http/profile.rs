@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
+use holdfast_sandbox::Token;
 use holdfast_shared::CartId;
 use serde::Serialize;
 
@@ -144,7 +145,7 @@ async fn buyers(users: u32, plan: Plan, server: &Server, carts: &Arc<Vec<CartId>
                 while Instant::now() < plan.ends {
                     let cart = carts.get(next.fetch_add(1, Ordering::Relaxed)).context("no cart is left")?;
                     let sent = Instant::now();
-                    connection.check_out(*cart, Method::Card).await?;
+                    connection.check_out(*cart, Method::Card(Token::Ok)).await?;
                     let latency = sent.elapsed();
                     seen.whole.record(latency);
                     if sent >= plan.crowded {

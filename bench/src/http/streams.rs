@@ -9,6 +9,7 @@ mod report;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
+use holdfast_sandbox::Token;
 use holdfast_shared::CartId;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
@@ -151,7 +152,7 @@ async fn place(server: &Server, carts: &[CartId]) -> Result<Vec<Watched>> {
                 let mut placed = Vec::with_capacity(carts.len());
                 for (number, cart) in (first..).zip(carts) {
                     let waits = number % 2 == 1;
-                    let method = if waits { Method::Cod } else { Method::Card };
+                    let method = if waits { Method::Cod } else { Method::Card(Token::Ok) };
                     let answer = connection.check_out(cart, method).await?;
                     placed.push(Watched::read(&answer, waits)?);
                 }

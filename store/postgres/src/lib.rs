@@ -36,7 +36,12 @@ use crate::error::store_error;
 
 /// What every connection is told before it is used (E2): a worker that is stopped inside a
 /// transaction costs the others seconds, not the shop.
-const SESSION: [(&str, &str); 6] = [
+const SESSION: [(&str, &str); 11] = [
+    ("plan_cache_mode", "force_generic_plan"),
+    ("enable_seqscan", "off"),
+    ("enable_hashjoin", "off"),
+    ("enable_mergejoin", "off"),
+    ("jit", "off"),
     ("lock_timeout", "1s"),
     ("statement_timeout", "10s"),
     ("idle_in_transaction_session_timeout", "5s"),

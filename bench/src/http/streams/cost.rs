@@ -2,10 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use serde::Serialize;
 
-use crate::http::process::Server;
+use crate::http::process::{Server, busy};
 
 /// Memory, and CPU time over a while.
 #[derive(Debug, Serialize)]
@@ -20,12 +20,12 @@ pub(super) struct Cost {
 impl Cost {
     /// Looks on for a while.
     pub(super) async fn of(server: &Server, over: Duration) -> Result<Self> {
-        let (cpu, busy, since) = (server.cpu_time()?, busy()?, Instant::now());
+        let (cpu, before, since) = (server.cpu_time()?, busy()?, Instant::now());
         tokio::time::sleep(over).await;
         let percent = |spent: Duration| 100.0 * spent.as_secs_f64() / since.elapsed().as_secs_f64();
         Ok(Self {
             cpu_percent: percent(server.cpu_time()?.saturating_sub(cpu)),
-            machine_cpu_percent: percent(self::busy()?.saturating_sub(busy)),
+            machine_cpu_percent: percent(busy()?.saturating_sub(before)),
             resident_bytes: server.resident_bytes()?,
         })
     }
@@ -34,14 +34,4 @@ impl Cost {
     pub(super) fn resident_mib(&self) -> f64 {
         self.resident_bytes as f64 / f64::from(1 << 20)
     }
-}
-
-/// The CPU time that all cores have spent on anything but idling.
-fn busy() -> Result<Duration> {
-    let stat = std::fs::read_to_string("/proc/stat")?;
-    let line = stat.lines().next().context("/proc/stat is empty")?;
-    let ticks = line.split_whitespace().skip(1).map(str::parse).collect::<Result<Vec<u64>, _>>()?;
-    // user, nice, system, idle, iowait, irq, softirq, steal; guests' time is in user already.
-    let busy = [0, 1, 2, 5, 6, 7].iter().filter_map(|field| ticks.get(*field)).sum::<u64>();
-    Ok(Duration::from_millis(busy * 10))
 }

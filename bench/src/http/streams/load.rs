@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
+use holdfast_sandbox::Token;
 use holdfast_shared::CartId;
 use serde::Serialize;
 use tokio::sync::{Mutex, mpsc};
@@ -52,7 +53,7 @@ impl Load {
                     // A statement of its own, or the lock would be held while the order is placed.
                     let next = queue.lock().await.recv().await;
                     let Some((due, cart)) = next else { return Ok::<_, anyhow::Error>(latencies) };
-                    connection.check_out(cart, Method::Card).await?;
+                    connection.check_out(cart, Method::Card(Token::Ok)).await?;
                     latencies.record(due.elapsed());
                 }
             }));

@@ -1,0 +1,123 @@
+//! How a buyer gets into the shop: over HTTP, or straight into the group commit of this very process.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use anyhow::{Context, Result};
+use holdfast_saga::accept::{CheckoutRequest, digest};
+use holdfast_saga::command::{Answered, Verb, ask};
+use holdfast_saga::ports::{Dispatch, Store};
+use holdfast_shared::{Actor, Contact, OrderId, PaymentMethod};
+use holdfast_worker::Acceptor;
+use serde::Deserialize;
+use uuid::Uuid;
+
+use super::scenario::Then;
+use super::wishes::Wish;
+use crate::http::client::{Connection, Method};
+use crate::shop::address;
+
+/// Where orders are placed.
+#[derive(Debug, Clone)]
+pub(crate) enum Door {
+    /// At this process's own acceptor; its hints go where `dispatch` sends them.
+    Direct { acceptor: Acceptor, store: Arc<dyn Store>, dispatch: Arc<dyn Dispatch> },
+    /// At a `holdfast api`.
+    Http { address: SocketAddr, admin: Arc<str> },
+}
+
+/// Somebody at the door, with one request under way at a time.
+#[derive(Debug)]
+pub(crate) enum Buyer {
+    Direct { acceptor: Acceptor, store: Arc<dyn Store>, dispatch: Arc<dyn Dispatch> },
+    Http { connection: Connection, admin: Arc<str> },
+}
+
+/// An order that was accepted.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Placed {
+    pub(crate) order: OrderId,
+    /// As the world outside knows it.
+    public: Option<Uuid>,
+}
+
+#[derive(Deserialize)]
+struct Created {
+    id: Uuid,
+}
+
+impl Door {
+    pub(crate) async fn buyer(&self) -> Result<Buyer> {
+        Ok(match self {
+            Self::Direct { acceptor, store, dispatch } => Buyer::Direct {
+                acceptor: acceptor.clone(),
+                store: Arc::clone(store),
+                dispatch: Arc::clone(dispatch),
+            },
+            Self::Http { address, admin } => {
+                Buyer::Http { connection: Connection::open(*address).await?, admin: Arc::clone(admin) }
+            }
+        })
+    }
+}
+
+impl Buyer {
+    /// Places an order. Anything but its acceptance is an error.
+    pub(crate) async fn place(&mut self, wish: &Wish) -> Result<Placed> {
+        match self {
+            Self::Direct { acceptor, .. } => {
+                let accepted = acceptor.accept(request(wish)).await?.context("a checkout was refused")?;
+                Ok(Placed { order: accepted.order, public: None })
+            }
+            Self::Http { connection, .. } => {
+                let answer = connection.check_out(wish.cart, wish.method).await?;
+                let Created { id } = serde_json::from_slice(&answer)?;
+                let order = OrderId::from_public(id).context("an order's id is none")?;
+                Ok(Placed { order, public: Some(id) })
+            }
+        }
+    }
+
+    /// What an admin does about it.
+    pub(crate) async fn follow_up(&mut self, wish: &Wish, placed: Placed) -> Result<()> {
+        let (verb, path) = match wish.then {
+            Then::Nothing => return Ok(()),
+            Then::AdminConfirms => (Verb::Confirm, "confirm"),
+            Then::AdminRejects => (Verb::Reject, "reject"),
+        };
+        match self {
+            Self::Direct { store, dispatch, .. } => {
+                let answer = ask(&**store, placed.order, verb, &Actor::Admin("bench".to_owned())).await?;
+                if let Answered::Accepted(hint) = answer.context("an admin was refused")? {
+                    dispatch.wake(&[hint]);
+                }
+                Ok(())
+            }
+            Self::Http { connection, admin } => {
+                let id = placed.public.context("an order without a public id")?;
+                connection.post(&format!("/v1/admin/orders/{id}/{path}"), admin).await
+            }
+        }
+    }
+}
+
+fn request(wish: &Wish) -> CheckoutRequest {
+    let id = wish.cart.to_string();
+    let (method, token) = match wish.method {
+        Method::Card(token) => (PaymentMethod::Card, Some(token.as_str().to_owned())),
+        Method::Cod => (PaymentMethod::Cod, None),
+    };
+    CheckoutRequest {
+        key: digest(&["bench", &id]),
+        body: digest(&[&id]),
+        cart: wish.cart,
+        customer: None,
+        method,
+        token,
+        contact: Contact { email: "buyer@example.com".to_owned(), phone: None },
+        shipping_address: address(),
+        expected_total: None,
+        notes: None,
+        may_place: true,
+    }
+}

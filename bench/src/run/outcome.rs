@@ -1,0 +1,111 @@
+//! What became of the orders, by the rows: read once everything is over, so that it costs the run nothing.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context, Result, bail, ensure};
+use holdfast_saga::audit::{Audit, Report};
+use holdfast_saga::ports::{StatementLine, Store};
+use holdfast_saga::view::{OrderFilter, SagaFilter};
+use holdfast_shared::{CancelReason, CartId, OrderId, OrderStatus, SagaState, Time};
+
+/// Rows read at once.
+const PAGE: u32 = 1_000;
+
+/// An order and its end.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Ended {
+    pub(crate) id: OrderId,
+    pub(crate) cart: CartId,
+    pub(crate) status: OrderStatus,
+    pub(crate) reason: Option<CancelReason>,
+    /// When the transaction that accepted it read the clock.
+    pub(crate) accepted_at: Time,
+    /// When the transaction that marked its message SENT did.
+    pub(crate) told_at: Time,
+}
+
+/// The newest order there is.
+pub(crate) async fn newest(store: &dyn Store) -> Result<Option<OrderId>> {
+    let filter = OrderFilter { limit: 1, ..OrderFilter::default() };
+    Ok(store.orders(&filter).await?.first().map(|view| view.order.id))
+}
+
+/// The orders behind `after`, oldest first. An error names one that is not over.
+pub(crate) async fn ended(store: &dyn Store, after: Option<OrderId>) -> Result<Vec<Ended>> {
+    let mut told = told(store, after).await?;
+    let mut ended = Vec::with_capacity(told.len());
+    let mut before = None;
+    loop {
+        let filter = OrderFilter { before, limit: PAGE, ..OrderFilter::default() };
+        let page = store.orders(&filter).await?;
+        let new: Vec<_> = page.iter().map(|view| &view.order).filter(|order| Some(order.id) > after).collect();
+        for order in &new {
+            let told_at = told.remove(&order.id);
+            let told_at = told_at.with_context(|| format!("nobody was told about order {}", order.id))?;
+            ended.push(Ended {
+                id: order.id,
+                cart: order.cart,
+                status: order.status,
+                reason: order.cancel_reason,
+                accepted_at: order.accepted_at,
+                told_at,
+            });
+        }
+        before = page.last().map(|view| view.order.id);
+        if new.len() < page.len() || page.is_empty() {
+            break;
+        }
+    }
+    ensure!(told.is_empty(), "somebody was told about orders that do not exist: {told:?}");
+    ended.reverse();
+    Ok(ended)
+}
+
+/// When the message about each order was sent. The saga of a message ends in the commit that marks it SENT.
+async fn told(store: &dyn Store, after: Option<OrderId>) -> Result<BTreeMap<OrderId, Time>> {
+    let mut told = BTreeMap::new();
+    let mut before = None;
+    loop {
+        let filter = SagaFilter {
+            definition: Some("notification".to_owned()),
+            before,
+            limit: PAGE,
+            ..SagaFilter::default()
+        };
+        let page = store.sagas(&filter).await?;
+        for saga in &page {
+            let order = saga.id.order();
+            if Some(order) <= after {
+                return Ok(told);
+            }
+            ensure!(saga.state == SagaState::Completed, "message {} is {}", saga.id, saga.state);
+            ensure!(told.insert(order, saga.updated_at).is_none(), "order {order} was told of twice");
+        }
+        match page.last() {
+            Some(last) => before = Some(last.id),
+            None => return Ok(told),
+        }
+    }
+}
+
+/// Recomputes every promise, and holds them against the provider's own books where there are any. An error says
+/// what is broken, or still moving.
+pub(crate) async fn audit(store: &dyn Store, statement: Option<&[StatementLine]>) -> Result<Report> {
+    let mut audit = Audit::new();
+    store.facts(&mut |fact| audit.see(fact)).await?;
+    let report = audit.finish(statement);
+    if !report.is_clean() {
+        let first: Vec<String> = report
+            .violations
+            .iter()
+            .take(5)
+            .map(|broken| format!("  {}: {}: {}", broken.invariant, broken.subject, broken.detail))
+            .collect();
+        bail!("the audit found {} promises broken:\n{}", report.violations.len(), first.join("\n"));
+    }
+    if let Some(moving) = report.in_flight.first() {
+        let dead = if moving.dead { "dead" } else { "not over" };
+        bail!("{} orders are in flight after the run, such as {} ({dead})", report.in_flight.len(), moving.order);
+    }
+    Ok(report)
+}

@@ -1,0 +1,233 @@
+//! One round: a fresh shop, a stack around it, the load, the wait for the last message; then the rows are read,
+//! verified and audited, and only then there is a figure.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use holdfast_shared::{OrderId, Time};
+
+use super::cost::{CpuTime, Meter, Sampler};
+use super::load::{Asked, Load};
+use super::machine::Machine;
+use super::outcome::{self, Ended};
+use super::report::{Cpu, EndedAs, Resident, Round, per};
+use super::scenario::Arrival;
+use super::series::Series;
+use super::stack::Stack;
+use super::watch::{self, Watcher};
+use super::wishes::Wishes;
+use super::{Setup, Via};
+use crate::database::Counters;
+use crate::http::home::Home;
+use crate::http::latency::Latencies;
+use crate::http::process::Gauge;
+
+/// Orders that warm connections, plans and caches up before a round counts.
+const WARM_UP: usize = 500;
+/// How long a round may take to settle after its last order was accepted, before it counts as hung.
+const SETTLED_WITHIN: Duration = Duration::from_mins(15);
+
+/// Plays one round in `home`; `past` orders are in it already.
+pub(crate) async fn play(setup: &Setup, home: Home, past: usize) -> Result<Round> {
+    let scenario = &setup.scenario;
+    let before = outcome::newest(home.store()).await?;
+    let is_backlog = matches!(scenario.arrival, Arrival::Backlog { .. });
+    // Without workers nothing of a warm-up would settle.
+    let warm_up = if is_backlog { 0 } else { WARM_UP };
+    let wishes = Wishes::prepare(home.store(), scenario, warm_up, orders(scenario.arrival)).await?;
+    home.settle_down().await?;
+    let machine = Machine::wait_for_idle(setup.idle_within).await?;
+    if !machine.is_idle() {
+        eprintln!("run: the machine is not idle ({:.0} % of a core); going on", machine.other_work_percent);
+    }
+
+    let mut stack = Stack::open(setup, home).await?;
+    let door = stack.door(setup).await?;
+    if !is_backlog {
+        stack.start_workers(setup).await?;
+        let load = Load {
+            door: door.clone(),
+            wishes: Arc::new(wishes.warm_up.clone()),
+            connections: setup.connections,
+            watcher: None,
+        };
+        load.run(Arrival::Closed { orders: wishes.warm_up.len() }, Instant::now()).await.context("the warm-up")?;
+        stack.settled(SETTLED_WITHIN).await.context("the warm-up")?;
+    }
+    let warm = outcome::newest(stack.home.store()).await?;
+
+    let (watcher, watch) = setup.watched(&stack).unzip();
+    let mut costs = Costs::begin(&stack).await?;
+    let (mut started, mut started_at) = (Instant::now(), Time::system_now());
+    let load = Load {
+        door: door.clone(),
+        wishes: Arc::new(wishes.measured.clone()),
+        connections: setup.connections,
+        watcher,
+    };
+    let asked = load.run(scenario.arrival, started).await?;
+    let accepting = started.elapsed();
+    if is_backlog {
+        // What is measured is the drain: it begins when the workers do.
+        stack.home.settle_down().await?;
+        costs = Costs::begin(&stack).await?;
+        (started, started_at) = (Instant::now(), Time::system_now());
+        stack.start_workers(setup).await?;
+        costs.watch_also(&stack, started).await?;
+    }
+    stack.settled(SETTLED_WITHIN).await?;
+    let elapsed = started.elapsed();
+    drop(door);
+    let seen = match watch {
+        Some(watch) => Some(watch.end().await?),
+        None => None,
+    };
+    let spent = costs.end(&stack).await?;
+
+    let (home, statement) = stack.stop().await?;
+    let ended = outcome::ended(home.store(), before).await.context("this run counts for nothing")?;
+    let ends = wishes.verify(scenario, asked.len(), &ended).context("this run counts for nothing")?;
+    // The provider has never heard of orders that were written here as past.
+    let statement = (past == 0).then_some(statement.as_slice());
+    let audit = outcome::audit(home.store(), statement).await.context("this run counts for nothing")?;
+    home.clear_away().await?;
+
+    let measured: Vec<Ended> = ended.into_iter().filter(|order| Some(order.id) > warm).collect();
+    let answered: BTreeSet<OrderId> = asked.iter().map(|asked| asked.order).collect();
+    let is_there = measured.iter().all(|order| answered.contains(&order.id));
+    ensure!(is_there && measured.len() == answered.len(), "orders settled that were not answered, or the reverse");
+    let series_asked: &[Asked] = if is_backlog { &[] } else { &asked };
+    let sampled = (&spent.names[..], &spent.samples[..]);
+    let settled_by_rows = || measured.iter().map(|order| order.told_at.since(order.accepted_at)).collect();
+    Ok(Round {
+        orders: asked.len(),
+        elapsed_s: elapsed.as_secs_f64(),
+        orders_per_s: per(asked.len()) / elapsed.as_secs_f64(),
+        accepted_per_s: per(asked.len()) / accepting.as_secs_f64(),
+        accept_ms: latencies(&asked).percentiles().into(),
+        settled_seen: if seen.is_some() { "from_outside" } else { "by_the_rows" },
+        settled_ms: seen.unwrap_or_else(settled_by_rows).percentiles().into(),
+        verified: true,
+        ends: scenario.buyers.iter().zip(&ends).map(|(buyers, ends)| EndedAs::new(buyers, ends)).collect(),
+        audited_orders: audit.orders,
+        audited_charges: audit.charges,
+        cpu_us_per_order: Cpu::new(&spent.cpu, asked.len()),
+        resident_bytes: resident(&spent.names, &spent.samples),
+        counters: spent.counters,
+        machine,
+        series: Series::new(started_at, elapsed, series_asked, &measured, sampled),
+    })
+}
+
+/// How many orders to get ready for.
+fn orders(arrival: Arrival) -> usize {
+    match arrival {
+        Arrival::Closed { orders } | Arrival::Backlog { orders } => orders,
+        Arrival::Open { rate, seconds } => rate as usize * seconds as usize,
+        // As many as all users could place without being answered, and one more each.
+        Arrival::Users { users, think_ms, seconds, .. } => {
+            let each = u64::from(seconds) * 1_000 / think_ms.max(1) + 2;
+            users as usize * usize::try_from(each).unwrap_or(usize::MAX)
+        }
+    }
+}
+
+fn latencies(asked: &[Asked]) -> Latencies {
+    asked.iter().map(|asked| asked.answered.saturating_sub(asked.due)).collect()
+}
+
+fn resident(names: &[String], samples: &[super::cost::Sample]) -> BTreeMap<String, Resident> {
+    let of = |(at, name): (usize, &String)| {
+        let seen = || samples.iter().map(|sample| sample.resident_bytes[at]);
+        let (max, end) = (seen().max().unwrap_or_default(), seen().next_back().unwrap_or_default());
+        (name.clone(), Resident { max, end })
+    };
+    names.iter().enumerate().map(of).collect()
+}
+
+/// What a round spends, from [`Costs::begin`] on.
+struct Costs {
+    meter: Meter,
+    cpu: CpuTime,
+    counters: Option<Counters>,
+    sampler: Sampler,
+}
+
+/// What a round spent.
+struct Spent {
+    cpu: CpuTime,
+    counters: Option<Counters>,
+    names: Vec<String>,
+    samples: Vec<super::cost::Sample>,
+}
+
+impl Costs {
+    async fn begin(stack: &Stack) -> Result<Self> {
+        let counters = match stack.home.database() {
+            Some(database) => Some(database.counters().await?),
+            None => None,
+        };
+        let mut meter = meter(stack).await?;
+        let cpu = meter.read().await?;
+        let sampler = Sampler::start(watched(stack), Instant::now());
+        Ok(Self { meter, cpu, counters, sampler })
+    }
+
+    /// Takes workers into account that were started since.
+    async fn watch_also(&mut self, stack: &Stack, started: Instant) -> Result<()> {
+        self.meter = meter(stack).await?;
+        let sampler = std::mem::replace(&mut self.sampler, Sampler::start(watched(stack), started));
+        sampler.stop().await.map(drop)
+    }
+
+    async fn end(mut self, stack: &Stack) -> Result<Spent> {
+        let after = self.meter.read().await?;
+        let (names, samples) = self.sampler.stop().await?;
+        let before = |name: &str| self.cpu.get(name).copied().unwrap_or_default();
+        let cpu = after.into_iter().map(|(name, used)| {
+            let used = used.saturating_sub(before(&name));
+            (name, used)
+        });
+        let counters = match (stack.home.database(), &self.counters) {
+            (Some(database), Some(before)) => Some(database.counters().await?.since(before)),
+            _ => None,
+        };
+        Ok(Spent { cpu: cpu.collect(), counters, names, samples })
+    }
+}
+
+/// Everybody who takes part.
+async fn meter(stack: &Stack) -> Result<Meter> {
+    Meter::new(watched(stack), stack.home.database(), stack.redis_url()).await
+}
+
+/// The stack's processes and this one. It has the acceptor in it when orders are placed directly, and all there is
+/// on SQLite.
+fn watched(stack: &Stack) -> Vec<(String, Gauge)> {
+    let mut watched = stack.gauges();
+    watched.push(("generator".to_owned(), Gauge::own()));
+    watched
+}
+
+impl Setup {
+    /// Watches orders from outside where that costs little.
+    fn watched(&self, stack: &Stack) -> Option<(Watcher, watch::Watch)> {
+        match self.scenario.arrival {
+            Arrival::Open { rate, .. } if rate <= watch::RATE_MAX => {
+                stack.home.database().map(|database| Watcher::start(&database.url))
+            }
+            Arrival::Users { .. } => stack.home.database().map(|database| Watcher::start(&database.url)),
+            Arrival::Open { .. } | Arrival::Closed { .. } | Arrival::Backlog { .. } => None,
+        }
+    }
+
+    /// Requests under way at once: enough to fill commits, few enough that each is a real buyer's.
+    pub(super) const fn default_connections(via: Via) -> usize {
+        match via {
+            Via::Direct => 512,
+            Via::Http => 64,
+        }
+    }
+}

@@ -1,0 +1,193 @@
+//! The measured stack: a door and workers as processes around a Postgres and a Redis, or all of it in this process
+//! on SQLite. Every stack has a database and a Redis prefix of its own, and leaves nothing behind.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+use holdfast_saga::accept::AcceptPolicy;
+use holdfast_saga::flows::REGISTRY;
+use holdfast_saga::ports::{Outside, PaymentProvider, StatementLine, Store};
+use holdfast_sandbox::NAME;
+use holdfast_shared::SagaState;
+use holdfast_store_postgres::PostgresStore;
+use holdfast_worker::{
+    Acceptor, LogNotifier, Metrics, Redis, RedisBackend, RedisDispatch, Runtime,
+};
+use uuid::Uuid;
+
+use super::door::Door;
+use super::worker::{AtWork, Crew, SlowSandbox, config};
+use super::{Books, Setup, Via};
+use crate::http::home::Home;
+use crate::http::process::{Gauge, Hints, Server};
+
+/// Connections of the generator's own acceptor, as few as a `holdfast api` uses, and of its admins.
+const CONNECTIONS: u32 = 6;
+/// How often the database is asked whether all is settled. Each time costs two statements that look at what is not
+/// settled; an order counts as settled when that is seen, so a round seems at most this much longer.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
+
+/// A stack that runs.
+#[derive(Debug)]
+pub(crate) struct Stack {
+    pub(crate) home: Home,
+    place: Place,
+}
+
+#[derive(Debug)]
+enum Place {
+    Processes { hints: Hints, api: Option<Server>, crew: Crew, at_work: Option<AtWork> },
+    Embedded { runtime: Runtime, sandbox: Arc<SlowSandbox> },
+}
+
+impl Stack {
+    /// Sets a stack up around `home`. No worker of it works yet, unless all of it is in this process.
+    pub(crate) async fn open(setup: &Setup, home: Home) -> Result<Self> {
+        let delay = setup.scenario.provider_delay();
+        let Some(database) = home.database() else {
+            let sandbox = Arc::new(SlowSandbox::new(delay));
+            let outside = Outside { payments: Arc::clone(&sandbox) as _, notifier: Arc::new(LogNotifier) };
+            let (store, config) = (home.shared(), config(setup.calls));
+            let runtime = Runtime::start(store, REGISTRY, outside, config, Metrics::default())?;
+            return Ok(Self { home, place: Place::Embedded { runtime, sandbox } });
+        };
+        database.insist_on_durability().await?;
+        let redis_url = setup.redis_url.clone().context("which Redis? Set HOLDFAST_TEST_REDIS_URL")?;
+        let hints = Hints { redis_url, prefix: format!("bench-{}", Uuid::now_v7().simple()) };
+        let api = match setup.via {
+            Via::Direct => None,
+            Via::Http => Some(setup.holdfast()?.api(&home.url, Some(&hints)).await.context("holdfast api")?),
+        };
+        let crew = Crew {
+            database_url: home.url.clone(),
+            hints: hints.clone(),
+            workers: setup.workers,
+            calls: setup.calls,
+            provider_delay: delay,
+        };
+        Ok(Self { home, place: Place::Processes { hints, api, crew, at_work: None } })
+    }
+
+    /// Starts the workers. In this process they work already.
+    pub(crate) async fn start_workers(&mut self, setup: &Setup) -> Result<()> {
+        if let Place::Processes { crew, at_work, .. } = &mut self.place {
+            *at_work = Some(match setup.books {
+                Books::Memory => crew.in_memory().await?,
+                Books::Http => crew.over_http(&setup.holdfast()?, self.home.ledger()).await?,
+            });
+        }
+        Ok(())
+    }
+
+    /// Where its buyers go in.
+    pub(crate) async fn door(&self, setup: &Setup) -> Result<Door> {
+        let direct = |store: Arc<dyn Store>, dispatch: Arc<_>| {
+            let policy = AcceptPolicy::new(NAME);
+            let acceptor =
+                Acceptor::start(Arc::clone(&store), policy, Arc::clone(&dispatch) as _, Metrics::default());
+            Door::Direct { acceptor, store, dispatch }
+        };
+        match &self.place {
+            Place::Embedded { runtime, .. } => Ok(direct(self.home.shared(), runtime.dispatch())),
+            Place::Processes { api: Some(api), .. } => {
+                let admin = setup.holdfast()?.admin_token().await?.into();
+                Ok(Door::Http { address: api.address, admin })
+            }
+            Place::Processes { api: None, hints, .. } => {
+                let store = Arc::new(PostgresStore::connect(&self.home.url, CONNECTIONS).await?);
+                let redis = Arc::new(Redis::parse(&hints.redis_url, &hints.prefix)?);
+                redis.check().await?;
+                let metrics = Metrics::default();
+                let dispatch = RedisDispatch::start(redis, RedisBackend::Streams, &metrics);
+                Ok(direct(store, Arc::new(dispatch)))
+            }
+        }
+    }
+
+    /// Its processes, this one excepted.
+    pub(crate) fn gauges(&self) -> Vec<(String, Gauge)> {
+        match &self.place {
+            Place::Embedded { .. } => Vec::new(),
+            Place::Processes { api, at_work, .. } => {
+                let api = api.iter().map(|api| ("api".to_owned(), api.gauge()));
+                api.chain(at_work.iter().flat_map(AtWork::gauges)).collect()
+            }
+        }
+    }
+
+    /// The Redis it uses, if it does.
+    pub(crate) fn redis_url(&self) -> Option<&str> {
+        match &self.place {
+            Place::Embedded { .. } => None,
+            Place::Processes { hints, .. } => Some(&hints.redis_url),
+        }
+    }
+
+    /// Waits until every order is decided and every message sent.
+    pub(crate) async fn settled(&self, at_most: Duration) -> Result<()> {
+        let since = Instant::now();
+        let store = self.home.store();
+        loop {
+            // What is pending is counted up to one, by a partial index. Only once nothing is, what follows the
+            // decisions is looked at: messages on their way, a few.
+            if store.pending(1).await? == 0 {
+                let unsettled = store.unsettled().await?;
+                if let Some(dead) = unsettled.iter().find(|census| census.state == SagaState::Dead) {
+                    bail!("{} sagas of {} are dead", dead.sagas, dead.definition);
+                }
+                if unsettled.is_empty() {
+                    return Ok(());
+                }
+            }
+            ensure!(since.elapsed() < at_most, "not everything is settled after {at_most:?}");
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+    }
+
+    /// Stops everybody; returns the home and the provider's books.
+    pub(crate) async fn stop(self) -> Result<(Home, Vec<StatementLine>)> {
+        let statement = match self.place {
+            Place::Embedded { runtime, sandbox } => {
+                runtime.stop().await;
+                sandbox.statement().await?.unwrap_or_default()
+            }
+            Place::Processes { hints, api, at_work, .. } => {
+                if let Some(api) = api {
+                    api.stop().await?;
+                }
+                let statement = match at_work {
+                    Some(at_work) => at_work.stop().await?,
+                    None => Vec::new(),
+                };
+                forget(&hints).await.context("clearing Redis")?;
+                statement
+            }
+        };
+        Ok((self.home, statement))
+    }
+}
+
+/// Deletes the keys of a shop.
+async fn forget(hints: &Hints) -> Result<()> {
+    let client = redis::Client::open(hints.redis_url.as_str())?;
+    let mut connection = client.get_multiplexed_async_connection().await?;
+    let mut cursor = 0_u64;
+    loop {
+        let (next, keys): (u64, Vec<String>) = redis::cmd("SCAN")
+            .arg(cursor)
+            .arg("MATCH")
+            .arg(format!("{}*", hints.prefix))
+            .arg("COUNT")
+            .arg(1_000)
+            .query_async(&mut connection)
+            .await?;
+        if !keys.is_empty() {
+            redis::cmd("DEL").arg(keys).query_async::<()>(&mut connection).await?;
+        }
+        if next == 0 {
+            return Ok(());
+        }
+        cursor = next;
+    }
+}

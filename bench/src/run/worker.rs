@@ -1,0 +1,244 @@
+//! A worker with a provider of its own: what `holdfast worker` runs, but the payment ledger is in memory, so that
+//! what is measured is Holdfast and not a sandbox's disk. It tells its books when it stops, for the audit.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use async_trait::async_trait;
+use holdfast_saga::flows::REGISTRY;
+use holdfast_saga::ports::{ChargeState, Fault, Outside, PaymentProvider, StatementLine};
+use holdfast_sandbox::MemorySandbox;
+use holdfast_shared::{Money, Queue, StepKey, SystemClock};
+use holdfast_store_postgres::PostgresStore;
+use holdfast_worker::{
+    Guard, GuardConfig, LogNotifier, Metrics, Redis, RedisBackend, Runtime, Source, WorkerConfig,
+};
+use strum::IntoEnumIterator as _;
+use tokio::process::Command;
+use tokio::signal::unix::{SignalKind, signal};
+use uuid::Uuid;
+
+use crate::http::process::{Gauge, Hints, Holdfast, Process, Server};
+
+/// Connections to Postgres: as `holdfast worker` has them.
+const CONNECTIONS: u32 = 6;
+/// What it says once it works.
+const READY: &str = "carries orders on";
+
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct Args {
+    #[arg(long)]
+    database_url: String,
+    #[arg(long)]
+    redis_url: String,
+    #[arg(long)]
+    redis_prefix: String,
+    #[arg(long)]
+    provider_delay_ms: u64,
+    #[arg(long)]
+    calls: usize,
+}
+
+/// Works until SIGTERM, then tells the provider's books on stdout.
+pub(crate) async fn run(args: &Args) -> Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let redis = Arc::new(Redis::parse(&args.redis_url, &args.redis_prefix)?);
+    redis.check().await?;
+    let store = Arc::new(PostgresStore::connect(&args.database_url, CONNECTIONS).await?);
+    let sandbox = Arc::new(SlowSandbox::new(Duration::from_millis(args.provider_delay_ms)));
+    let (name, metrics) = (format!("bench-{}", Uuid::now_v7().simple()), Metrics::default());
+    let guard = GuardConfig { redis: Some(Arc::clone(&redis)), ..GuardConfig::new(sandbox.name(), &name) };
+    let config =
+        WorkerConfig { name, guard: Some(Guard::start(guard, metrics.clone())), ..config(args.calls) };
+    let outside = Outside { payments: Arc::clone(&sandbox) as _, notifier: Arc::new(LogNotifier) };
+    let source = Source::Redis(redis, RedisBackend::Streams);
+    let runtime = Runtime::start_on(&source, store, REGISTRY, outside, config, metrics)?;
+    eprintln!("{READY}; the payment ledger is in memory");
+    terminate.recv().await;
+    runtime.stop().await;
+    let statement = sandbox.statement().await?.unwrap_or_default();
+    statement.iter().for_each(|line| println!("{}", told(line)));
+    Ok(())
+}
+
+/// As `holdfast worker` is configured, with room for so many calls in each pool.
+pub(crate) fn config(calls: usize) -> WorkerConfig {
+    let pools: BTreeMap<Queue, usize> = Queue::iter().map(|queue| (queue, calls)).collect();
+    WorkerConfig { pools, ..WorkerConfig::default() }
+}
+
+/// One line of the books as a worker tells it.
+fn told(line: &StatementLine) -> String {
+    format!("{} {} {} {}", line.charge, line.currency, line.captured_minor, line.refunded_minor)
+}
+
+/// The books of a worker that told them.
+fn books(said: &str) -> Result<Vec<StatementLine>> {
+    said.lines()
+        .map(|line| {
+            let fields: Vec<&str> = line.split(' ').collect();
+            let [charge, currency, captured, refunded] = fields[..] else {
+                anyhow::bail!("a worker said {line:?}")
+            };
+            Ok(StatementLine {
+                charge: StepKey::from_stored(charge),
+                currency: currency.parse().context("a currency")?,
+                captured_minor: captured.parse()?,
+                refunded_minor: refunded.parse()?,
+            })
+        })
+        .collect()
+}
+
+/// A provider in memory that takes its time to answer a charge. Any number of charges wait at once.
+#[derive(Debug)]
+pub(crate) struct SlowSandbox {
+    books: MemorySandbox,
+    delay: Duration,
+}
+
+impl SlowSandbox {
+    pub(crate) fn new(delay: Duration) -> Self {
+        Self { books: MemorySandbox::new(Arc::new(SystemClock)), delay }
+    }
+}
+
+#[async_trait]
+impl PaymentProvider for SlowSandbox {
+    fn name(&self) -> &str {
+        self.books.name()
+    }
+
+    fn key_ttl(&self) -> Duration {
+        self.books.key_ttl()
+    }
+
+    async fn charge(&self, key: &StepKey, amount: Money, token: &str) -> Result<ChargeState, Fault> {
+        let answer = self.books.charge(key, amount, token).await;
+        if !self.delay.is_zero() {
+            tokio::time::sleep(self.delay).await;
+        }
+        answer
+    }
+
+    async fn look_up(&self, charge: &StepKey) -> Result<Option<ChargeState>, Fault> {
+        self.books.look_up(charge).await
+    }
+
+    async fn void(&self, charge: &StepKey) -> Result<ChargeState, Fault> {
+        self.books.void(charge).await
+    }
+
+    async fn refund(&self, key: &StepKey, charge: &StepKey, amount_minor: i64) -> Result<(), Fault> {
+        self.books.refund(key, charge, amount_minor).await
+    }
+
+    async fn statement(&self) -> Result<Option<Vec<StatementLine>>, Fault> {
+        self.books.statement().await
+    }
+}
+
+/// What workers are started with.
+#[derive(Debug, Clone)]
+pub(crate) struct Crew {
+    pub(crate) database_url: String,
+    pub(crate) hints: Hints,
+    pub(crate) workers: usize,
+    /// How many calls of each pool one worker may have in flight.
+    pub(crate) calls: usize,
+    pub(crate) provider_delay: Duration,
+}
+
+/// Workers at work, and who takes the money for them.
+#[derive(Debug)]
+pub(crate) enum AtWork {
+    /// Each with books of its own, in memory.
+    InMemory(Vec<Process>),
+    /// The real ones, and one sandbox on disk that all of them ask.
+    OverHttp { workers: Vec<Server>, sandbox: Server, ledger: PathBuf },
+}
+
+impl Crew {
+    /// Workers whose books are in their memory.
+    pub(crate) async fn in_memory(&self) -> Result<AtWork> {
+        let mut workers = Vec::new();
+        for _ in 0..self.workers {
+            let mut command = Command::new(std::env::current_exe()?);
+            command.args(["worker", "--database-url", &self.database_url]);
+            command.args(["--redis-url", &self.hints.redis_url, "--redis-prefix", &self.hints.prefix]);
+            command.args(["--provider-delay-ms", &self.provider_delay.as_millis().to_string()]);
+            command.args(["--calls", &self.calls.to_string()]);
+            let ready = |line: &str| Ok(line.starts_with(READY).then_some(()));
+            workers.push(Process::start(command, ready).await.context("a worker")?.0);
+        }
+        Ok(AtWork::InMemory(workers))
+    }
+
+    /// `holdfast worker`s and a `holdfast sandbox`, whose books are the file `ledger`.
+    pub(crate) async fn over_http(&self, holdfast: &Holdfast, ledger: PathBuf) -> Result<AtWork> {
+        let sandbox = holdfast.sandbox(&ledger, self.provider_delay).await.context("the sandbox")?;
+        let mut workers = Vec::new();
+        for _ in 0..self.workers {
+            let worker = holdfast.worker(&self.database_url, &self.hints, sandbox.address, self.calls);
+            workers.push(worker.await.context("a worker")?);
+        }
+        Ok(AtWork::OverHttp { workers, sandbox, ledger })
+    }
+}
+
+impl AtWork {
+    /// Who they are, to be watched.
+    pub(crate) fn gauges(&self) -> Vec<(String, Gauge)> {
+        let worker = |number: usize| if number == 0 { "worker".to_owned() } else { format!("worker {}", number + 1) };
+        match self {
+            Self::InMemory(workers) => {
+                workers.iter().enumerate().map(|(at, process)| (worker(at), process.gauge())).collect()
+            }
+            Self::OverHttp { workers, sandbox, .. } => {
+                let workers = workers.iter().enumerate().map(|(at, server)| (worker(at), server.gauge()));
+                workers.chain([("sandbox".to_owned(), sandbox.gauge())]).collect()
+            }
+        }
+    }
+
+    /// Stops them, and returns the provider's books.
+    pub(crate) async fn stop(self) -> Result<Vec<StatementLine>> {
+        match self {
+            Self::InMemory(workers) => {
+                let mut statement = Vec::new();
+                for worker in workers {
+                    statement.extend(books(&worker.stop().await?)?);
+                }
+                Ok(statement)
+            }
+            Self::OverHttp { workers, sandbox, ledger } => {
+                for worker in workers {
+                    worker.stop().await?;
+                }
+                sandbox.stop().await?;
+                let books = holdfast_sandbox::DurableSandbox::open(&ledger, Arc::new(SystemClock)).await?;
+                Ok(books.statement().await?.unwrap_or_default())
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn books_are_read_as_they_were_told() {
+        let line = StatementLine {
+            charge: StepKey::from_stored("1042.0:take_payment:1"),
+            currency: holdfast_shared::Currency::EUR,
+            captured_minor: 1_999,
+            refunded_minor: 0,
+        };
+        assert_eq!(books(&format!("{}\n", told(&line))).expect("reads"), [line]);
+        assert!(books("nothing of the kind").is_err());
+    }
+}
