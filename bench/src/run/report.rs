@@ -118,7 +118,8 @@ impl EndedAs {
 impl Cpu {
     pub(crate) fn new(cpu: &CpuTime, orders: usize) -> Self {
         let each = |spent: &Duration| spent.as_secs_f64() * 1e6 / per(orders.max(1));
-        let mut by: BTreeMap<String, f64> = cpu.iter().map(|(name, spent)| (name.clone(), each(spent))).collect();
+        let mut by: BTreeMap<String, f64> =
+            cpu.iter().map(|(name, spent)| (name.clone(), each(spent))).collect();
         by.insert("all".to_owned(), cpu.values().map(each).sum());
         Self(by)
     }
@@ -202,7 +203,8 @@ impl fmt::Display for Round {
             let ends: Vec<String> = ends.iter().map(|(end, orders)| format!("{orders} {end}")).collect();
             writeln!(f, "         ended    {}", ends.join(", "))?;
         }
-        let cpu: Vec<String> = self.cpu_us_per_order.0.iter().map(|(name, us)| format!("{name} {us:.0}")).collect();
+        let cpu: Vec<String> =
+            self.cpu_us_per_order.0.iter().map(|(name, us)| format!("{name} {us:.0}")).collect();
         writeln!(f, "         CPU us per order: {}", cpu.join(", "))?;
         if let Some(counters) = &self.counters {
             let each = |count: i64| {

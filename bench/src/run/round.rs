@@ -53,7 +53,9 @@ pub(crate) async fn play(setup: &Setup, home: Home, past: usize) -> Result<Round
             connections: setup.connections,
             watcher: None,
         };
-        load.run(Arrival::Closed { orders: wishes.warm_up.len() }, Instant::now()).await.context("the warm-up")?;
+        load.run(Arrival::Closed { orders: wishes.warm_up.len() }, Instant::now())
+            .await
+            .context("the warm-up")?;
         stack.settled(SETTLED_WITHIN).await.context("the warm-up")?;
     }
     let warm = outcome::newest(stack.home.store()).await?;
@@ -97,7 +99,10 @@ pub(crate) async fn play(setup: &Setup, home: Home, past: usize) -> Result<Round
     let measured: Vec<Ended> = ended.into_iter().filter(|order| Some(order.id) > warm).collect();
     let answered: BTreeSet<OrderId> = asked.iter().map(|asked| asked.order).collect();
     let is_there = measured.iter().all(|order| answered.contains(&order.id));
-    ensure!(is_there && measured.len() == answered.len(), "orders settled that were not answered, or the reverse");
+    ensure!(
+        is_there && measured.len() == answered.len(),
+        "orders settled that were not answered, or the reverse"
+    );
     let series_asked: &[Asked] = if is_backlog { &[] } else { &asked };
     let sampled = (&spent.names[..], &spent.samples[..]);
     let settled_by_rows = || measured.iter().map(|order| order.told_at.since(order.accepted_at)).collect();

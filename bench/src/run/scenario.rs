@@ -146,7 +146,8 @@ impl Scenario {
     pub(crate) fn named(name: &str) -> Result<Self> {
         let file = FILES.iter().find(|(known, _)| *known == name);
         let names = || FILES.map(|(name, _)| name).join(", ");
-        let (_, text) = file.with_context(|| format!("no scenario is named {name}; there are {}", names()))?;
+        let (_, text) =
+            file.with_context(|| format!("no scenario is named {name}; there are {}", names()))?;
         let scenario: Self = toml::from_str(text).with_context(|| format!("scenarios/{name}.toml"))?;
         scenario.check()?;
         Ok(scenario)
@@ -164,7 +165,10 @@ impl Scenario {
         for buyers in &self.buyers {
             let is_card = buyers.method == Paid::Card;
             ensure!(is_card == buyers.token.is_some(), "a card needs a token, cash none");
-            ensure!(is_card == (buyers.then == Then::Nothing), "an admin decides about cash on delivery alone");
+            ensure!(
+                is_card == (buyers.then == Then::Nothing),
+                "an admin decides about cash on delivery alone"
+            );
         }
         let waits_for_admin = self.buyers.iter().any(|buyers| buyers.then != Then::Nothing);
         let is_backlog = matches!(self.arrival, Arrival::Backlog { .. });
@@ -176,9 +180,8 @@ impl Scenario {
 
     /// Whether some orders need a provider that remembers what another worker asked it for.
     pub(crate) fn asks_twice(&self) -> bool {
-        let asks = |buyers: &Buyers| {
-            matches!(buyers.token, Some(Card::TokTimeout | Card::TokFlaky | Card::TokDown))
-        };
+        let asks =
+            |buyers: &Buyers| matches!(buyers.token, Some(Card::TokTimeout | Card::TokFlaky | Card::TokDown));
         self.buyers.iter().any(asks)
     }
 

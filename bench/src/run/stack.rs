@@ -11,9 +11,7 @@ use holdfast_saga::ports::{Outside, PaymentProvider, StatementLine, Store};
 use holdfast_sandbox::NAME;
 use holdfast_shared::SagaState;
 use holdfast_store_postgres::PostgresStore;
-use holdfast_worker::{
-    Acceptor, LogNotifier, Metrics, Redis, RedisBackend, RedisDispatch, Runtime,
-};
+use holdfast_worker::{Acceptor, LogNotifier, Metrics, Redis, RedisBackend, RedisDispatch, Runtime};
 use uuid::Uuid;
 
 use super::door::Door;

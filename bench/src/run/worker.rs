@@ -192,7 +192,8 @@ impl Crew {
 impl AtWork {
     /// Who they are, to be watched.
     pub(crate) fn gauges(&self) -> Vec<(String, Gauge)> {
-        let worker = |number: usize| if number == 0 { "worker".to_owned() } else { format!("worker {}", number + 1) };
+        let worker =
+            |number: usize| if number == 0 { "worker".to_owned() } else { format!("worker {}", number + 1) };
         match self {
             Self::InMemory(workers) => {
                 workers.iter().enumerate().map(|(at, process)| (worker(at), process.gauge())).collect()

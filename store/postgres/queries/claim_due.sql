@@ -1,8 +1,9 @@
--- one statement for hints and for the sweep; it never waits, what it skips is looked at again
+-- one statement for hints and for the sweep; it never waits, what it skips is looked at again. The present is the
+-- database's own, unless a test owns it
 with hinted as (
     select * from sagas
     where id = any($1)
-      and (leased_until is null or leased_until <= $2)
+      and (leased_until is null or leased_until <= coalesce($2, statement_timestamp()))
       and queue = any($3)
       and queue <> all (array(select queue from queues))
       and (definition, version) in (select * from unnest($4::text[], $5::integer[]))
@@ -10,8 +11,8 @@ with hinted as (
     for no key update skip locked
 ), due as (
     select * from sagas
-    where wake_at <= $2
-      and (leased_until is null or leased_until <= $2)
+    where wake_at <= coalesce($2, statement_timestamp())
+      and (leased_until is null or leased_until <= coalesce($2, statement_timestamp()))
       and id <> all ($6)
       and queue = any($3)
       and queue <> all (array(select queue from queues))
@@ -22,5 +23,5 @@ with hinted as (
 )
 select id as "id!", definition as "definition!", version as "version!", queue as "queue!", state as "state!",
        fence as "fence!", leased_until, wake_at, progress::text as "progress!", context::text,
-       poison, created_at as "created_at!", updated_at as "updated_at!"
+       poison, created_at as "created_at!", updated_at as "updated_at!", statement_timestamp() as "seen_at!"
 from (select * from hinted union all select * from due) claimed

@@ -13,11 +13,12 @@ use time::OffsetDateTime;
 
 use crate::decode::{SagaRow, SignalRow};
 use crate::error::store_error;
+use crate::tx::database_now;
 
 pub(crate) async fn claim(
     tx: &mut PgConnection,
     claim: &Claim<'_>,
-    now: Time,
+    mut now: Option<Time>,
 ) -> Result<Claimed, StoreError> {
     let outcomes = keys(claim.outcomes);
     // Its row is locked by this very transaction, which skips no lock of its own.
@@ -32,11 +33,13 @@ pub(crate) async fn claim(
         } else {
             lock(tx, &outcomes).await?
         };
+        now = now.or_else(|| seen_at(&rows));
     }
     let mut locked = Vec::new();
     if !hints.is_empty() || claim.due_max > 0 {
         let filter = Filter::of(claim, now);
         let mut claimed = filter.claim_due(tx, &hints, &outcomes, claim.due_max).await?;
+        now = now.or_else(|| seen_at(&claimed));
         let found: BTreeSet<i64> = claimed.iter().map(|row| row.id).collect();
         let missing: Vec<i64> = hints.iter().copied().filter(|id| !found.contains(id)).collect();
         if !missing.is_empty() {
@@ -44,6 +47,10 @@ pub(crate) async fn claim(
         }
         rows.append(&mut claimed);
     }
+    let now = match now {
+        Some(now) => now,
+        None => database_now(&mut *tx).await?,
+    };
     let mut unreadable = Vec::new();
     let mut sagas = Vec::with_capacity(rows.len());
     for row in rows {
@@ -101,16 +108,17 @@ pub(crate) async fn with_signals(
 
 /// What every claim but an outcome's must fit.
 struct Filter {
-    now: OffsetDateTime,
+    /// `None`: the database's.
+    now: Option<OffsetDateTime>,
     queues: Vec<String>,
     names: Vec<String>,
     versions: Vec<i32>,
 }
 
 impl Filter {
-    fn of(claim: &Claim<'_>, now: Time) -> Self {
+    fn of(claim: &Claim<'_>, now: Option<Time>) -> Self {
         Self {
-            now: now.into(),
+            now: now.map(Into::into),
             queues: claim.queues.iter().map(Queue::to_string).collect(),
             names: claim.definitions.iter().map(|id| id.name.clone()).collect(),
             versions: claim.definitions.iter().map(|id| id.version).collect(),
@@ -160,6 +168,10 @@ impl Filter {
         .map_err(store_error)?;
         Ok(ids.into_iter().map(SagaId::from_key).collect())
     }
+}
+
+fn seen_at(rows: &[SagaRow]) -> Option<Time> {
+    rows.first().map(|row| row.seen_at.into())
 }
 
 fn keys(ids: &[SagaId]) -> Vec<i64> {

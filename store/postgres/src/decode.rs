@@ -32,6 +32,8 @@ pub(crate) struct SagaRow {
     pub(crate) poison: Option<String>,
     pub(crate) created_at: OffsetDateTime,
     pub(crate) updated_at: OffsetDateTime,
+    /// The database's present when it was read.
+    pub(crate) seen_at: OffsetDateTime,
 }
 
 impl SagaRow {

@@ -12,18 +12,22 @@ use uuid::Uuid;
 
 use crate::decode::{CartRow, LineRow, OrderRow, PaymentRow, ProductRow, RefundRow, word};
 use crate::error::{store_error, unreadable};
+use crate::tx::database_now;
 use crate::{claim, operations};
 
 pub(crate) async fn load(
     tx: &mut PgConnection,
     footprint: &Footprint,
-    now: Time,
+    mut now: Option<Time>,
     world: &mut World,
 ) -> Result<(), StoreError> {
-    world.now = now;
     if !footprint.keys.is_empty() {
-        keys(tx, &footprint.keys, now, world).await?;
+        now = keys(tx, &footprint.keys, now, world).await?;
     }
+    world.now = match now {
+        Some(now) => now,
+        None => database_now(&mut *tx).await?,
+    };
     if !footprint.sagas.is_empty() {
         sagas(tx, footprint, world).await?;
     }
@@ -79,21 +83,24 @@ fn levels(rows: Vec<LevelRow>, world: &mut World) -> Result<(), StoreError> {
     Ok(())
 }
 
+/// Claims keys; returns the present, which the claim tells.
 async fn keys(
     tx: &mut PgConnection,
     asked: &[(Uuid, Uuid)],
-    now: Time,
+    now: Option<Time>,
     world: &mut World,
-) -> Result<(), StoreError> {
+) -> Result<Option<Time>, StoreError> {
     let (keys, bodies): (Vec<Uuid>, Vec<Uuid>) = asked.iter().copied().unzip();
-    let claimed = sqlx::query_file!("queries/keys_claim.sql", &keys, &bodies, OffsetDateTime::from(now))
+    let given = now.map(OffsetDateTime::from);
+    let claimed = sqlx::query_file!("queries/keys_claim.sql", &keys, &bodies, given)
         .fetch_all(&mut *tx)
         .await
         .map_err(store_error)?;
+    let now = now.or_else(|| claimed.first().map(|row| row.created_at.into()));
     world.claimed.extend(claimed.into_iter().map(|row| (row.key, OrderId::new(row.order_id))));
     let taken: Vec<Uuid> = keys.into_iter().filter(|key| !world.claimed.contains_key(key)).collect();
     if taken.is_empty() {
-        return Ok(());
+        return Ok(now);
     }
     let rows =
         sqlx::query_file!("queries/keys_taken.sql", &taken).fetch_all(&mut *tx).await.map_err(store_error)?;
@@ -101,7 +108,7 @@ async fn keys(
         let claim = KeyClaim { key: row.key, body: row.body, order: OrderId::new(row.order_id) };
         world.taken.insert(row.key, claim);
     }
-    Ok(())
+    Ok(now)
 }
 
 async fn sagas(tx: &mut PgConnection, footprint: &Footprint, world: &mut World) -> Result<(), StoreError> {

@@ -11,13 +11,17 @@ use crate::{Present, claim, load, save};
 
 pub(crate) struct PostgresTx {
     tx: Transaction<'static, Postgres>,
-    now: Time,
+    /// The present, once it is known: the first statement tells it, so that it needs none of its own.
+    now: Option<Time>,
 }
 
 impl PostgresTx {
     pub(crate) async fn begin(pool: &PgPool, present: &Present) -> Result<Self, StoreError> {
-        let mut tx = pool.begin().await.map_err(store_error)?;
-        let now = now(&mut *tx, present).await?;
+        let tx = pool.begin().await.map_err(store_error)?;
+        let now = match present {
+            Present::Database => None,
+            Present::Owned(clock) => Some(clock.now()),
+        };
         Ok(Self { tx, now })
     }
 }
@@ -25,22 +29,29 @@ impl PostgresTx {
 /// The present, by the clock this store goes by.
 pub(crate) async fn now(executor: impl PgExecutor<'_>, present: &Present) -> Result<Time, StoreError> {
     match present {
-        Present::Database => {
-            let row = sqlx::query_file!("queries/now.sql").fetch_one(executor).await.map_err(store_error)?;
-            Ok(row.now.into())
-        }
+        Present::Database => database_now(executor).await,
         Present::Owned(clock) => Ok(clock.now()),
     }
+}
+
+/// The database's present, where no other statement tells it.
+pub(crate) async fn database_now(executor: impl PgExecutor<'_>) -> Result<Time, StoreError> {
+    let row = sqlx::query_file!("queries/now.sql").fetch_one(executor).await.map_err(store_error)?;
+    Ok(row.now.into())
 }
 
 #[async_trait]
 impl Tx for PostgresTx {
     async fn claim(&mut self, claim: &Claim<'_>) -> Result<Claimed, StoreError> {
-        claim::claim(&mut self.tx, claim, self.now).await
+        let claimed = claim::claim(&mut self.tx, claim, self.now).await?;
+        self.now = Some(claimed.now);
+        Ok(claimed)
     }
 
     async fn load(&mut self, footprint: &Footprint, world: &mut World) -> Result<(), StoreError> {
-        load::load(&mut self.tx, footprint, self.now, world).await
+        load::load(&mut self.tx, footprint, self.now, world).await?;
+        self.now = Some(world.now);
+        Ok(())
     }
 
     async fn save(mut self: Box<Self>, writes: &Writes) -> Result<(), StoreError> {

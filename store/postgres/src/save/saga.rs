@@ -1,6 +1,7 @@
 //! Sagas, their history and their signals.
 
 use holdfast_saga::ports::StoreError;
+use holdfast_saga::saga::Saga;
 use holdfast_saga::world::Writes;
 use holdfast_shared::Time;
 use sqlx::PgConnection;
@@ -9,33 +10,48 @@ use time::OffsetDateTime;
 use super::{all_moved, json, word};
 use crate::error::store_error;
 
-pub(super) async fn update(
+/// Moves sagas, starts others, and tells the history of both.
+pub(super) async fn save(
     tx: &mut PgConnection,
     writes: &Writes,
     at: OffsetDateTime,
 ) -> Result<(), StoreError> {
-    let rows = &writes.sagas;
-    if rows.is_empty() {
+    let Writes { sagas: rows, new_sagas, log, .. } = writes;
+    if rows.is_empty() && new_sagas.is_empty() && log.is_empty() {
         return Ok(());
     }
-    let column = || rows.values().map(|(_, saga)| saga);
-    let progress: Vec<String> = column().map(|saga| json(&saga.progress)).collect::<Result<_, _>>()?;
-    let result = sqlx::query_file!(
-        "queries/sagas_update.sql",
-        &column().map(|saga| saga.id.key()).collect::<Vec<_>>(),
+    let moved = || rows.values().map(|(_, saga)| saga);
+    let born = || new_sagas.values();
+    let progress = |saga: &Saga| json(&saga.progress);
+    let done = sqlx::query_file!(
+        "queries/sagas_save.sql",
+        &moved().map(|saga| saga.id.key()).collect::<Vec<_>>(),
         &rows.values().map(|(was, _)| *was).collect::<Vec<_>>(),
-        &column().map(|saga| saga.fence).collect::<Vec<_>>(),
-        &column().map(|saga| word(saga.queue)).collect::<Vec<_>>() as _,
-        &column().map(|saga| word(saga.state)).collect::<Vec<_>>() as _,
-        &instants(column().map(|saga| saga.leased_until)) as _,
-        &instants(column().map(|saga| saga.wake_at)) as _,
-        &progress,
+        &moved().map(|saga| saga.fence).collect::<Vec<_>>(),
+        &moved().map(|saga| word(saga.queue)).collect::<Vec<_>>() as _,
+        &moved().map(|saga| word(saga.state)).collect::<Vec<_>>() as _,
+        &instants(moved().map(|saga| saga.leased_until)) as _,
+        &instants(moved().map(|saga| saga.wake_at)) as _,
+        &moved().map(progress).collect::<Result<Vec<_>, _>>()?,
         at,
+        &born().map(|saga| saga.id.key()).collect::<Vec<_>>(),
+        &born().map(|saga| saga.definition.name.as_str()).collect::<Vec<_>>() as _,
+        &born().map(|saga| saga.definition.version).collect::<Vec<_>>(),
+        &born().map(|saga| word(saga.queue)).collect::<Vec<_>>() as _,
+        &born().map(|saga| word(saga.state)).collect::<Vec<_>>() as _,
+        &born().map(|saga| saga.fence).collect::<Vec<_>>(),
+        &instants(born().map(|saga| saga.leased_until)) as _,
+        &instants(born().map(|saga| saga.wake_at)) as _,
+        &born().map(progress).collect::<Result<Vec<_>, _>>()?,
+        &born().map(|saga| json(&*saga.context)).collect::<Result<Vec<_>, _>>()?,
+        &log.iter().map(|row| row.saga.key()).collect::<Vec<_>>(),
+        &log.iter().map(|row| row.fence).collect::<Vec<_>>(),
+        &log.iter().map(|row| json(&row.entries)).collect::<Result<Vec<_>, _>>()?,
     )
-    .execute(tx)
+    .fetch_one(tx)
     .await
     .map_err(store_error)?;
-    all_moved("sagas", rows.len(), &result)
+    all_moved("sagas", rows.len(), done.moved.unsigned_abs())
 }
 
 pub(super) async fn poison(
@@ -52,7 +68,7 @@ pub(super) async fn poison(
         .execute(tx)
         .await
         .map_err(store_error)?;
-    all_moved("sagas", ids.len(), &result)
+    all_moved("sagas", ids.len(), result.rows_affected())
 }
 
 pub(super) async fn consume(
@@ -68,56 +84,26 @@ pub(super) async fn consume(
         .execute(tx)
         .await
         .map_err(store_error)?;
-    all_moved("signals", writes.consumed.len(), &result)
+    all_moved("signals", writes.consumed.len(), result.rows_affected())
 }
 
-pub(super) async fn insert(
+/// Puts signals into inboxes.
+pub(super) async fn signal(
     tx: &mut PgConnection,
     writes: &Writes,
     at: OffsetDateTime,
 ) -> Result<(), StoreError> {
-    if !writes.new_sagas.is_empty() {
-        let column = || writes.new_sagas.values();
-        let progress: Vec<String> = column().map(|saga| json(&saga.progress)).collect::<Result<_, _>>()?;
-        let context: Vec<String> = column().map(|saga| json(&*saga.context)).collect::<Result<_, _>>()?;
-        sqlx::query_file!(
-            "queries/sagas_insert.sql",
-            &column().map(|saga| saga.id.key()).collect::<Vec<_>>(),
-            &column().map(|saga| saga.definition.name.clone()).collect::<Vec<_>>(),
-            &column().map(|saga| saga.definition.version).collect::<Vec<_>>(),
-            &column().map(|saga| word(saga.queue)).collect::<Vec<_>>() as _,
-            &column().map(|saga| word(saga.state)).collect::<Vec<_>>() as _,
-            &column().map(|saga| saga.fence).collect::<Vec<_>>(),
-            &instants(column().map(|saga| saga.leased_until)) as _,
-            &instants(column().map(|saga| saga.wake_at)) as _,
-            &progress,
-            &context,
-            at,
-        )
-        .execute(&mut *tx)
+    if writes.signals.is_empty() {
+        return Ok(());
+    }
+    let ids: Vec<i64> = writes.signals.iter().map(|signal| signal.saga.key()).collect();
+    let dedupe: Vec<String> = writes.signals.iter().map(|signal| signal.dedupe.clone()).collect();
+    let bodies: Vec<String> =
+        writes.signals.iter().map(|signal| json(&signal.body)).collect::<Result<_, _>>()?;
+    sqlx::query_file!("queries/signals_insert.sql", &ids, &dedupe, &bodies, at)
+        .execute(tx)
         .await
         .map_err(store_error)?;
-    }
-    if !writes.log.is_empty() {
-        let ids: Vec<i64> = writes.log.iter().map(|row| row.saga.key()).collect();
-        let fences: Vec<i64> = writes.log.iter().map(|row| row.fence).collect();
-        let entries: Vec<String> =
-            writes.log.iter().map(|row| json(&row.entries)).collect::<Result<_, _>>()?;
-        sqlx::query_file!("queries/log_insert.sql", &ids, &fences, &entries, at)
-            .execute(&mut *tx)
-            .await
-            .map_err(store_error)?;
-    }
-    if !writes.signals.is_empty() {
-        let ids: Vec<i64> = writes.signals.iter().map(|signal| signal.saga.key()).collect();
-        let dedupe: Vec<String> = writes.signals.iter().map(|signal| signal.dedupe.clone()).collect();
-        let bodies: Vec<String> =
-            writes.signals.iter().map(|signal| json(&signal.body)).collect::<Result<_, _>>()?;
-        sqlx::query_file!("queries/signals_insert.sql", &ids, &dedupe, &bodies, at)
-            .execute(tx)
-            .await
-            .map_err(store_error)?;
-    }
     Ok(())
 }
 

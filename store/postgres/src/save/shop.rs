@@ -30,7 +30,7 @@ pub(super) async fn move_carts(
     .execute(tx)
     .await
     .map_err(store_error)?;
-    all_moved("carts", writes.carts.len(), &result)
+    all_moved("carts", writes.carts.len(), result.rows_affected())
 }
 
 pub(super) async fn discard_carts(tx: &mut PgConnection, writes: &Writes) -> Result<(), StoreError> {
@@ -40,7 +40,7 @@ pub(super) async fn discard_carts(tx: &mut PgConnection, writes: &Writes) -> Res
     let ids: Vec<Uuid> = writes.discarded_carts.iter().map(|id| id.0).collect();
     let result =
         sqlx::query_file!("queries/carts_discard.sql", &ids).execute(tx).await.map_err(store_error)?;
-    all_moved("carts", ids.len(), &result)
+    all_moved("carts", ids.len(), result.rows_affected())
 }
 
 pub(super) async fn move_stock(tx: &mut PgConnection, writes: &Writes) -> Result<(), StoreError> {

@@ -27,10 +27,9 @@ async fn a_new_file_is_migrated_once() {
     let shop = Shop::open_unmigrated().await;
     let words = refusal(shop.store.check_schema().await);
     assert!(words.ends_with("run `holdfast migrate`"), "{words}");
-    assert_eq!(
-        shop.store.migrate().await.expect("migrates"),
-        [(1, "foundation".to_owned()), (2, "front door".to_owned()), (3, "operations".to_owned())]
-    );
+    let applied = shop.store.migrate().await.expect("migrates");
+    assert_eq!(applied.iter().map(|(version, _)| *version).collect::<Vec<_>>(), [1, 2, 3, 4]);
+    assert_eq!(applied[0].1, "foundation");
     assert_eq!(shop.store.migrate().await.expect("migrates"), []);
     shop.store.check_schema().await.expect("fits");
 }
@@ -49,7 +48,7 @@ async fn two_programs_that_migrate_at_once_take_turns() {
     let (here, there) = tokio::join!(shop.store.migrate(), other.migrate());
     let mut applied = [here.expect("migrates").len(), there.expect("migrates").len()];
     applied.sort_unstable();
-    assert_eq!(applied, [0, 3], "one of them did all of it");
+    assert_eq!(applied, [0, 4], "one of them did all of it");
 }
 
 #[tokio::test]

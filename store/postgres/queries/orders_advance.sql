@@ -1,0 +1,32 @@
+-- orders, their reservations and payments go on from where they were, and customers' messages are saved; what is not
+-- where it was does not move. Each order's rows are guarded by its saga's lock, so their own order does not matter.
+with moved_orders as (
+    update orders
+    set status = new.status, cancel_reason = new.reason, updated_at = $1
+    from unnest($2::bigint[], $3::text[], $4::text[], $5::text[]) as new (id, was, status, reason)
+    where orders.id = new.id and orders.status = new.was
+    returning orders.id
+), moved_reservations as (
+    update reservations
+    set status = new.status
+    from unnest($6::bigint[], $7::text[], $8::text[]) as new (order_id, was, status)
+    where reservations.order_id = new.order_id and reservations.status = new.was
+    returning reservations.order_id
+), moved_payments as (
+    update payments
+    set status = new.status, captured_minor = new.captured_minor, refunded_minor = new.refunded_minor,
+        settled_by_hand_minor = new.settled_by_hand_minor, charge_key = new.charge_key,
+        provider_ref = coalesce(new.provider_ref, payments.provider_ref), next_action = new.next_action,
+        updated_at = $1
+    from unnest($9::bigint[], $10::text[], $11::text[], $12::bigint[], $13::bigint[], $14::bigint[], $15::text[],
+                $16::text[], $17::text[])
+         as new (order_id, was, status, captured_minor, refunded_minor, settled_by_hand_minor, charge_key,
+                 provider_ref, next_action)
+    where payments.order_id = new.order_id and payments.status = new.was
+    returning payments.order_id
+), told as (
+    insert into notifications (saga_id, notice, channel, recipient, status, created_at, updated_at)
+    select *, $1, $1 from unnest($18::bigint[], $19::text[], $20::text[], $21::text[], $22::text[])
+)
+select (select count(*) from moved_orders) as "orders!", (select count(*) from moved_reservations) as "reservations!",
+       (select count(*) from moved_payments) as "payments!"
