@@ -8,6 +8,7 @@ mod database;
 mod engine;
 mod hints;
 mod http;
+mod limits;
 mod shop;
 
 use std::fmt::Display;
@@ -33,6 +34,8 @@ struct Cli {
 enum Scenario {
     /// Settled orders a second, against hand-written SQL that commits once a step
     Engine(engine::Args),
+    /// Hand-written SQL on the same tables, without an engine: what no engine can beat
+    Limit(limits::Args),
     /// Hints a second through Redis to a handler that does nothing, and how soon an idle worker hears of one
     Hints(hints::Args),
     /// A crowd of buyers with time to think, against `holdfast up` on either database
@@ -67,6 +70,7 @@ async fn main() -> Result<()> {
     let conditions = Conditions::now();
     match scenario {
         Scenario::Engine(args) => print("engine", conditions, output, engine::run(&args).await?),
+        Scenario::Limit(args) => print("limit", conditions, output, limits::run(&args).await?),
         Scenario::Hints(args) => print("hints", conditions, output, hints::run(&args).await?),
         Scenario::HttpProfile(args) => {
             print("http-profile", conditions, output, http::profile::run(&args).await?)
