@@ -43,7 +43,7 @@ bench-http: ## measure the front door over HTTP: a crowd of buyers, checkouts a 
 bench-peers: ## measure beside BullMQ, Graphile Worker, pg-boss, DBOS, Restate and hand-written SQL, alternately
 	npm ci --prefix bench/peers --no-audit --no-fund
 	cargo build --release --locked -p holdfast -p holdfast-bench
-	scripts/with-servers target/release/holdfast-bench peers $(ARGS)
+	scripts/with-servers $${CARGO_TARGET_DIR:-target}/release/holdfast-bench peers $(ARGS)
 
 fuzz: ## ask the API all that its document allows, for two minutes
 	scripts/fuzz-api $(ARGS)

@@ -86,16 +86,16 @@ impl Servers {
 
 impl Contender {
     fn arguments(self, work: Work) -> Vec<String> {
-        let holdfast = |via: &str| match work {
-            Work::Throughput { orders } => {
-                words(&format!("run checkout-online --via {via} --orders {orders} --rounds 1 --output json"))
-            }
-            Work::Steady { rate, seconds } => words(&format!(
-                "run steady --via {via} --rate {rate} --seconds {seconds} --rounds 1 --output json"
-            )),
-            Work::FlashSale { buyers } => {
-                words(&format!("run flash-sale --via {via} --orders {buyers} --rounds 1 --output json"))
-            }
+        let holdfast = |via: &str| {
+            let amount = match work {
+                Work::Throughput { orders } | Work::FlashSale { buyers: orders } => {
+                    format!("--orders {orders}")
+                }
+                Work::Steady { rate, seconds } => format!("--rate {rate} --seconds {seconds}"),
+            };
+            // Whoever starts it has waited for an idle machine already.
+            let rest = "--rounds 1 --idle-within 0 --output json";
+            words(&format!("run {} --via {via} {amount} {rest}", work.scenario()))
         };
         let limit =
             |name: &str| words(&format!("limit {name} --orders {} --rounds 1 --output json", work.orders()));
@@ -203,13 +203,13 @@ mod tests {
         check(
             Contender::Direct,
             steady,
-            "run steady --via direct --rate 400 --seconds 20 --rounds 1 --output json",
+            "run steady --via direct --rate 400 --seconds 20 --rounds 1 --idle-within 0 --output json",
         );
         let throughput = Work::Throughput { orders: 7 };
         check(
             Contender::Http,
             throughput,
-            "run checkout-online --via http --orders 7 --rounds 1 --output json",
+            "run checkout-online --via http --orders 7 --rounds 1 --idle-within 0 --output json",
         );
         check(Contender::SetWise, throughput, "limit setwise --orders 7 --rounds 1 --output json");
     }
