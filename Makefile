@@ -2,10 +2,10 @@
 
 ARGS ?=
 .DEFAULT_GOAL := help
-.PHONY: help demo test chaos fuzz stack lint bench bench-http sqlx mutants
+.PHONY: help demo test chaos fuzz stack lint bench bench-http bench-peers sqlx mutants
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: ## settle a mix of orders in a temporary folder, then audit them
 	cargo run --release --locked -- demo $(ARGS)
@@ -39,6 +39,11 @@ bench: ## measure settled orders per second on a throw-away Postgres
 bench-http: ## measure the front door over HTTP: a crowd of buyers, checkouts a second, idle streams
 	cargo build --release --locked -p holdfast -p holdfast-bench
 	scripts/with-servers scripts/bench-http $(ARGS)
+
+bench-peers: ## measure beside BullMQ, Graphile Worker, pg-boss, DBOS, Restate and hand-written SQL, alternately
+	npm ci --prefix bench/peers --no-audit --no-fund
+	cargo build --release --locked -p holdfast -p holdfast-bench
+	scripts/with-servers $${CARGO_TARGET_DIR:-target}/release/holdfast-bench peers $(ARGS)
 
 fuzz: ## ask the API all that its document allows, for two minutes
 	scripts/fuzz-api $(ARGS)

@@ -3,7 +3,6 @@
 //! Direct submit, the in-process queue, and a payment ledger in memory: what is measured is the
 //! engine and the database. "Settled" means CONFIRMED and the customer's message saved and sent.
 
-mod hand_written;
 mod holdfast;
 mod report;
 
@@ -15,9 +14,9 @@ use holdfast_worker::{Redis, Source};
 use redis::aio::MultiplexedConnection;
 use uuid::Uuid;
 
-use self::report::Round;
-pub(crate) use self::report::{Spread, Summary};
+pub(crate) use self::report::{Round, Spread, Summary};
 use crate::database::Database;
+use crate::limits::Limit;
 use crate::shop::{self, Goods};
 
 /// How long a round may take before it counts as hung.
@@ -60,25 +59,30 @@ pub(crate) async fn run(args: &Args) -> Result<Summary> {
     for round in 1..=args.rounds {
         eprintln!("engine: round {round} of {}", args.rounds);
         if !args.engine_only {
-            summary.baseline.push(measure(args, "baseline").await?);
+            let limit = Limit::OneCommitAStep;
+            let baseline = limit.measure(
+                "baseline",
+                &args.postgres_url,
+                args.orders,
+                args.goods,
+                args.baseline_connections,
+            );
+            summary.baseline.push(baseline.await?);
         }
-        summary.engine.push(measure(args, "holdfast").await?);
+        summary.engine.push(measure(args).await?);
     }
     Ok(summary)
 }
 
-/// One round of one kind on a fresh database, verified before its figure counts.
-async fn measure(args: &Args, kind: &'static str) -> Result<Round> {
+/// One round on a fresh database, verified before its figure counts.
+async fn measure(args: &Args) -> Result<Round> {
     let database = Database::create(&args.postgres_url).await?;
     let carts = shop::seed(&database.store, args.orders, args.goods).await.context("seeding the shop")?;
     database.settle_down().await?;
     let before = database.counters().await?;
     let queue = args.queue()?;
-    let redis = Memory::before(args, kind).await?;
-    let (elapsed, batches) = match kind {
-        "baseline" => (hand_written::run(&database, carts, args.baseline_connections).await?, None),
-        _ => holdfast::run(&database, carts, args.batch, &queue).await?,
-    };
+    let redis = Memory::before(args).await?;
+    let (elapsed, batches) = holdfast::run(&database, carts, args.batch, &queue).await?;
     let after = database.counters().await?;
     let grown = match redis {
         Some(redis) => Some(redis.grown().await?),
@@ -86,7 +90,7 @@ async fn measure(args: &Args, kind: &'static str) -> Result<Round> {
     };
     database.verify(args.orders, args.goods.lines).await?;
     database.drop().await?;
-    let round = Round::new(kind, args.orders, elapsed, after.since(&before), batches);
+    let round = Round::new("holdfast", args.orders, elapsed, after.since(&before), batches);
     Ok(round.beside_redis(grown))
 }
 
@@ -109,9 +113,8 @@ struct Memory {
 
 impl Memory {
     /// Before a round that uses Redis.
-    async fn before(args: &Args, kind: &str) -> Result<Option<Self>> {
-        let Some(url) = args.redis_url.as_deref().filter(|_| args.queue != "embedded" && kind != "baseline")
-        else {
+    async fn before(args: &Args) -> Result<Option<Self>> {
+        let Some(url) = args.redis_url.as_deref().filter(|_| args.queue != "embedded") else {
             return Ok(None);
         };
         let mut connection = redis::Client::open(url)?.get_multiplexed_async_connection().await?;

@@ -8,6 +8,8 @@ mod database;
 mod engine;
 mod hints;
 mod http;
+mod limits;
+mod peers;
 mod run;
 mod shop;
 
@@ -40,6 +42,10 @@ enum Scenario {
     Run(run::Args),
     /// Settled orders a second, against hand-written SQL that commits once a step
     Engine(engine::Args),
+    /// Hand-written SQL on the same tables, without an engine: what no engine can beat
+    Limit(limits::Args),
+    /// Holdfast beside BullMQ, Graphile Worker, pg-boss, DBOS and Restate, and beside the limits
+    Peers(peers::Args),
     /// Hints a second through Redis to a handler that does nothing, and how soon an idle worker hears of one
     Hints(hints::Args),
     /// A crowd of buyers with time to think, against `holdfast up` on either database
@@ -85,6 +91,8 @@ async fn main() -> Result<()> {
             print(&name, conditions, output, report)
         }
         Scenario::Engine(args) => print("engine", conditions, output, engine::run(&args).await?),
+        Scenario::Limit(args) => print("limit", conditions, output, limits::run(&args).await?),
+        Scenario::Peers(args) => print("peers", conditions, output, peers::run(&args).await?),
         Scenario::Hints(args) => print("hints", conditions, output, hints::run(&args).await?),
         Scenario::HttpProfile(args) => {
             print("http-profile", conditions, output, http::profile::run(&args).await?)

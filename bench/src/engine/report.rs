@@ -39,6 +39,10 @@ impl Round {
         Self { kind, orders, orders_per_s, counters, batches, redis_grown_bytes: None }
     }
 
+    pub(crate) fn orders_per_s(&self) -> f64 {
+        self.orders_per_s
+    }
+
     /// With so many bytes more in Redis after it, where one was used.
     pub(crate) fn beside_redis(self, redis_grown_bytes: Option<i64>) -> Self {
         Self { redis_grown_bytes, ..self }
@@ -109,7 +113,7 @@ impl fmt::Display for Summary {
 }
 
 /// What several rounds measured.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Clone, Copy, Serialize)]
 pub(crate) struct Spread {
     pub(crate) min: f64,
     pub(crate) median: f64,
