@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use holdfast_shared::CartId;
 use holdfast_worker::{Redis, Source};
 use redis::aio::MultiplexedConnection;
 use uuid::Uuid;
@@ -65,6 +66,11 @@ pub(crate) async fn run(args: &Args) -> Result<Summary> {
         summary.engine.push(measure(args, "holdfast").await?);
     }
     Ok(summary)
+}
+
+/// Settles one order a cart, in this process.
+pub(crate) async fn settle(database: &Database, carts: Vec<CartId>) -> Result<()> {
+    holdfast::run(database, carts, 1, &Source::Embedded).await.map(drop)
 }
 
 /// One round of one kind on a fresh database, verified before its figure counts.

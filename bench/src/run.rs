@@ -18,6 +18,7 @@ mod watch;
 mod wishes;
 pub(crate) mod worker;
 
+use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -162,8 +163,14 @@ impl Setup {
         if args.on == Kind::Sqlite {
             let is_backlog = matches!(setup.scenario.arrival, Arrival::Backlog { .. });
             let is_alone = setup.via == Via::Direct && setup.books == Books::Memory && setup.workers == 1;
-            ensure!(is_alone && !is_backlog, "on sqlite all of it is one process that works at once: no --via http, --books http, --workers or backlog");
-            ensure!(args.past_orders == 0 && args.database.is_none(), "past orders are written on Postgres alone");
+            ensure!(
+                is_alone && !is_backlog,
+                "on sqlite all of it is one process that works at once: no --via http, --books http, --workers or backlog"
+            );
+            ensure!(
+                args.past_orders == 0 && args.database.is_none(),
+                "past orders are written on Postgres alone"
+            );
         }
         Ok(setup)
     }
@@ -178,15 +185,24 @@ impl Overrides {
         let Self { orders, rate, seconds, rounds, lines, skus, units, provider_delay_ms } = *self;
         match &mut scenario.arrival {
             Arrival::Closed { orders: said } | Arrival::Backlog { orders: said } => {
-                ensure!(rate.is_none() && seconds.is_none(), "its orders come as fast as they can: it has --orders, no --rate and no --seconds");
+                ensure!(
+                    rate.is_none() && seconds.is_none(),
+                    "its orders come as fast as they can: it has --orders, no --rate and no --seconds"
+                );
                 *said = orders.unwrap_or(*said);
             }
             Arrival::Open { rate: said, seconds: long } => {
-                ensure!(orders.is_none(), "its orders come by a schedule: it has --rate and --seconds, no --orders");
+                ensure!(
+                    orders.is_none(),
+                    "its orders come by a schedule: it has --rate and --seconds, no --orders"
+                );
                 (*said, *long) = (rate.unwrap_or(*said), seconds.unwrap_or(*long));
             }
             Arrival::Users { seconds: long, .. } => {
-                ensure!(orders.is_none() && rate.is_none(), "its users order when they like: it has --seconds, no --orders and no --rate");
+                ensure!(
+                    orders.is_none() && rate.is_none(),
+                    "its users order when they like: it has --seconds, no --orders and no --rate"
+                );
                 *long = seconds.unwrap_or(*long);
             }
         }
@@ -206,7 +222,11 @@ pub(crate) fn list(args: &Args) -> Result<Option<String>> {
         return Ok(None);
     }
     let all = Scenario::all()?;
-    Ok(Some(all.iter().map(|(name, scenario)| format!("{name:<16} {}\n", scenario.about)).collect()))
+    let mut list = String::new();
+    for (name, scenario) in all {
+        writeln!(list, "{name:<16} {}", scenario.about)?;
+    }
+    Ok(Some(list))
 }
 
 /// Plays a scenario; returns its name and what it measured.
@@ -216,11 +236,13 @@ pub(crate) async fn run(args: &Args, conditions: &mut Conditions) -> Result<(Str
     let url = || args.postgres_url.as_deref().context("which Postgres? Set HOLDFAST_TEST_POSTGRES_URL");
     let mut past = match args.on {
         Kind::Postgres if args.past_orders > 0 || args.database.is_some() => {
-            let goods = crate::shop::Goods { skus: setup.scenario.shop.skus, lines: setup.scenario.shop.lines };
+            let goods =
+                crate::shop::Goods { skus: setup.scenario.shop.skus, lines: setup.scenario.shop.lines };
             Some(Past::write(url()?, args.database.as_deref(), args.past_orders, goods).await?)
         }
         Kind::Postgres | Kind::Sqlite => None,
     };
+    let past_orders = past.as_ref().map_or(0, |past| past.orders);
     let mut rounds = Vec::new();
     for number in 1..=setup.scenario.rounds {
         eprintln!("{name}: round {number} of {}", setup.scenario.rounds);
@@ -234,7 +256,9 @@ pub(crate) async fn run(args: &Args, conditions: &mut Conditions) -> Result<(Str
             (None, Kind::Sqlite) => Home::create(Kind::Sqlite, "").await?,
             (None, Kind::Postgres) => Home::create(Kind::Postgres, url()?).await?,
         };
-        let round = round::play(&setup, home, args.past_orders).await?;
+        let place = home.url.clone();
+        let round = round::play(&setup, home, past_orders).await;
+        let round = round.with_context(|| format!("what was played is left for a look at {place}"))?;
         conditions.saw(&round.machine);
         rounds.push(round);
     }
@@ -245,7 +269,7 @@ pub(crate) async fn run(args: &Args, conditions: &mut Conditions) -> Result<(Str
         books: setup.books,
         workers: setup.workers,
         connections: setup.connections,
-        past_orders: args.past_orders,
+        past_orders,
         scenario: setup.scenario,
         rounds: Vec::new(),
         orders_per_s: none(),

@@ -76,7 +76,8 @@ pub(crate) async fn fill(store: &dyn Store, baskets: Vec<Vec<CartItem>>) -> Resu
         world.writes.at = now;
         for items in baskets.by_ref().take(SEED_BATCH) {
             let id = CartId(Uuid::now_v7());
-            let cart = Cart { id, owner: None, status: CartStatus::Open, order: None, items, updated_at: now };
+            let cart =
+                Cart { id, owner: None, status: CartStatus::Open, order: None, items, updated_at: now };
             world.writes.put_carts.insert(id, cart);
             ids.push(id);
         }

@@ -285,9 +285,8 @@ impl ProcStat {
     pub(crate) fn parse(stat: &str) -> Result<Self> {
         // The name in brackets may hold anything; behind it come the state and numbers.
         let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
-        let number = |at: usize| -> Result<u32> {
-            Ok(fields.get(at).context("/proc tells too little")?.parse()?)
-        };
+        let number =
+            |at: usize| -> Result<u32> { Ok(fields.get(at).context("/proc tells too little")?.parse()?) };
         Ok(Self {
             parent: fields.get(1).context("/proc tells too little")?.parse()?,
             own: TICK * (number(11)? + number(12)?),
@@ -339,11 +338,8 @@ mod tests {
     fn a_process_is_read_whatever_its_name_is() {
         let stat = "42 (a) b (c) S 7 42 42 0 -1 4194304 1 2 3 4 150 50 20 5 20 0 1 0 99 0 0";
         let read = ProcStat::parse(stat).expect("reads");
-        let expected = ProcStat {
-            parent: 7,
-            own: Duration::from_secs(2),
-            ended_children: Duration::from_millis(250),
-        };
+        let expected =
+            ProcStat { parent: 7, own: Duration::from_secs(2), ended_children: Duration::from_millis(250) };
         assert_eq!(read, expected);
         assert!(ProcStat::parse("42 (short) S").is_err());
     }

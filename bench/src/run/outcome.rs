@@ -38,7 +38,8 @@ pub(crate) async fn ended(store: &dyn Store, after: Option<OrderId>) -> Result<V
     loop {
         let filter = OrderFilter { before, limit: PAGE, ..OrderFilter::default() };
         let page = store.orders(&filter).await?;
-        let new: Vec<_> = page.iter().map(|view| &view.order).filter(|order| Some(order.id) > after).collect();
+        let new: Vec<_> =
+            page.iter().map(|view| &view.order).filter(|order| Some(order.id) > after).collect();
         for order in &new {
             let told_at = told.remove(&order.id);
             let told_at = told_at.with_context(|| format!("nobody was told about order {}", order.id))?;
@@ -105,7 +106,11 @@ pub(crate) async fn audit(store: &dyn Store, statement: Option<&[StatementLine]>
     }
     if let Some(moving) = report.in_flight.first() {
         let dead = if moving.dead { "dead" } else { "not over" };
-        bail!("{} orders are in flight after the run, such as {} ({dead})", report.in_flight.len(), moving.order);
+        bail!(
+            "{} orders are in flight after the run, such as {} ({dead})",
+            report.in_flight.len(),
+            moving.order
+        );
     }
     Ok(report)
 }

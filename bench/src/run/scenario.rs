@@ -102,14 +102,23 @@ enum Paid {
     Cod,
 }
 
+/// A card of the sandbox's, by the text of its token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum Card {
-    TokOk,
-    TokDeclined,
-    TokTimeout,
-    TokFlaky,
-    TokDown,
+#[serde(try_from = "String", into = "&str")]
+struct Card(Token);
+
+impl TryFrom<String> for Card {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        Token::named(&text).map(Self).ok_or_else(|| format!("the sandbox knows no token {text}"))
+    }
+}
+
+impl From<Card> for &str {
+    fn from(card: Card) -> Self {
+        card.0.as_str()
+    }
 }
 
 /// What they want to buy.
@@ -146,7 +155,8 @@ impl Scenario {
     pub(crate) fn named(name: &str) -> Result<Self> {
         let file = FILES.iter().find(|(known, _)| *known == name);
         let names = || FILES.map(|(name, _)| name).join(", ");
-        let (_, text) = file.with_context(|| format!("no scenario is named {name}; there are {}", names()))?;
+        let (_, text) =
+            file.with_context(|| format!("no scenario is named {name}; there are {}", names()))?;
         let scenario: Self = toml::from_str(text).with_context(|| format!("scenarios/{name}.toml"))?;
         scenario.check()?;
         Ok(scenario)
@@ -164,7 +174,10 @@ impl Scenario {
         for buyers in &self.buyers {
             let is_card = buyers.method == Paid::Card;
             ensure!(is_card == buyers.token.is_some(), "a card needs a token, cash none");
-            ensure!(is_card == (buyers.then == Then::Nothing), "an admin decides about cash on delivery alone");
+            ensure!(
+                is_card == (buyers.then == Then::Nothing),
+                "an admin decides about cash on delivery alone"
+            );
         }
         let waits_for_admin = self.buyers.iter().any(|buyers| buyers.then != Then::Nothing);
         let is_backlog = matches!(self.arrival, Arrival::Backlog { .. });
@@ -176,9 +189,8 @@ impl Scenario {
 
     /// Whether some orders need a provider that remembers what another worker asked it for.
     pub(crate) fn asks_twice(&self) -> bool {
-        let asks = |buyers: &Buyers| {
-            matches!(buyers.token, Some(Card::TokTimeout | Card::TokFlaky | Card::TokDown))
-        };
+        let asks =
+            |buyers: &Buyers| matches!(buyers.token, Some(Card(Token::Timeout | Token::Flaky | Token::Down)));
         self.buyers.iter().any(asks)
     }
 
@@ -189,13 +201,9 @@ impl Scenario {
 
 impl Buyers {
     pub(crate) const fn method(self) -> Method {
-        match (self.method, self.token) {
-            (Paid::Cod, _) => Method::Cod,
-            (Paid::Card, Some(Card::TokDeclined)) => Method::Card(Token::Declined),
-            (Paid::Card, Some(Card::TokTimeout)) => Method::Card(Token::Timeout),
-            (Paid::Card, Some(Card::TokFlaky)) => Method::Card(Token::Flaky),
-            (Paid::Card, Some(Card::TokDown)) => Method::Card(Token::Down),
-            (Paid::Card, Some(Card::TokOk) | None) => Method::Card(Token::Ok),
+        match self.token {
+            Some(Card(token)) => Method::Card(token),
+            None => Method::Cod,
         }
     }
 }

@@ -71,8 +71,7 @@ async fn watch(url: &str, mut orders: UnboundedReceiver<(OrderId, Instant)>) -> 
             waiting.insert(order.number(), due);
         }
         let ids: Vec<i64> = waiting.keys().copied().collect();
-        let decided: Vec<i64> =
-            sqlx::query_scalar(DECIDED).bind(&ids).fetch_all(&mut connection).await?;
+        let decided: Vec<i64> = sqlx::query_scalar(DECIDED).bind(&ids).fetch_all(&mut connection).await?;
         let now = Instant::now();
         for id in decided {
             if let Some(due) = waiting.remove(&id) {
