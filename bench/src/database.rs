@@ -85,6 +85,12 @@ impl Database {
         Self::open(&self.admin_url, name).await
     }
 
+    /// The same with connections of its own.
+    pub(crate) async fn reopened(self) -> Result<Self> {
+        self.store.pool().close().await;
+        Self::open(&self.admin_url, self.name).await
+    }
+
     /// One that is there, with its schema brought up to date.
     async fn open(admin_url: &str, name: String) -> Result<Self> {
         let slash = admin_url.rfind('/').context("the Postgres URL names no database")?;

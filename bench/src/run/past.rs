@@ -142,7 +142,8 @@ impl Past {
     /// A database to measure on: a copy, or for the last round of a run this very one, unless it is kept.
     pub(crate) async fn open(self, is_last: bool) -> Result<(Database, Option<Self>)> {
         if is_last && !self.is_kept {
-            return Ok((self.database, None));
+            // Copying closed its connections.
+            return Ok((self.database.reopened().await?, None));
         }
         let copy = self.database.copy().await.context("copying the past orders")?;
         Ok((copy, (!is_last).then_some(self)))

@@ -29,6 +29,15 @@ struct Line {
     points: Vec<(f64, f64)>,
 }
 
+/// How heights are to be read.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Scale {
+    /// From zero, so that heights compare.
+    Linear,
+    /// Each power of ten is as high as the next: a p50 and a p99 are a hundred times apart, and both matter.
+    Log,
+}
+
 type Panel<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 
 /// Draws the last round into `folder` as `NAME.svg`, and the page anew.
@@ -61,7 +70,7 @@ fn svg(name: &str, round: &Round) -> Result<String> {
             Line { name: "accepted", color: BLUE_LINE, points: rate(&series.accepted_per_s) },
             Line { name: "settled", color: ORANGE_LINE, points: rate(&series.settled_per_s) },
         ];
-        panel(&above, &format!("{name}: orders a second"), "orders/s", &throughput)?;
+        panel(&above, &format!("{name}: orders a second"), "orders/s", Scale::Linear, &throughput)?;
         let latency = [
             Line { name: "accept p50", color: BLUE_LINE, points: seen(&series.accept_p50_ms) },
             Line { name: "accept p99", color: GREEN_LINE, points: seen(&series.accept_p99_ms) },
@@ -76,7 +85,13 @@ fn svg(name: &str, round: &Round) -> Result<String> {
                 points: seen(&series.settled_p99_ms),
             },
         ];
-        panel(&below, &format!("{name}: latency, by windows of {window_s:.2} s"), "ms", &latency)?;
+        panel(
+            &below,
+            &format!("{name}: latency, by windows of {window_s:.2} s"),
+            "ms",
+            Scale::Log,
+            &latency,
+        )?;
         root.present()?;
     }
     Ok(text)
@@ -86,28 +101,61 @@ fn middle(window: u32, width: f64) -> f64 {
     (f64::from(window) + 0.5) * width
 }
 
-/// One panel. Lines that have no points are left out; the scale begins at zero, so that heights compare.
-fn panel(area: &Panel<'_>, title: &str, unit: &str, lines: &[Line]) -> Result<()> {
+impl Scale {
+    /// Where a value is drawn.
+    fn height(self, value: f64) -> f64 {
+        match self {
+            Self::Linear => value,
+            // What is faster than a hundredth of a millisecond is drawn as that.
+            Self::Log => value.max(0.01).log10(),
+        }
+    }
+
+    /// The value that is drawn at a height.
+    fn value(self, height: f64) -> f64 {
+        match self {
+            Self::Linear => height,
+            Self::Log => 10_f64.powf(height),
+        }
+    }
+}
+
+/// As few digits as tell a value from its neighbours.
+fn label(value: f64) -> String {
+    let digits = if value < 1.0 { 2 } else { usize::from(value < 10.0) };
+    format!("{value:.digits$}")
+}
+
+/// One panel. Lines that have no points are left out.
+fn panel(area: &Panel<'_>, title: &str, unit: &str, scale: Scale, lines: &[Line]) -> Result<()> {
     let points = || lines.iter().flat_map(|line| &line.points);
-    let most = |of: fn(&(f64, f64)) -> f64| points().map(of).fold(0.0, f64::max);
-    let (right, top) = (most(|point| point.0).max(1.0), most(|point| point.1).max(1.0) * 1.08);
+    let heights = || points().map(|point| scale.height(point.1));
+    let right = points().map(|point| point.0).fold(1.0, f64::max);
+    let (bottom, top) = match scale {
+        Scale::Linear => (0.0, heights().fold(1.0, f64::max) * 1.08),
+        Scale::Log => (heights().fold(0.0, f64::min).floor(), heights().fold(1.0, f64::max).ceil()),
+    };
     let mut chart = ChartBuilder::on(area)
         .caption(title, (FONT, 18))
         .margin(12)
         .x_label_area_size(38)
         .y_label_area_size(64)
-        .build_cartesian_2d(0.0..right, 0.0..top)?;
+        .build_cartesian_2d(0.0..right, bottom..top)?;
     chart
         .configure_mesh()
         .x_desc("seconds since the start")
         .y_desc(unit)
+        .y_label_formatter(&|height| label(scale.value(*height)))
         .label_style((FONT, 13))
         .light_line_style(WHITE)
         .draw()?;
     for Line { name, color, points } in lines.iter().filter(|line| !line.points.is_empty()) {
         let style = ShapeStyle { color: color.to_rgba(), filled: false, stroke_width: 2 };
         chart
-            .draw_series(LineSeries::new(points.iter().copied(), style))?
+            .draw_series(LineSeries::new(
+                points.iter().map(|(at, value)| (*at, scale.height(*value))),
+                style,
+            ))?
             .label(*name)
             .legend(move |(x, y)| PathElement::new([(x, y), (x + 18, y)], style));
     }
@@ -169,7 +217,7 @@ mod tests {
                 Line { name: "settled", color: BLUE_LINE, points: vec![(0.1, 900.0), (0.4, 1_200.0)] },
                 Line { name: "empty", color: ORANGE_LINE, points: vec![] },
             ];
-            panel(&root, "orders a second", "orders/s", &lines).expect("draws");
+            panel(&root, "orders a second", "orders/s", Scale::Linear, &lines).expect("draws");
             root.present().expect("presents");
         }
         for expected in
@@ -181,10 +229,21 @@ mod tests {
     }
 
     #[test]
+    fn a_height_means_its_value() {
+        for scale in [Scale::Linear, Scale::Log] {
+            for value in [0.02, 1.0, 950.0] {
+                let read = scale.value(scale.height(value));
+                assert!((read - value).abs() < value / 1e6, "{read} is not {value}");
+            }
+        }
+        assert_eq!([0.316, 3.16, 316.2].map(label), ["0.32", "3.2", "316"]);
+    }
+
+    #[test]
     fn a_panel_of_nothing_is_drawn_all_the_same() {
         let mut text = String::new();
         let root = SVGBackend::with_string(&mut text, SIZE).into_drawing_area();
-        panel(&root, "nothing", "ms", &[]).expect("draws");
+        panel(&root, "nothing", "ms", Scale::Log, &[]).expect("draws");
     }
 
     #[test]

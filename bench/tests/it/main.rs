@@ -14,7 +14,7 @@ fn server_url() -> String {
 
 fn play(args: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_holdfast-bench"))
-        .args(["run", "--idle-within", "0", "--rounds", "1", "--output", "json"])
+        .args(["run", "--idle-within", "0", "--output", "json"])
         .args(args)
         .stdin(Stdio::null())
         .output()
@@ -23,7 +23,7 @@ fn play(args: &[&str]) -> Output {
 
 /// The only round of a run that measured something.
 fn measured(args: &[&str]) -> Value {
-    let played = play(args);
+    let played = play(&[args, &["--rounds", "1"]].concat());
     let stderr = String::from_utf8_lossy(&played.stderr);
     assert!(played.status.success(), "{args:?}: {stderr}");
     let mut told: Value = serde_json::from_slice(&played.stdout).expect("JSON");
@@ -91,6 +91,17 @@ fn all_of_it_runs_in_one_process_on_sqlite() {
     assert_eq!(round["orders"], 60);
 }
 
+#[test]
+fn rounds_that_begin_with_past_orders_begin_alike() {
+    let played = play(&["checkout-online", "--orders", "20", "--past-orders", "30", "--rounds", "2"]);
+    let stderr = String::from_utf8_lossy(&played.stderr);
+    assert!(played.status.success(), "{stderr}");
+    let told: Value = serde_json::from_slice(&played.stdout).expect("JSON");
+    let rounds = told["result"]["rounds"].as_array().expect("rounds");
+    let audited: Vec<_> = rounds.iter().map(|round| round["audited_orders"].clone()).collect();
+    assert_eq!(audited, [55, 55]);
+}
+
 #[tokio::test]
 async fn a_cooked_row_costs_the_figure() {
     let name = format!("holdfast_bench_cooked_{}", std::process::id());
@@ -101,7 +112,7 @@ async fn a_cooked_row_costs_the_figure() {
     let server = server_url();
     let url = format!("{}/{name}", &server[..server.rfind('/').expect("a name")]);
     execute(&url, "update stock set on_hand = on_hand - 1 where sku = 'sku-000007'").await;
-    let refused = play(&args);
+    let refused = play(&[&args[..], &["--rounds", "1"]].concat());
     let stderr = String::from_utf8_lossy(&refused.stderr);
     assert_eq!(refused.status.code(), Some(1), "{stderr}");
     assert!(refused.stdout.is_empty(), "a figure was told: {}", String::from_utf8_lossy(&refused.stdout));
