@@ -2,10 +2,10 @@
 
 ARGS ?=
 .DEFAULT_GOAL := help
-.PHONY: help demo test chaos fuzz stack lint bench bench-http bench-peers sqlx mutants
+.PHONY: help demo test chaos fuzz stack lint bench bench-run bench-growth bench-http bench-peers sqlx mutants
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: ## settle a mix of orders in a temporary folder, then audit them
 	cargo run --release --locked -- demo $(ARGS)
@@ -35,6 +35,14 @@ sqlx: ## write down the types of the Postgres queries again, after a change (nee
 
 bench: ## measure settled orders per second on a throw-away Postgres
 	scripts/with-servers cargo run --release --locked -p holdfast-bench -- engine $(ARGS)
+
+bench-run: ## play a scenario on a stack of processes: make bench-run ARGS="checkout-online --via http"
+	cargo build --release --locked -p holdfast -p holdfast-bench
+	scripts/with-servers target/release/holdfast-bench run $(or $(ARGS),--list)
+
+bench-growth: ## checkouts beside more past orders, workers, lines and SKUs; what is measured already is skipped
+	cargo build --release --locked -p holdfast-bench
+	scripts/with-servers scripts/bench-growth $(ARGS)
 
 bench-http: ## measure the front door over HTTP: a crowd of buyers, checkouts a second, idle streams
 	cargo build --release --locked -p holdfast -p holdfast-bench

@@ -44,9 +44,55 @@ impl Counters {
 impl Database {
     /// A new, empty database on the server that `admin_url` names.
     pub(crate) async fn create(admin_url: &str) -> Result<Self> {
-        let name = format!("holdfast_bench_{}", Uuid::now_v7().simple());
+        let name = fresh_name();
         let mut admin = PgConnection::connect(admin_url).await.context("connecting to Postgres")?;
         sqlx::raw_sql(AssertSqlSafe(format!("create database {name}"))).execute(&mut admin).await?;
+        Self::open(admin_url, name).await
+    }
+
+    /// The database of this name; it is created when it is not there.
+    pub(crate) async fn named(admin_url: &str, name: &str) -> Result<Self> {
+        let is_plain = |name: &str| {
+            name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_' || byte.is_ascii_digit())
+        };
+        ensure!(
+            name.starts_with(|first: char| first.is_ascii_lowercase()) && is_plain(name),
+            "{name:?} is no name for a database here: lower-case letters, digits and _"
+        );
+        let mut admin = PgConnection::connect(admin_url).await.context("connecting to Postgres")?;
+        let is_there: bool = sqlx::query_scalar("select exists (select from pg_database where datname = $1)")
+            .bind(name)
+            .fetch_one(&mut admin)
+            .await?;
+        if !is_there {
+            sqlx::raw_sql(AssertSqlSafe(format!("create database {name}"))).execute(&mut admin).await?;
+        }
+        Self::open(admin_url, name.to_owned()).await
+    }
+
+    /// A copy of it, which nobody may use meanwhile.
+    pub(crate) async fn copy(&self) -> Result<Self> {
+        self.store.pool().close().await;
+        let mut admin = PgConnection::connect(&self.admin_url).await?;
+        let version: i32 = sqlx::query_scalar("select current_setting('server_version_num')::int")
+            .fetch_one(&mut admin)
+            .await?;
+        // Page by page through the log, as newer servers do it unless told, takes far longer for a large one.
+        let strategy = if version >= 150_000 { "strategy file_copy" } else { "" };
+        let (name, from) = (fresh_name(), &self.name);
+        let sql = format!("create database {name} template {from} {strategy}");
+        sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut admin).await?;
+        Self::open(&self.admin_url, name).await
+    }
+
+    /// The same with connections of its own.
+    pub(crate) async fn reopened(self) -> Result<Self> {
+        self.store.pool().close().await;
+        Self::open(&self.admin_url, self.name).await
+    }
+
+    /// One that is there, with its schema brought up to date.
+    async fn open(admin_url: &str, name: String) -> Result<Self> {
         let slash = admin_url.rfind('/').context("the Postgres URL names no database")?;
         let url = format!("{}/{name}", &admin_url[..slash]);
         // Two connections: one for the acceptor, one for the executor. More of them lose.
@@ -140,4 +186,8 @@ impl Database {
         sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut admin).await?;
         Ok(())
     }
+}
+
+fn fresh_name() -> String {
+    format!("holdfast_bench_{}", Uuid::now_v7().simple())
 }

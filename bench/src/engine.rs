@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use holdfast_shared::CartId;
 use holdfast_worker::{Redis, Source};
 use redis::aio::MultiplexedConnection;
 use uuid::Uuid;
@@ -72,6 +73,11 @@ pub(crate) async fn run(args: &Args) -> Result<Summary> {
         summary.engine.push(measure(args).await?);
     }
     Ok(summary)
+}
+
+/// Settles one order a cart, in this process.
+pub(crate) async fn settle(database: &Database, carts: Vec<CartId>) -> Result<()> {
+    holdfast::run(database, carts, 1, &Source::Embedded).await.map(drop)
 }
 
 /// One round on a fresh database, verified before its figure counts.

@@ -18,6 +18,7 @@ mod watch;
 mod wishes;
 pub(crate) mod worker;
 
+use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -221,7 +222,11 @@ pub(crate) fn list(args: &Args) -> Result<Option<String>> {
         return Ok(None);
     }
     let all = Scenario::all()?;
-    Ok(Some(all.iter().map(|(name, scenario)| format!("{name:<16} {}\n", scenario.about)).collect()))
+    let mut list = String::new();
+    for (name, scenario) in all {
+        writeln!(list, "{name:<16} {}", scenario.about)?;
+    }
+    Ok(Some(list))
 }
 
 /// Plays a scenario; returns its name and what it measured.
@@ -237,6 +242,7 @@ pub(crate) async fn run(args: &Args, conditions: &mut Conditions) -> Result<(Str
         }
         Kind::Postgres | Kind::Sqlite => None,
     };
+    let past_orders = past.as_ref().map_or(0, |past| past.orders);
     let mut rounds = Vec::new();
     for number in 1..=setup.scenario.rounds {
         eprintln!("{name}: round {number} of {}", setup.scenario.rounds);
@@ -250,7 +256,9 @@ pub(crate) async fn run(args: &Args, conditions: &mut Conditions) -> Result<(Str
             (None, Kind::Sqlite) => Home::create(Kind::Sqlite, "").await?,
             (None, Kind::Postgres) => Home::create(Kind::Postgres, url()?).await?,
         };
-        let round = round::play(&setup, home, args.past_orders).await?;
+        let place = home.url.clone();
+        let round = round::play(&setup, home, past_orders).await;
+        let round = round.with_context(|| format!("what was played is left for a look at {place}"))?;
         conditions.saw(&round.machine);
         rounds.push(round);
     }
@@ -261,7 +269,7 @@ pub(crate) async fn run(args: &Args, conditions: &mut Conditions) -> Result<(Str
         books: setup.books,
         workers: setup.workers,
         connections: setup.connections,
-        past_orders: args.past_orders,
+        past_orders,
         scenario: setup.scenario,
         rounds: Vec::new(),
         orders_per_s: none(),

@@ -60,7 +60,8 @@ pub(crate) struct Round {
     pub(crate) audited_charges: Option<u64>,
     pub(crate) cpu_us_per_order: Cpu,
     pub(crate) resident_bytes: BTreeMap<String, Resident>,
-    pub(crate) counters: Option<Counters>,
+    /// Of the whole round, its warm-up included.
+    pub(crate) postgres_per_order: Option<PerOrder>,
     pub(crate) machine: Machine,
     pub(crate) series: Series,
 }
@@ -85,6 +86,18 @@ pub(crate) struct EndedAs {
 /// CPU time an order of everybody who takes part, in microseconds.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct Cpu(BTreeMap<String, f64>);
+
+/// What Postgres counted, an order.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub(crate) struct PerOrder {
+    row_versions: f64,
+    wal_bytes: f64,
+    commits: f64,
+    /// `None` where `pg_stat_statements` is not loaded.
+    statements: Option<f64>,
+    /// Updates that stayed on their page, of all.
+    hot_percent: f64,
+}
 
 /// Memory of a process in bytes: the most that was seen, and the last.
 #[derive(Debug, Clone, Copy, Serialize)]
@@ -112,6 +125,20 @@ impl EndedAs {
             None => format!("{status}"),
         };
         Self { buyers: *buyers, ends: ends.iter().map(|(end, orders)| (name(end), *orders)).collect() }
+    }
+}
+
+impl PerOrder {
+    #[expect(clippy::cast_precision_loss, reason = "counts of one run are far below 2^52")]
+    pub(crate) fn new(counters: &Counters, orders: usize) -> Self {
+        let each = |count: i64| count as f64 / per(orders.max(1));
+        Self {
+            row_versions: each(counters.row_versions),
+            wal_bytes: each(counters.wal_bytes),
+            commits: each(counters.commits),
+            statements: counters.statements.map(each),
+            hot_percent: 100.0 * counters.hot_updates as f64 / counters.updates.max(1) as f64,
+        }
     }
 }
 
@@ -206,24 +233,18 @@ impl fmt::Display for Round {
         let cpu: Vec<String> =
             self.cpu_us_per_order.0.iter().map(|(name, us)| format!("{name} {us:.0}")).collect();
         writeln!(f, "         CPU us per order: {}", cpu.join(", "))?;
-        if let Some(counters) = &self.counters {
-            let each = |count: i64| {
-                #[expect(clippy::cast_precision_loss, reason = "counts of one run are far below 2^52")]
-                let count = count as f64;
-                count / per(self.orders)
-            };
+        if let Some(PerOrder { row_versions, wal_bytes, commits, statements, hot_percent }) =
+            self.postgres_per_order
+        {
+            let kib = wal_bytes / 1024.0;
             write!(
                 f,
-                "         Postgres per order: {:.1} row versions, {:.1} KB WAL, {:.3} commits",
-                each(counters.row_versions),
-                each(counters.wal_bytes) / 1024.0,
-                each(counters.commits)
+                "         Postgres per order: {row_versions:.1} row versions, {kib:.1} KB WAL, {commits:.3} commits"
             )?;
-            if let Some(statements) = counters.statements {
-                write!(f, ", {:.3} statements", each(statements))?;
+            if let Some(statements) = statements {
+                write!(f, ", {statements:.3} statements")?;
             }
-            let hot = each(counters.hot_updates) / each(counters.updates.max(1));
-            writeln!(f, ", {:.0} % HOT", 100.0 * hot)?;
+            writeln!(f, ", {hot_percent:.0} % HOT")?;
         }
         let mib = |bytes: u64| bytes / (1 << 20);
         let resident: Vec<String> = self

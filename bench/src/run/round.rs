@@ -12,7 +12,7 @@ use super::cost::{CpuTime, Meter, Sampler};
 use super::load::{Asked, Load};
 use super::machine::Machine;
 use super::outcome::{self, Ended};
-use super::report::{Cpu, EndedAs, Resident, Round, per};
+use super::report::{Cpu, EndedAs, PerOrder, Resident, Round, per};
 use super::scenario::Arrival;
 use super::series::Series;
 use super::stack::Stack;
@@ -24,8 +24,8 @@ use crate::http::home::Home;
 use crate::http::latency::Latencies;
 use crate::http::process::Gauge;
 
-/// Orders that warm connections, plans and caches up before a round counts.
-const WARM_UP: usize = 500;
+/// Orders that warm connections, plans and caches up before a round counts; a quarter of a small round's.
+const WARM_UP_MAX: usize = 500;
 /// How long a round may take to settle after its last order was accepted, before it counts as hung.
 const SETTLED_WITHIN: Duration = Duration::from_mins(15);
 
@@ -34,15 +34,17 @@ pub(crate) async fn play(setup: &Setup, home: Home, past: usize) -> Result<Round
     let scenario = &setup.scenario;
     let before = outcome::newest(home.store()).await?;
     let is_backlog = matches!(scenario.arrival, Arrival::Backlog { .. });
+    let orders = orders(scenario.arrival);
     // Without workers nothing of a warm-up would settle.
-    let warm_up = if is_backlog { 0 } else { WARM_UP };
-    let wishes = Wishes::prepare(home.store(), scenario, warm_up, orders(scenario.arrival)).await?;
+    let warm_up = if is_backlog { 0 } else { WARM_UP_MAX.min(orders / 4) };
+    let wishes = Wishes::prepare(home.store(), scenario, warm_up, orders).await?;
     home.settle_down().await?;
     let machine = Machine::wait_for_idle(setup.idle_within).await?;
     if !machine.is_idle() {
         eprintln!("run: the machine is not idle ({:.0} % of a core); going on", machine.other_work_percent);
     }
 
+    let counted = Counters::of(&home).await?;
     let mut stack = Stack::open(setup, home).await?;
     let door = stack.door(setup).await?;
     if !is_backlog {
@@ -86,9 +88,14 @@ pub(crate) async fn play(setup: &Setup, home: Home, past: usize) -> Result<Round
         Some(watch) => Some(watch.end().await?),
         None => None,
     };
-    let spent = costs.end(&stack).await?;
+    let spent = costs.end().await?;
 
     let (home, statement) = stack.stop().await?;
+    // A backend reports all it has counted when its client is gone: so the warm-up's share is in it.
+    let counters = match (counted, Counters::of(&home).await?) {
+        (Some(before), Some(after)) => Some(after.since(&before)),
+        _ => None,
+    };
     let ended = outcome::ended(home.store(), before).await.context("this run counts for nothing")?;
     let ends = wishes.verify(scenario, asked.len(), &ended).context("this run counts for nothing")?;
     // The provider has never heard of orders that were written here as past.
@@ -96,6 +103,7 @@ pub(crate) async fn play(setup: &Setup, home: Home, past: usize) -> Result<Round
     let audit = outcome::audit(home.store(), statement).await.context("this run counts for nothing")?;
     home.clear_away().await?;
 
+    let ended_orders = ended.len();
     let measured: Vec<Ended> = ended.into_iter().filter(|order| Some(order.id) > warm).collect();
     let answered: BTreeSet<OrderId> = asked.iter().map(|asked| asked.order).collect();
     let is_there = measured.iter().all(|order| answered.contains(&order.id));
@@ -120,7 +128,7 @@ pub(crate) async fn play(setup: &Setup, home: Home, past: usize) -> Result<Round
         audited_charges: audit.charges,
         cpu_us_per_order: Cpu::new(&spent.cpu, asked.len()),
         resident_bytes: resident(&spent.names, &spent.samples),
-        counters: spent.counters,
+        postgres_per_order: counters.map(|counters| PerOrder::new(&counters, ended_orders)),
         machine,
         series: Series::new(started_at, elapsed, series_asked, &measured, sampled),
     })
@@ -156,28 +164,22 @@ fn resident(names: &[String], samples: &[super::cost::Sample]) -> BTreeMap<Strin
 struct Costs {
     meter: Meter,
     cpu: CpuTime,
-    counters: Option<Counters>,
     sampler: Sampler,
 }
 
 /// What a round spent.
 struct Spent {
     cpu: CpuTime,
-    counters: Option<Counters>,
     names: Vec<String>,
     samples: Vec<super::cost::Sample>,
 }
 
 impl Costs {
     async fn begin(stack: &Stack) -> Result<Self> {
-        let counters = match stack.home.database() {
-            Some(database) => Some(database.counters().await?),
-            None => None,
-        };
         let mut meter = meter(stack).await?;
         let cpu = meter.read().await?;
         let sampler = Sampler::start(watched(stack), Instant::now());
-        Ok(Self { meter, cpu, counters, sampler })
+        Ok(Self { meter, cpu, sampler })
     }
 
     /// Takes workers into account that were started since.
@@ -187,7 +189,7 @@ impl Costs {
         sampler.stop().await.map(drop)
     }
 
-    async fn end(mut self, stack: &Stack) -> Result<Spent> {
+    async fn end(mut self) -> Result<Spent> {
         let after = self.meter.read().await?;
         let (names, samples) = self.sampler.stop().await?;
         let before = |name: &str| self.cpu.get(name).copied().unwrap_or_default();
@@ -195,11 +197,7 @@ impl Costs {
             let used = used.saturating_sub(before(&name));
             (name, used)
         });
-        let counters = match (stack.home.database(), &self.counters) {
-            (Some(database), Some(before)) => Some(database.counters().await?.since(before)),
-            _ => None,
-        };
-        Ok(Spent { cpu: cpu.collect(), counters, names, samples })
+        Ok(Spent { cpu: cpu.collect(), names, samples })
     }
 }
 
@@ -214,6 +212,16 @@ fn watched(stack: &Stack) -> Vec<(String, Gauge)> {
     let mut watched = stack.gauges();
     watched.push(("generator".to_owned(), Gauge::own()));
     watched
+}
+
+impl Counters {
+    /// What Postgres has counted, if it is Postgres.
+    async fn of(home: &Home) -> Result<Option<Self>> {
+        match home.database() {
+            Some(database) => database.counters().await.map(Some),
+            None => Ok(None),
+        }
+    }
 }
 
 impl Setup {

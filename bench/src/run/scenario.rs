@@ -102,14 +102,23 @@ enum Paid {
     Cod,
 }
 
+/// A card of the sandbox's, by the text of its token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum Card {
-    TokOk,
-    TokDeclined,
-    TokTimeout,
-    TokFlaky,
-    TokDown,
+#[serde(try_from = "String", into = "&str")]
+struct Card(Token);
+
+impl TryFrom<String> for Card {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        Token::named(&text).map(Self).ok_or_else(|| format!("the sandbox knows no token {text}"))
+    }
+}
+
+impl From<Card> for &str {
+    fn from(card: Card) -> Self {
+        card.0.as_str()
+    }
 }
 
 /// What they want to buy.
@@ -181,7 +190,7 @@ impl Scenario {
     /// Whether some orders need a provider that remembers what another worker asked it for.
     pub(crate) fn asks_twice(&self) -> bool {
         let asks =
-            |buyers: &Buyers| matches!(buyers.token, Some(Card::TokTimeout | Card::TokFlaky | Card::TokDown));
+            |buyers: &Buyers| matches!(buyers.token, Some(Card(Token::Timeout | Token::Flaky | Token::Down)));
         self.buyers.iter().any(asks)
     }
 
@@ -192,13 +201,9 @@ impl Scenario {
 
 impl Buyers {
     pub(crate) const fn method(self) -> Method {
-        match (self.method, self.token) {
-            (Paid::Cod, _) => Method::Cod,
-            (Paid::Card, Some(Card::TokDeclined)) => Method::Card(Token::Declined),
-            (Paid::Card, Some(Card::TokTimeout)) => Method::Card(Token::Timeout),
-            (Paid::Card, Some(Card::TokFlaky)) => Method::Card(Token::Flaky),
-            (Paid::Card, Some(Card::TokDown)) => Method::Card(Token::Down),
-            (Paid::Card, Some(Card::TokOk) | None) => Method::Card(Token::Ok),
+        match self.token {
+            Some(Card(token)) => Method::Card(token),
+            None => Method::Cod,
         }
     }
 }

@@ -101,7 +101,7 @@ mod tests {
 
     #[test]
     fn nothing_is_lost_between_windows() {
-        let (width, lasted) = (Duration::from_millis(250), Duration::from_millis(1_000));
+        let (width, lasted) = (Duration::from_millis(250), Duration::from_secs(1));
         let happened = [0, 249, 250, 999, 1_000, 1_400]
             .map(|at| (Duration::from_millis(at), Duration::from_millis(at + 1)));
         let windows = windows(width, lasted, happened.into_iter());

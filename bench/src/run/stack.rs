@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail, ensure};
 use holdfast_saga::accept::AcceptPolicy;
 use holdfast_saga::flows::REGISTRY;
-use holdfast_saga::ports::{Outside, PaymentProvider, StatementLine, Store};
+use holdfast_saga::ports::{Dispatch, Outside, PaymentProvider, StatementLine, Store};
 use holdfast_sandbox::NAME;
 use holdfast_shared::SagaState;
 use holdfast_store_postgres::PostgresStore;
@@ -35,8 +35,16 @@ pub(crate) struct Stack {
 
 #[derive(Debug)]
 enum Place {
-    Processes { hints: Hints, api: Option<Server>, crew: Crew, at_work: Option<AtWork> },
+    Processes(Box<Processes>),
     Embedded { runtime: Runtime, sandbox: Arc<SlowSandbox> },
+}
+
+#[derive(Debug)]
+struct Processes {
+    hints: Hints,
+    api: Option<Server>,
+    crew: Crew,
+    at_work: Option<AtWork>,
 }
 
 impl Stack {
@@ -64,13 +72,15 @@ impl Stack {
             calls: setup.calls,
             provider_delay: delay,
         };
-        Ok(Self { home, place: Place::Processes { hints, api, crew, at_work: None } })
+        let processes = Processes { hints, api, crew, at_work: None };
+        Ok(Self { home, place: Place::Processes(Box::new(processes)) })
     }
 
     /// Starts the workers. In this process they work already.
     pub(crate) async fn start_workers(&mut self, setup: &Setup) -> Result<()> {
-        if let Place::Processes { crew, at_work, .. } = &mut self.place {
-            *at_work = Some(match setup.books {
+        if let Place::Processes(processes) = &mut self.place {
+            let crew = &processes.crew;
+            processes.at_work = Some(match setup.books {
                 Books::Memory => crew.in_memory().await?,
                 Books::Http => crew.over_http(&setup.holdfast()?, self.home.ledger()).await?,
             });
@@ -80,36 +90,34 @@ impl Stack {
 
     /// Where its buyers go in.
     pub(crate) async fn door(&self, setup: &Setup) -> Result<Door> {
-        let direct = |store: Arc<dyn Store>, dispatch: Arc<_>| {
+        let direct = |store: Arc<dyn Store>, dispatch: Arc<dyn Dispatch>| {
             let policy = AcceptPolicy::new(NAME);
             let acceptor =
-                Acceptor::start(Arc::clone(&store), policy, Arc::clone(&dispatch) as _, Metrics::default());
+                Acceptor::start(Arc::clone(&store), policy, Arc::clone(&dispatch), Metrics::default());
             Door::Direct { acceptor, store, dispatch }
         };
-        match &self.place {
-            Place::Embedded { runtime, .. } => Ok(direct(self.home.shared(), runtime.dispatch())),
-            Place::Processes { api: Some(api), .. } => {
-                let admin = setup.holdfast()?.admin_token().await?.into();
-                Ok(Door::Http { address: api.address, admin })
-            }
-            Place::Processes { api: None, hints, .. } => {
-                let store = Arc::new(PostgresStore::connect(&self.home.url, CONNECTIONS).await?);
-                let redis = Arc::new(Redis::parse(&hints.redis_url, &hints.prefix)?);
-                redis.check().await?;
-                let metrics = Metrics::default();
-                let dispatch = RedisDispatch::start(redis, RedisBackend::Streams, &metrics);
-                Ok(direct(store, Arc::new(dispatch)))
-            }
+        let processes = match &self.place {
+            Place::Embedded { runtime, .. } => return Ok(direct(self.home.shared(), runtime.dispatch())),
+            Place::Processes(processes) => processes,
+        };
+        if let Some(api) = &processes.api {
+            let admin = setup.holdfast()?.admin_token().await?.into();
+            return Ok(Door::Http { address: api.address, admin });
         }
+        let store = Arc::new(PostgresStore::connect(&self.home.url, CONNECTIONS).await?);
+        let redis = Arc::new(Redis::parse(&processes.hints.redis_url, &processes.hints.prefix)?);
+        redis.check().await?;
+        let dispatch = RedisDispatch::start(redis, RedisBackend::Streams, &Metrics::default());
+        Ok(direct(store, Arc::new(dispatch)))
     }
 
     /// Its processes, this one excepted.
     pub(crate) fn gauges(&self) -> Vec<(String, Gauge)> {
         match &self.place {
             Place::Embedded { .. } => Vec::new(),
-            Place::Processes { api, at_work, .. } => {
-                let api = api.iter().map(|api| ("api".to_owned(), api.gauge()));
-                api.chain(at_work.iter().flat_map(AtWork::gauges)).collect()
+            Place::Processes(processes) => {
+                let api = processes.api.iter().map(|api| ("api".to_owned(), api.gauge()));
+                api.chain(processes.at_work.iter().flat_map(AtWork::gauges)).collect()
             }
         }
     }
@@ -118,7 +126,7 @@ impl Stack {
     pub(crate) fn redis_url(&self) -> Option<&str> {
         match &self.place {
             Place::Embedded { .. } => None,
-            Place::Processes { hints, .. } => Some(&hints.redis_url),
+            Place::Processes(processes) => Some(&processes.hints.redis_url),
         }
     }
 
@@ -150,7 +158,8 @@ impl Stack {
                 runtime.stop().await;
                 sandbox.statement().await?.unwrap_or_default()
             }
-            Place::Processes { hints, api, at_work, .. } => {
+            Place::Processes(processes) => {
+                let Processes { hints, api, at_work, .. } = *processes;
                 if let Some(api) = api {
                     api.stop().await?;
                 }

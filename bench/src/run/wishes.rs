@@ -155,4 +155,39 @@ mod tests {
         assert_eq!(expected(&flash, 300, 20), Ends::from([(confirmed, 20), (sold_out, 280)]));
         assert_eq!(expected(&flash, 10, 20), Ends::from([(confirmed, 10)]));
     }
+
+    #[test]
+    fn an_order_that_is_missing_astray_or_nobodys_is_no_figure() {
+        let scenario = Scenario::named("checkout-online").expect("parses");
+        let wish = || Wish {
+            cart: CartId(uuid::Uuid::now_v7()),
+            method: scenario.buyers[0].method(),
+            then: Then::Nothing,
+            kind: 0,
+        };
+        let wishes = Wishes { warm_up: vec![wish()], measured: vec![wish(), wish()] };
+        let (status, at) = (OrderStatus::Confirmed, holdfast_shared::Time::from_micros(1));
+        let ended = |cart| Ended {
+            id: holdfast_shared::OrderId::new(1),
+            cart,
+            status,
+            reason: None,
+            accepted_at: at,
+            told_at: at,
+        };
+        let carts = [wishes.warm_up[0].cart, wishes.measured[0].cart, wishes.measured[1].cart];
+        let all: Vec<Ended> = carts.map(ended).to_vec();
+        let ends = wishes.verify(&scenario, 2, &all).expect("all is well");
+        assert_eq!(ends, [Ends::from([((OrderStatus::Confirmed, None), 3)])]);
+
+        let check = |why: &str, placed: usize, ended: &[Ended]| {
+            assert!(wishes.verify(&scenario, placed, ended).is_err(), "{why}");
+        };
+        check("one is missing", 2, &all[..2]);
+        check("one was never placed", 1, &all);
+        check("one is another's", 2, &[all[0], all[1], ended(wish().cart)]);
+        check("one cart has two", 2, &[all[0], all[1], all[1]]);
+        let astray = Ended { status: OrderStatus::Processing, ..all[2] };
+        check("one is astray", 2, &[all[0], all[1], astray]);
+    }
 }

@@ -60,7 +60,9 @@ pub(crate) async fn run(args: &Args) -> Result<()> {
     terminate.recv().await;
     runtime.stop().await;
     let statement = sandbox.statement().await?.unwrap_or_default();
-    statement.iter().for_each(|line| println!("{}", told(line)));
+    for line in &statement {
+        println!("{}", told(line));
+    }
     Ok(())
 }
 
@@ -158,7 +160,7 @@ pub(crate) enum AtWork {
     /// Each with books of its own, in memory.
     InMemory(Vec<Process>),
     /// The real ones, and one sandbox on disk that all of them ask.
-    OverHttp { workers: Vec<Server>, sandbox: Server, ledger: PathBuf },
+    OverHttp { workers: Vec<Server>, sandbox: Box<Server>, ledger: PathBuf },
 }
 
 impl Crew {
@@ -185,7 +187,7 @@ impl Crew {
             let worker = holdfast.worker(&self.database_url, &self.hints, sandbox.address, self.calls);
             workers.push(worker.await.context("a worker")?);
         }
-        Ok(AtWork::OverHttp { workers, sandbox, ledger })
+        Ok(AtWork::OverHttp { workers, sandbox: Box::new(sandbox), ledger })
     }
 }
 
