@@ -1,5 +1,5 @@
 //! Plays a scenario on a running stack of processes (Postgres, Redis, `holdfast api`, workers), from the outside: this
-//! process is the buyers, the admin and the watch. A figure is told only of orders that are all where they must be,
+//! process is the buyers and the admin. A figure is told only of orders that are all where they must be,
 //! in a shop whose audit is clean.
 
 mod cost;
@@ -14,7 +14,6 @@ mod round;
 mod scenario;
 mod series;
 mod stack;
-mod watch;
 mod wishes;
 pub(crate) mod worker;
 

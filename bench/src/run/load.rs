@@ -12,7 +12,6 @@ use tokio::task::JoinSet;
 
 use super::door::{Buyer, Door};
 use super::scenario::Arrival;
-use super::watch::Watcher;
 use super::wishes::Wish;
 
 /// One order that was placed; the times count from the start of the round.
@@ -44,8 +43,6 @@ pub(crate) struct Load {
     pub(crate) wishes: Arc<Vec<Wish>>,
     /// Requests that can be under way at once.
     pub(crate) connections: usize,
-    /// Who wants to know of each order as soon as it was accepted.
-    pub(crate) watcher: Option<Watcher>,
 }
 
 impl Load {
@@ -121,11 +118,11 @@ impl Load {
         let mut buyers = JoinSet::new();
         for user in 0..users {
             let comes = started + ramp * user / users;
-            let (door, watcher) = (self.door.clone(), self.watcher.clone());
+            let door = self.door.clone();
             let (wishes, next) = (Arc::clone(&self.wishes), Arc::clone(&next));
             buyers.spawn(async move {
                 tokio::time::sleep_until(comes.into()).await;
-                let mut asking = Asking { buyer: door.buyer().await?, started, watcher, asked: Vec::new() };
+                let mut asking = Asking { buyer: door.buyer().await?, started, asked: Vec::new() };
                 while Instant::now() < ends {
                     let wish = wishes.get(next.fetch_add(1, Ordering::Relaxed)).context("no cart is left")?;
                     asking.ask(wish, Instant::now()).await?;
@@ -138,8 +135,8 @@ impl Load {
     }
 
     async fn asking(&self, started: Instant) -> Result<Asking> {
-        let (buyer, watcher) = (self.door.buyer().await?, self.watcher.clone());
-        Ok(Asking { buyer, started, watcher, asked: Vec::new() })
+        let buyer = self.door.buyer().await?;
+        Ok(Asking { buyer, started, asked: Vec::new() })
     }
 }
 
@@ -147,7 +144,6 @@ impl Load {
 struct Asking {
     buyer: Buyer,
     started: Instant,
-    watcher: Option<Watcher>,
     asked: Vec<Asked>,
 }
 
@@ -156,9 +152,6 @@ impl Asking {
         let placed = self.buyer.place(wish).await?;
         let (due_after, answered) = (due - self.started, self.started.elapsed());
         self.asked.push(Asked { order: placed.order, due: due_after, answered });
-        if let Some(watcher) = &self.watcher {
-            watcher.watch(placed.order, due);
-        }
         self.buyer.follow_up(wish, placed).await
     }
 }

@@ -36,6 +36,18 @@ pub(crate) struct Report {
     pub(crate) accept_p99_ms: Spread,
 }
 
+/// By what an order is seen to be settled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum SettledSeen {
+    /// From the instant the request was due until the customer's message left: the commit that decided the order
+    /// was answered by then.
+    ByTheMessage,
+    /// From the instant at which the accepting transaction read the clock to that of the one that marked the message
+    /// SENT.
+    ByTheRows,
+}
+
 /// One round. It exists only if every order of it is where it must be and the audit is clean.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct Round {
@@ -48,10 +60,7 @@ pub(crate) struct Round {
     pub(crate) accepted_per_s: f64,
     /// From the instant a request was due to its answer.
     pub(crate) accept_ms: Millis,
-    /// `from_outside`: from the instant the request was due until the order's row, read again and again, said that it
-    /// is decided. `by_the_rows`: from the instant at which the accepting transaction read the clock to that of the
-    /// one that marked the message SENT.
-    pub(crate) settled_seen: &'static str,
+    pub(crate) settled_seen: SettledSeen,
     pub(crate) settled_ms: Millis,
     pub(crate) verified: bool,
     pub(crate) ends: Vec<EndedAs>,
@@ -202,8 +211,10 @@ impl fmt::Display for Report {
             spread(&self.accept_p99_ms)
         )?;
         let seen = match self.rounds.first().map(|round| round.settled_seen) {
-            Some("from_outside") => "from the instant a request was due until its row was seen decided",
-            _ => "from acceptance to the message SENT, by the instants in the rows",
+            Some(SettledSeen::ByTheMessage) => "from the instant a request was due until its message left",
+            Some(SettledSeen::ByTheRows) | None => {
+                "from acceptance to the message SENT, by the instants in the rows"
+            }
         };
         writeln!(
             f,

@@ -12,12 +12,12 @@ use super::cost::{CpuTime, Meter, Sampler};
 use super::load::{Asked, Load};
 use super::machine::Machine;
 use super::outcome::{self, Ended};
-use super::report::{Cpu, EndedAs, PerOrder, Resident, Round, per};
+use super::report::{Cpu, EndedAs, PerOrder, Resident, Round, SettledSeen, per};
 use super::scenario::Arrival;
 use super::series::Series;
 use super::stack::Stack;
-use super::watch::{self, Watcher};
 use super::wishes::Wishes;
+use super::worker::Records;
 use super::{Setup, Via};
 use crate::database::Counters;
 use crate::http::home::Home;
@@ -53,7 +53,6 @@ pub(crate) async fn play(setup: &Setup, home: Home, past: usize) -> Result<Round
             door: door.clone(),
             wishes: Arc::new(wishes.warm_up.clone()),
             connections: setup.connections,
-            watcher: None,
         };
         load.run(Arrival::Closed { orders: wishes.warm_up.len() }, Instant::now())
             .await
@@ -62,14 +61,12 @@ pub(crate) async fn play(setup: &Setup, home: Home, past: usize) -> Result<Round
     }
     let warm = outcome::newest(stack.home.store()).await?;
 
-    let (watcher, watch) = setup.watched(&stack).unzip();
     let mut costs = Costs::begin(&stack).await?;
     let (mut started, mut started_at) = (Instant::now(), Time::system_now());
     let load = Load {
         door: door.clone(),
         wishes: Arc::new(wishes.measured.clone()),
         connections: setup.connections,
-        watcher,
     };
     let asked = load.run(scenario.arrival, started).await?;
     let accepting = started.elapsed();
@@ -84,13 +81,9 @@ pub(crate) async fn play(setup: &Setup, home: Home, past: usize) -> Result<Round
     stack.settled(SETTLED_WITHIN).await?;
     let elapsed = started.elapsed();
     drop(door);
-    let seen = match watch {
-        Some(watch) => Some(watch.end().await?),
-        None => None,
-    };
     let spent = costs.end().await?;
 
-    let (home, statement) = stack.stop().await?;
+    let (home, records) = stack.stop().await?;
     // A backend reports all it has counted when its client is gone: so the warm-up's share is in it.
     let counters = match (counted, Counters::of(&home).await?) {
         (Some(before), Some(after)) => Some(after.since(&before)),
@@ -99,7 +92,7 @@ pub(crate) async fn play(setup: &Setup, home: Home, past: usize) -> Result<Round
     let ended = outcome::ended(home.store(), before).await.context("this run counts for nothing")?;
     let ends = wishes.verify(scenario, asked.len(), &ended).context("this run counts for nothing")?;
     // The provider has never heard of orders that were written here as past.
-    let statement = (past == 0).then_some(statement.as_slice());
+    let statement = (past == 0).then_some(records.statement.as_slice());
     let audit = outcome::audit(home.store(), statement).await.context("this run counts for nothing")?;
     home.clear_away().await?;
 
@@ -113,15 +106,24 @@ pub(crate) async fn play(setup: &Setup, home: Home, past: usize) -> Result<Round
     );
     let series_asked: &[Asked] = if is_backlog { &[] } else { &asked };
     let sampled = (&spent.names[..], &spent.samples[..]);
-    let settled_by_rows = || measured.iter().map(|order| order.told_at.since(order.accepted_at)).collect();
+    let settled_seen = SettledSeen::of(&records, is_backlog);
+    let settled: Latencies = match settled_seen {
+        SettledSeen::ByTheMessage => asked
+            .iter()
+            .filter_map(|asked| Some(records.told.get(&asked.order)?.since(started_at + asked.due)))
+            .collect(),
+        SettledSeen::ByTheRows => {
+            measured.iter().map(|order| order.told_at.since(order.accepted_at)).collect()
+        }
+    };
     Ok(Round {
         orders: asked.len(),
         elapsed_s: elapsed.as_secs_f64(),
         orders_per_s: per(asked.len()) / elapsed.as_secs_f64(),
         accepted_per_s: per(asked.len()) / accepting.as_secs_f64(),
         accept_ms: latencies(&asked).percentiles().into(),
-        settled_seen: if seen.is_some() { "from_outside" } else { "by_the_rows" },
-        settled_ms: seen.unwrap_or_else(settled_by_rows).percentiles().into(),
+        settled_seen,
+        settled_ms: settled.percentiles().into(),
         verified: true,
         ends: scenario.buyers.iter().zip(&ends).map(|(buyers, ends)| EndedAs::new(buyers, ends)).collect(),
         audited_orders: audit.orders,
@@ -132,6 +134,13 @@ pub(crate) async fn play(setup: &Setup, home: Home, past: usize) -> Result<Round
         machine,
         series: Series::new(started_at, elapsed, series_asked, &measured, sampled),
     })
+}
+
+impl SettledSeen {
+    fn of(records: &Records, is_backlog: bool) -> Self {
+        // A backlog's orders were due long before anybody worked.
+        if is_backlog || records.told.is_empty() { Self::ByTheRows } else { Self::ByTheMessage }
+    }
 }
 
 /// How many orders to get ready for.
@@ -225,17 +234,6 @@ impl Counters {
 }
 
 impl Setup {
-    /// Watches orders from outside where that costs little.
-    fn watched(&self, stack: &Stack) -> Option<(Watcher, watch::Watch)> {
-        match self.scenario.arrival {
-            Arrival::Open { rate, .. } if rate <= watch::RATE_MAX => {
-                stack.home.database().map(|database| Watcher::start(&database.url))
-            }
-            Arrival::Users { .. } => stack.home.database().map(|database| Watcher::start(&database.url)),
-            Arrival::Open { .. } | Arrival::Closed { .. } | Arrival::Backlog { .. } => None,
-        }
-    }
-
     /// Requests under way at once: enough to fill commits, few enough that each is a real buyer's.
     pub(super) const fn default_connections(via: Via) -> usize {
         match via {

@@ -7,15 +7,15 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail, ensure};
 use holdfast_saga::accept::AcceptPolicy;
 use holdfast_saga::flows::REGISTRY;
-use holdfast_saga::ports::{Dispatch, Outside, PaymentProvider, StatementLine, Store};
+use holdfast_saga::ports::{Dispatch, Outside, Store};
 use holdfast_sandbox::NAME;
 use holdfast_shared::SagaState;
 use holdfast_store_postgres::PostgresStore;
-use holdfast_worker::{Acceptor, LogNotifier, Metrics, Redis, RedisBackend, RedisDispatch, Runtime};
+use holdfast_worker::{Acceptor, Metrics, Redis, RedisBackend, RedisDispatch, Runtime};
 use uuid::Uuid;
 
 use super::door::Door;
-use super::worker::{AtWork, Crew, SlowSandbox, config};
+use super::worker::{AtWork, Crew, Journal, Records, SlowSandbox, config};
 use super::{Books, Setup, Via};
 use crate::http::home::Home;
 use crate::http::process::{Gauge, Hints, Server};
@@ -36,7 +36,7 @@ pub(crate) struct Stack {
 #[derive(Debug)]
 enum Place {
     Processes(Box<Processes>),
-    Embedded { runtime: Runtime, sandbox: Arc<SlowSandbox> },
+    Embedded { runtime: Runtime, sandbox: Arc<SlowSandbox>, journal: Arc<Journal> },
 }
 
 #[derive(Debug)]
@@ -53,10 +53,12 @@ impl Stack {
         let delay = setup.scenario.provider_delay();
         let Some(database) = home.database() else {
             let sandbox = Arc::new(SlowSandbox::new(delay));
-            let outside = Outside { payments: Arc::clone(&sandbox) as _, notifier: Arc::new(LogNotifier) };
+            let journal = Arc::new(Journal::default());
+            let outside =
+                Outside { payments: Arc::clone(&sandbox) as _, notifier: Arc::clone(&journal) as _ };
             let (store, config) = (home.shared(), config(setup.calls));
             let runtime = Runtime::start(store, REGISTRY, outside, config, Metrics::default())?;
-            return Ok(Self { home, place: Place::Embedded { runtime, sandbox } });
+            return Ok(Self { home, place: Place::Embedded { runtime, sandbox, journal } });
         };
         database.insist_on_durability().await?;
         let redis_url = setup.redis_url.clone().context("which Redis? Set HOLDFAST_TEST_REDIS_URL")?;
@@ -151,27 +153,27 @@ impl Stack {
         }
     }
 
-    /// Stops everybody; returns the home and the provider's books.
-    pub(crate) async fn stop(self) -> Result<(Home, Vec<StatementLine>)> {
-        let statement = match self.place {
-            Place::Embedded { runtime, sandbox } => {
+    /// Stops everybody; returns the home and what was done outside.
+    pub(crate) async fn stop(self) -> Result<(Home, Records)> {
+        let records = match self.place {
+            Place::Embedded { runtime, sandbox, journal } => {
                 runtime.stop().await;
-                sandbox.statement().await?.unwrap_or_default()
+                Records::of(&sandbox, &journal).await?
             }
             Place::Processes(processes) => {
                 let Processes { hints, api, at_work, .. } = *processes;
                 if let Some(api) = api {
                     api.stop().await?;
                 }
-                let statement = match at_work {
+                let records = match at_work {
                     Some(at_work) => at_work.stop().await?,
-                    None => Vec::new(),
+                    None => Records::default(),
                 };
                 forget(&hints).await.context("clearing Redis")?;
-                statement
+                records
             }
         };
-        Ok((self.home, statement))
+        Ok((self.home, records))
     }
 }
 

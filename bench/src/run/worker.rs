@@ -1,21 +1,21 @@
 //! A worker with a provider of its own: what `holdfast worker` runs, but the payment ledger is in memory, so that
-//! what is measured is Holdfast and not a sandbox's disk. It tells its books when it stops, for the audit.
+//! what is measured is Holdfast and not a sandbox's disk. When it stops it tells its books, for the audit, and when
+//! each message left.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 use async_trait::async_trait;
+use holdfast_saga::context::Notice;
 use holdfast_saga::flows::REGISTRY;
-use holdfast_saga::ports::{ChargeState, Fault, Outside, PaymentProvider, StatementLine};
+use holdfast_saga::ports::{ChargeState, Fault, Notifier, Outside, PaymentProvider, StatementLine};
 use holdfast_sandbox::MemorySandbox;
-use holdfast_shared::{Money, Queue, StepKey, SystemClock};
+use holdfast_shared::{Money, OrderId, Queue, SagaId, StepKey, SystemClock, Time};
 use holdfast_store_postgres::PostgresStore;
-use holdfast_worker::{
-    Guard, GuardConfig, LogNotifier, Metrics, Redis, RedisBackend, Runtime, Source, WorkerConfig,
-};
+use holdfast_worker::{Guard, GuardConfig, Metrics, Redis, RedisBackend, Runtime, Source, WorkerConfig};
 use strum::IntoEnumIterator as _;
 use tokio::process::Command;
 use tokio::signal::unix::{SignalKind, signal};
@@ -42,7 +42,7 @@ pub(crate) struct Args {
     calls: usize,
 }
 
-/// Works until SIGTERM, then tells the provider's books on stdout.
+/// Works until SIGTERM, then tells on stdout what its provider and its notifier did.
 pub(crate) async fn run(args: &Args) -> Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let redis = Arc::new(Redis::parse(&args.redis_url, &args.redis_prefix)?);
@@ -53,16 +53,15 @@ pub(crate) async fn run(args: &Args) -> Result<()> {
     let guard = GuardConfig { redis: Some(Arc::clone(&redis)), ..GuardConfig::new(sandbox.name(), &name) };
     let config =
         WorkerConfig { name, guard: Some(Guard::start(guard, metrics.clone())), ..config(args.calls) };
-    let outside = Outside { payments: Arc::clone(&sandbox) as _, notifier: Arc::new(LogNotifier) };
+    let journal = Arc::new(Journal::default());
+    let outside = Outside { payments: Arc::clone(&sandbox) as _, notifier: Arc::clone(&journal) as _ };
     let source = Source::Redis(redis, RedisBackend::Streams);
     let runtime = Runtime::start_on(&source, store, REGISTRY, outside, config, metrics)?;
     eprintln!("{READY}; the payment ledger is in memory");
     terminate.recv().await;
     runtime.stop().await;
-    let statement = sandbox.statement().await?.unwrap_or_default();
-    for line in &statement {
-        println!("{}", told(line));
-    }
+    let records = Records::of(&sandbox, &journal).await?;
+    print!("{}", records.to_text());
     Ok(())
 }
 
@@ -72,27 +71,81 @@ pub(crate) fn config(calls: usize) -> WorkerConfig {
     WorkerConfig { pools, ..WorkerConfig::default() }
 }
 
-/// One line of the books as a worker tells it.
-fn told(line: &StatementLine) -> String {
-    format!("{} {} {} {}", line.charge, line.currency, line.captured_minor, line.refunded_minor)
+/// What a provider and a notifier did.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Records {
+    pub(crate) statement: Vec<StatementLine>,
+    /// When each order's first message left; empty where nobody kept a journal.
+    pub(crate) told: BTreeMap<OrderId, Time>,
 }
 
-/// The books of a worker that told them.
-fn books(said: &str) -> Result<Vec<StatementLine>> {
-    said.lines()
-        .map(|line| {
+impl Records {
+    pub(crate) async fn of(sandbox: &SlowSandbox, journal: &Journal) -> Result<Self> {
+        let mut records =
+            Self { statement: sandbox.statement().await?.unwrap_or_default(), ..Self::default() };
+        records.add(Self { told: journal.told(), ..Self::default() });
+        Ok(records)
+    }
+
+    fn add(&mut self, others: Self) {
+        self.statement.extend(others.statement);
+        for (order, at) in others.told {
+            let first = self.told.entry(order).or_insert(at);
+            *first = at.min(*first);
+        }
+    }
+
+    /// As a worker tells them: a line a charge, a line a message.
+    fn to_text(&self) -> String {
+        let charges = self.statement.iter().map(|line| {
+            let StatementLine { charge, currency, captured_minor, refunded_minor } = line;
+            format!("charge {charge} {currency} {captured_minor} {refunded_minor}\n")
+        });
+        let messages =
+            self.told.iter().map(|(order, at)| format!("told {} {}\n", order.number(), at.as_micros()));
+        charges.chain(messages).collect()
+    }
+
+    fn parse(said: &str) -> Result<Self> {
+        let mut records = Self::default();
+        for line in said.lines() {
             let fields: Vec<&str> = line.split(' ').collect();
-            let [charge, currency, captured, refunded] = fields[..] else {
-                anyhow::bail!("a worker said {line:?}")
-            };
-            Ok(StatementLine {
-                charge: StepKey::from_stored(charge),
-                currency: currency.parse().context("a currency")?,
-                captured_minor: captured.parse()?,
-                refunded_minor: refunded.parse()?,
-            })
-        })
-        .collect()
+            match fields[..] {
+                ["charge", charge, currency, captured, refunded] => records.statement.push(StatementLine {
+                    charge: StepKey::from_stored(charge),
+                    currency: currency.parse().context("a currency")?,
+                    captured_minor: captured.parse()?,
+                    refunded_minor: refunded.parse()?,
+                }),
+                ["told", order, at] => {
+                    records.told.insert(OrderId::new(order.parse()?), Time::from_micros(at.parse()?));
+                }
+                _ => anyhow::bail!("a worker said {line:?}"),
+            }
+        }
+        Ok(records)
+    }
+}
+
+/// A notifier that writes down when each message leaves: that is once the commit which decides its order is
+/// answered, so whatever holds that up is in it.
+#[derive(Debug, Default)]
+pub(crate) struct Journal(Mutex<Vec<(OrderId, Time)>>);
+
+impl Journal {
+    fn told(&self) -> BTreeMap<OrderId, Time> {
+        // The first message of an order is the last one written.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).iter().rev().copied().collect()
+    }
+}
+
+#[async_trait]
+impl Notifier for Journal {
+    async fn send(&self, id: SagaId, _notice: &Notice) -> Result<(), Fault> {
+        let left = (id.order(), Time::system_now());
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(left);
+        Ok(())
+    }
 }
 
 /// A provider in memory that takes its time to answer a charge. Any number of charges wait at once.
@@ -207,15 +260,15 @@ impl AtWork {
         }
     }
 
-    /// Stops them, and returns the provider's books.
-    pub(crate) async fn stop(self) -> Result<Vec<StatementLine>> {
+    /// Stops them, and returns what they did.
+    pub(crate) async fn stop(self) -> Result<Records> {
         match self {
             Self::InMemory(workers) => {
-                let mut statement = Vec::new();
+                let mut records = Records::default();
                 for worker in workers {
-                    statement.extend(books(&worker.stop().await?)?);
+                    records.add(Records::parse(&worker.stop().await?)?);
                 }
-                Ok(statement)
+                Ok(records)
             }
             Self::OverHttp { workers, sandbox, ledger } => {
                 for worker in workers {
@@ -223,7 +276,8 @@ impl AtWork {
                 }
                 sandbox.stop().await?;
                 let books = holdfast_sandbox::DurableSandbox::open(&ledger, Arc::new(SystemClock)).await?;
-                Ok(books.statement().await?.unwrap_or_default())
+                let statement = books.statement().await?.unwrap_or_default();
+                Ok(Records { statement, ..Records::default() })
             }
         }
     }
@@ -234,14 +288,25 @@ mod tests {
     use super::*;
 
     #[test]
-    fn books_are_read_as_they_were_told() {
+    fn records_are_read_as_they_were_told() {
         let line = StatementLine {
             charge: StepKey::from_stored("1042.0:take_payment:1"),
             currency: holdfast_shared::Currency::EUR,
             captured_minor: 1_999,
             refunded_minor: 0,
         };
-        assert_eq!(books(&format!("{}\n", told(&line))).expect("reads"), [line]);
-        assert!(books("nothing of the kind").is_err());
+        let told = [(OrderId::new(1042), Time::from_micros(1_700_000_000_000_001))].into();
+        let records = Records { statement: vec![line], told };
+        assert_eq!(Records::parse(&records.to_text()).expect("reads"), records);
+        assert!(Records::parse("nothing of the kind").is_err());
+    }
+
+    #[tokio::test]
+    async fn the_first_message_of_an_order_counts() {
+        let journal = Journal(Mutex::new(vec![
+            (OrderId::new(1), Time::from_micros(5)),
+            (OrderId::new(1), Time::from_micros(9)),
+        ]));
+        assert_eq!(journal.told()[&OrderId::new(1)], Time::from_micros(5));
     }
 }

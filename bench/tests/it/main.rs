@@ -79,10 +79,10 @@ fn a_mix_ends_card_by_card_as_it_must() {
 }
 
 #[test]
-fn an_open_loop_is_watched_from_outside() {
+fn an_open_loop_counts_until_the_message_leaves() {
     let round = measured(&["steady", "--rate", "50", "--seconds", "1"]);
     assert_eq!(round["orders"], 50);
-    assert_eq!(round["settled_seen"], "from_outside");
+    assert_eq!(round["settled_seen"], "by_the_message");
 }
 
 #[test]
