@@ -41,7 +41,7 @@ bench-run: ## play a scenario on a stack of processes: make bench-run ARGS="chec
 	scripts/with-servers target/release/holdfast-bench run $(or $(ARGS),--list)
 
 bench-growth: ## checkouts beside more past orders, workers, lines and SKUs; what is measured already is skipped
-	cargo build --release --locked -p holdfast-bench
+	cargo build --release --locked -p holdfast -p holdfast-bench
 	scripts/with-servers scripts/bench-growth $(ARGS)
 
 bench-http: ## measure the front door over HTTP: a crowd of buyers, checkouts a second, idle streams
