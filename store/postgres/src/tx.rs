@@ -9,6 +9,10 @@ use sqlx::{PgExecutor, PgPool, Postgres, Transaction};
 use crate::error::{commit_error, store_error};
 use crate::{Present, claim, load, save};
 
+/// Every statement of the three moves finds its rows by key. Postgres is told so: it plans a statement once and keeps
+/// the plan, and in a shop that is new it would choose to read whole tables, and go on to as they grow.
+const BEGIN: &str = "begin; set local enable_seqscan = off; set local enable_hashjoin = off; set local enable_mergejoin = off";
+
 pub(crate) struct PostgresTx {
     tx: Transaction<'static, Postgres>,
     /// The present, once it is known: the first statement tells it, so that it needs none of its own.
@@ -17,7 +21,7 @@ pub(crate) struct PostgresTx {
 
 impl PostgresTx {
     pub(crate) async fn begin(pool: &PgPool, present: &Present) -> Result<Self, StoreError> {
-        let tx = pool.begin().await.map_err(store_error)?;
+        let tx = pool.begin_with(BEGIN).await.map_err(store_error)?;
         let now = match present {
             Present::Database => None,
             Present::Owned(clock) => Some(clock.now()),
