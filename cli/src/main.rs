@@ -35,7 +35,7 @@ use crate::exit::Exit;
 
 /// A batch is many small pieces that one thread makes and another one drops: here that costs a third less.
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 fn main() -> ExitCode {
     let exit = match args::read() {

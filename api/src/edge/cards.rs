@@ -42,6 +42,10 @@ fn find(value: &Value, name: &str) -> Option<String> {
 /// Whether groups of digits in `text`, with up to [`GAP_MAX`] other signs between them, are together as long as
 /// a card number and have its check digit. A letter ends a number.
 fn holds_card(text: &str) -> bool {
+    // Most texts hold too few digits for any card.
+    if text.chars().filter_map(digit).take(*DIGITS.start()).count() < *DIGITS.start() {
+        return false;
+    }
     let mut groups: Vec<Vec<u8>> = vec![Vec::new()];
     let mut gap = 0;
     for sign in text.chars().chain(['x']) {

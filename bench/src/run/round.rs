@@ -238,7 +238,7 @@ impl Setup {
     pub(super) const fn default_connections(via: Via) -> usize {
         match via {
             Via::Direct => 512,
-            Via::Http => 64,
+            Via::Http => 512,
         }
     }
 }
