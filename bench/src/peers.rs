@@ -42,6 +42,9 @@ pub(crate) struct Args {
     /// Orders in a round of the throughput
     #[arg(long, default_value_t = 20_000, value_parser = clap::value_parser!(u32).range(1..))]
     orders: u32,
+    /// Orders in a round of a peer's
+    #[arg(long, default_value_t = 2_000, value_parser = clap::value_parser!(u32).range(1..))]
+    peer_orders: u32,
     /// How long a round of the latency lasts
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=3_600))]
     seconds: u32,
@@ -120,7 +123,7 @@ fn program(args: &Args) -> Vec<(Contender, Work)> {
     // Only the flow is what shops have; the others' latencies and flash sales would take an hour more.
     let flow = || peers().filter(|peer| *peer == Contender::Peer(Peer::BullmqFlow));
     if args.only.contains(&Part::Throughput) {
-        let work = Work::Throughput { orders: args.orders };
+        let work = Work::Throughput { orders: args.orders, peer_orders: args.peer_orders };
         let ours = [Contender::Direct, Contender::Http, Contender::SetWise, Contender::OneCommitAStep];
         program.extend(ours.into_iter().chain(peers()).map(|contender| (contender, work)));
     }

@@ -65,9 +65,9 @@ pub(crate) struct Args {
     /// Worker processes
     #[arg(long, default_value_t = 1)]
     workers: usize,
-    /// Requests under way at once; 512 direct and 64 over HTTP unless said
-    #[arg(long)]
-    connections: Option<usize>,
+    /// Requests under way at once: enough to fill a commit
+    #[arg(long, default_value_t = 512)]
+    connections: usize,
     /// Orders that are settled before the first round begins
     #[arg(long, default_value_t = 0)]
     past_orders: usize,
@@ -149,7 +149,7 @@ impl Setup {
             via: args.via,
             books: args.books,
             workers: args.workers,
-            connections: args.connections.unwrap_or_else(|| Self::default_connections(args.via)),
+            connections: args.connections,
             calls: CALLS,
             idle_within: Duration::from_secs(args.idle_within),
             redis_url: args.redis_url.clone(),

@@ -130,7 +130,7 @@ pub trait Tx: Send {
     /// Locks and reads `footprint` into `world`, besides what is there already. Sets `world.now`.
     async fn load(&mut self, footprint: &Footprint, world: &mut World) -> Result<(), StoreError>;
 
-    /// Writes the dirty rows, set-wise, one statement a table, and commits once.
+    /// Writes the dirty rows, set-wise, and commits once.
     ///
     /// An error means that nothing was written, except [`StoreError::CommitUnknown`].
     async fn save(self: Box<Self>, writes: &Writes) -> Result<(), StoreError>;

@@ -132,7 +132,7 @@ async fn accept(connection: &mut PgConnection, carts: &[CartId]) -> Result<Vec<i
     sqlx::query(
         "insert into order_lines
          select order_id, sku, quantity, price_minor
-         from carts cross join lateral jsonb_to_recordset(items) as item (sku text, quantity integer)
+         from carts cross join lateral json_to_recordset(items) as item (sku text, quantity integer)
          join products using (sku)
          where carts.id = any($1)",
     )

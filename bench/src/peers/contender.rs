@@ -44,9 +44,18 @@ pub(crate) enum Peer {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Work {
-    Throughput { orders: u32 },
-    Steady { rate: u32, seconds: u32 },
-    FlashSale { buyers: u32 },
+    /// Peers take a tenth as many a second, so a round of theirs is shorter: it takes longer all the same.
+    Throughput {
+        orders: u32,
+        peer_orders: u32,
+    },
+    Steady {
+        rate: u32,
+        seconds: u32,
+    },
+    FlashSale {
+        buyers: u32,
+    },
 }
 
 /// What the contenders work on, and where they are.
@@ -88,7 +97,7 @@ impl Contender {
     fn arguments(self, work: Work) -> Vec<String> {
         let holdfast = |via: &str| {
             let amount = match work {
-                Work::Throughput { orders } | Work::FlashSale { buyers: orders } => {
+                Work::Throughput { orders, .. } | Work::FlashSale { buyers: orders } => {
                     format!("--orders {orders}")
                 }
                 Work::Steady { rate, seconds } => format!("--rate {rate} --seconds {seconds}"),
@@ -97,15 +106,16 @@ impl Contender {
             let rest = "--rounds 1 --idle-within 0 --output json";
             words(&format!("run {} --via {via} {amount} {rest}", work.scenario()))
         };
-        let limit =
-            |name: &str| words(&format!("limit {name} --orders {} --rounds 1 --output json", work.orders()));
+        let limit = |name: &str, orders: u64| {
+            words(&format!("limit {name} --orders {orders} --rounds 1 --output json"))
+        };
         match self {
             Self::Direct => holdfast("direct"),
             Self::Http => holdfast("http"),
-            Self::SetWise => limit("setwise"),
-            Self::OneCommitAStep => limit("one-commit-a-step"),
+            Self::SetWise => limit("setwise", work.orders()),
+            Self::OneCommitAStep => limit("one-commit-a-step", work.peer_orders()),
             Self::Peer(peer) => {
-                let (scenario, orders) = (work.scenario(), work.orders());
+                let (scenario, orders) = (work.scenario(), work.peer_orders());
                 let rate = match work {
                     Work::Steady { rate, .. } => format!(" --rate {rate}"),
                     Work::Throughput { .. } | Work::FlashSale { .. } => String::new(),
@@ -150,9 +160,17 @@ impl Work {
 
     fn orders(self) -> u64 {
         match self {
-            Self::Throughput { orders } => orders.into(),
+            Self::Throughput { orders, .. } => orders.into(),
             Self::Steady { rate, seconds } => u64::from(rate) * u64::from(seconds),
             Self::FlashSale { buyers } => buyers.into(),
+        }
+    }
+
+    /// How many orders whoever commits once a step is asked to settle.
+    fn peer_orders(self) -> u64 {
+        match self {
+            Self::Throughput { peer_orders, .. } => peer_orders.into(),
+            Self::Steady { .. } | Self::FlashSale { .. } => self.orders(),
         }
     }
 }
@@ -176,7 +194,9 @@ impl Serialize for Contender {
 impl fmt::Display for Work {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Throughput { orders } => write!(f, "{orders} orders as fast as they are taken"),
+            Self::Throughput { orders, peer_orders } => {
+                write!(f, "{orders} orders ({peer_orders} of a peer's) as fast as they are taken")
+            }
             Self::Steady { rate, seconds } => write!(f, "{rate} orders a second for {seconds} s"),
             Self::FlashSale { buyers } => write!(f, "{buyers} buyers for 1,000 pieces"),
         }
@@ -205,13 +225,14 @@ mod tests {
             steady,
             "run steady --via direct --rate 400 --seconds 20 --rounds 1 --idle-within 0 --output json",
         );
-        let throughput = Work::Throughput { orders: 7 };
+        let throughput = Work::Throughput { orders: 7, peer_orders: 3 };
         check(
             Contender::Http,
             throughput,
             "run checkout-online --via http --orders 7 --rounds 1 --idle-within 0 --output json",
         );
         check(Contender::SetWise, throughput, "limit setwise --orders 7 --rounds 1 --output json");
+        check(flow, throughput, "--peer bullmq_flow --scenario checkout-online --orders 3");
     }
 
     /// The driver's names are the folder's, or a peer would never be found.

@@ -239,7 +239,7 @@ impl fmt::Display for Summary {
 mod tests {
     use super::*;
 
-    const WORK: Work = Work::Throughput { orders: 10 };
+    const WORK: Work = Work::Throughput { orders: 10, peer_orders: 10 };
     const FLOW: Contender = Contender::Peer(Peer::BullmqFlow);
     const JOB: Contender = Contender::Peer(Peer::BullmqJob);
 

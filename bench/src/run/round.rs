@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use holdfast_shared::{OrderId, Time};
 
+use super::Setup;
 use super::cost::{CpuTime, Meter, Sampler};
 use super::load::{Asked, Load};
 use super::machine::Machine;
@@ -18,7 +19,6 @@ use super::series::Series;
 use super::stack::Stack;
 use super::wishes::Wishes;
 use super::worker::Records;
-use super::{Setup, Via};
 use crate::database::Counters;
 use crate::http::home::Home;
 use crate::http::latency::Latencies;
@@ -229,16 +229,6 @@ impl Counters {
         match home.database() {
             Some(database) => database.counters().await.map(Some),
             None => Ok(None),
-        }
-    }
-}
-
-impl Setup {
-    /// Requests under way at once: enough to fill commits, few enough that each is a real buyer's.
-    pub(super) const fn default_connections(via: Via) -> usize {
-        match via {
-            Via::Direct => 512,
-            Via::Http => 512,
         }
     }
 }

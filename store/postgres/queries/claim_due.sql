@@ -13,7 +13,7 @@ with hinted as (
     select * from sagas
     where wake_at <= coalesce($2, statement_timestamp())
       and (leased_until is null or leased_until <= coalesce($2, statement_timestamp()))
-      and id <> all ($6)
+      and id not in (select unnest($6::bigint[]))
       and queue = any($3)
       and queue <> all (array(select queue from queues))
       and (definition, version) in (select * from unnest($4::text[], $5::integer[]))
