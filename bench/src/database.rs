@@ -72,7 +72,7 @@ impl Database {
 
     /// A copy of it, which nobody may use meanwhile.
     pub(crate) async fn copy(&self) -> Result<Self> {
-        self.store.pool().close().await;
+        self.store.close().await;
         let mut admin = PgConnection::connect(&self.admin_url).await?;
         let version: i32 = sqlx::query_scalar("select current_setting('server_version_num')::int")
             .fetch_one(&mut admin)
@@ -87,7 +87,7 @@ impl Database {
 
     /// The same with connections of its own.
     pub(crate) async fn reopened(self) -> Result<Self> {
-        self.store.pool().close().await;
+        self.store.close().await;
         Self::open(&self.admin_url, self.name).await
     }
 
@@ -188,7 +188,7 @@ impl Database {
     }
 
     pub(crate) async fn drop(self) -> Result<()> {
-        self.store.pool().close().await;
+        self.store.close().await;
         let mut admin = PgConnection::connect(&self.admin_url).await?;
         let sql = format!("drop database {} with (force)", self.name);
         sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut admin).await?;

@@ -159,7 +159,7 @@ impl Database {
     pub(crate) async fn close(&self) {
         let closing = async {
             match self {
-                Self::Postgres(store) => store.pool().close().await,
+                Self::Postgres(store) => store.close().await,
                 Self::Sqlite { store, .. } => store.close().await,
             }
         };

@@ -10,6 +10,7 @@ mod operations;
 mod reads;
 mod save;
 mod schema;
+mod spare;
 mod told;
 mod tx;
 
@@ -33,6 +34,7 @@ use sqlx::PgPool;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 
 use crate::error::store_error;
+use crate::spare::Spare;
 
 /// What every connection is told before it is used (E2): a worker that is stopped inside a
 /// transaction costs the others seconds, not the shop.
@@ -63,6 +65,7 @@ enum Present {
 #[derive(Debug, Clone)]
 pub struct PostgresStore {
     pool: PgPool,
+    spare: Spare,
     present: Present,
 }
 
@@ -81,7 +84,7 @@ impl PostgresStore {
             .connect_with(options)
             .await
             .map_err(store_error)?;
-        Ok(Self { pool, present: Present::Database })
+        Ok(Self { spare: Spare::of(pool.clone()), pool, present: Present::Database })
     }
 
     /// The same store with a clock that the caller owns: for tests, which move time instead of sleeping.
@@ -100,6 +103,14 @@ impl PostgresStore {
         schema::check(&self.pool).await
     }
 
+    /// Closes its connections, once nobody uses them any more. Of no use afterwards.
+    pub async fn close(&self) {
+        // From the first poll on it counts as closed, and nothing is kept any more.
+        let closed = self.pool.close();
+        self.spare.clear();
+        closed.await;
+    }
+
     /// The connections, for benchmarks that write their baseline on the same schema.
     pub const fn pool(&self) -> &PgPool {
         &self.pool
@@ -109,7 +120,7 @@ impl PostgresStore {
 #[async_trait]
 impl Store for PostgresStore {
     async fn begin(&self) -> Result<Box<dyn Tx>, StoreError> {
-        Ok(Box::new(tx::PostgresTx::begin(&self.pool, &self.present).await?))
+        Ok(Box::new(tx::PostgresTx::begin(&self.spare, &self.present).await?))
     }
 
     async fn order(&self, id: OrderId) -> Result<Option<OrderView>, StoreError> {

@@ -4,9 +4,10 @@ use async_trait::async_trait;
 use holdfast_saga::ports::{Claim, Claimed, StoreError, Tx};
 use holdfast_saga::world::{Footprint, World, Writes};
 use holdfast_shared::Time;
-use sqlx::{PgExecutor, PgPool, Postgres, Transaction};
+use sqlx::PgExecutor;
 
-use crate::error::{commit_error, store_error};
+use crate::error::store_error;
+use crate::spare::{Lent, Spare};
 use crate::{Present, claim, load, save};
 
 /// Every statement of the three moves finds its rows by key. Postgres is told so: it plans a statement once and keeps
@@ -14,19 +15,19 @@ use crate::{Present, claim, load, save};
 const BEGIN: &str = "begin; set local enable_seqscan = off; set local enable_hashjoin = off; set local enable_mergejoin = off";
 
 pub(crate) struct PostgresTx {
-    tx: Transaction<'static, Postgres>,
+    lent: Lent,
     /// The present, once it is known: the first statement tells it, so that it needs none of its own.
     now: Option<Time>,
 }
 
 impl PostgresTx {
-    pub(crate) async fn begin(pool: &PgPool, present: &Present) -> Result<Self, StoreError> {
-        let tx = pool.begin_with(BEGIN).await.map_err(store_error)?;
+    pub(crate) async fn begin(spare: &Spare, present: &Present) -> Result<Self, StoreError> {
+        let lent = spare.begin(BEGIN).await?;
         let now = match present {
             Present::Database => None,
             Present::Owned(clock) => Some(clock.now()),
         };
-        Ok(Self { tx, now })
+        Ok(Self { lent, now })
     }
 }
 
@@ -47,19 +48,19 @@ pub(crate) async fn database_now(executor: impl PgExecutor<'_>) -> Result<Time, 
 #[async_trait]
 impl Tx for PostgresTx {
     async fn claim(&mut self, claim: &Claim<'_>) -> Result<Claimed, StoreError> {
-        let claimed = claim::claim(&mut self.tx, claim, self.now).await?;
+        let claimed = claim::claim(self.lent.get()?, claim, self.now).await?;
         self.now = Some(claimed.now);
         Ok(claimed)
     }
 
     async fn load(&mut self, footprint: &Footprint, world: &mut World) -> Result<(), StoreError> {
-        load::load(&mut self.tx, footprint, self.now, world).await?;
+        load::load(self.lent.get()?, footprint, self.now, world).await?;
         self.now = Some(world.now);
         Ok(())
     }
 
     async fn save(mut self: Box<Self>, writes: &Writes) -> Result<(), StoreError> {
-        save::save(&mut self.tx, writes).await?;
-        self.tx.commit().await.map_err(commit_error)
+        save::save(self.lent.get()?, writes).await?;
+        self.lent.commit().await
     }
 }
