@@ -8,6 +8,8 @@
 ARG RUST_VERSION=1.95.0
 
 FROM rust:${RUST_VERSION}-slim-trixie AS build
+# The allocator is C, and builds itself with make.
+RUN apt-get update && apt-get install -y --no-install-recommends make && rm -rf /var/lib/apt/lists/*
 WORKDIR /src
 COPY . .
 # Registry and target folder outlive a build: a change of ours compiles our own crates alone. What is kept there
