@@ -315,7 +315,7 @@ mod tests {
         let told = Summary::of(all).to_string();
         assert!(
             told.contains(
-                "NOT MEASURED: bullmq_flow, 10 orders as fast as they are taken, round 2: it ended\n"
+                "NOT MEASURED: bullmq_flow, 10 orders (10 of a peer's) as fast as they are taken, round 2: it ended\n"
             ),
             "{told}"
         );

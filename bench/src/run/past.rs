@@ -64,16 +64,16 @@ const COPIES: [&str; 11] = [
     "insert into sagas (id, definition, version, queue, state, fence, leased_until, wake_at, progress, context, poison,
                         created_at, updated_at)
      select chunk.id << 8 | (sagas.id & 255), definition, version, queue, state, fence, leased_until, wake_at,
-            replace(progress::text, '\"1.', '\"' || chunk.id || '.')::jsonb,
-            case when context ? 'lines'
-                 then context || jsonb_build_object('cart', chunk.cart, 'lines', chunk.lines, 'total_minor', chunk.total)
-                 else jsonb_set(context, '{total,amount_minor}', to_jsonb(chunk.total)) end,
+            replace(progress::text, '\"1.', '\"' || chunk.id || '.')::json,
+            case when context::jsonb ? 'lines'
+                 then context::jsonb || jsonb_build_object('cart', chunk.cart, 'lines', chunk.lines, 'total_minor', chunk.total)
+                 else jsonb_set(context::jsonb, '{total,amount_minor}', to_jsonb(chunk.total)) end,
             poison, chunk.at + (sagas.created_at - first.accepted_at), chunk.at + (sagas.updated_at - first.accepted_at)
      from chunk, sagas join orders as first on first.id = sagas.id >> 8 where first.id = 1
      order by chunk.id, sagas.id",
     "insert into saga_log (saga_id, fence, at, entries)
      select chunk.id << 8 | (saga_id & 255), fence, chunk.at + (saga_log.at - first.accepted_at),
-            replace(entries::text, '\"1.', '\"' || chunk.id || '.')::jsonb
+            replace(entries::text, '\"1.', '\"' || chunk.id || '.')::json
      from chunk, saga_log join orders as first on first.id = saga_id >> 8 where first.id = 1
      order by chunk.id, saga_id, fence",
     "insert into notifications (saga_id, notice, channel, recipient, status, created_at, updated_at)

@@ -70,7 +70,8 @@ pub struct PostgresStore {
 }
 
 impl PostgresStore {
-    /// Connects to `url`, with at most `connections_max` connections. Few are faster: batches share commits.
+    /// Connects to `url`, with at most `connections_max` connections, and two more that transactions keep for each
+    /// other. Few are faster: batches share commits.
     pub async fn connect(url: &str, connections_max: u32) -> Result<Self, StoreError> {
         let options: PgConnectOptions = url
             .parse()

@@ -13,59 +13,68 @@ use tokio::runtime::Handle;
 
 use crate::error::{commit_error, store_error};
 
-/// The pool for everybody, and what transactions keep for each other.
+/// As many as batches run at once in a process.
+const KEPT_MAX: usize = 2;
+
+/// The pool for everybody, and what transactions keep for each other beside it.
 #[derive(Debug, Clone)]
 pub(crate) struct Spare {
     pool: PgPool,
-    /// As many as batches run at once; the rest of the pool is there for whoever reads.
-    room: usize,
-    kept: Arc<Mutex<Vec<PoolConnection<Postgres>>>>,
+    kept: Arc<Mutex<Vec<PgConnection>>>,
 }
 
 /// A connection in a transaction. Dropped without [`Lent::commit`], the transaction is rolled back.
 #[derive(Debug)]
 pub(crate) struct Lent {
     /// `None` once it is given back.
-    connection: Option<PoolConnection<Postgres>>,
+    connection: Option<Connection>,
     spare: Spare,
+}
+
+#[derive(Debug)]
+enum Connection {
+    Kept(PgConnection),
+    Pooled(PoolConnection<Postgres>),
 }
 
 impl Spare {
     pub(crate) fn of(pool: PgPool) -> Self {
-        let half = usize::try_from(pool.options().get_max_connections() / 2).unwrap_or(usize::MAX);
-        Self { pool, room: half.min(2), kept: Arc::default() }
+        Self { pool, kept: Arc::default() }
     }
 
     /// Begins a transaction with `statement`.
     pub(crate) async fn begin(&self, statement: &'static str) -> Result<Lent, StoreError> {
         let kept = self.kept().pop();
         let connection = match kept {
-            Some(kept) => kept,
-            None => self.pool.acquire().await.map_err(store_error)?,
+            Some(kept) => Connection::Kept(kept),
+            None => Connection::Pooled(self.pool.acquire().await.map_err(store_error)?),
         };
         let mut lent = Lent { connection: Some(connection), spare: self.clone() };
-        let begun = sqlx::raw_sql(statement).execute(lent.get()?).await.map_err(store_error);
-        if begun.is_err() {
-            // What broke this one broke the others.
-            lent.discard();
-            self.clear();
+        match sqlx::raw_sql(statement).execute(lent.get()?).await {
+            Ok(_) => Ok(lent),
+            Err(error) => {
+                // What broke this one broke the others.
+                self.clear();
+                lent.discard();
+                Err(store_error(error))
+            }
         }
-        begun.map(|_| lent)
     }
 
-    /// Gives back what is kept, so that the pool can be closed.
+    /// Closes what is kept.
     pub(crate) fn clear(&self) {
         self.kept().clear();
     }
 
-    fn keep(&self, connection: PoolConnection<Postgres>) {
+    fn keep(&self, connection: Connection) {
         let mut kept = self.kept();
-        if kept.len() < self.room && !self.pool.is_closed() {
-            kept.push(connection);
+        // Where there is no room, a pool's goes back to it, and another one is closed.
+        if kept.len() < KEPT_MAX && !self.pool.is_closed() {
+            kept.push(connection.detached());
         }
     }
 
-    fn kept(&self) -> MutexGuard<'_, Vec<PoolConnection<Postgres>>> {
+    fn kept(&self) -> MutexGuard<'_, Vec<PgConnection>> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -73,31 +82,26 @@ impl Spare {
 impl Lent {
     /// The connection, as long as the transaction lives.
     pub(crate) fn get(&mut self) -> Result<&mut PgConnection, StoreError> {
-        let gone = || StoreError::Unavailable("the transaction has ended".to_owned());
-        self.connection.as_deref_mut().ok_or_else(gone)
+        match &mut self.connection {
+            Some(connection) => Ok(connection.get()),
+            None => Err(StoreError::Unavailable("the transaction has ended".to_owned())),
+        }
     }
 
     pub(crate) async fn commit(mut self) -> Result<(), StoreError> {
-        let committed = sqlx::raw_sql("commit").execute(self.get()?).await.map_err(commit_error);
-        match (committed, self.connection.take()) {
-            (Ok(_), Some(connection)) => {
-                self.spare.keep(connection);
-                Ok(())
-            }
-            (Ok(_), None) => Ok(()),
-            (Err(error), connection) => {
-                self.connection = connection;
-                self.discard();
-                Err(error)
-            }
+        if let Err(error) = sqlx::raw_sql("commit").execute(self.get()?).await {
+            self.discard();
+            return Err(commit_error(error));
         }
+        if let Some(connection) = self.connection.take() {
+            self.spare.keep(connection);
+        }
+        Ok(())
     }
 
     /// Nobody uses this connection again.
     fn discard(&mut self) {
-        if let Some(mut connection) = self.connection.take() {
-            connection.close_on_drop();
-        }
+        drop(self.connection.take().map(Connection::detached));
     }
 }
 
@@ -106,15 +110,32 @@ impl Drop for Lent {
         let Some(mut connection) = self.connection.take() else { return };
         let spare = self.spare.clone();
         let Ok(runtime) = Handle::try_current() else {
-            connection.close_on_drop();
+            drop(connection.detached());
             return;
         };
         runtime.spawn(async move {
-            if sqlx::raw_sql("rollback").execute(&mut *connection).await.is_ok() {
+            if sqlx::raw_sql("rollback").execute(connection.get()).await.is_ok() {
                 spare.keep(connection);
             } else {
-                connection.close_on_drop();
+                drop(connection.detached());
             }
         });
+    }
+}
+
+impl Connection {
+    fn get(&mut self) -> &mut PgConnection {
+        match self {
+            Self::Kept(connection) => connection,
+            Self::Pooled(connection) => connection,
+        }
+    }
+
+    /// Nobody's but ours: dropping it closes it, wherever that happens.
+    fn detached(self) -> PgConnection {
+        match self {
+            Self::Kept(connection) => connection,
+            Self::Pooled(connection) => connection.detach(),
+        }
     }
 }
