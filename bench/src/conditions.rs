@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use crate::run::machine::{IDLE_PERCENT, Machine};
+use crate::machine::{IDLE_PERCENT, Machine};
 
 /// The machine as the run began.
 #[derive(Debug, Serialize)]

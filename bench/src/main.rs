@@ -9,6 +9,7 @@ mod engine;
 mod hints;
 mod http;
 mod limits;
+mod machine;
 mod peers;
 mod run;
 mod shop;

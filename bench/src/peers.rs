@@ -5,7 +5,6 @@
 
 mod contender;
 mod figures;
-mod idle;
 mod report;
 
 use std::path::PathBuf;
@@ -16,8 +15,8 @@ use clap::ValueEnum;
 use serde::Serialize;
 
 use self::contender::{Contender, Peer, Servers, Work};
-use self::idle::wait_until_idle;
 pub(crate) use self::report::Summary;
+use crate::machine::Machine;
 
 /// A shop's quiet hour, and a busy one that every contender of the table can keep up with on two cores.
 const RATES: [u32; 2] = [100, 400];
@@ -100,7 +99,8 @@ pub(crate) async fn run(args: &Args) -> Result<Summary> {
     let mut samples = Vec::new();
     for round in 1..=args.rounds {
         for (contender, work) in program(args) {
-            let was_idle = wait_until_idle(Duration::from_secs(60 * args.idle_within)).await?;
+            let machine = Machine::wait_for_idle(Duration::from_secs(60 * args.idle_within)).await?;
+            let was_idle = machine.is_idle();
             eprintln!("peers: round {round} of {}: {contender}, {work}", args.rounds);
             // The others' figures are not lost with one that could not be had; the summary names it.
             let (figures, failure) = match servers.measure(contender, work).await {

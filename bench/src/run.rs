@@ -5,7 +5,6 @@
 mod cost;
 mod door;
 mod load;
-pub(crate) mod machine;
 mod outcome;
 mod past;
 mod plot;

@@ -7,7 +7,6 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::cost::CpuTime;
-use super::machine::Machine;
 use super::scenario::{Buyers, Scenario};
 use super::series::Series;
 use super::wishes::Ends;
@@ -16,6 +15,7 @@ use crate::database::Counters;
 use crate::engine::Spread;
 use crate::http::home::Kind;
 use crate::http::latency::Percentiles;
+use crate::machine::Machine;
 
 /// What a run measured, and how it was set up.
 #[derive(Debug, Serialize)]

@@ -11,7 +11,6 @@ use holdfast_shared::{OrderId, Time};
 use super::Setup;
 use super::cost::{CpuTime, Meter, Sampler};
 use super::load::{Asked, Load};
-use super::machine::Machine;
 use super::outcome::{self, Ended};
 use super::report::{Cpu, EndedAs, PerOrder, Resident, Round, SettledSeen, per};
 use super::scenario::Arrival;
@@ -23,6 +22,7 @@ use crate::database::Counters;
 use crate::http::home::Home;
 use crate::http::latency::Latencies;
 use crate::http::process::Gauge;
+use crate::machine::Machine;
 
 /// Orders that warm connections, plans and caches up before a round counts; a quarter of a small round's.
 const WARM_UP_MAX: usize = 500;
