@@ -27,12 +27,8 @@ pub(crate) async fn claim(
         claim.contexts.iter().map(|(id, context)| (*id, context)).collect();
     let mut rows = Vec::new();
     if !outcomes.is_empty() {
-        let is_known = |id: &SagaId| known.contains_key(id);
-        rows = if claim.outcomes.iter().all(is_known) {
-            lock_known(tx, &outcomes).await?
-        } else {
-            lock(tx, &outcomes).await?
-        };
+        let are_known = claim.outcomes.iter().all(|id| known.contains_key(id));
+        rows = lock(tx, &outcomes, !are_known).await?;
         now = now.or_else(|| seen_at(&rows));
     }
     let mut locked = Vec::new();
@@ -65,14 +61,13 @@ pub(crate) async fn claim(
     Ok(Claimed { now, sagas, locked, unreadable })
 }
 
-/// Locks sagas by id, whoever holds them.
-pub(crate) async fn lock(tx: &mut PgConnection, ids: &[i64]) -> Result<Vec<SagaRow>, StoreError> {
-    sqlx::query_file_as!(SagaRow, "queries/sagas_lock.sql", ids).fetch_all(tx).await.map_err(store_error)
-}
-
-/// The same, of sagas whose context is known.
-async fn lock_known(tx: &mut PgConnection, ids: &[i64]) -> Result<Vec<SagaRow>, StoreError> {
-    let query = sqlx::query_file_as!(SagaRow, "queries/sagas_lock_known.sql", ids);
+/// Locks sagas by id, whoever holds them; reads their contexts only if asked to.
+pub(crate) async fn lock(
+    tx: &mut PgConnection,
+    ids: &[i64],
+    with_contexts: bool,
+) -> Result<Vec<SagaRow>, StoreError> {
+    let query = sqlx::query_file_as!(SagaRow, "queries/sagas_lock.sql", ids, with_contexts);
     query.fetch_all(tx).await.map_err(store_error)
 }
 

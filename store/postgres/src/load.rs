@@ -114,7 +114,7 @@ async fn keys(
 async fn sagas(tx: &mut PgConnection, footprint: &Footprint, world: &mut World) -> Result<(), StoreError> {
     let ids: Vec<i64> = footprint.sagas.iter().map(|id| id.key()).collect();
     let mut sagas = Vec::with_capacity(ids.len());
-    for row in claim::lock(tx, &ids).await? {
+    for row in claim::lock(tx, &ids, true).await? {
         sagas.push(row.decode(None).map_err(|(id, reason)| unreadable(&format!("saga {id}"), reason))?);
     }
     let (sagas, blamed) = claim::with_signals(tx, sagas).await?;
