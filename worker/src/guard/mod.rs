@@ -28,7 +28,7 @@ use holdfast_shared::{OrderId, Time};
 use self::health::{Health, Sign};
 use self::rate::Rate;
 use self::shared::{Found, Patience, Shared};
-use self::state::{Cooldown, Event, State, Verdict};
+use self::state::{Cooldown, Event, State, Verdict, millis};
 use self::watched::{Signs, Watched};
 use crate::metrics::Metrics;
 use crate::queue::Redis;
@@ -382,7 +382,7 @@ impl Inner {
     }
 
     fn elapsed(&self) -> i64 {
-        i64::try_from(self.started.elapsed().as_millis()).unwrap_or(i64::MAX)
+        millis(self.started.elapsed())
     }
 
     fn tell(&self, state: &State) {

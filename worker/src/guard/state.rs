@@ -193,7 +193,7 @@ fn later(now: i64, by: Duration) -> i64 {
     now.saturating_add(millis(by))
 }
 
-fn millis(span: Duration) -> i64 {
+pub(crate) fn millis(span: Duration) -> i64 {
     i64::try_from(span.as_millis()).unwrap_or(i64::MAX)
 }
 
