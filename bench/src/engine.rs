@@ -15,7 +15,7 @@ use holdfast_worker::{Redis, Source};
 use redis::aio::MultiplexedConnection;
 use uuid::Uuid;
 
-pub(crate) use self::report::{Round, Spread, Summary};
+pub(crate) use self::report::{Round, Spread, Summary, per};
 use crate::database::Database;
 use crate::limits::Limit;
 use crate::shop::{self, Goods};

@@ -10,6 +10,8 @@ use std::fmt;
 use anyhow::{Context, Result};
 use clap::ValueEnum;
 use serde::Serialize;
+use sqlx::PgPool;
+use sqlx::postgres::PgPoolOptions;
 
 use crate::database::Database;
 use crate::engine::{Round, Spread};
@@ -108,6 +110,12 @@ impl Limit {
         database.drop().await?;
         Ok(Round::new(kind, orders, elapsed, after.since(&before), None))
     }
+}
+
+/// So many connections, open from the start.
+async fn pool(database: &Database, connections: u32) -> Result<PgPool> {
+    let options = PgPoolOptions::new().max_connections(connections).min_connections(connections);
+    Ok(options.test_before_acquire(false).connect(&database.url).await?)
 }
 
 impl fmt::Display for Summary {

@@ -20,7 +20,7 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use clap::ValueEnum;
 use serde::Serialize;
 
@@ -28,7 +28,6 @@ use self::past::Past;
 pub(crate) use self::report::Report;
 use self::scenario::{Arrival, Scenario};
 use crate::conditions::Conditions;
-use crate::engine::Spread;
 use crate::http::home::{Home, Kind};
 use crate::http::process::Holdfast;
 
@@ -136,7 +135,6 @@ struct Setup {
     books: Books,
     workers: usize,
     connections: usize,
-    calls: usize,
     idle_within: Duration,
     redis_url: Option<String>,
     holdfast: Option<PathBuf>,
@@ -149,7 +147,6 @@ impl Setup {
             books: args.books,
             workers: args.workers,
             connections: args.connections,
-            calls: CALLS,
             idle_within: Duration::from_secs(args.idle_within),
             redis_url: args.redis_url.clone(),
             holdfast: args.holdfast.clone(),
@@ -234,8 +231,7 @@ pub(crate) async fn run(args: &Args, conditions: &mut Conditions) -> Result<(Str
     let url = || args.postgres_url.as_deref().context("which Postgres? Set HOLDFAST_TEST_POSTGRES_URL");
     let mut past = match args.on {
         Kind::Postgres if args.past_orders > 0 || args.database.is_some() => {
-            let goods =
-                crate::shop::Goods { skus: setup.scenario.shop.skus, lines: setup.scenario.shop.lines };
+            let goods = setup.scenario.shop.goods();
             Some(Past::write(url()?, args.database.as_deref(), args.past_orders, goods).await?)
         }
         Kind::Postgres | Kind::Sqlite => None,
@@ -260,28 +256,9 @@ pub(crate) async fn run(args: &Args, conditions: &mut Conditions) -> Result<(Str
         conditions.saw(&round.machine);
         rounds.push(round);
     }
-    let none = || Spread::of(std::iter::empty());
-    let report = Report {
-        on: args.on,
-        via: setup.via,
-        books: setup.books,
-        workers: setup.workers,
-        connections: setup.connections,
-        past_orders,
-        scenario: setup.scenario,
-        rounds: Vec::new(),
-        orders_per_s: none(),
-        settled_p50_ms: none(),
-        settled_p99_ms: none(),
-        accept_p50_ms: none(),
-        accept_p99_ms: none(),
-    }
-    .over(rounds);
+    let report = Report::new(args.on, setup, past_orders, rounds);
     if let Some(folder) = &args.plot {
         plot::draw(folder, &name, &report, conditions).context("drawing")?;
-    }
-    if report.rounds.is_empty() {
-        bail!("no round was played");
     }
     Ok((name, report))
 }

@@ -1,11 +1,14 @@
 //! A shop to measure in: stocked shelves, one filled cart an order, and what a buyer tells.
 
 use anyhow::{Result, ensure};
+use holdfast_saga::accept::{CheckoutRequest, digest};
 use holdfast_saga::ports::Store;
 use holdfast_saga::rows::{Cart, CartItem, Product, StockAdjustment, StockMove};
 use holdfast_saga::world::World;
-use holdfast_shared::{Address, CartId, CartStatus, Currency, Money, Sku, Time};
+use holdfast_shared::{Address, CartId, CartStatus, Contact, Currency, Money, PaymentMethod, Sku, Time};
 use uuid::Uuid;
+
+use crate::http::client::Method;
 
 /// More than all rounds can sell.
 const ON_HAND: i64 = 10_000_000;
@@ -91,6 +94,28 @@ pub(crate) async fn fill(store: &dyn Store, baskets: Vec<Vec<CartItem>>) -> Resu
 /// Names have a suffix, so that hot rows are as long as those of a real shop.
 fn sku(number: usize) -> Result<Sku> {
     Ok(format!("sku-{number:06}").parse()?)
+}
+
+/// What a guest asks for who checks `cart` out: the same each time it is asked.
+pub(crate) fn checkout(cart: CartId, method: Method) -> CheckoutRequest {
+    let id = cart.to_string();
+    let (method, token) = match method {
+        Method::Card(token) => (PaymentMethod::Card, Some(token.as_str().to_owned())),
+        Method::Cod => (PaymentMethod::Cod, None),
+    };
+    CheckoutRequest {
+        key: digest(&["bench", &id]),
+        body: digest(&[&id]),
+        cart,
+        customer: None,
+        method,
+        token,
+        contact: Contact { email: "buyer@example.com".to_owned(), phone: None },
+        shipping_address: address(),
+        expected_total: None,
+        notes: None,
+        may_place: true,
+    }
 }
 
 /// Where all of it goes.

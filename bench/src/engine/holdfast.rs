@@ -5,17 +5,18 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use holdfast_saga::accept::{AcceptPolicy, CheckoutRequest, digest};
+use holdfast_saga::accept::AcceptPolicy;
 use holdfast_saga::flows::REGISTRY;
 use holdfast_saga::ports::{Outside, PaymentProvider};
-use holdfast_sandbox::MemorySandbox;
-use holdfast_shared::{CartId, Contact, PaymentMethod, Queue, SystemClock};
+use holdfast_sandbox::{MemorySandbox, Token};
+use holdfast_shared::{CartId, Queue, SystemClock};
 use holdfast_worker::{Acceptor, LogNotifier, Metrics, Runtime, Source, WorkerConfig};
 
 use super::ROUND_MAX;
 use super::report::Batches;
 use crate::database::Database;
-use crate::shop::address;
+use crate::http::client::Method;
+use crate::shop::checkout;
 
 /// Settles one order a cart; the time runs from the first submit to the last message sent.
 pub(crate) async fn run(
@@ -46,7 +47,10 @@ pub(crate) async fn run(
             let (acceptor, carts, next) = (acceptor.clone(), Arc::clone(&carts), Arc::clone(&next));
             tokio::spawn(async move {
                 while let Some(cart) = carts.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    acceptor.accept(request(*cart)).await?.context("a checkout was refused")?;
+                    acceptor
+                        .accept(checkout(*cart, Method::Card(Token::Ok)))
+                        .await?
+                        .context("a checkout was refused")?;
                 }
                 Ok::<_, anyhow::Error>(())
             })
@@ -74,21 +78,4 @@ pub(crate) async fn run(
     };
     runtime.stop().await;
     Ok((elapsed, Some(batches)))
-}
-
-fn request(cart: CartId) -> CheckoutRequest {
-    let id = cart.to_string();
-    CheckoutRequest {
-        key: digest(&["bench", &id]),
-        body: digest(&[&id]),
-        cart,
-        customer: None,
-        method: PaymentMethod::Card,
-        token: Some("tok_ok".to_owned()),
-        contact: Contact { email: "buyer@example.com".to_owned(), phone: None },
-        shipping_address: address(),
-        expected_total: None,
-        notes: None,
-        may_place: true,
-    }
 }

@@ -25,8 +25,13 @@ pub(crate) struct Round {
     redis_grown_bytes: Option<i64>,
 }
 
+/// So many, to divide by or into.
+#[expect(clippy::cast_precision_loss, reason = "counts of one run are far below 2^52")]
+pub(crate) const fn per(count: usize) -> f64 {
+    count as f64
+}
+
 impl Round {
-    #[expect(clippy::cast_precision_loss, reason = "counts of one round are far below 2^52")]
     pub(crate) fn new(
         kind: &'static str,
         orders: usize,
@@ -34,7 +39,7 @@ impl Round {
         counters: Counters,
         batches: Option<Batches>,
     ) -> Self {
-        let orders = orders as f64;
+        let orders = per(orders);
         let orders_per_s = orders / elapsed.as_secs_f64();
         Self { kind, orders, orders_per_s, counters, batches, redis_grown_bytes: None }
     }

@@ -19,7 +19,7 @@ use super::latency::Latencies;
 use super::process::{Holdfast, Server, Subject};
 use super::row_server;
 use crate::database::{Counters, Database};
-use crate::engine::Spread;
+use crate::engine::{Spread, per};
 use crate::shop::{self, Goods};
 
 /// Checkouts that warm connections, plans and caches up before a round counts.
@@ -185,11 +185,6 @@ async fn verify(database: &Database, kind: Kind, orders: usize) -> Result<()> {
     };
     ensure!(accepted == u64::try_from(orders)?, "{accepted} of {orders} orders are in the database");
     Ok(())
-}
-
-#[expect(clippy::cast_precision_loss, reason = "counts of one round are far below 2^52")]
-const fn per(count: usize) -> f64 {
-    count as f64
 }
 
 impl fmt::Display for Report {

@@ -10,7 +10,6 @@ use anyhow::{Context, Result};
 use holdfast_saga::accept::digest;
 use holdfast_saga::rows::CartItem;
 use holdfast_shared::{CartId, Currency};
-use sqlx::postgres::PgPoolOptions;
 use sqlx::types::Json;
 use sqlx::{PgConnection, PgPool};
 
@@ -19,12 +18,7 @@ use crate::shop::address;
 
 /// Settles one order a cart; the time runs from the first submit to the last message sent.
 pub(crate) async fn run(database: &Database, carts: Vec<CartId>, connections: u32) -> Result<Duration> {
-    let pool = PgPoolOptions::new()
-        .max_connections(connections)
-        .min_connections(connections)
-        .test_before_acquire(false)
-        .connect(&database.url)
-        .await?;
+    let pool = super::pool(database, connections).await?;
     let next = Arc::new(AtomicUsize::new(0));
     let carts = Arc::new(carts);
     let started = Instant::now();

@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use holdfast_saga::accept::digest;
 use holdfast_shared::{CartId, Currency};
-use sqlx::postgres::PgPoolOptions;
 use sqlx::types::Json;
 use sqlx::{Connection as _, PgConnection, PgPool};
 use tokio::task::JoinSet;
@@ -20,12 +19,7 @@ const BATCH: usize = 100;
 
 /// Settles one order a cart; the time runs from the first submit to the last message sent.
 pub(crate) async fn run(database: &Database, carts: &[CartId], connections: u32) -> Result<Duration> {
-    let pool = PgPoolOptions::new()
-        .max_connections(connections)
-        .min_connections(connections)
-        .test_before_acquire(false)
-        .connect(&database.url)
-        .await?;
+    let pool = super::pool(database, connections).await?;
     let connections = usize::try_from(connections)?;
     let batches: Vec<Vec<CartId>> = carts.chunks(BATCH).map(<[_]>::to_vec).collect();
     let mut workers = JoinSet::new();

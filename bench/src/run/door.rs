@@ -4,18 +4,17 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
-use holdfast_saga::accept::{CheckoutRequest, digest};
 use holdfast_saga::command::{Answered, Verb, ask};
 use holdfast_saga::ports::{Dispatch, Store};
-use holdfast_shared::{Actor, Contact, OrderId, PaymentMethod};
+use holdfast_shared::{Actor, OrderId};
 use holdfast_worker::Acceptor;
 use serde::Deserialize;
 use uuid::Uuid;
 
 use super::scenario::Then;
 use super::wishes::Wish;
-use crate::http::client::{Connection, Method};
-use crate::shop::address;
+use crate::http::client::Connection;
+use crate::shop::checkout;
 
 /// Where orders are placed.
 #[derive(Debug, Clone)]
@@ -66,7 +65,10 @@ impl Buyer {
     pub(crate) async fn place(&mut self, wish: &Wish) -> Result<Placed> {
         match self {
             Self::Direct { acceptor, .. } => {
-                let accepted = acceptor.accept(request(wish)).await?.context("a checkout was refused")?;
+                let accepted = acceptor
+                    .accept(checkout(wish.cart, wish.method))
+                    .await?
+                    .context("a checkout was refused")?;
                 Ok(Placed { order: accepted.order, public: None })
             }
             Self::Http { connection, .. } => {
@@ -98,26 +100,5 @@ impl Buyer {
                 connection.post(&format!("/v1/admin/orders/{id}/{path}"), admin).await
             }
         }
-    }
-}
-
-fn request(wish: &Wish) -> CheckoutRequest {
-    let id = wish.cart.to_string();
-    let (method, token) = match wish.method {
-        Method::Card(token) => (PaymentMethod::Card, Some(token.as_str().to_owned())),
-        Method::Cod => (PaymentMethod::Cod, None),
-    };
-    CheckoutRequest {
-        key: digest(&["bench", &id]),
-        body: digest(&[&id]),
-        cart: wish.cart,
-        customer: None,
-        method,
-        token,
-        contact: Contact { email: "buyer@example.com".to_owned(), phone: None },
-        shipping_address: address(),
-        expected_total: None,
-        notes: None,
-        may_place: true,
     }
 }

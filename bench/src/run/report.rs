@@ -10,9 +10,9 @@ use super::cost::CpuTime;
 use super::scenario::{Buyers, Scenario};
 use super::series::Series;
 use super::wishes::Ends;
-use super::{Books, Via};
+use super::{Books, Setup, Via};
 use crate::database::Counters;
-use crate::engine::Spread;
+use crate::engine::{Spread, per};
 use crate::http::home::Kind;
 use crate::http::latency::Percentiles;
 use crate::machine::Machine;
@@ -115,11 +115,6 @@ pub(crate) struct Resident {
     pub(crate) end: u64,
 }
 
-#[expect(clippy::cast_precision_loss, reason = "counts of one run are far below 2^52")]
-pub(crate) const fn per(count: usize) -> f64 {
-    count as f64
-}
-
 impl From<Percentiles> for Millis {
     fn from(told: Percentiles) -> Self {
         let Percentiles { count, p50_ms, p95_ms, p99_ms, max_ms } = told;
@@ -163,15 +158,23 @@ impl Cpu {
 
 impl Report {
     /// Puts the rounds together.
-    pub(crate) fn over(mut self, rounds: Vec<Round>) -> Self {
+    pub(super) fn new(on: Kind, setup: Setup, past_orders: usize, rounds: Vec<Round>) -> Self {
         let spread = |of: fn(&Round) -> f64| Spread::of(rounds.iter().map(of));
-        self.orders_per_s = spread(|round| round.orders_per_s);
-        self.settled_p50_ms = spread(|round| round.settled_ms.p50);
-        self.settled_p99_ms = spread(|round| round.settled_ms.p99);
-        self.accept_p50_ms = spread(|round| round.accept_ms.p50);
-        self.accept_p99_ms = spread(|round| round.accept_ms.p99);
-        self.rounds = rounds;
-        self
+        Self {
+            on,
+            via: setup.via,
+            books: setup.books,
+            workers: setup.workers,
+            connections: setup.connections,
+            past_orders,
+            scenario: setup.scenario,
+            orders_per_s: spread(|round| round.orders_per_s),
+            settled_p50_ms: spread(|round| round.settled_ms.p50),
+            settled_p99_ms: spread(|round| round.settled_ms.p99),
+            accept_p50_ms: spread(|round| round.accept_ms.p50),
+            accept_p99_ms: spread(|round| round.accept_ms.p99),
+            rounds,
+        }
     }
 
     /// How it was set up, in a line.

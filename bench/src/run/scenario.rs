@@ -11,6 +11,7 @@ use holdfast_shared::{CancelReason, OrderStatus};
 use serde::{Deserialize, Serialize};
 
 use crate::http::client::Method;
+use crate::shop::Goods;
 
 /// Every scenario: its name and its file.
 const FILES: [(&str, &str); 9] = [
@@ -63,6 +64,13 @@ pub(crate) struct Shop {
     pub(crate) lines: usize,
     /// Pieces of the scarce one.
     pub(crate) units: usize,
+}
+
+impl Shop {
+    /// Its ordinary goods.
+    pub(crate) const fn goods(self) -> Goods {
+        Goods { skus: self.skus, lines: self.lines }
+    }
 }
 
 impl Default for Shop {

@@ -16,7 +16,7 @@ use uuid::Uuid;
 
 use super::door::Door;
 use super::worker::{AtWork, Crew, Journal, Records, SlowSandbox, config};
-use super::{Books, Setup, Via};
+use super::{Books, CALLS, Setup, Via};
 use crate::http::home::Home;
 use crate::http::process::{Gauge, Hints, Server};
 
@@ -56,7 +56,7 @@ impl Stack {
             let journal = Arc::new(Journal::default());
             let outside =
                 Outside { payments: Arc::clone(&sandbox) as _, notifier: Arc::clone(&journal) as _ };
-            let (store, config) = (home.shared(), config(setup.calls));
+            let (store, config) = (home.shared(), config(CALLS));
             let runtime = Runtime::start(store, REGISTRY, outside, config, Metrics::default())?;
             return Ok(Self { home, place: Place::Embedded { runtime, sandbox, journal } });
         };
@@ -71,7 +71,7 @@ impl Stack {
             database_url: home.url.clone(),
             hints: hints.clone(),
             workers: setup.workers,
-            calls: setup.calls,
+            calls: CALLS,
             provider_delay: delay,
         };
         let processes = Processes { hints, api, crew, at_work: None };

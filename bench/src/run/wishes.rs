@@ -10,7 +10,7 @@ use holdfast_shared::{CancelReason, CartId, OrderStatus, Sku};
 use super::outcome::Ended;
 use super::scenario::{Buyers, Scenario, Then, Wanted};
 use crate::http::client::Method;
-use crate::shop::{self, Goods};
+use crate::shop;
 
 /// The one that not everybody gets.
 const SCARCE: &str = "scarce-000000";
@@ -44,7 +44,7 @@ impl Wishes {
         warm_up: usize,
         measured: usize,
     ) -> Result<Self> {
-        let goods = Goods { skus: scenario.shop.skus, lines: scenario.shop.lines };
+        let goods = scenario.shop.goods();
         let scarce: Sku = SCARCE.parse()?;
         let mut shelf = goods.shelf()?;
         if scenario.shop.units > 0 {
