@@ -1,10 +1,15 @@
--- Settled sagas only, with their history; a signal's dedupe id lives on for its thirty days.
+-- One stretch of a walk in the order of ids, which is the order in which orders were accepted: of the next $3 sagas after
+-- $4, those that may go, with their history. What is settled fills the table, and most of it is young; a search for what
+-- is old would read all of it.
 -- An order's checkout (slot 0) goes first, its other sagas once it is gone: what came after a checkout
 -- is what explains why the order no longer stands where the checkout left it.
 -- A saga that is due, or has an unread signal, has not heard everything yet, and stays.
-with old as (
+with stretch as materialized (
+    select id, created_at from sagas where id > $4 order by id limit $3
+), old as materialized (
     select id from sagas
-    where state in ('COMPLETED', 'COMPENSATED')
+    where id = any(array(select id from stretch where created_at < $1))
+      and state in ('COMPLETED', 'COMPENSATED')
       and wake_at is null
       and updated_at < $1
       and not exists (select from sagas checkout
@@ -17,4 +22,6 @@ with old as (
 ), history as (
     delete from saga_log using gone where saga_log.saga_id = gone.id
 )
-select count(*) as "pruned!" from gone
+select (select count(*) from gone) as "pruned!",
+       -- null: all of the stretch is young, and what comes after it is younger
+       (select max(id) from stretch having bool_or(created_at < $1)) as last

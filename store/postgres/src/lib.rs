@@ -7,6 +7,7 @@ mod facts;
 mod front_door;
 mod load;
 mod operations;
+mod prune;
 mod reads;
 mod save;
 mod schema;
@@ -239,6 +240,6 @@ impl Store for PostgresStore {
 
     async fn prune(&self, before: Time, limit: u32) -> Result<u64, StoreError> {
         let now = tx::now(&self.pool, &self.present).await?;
-        reads::prune(&self.pool, now, before, limit).await
+        prune::prune(&self.pool, now, before, limit).await
     }
 }

@@ -1,7 +1,6 @@
 //! What readers see; nothing here locks.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
 
 use holdfast_saga::log::LogRow;
 use holdfast_saga::ports::StoreError;
@@ -9,16 +8,13 @@ use holdfast_saga::rows::Stock;
 use holdfast_saga::saga::Saga;
 use holdfast_saga::signal::Signal;
 use holdfast_saga::view::{Census, OrderFilter, OrderView, SagaFilter};
-use holdfast_shared::{OrderId, SagaId, Sku, Time};
+use holdfast_shared::{OrderId, SagaId, Sku};
 use sqlx::PgPool;
 use time::OffsetDateTime;
 
 use crate::decode::{OrderRow, PaymentRow, SagaRow, SignalRow, json, word};
 use crate::error::{store_error, unreadable};
 use crate::load::lines;
-
-/// Signals are remembered this long, so that a repeated one is recognised.
-const SIGNALS_KEPT: Duration = Duration::from_hours(30 * 24);
 
 pub(crate) async fn orders(pool: &PgPool, filter: &OrderFilter) -> Result<Vec<OrderView>, StoreError> {
     let before = filter.before.map(OrderId::number);
@@ -194,20 +190,4 @@ impl CensusRow {
         let Self { definition, state, sagas } = self;
         Ok(Census { definition, state: word("state", &state)?, sagas: sagas.unsigned_abs() })
     }
-}
-
-pub(crate) async fn prune(pool: &PgPool, now: Time, before: Time, limit: u32) -> Result<u64, StoreError> {
-    let (at, limit) = (OffsetDateTime::from(before), i64::from(limit));
-    let signals_before = OffsetDateTime::from(before.min(now - SIGNALS_KEPT));
-    let sagas = sqlx::query_file_scalar!("queries/prune_sagas.sql", at, limit)
-        .fetch_one(pool)
-        .await
-        .map_err(store_error)?;
-    let signals = sqlx::query_file!("queries/prune_signals.sql", signals_before, limit)
-        .execute(pool)
-        .await
-        .map_err(store_error)?;
-    let keys =
-        sqlx::query_file!("queries/prune_keys.sql", at, limit).execute(pool).await.map_err(store_error)?;
-    Ok(sagas.unsigned_abs() + signals.rows_affected() + keys.rows_affected())
 }

@@ -10,19 +10,13 @@ use crate::{SqliteStore, params, sql};
 
 /// Providers repeat their events for days; for this long a repeated one is recognised.
 const DEDUPE_MIN: Duration = Duration::from_hours(30 * 24);
+/// Rows that a walk looks at at once.
+const STRETCH: i64 = 1_000;
 
 /// What may go is searched for on a reader; the writer's turn is only as long as the deleting.
 pub(crate) async fn prune(store: &SqliteStore, before: Time, limit: u32) -> Result<u64, StoreError> {
     let heard_before = before.min(store.now() - DEDUPE_MIN);
-    let sagas: Vec<i64> = {
-        let mut snapshot = store.read().await?;
-        sqlx::query_scalar(sql!("prunable_sagas"))
-            .bind(before.as_micros())
-            .bind(limit)
-            .fetch_all(&mut *snapshot)
-            .await
-            .map_err(store_error)?
-    };
+    let sagas = prunable(store, sql!("prunable_sagas"), before, limit).await?;
     let mut tx = store.write().await?;
     let mut gone = 0;
     if !sagas.is_empty() {
@@ -44,15 +38,7 @@ pub(crate) async fn prune(store: &SqliteStore, before: Time, limit: u32) -> Resu
 
 /// Signals go after their sagas, in a turn of their own: until then they only wait for one more call.
 async fn prune_signals(store: &SqliteStore, before: Time, limit: u32) -> Result<u64, StoreError> {
-    let signals: Vec<i64> = {
-        let mut snapshot = store.read().await?;
-        sqlx::query_scalar(sql!("prunable_signals"))
-            .bind(before.as_micros())
-            .bind(limit)
-            .fetch_all(&mut *snapshot)
-            .await
-            .map_err(store_error)?
-    };
+    let signals = prunable(store, sql!("prunable_signals"), before, limit).await?;
     if signals.is_empty() {
         return Ok(0);
     }
@@ -61,4 +47,31 @@ async fn prune_signals(store: &SqliteStore, before: Time, limit: u32) -> Result<
     let gone = gone.map_err(store_error)?.rows_affected();
     tx.commit().await.map_err(commit_error)?;
     Ok(gone)
+}
+
+/// At most `limit` of what may go. Goes on from the oldest row past what has to stay, to the first stretch of which
+/// something may go or all is young.
+async fn prunable(
+    store: &SqliteStore,
+    stretch: &'static str,
+    before: Time,
+    limit: u32,
+) -> Result<Vec<i64>, StoreError> {
+    let mut snapshot = store.read().await?;
+    let mut after = 0;
+    loop {
+        let seen: Vec<(i64, bool, bool)> = sqlx::query_as(stretch)
+            .bind(before.as_micros())
+            .bind(after)
+            .bind(STRETCH)
+            .fetch_all(&mut *snapshot)
+            .await
+            .map_err(store_error)?;
+        let old: Vec<i64> = seen.iter().filter(|(_, _, may_go)| *may_go).map(|(id, ..)| *id).collect();
+        let goes_on = old.is_empty() && seen.iter().any(|(_, began_before, _)| *began_before);
+        match seen.last() {
+            Some((last, ..)) if goes_on => after = *last,
+            _ => return Ok(old.into_iter().take(limit as usize).collect()),
+        }
+    }
 }

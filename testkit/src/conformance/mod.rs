@@ -263,6 +263,7 @@ macro_rules! conformance {
         $crate::conformance!(@ $open, pruning: [
             settled_sagas_go_when_they_are_old_with_their_history,
             what_lives_or_is_dead_stays,
+            what_has_to_stay_hides_nothing,
             an_orders_other_sagas_go_after_its_checkout,
             a_saga_that_has_not_heard_everything_stays,
             keys_go_when_they_are_old,

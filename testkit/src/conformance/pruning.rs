@@ -89,6 +89,14 @@ pub async fn what_lives_or_is_dead_stays(subject: &Subject) {
     assert_eq!(left(subject).await, ["1.0", "2.0", "3.0", "4.0"]);
 }
 
+/// More of it than one look takes in.
+pub async fn what_has_to_stay_hides_nothing(subject: &Subject) {
+    end(subject, (1..=2_100).map(|number| (saga_id(number), SagaState::Dead))).await;
+    end(subject, [(saga_id(2_101), SagaState::Completed)]).await;
+    subject.clock.advance(DAY);
+    assert_eq!(prune_all(subject, NOON + DAY, 10).await, 1);
+}
+
 /// What came after a checkout explains why its order no longer stands where the checkout left it.
 pub async fn an_orders_other_sagas_go_after_its_checkout(subject: &Subject) {
     use SagaState::{Completed, Dead};

@@ -7,7 +7,7 @@ use holdfast_saga::flows::REGISTRY;
 use holdfast_shared::{Actor, Queue, SagaId};
 use holdfast_testkit::database::Database;
 use holdfast_testkit::shop::admin;
-use sqlx::AssertSqlSafe;
+use sqlx::{AssertSqlSafe, PgConnection};
 
 use crate::pair::Pair;
 
@@ -59,10 +59,8 @@ async fn of_many_who_retry_the_same_dead_at_once_each_saga_is_retried_by_one() {
     assert_eq!(pair.database.number(retried).await, 40);
 }
 
-// Pitfall 29: asked every few seconds, by every worker, of a shop with a million past orders.
-#[tokio::test]
-async fn depth_and_dead_are_read_from_what_is_not_settled() {
-    let database = Database::postgres_by_its_own_clock().await;
+/// So many sagas of as many orders: most settled, some dead, some living; all of them young.
+async fn many_sagas(database: &Database) {
     database
         .execute(
             "insert into sagas (id, definition, version, queue, state, fence, wake_at, progress, context, created_at, \
@@ -75,6 +73,25 @@ async fn depth_and_dead_are_read_from_what_is_not_settled() {
         )
         .await;
     database.execute("analyze sagas").await;
+}
+
+/// The plan of a statement of the store.
+async fn plan(shell: &mut PgConnection, options: &str, text: &str, parameters: &str) -> Vec<String> {
+    sqlx::raw_sql(AssertSqlSafe(format!("prepare asked as {text}")))
+        .execute(&mut *shell)
+        .await
+        .expect("prepares");
+    let explain = format!("explain ({options}) execute asked({parameters})");
+    let plan = sqlx::query_scalar(AssertSqlSafe(explain)).fetch_all(&mut *shell).await.expect("explains");
+    sqlx::raw_sql("deallocate asked").execute(&mut *shell).await.expect("forgets");
+    plan
+}
+
+// Pitfall 29: asked every few seconds, by every worker, of a shop with a million past orders.
+#[tokio::test]
+async fn depth_and_dead_are_read_from_what_is_not_settled() {
+    let database = Database::postgres_by_its_own_clock().await;
+    many_sagas(&database).await;
     let mut shell = database.on_postgres().shell().await;
     for (name, text, parameters) in [
         ("queues_depth", include_str!("../../../store/postgres/queries/queues_depth.sql"), "now()"),
@@ -84,15 +101,7 @@ async fn depth_and_dead_are_read_from_what_is_not_settled() {
             "9223372036854775807, 5000",
         ),
     ] {
-        sqlx::raw_sql(AssertSqlSafe(format!("prepare {name} as {text}")))
-            .execute(&mut shell)
-            .await
-            .expect("prepares");
-        let plan: Vec<String> =
-            sqlx::query_scalar(AssertSqlSafe(format!("explain execute {name}({parameters})")))
-                .fetch_all(&mut shell)
-                .await
-                .expect("explains");
+        let plan = plan(&mut shell, "costs off", text, parameters).await;
         let scans: Vec<_> = plan.iter().filter(|line| line.contains("Seq Scan on sagas")).collect();
         assert!(scans.is_empty(), "{name}: {plan:#?}");
     }
@@ -102,6 +111,39 @@ async fn depth_and_dead_are_read_from_what_is_not_settled() {
     let dead = database.store.dead(None, 1_000).await.expect("reads");
     assert_eq!(dead.len(), 400);
     assert!(dead.iter().all(|row| row.token.as_deref() == Some("tok_ok")));
+}
+
+// Pitfall 29 again: every worker looks for what is old, and in most looks there is nothing.
+#[tokio::test]
+async fn what_is_old_is_found_without_reading_what_is_young() {
+    let database = Database::postgres_by_its_own_clock().await;
+    many_sagas(&database).await;
+    database
+        .execute(
+            "insert into signals (saga_id, dedupe, body, created_at, consumed_at) \
+             select n << 8, 'paid', '{}', now(), now() from generate_series(1, 50000) as n",
+        )
+        .await;
+    database
+        .execute(
+            "insert into idempotency_keys (key, body, order_id, created_at) \
+             select md5(n::text)::uuid, md5(n::text)::uuid, n, now() from generate_series(1, 50000) as n",
+        )
+        .await;
+    database.execute("analyze signals, idempotency_keys").await;
+    let mut shell = database.on_postgres().shell().await;
+    for (name, text, parameters) in [
+        ("prune_sagas", include_str!("../../../store/postgres/queries/prune_sagas.sql"), ", 1000, 0"),
+        ("prune_signals", include_str!("../../../store/postgres/queries/prune_signals.sql"), ", 1000, 0"),
+        ("prune_keys", include_str!("../../../store/postgres/queries/prune_keys.sql"), ""),
+    ] {
+        let parameters = format!("now() - interval '30 days', 500{parameters}");
+        let plan = plan(&mut shell, "analyze, buffers, timing off, costs off", text, &parameters).await;
+        let pages =
+            plan.iter().find_map(|line| line.trim().strip_prefix("Buffers: shared hit=")).expect("has read");
+        let hit: u64 = pages.split(' ').next().and_then(|pages| pages.parse().ok()).expect("is a number");
+        assert!(hit < 2_000, "{name} looked at {hit} pages: {plan:#?}");
+    }
 }
 
 #[tokio::test]
