@@ -75,9 +75,9 @@ pub(crate) async fn run(args: &Args) -> Result<Summary> {
     Ok(summary)
 }
 
-/// Settles one order a cart, in this process.
-pub(crate) async fn settle(database: &Database, carts: Vec<CartId>) -> Result<()> {
-    holdfast::run(database, carts, 1, &Source::Embedded).await.map(drop)
+/// Settles one order a cart in this process, so many sagas a batch.
+pub(crate) async fn settle(database: &Database, carts: Vec<CartId>, batch: usize) -> Result<()> {
+    holdfast::run(database, carts, batch, &Source::Embedded).await.map(drop)
 }
 
 /// One round on a fresh database, verified before its figure counts.
