@@ -5,23 +5,25 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use holdfast_saga::ports::Store;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
-/// Undecided orders are counted this often: a count costs the database up to a hundredth of that.
+/// Undecided orders are counted this often while somebody checks out: a count costs the database up to a hundredth of that.
 const COUNT_EVERY: Duration = Duration::from_secs(1);
 
 /// The bound. Clones share it.
 #[derive(Debug, Clone)]
 pub(crate) struct Admission {
     pending: Arc<AtomicU64>,
+    /// Somebody wants to know.
+    asked: Arc<Notify>,
     max: u64,
 }
 
 impl Admission {
     /// Counts in the background until `stop` says so.
     pub(crate) fn start(store: Arc<dyn Store>, max: u64, mut stop: watch::Receiver<bool>) -> Self {
-        let pending = Arc::new(AtomicU64::new(0));
-        let counted = Arc::clone(&pending);
+        let (pending, asked) = (Arc::new(AtomicU64::new(0)), Arc::new(Notify::new()));
+        let (counted, wanted) = (Arc::clone(&pending), Arc::clone(&asked));
         tokio::spawn(async move {
             loop {
                 match store.pending(max).await {
@@ -29,17 +31,22 @@ impl Admission {
                     // Nothing is accepted meanwhile anyhow.
                     Err(error) => tracing::debug!("undecided orders could not be counted: {error}"),
                 }
+                let again = async {
+                    tokio::time::sleep(COUNT_EVERY).await;
+                    wanted.notified().await;
+                };
                 tokio::select! {
-                    () = tokio::time::sleep(COUNT_EVERY) => {}
+                    () = again => {}
                     _ = stop.wait_for(|stop| *stop) => return,
                 }
             }
         });
-        Self { pending, max }
+        Self { pending, asked, max }
     }
 
     /// Whether one more may come in.
     pub(crate) fn is_open(&self) -> bool {
+        self.asked.notify_one();
         self.pending.load(Ordering::Relaxed) < self.max
     }
 }

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use holdfast_saga::ports::Store;
 use holdfast_saga::view::Pulse;
 use holdfast_shared::OrderId;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 /// How often orders that moved lately are looked at: what a watcher waits at most.
 const LIVELY_EVERY: Duration = Duration::from_millis(200);
@@ -26,6 +26,8 @@ const AT_ONCE: usize = 5_000;
 #[derive(Debug, Clone)]
 pub(crate) struct Watch {
     orders: Arc<Mutex<BTreeMap<OrderId, Watched>>>,
+    /// Somebody began to watch.
+    begun: Arc<Notify>,
     stop: watch::Receiver<bool>,
 }
 
@@ -45,7 +47,7 @@ pub(crate) struct Watcher {
 impl Watch {
     /// Looks in the background until `stop` says so.
     pub(crate) fn start(store: Arc<dyn Store>, stop: watch::Receiver<bool>) -> Self {
-        let watch = Self { orders: Arc::default(), stop };
+        let watch = Self { orders: Arc::default(), begun: Arc::default(), stop };
         tokio::spawn(watch.clone().run(store));
         watch
     }
@@ -61,6 +63,7 @@ impl Watch {
         });
         let mut pulse = watched.pulse.subscribe();
         pulse.mark_changed();
+        self.begun.notify_one();
         Watcher { pulse, stop: self.stop.clone() }
     }
 
@@ -87,8 +90,15 @@ impl Watch {
                     Err(error) => tracing::debug!("watched orders could not be looked at: {error}"),
                 }
             }
+            let is_watched = !self.orders().is_empty();
+            let next = async {
+                tokio::time::sleep(LIVELY_EVERY).await;
+                if !is_watched {
+                    self.begun.notified().await;
+                }
+            };
             tokio::select! {
-                () = tokio::time::sleep(LIVELY_EVERY) => {}
+                () = next => {}
                 _ = stop.wait_for(|stop| *stop) => return,
             }
         }

@@ -29,6 +29,9 @@ const REFUSED_AGAIN: Duration = Duration::from_millis(500);
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(2));
 /// Even without a free slot some hints are looked at: a signal needs no slot.
 const HINTS_MIN: usize = 16;
+/// A sweep that finds nothing makes the next one wait twice as long, up to so many times as long as usual: hints tell
+/// what is new, and a timer may be late by as much.
+const REST_MAX: u32 = 5;
 /// Batches at once. While one waits for the database another one plans; a third would only wait with them.
 const LANES: usize = 2;
 /// A second batch begins beside another one only with this part of a full one: small ones cost more commits
@@ -76,6 +79,8 @@ pub(crate) struct Executor {
     /// commit the database refused. Outcomes among it are never dropped while this process lives.
     later: VecDeque<(Instant, Work)>,
     next_sweep: tokio::time::Instant,
+    /// How long it is to the one after it.
+    rest: Duration,
     /// While the database does not answer, nothing is begun before this instant, and each wait is longer.
     resume_at: tokio::time::Instant,
     backoff: Duration,
@@ -94,6 +99,7 @@ impl Executor {
         let (outcomes_out, outcomes_in) = mpsc::unbounded_channel();
         let slots = config.pools.iter().map(|(queue, slots)| (*queue, *slots)).collect();
         let now = tokio::time::Instant::now();
+        let rest = config.sweep_every;
         Self {
             engine: Arc::new(engine),
             culprits: Arc::default(),
@@ -115,6 +121,7 @@ impl Executor {
             starved: BTreeMap::new(),
             later: VecDeque::new(),
             next_sweep: now,
+            rest,
             resume_at: now,
             backoff: BACKOFF.0,
         }
@@ -246,7 +253,7 @@ impl Executor {
         self.meanwhile.hints.extend(hints.extract_if(.., |saga| self.batched.contains(saga)));
         let mut due_max = 0;
         if tokio::time::Instant::now() >= self.next_sweep {
-            self.next_sweep = tokio::time::Instant::now() + self.config.sweep_every;
+            self.next_sweep = tokio::time::Instant::now() + self.rest;
             due_max = room.saturating_sub(hints.len()).min(free.max(HINTS_MIN));
         }
         Work { outcomes, hints, due_max, slots: self.slots.clone() }
@@ -320,9 +327,16 @@ impl Executor {
             }
         }
         self.around.dispatch.wake(&elsewhere);
+        let now = tokio::time::Instant::now();
+        if done.claimed == 0 {
+            self.rest = (self.rest * 2).min(self.config.sweep_every * REST_MAX);
+        } else {
+            self.rest = self.config.sweep_every;
+            self.next_sweep = self.next_sweep.min(now + self.rest);
+        }
         // A full sweep may have left some behind: the next one follows at once.
         if done.claimed >= self.config.batch_max {
-            self.next_sweep = tokio::time::Instant::now();
+            self.next_sweep = now;
         }
         for call in done.calls {
             let queue = call.queue;

@@ -1,6 +1,7 @@
-//! Stopping a worker in the middle of its work: nothing is lost, somebody else goes on.
+//! Workers between their work: stopped in the middle of it, nothing is lost and somebody else goes on; without any, they rest.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use holdfast_saga::ports::Store;
@@ -120,4 +121,23 @@ async fn e17_a_second_process_takes_over_from_one_that_was_killed() {
     assert_eq!(shop.tally().await, [("CONFIRMED".to_owned(), 50)].into());
     shop.assert_clean(&outside).await;
     second.stop().await;
+}
+
+/// Nobody tells this worker of the order it finds in the end.
+#[tokio::test]
+async fn a_worker_that_finds_nothing_looks_less_often() {
+    let database = Database::postgres_by_its_own_clock().await;
+    let shop = Shop::new(Arc::clone(&database.store));
+    shop.stock("cd-1", 1).await;
+    let (_, outside) = outside();
+    let worker = worker(&shop.store, "idle", &outside);
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let looks = || worker.tally().batches.load(Ordering::Relaxed);
+    let before = looks();
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    let looked = looks() - before;
+    assert!((4..=9).contains(&looked), "{looked} looks in two seconds, one every 250 ms");
+    shop.order(&[("cd-1", 1)], Some("tok_ok")).await;
+    shop.rest().await;
+    worker.stop().await;
 }

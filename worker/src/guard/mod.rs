@@ -24,6 +24,8 @@ use std::time::{Duration, Instant};
 
 use holdfast_saga::ports::Outside;
 use holdfast_shared::{OrderId, Time};
+use tokio::sync::Notify;
+use tokio::time::{sleep, timeout};
 
 use self::health::{Health, Sign};
 use self::rate::Rate;
@@ -33,8 +35,10 @@ use self::watched::{Signs, Watched};
 use crate::metrics::Metrics;
 use crate::queue::Redis;
 
-/// How often the shared state is looked at: a replica hears that a provider is away within that time.
+/// How often the shared state is looked at: a replica that sends calls hears within that time that the provider is away.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
+/// A well provider is not looked at for up to so much longer, unless somebody here calls it.
+const REST: Duration = Duration::from_millis(800);
 /// Calls that are held back come again one so long after the other, however many there are: that many times a
 /// second their sagas are worth a commit.
 const APART: Duration = Duration::from_millis(4);
@@ -89,6 +93,8 @@ struct Inner {
     shared: Option<Shared>,
     metrics: Metrics,
     started: Instant,
+    /// Somebody asks for leave.
+    asked: Arc<Notify>,
     known: Mutex<Known>,
 }
 
@@ -154,6 +160,7 @@ impl Guard {
             shared,
             metrics,
             started: Instant::now(),
+            asked: Arc::default(),
             known: Mutex::new(known),
         });
         tokio::spawn(follow(Arc::downgrade(&inner)));
@@ -168,6 +175,7 @@ impl Guard {
     /// Lets a call of `order` be sent, or says when it should ask again.
     pub(crate) async fn admit(&self, order: OrderId) -> Result<Permit, Held> {
         let inner = &self.0;
+        inner.asked.notify_one();
         let held = |wait| inner.hold(wait, format!("the provider {} is not available", inner.provider));
         if let Verdict::Hold { wait } = inner.verdict() {
             return Err(held(wait));
@@ -419,7 +427,13 @@ impl Inner {
 async fn follow(inner: Weak<Inner>) {
     while let Some(inner) = inner.upgrade() {
         inner.look().await;
+        let is_well = inner.known().state == State::Closed;
+        let asked = Arc::clone(&inner.asked);
         drop(inner);
-        tokio::time::sleep(LOOK_EVERY).await;
+        sleep(LOOK_EVERY).await;
+        if is_well {
+            // Asked or not, it is time for another look.
+            let _ = timeout(REST, asked.notified()).await;
+        }
     }
 }

@@ -29,7 +29,7 @@ const STREAM_MAX: usize = 65_536;
 /// Hints read at once, and hints read and not yet passed on.
 const PREFETCH: usize = 512;
 /// How long a read waits for a hint: so often, at least, does a worker show that it is not deaf.
-const BLOCK: Duration = Duration::from_secs(1);
+const BLOCK: Duration = Duration::from_secs(2);
 /// A read that was not answered by now never will be.
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 /// Readers that were not heard of for this long, and hold nothing, are forgotten.
