@@ -10,6 +10,9 @@ const STREAK: usize = 10;
 /// Or half of all calls of a window, if there were enough of them to judge by.
 const WINDOW_MILLIS: i64 = 10_000;
 const CALLS_MIN: u32 = 40;
+/// Neither is believed sooner than this: calls that failed one by one are sent again together, and fail together,
+/// between thousands that are answered.
+const JUDGED_OVER_MILLIS: i64 = 500;
 
 /// What a call told of its provider.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,6 +28,7 @@ pub(crate) enum Sign {
 pub(crate) struct Health {
     /// Orders in a row.
     streak: BTreeSet<OrderId>,
+    streak_since: i64,
     window_since: i64,
     calls: u32,
     away: u32,
@@ -40,12 +44,17 @@ impl Health {
         match sign {
             Sign::Well => self.streak.clear(),
             Sign::Away => {
+                if self.streak.is_empty() {
+                    self.streak_since = now;
+                }
                 self.streak.insert(order);
                 self.away += 1;
             }
         }
-        let half = self.calls >= CALLS_MIN && self.away * 2 >= self.calls;
-        sign == Sign::Away && (self.streak.len() >= STREAK || half)
+        let is_long = |since: i64| now.saturating_sub(since) >= JUDGED_OVER_MILLIS;
+        let row = self.streak.len() >= STREAK && is_long(self.streak_since);
+        let half = self.calls >= CALLS_MIN && self.away * 2 >= self.calls && is_long(self.window_since);
+        sign == Sign::Away && (row || half)
     }
 
     /// What was seen before the provider rested says nothing of it afterwards.
@@ -72,6 +81,15 @@ mod tests {
     }
 
     #[test]
+    fn what_fails_all_at_once_is_not_believed_yet() {
+        // Between thousands of answers, twenty are sent again at the same instant.
+        let again = |call: i64| (call, if call % 100 < 80 { Sign::Well } else { Sign::Away });
+        assert_eq!(tripped_at((1..=5_000).map(again), 1), None);
+        // With nobody there, half a second is what it takes.
+        assert_eq!(tripped_at((1..=5_000).map(|order| (order, Sign::Away)), 1), Some(500));
+    }
+
+    #[test]
     fn one_order_alone_says_nothing_about_its_provider() {
         assert_eq!(tripped_at((0..30).map(|_| (1, Sign::Away)), 1_000), None);
     }
@@ -85,7 +103,7 @@ mod tests {
     #[test]
     fn half_of_many_calls_are_enough_though_others_are_answered() {
         let every_other = |order| (order, if order % 2 == 0 { Sign::Away } else { Sign::Well });
-        assert_eq!(tripped_at((1..=100).map(every_other), 10), Some(39));
+        assert_eq!(tripped_at((1..=100).map(every_other), 20), Some(39));
         assert_eq!(tripped_at((1..=39).map(every_other), 10), None, "too few to judge by");
         assert_eq!(tripped_at((1..=100).map(every_other), 400), None, "too few in any ten seconds");
         let every_third = |order| (order, if order % 3 == 0 { Sign::Away } else { Sign::Well });
