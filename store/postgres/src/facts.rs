@@ -14,11 +14,14 @@ const PAGE: i64 = 5_000;
 pub(crate) async fn visit(pool: &PgPool, visit: &mut (dyn FnMut(Fact) + Send)) -> Result<(), StoreError> {
     let mut tx =
         pool.begin_with("begin isolation level repeatable read read only").await.map_err(store_error)?;
-    // An audit of millions of orders takes longer than any batch may.
-    sqlx::raw_sql("set local statement_timeout = 0; set local idle_in_transaction_session_timeout = 0")
-        .execute(&mut *tx)
-        .await
-        .map_err(store_error)?;
+    // An audit of millions of orders takes longer than any batch may, and reads tables whole.
+    sqlx::raw_sql(
+        "set local statement_timeout = 0; set local idle_in_transaction_session_timeout = 0; \
+         set local enable_seqscan = on; set local enable_hashjoin = on; set local enable_mergejoin = on",
+    )
+    .execute(&mut *tx)
+    .await
+    .map_err(store_error)?;
     let stock =
         sqlx::query_file!("queries/facts_stock.sql").fetch_all(&mut *tx).await.map_err(store_error)?;
     for row in stock {

@@ -42,15 +42,15 @@ impl Spare {
         Self { pool, kept: Arc::default() }
     }
 
-    /// Begins a transaction with `statement`.
-    pub(crate) async fn begin(&self, statement: &'static str) -> Result<Lent, StoreError> {
+    /// Begins a transaction.
+    pub(crate) async fn begin(&self) -> Result<Lent, StoreError> {
         let kept = self.kept().pop();
         let connection = match kept {
             Some(kept) => Connection::Kept(kept),
             None => Connection::Pooled(self.pool.acquire().await.map_err(store_error)?),
         };
         let mut lent = Lent { connection: Some(connection), spare: self.clone() };
-        match sqlx::raw_sql(statement).execute(lent.get()?).await {
+        match sqlx::raw_sql("begin").execute(lent.get()?).await {
             Ok(_) => Ok(lent),
             Err(error) => {
                 // What broke this one broke the others.

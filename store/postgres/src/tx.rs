@@ -10,10 +10,6 @@ use crate::error::store_error;
 use crate::spare::{Lent, Spare};
 use crate::{Present, claim, load, save};
 
-/// Every statement of the three moves finds its rows by key. Postgres is told so: it plans a statement once and keeps
-/// the plan, and in a shop that is new it would choose to read whole tables, and go on to as they grow.
-const BEGIN: &str = "begin; set local enable_seqscan = off; set local enable_hashjoin = off; set local enable_mergejoin = off";
-
 pub(crate) struct PostgresTx {
     lent: Lent,
     /// The present, once it is known: the first statement tells it, so that it needs none of its own.
@@ -22,7 +18,7 @@ pub(crate) struct PostgresTx {
 
 impl PostgresTx {
     pub(crate) async fn begin(spare: &Spare, present: &Present) -> Result<Self, StoreError> {
-        let lent = spare.begin(BEGIN).await?;
+        let lent = spare.begin().await?;
         let now = match present {
             Present::Database => None,
             Present::Owned(clock) => Some(clock.now()),
