@@ -34,6 +34,8 @@ impl Worker {
         let metrics = Metrics::default();
         let guard = GuardConfig {
             redis: Some(Arc::new(Redis::parse(&redis.url(), "holdfast").expect("a URL"))),
+            // Hurried orders use up their attempts before anybody else would be believed.
+            believed_after: Duration::ZERO,
             cooldown: COOLDOWN,
             cooldown_max: COOLDOWN_MAX,
             ..GuardConfig::new("sandbox", name)

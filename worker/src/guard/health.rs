@@ -10,9 +10,6 @@ const STREAK: usize = 10;
 /// Or half of all calls of a window, if there were enough of them to judge by.
 const WINDOW_MILLIS: i64 = 10_000;
 const CALLS_MIN: u32 = 40;
-/// Neither is believed sooner than this: calls that failed one by one are sent again together, and fail together,
-/// between thousands that are answered.
-const JUDGED_OVER_MILLIS: i64 = 500;
 
 /// What a call told of its provider.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,8 +21,11 @@ pub(crate) enum Sign {
 }
 
 /// The calls of late.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Health {
+    /// Neither is believed sooner than after so many milliseconds: calls that failed one by one are sent again together,
+    /// and fail together, between thousands that are answered.
+    believed_after: i64,
     /// Orders in a row.
     streak: BTreeSet<OrderId>,
     streak_since: i64,
@@ -35,6 +35,10 @@ pub(crate) struct Health {
 }
 
 impl Health {
+    pub(crate) const fn new(believed_after: i64) -> Self {
+        Self { believed_after, streak: BTreeSet::new(), streak_since: 0, window_since: 0, calls: 0, away: 0 }
+    }
+
     /// Takes a sign in, and says whether it is the one too many.
     pub(crate) fn saw(&mut self, order: OrderId, sign: Sign, now: i64) -> bool {
         if !(0..WINDOW_MILLIS).contains(&now.saturating_sub(self.window_since)) {
@@ -51,7 +55,7 @@ impl Health {
                 self.away += 1;
             }
         }
-        let is_long = |since: i64| now.saturating_sub(since) >= JUDGED_OVER_MILLIS;
+        let is_long = |since: i64| now.saturating_sub(since) >= self.believed_after;
         let row = self.streak.len() >= STREAK && is_long(self.streak_since);
         let half = self.calls >= CALLS_MIN && self.away * 2 >= self.calls && is_long(self.window_since);
         sign == Sign::Away && (row || half)
@@ -59,7 +63,7 @@ impl Health {
 
     /// What was seen before the provider rested says nothing of it afterwards.
     pub(crate) fn forget(&mut self) {
-        *self = Self::default();
+        *self = Self::new(self.believed_after);
     }
 }
 
@@ -69,7 +73,7 @@ mod tests {
 
     /// At which of these signs it is the one too many, one a `step`.
     fn tripped_at(signs: impl Iterator<Item = (i64, Sign)>, step: i64) -> Option<usize> {
-        let mut health = Health::default();
+        let mut health = Health::new(500);
         let mut signs = signs.zip((0..).step_by(usize::try_from(step).expect("positive")));
         signs.position(|((order, sign), now)| health.saw(OrderId::new(order), sign, now))
     }

@@ -60,6 +60,8 @@ pub struct GuardConfig {
     pub rate: Option<NonZeroU32>,
     /// Where the replicas share what they know; `None`: this one guards itself.
     pub redis: Option<Arc<Redis>>,
+    /// How long calls must fail until the provider is to blame.
+    pub believed_after: Duration,
     /// How long a provider rests that does not answer, before one call tries it again.
     pub cooldown: Duration,
     /// The rest doubles each time, up to this.
@@ -67,13 +69,14 @@ pub struct GuardConfig {
 }
 
 impl GuardConfig {
-    /// The usual ones: no limit, nothing shared, rests of a second to half a minute.
+    /// The usual ones: no limit, nothing shared, blamed after half a second, rests of a second to half a minute.
     pub fn new(provider: impl Into<String>, name: impl Into<String>) -> Self {
         Self {
             provider: provider.into(),
             name: name.into(),
             rate: None,
             redis: None,
+            believed_after: Duration::from_millis(500),
             cooldown: Duration::from_secs(1),
             cooldown_max: Duration::from_secs(30),
         }
@@ -138,11 +141,11 @@ pub(crate) struct Held {
 impl Guard {
     /// Begins to guard. Needs a tokio runtime; it ends with its last clone.
     pub fn start(config: GuardConfig, metrics: Metrics) -> Self {
-        let GuardConfig { provider, name, rate, redis, cooldown, cooldown_max } = config;
+        let GuardConfig { provider, name, rate, redis, believed_after, cooldown, cooldown_max } = config;
         let shared = redis.map(|redis| Shared::new(redis, &provider));
         let known = Known {
             state: State::Closed,
-            health: Health::default(),
+            health: Health::new(millis(believed_after)),
             changes: 0,
             probes: 0,
             release: None,
