@@ -7,7 +7,8 @@ use std::time::Duration;
 use holdfast_saga::ports::Store;
 use tokio::sync::{Notify, watch};
 
-/// Undecided orders are counted this often while somebody checks out: a count costs the database up to a hundredth of that.
+/// Undecided orders are counted this often while somebody checks out: a count costs the database up to a hundredth
+/// of that.
 const COUNT_EVERY: Duration = Duration::from_secs(1);
 
 /// The bound. Clones share it.

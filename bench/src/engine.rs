@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use holdfast_shared::CartId;
-use holdfast_worker::{Redis, Source};
+use holdfast_worker::{Redis, Source, WorkerConfig};
 use redis::aio::MultiplexedConnection;
 use uuid::Uuid;
 
@@ -75,8 +75,9 @@ pub(crate) async fn run(args: &Args) -> Result<Summary> {
     Ok(summary)
 }
 
-/// Settles one order a cart in this process, so many sagas a batch.
-pub(crate) async fn settle(database: &Database, carts: Vec<CartId>, batch: usize) -> Result<()> {
+/// Settles one order a cart in this process, in batches as large as a worker's.
+pub(crate) async fn settle(database: &Database, carts: Vec<CartId>) -> Result<()> {
+    let batch = WorkerConfig::default().batch_max;
     holdfast::run(database, carts, batch, &Source::Embedded).await.map(drop)
 }
 

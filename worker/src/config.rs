@@ -23,7 +23,8 @@ pub struct WorkerConfig {
     pub lease: Duration,
     /// A call without an answer for this long is unknown. At most half the lease.
     pub call_timeout: Duration,
-    /// How often due sagas are looked for that nobody hinted at; while none are found, less and less, down to a fifth as often.
+    /// How often due sagas are looked for that nobody hinted at; while none are found, less and less, down to a fifth
+    /// as often.
     pub sweep_every: Duration,
     /// How long calls in flight may take to end when the worker stops.
     pub drain_timeout: Duration,

@@ -12,8 +12,6 @@ use crate::shop::{self, Goods};
 
 /// Orders between two vacuums: a shop takes days for what is written here in minutes, and is vacuumed all the while.
 const CHUNK: usize = 20_000;
-/// Sagas in a batch: what workers take at most.
-const BATCH: usize = 512;
 
 /// A database full of past orders, to be measured on or copied.
 #[derive(Debug)]
@@ -45,20 +43,16 @@ impl Past {
             "{} holds {there} past orders, more than {orders}",
             database.url
         );
-        let is_new = there < orders;
-        if there == 0 && is_new {
+        if there == 0 && orders > 0 {
             shop::stock(&database.store, &goods.shelf()?).await.context("stocking the shop")?;
         }
         while there < orders {
             let baskets = (there..orders.min(there + CHUNK)).map(|order| goods.basket(order));
             let carts = shop::fill(&database.store, baskets.collect::<Result<_>>()?).await?;
             there += carts.len();
-            engine::settle(&database, carts, BATCH).await.context("settling past orders")?;
+            engine::settle(&database, carts).await.context("settling past orders")?;
             database.settle_down().await?;
             eprintln!("past orders: {there} of {orders}");
-        }
-        if is_new {
-            database.settle_down().await?;
         }
         Ok(Self { database, orders: there, is_kept: name.is_some() })
     }

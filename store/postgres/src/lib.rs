@@ -39,8 +39,8 @@ use crate::spare::Spare;
 
 /// What every connection is told before it is used.
 ///
-/// Statements find their rows by key, and Postgres is told so: it plans each once and keeps the plan. In a shop that is
-/// new it would choose to read whole tables, and go on to as they grow; for a batch of one it would plan each time anew.
+/// Statements find their rows by key, and Postgres is told so: it plans each once and keeps the plan, and in a shop that
+/// is new it would choose to read whole tables, and go on to as they grow.
 /// And a worker that is stopped inside a transaction costs the others seconds, not the shop (E2).
 const SESSION: [(&str, &str); 11] = [
     ("plan_cache_mode", "force_generic_plan"),

@@ -1,4 +1,4 @@
-//! Workers between their work: stopped in the middle of it, nothing is lost and somebody else goes on; without any, they rest.
+//! Workers that are stopped in the middle of their work: nothing is lost, somebody else goes on. And those without any.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
