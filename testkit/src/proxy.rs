@@ -1,4 +1,5 @@
-//! A wire to the database that can be cut at the worst moment: while a commit is under way (E5).
+//! A wire to the database that can be cut at the worst moment: while a commit is under way (E5); and that counts how
+//! often its users wait.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
@@ -23,6 +24,7 @@ pub struct Proxy {
     pub url: String,
     armed: Arc<AtomicU8>,
     cuts: Arc<AtomicUsize>,
+    turns: Arc<AtomicUsize>,
     task: JoinHandle<()>,
 }
 
@@ -36,17 +38,18 @@ impl Proxy {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("binds");
         let port = listener.local_addr().expect("is bound").port();
         let (armed, cuts) = (Arc::new(AtomicU8::new(0)), Arc::new(AtomicUsize::new(0)));
-        let wire = (Arc::clone(&armed), Arc::clone(&cuts));
+        let turns = Arc::new(AtomicUsize::new(0));
+        let wire = (Arc::clone(&armed), Arc::clone(&cuts), Arc::clone(&turns));
         let task = tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
                 let Ok(upstream) = TcpStream::connect(&server).await else { continue };
-                let (armed, cuts) = wire.clone();
+                let (armed, cuts, turns) = wire.clone();
                 tokio::spawn(async move {
-                    let _ = carry(client, upstream, &armed, &cuts).await;
+                    let _ = carry(client, upstream, &armed, &cuts, &turns).await;
                 });
             }
         });
-        Self { url: format!("postgres://{user}@127.0.0.1:{port}/{path}"), armed, cuts, task }
+        Self { url: format!("postgres://{user}@127.0.0.1:{port}/{path}"), armed, cuts, turns, task }
     }
 
     /// Cuts the connection of the next commit.
@@ -57,6 +60,11 @@ impl Proxy {
     /// How many commits were cut so far.
     pub fn cuts(&self) -> usize {
         self.cuts.load(Ordering::SeqCst)
+    }
+
+    /// How often somebody waited for the server before they went on: round trips, whatever was sent in each.
+    pub fn turns(&self) -> usize {
+        self.turns.load(Ordering::SeqCst)
     }
 }
 
@@ -72,7 +80,9 @@ async fn carry(
     mut server: TcpStream,
     armed: &AtomicU8,
     cuts: &AtomicUsize,
+    turns: &AtomicUsize,
 ) -> std::io::Result<()> {
+    let mut is_answered = true;
     let (mut asked, mut answered) = (vec![0; 65_536], vec![0; 65_536]);
     loop {
         tokio::select! {
@@ -80,6 +90,9 @@ async fn carry(
                 let bytes = &asked[..read?];
                 if bytes.is_empty() {
                     return Ok(());
+                }
+                if std::mem::replace(&mut is_answered, false) {
+                    turns.fetch_add(1, Ordering::SeqCst);
                 }
                 let is_commit = bytes.windows(7).any(|word| word.eq_ignore_ascii_case(b"commit\0"));
                 let cut = if is_commit { armed.swap(0, Ordering::SeqCst) } else { 0 };
@@ -100,6 +113,7 @@ async fn carry(
                 if bytes.is_empty() {
                     return Ok(());
                 }
+                is_answered = true;
                 client.write_all(bytes).await?;
             }
         }

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use holdfast_testkit::certificates::certify;
 use holdfast_testkit::redis::{RedisServer, connect, free_port};
 
 use crate::binary::Ran;
@@ -81,21 +82,6 @@ fn over_tls() {
         let ran = stranger.env("REDIS_URL", &url).env("SSL_CERT_FILE", file("other.pem")).output();
         Ran::of(ran.expect("the binary runs")).ends(1, "does not answer");
     });
-}
-
-/// An authority, a server's certificate signed by it, and an authority that signed nothing.
-fn certify(folder: &Path) {
-    let script = "
-        set -e
-        openssl req -x509 -newkey rsa:2048 -nodes -keyout ca.key -out ca.pem -days 2 -subj /CN=authority
-        openssl req -x509 -newkey rsa:2048 -nodes -keyout other.key -out other.pem -days 2 -subj /CN=other
-        openssl req -newkey rsa:2048 -nodes -keyout server.key -out server.csr -subj /CN=localhost
-        printf 'subjectAltName=DNS:localhost,IP:127.0.0.1' > names
-        openssl x509 -req -in server.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -extfile names -out server.pem
-    ";
-    let made = Command::new("sh").args(["-c", script]).current_dir(folder).stdin(Stdio::null()).output();
-    let made = made.expect("a shell");
-    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
 }
 
 #[test]

@@ -16,24 +16,27 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use crate::error::unreadable;
+use crate::pipe::rows;
 
-pub(crate) struct SagaRow {
-    pub(crate) id: i64,
-    pub(crate) definition: String,
-    pub(crate) version: i32,
-    pub(crate) queue: String,
-    pub(crate) state: String,
-    pub(crate) fence: i64,
-    pub(crate) leased_until: Option<OffsetDateTime>,
-    pub(crate) wake_at: Option<OffsetDateTime>,
-    pub(crate) progress: String,
-    /// `None` where whoever asked has it.
-    pub(crate) context: Option<String>,
-    pub(crate) poison: Option<String>,
-    pub(crate) created_at: OffsetDateTime,
-    pub(crate) updated_at: OffsetDateTime,
-    /// The database's present when it was read.
-    pub(crate) seen_at: OffsetDateTime,
+rows! {
+    struct SagaRow {
+        id: i64,
+        definition: String,
+        version: i32,
+        queue: String,
+        state: String,
+        fence: i64,
+        leased_until: Option<OffsetDateTime>,
+        wake_at: Option<OffsetDateTime>,
+        progress: String,
+        /// `None` where whoever asked has it.
+        context: Option<String>,
+        poison: Option<String>,
+        created_at: OffsetDateTime,
+        updated_at: OffsetDateTime,
+        /// The database's present when it was read.
+        seen_at: OffsetDateTime,
+    }
 }
 
 impl SagaRow {
@@ -75,12 +78,14 @@ pub(crate) fn progress(text: &str, poison: Option<String>) -> Result<Progress, S
     Ok(progress)
 }
 
-pub(crate) struct SignalRow {
-    pub(crate) saga_id: i64,
-    pub(crate) dedupe: String,
-    pub(crate) seq: i64,
-    pub(crate) body: String,
-    pub(crate) created_at: OffsetDateTime,
+rows! {
+    struct SignalRow {
+        saga_id: i64,
+        dedupe: String,
+        seq: i64,
+        body: String,
+        created_at: OffsetDateTime,
+    }
 }
 
 impl SignalRow {
@@ -92,20 +97,22 @@ impl SignalRow {
     }
 }
 
-pub(crate) struct OrderRow {
-    pub(crate) id: i64,
-    pub(crate) status: String,
-    pub(crate) cancel_reason: Option<String>,
-    pub(crate) method: String,
-    pub(crate) cart_id: Uuid,
-    pub(crate) customer: Option<String>,
-    pub(crate) contact: String,
-    pub(crate) shipping_address: String,
-    pub(crate) notes: Option<String>,
-    pub(crate) total_minor: i64,
-    pub(crate) currency: String,
-    pub(crate) accepted_at: OffsetDateTime,
-    pub(crate) updated_at: OffsetDateTime,
+rows! {
+    struct OrderRow {
+        id: i64,
+        status: String,
+        cancel_reason: Option<String>,
+        method: String,
+        cart_id: Uuid,
+        customer: Option<String>,
+        contact: String,
+        shipping_address: String,
+        notes: Option<String>,
+        total_minor: i64,
+        currency: String,
+        accepted_at: OffsetDateTime,
+        updated_at: OffsetDateTime,
+    }
 }
 
 impl OrderRow {
@@ -128,11 +135,13 @@ impl OrderRow {
     }
 }
 
-pub(crate) struct LineRow {
-    pub(crate) order_id: i64,
-    pub(crate) sku: String,
-    pub(crate) quantity: i32,
-    pub(crate) unit_price_minor: i64,
+rows! {
+    struct LineRow {
+        order_id: i64,
+        sku: String,
+        quantity: i32,
+        unit_price_minor: i64,
+    }
 }
 
 impl LineRow {
@@ -145,18 +154,20 @@ impl LineRow {
     }
 }
 
-pub(crate) struct PaymentRow {
-    pub(crate) order_id: i64,
-    pub(crate) provider: String,
-    pub(crate) status: String,
-    pub(crate) amount_minor: i64,
-    pub(crate) currency: String,
-    pub(crate) captured_minor: i64,
-    pub(crate) refunded_minor: i64,
-    pub(crate) settled_by_hand_minor: i64,
-    pub(crate) charge_key: Option<String>,
-    pub(crate) provider_ref: Option<String>,
-    pub(crate) next_action: Option<String>,
+rows! {
+    struct PaymentRow {
+        order_id: i64,
+        provider: String,
+        status: String,
+        amount_minor: i64,
+        currency: String,
+        captured_minor: i64,
+        refunded_minor: i64,
+        settled_by_hand_minor: i64,
+        charge_key: Option<String>,
+        provider_ref: Option<String>,
+        next_action: Option<String>,
+    }
 }
 
 impl PaymentRow {
@@ -176,13 +187,15 @@ impl PaymentRow {
     }
 }
 
-pub(crate) struct CartRow {
-    pub(crate) id: Uuid,
-    pub(crate) owner: Option<String>,
-    pub(crate) status: String,
-    pub(crate) order_id: Option<i64>,
-    pub(crate) items: String,
-    pub(crate) updated_at: OffsetDateTime,
+rows! {
+    struct CartRow {
+        id: Uuid,
+        owner: Option<String>,
+        status: String,
+        order_id: Option<i64>,
+        items: String,
+        updated_at: OffsetDateTime,
+    }
 }
 
 impl CartRow {
@@ -198,12 +211,14 @@ impl CartRow {
     }
 }
 
-pub(crate) struct ProductRow {
-    pub(crate) sku: String,
-    pub(crate) name: String,
-    pub(crate) price_minor: i64,
-    pub(crate) currency: String,
-    pub(crate) active: bool,
+rows! {
+    struct ProductRow {
+        sku: String,
+        name: String,
+        price_minor: i64,
+        currency: String,
+        active: bool,
+    }
 }
 
 impl ProductRow {
@@ -248,14 +263,16 @@ impl NotificationRow {
     }
 }
 
-pub(crate) struct RefundRow {
-    pub(crate) saga_id: i64,
-    pub(crate) status: String,
-    pub(crate) amount_minor: i64,
-    pub(crate) currency: String,
-    pub(crate) charge_key: String,
-    pub(crate) late: bool,
-    pub(crate) settled_by_hand: bool,
+rows! {
+    struct RefundRow {
+        saga_id: i64,
+        status: String,
+        amount_minor: i64,
+        currency: String,
+        charge_key: String,
+        late: bool,
+        settled_by_hand: bool,
+    }
 }
 
 impl RefundRow {

@@ -7,26 +7,7 @@ use holdfast_saga::ports::StoreError;
 pub(crate) fn store_error(error: sqlx::Error) -> StoreError {
     match &error {
         sqlx::Error::Database(database) => {
-            let code = database.code().unwrap_or_default();
-            let words = format!("{} ({code})", database.message());
-            match code.as_ref() {
-                // Deadlock, serialization failure, lock timeout.
-                "40P01" | "40001" | "55P03" => StoreError::Contention(words),
-                "25006" => StoreError::Refused(format!(
-                    "the database is read-only: {words}; point DATABASE_URL at the primary"
-                )),
-                "53100" => StoreError::Refused(format!(
-                    "the database's disk is full: {words}; free some space, nothing was lost"
-                )),
-                "42P01" | "42703" => {
-                    StoreError::Refused(format!("the schema does not fit: {words}; run `holdfast migrate`"))
-                }
-                "42501" | "28000" | "28P01" | "3D000" => StoreError::Refused(format!(
-                    "the database does not let us in: {words}; check DATABASE_URL"
-                )),
-                code if code.starts_with("22") || code.starts_with("23") => StoreError::Data(words),
-                _ => StoreError::Unavailable(words),
-            }
+            by_code(database.code().as_deref().unwrap_or_default(), database.message())
         }
         sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_) => StoreError::Data(error.to_string()),
         sqlx::Error::PoolTimedOut => {
@@ -36,11 +17,26 @@ pub(crate) fn store_error(error: sqlx::Error) -> StoreError {
     }
 }
 
-/// An error of COMMIT: unless the server itself said no, nobody knows whether it happened.
-pub(crate) fn commit_error(error: sqlx::Error) -> StoreError {
-    match &error {
-        sqlx::Error::Database(_) => store_error(error),
-        _ => StoreError::CommitUnknown(error.to_string()),
+/// Files what the server says by its SQLSTATE.
+pub(crate) fn by_code(code: &str, message: &str) -> StoreError {
+    let words = format!("{message} ({code})");
+    match code {
+        // Deadlock, serialization failure, lock timeout.
+        "40P01" | "40001" | "55P03" => StoreError::Contention(words),
+        "25006" => StoreError::Refused(format!(
+            "the database is read-only: {words}; point DATABASE_URL at the primary"
+        )),
+        "53100" => StoreError::Refused(format!(
+            "the database's disk is full: {words}; free some space, nothing was lost"
+        )),
+        "42P01" | "42703" => {
+            StoreError::Refused(format!("the schema does not fit: {words}; run `holdfast migrate`"))
+        }
+        "42501" | "28000" | "28P01" | "3D000" => {
+            StoreError::Refused(format!("the database does not let us in: {words}; check DATABASE_URL"))
+        }
+        code if code.starts_with("22") || code.starts_with("23") => StoreError::Data(words),
+        _ => StoreError::Unavailable(words),
     }
 }
 

@@ -17,7 +17,8 @@ pub(crate) async fn visit(pool: &PgPool, visit: &mut (dyn FnMut(Fact) + Send)) -
     // An audit of millions of orders takes longer than any batch may, and reads tables whole.
     sqlx::raw_sql(
         "set local statement_timeout = 0; set local idle_in_transaction_session_timeout = 0; \
-         set local enable_seqscan = on; set local enable_hashjoin = on; set local enable_mergejoin = on",
+         set local enable_seqscan = on; set local enable_bitmapscan = on; set local enable_hashjoin = on; \
+         set local enable_mergejoin = on",
     )
     .execute(&mut *tx)
     .await

@@ -1,123 +1,160 @@
-//! Locking and reading everything that is no saga of the batch, in the one order of E4.
+//! Locking and reading everything that is no saga of the batch, in the one order of E4: sent in that order, in one go.
 
 use std::collections::BTreeMap;
 
 use holdfast_saga::ports::StoreError;
 use holdfast_saga::rows::{KeyClaim, Stock};
 use holdfast_saga::world::{Footprint, World};
-use holdfast_shared::{CartId, Line, OrderId, Sku, Time};
-use sqlx::{PgConnection, PgExecutor};
+use holdfast_shared::{Line, OrderId, Sku, Time};
 use time::OffsetDateTime;
+use tokio::try_join;
+use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
-use crate::decode::{CartRow, LineRow, OrderRow, PaymentRow, ProductRow, RefundRow, word};
-use crate::error::{store_error, unreadable};
-use crate::tx::database_now;
+use crate::decode::{
+    CartRow, LineRow, OrderRow, PaymentRow, ProductRow, RefundRow, SagaRow, SignalRow, word,
+};
+use crate::error::unreadable;
+use crate::pipe::{FromRow, Pipe, rows};
+use crate::spare::Lent;
+use crate::statement::Sql;
 use crate::{claim, operations};
 
 pub(crate) async fn load(
-    tx: &mut PgConnection,
+    lent: &mut Lent,
     footprint: &Footprint,
-    mut now: Option<Time>,
+    now: Option<Time>,
     world: &mut World,
 ) -> Result<(), StoreError> {
-    if !footprint.keys.is_empty() {
-        now = keys(tx, &footprint.keys, now, world).await?;
+    let ids: Vec<i64> = footprint.sagas.iter().map(|id| id.key()).collect();
+    let order_ids = numbers(&footprint.orders);
+    let cart_ids: Vec<Uuid> = footprint.carts.iter().map(|id| id.0).collect();
+    let (pipe, begun) = lent.begin()?;
+    let (
+        (),
+        claimed,
+        sagas,
+        signals,
+        orders,
+        lines,
+        payments,
+        refunds,
+        carts,
+        products,
+        paused,
+        levels,
+        stock,
+    ) = try_join!(
+        biased;
+        begun,
+        claim_keys(pipe, &footprint.keys, now),
+        claim::lock(pipe, &ids, true),
+        claim::unread(pipe, &ids),
+        named::<_, OrderRow>(pipe, Sql::OrdersLock, order_ids.clone()),
+        named::<_, LineRow>(pipe, Sql::OrderLinesRead, order_ids),
+        named::<_, PaymentRow>(pipe, Sql::PaymentsLock, numbers(&footprint.payments)),
+        named::<_, RefundRow>(pipe, Sql::RefundsRead, numbers(&footprint.refunds)),
+        named::<_, CartRow>(pipe, Sql::CartsLock, cart_ids),
+        named::<_, ProductRow>(pipe, Sql::ProductsRead, names(&footprint.products)),
+        operations::lock_paused(pipe, footprint.pauses),
+        named::<_, LevelRow>(pipe, Sql::StockRead, names(&footprint.levels)),
+        named::<_, LevelRow>(pipe, Sql::StockLock, names(&footprint.stock)),
+    )?;
+    let told = claimed.first().map(|row| row.created_at).or_else(|| sagas.first().map(|row| row.seen_at));
+    world.claimed.extend(claimed.into_iter().map(|row| (row.key, OrderId::new(row.order_id))));
+    let taken: Vec<Uuid> =
+        footprint.keys.iter().map(|(key, _)| *key).filter(|key| !world.claimed.contains_key(key)).collect();
+    let (taken, now) = try_join!(
+        biased;
+        named::<_, TakenRow>(pipe, Sql::KeysTaken, taken),
+        claim::present(pipe, now.or_else(|| told.map(Into::into))),
+    )?;
+    world.now = now;
+    for TakenRow { key, body, order_id } in taken {
+        world.taken.insert(key, KeyClaim { key, body, order: OrderId::new(order_id) });
     }
-    world.now = match now {
-        Some(now) => now,
-        None => database_now(&mut *tx).await?,
-    };
-    if !footprint.sagas.is_empty() {
-        sagas(tx, footprint, world).await?;
+    found_sagas(sagas, signals, world)?;
+    let mut lines = by_order(lines)?;
+    for row in orders {
+        let order = OrderId::new(row.id);
+        world.orders.insert(order, row.decode(lines.remove(&order).unwrap_or_default())?);
     }
-    if !footprint.orders.is_empty() {
-        orders(tx, &footprint.orders, world).await?;
+    for row in payments {
+        let payment = row.decode()?;
+        world.payments.insert(payment.order, payment);
     }
-    if !footprint.payments.is_empty() {
-        let ids: Vec<i64> = footprint.payments.iter().map(|id| id.number()).collect();
-        let rows = sqlx::query_file_as!(PaymentRow, "queries/payments_lock.sql", &ids)
-            .fetch_all(&mut *tx)
-            .await
-            .map_err(store_error)?;
-        for row in rows {
-            let payment = row.decode()?;
-            world.payments.insert(payment.order, payment);
-        }
+    for row in refunds {
+        let refund = row.decode()?;
+        world.refunds.insert(refund.saga, refund);
     }
-    if !footprint.refunds.is_empty() {
-        refunds(tx, &footprint.refunds, world).await?;
+    for row in carts {
+        let cart = row.decode()?;
+        world.carts.insert(cart.id, cart);
     }
-    if !footprint.carts.is_empty() {
-        carts(tx, &footprint.carts, world).await?;
+    for row in products {
+        let product = row.decode()?;
+        world.products.insert(product.sku.clone(), product);
     }
-    if !footprint.products.is_empty() {
-        products(tx, &footprint.products, world).await?;
+    if let Some(paused) = paused {
+        world.paused = paused;
     }
-    if footprint.pauses {
-        world.paused = operations::lock_paused(&mut *tx).await?;
-    }
-    if !footprint.levels.is_empty() {
-        let skus = names(&footprint.levels);
-        let query = sqlx::query_file_as!(LevelRow, "queries/stock_read.sql", &skus);
-        levels(query.fetch_all(&mut *tx).await.map_err(store_error)?, world)?;
-    }
-    if !footprint.stock.is_empty() {
-        let skus = names(&footprint.stock);
-        let query = sqlx::query_file_as!(LevelRow, "queries/stock_lock.sql", &skus);
-        levels(query.fetch_all(&mut *tx).await.map_err(store_error)?, world)?;
-    }
-    Ok(())
-}
-
-struct LevelRow {
-    sku: String,
-    on_hand: i64,
-    reserved: i64,
-}
-
-fn levels(rows: Vec<LevelRow>, world: &mut World) -> Result<(), StoreError> {
-    for LevelRow { sku, on_hand, reserved } in rows {
+    for LevelRow { sku, on_hand, reserved } in levels.into_iter().chain(stock) {
         world.stock.insert(word("sku", &sku)?, Stock { on_hand, reserved });
     }
     Ok(())
 }
 
-/// Claims keys; returns the present, which the claim tells.
-async fn keys(
-    tx: &mut PgConnection,
-    asked: &[(Uuid, Uuid)],
-    now: Option<Time>,
-    world: &mut World,
-) -> Result<Option<Time>, StoreError> {
-    let (keys, bodies): (Vec<Uuid>, Vec<Uuid>) = asked.iter().copied().unzip();
-    let given = now.map(OffsetDateTime::from);
-    let claimed = sqlx::query_file!("queries/keys_claim.sql", &keys, &bodies, given)
-        .fetch_all(&mut *tx)
-        .await
-        .map_err(store_error)?;
-    let now = now.or_else(|| claimed.first().map(|row| row.created_at.into()));
-    world.claimed.extend(claimed.into_iter().map(|row| (row.key, OrderId::new(row.order_id))));
-    let taken: Vec<Uuid> = keys.into_iter().filter(|key| !world.claimed.contains_key(key)).collect();
-    if taken.is_empty() {
-        return Ok(now);
+rows! {
+    struct ClaimedRow {
+        key: Uuid,
+        order_id: i64,
+        /// The database's present.
+        created_at: OffsetDateTime,
     }
-    let rows =
-        sqlx::query_file!("queries/keys_taken.sql", &taken).fetch_all(&mut *tx).await.map_err(store_error)?;
-    for row in rows {
-        let claim = KeyClaim { key: row.key, body: row.body, order: OrderId::new(row.order_id) };
-        world.taken.insert(row.key, claim);
+
+    struct TakenRow {
+        key: Uuid,
+        body: Uuid,
+        order_id: i64,
     }
-    Ok(now)
+
+    struct LevelRow {
+        sku: String,
+        on_hand: i64,
+        reserved: i64,
+    }
 }
 
-async fn sagas(tx: &mut PgConnection, footprint: &Footprint, world: &mut World) -> Result<(), StoreError> {
-    let ids: Vec<i64> = footprint.sagas.iter().map(|id| id.key()).collect();
-    let mut sagas = Vec::with_capacity(ids.len());
-    for row in claim::lock(tx, &ids, true).await? {
+/// The rows a statement finds by their ids; where nothing is asked for, nothing is sent.
+async fn named<T: ToSql + Sync, R: FromRow>(
+    pipe: &Pipe,
+    sql: Sql,
+    ids: Vec<T>,
+) -> Result<Vec<R>, StoreError> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    pipe.rows(sql, &[&ids]).await
+}
+
+async fn claim_keys(
+    pipe: &Pipe,
+    asked: &[(Uuid, Uuid)],
+    now: Option<Time>,
+) -> Result<Vec<ClaimedRow>, StoreError> {
+    if asked.is_empty() {
+        return Ok(Vec::new());
+    }
+    let (keys, bodies): (Vec<Uuid>, Vec<Uuid>) = asked.iter().copied().unzip();
+    pipe.rows(Sql::KeysClaim, &[&keys, &bodies, &now.map(OffsetDateTime::from)]).await
+}
+
+fn found_sagas(rows: Vec<SagaRow>, signals: Vec<SignalRow>, world: &mut World) -> Result<(), StoreError> {
+    let mut sagas = Vec::with_capacity(rows.len());
+    for row in rows {
         sagas.push(row.decode(None).map_err(|(id, reason)| unreadable(&format!("saga {id}"), reason))?);
     }
-    let (sagas, blamed) = claim::with_signals(tx, sagas).await?;
+    let (sagas, blamed) = claim::with_signals(sagas, signals);
     if let Some((id, reason)) = blamed.into_iter().next() {
         return Err(unreadable(&format!("a signal of saga {id}"), reason));
     }
@@ -125,29 +162,8 @@ async fn sagas(tx: &mut PgConnection, footprint: &Footprint, world: &mut World) 
     Ok(())
 }
 
-async fn orders(tx: &mut PgConnection, asked: &[OrderId], world: &mut World) -> Result<(), StoreError> {
-    let ids: Vec<i64> = asked.iter().map(|id| id.number()).collect();
-    let rows = sqlx::query_file_as!(OrderRow, "queries/orders_lock.sql", &ids)
-        .fetch_all(&mut *tx)
-        .await
-        .map_err(store_error)?;
-    let mut lines = lines(&mut *tx, &ids).await?;
-    for row in rows {
-        let order = OrderId::new(row.id);
-        world.orders.insert(order, row.decode(lines.remove(&order).unwrap_or_default())?);
-    }
-    Ok(())
-}
-
-/// The lines of some orders, each sorted by SKU.
-pub(crate) async fn lines(
-    executor: impl PgExecutor<'_>,
-    orders: &[i64],
-) -> Result<BTreeMap<OrderId, Vec<Line>>, StoreError> {
-    let rows = sqlx::query_file_as!(LineRow, "queries/order_lines_read.sql", orders)
-        .fetch_all(executor)
-        .await
-        .map_err(store_error)?;
+/// The lines of some orders, each as the rows have them: sorted by SKU.
+pub(crate) fn by_order(rows: Vec<LineRow>) -> Result<BTreeMap<OrderId, Vec<Line>>, StoreError> {
     let mut lines: BTreeMap<OrderId, Vec<Line>> = BTreeMap::new();
     for row in rows {
         lines.entry(OrderId::new(row.order_id)).or_default().push(row.decode()?);
@@ -155,43 +171,8 @@ pub(crate) async fn lines(
     Ok(lines)
 }
 
-async fn refunds(tx: &mut PgConnection, asked: &[OrderId], world: &mut World) -> Result<(), StoreError> {
-    let ids: Vec<i64> = asked.iter().map(|id| id.number()).collect();
-    let rows = sqlx::query_file_as!(RefundRow, "queries/refunds_read.sql", &ids)
-        .fetch_all(tx)
-        .await
-        .map_err(store_error)?;
-    for row in rows {
-        let refund = row.decode()?;
-        world.refunds.insert(refund.saga, refund);
-    }
-    Ok(())
-}
-
-async fn carts(tx: &mut PgConnection, asked: &[CartId], world: &mut World) -> Result<(), StoreError> {
-    let ids: Vec<Uuid> = asked.iter().map(|id| id.0).collect();
-    let rows = sqlx::query_file_as!(CartRow, "queries/carts_lock.sql", &ids)
-        .fetch_all(tx)
-        .await
-        .map_err(store_error)?;
-    for row in rows {
-        let cart = row.decode()?;
-        world.carts.insert(cart.id, cart);
-    }
-    Ok(())
-}
-
-async fn products(tx: &mut PgConnection, asked: &[Sku], world: &mut World) -> Result<(), StoreError> {
-    let skus = names(asked);
-    let rows = sqlx::query_file_as!(ProductRow, "queries/products_read.sql", &skus)
-        .fetch_all(tx)
-        .await
-        .map_err(store_error)?;
-    for row in rows {
-        let product = row.decode()?;
-        world.products.insert(product.sku.clone(), product);
-    }
-    Ok(())
+fn numbers(orders: &[OrderId]) -> Vec<i64> {
+    orders.iter().map(|id| id.number()).collect()
 }
 
 fn names(skus: &[Sku]) -> Vec<String> {

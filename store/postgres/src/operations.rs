@@ -7,11 +7,14 @@ use holdfast_saga::saga::DefinitionId;
 use holdfast_saga::view::{DeadRow, Paused, QueueView, WorkerBeat, WorkerView};
 use holdfast_saga::world::Writes;
 use holdfast_shared::{Queue, SagaId, Time};
-use sqlx::{PgConnection, PgExecutor, PgPool};
+use sqlx::PgPool;
 use time::OffsetDateTime;
+use tokio::try_join;
 
 use crate::decode::{json, progress, word};
 use crate::error::{store_error, unreadable};
+use crate::pipe::{Pipe, rows};
+use crate::statement::Sql;
 
 /// A cursor before which everything lies.
 const NEWEST: i64 = i64::MAX;
@@ -42,7 +45,11 @@ pub(crate) async fn queues(pool: &PgPool, now: Time) -> Result<Vec<QueueView>, S
         .fetch_all(pool)
         .await
         .map_err(store_error)?;
-    let mut paused = paused(pool).await?;
+    let paused = sqlx::query_file_as!(PausedRow, "queries/queues_paused.sql")
+        .fetch_all(pool)
+        .await
+        .map_err(store_error)?;
+    let mut paused = known(paused);
     let mut views = QueueView::all_empty();
     for row in rows {
         let queue: Queue = word("queue", &row.queue)?;
@@ -60,42 +67,62 @@ pub(crate) async fn queues(pool: &PgPool, now: Time) -> Result<Vec<QueueView>, S
 }
 
 /// The queues that are paused. One that this binary does not know is none of its business.
-pub(crate) async fn paused(executor: impl PgExecutor<'_>) -> Result<BTreeMap<Queue, Paused>, StoreError> {
-    let rows =
-        sqlx::query_file!("queries/queues_paused.sql").fetch_all(executor).await.map_err(store_error)?;
+fn known(rows: Vec<PausedRow>) -> BTreeMap<Queue, Paused> {
     let paused = rows.into_iter().filter_map(|row| {
         let paused = Paused { at: row.paused_at.into(), by: row.paused_by, reason: row.reason };
         Some((row.queue.parse().ok()?, paused))
     });
-    Ok(paused.collect())
+    paused.collect()
 }
 
-/// Waits for whoever else brakes, then reads which queues are paused.
-pub(crate) async fn lock_paused(tx: &mut PgConnection) -> Result<BTreeMap<Queue, Paused>, StoreError> {
-    sqlx::query_file!("queries/queues_lock.sql").execute(&mut *tx).await.map_err(store_error)?;
-    paused(tx).await
+rows! {
+    struct PausedRow {
+        queue: String,
+        paused_at: OffsetDateTime,
+        paused_by: String,
+        reason: Option<String>,
+    }
 }
 
-/// Pauses queues, and resumes others.
-pub(crate) async fn brake(tx: &mut PgConnection, writes: &Writes) -> Result<(), StoreError> {
-    if writes.pauses.is_empty() {
+/// If it is `wanted`, waits for whoever else brakes, then reads which queues are paused.
+pub(crate) async fn lock_paused(
+    pipe: &Pipe,
+    wanted: bool,
+) -> Result<Option<BTreeMap<Queue, Paused>>, StoreError> {
+    if !wanted {
+        return Ok(None);
+    }
+    let (_, rows) = try_join!(biased; pipe.execute(Sql::QueuesLock, &[]), pipe.rows(Sql::QueuesPaused, &[]))?;
+    Ok(Some(known(rows)))
+}
+
+pub(crate) async fn resume(pipe: &Pipe, writes: &Writes) -> Result<(), StoreError> {
+    let resumed = writes.pauses.iter().filter(|(_, pause)| pause.is_none());
+    let resumed: Vec<&str> = resumed.map(|(queue, _)| (*queue).into()).collect();
+    if resumed.is_empty() {
         return Ok(());
     }
-    let resumed = writes.pauses.iter().filter(|(_, pause)| pause.is_none());
-    let resumed: Vec<String> = resumed.map(|(queue, _)| queue.to_string()).collect();
-    sqlx::query_file!("queries/queues_resume.sql", &resumed).execute(&mut *tx).await.map_err(store_error)?;
+    pipe.execute(Sql::QueuesResume, &[&resumed]).await?;
+    Ok(())
+}
+
+pub(crate) async fn pause(pipe: &Pipe, writes: &Writes) -> Result<(), StoreError> {
     let paused: Vec<_> =
         writes.pauses.iter().filter_map(|(queue, pause)| Some((queue, pause.as_ref()?))).collect();
-    sqlx::query_file!(
-        "queries/queues_pause.sql",
-        &paused.iter().map(|(queue, _)| queue.to_string()).collect::<Vec<_>>(),
-        &paused.iter().map(|(_, pause)| OffsetDateTime::from(pause.at)).collect::<Vec<_>>(),
-        &paused.iter().map(|(_, pause)| pause.by.clone()).collect::<Vec<_>>(),
-        &paused.iter().map(|(_, pause)| pause.reason.clone()).collect::<Vec<_>>() as _,
+    if paused.is_empty() {
+        return Ok(());
+    }
+    let column = || paused.iter().map(|(_, pause)| *pause);
+    pipe.execute(
+        Sql::QueuesPause,
+        &[
+            &paused.iter().map(|(queue, _)| <&str>::from(**queue)).collect::<Vec<_>>(),
+            &column().map(|pause| OffsetDateTime::from(pause.at)).collect::<Vec<_>>(),
+            &column().map(|pause| pause.by.as_str()).collect::<Vec<_>>(),
+            &column().map(|pause| pause.reason.as_deref()).collect::<Vec<_>>(),
+        ],
     )
-    .execute(tx)
-    .await
-    .map_err(store_error)?;
+    .await?;
     Ok(())
 }
 

@@ -12,9 +12,9 @@ use holdfast_shared::{OrderId, SagaId, Sku};
 use sqlx::PgPool;
 use time::OffsetDateTime;
 
-use crate::decode::{OrderRow, PaymentRow, SagaRow, SignalRow, json, word};
+use crate::decode::{LineRow, OrderRow, PaymentRow, SagaRow, SignalRow, json, word};
 use crate::error::{store_error, unreadable};
-use crate::load::lines;
+use crate::load::by_order;
 
 pub(crate) async fn orders(pool: &PgPool, filter: &OrderFilter) -> Result<Vec<OrderView>, StoreError> {
     let before = filter.before.map(OrderId::number);
@@ -67,7 +67,11 @@ pub(crate) async fn views(pool: &PgPool, ids: &[i64]) -> Result<Vec<OrderView>, 
         .await
         .map_err(store_error)?;
     let dead: BTreeSet<i64> = dead.into_iter().collect();
-    let mut lines = lines(pool, ids).await?;
+    let lines = sqlx::query_file_as!(LineRow, "queries/order_lines_read.sql", ids)
+        .fetch_all(pool)
+        .await
+        .map_err(store_error)?;
+    let mut lines = by_order(lines)?;
     let mut views = Vec::with_capacity(rows.len());
     for row in rows {
         let id = row.id;

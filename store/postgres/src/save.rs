@@ -10,35 +10,44 @@ mod shop;
 
 use holdfast_saga::ports::StoreError;
 use holdfast_saga::world::Writes;
-use sqlx::PgConnection;
 use time::OffsetDateTime;
-use uuid::Uuid;
+use tokio::try_join;
 
-use crate::error::store_error;
 use crate::operations;
+use crate::spare::Lent;
 
-/// Writes everything; the caller commits.
-pub(crate) async fn save(tx: &mut PgConnection, writes: &Writes) -> Result<(), StoreError> {
+/// Writes everything, sent in one go; the caller commits.
+pub(crate) async fn save(lent: &mut Lent, writes: &Writes) -> Result<(), StoreError> {
     let at = OffsetDateTime::from(writes.at);
-    if !writes.unclaimed.is_empty() {
-        let keys: &[Uuid] = &writes.unclaimed;
-        sqlx::query_file!("queries/keys_unclaim.sql", keys).execute(&mut *tx).await.map_err(store_error)?;
-    }
-    saga::save(tx, writes, at).await?;
-    saga::poison(tx, writes, at).await?;
-    saga::consume(tx, writes, at).await?;
-    order::place(tx, writes, at).await?;
-    order::hold(tx, writes, at).await?;
-    order::advance(tx, writes, at).await?;
-    refund::update(tx, writes, at).await?;
-    order::move_notifications(tx, writes, at).await?;
-    shop::move_carts(tx, writes, at).await?;
-    shop::discard_carts(tx, writes).await?;
-    refund::insert(tx, writes, at).await?;
-    saga::signal(tx, writes, at).await?;
-    shop::insert(tx, writes, at).await?;
-    operations::brake(tx, writes).await?;
-    shop::move_stock(tx, writes).await
+    let (pipe, begun) = lent.begin()?;
+    try_join!(
+        biased;
+        begun,
+        shop::unclaim(pipe, writes),
+        saga::save(pipe, writes, at),
+        saga::poison(pipe, writes, at),
+        saga::consume(pipe, writes, at),
+        order::place(pipe, writes, at),
+        order::hold(pipe, writes, at),
+        order::advance(pipe, writes, at),
+        refund::update(pipe, writes, at),
+        order::move_notifications(pipe, writes, at),
+        shop::hold_carts(pipe, writes),
+        shop::move_carts(pipe, writes, at),
+        shop::discard_carts(pipe, writes),
+        refund::insert(pipe, writes, at),
+        saga::signal(pipe, writes, at),
+        shop::put_carts(pipe, writes, at),
+        shop::put_products(pipe, writes, at),
+        shop::open_shelves(pipe, writes),
+        shop::insert_adjustments(pipe, writes),
+        shop::insert_actions(pipe, writes),
+        operations::resume(pipe, writes),
+        operations::pause(pipe, writes),
+        shop::hold_stock(pipe, writes),
+        shop::move_stock(pipe, writes),
+    )?;
+    Ok(())
 }
 
 /// Every row that should have moved did, or the batch is not saved.

@@ -1,141 +1,141 @@
 //! Connections that wait for their next transaction, the last used on top.
 //!
-//! A pool hands its connections out in turn. Behind each is a process of Postgres with caches of its own: used in
-//! turn, all of them are cold, and a lone order costs half as much again. So transactions use the same one, as long
-//! as one is enough.
+//! Behind each is a process of Postgres with caches of its own: used in turn, all of them are cold, and a lone order
+//! costs half as much again. So transactions use the same one, as long as one is enough.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use holdfast_saga::ports::StoreError;
-use sqlx::pool::PoolConnection;
-use sqlx::{PgConnection, PgPool, Postgres};
 use tokio::runtime::Handle;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout;
 
-use crate::error::{commit_error, store_error};
+use crate::dial::Dial;
+use crate::pipe::{Pipe, pipe_error};
 
-/// As many as batches run at once in a process.
-const KEPT_MAX: usize = 2;
+/// How long a transaction waits for a connection that others use.
+const FREE_WITHIN: Duration = Duration::from_secs(5);
 
-/// The pool for everybody, and what transactions keep for each other beside it.
+/// The connections of transactions.
 #[derive(Debug, Clone)]
 pub(crate) struct Spare {
-    pool: PgPool,
-    kept: Arc<Mutex<Vec<PgConnection>>>,
+    dial: Arc<Dial>,
+    kept: Arc<Mutex<Vec<Pipe>>>,
+    /// One permit for each connection that may be in use.
+    room: Arc<Semaphore>,
 }
 
-/// A connection in a transaction. Dropped without [`Lent::commit`], the transaction is rolled back.
+/// A connection in a transaction, or on its way into one. Dropped without [`Lent::commit`], it is rolled back.
 #[derive(Debug)]
 pub(crate) struct Lent {
     /// `None` once it is given back.
-    connection: Option<Connection>,
+    pipe: Option<Pipe>,
+    has_begun: bool,
+    room: Option<OwnedSemaphorePermit>,
     spare: Spare,
 }
 
-#[derive(Debug)]
-enum Connection {
-    Kept(PgConnection),
-    Pooled(PoolConnection<Postgres>),
-}
-
 impl Spare {
-    pub(crate) fn of(pool: PgPool) -> Self {
-        Self { pool, kept: Arc::default() }
+    /// At most `max` of them.
+    pub(crate) fn of(dial: Dial, max: usize) -> Self {
+        Self { dial: Arc::new(dial), kept: Arc::default(), room: Arc::new(Semaphore::new(max)) }
     }
 
-    /// Begins a transaction.
-    pub(crate) async fn begin(&self) -> Result<Lent, StoreError> {
-        let kept = self.kept().pop();
-        let connection = match kept {
-            Some(kept) => Connection::Kept(kept),
-            None => Connection::Pooled(self.pool.acquire().await.map_err(store_error)?),
+    /// Lends a connection; its transaction begins with its first statement.
+    pub(crate) async fn lend(&self) -> Result<Lent, StoreError> {
+        let room = timeout(FREE_WITHIN, Arc::clone(&self.room).acquire_owned()).await;
+        let room = room.map_err(|_| {
+            StoreError::Unavailable(format!("no connection became free within {FREE_WITHIN:?}"))
+        })?;
+        let room = room.map_err(|_| StoreError::Unavailable("the store is closed".to_owned()))?;
+        let pipe = match self.pop() {
+            Some(kept) => kept,
+            None => Pipe::open(&self.dial).await?,
         };
-        let mut lent = Lent { connection: Some(connection), spare: self.clone() };
-        match sqlx::raw_sql("begin").execute(lent.get()?).await {
-            Ok(_) => Ok(lent),
-            Err(error) => {
-                // What broke this one broke the others.
-                self.clear();
-                lent.discard();
-                Err(store_error(error))
-            }
-        }
+        Ok(Lent { pipe: Some(pipe), has_begun: false, room: Some(room), spare: self.clone() })
     }
 
-    /// Closes what is kept.
-    pub(crate) fn clear(&self) {
+    /// Closes what is kept; nothing is lent any more.
+    pub(crate) fn close(&self) {
+        self.room.close();
         self.kept().clear();
     }
 
-    fn keep(&self, connection: Connection) {
+    fn pop(&self) -> Option<Pipe> {
         let mut kept = self.kept();
-        // Where there is no room, a pool's goes back to it, and another one is closed.
-        if kept.len() < KEPT_MAX && !self.pool.is_closed() {
-            kept.push(connection.detached());
+        while let Some(pipe) = kept.pop() {
+            if !pipe.is_closed() {
+                return Some(pipe);
+            }
+        }
+        None
+    }
+
+    fn keep(&self, pipe: Pipe) {
+        if !self.room.is_closed() {
+            self.kept().push(pipe);
         }
     }
 
-    fn kept(&self) -> MutexGuard<'_, Vec<PgConnection>> {
+    fn kept(&self) -> MutexGuard<'_, Vec<Pipe>> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Lent {
     /// The connection, as long as the transaction lives.
-    pub(crate) fn get(&mut self) -> Result<&mut PgConnection, StoreError> {
-        match &mut self.connection {
-            Some(connection) => Ok(connection.get()),
-            None => Err(StoreError::Unavailable("the transaction has ended".to_owned())),
-        }
+    pub(crate) fn pipe(&self) -> Result<&Pipe, StoreError> {
+        self.pipe.as_ref().ok_or_else(|| StoreError::Unavailable("the transaction has ended".to_owned()))
     }
 
+    /// Begins the transaction, unless it has begun: to be polled before its first statement is.
+    pub(crate) fn begin(
+        &mut self,
+    ) -> Result<(&Pipe, impl Future<Output = Result<(), StoreError>>), StoreError> {
+        let begins = !std::mem::replace(&mut self.has_begun, true);
+        let pipe = self.pipe()?;
+        let begin = async move { if begins { pipe.say("begin").await.map_err(pipe_error) } else { Ok(()) } };
+        Ok((pipe, begin))
+    }
+
+    /// Commits. Unless the server itself says no and goes on, nobody knows whether it happened.
     pub(crate) async fn commit(mut self) -> Result<(), StoreError> {
-        if let Err(error) = sqlx::raw_sql("commit").execute(self.get()?).await {
-            self.discard();
-            return Err(commit_error(error));
+        let pipe = self.pipe()?;
+        if let Err(error) = pipe.say("commit").await {
+            let is_known = error.as_db_error().is_some() && !pipe.is_closed();
+            drop(self.pipe.take());
+            return Err(if is_known {
+                pipe_error(error)
+            } else {
+                StoreError::CommitUnknown(error.to_string())
+            });
         }
-        if let Some(connection) = self.connection.take() {
-            self.spare.keep(connection);
+        if let Some(pipe) = self.pipe.take() {
+            self.spare.keep(pipe);
         }
         Ok(())
     }
-
-    /// Nobody uses this connection again.
-    fn discard(&mut self) {
-        drop(self.connection.take().map(Connection::detached));
+    /// Undoes what the transaction did, and ends it.
+    pub(crate) async fn rollback(&mut self) {
+        if let Some(pipe) = self.pipe.take() {
+            end(pipe, self.has_begun, self.spare.clone(), self.room.take()).await;
+        }
     }
 }
 
 impl Drop for Lent {
     fn drop(&mut self) {
-        let Some(mut connection) = self.connection.take() else { return };
-        let spare = self.spare.clone();
-        let Ok(runtime) = Handle::try_current() else {
-            drop(connection.detached());
-            return;
-        };
-        runtime.spawn(async move {
-            if sqlx::raw_sql("rollback").execute(connection.get()).await.is_ok() {
-                spare.keep(connection);
-            } else {
-                drop(connection.detached());
-            }
-        });
+        let Some(pipe) = self.pipe.take() else { return };
+        let Ok(runtime) = Handle::try_current() else { return };
+        runtime.spawn(end(pipe, self.has_begun, self.spare.clone(), self.room.take()));
     }
 }
 
-impl Connection {
-    fn get(&mut self) -> &mut PgConnection {
-        match self {
-            Self::Kept(connection) => connection,
-            Self::Pooled(connection) => connection,
-        }
+/// Ends a transaction without a commit; `room` is free once its connection is.
+async fn end(pipe: Pipe, has_begun: bool, spare: Spare, room: Option<OwnedSemaphorePermit>) {
+    if !has_begun || pipe.say("rollback").await.is_ok() {
+        spare.keep(pipe);
     }
-
-    /// Nobody's but ours: dropping it closes it, wherever that happens.
-    fn detached(self) -> PgConnection {
-        match self {
-            Self::Kept(connection) => connection,
-            Self::Pooled(connection) => connection.detach(),
-        }
-    }
+    drop(room);
 }

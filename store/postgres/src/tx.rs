@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use holdfast_saga::ports::{Claim, Claimed, StoreError, Tx};
 use holdfast_saga::world::{Footprint, World, Writes};
 use holdfast_shared::Time;
-use sqlx::PgExecutor;
+use sqlx::PgPool;
 
 use crate::error::store_error;
 use crate::spare::{Lent, Spare};
@@ -18,7 +18,7 @@ pub(crate) struct PostgresTx {
 
 impl PostgresTx {
     pub(crate) async fn begin(spare: &Spare, present: &Present) -> Result<Self, StoreError> {
-        let lent = spare.begin().await?;
+        let lent = spare.lend().await?;
         let now = match present {
             Present::Database => None,
             Present::Owned(clock) => Some(clock.now()),
@@ -28,35 +28,45 @@ impl PostgresTx {
 }
 
 /// The present, by the clock this store goes by.
-pub(crate) async fn now(executor: impl PgExecutor<'_>, present: &Present) -> Result<Time, StoreError> {
+pub(crate) async fn now(pool: &PgPool, present: &Present) -> Result<Time, StoreError> {
     match present {
-        Present::Database => database_now(executor).await,
+        Present::Database => {
+            let row = sqlx::query_file!("queries/now.sql").fetch_one(pool).await.map_err(store_error)?;
+            Ok(row.now.into())
+        }
         Present::Owned(clock) => Ok(clock.now()),
     }
 }
 
-/// The database's present, where no other statement tells it.
-pub(crate) async fn database_now(executor: impl PgExecutor<'_>) -> Result<Time, StoreError> {
-    let row = sqlx::query_file!("queries/now.sql").fetch_one(executor).await.map_err(store_error)?;
-    Ok(row.now.into())
+impl PostgresTx {
+    /// What fails is over before anybody hears of it: whoever tries again at once finds its rows free.
+    async fn over<T>(&mut self, answer: Result<T, StoreError>) -> Result<T, StoreError> {
+        if answer.is_err() {
+            self.lent.rollback().await;
+        }
+        answer
+    }
 }
 
 #[async_trait]
 impl Tx for PostgresTx {
     async fn claim(&mut self, claim: &Claim<'_>) -> Result<Claimed, StoreError> {
-        let claimed = claim::claim(self.lent.get()?, claim, self.now).await?;
+        let claimed = claim::claim(&mut self.lent, claim, self.now).await;
+        let claimed = self.over(claimed).await?;
         self.now = Some(claimed.now);
         Ok(claimed)
     }
 
     async fn load(&mut self, footprint: &Footprint, world: &mut World) -> Result<(), StoreError> {
-        load::load(self.lent.get()?, footprint, self.now, world).await?;
+        let loaded = load::load(&mut self.lent, footprint, self.now, world).await;
+        self.over(loaded).await?;
         self.now = Some(world.now);
         Ok(())
     }
 
     async fn save(mut self: Box<Self>, writes: &Writes) -> Result<(), StoreError> {
-        save::save(self.lent.get()?, writes).await?;
+        let saved = Box::pin(save::save(&mut self.lent, writes)).await;
+        self.over(saved).await?;
         self.lent.commit().await
     }
 }

@@ -12,5 +12,6 @@ mod postgres_locks;
 mod postgres_operations;
 mod postgres_restart;
 mod postgres_rules;
+mod postgres_tls;
 mod queues;
 mod stopping;

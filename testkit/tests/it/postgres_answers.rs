@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use holdfast_saga::accept::Refused;
-use holdfast_saga::batch::Culprits;
+use holdfast_saga::batch::{Culprits, Work};
 use holdfast_saga::command::{Answered, Conflict, Verb};
 use holdfast_saga::ports::{Dispatch, Hint, Store};
 use holdfast_saga::world::{Footprint, World, Writes};
@@ -37,6 +37,39 @@ async fn open() -> (Database, Shop, Proxy) {
     shop.stock("cd-1", 100_000).await;
     let proxy = Proxy::open(&database.on_postgres().url).await;
     (database, shop, proxy)
+}
+
+// A database is a network away: what is spent on an order that is alone are its round trips.
+#[tokio::test]
+async fn an_order_is_settled_in_few_round_trips() {
+    let (_database, shop, proxy) = open().await;
+    let (_, outside) = outside();
+    let store = through(&proxy).await;
+    let engine = engine(&store, "w1");
+    let acceptor =
+        Acceptor::start(Arc::clone(&store), shop.policy.clone(), Arc::new(Silence), Metrics::default());
+    let cart = shop.carts(1, &[("cd-1", 1)]).await[0];
+    // Opens the connection.
+    drop(store.begin().await.expect("begins"));
+    let mut seen = proxy.turns();
+    assert!(seen > 0, "the proxy counts");
+    let mut turns = |what: &str, most: usize| {
+        let turns = proxy.turns() - seen;
+        seen += turns;
+        assert!((1..=most).contains(&turns), "{what}: {turns} round trips");
+    };
+    let accepted = acceptor.accept(shop.request(cart, Some("tok_ok"))).await.expect("answers");
+    let order = accepted.expect("is accepted").order;
+    turns("accept", 4);
+    let begun = batch(&engine, hinted([order.saga(0)])).await;
+    turns("reserve, and mean to charge", 4);
+    let outcome = answer(&begun.calls[0], &outside).await;
+    let paid = batch(&engine, Work { outcomes: vec![outcome], ..hinted([]) }).await;
+    turns("confirm, clear the cart, mean to tell", 3);
+    let outcome = answer(&paid.calls[0], &outside).await;
+    batch(&engine, Work { outcomes: vec![outcome], ..hinted([]) }).await;
+    turns("told", 3);
+    assert_eq!(shop.view(order).await.order.status, OrderStatus::Confirmed);
 }
 
 #[tokio::test]

@@ -1,11 +1,15 @@
 //! Operators on a real Postgres: what they ask costs what is not settled, and many at once do nothing twice.
 
+use std::time::Duration;
+
 use futures_util::future::join_all;
 use holdfast_saga::command::dead::{Deed, act};
 use holdfast_saga::command::{Answered, Verb, queue};
-use holdfast_saga::flows::REGISTRY;
+use holdfast_saga::flows::{REGISTRY, checkout_online};
+use holdfast_saga::ports::Claim;
 use holdfast_shared::{Actor, Queue, SagaId};
 use holdfast_testkit::database::Database;
+use holdfast_testkit::driver::QUEUES;
 use holdfast_testkit::shop::admin;
 use sqlx::{AssertSqlSafe, PgConnection};
 
@@ -144,6 +148,38 @@ async fn what_is_old_is_found_without_reading_what_is_young() {
         let hit: u64 = pages.split(' ').next().and_then(|pages| pages.parse().ok()).expect("is a number");
         assert!(hit < 2_000, "{name} looked at {hit} pages: {plan:#?}");
     }
+}
+
+// A queue that was paused for a sale: a worker that planned its claims while nothing waited finds a crowd.
+#[tokio::test]
+async fn a_claim_that_was_planned_in_an_empty_shop_does_not_read_all_that_waits() {
+    let database = Database::postgres_by_its_own_clock().await;
+    let definitions = [checkout_online::V1.id()];
+    let claim = async |due_max| {
+        let mut tx = database.store.begin().await.expect("begins");
+        let claim = Claim { due_max, queues: &QUEUES, definitions: &definitions, ..Claim::default() };
+        tx.claim(&claim).await.expect("claims").unreadable.len()
+    };
+    let read = "select idx_tup_read from pg_stat_user_indexes where indexrelname = 'sagas_due'";
+    assert_eq!(claim(10).await, 0);
+    database.execute("alter table sagas set (autovacuum_enabled = off)").await;
+    database
+        .execute(
+            "insert into sagas (id, definition, version, queue, state, fence, wake_at, progress, context, created_at, \
+             updated_at) \
+             select n << 8, 'checkout_online', 1, 'checkout', 'RUNNING', 1, now() - random() * interval '1 hour', '{}', \
+                    '{}', now(), now() \
+             from generate_series(1, 50000) as n",
+        )
+        .await;
+    let before = database.number(read).await;
+    assert_eq!(claim(10).await, 10, "none of them can be read, which is nothing to this test");
+    // A connection tells what it read no more than once a second, after a transaction.
+    tokio::time::sleep(Duration::from_millis(1_100)).await;
+    assert_eq!(claim(0).await, 0);
+    let reads = database.number(read).await - before;
+    database.execute("alter table sagas reset (autovacuum_enabled)").await;
+    assert!((10..1_000).contains(&reads), "read {reads} entries to find ten");
 }
 
 #[tokio::test]

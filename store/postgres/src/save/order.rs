@@ -4,18 +4,15 @@ use holdfast_saga::ports::StoreError;
 use holdfast_saga::rows::{Notification, Payment};
 use holdfast_saga::world::Writes;
 use holdfast_shared::OrderId;
-use sqlx::PgConnection;
 use time::OffsetDateTime;
 
 use super::{all_moved, json, word};
-use crate::error::{store_error, unreadable};
+use crate::error::unreadable;
+use crate::pipe::Pipe;
+use crate::statement::Sql;
 
 /// Writes new orders with their lines.
-pub(super) async fn place(
-    tx: &mut PgConnection,
-    writes: &Writes,
-    at: OffsetDateTime,
-) -> Result<(), StoreError> {
+pub(super) async fn place(pipe: &Pipe, writes: &Writes, at: OffsetDateTime) -> Result<(), StoreError> {
     if writes.new_orders.is_empty() {
         return Ok(());
     }
@@ -27,36 +24,32 @@ pub(super) async fn place(
             i32::try_from(line.quantity).map_err(|error| unreadable(&order.to_string(), error))
         })
         .collect::<Result<_, _>>()?;
-    sqlx::query_file!(
-        "queries/orders_place.sql",
-        &numbers(writes.new_orders.keys()),
-        &orders().map(|order| word(order.status)).collect::<Vec<_>>() as _,
-        &orders().map(|order| word(order.method)).collect::<Vec<_>>() as _,
-        &orders().map(|order| order.cart.0).collect::<Vec<_>>(),
-        &orders().map(|order| order.customer.as_deref()).collect::<Vec<_>>() as _,
-        &orders().map(|order| json(&order.contact)).collect::<Result<Vec<_>, _>>()?,
-        &orders().map(|order| json(&order.shipping_address)).collect::<Result<Vec<_>, _>>()?,
-        &orders().map(|order| order.notes.as_deref()).collect::<Vec<_>>() as _,
-        &orders().map(|order| order.total.amount_minor).collect::<Vec<_>>(),
-        &orders().map(|order| order.total.currency.to_string()).collect::<Vec<_>>(),
-        at,
-        &lines.iter().map(|(order, _)| order.number()).collect::<Vec<_>>(),
-        &lines.iter().map(|(_, line)| line.sku.as_str()).collect::<Vec<_>>() as _,
-        &quantities,
-        &lines.iter().map(|(_, line)| line.unit_price_minor).collect::<Vec<_>>(),
+    pipe.execute(
+        Sql::OrdersPlace,
+        &[
+            &numbers(writes.new_orders.keys()),
+            &orders().map(|order| word(order.status)).collect::<Vec<_>>(),
+            &orders().map(|order| word(order.method)).collect::<Vec<_>>(),
+            &orders().map(|order| order.cart.0).collect::<Vec<_>>(),
+            &orders().map(|order| order.customer.as_deref()).collect::<Vec<_>>(),
+            &orders().map(|order| json(&order.contact)).collect::<Result<Vec<_>, _>>()?,
+            &orders().map(|order| json(&order.shipping_address)).collect::<Result<Vec<_>, _>>()?,
+            &orders().map(|order| order.notes.as_deref()).collect::<Vec<_>>(),
+            &orders().map(|order| order.total.amount_minor).collect::<Vec<_>>(),
+            &orders().map(|order| order.total.currency.to_string()).collect::<Vec<_>>(),
+            &at,
+            &lines.iter().map(|(order, _)| order.number()).collect::<Vec<_>>(),
+            &lines.iter().map(|(_, line)| line.sku.as_str()).collect::<Vec<_>>(),
+            &quantities,
+            &lines.iter().map(|(_, line)| line.unit_price_minor).collect::<Vec<_>>(),
+        ],
     )
-    .execute(tx)
-    .await
-    .map_err(store_error)?;
+    .await?;
     Ok(())
 }
 
 /// Writes what orders hold from now on: a reservation, a payment.
-pub(super) async fn hold(
-    tx: &mut PgConnection,
-    writes: &Writes,
-    at: OffsetDateTime,
-) -> Result<(), StoreError> {
+pub(super) async fn hold(pipe: &Pipe, writes: &Writes, at: OffsetDateTime) -> Result<(), StoreError> {
     let held: Vec<_> = writes.reservations.iter().filter(|(_, (from, _))| from.is_none()).collect();
     let payments: Vec<&Payment> =
         writes.payments.values().filter(|(from, _)| from.is_none()).map(|(_, row)| row).collect();
@@ -64,35 +57,31 @@ pub(super) async fn hold(
         return Ok(());
     }
     let opened = || payments.iter().copied();
-    sqlx::query_file!(
-        "queries/orders_hold.sql",
-        &numbers(held.iter().map(|(order, _)| *order)),
-        &held.iter().map(|(_, (_, to))| word(*to)).collect::<Vec<_>>() as _,
-        &opened().map(|row| row.order.number()).collect::<Vec<_>>(),
-        &opened().map(|row| row.provider.as_str()).collect::<Vec<_>>() as _,
-        &opened().map(|row| word(row.status)).collect::<Vec<_>>() as _,
-        &opened().map(|row| row.amount.amount_minor).collect::<Vec<_>>(),
-        &opened().map(|row| row.amount.currency.to_string()).collect::<Vec<_>>(),
-        &opened().map(|row| row.captured_minor).collect::<Vec<_>>(),
-        &opened().map(|row| row.refunded_minor).collect::<Vec<_>>(),
-        &opened().map(|row| row.settled_by_hand_minor).collect::<Vec<_>>(),
-        &charges(opened()) as _,
-        &opened().map(|row| row.provider_ref.as_deref()).collect::<Vec<_>>() as _,
-        &opened().map(|row| row.next_action.as_deref()).collect::<Vec<_>>() as _,
-        at,
+    pipe.execute(
+        Sql::OrdersHold,
+        &[
+            &numbers(held.iter().map(|(order, _)| *order)),
+            &held.iter().map(|(_, (_, to))| word(*to)).collect::<Vec<_>>(),
+            &opened().map(|row| row.order.number()).collect::<Vec<_>>(),
+            &opened().map(|row| row.provider.as_str()).collect::<Vec<_>>(),
+            &opened().map(|row| word(row.status)).collect::<Vec<_>>(),
+            &opened().map(|row| row.amount.amount_minor).collect::<Vec<_>>(),
+            &opened().map(|row| row.amount.currency.to_string()).collect::<Vec<_>>(),
+            &opened().map(|row| row.captured_minor).collect::<Vec<_>>(),
+            &opened().map(|row| row.refunded_minor).collect::<Vec<_>>(),
+            &opened().map(|row| row.settled_by_hand_minor).collect::<Vec<_>>(),
+            &charges(opened()),
+            &opened().map(|row| row.provider_ref.as_deref()).collect::<Vec<_>>(),
+            &opened().map(|row| row.next_action.as_deref()).collect::<Vec<_>>(),
+            &at,
+        ],
     )
-    .execute(tx)
-    .await
-    .map_err(store_error)?;
+    .await?;
     Ok(())
 }
 
 /// Moves orders, reservations and payments on, and saves messages.
-pub(super) async fn advance(
-    tx: &mut PgConnection,
-    writes: &Writes,
-    at: OffsetDateTime,
-) -> Result<(), StoreError> {
+pub(super) async fn advance(pipe: &Pipe, writes: &Writes, at: OffsetDateTime) -> Result<(), StoreError> {
     let orders = &writes.orders;
     let reservations: Vec<_> =
         writes.reservations.iter().filter_map(|(order, (from, to))| Some((order, (*from)?, *to))).collect();
@@ -105,41 +94,42 @@ pub(super) async fn advance(
     let steps = || orders.values();
     let paid = || payments.iter().map(|(_, row)| *row);
     let told = || messages.iter().copied();
-    let done = sqlx::query_file!(
-        "queries/orders_advance.sql",
-        at,
-        &numbers(orders.keys()),
-        &steps().map(|step| word(step.from)).collect::<Vec<_>>() as _,
-        &steps().map(|step| word(step.to)).collect::<Vec<_>>() as _,
-        &steps().map(|step| step.reason.map(word)).collect::<Vec<_>>() as _,
-        &numbers(reservations.iter().map(|(order, ..)| *order)),
-        &reservations.iter().map(|(_, from, _)| word(*from)).collect::<Vec<_>>() as _,
-        &reservations.iter().map(|(.., to)| word(*to)).collect::<Vec<_>>() as _,
-        &paid().map(|row| row.order.number()).collect::<Vec<_>>(),
-        &payments.iter().map(|(from, _)| word(*from)).collect::<Vec<_>>() as _,
-        &paid().map(|row| word(row.status)).collect::<Vec<_>>() as _,
-        &paid().map(|row| row.captured_minor).collect::<Vec<_>>(),
-        &paid().map(|row| row.refunded_minor).collect::<Vec<_>>(),
-        &paid().map(|row| row.settled_by_hand_minor).collect::<Vec<_>>(),
-        &charges(paid()) as _,
-        &paid().map(|row| row.provider_ref.as_deref()).collect::<Vec<_>>() as _,
-        &paid().map(|row| row.next_action.as_deref()).collect::<Vec<_>>() as _,
-        &told().map(|row| row.saga.key()).collect::<Vec<_>>(),
-        &told().map(|row| word(row.notice)).collect::<Vec<_>>() as _,
-        &told().map(|row| word(row.channel)).collect::<Vec<_>>() as _,
-        &told().map(|row| row.recipient.as_str()).collect::<Vec<_>>() as _,
-        &told().map(|row| word(row.status)).collect::<Vec<_>>() as _,
-    )
-    .fetch_one(tx)
-    .await
-    .map_err(store_error)?;
-    all_moved("orders", orders.len(), done.orders.unsigned_abs())?;
-    all_moved("reservations", reservations.len(), done.reservations.unsigned_abs())?;
-    all_moved("payments", payments.len(), done.payments.unsigned_abs())
+    let (moved_orders, moved_reservations, moved_payments): (i64, i64, i64) = pipe
+        .row(
+            Sql::OrdersAdvance,
+            &[
+                &at,
+                &numbers(orders.keys()),
+                &steps().map(|step| word(step.from)).collect::<Vec<_>>(),
+                &steps().map(|step| word(step.to)).collect::<Vec<_>>(),
+                &steps().map(|step| step.reason.map(word)).collect::<Vec<_>>(),
+                &numbers(reservations.iter().map(|(order, ..)| *order)),
+                &reservations.iter().map(|(_, from, _)| word(*from)).collect::<Vec<_>>(),
+                &reservations.iter().map(|(.., to)| word(*to)).collect::<Vec<_>>(),
+                &paid().map(|row| row.order.number()).collect::<Vec<_>>(),
+                &payments.iter().map(|(from, _)| word(*from)).collect::<Vec<_>>(),
+                &paid().map(|row| word(row.status)).collect::<Vec<_>>(),
+                &paid().map(|row| row.captured_minor).collect::<Vec<_>>(),
+                &paid().map(|row| row.refunded_minor).collect::<Vec<_>>(),
+                &paid().map(|row| row.settled_by_hand_minor).collect::<Vec<_>>(),
+                &charges(paid()),
+                &paid().map(|row| row.provider_ref.as_deref()).collect::<Vec<_>>(),
+                &paid().map(|row| row.next_action.as_deref()).collect::<Vec<_>>(),
+                &told().map(|row| row.saga.key()).collect::<Vec<_>>(),
+                &told().map(|row| word(row.notice)).collect::<Vec<_>>(),
+                &told().map(|row| word(row.channel)).collect::<Vec<_>>(),
+                &told().map(|row| row.recipient.as_str()).collect::<Vec<_>>(),
+                &told().map(|row| word(row.status)).collect::<Vec<_>>(),
+            ],
+        )
+        .await?;
+    all_moved("orders", orders.len(), moved_orders.unsigned_abs())?;
+    all_moved("reservations", reservations.len(), moved_reservations.unsigned_abs())?;
+    all_moved("payments", payments.len(), moved_payments.unsigned_abs())
 }
 
 pub(super) async fn move_notifications(
-    tx: &mut PgConnection,
+    pipe: &Pipe,
     writes: &Writes,
     at: OffsetDateTime,
 ) -> Result<(), StoreError> {
@@ -148,17 +138,18 @@ pub(super) async fn move_notifications(
     if moves.is_empty() {
         return Ok(());
     }
-    let result = sqlx::query_file!(
-        "queries/notifications_move.sql",
-        &moves.iter().map(|(_, row)| row.saga.key()).collect::<Vec<_>>(),
-        &moves.iter().map(|(from, _)| word(*from)).collect::<Vec<_>>() as _,
-        &moves.iter().map(|(_, row)| word(row.status)).collect::<Vec<_>>() as _,
-        at,
-    )
-    .execute(tx)
-    .await
-    .map_err(store_error)?;
-    all_moved("notifications", moves.len(), result.rows_affected())
+    let found = pipe
+        .execute(
+            Sql::NotificationsMove,
+            &[
+                &moves.iter().map(|(_, row)| row.saga.key()).collect::<Vec<_>>(),
+                &moves.iter().map(|(from, _)| word(*from)).collect::<Vec<_>>(),
+                &moves.iter().map(|(_, row)| word(row.status)).collect::<Vec<_>>(),
+                &at,
+            ],
+        )
+        .await?;
+    all_moved("notifications", moves.len(), found)
 }
 
 fn numbers<'a>(orders: impl Iterator<Item = &'a OrderId>) -> Vec<i64> {

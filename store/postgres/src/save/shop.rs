@@ -1,130 +1,186 @@
 //! Carts, catalogue, stock and the audit trail.
 
+use std::collections::BTreeSet;
+
 use holdfast_saga::ports::StoreError;
+use holdfast_saga::rows::StockMove;
 use holdfast_saga::world::Writes;
-use holdfast_shared::OrderId;
-use sqlx::PgConnection;
+use holdfast_shared::{OrderId, Sku};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::{all_moved, json, word};
-use crate::error::store_error;
+use crate::pipe::Pipe;
+use crate::statement::Sql;
 
-pub(super) async fn move_carts(
-    tx: &mut PgConnection,
-    writes: &Writes,
-    at: OffsetDateTime,
-) -> Result<(), StoreError> {
+/// Gives back keys whose checkouts were refused.
+pub(super) async fn unclaim(pipe: &Pipe, writes: &Writes) -> Result<(), StoreError> {
+    if writes.unclaimed.is_empty() {
+        return Ok(());
+    }
+    pipe.execute(Sql::KeysUnclaim, &[&writes.unclaimed]).await?;
+    Ok(())
+}
+
+/// Locks the carts that move, in their order: one alone has none.
+pub(super) async fn hold_carts(pipe: &Pipe, writes: &Writes) -> Result<(), StoreError> {
+    if writes.carts.len() > 1 {
+        let ids: Vec<Uuid> = writes.carts.keys().map(|id| id.0).collect();
+        pipe.execute(Sql::CartsHold, &[&ids]).await?;
+    }
+    Ok(())
+}
+
+pub(super) async fn move_carts(pipe: &Pipe, writes: &Writes, at: OffsetDateTime) -> Result<(), StoreError> {
     if writes.carts.is_empty() {
         return Ok(());
     }
     let column = || writes.carts.values();
-    let result = sqlx::query_file!(
-        "queries/carts_move.sql",
-        &writes.carts.keys().map(|id| id.0).collect::<Vec<_>>(),
-        &column().map(|step| word(step.from)).collect::<Vec<_>>() as _,
-        &column().map(|step| word(step.to)).collect::<Vec<_>>() as _,
-        &column().map(|step| step.order.number()).collect::<Vec<_>>(),
-        at,
-    )
-    .execute(tx)
-    .await
-    .map_err(store_error)?;
-    all_moved("carts", writes.carts.len(), result.rows_affected())
+    let found = pipe
+        .execute(
+            Sql::CartsMove,
+            &[
+                &writes.carts.keys().map(|id| id.0).collect::<Vec<_>>(),
+                &column().map(|step| word(step.from)).collect::<Vec<_>>(),
+                &column().map(|step| word(step.to)).collect::<Vec<_>>(),
+                &column().map(|step| step.order.number()).collect::<Vec<_>>(),
+                &at,
+            ],
+        )
+        .await?;
+    all_moved("carts", writes.carts.len(), found)
 }
 
-pub(super) async fn discard_carts(tx: &mut PgConnection, writes: &Writes) -> Result<(), StoreError> {
+pub(super) async fn discard_carts(pipe: &Pipe, writes: &Writes) -> Result<(), StoreError> {
     if writes.discarded_carts.is_empty() {
         return Ok(());
     }
     let ids: Vec<Uuid> = writes.discarded_carts.iter().map(|id| id.0).collect();
-    let result =
-        sqlx::query_file!("queries/carts_discard.sql", &ids).execute(tx).await.map_err(store_error)?;
-    all_moved("carts", ids.len(), result.rows_affected())
+    let found = pipe.execute(Sql::CartsDiscard, &[&ids]).await?;
+    all_moved("carts", ids.len(), found)
 }
 
-pub(super) async fn move_stock(tx: &mut PgConnection, writes: &Writes) -> Result<(), StoreError> {
-    if writes.stock.is_empty() {
-        return Ok(());
+/// Locks the levels that move, in their order: one alone has none.
+pub(super) async fn hold_stock(pipe: &Pipe, writes: &Writes) -> Result<(), StoreError> {
+    if writes.stock.len() > 1 {
+        let skus: Vec<&str> = writes.stock.keys().map(Sku::as_str).collect();
+        pipe.execute(Sql::StockHold, &[&skus]).await?;
     }
-    let skus: Vec<String> = writes.stock.keys().map(ToString::to_string).collect();
-    let on_hand: Vec<i64> = writes.stock.values().map(|step| step.on_hand).collect();
-    let reserved: Vec<i64> = writes.stock.values().map(|step| step.reserved).collect();
-    sqlx::query_file!("queries/stock_move.sql", &skus, &on_hand, &reserved)
-        .execute(tx)
-        .await
-        .map_err(store_error)?;
     Ok(())
 }
 
-pub(super) async fn insert(
-    tx: &mut PgConnection,
-    writes: &Writes,
-    at: OffsetDateTime,
-) -> Result<(), StoreError> {
-    if !writes.put_carts.is_empty() {
-        let column = || writes.put_carts.values();
-        let items: Vec<String> = column().map(|cart| json(&cart.items)).collect::<Result<_, _>>()?;
-        sqlx::query_file!(
-            "queries/carts_put.sql",
-            &column().map(|cart| cart.id.0).collect::<Vec<_>>(),
-            &column().map(|cart| cart.owner.clone()).collect::<Vec<_>>() as _,
-            &column().map(|cart| word(cart.status)).collect::<Vec<_>>() as _,
-            &column().map(|cart| cart.order.map(OrderId::number)).collect::<Vec<_>>() as _,
-            &items,
-            at,
-        )
-        .execute(&mut *tx)
-        .await
-        .map_err(store_error)?;
+/// Moves levels; one that is not there moves from zero.
+pub(super) async fn move_stock(pipe: &Pipe, writes: &Writes) -> Result<(), StoreError> {
+    if writes.stock.is_empty() {
+        return Ok(());
     }
-    if !writes.put_products.is_empty() {
-        let column = || writes.put_products.values();
-        sqlx::query_file!(
-            "queries/products_put.sql",
-            &column().map(|product| product.sku.to_string()).collect::<Vec<_>>(),
-            &column().map(|product| product.name.clone()).collect::<Vec<_>>(),
+    let all: Vec<(&str, StockMove)> = writes.stock.iter().map(|(sku, step)| (sku.as_str(), *step)).collect();
+    let found: BTreeSet<String> = moved(pipe, &all).await?.into_iter().map(|(sku,)| sku).collect();
+    if found.len() < all.len() {
+        let missing: Vec<_> = all.into_iter().filter(|(sku, _)| !found.contains(*sku)).collect();
+        let skus: Vec<&str> = missing.iter().map(|(sku, _)| *sku).collect();
+        pipe.execute(Sql::StockOpen, &[&skus]).await?;
+        moved(pipe, &missing).await?;
+    }
+    Ok(())
+}
+
+async fn moved(pipe: &Pipe, steps: &[(&str, StockMove)]) -> Result<Vec<(String,)>, StoreError> {
+    pipe.rows(
+        Sql::StockMove,
+        &[
+            &steps.iter().map(|(sku, _)| *sku).collect::<Vec<_>>(),
+            &steps.iter().map(|(_, step)| step.on_hand).collect::<Vec<_>>(),
+            &steps.iter().map(|(_, step)| step.reserved).collect::<Vec<_>>(),
+        ],
+    )
+    .await
+}
+
+pub(super) async fn put_carts(pipe: &Pipe, writes: &Writes, at: OffsetDateTime) -> Result<(), StoreError> {
+    if writes.put_carts.is_empty() {
+        return Ok(());
+    }
+    let column = || writes.put_carts.values();
+    pipe.execute(
+        Sql::CartsPut,
+        &[
+            &column().map(|cart| cart.id.0).collect::<Vec<_>>(),
+            &column().map(|cart| cart.owner.as_deref()).collect::<Vec<_>>(),
+            &column().map(|cart| word(cart.status)).collect::<Vec<_>>(),
+            &column().map(|cart| cart.order.map(OrderId::number)).collect::<Vec<_>>(),
+            &column().map(|cart| json(&cart.items)).collect::<Result<Vec<_>, _>>()?,
+            &at,
+        ],
+    )
+    .await?;
+    Ok(())
+}
+
+pub(super) async fn put_products(pipe: &Pipe, writes: &Writes, at: OffsetDateTime) -> Result<(), StoreError> {
+    if writes.put_products.is_empty() {
+        return Ok(());
+    }
+    let column = || writes.put_products.values();
+    pipe.execute(
+        Sql::ProductsPut,
+        &[
+            &column().map(|product| product.sku.as_str()).collect::<Vec<_>>(),
+            &column().map(|product| product.name.as_str()).collect::<Vec<_>>(),
             &column().map(|product| product.price.amount_minor).collect::<Vec<_>>(),
             &column().map(|product| product.price.currency.to_string()).collect::<Vec<_>>(),
             &column().map(|product| product.active).collect::<Vec<_>>(),
-            at,
-        )
-        .execute(&mut *tx)
-        .await
-        .map_err(store_error)?;
+            &at,
+        ],
+    )
+    .await?;
+    Ok(())
+}
+
+pub(super) async fn open_shelves(pipe: &Pipe, writes: &Writes) -> Result<(), StoreError> {
+    if writes.shelves.is_empty() {
+        return Ok(());
     }
-    if !writes.shelves.is_empty() {
-        let skus: Vec<String> = writes.shelves.iter().map(ToString::to_string).collect();
-        sqlx::query_file!("queries/stock_open.sql", &skus).execute(&mut *tx).await.map_err(store_error)?;
+    let skus: Vec<&str> = writes.shelves.iter().map(Sku::as_str).collect();
+    pipe.execute(Sql::StockOpen, &[&skus]).await?;
+    Ok(())
+}
+
+pub(super) async fn insert_adjustments(pipe: &Pipe, writes: &Writes) -> Result<(), StoreError> {
+    if writes.adjustments.is_empty() {
+        return Ok(());
     }
-    if !writes.adjustments.is_empty() {
-        let column = || writes.adjustments.iter();
-        sqlx::query_file!(
-            "queries/adjustments_insert.sql",
-            &column().map(|row| row.sku.to_string()).collect::<Vec<_>>(),
+    let column = || writes.adjustments.iter();
+    pipe.execute(
+        Sql::AdjustmentsInsert,
+        &[
+            &column().map(|row| row.sku.as_str()).collect::<Vec<_>>(),
             &column().map(|row| row.delta).collect::<Vec<_>>(),
-            &column().map(|row| row.reason.clone()).collect::<Vec<_>>(),
-            &column().map(|row| row.actor.clone()).collect::<Vec<_>>(),
+            &column().map(|row| row.reason.as_str()).collect::<Vec<_>>(),
+            &column().map(|row| row.actor.as_str()).collect::<Vec<_>>(),
             &column().map(|row| OffsetDateTime::from(row.at)).collect::<Vec<_>>(),
-        )
-        .execute(&mut *tx)
-        .await
-        .map_err(store_error)?;
+        ],
+    )
+    .await?;
+    Ok(())
+}
+
+pub(super) async fn insert_actions(pipe: &Pipe, writes: &Writes) -> Result<(), StoreError> {
+    if writes.admin_actions.is_empty() {
+        return Ok(());
     }
-    if !writes.admin_actions.is_empty() {
-        let column = || writes.admin_actions.iter();
-        sqlx::query_file!(
-            "queries/admin_actions_insert.sql",
+    let column = || writes.admin_actions.iter();
+    pipe.execute(
+        Sql::AdminActionsInsert,
+        &[
             &column().map(|row| OffsetDateTime::from(row.at)).collect::<Vec<_>>(),
-            &column().map(|row| row.actor.clone()).collect::<Vec<_>>(),
-            &column().map(|row| row.action.clone()).collect::<Vec<_>>(),
-            &column().map(|row| row.subject.clone()).collect::<Vec<_>>(),
-            &column().map(|row| row.detail.clone()).collect::<Vec<_>>(),
-            &column().map(|row| row.order.map(OrderId::number)).collect::<Vec<_>>() as _,
-        )
-        .execute(tx)
-        .await
-        .map_err(store_error)?;
-    }
+            &column().map(|row| row.actor.as_str()).collect::<Vec<_>>(),
+            &column().map(|row| row.action.as_str()).collect::<Vec<_>>(),
+            &column().map(|row| row.subject.as_str()).collect::<Vec<_>>(),
+            &column().map(|row| row.detail.as_str()).collect::<Vec<_>>(),
+            &column().map(|row| row.order.map(OrderId::number)).collect::<Vec<_>>(),
+        ],
+    )
+    .await?;
     Ok(())
 }
