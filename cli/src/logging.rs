@@ -10,7 +10,8 @@ use crate::redact::redact;
 /// Quiet: a command's own words are on stderr, too.
 const DEFAULT: &str = "warn";
 
-/// Starts the log.
+/// Starts the log. It takes `tracing`'s events alone: what libraries say through `log` names every parameter of every
+/// statement, and with them who bought what.
 pub(crate) fn start() -> anyhow::Result<()> {
     let wanted = std::env::var("RUST_LOG").ok().filter(|filter| !filter.is_empty());
     let filter = EnvFilter::builder()

@@ -73,5 +73,11 @@ on_both! {
                 assert!(hidden.iter().all(|token| !told.contains(token)), "{arguments:?} {told}");
             }
         }
+        // Who bought, and where they live, is what a transaction reads and writes: no business of the log.
+        let mut cancel = holdfast();
+        let cancel = cancel.env("RUST_LOG", "trace").env("DATABASE_URL", &shop.url);
+        let ran = Ran::of(cancel.args(["order", "cancel", &waiting.to_string()]).output().expect("the binary runs"));
+        assert_eq!(ran.code, Some(0), "{ran:#?}");
+        assert!(!ran.stderr.contains("ann@example.com"), "{}", ran.stderr);
     }
 }

@@ -14,15 +14,14 @@ const PAGE: i64 = 5_000;
 pub(crate) async fn visit(pool: &PgPool, visit: &mut (dyn FnMut(Fact) + Send)) -> Result<(), StoreError> {
     let mut tx =
         pool.begin_with("begin isolation level repeatable read read only").await.map_err(store_error)?;
-    // An audit of millions of orders takes longer than any batch may, and reads tables whole.
-    sqlx::raw_sql(
+    // An audit of millions of orders takes longer than any batch may.
+    told(
+        &mut tx,
         "set local statement_timeout = 0; set local idle_in_transaction_session_timeout = 0; \
          set local enable_seqscan = on; set local enable_bitmapscan = on; set local enable_hashjoin = on; \
          set local enable_mergejoin = on",
     )
-    .execute(&mut *tx)
-    .await
-    .map_err(store_error)?;
+    .await?;
     let stock =
         sqlx::query_file!("queries/facts_stock.sql").fetch_all(&mut *tx).await.map_err(store_error)?;
     for row in stock {
@@ -36,10 +35,6 @@ pub(crate) async fn visit(pool: &PgPool, visit: &mut (dyn FnMut(Fact) + Send)) -
             held: row.held,
         }));
     }
-    let mut after = 0;
-    while let Some(last) = page(&mut tx, after, visit).await? {
-        after = last;
-    }
     let orphans = sqlx::query_file_scalar!("queries/facts_orphans.sql")
         .fetch_all(&mut *tx)
         .await
@@ -47,7 +42,23 @@ pub(crate) async fn visit(pool: &PgPool, visit: &mut (dyn FnMut(Fact) + Send)) -
     for id in orphans {
         visit(Fact::Orphan(SagaId::from_key(id)));
     }
+    // These read tables whole. A page must not: merged with its payments, each would read all of those before it.
+    told(
+        &mut tx,
+        "set local enable_seqscan = off; set local enable_bitmapscan = off; set local enable_hashjoin = off; \
+         set local enable_mergejoin = off",
+    )
+    .await?;
+    let mut after = 0;
+    while let Some(last) = page(&mut tx, after, visit).await? {
+        after = last;
+    }
     tx.rollback().await.map_err(store_error)
+}
+
+async fn told(tx: &mut PgConnection, words: &'static str) -> Result<(), StoreError> {
+    sqlx::raw_sql(words).execute(tx).await.map_err(store_error)?;
+    Ok(())
 }
 
 /// One page of orders after `after`; the last number of it, or `None` when there are no more.

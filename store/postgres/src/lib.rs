@@ -81,8 +81,8 @@ pub struct PostgresStore {
 }
 
 impl PostgresStore {
-    /// Connects to `url`, with at most `connections_max` connections, and two more that transactions keep for each
-    /// other. Few are faster: batches share commits.
+    /// Connects to `url`, with at most `connections_max` connections for reads, and as many for transactions; each is
+    /// opened when it is needed first. Few are faster: batches share commits.
     pub async fn connect(url: &str, connections_max: u32) -> Result<Self, StoreError> {
         let options: PgConnectOptions = url
             .parse()
@@ -91,7 +91,7 @@ impl PostgresStore {
         let pool = PgPoolOptions::new()
             .max_connections(connections_max)
             .acquire_timeout(Duration::from_secs(5))
-            // A ping before every use costs a round trip each; a broken connection shows itself at `begin`.
+            // A ping before every use costs a round trip each; a broken connection shows itself at once.
             .test_before_acquire(false)
             .connect_with(options.clone())
             .await

@@ -10,6 +10,7 @@ use std::time::Duration;
 use futures_util::future::try_join_all;
 use holdfast_saga::ports::StoreError;
 use tokio::time::timeout;
+use tokio_postgres::error::SqlState;
 use tokio_postgres::types::{FromSqlOwned, ToSql};
 use tokio_postgres::{Client, Row, Statement};
 
@@ -38,7 +39,7 @@ impl Pipe {
     }
 
     async fn opened(dial: &Dial) -> Result<Self, StoreError> {
-        let client = dial.open().await.map_err(pipe_error)?;
+        let client = dial.open().await?;
         let statements =
             try_join_all(Sql::TEXTS.iter().map(|text| client.prepare(text))).await.map_err(pipe_error)?;
         Ok(Self { client, statements })
@@ -56,30 +57,53 @@ impl Pipe {
 
     /// Reads the rows of a statement.
     pub(crate) async fn rows<R: FromRow>(&self, sql: Sql, params: &Params<'_>) -> Result<Vec<R>, StoreError> {
-        let rows = self.client.query(&self.statements[sql as usize], params).await.map_err(pipe_error)?;
-        rows.iter().map(R::from_row).collect()
+        match self.client.query(&self.statements[sql as usize], params).await {
+            Ok(rows) => rows.iter().map(R::from_row).collect(),
+            Err(error) => Err(behind_its_cause(error).await),
+        }
     }
 
     /// Reads the one row of a statement that has no other.
     pub(crate) async fn row<R: FromRow>(&self, sql: Sql, params: &Params<'_>) -> Result<R, StoreError> {
-        let row = self.client.query_one(&self.statements[sql as usize], params).await.map_err(pipe_error)?;
-        R::from_row(&row)
+        match self.client.query_one(&self.statements[sql as usize], params).await {
+            Ok(row) => R::from_row(&row),
+            Err(error) => Err(behind_its_cause(error).await),
+        }
     }
 
     /// Executes a statement; returns how many rows it wrote.
     pub(crate) async fn execute(&self, sql: Sql, params: &Params<'_>) -> Result<u64, StoreError> {
-        self.client.execute(&self.statements[sql as usize], params).await.map_err(pipe_error)
+        match self.client.execute(&self.statements[sql as usize], params).await {
+            Ok(rows) => Ok(rows),
+            Err(error) => Err(behind_its_cause(error).await),
+        }
     }
+}
+
+/// What a statement behind a failed one is told is not why it failed. That one was answered before, and is looked at
+/// first when both are polled again.
+async fn behind_its_cause(error: tokio_postgres::Error) -> StoreError {
+    if error.code() == Some(&SqlState::IN_FAILED_SQL_TRANSACTION) {
+        tokio::task::yield_now().await;
+    }
+    pipe_error(error)
 }
 
 /// Files a driver's error under what must be done about it.
 #[expect(clippy::needless_pass_by_value, reason = "the shape that map_err passes")]
 pub(crate) fn pipe_error(error: tokio_postgres::Error) -> StoreError {
-    if let Some(database) = error.as_db_error() {
-        return by_code(database.code().code(), database.message());
+    match error.as_db_error() {
+        Some(database) => by_code(database.code().code(), database.message()),
+        None => StoreError::Unavailable(words(&error)),
     }
-    let cause = error.source().map(|cause| format!(": {cause}")).unwrap_or_default();
-    StoreError::Unavailable(format!("{error}{cause}"))
+}
+
+/// An error with its cause.
+pub(crate) fn words(error: &tokio_postgres::Error) -> String {
+    match error.source() {
+        Some(cause) => format!("{error}: {cause}"),
+        None => error.to_string(),
+    }
 }
 
 /// What is read from the columns of a row, in their order.

@@ -1,7 +1,7 @@
 //! Writing a batch, set-wise, in the lock order of E4; stock last of all, because every batch wants the same few rows:
 //! they are held for no more than the commit.
 //!
-//! Tables that every order's commits write together share a statement: an order alone waits for each round trip.
+//! Tables that every order's commits write together share a statement: an order alone pays for each one's start.
 
 mod order;
 mod refund;

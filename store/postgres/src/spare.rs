@@ -10,9 +10,10 @@ use holdfast_saga::ports::StoreError;
 use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
+use tokio_postgres::error::Severity;
 
 use crate::dial::Dial;
-use crate::pipe::{Pipe, pipe_error};
+use crate::pipe::{Pipe, pipe_error, words};
 
 /// How long a transaction waits for a connection that others use.
 const FREE_WITHIN: Duration = Duration::from_secs(5);
@@ -73,8 +74,10 @@ impl Spare {
     }
 
     fn keep(&self, pipe: Pipe) {
+        let mut kept = self.kept();
+        // Asked behind the lock: whoever closes clears afterwards.
         if !self.room.is_closed() {
-            self.kept().push(pipe);
+            kept.push(pipe);
         }
     }
 
@@ -95,27 +98,28 @@ impl Lent {
     ) -> Result<(&Pipe, impl Future<Output = Result<(), StoreError>>), StoreError> {
         let begins = !std::mem::replace(&mut self.has_begun, true);
         let pipe = self.pipe()?;
-        let begin = async move { if begins { pipe.say("begin").await.map_err(pipe_error) } else { Ok(()) } };
+        let begin = async move {
+            if begins { pipe.say("begin read write").await.map_err(pipe_error) } else { Ok(()) }
+        };
         Ok((pipe, begin))
     }
 
-    /// Commits. Unless the server itself says no and goes on, nobody knows whether it happened.
+    /// Commits. Unless the server says no and lives on, nobody knows whether it happened.
     pub(crate) async fn commit(mut self) -> Result<(), StoreError> {
-        let pipe = self.pipe()?;
-        if let Err(error) = pipe.say("commit").await {
-            let is_known = error.as_db_error().is_some() && !pipe.is_closed();
+        if let Err(error) = self.pipe()?.say("commit").await {
             drop(self.pipe.take());
-            return Err(if is_known {
-                pipe_error(error)
-            } else {
-                StoreError::CommitUnknown(error.to_string())
+            let refused = error.as_db_error().is_some_and(|said| {
+                // What is fatal to the connection may have come after the commit, and before its answer.
+                said.parsed_severity() == Some(Severity::Error)
             });
+            return Err(if refused { pipe_error(error) } else { StoreError::CommitUnknown(words(&error)) });
         }
         if let Some(pipe) = self.pipe.take() {
             self.spare.keep(pipe);
         }
         Ok(())
     }
+
     /// Undoes what the transaction did, and ends it.
     pub(crate) async fn rollback(&mut self) {
         if let Some(pipe) = self.pipe.take() {

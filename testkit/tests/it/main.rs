@@ -5,6 +5,7 @@ mod crowds;
 mod flows;
 mod intake;
 mod pair;
+mod postgres_addresses;
 mod postgres_answers;
 mod postgres_grants;
 mod postgres_load;
@@ -12,6 +13,6 @@ mod postgres_locks;
 mod postgres_operations;
 mod postgres_restart;
 mod postgres_rules;
-mod postgres_tls;
+
 mod queues;
 mod stopping;

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use holdfast_saga::batch::Culprits;
 use holdfast_saga::command::{Answered, Verb};
-use holdfast_saga::ports::Claim;
+use holdfast_saga::ports::{Claim, Store as _, StoreError};
 use holdfast_saga::rows::StockMove;
 use holdfast_saga::world::{CartMove, Footprint, World, Writes};
 use holdfast_shared::{CartId, CartStatus, Clock as _, OrderId, OrderStatus, SagaState};
@@ -38,6 +38,16 @@ async fn e2_every_session_is_told_when_to_give_up() {
     ] {
         assert_eq!(setting(name).await, expected, "{name}");
     }
+    // Transactions have connections of their own, which were told the same.
+    Shop::new(Arc::clone(&database.store)).stock("cd-1", 1).await;
+    let shelf = Footprint { stock: vec![sku("cd-1")], ..Footprint::default() };
+    let (mut first, mut second) =
+        (store.begin().await.expect("begins"), store.begin().await.expect("begins"));
+    first.load(&shelf, &mut World::default()).await.expect("nobody holds it");
+    let since = Instant::now();
+    let waited = second.load(&shelf, &mut World::default()).await;
+    assert!(matches!(waited, Err(StoreError::Contention(_))), "{waited:?}");
+    assert!((900..3_000).contains(&since.elapsed().as_millis()), "{:?}", since.elapsed());
 }
 
 #[tokio::test]

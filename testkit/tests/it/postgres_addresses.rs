@@ -1,10 +1,11 @@
-//! Postgres behind TLS: reads and transactions, whose drivers are two, believe the same servers.
+//! Postgres wherever it is: reads and transactions, whose drivers are two, reach it alike, and believe the same servers.
 
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
-use holdfast_saga::ports::Store;
+use holdfast_saga::ports::{Store, StoreError};
+use holdfast_saga::world::{Footprint, World};
 use holdfast_store_postgres::PostgresStore;
 use holdfast_testkit::certificates::certify;
 use holdfast_testkit::database::{PostgresDatabase, server_alone};
@@ -66,12 +67,39 @@ async fn transactions_believe_whom_reads_believe() {
     assert_eq!(plain, 0, "nothing goes over the wire in plain");
 }
 
+#[tokio::test]
+async fn a_socket_is_reached_whatever_is_asked_of_networks() {
+    let database = PostgresDatabase::create().await;
+    let mut shell = database.shell().await;
+    let ask =
+        "select split_part(current_setting('unix_socket_directories'), ',', 1), current_setting('port')";
+    let (folder, port): (String, String) =
+        sqlx::query_as(ask).fetch_one(&mut shell).await.expect("tells where it listens");
+    if !Path::new(&folder).is_dir() {
+        println!("not run: the server listens on no socket of this machine");
+        return;
+    }
+    let rest = database.url.split_once("://").expect("is a URL").1;
+    let (user, name) =
+        (rest.split_once('@').expect("names a user").0, rest.rsplit_once('/').expect("a path").1);
+    for parameters in ["", "&sslmode=disable", "&sslmode=require"] {
+        let url = format!("postgres:///{name}?user={user}&host={folder}&port={port}{parameters}");
+        let opened = opens(url).await;
+        // Nobody listens in on a socket, and no TLS is spoken there.
+        assert_eq!(opened.is_ok(), parameters != "&sslmode=require", "{parameters}: {opened:?}");
+    }
+}
+
 /// Opens a transaction's connection, and the pool's.
 async fn opens(url: String) -> Result<(), String> {
     let store = PostgresStore::connect(&url, 2).await.map_err(|error| error.to_string())?;
-    let begun = store.begin().await.map(drop).map_err(|error| error.to_string());
+    let begun = read(&store).await.map_err(|error| error.to_string());
     store.close().await;
     begun
+}
+
+async fn read(store: &PostgresStore) -> Result<(), StoreError> {
+    store.begin().await?.load(&Footprint::default(), &mut World::default()).await
 }
 
 /// Has the server take the certificate in `folder`. Its key is nobody's but the server's.
