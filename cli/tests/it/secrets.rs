@@ -73,11 +73,12 @@ on_both! {
                 assert!(hidden.iter().all(|token| !told.contains(token)), "{arguments:?} {told}");
             }
         }
-        // Who bought, and where they live, is what a transaction reads and writes: no business of the log.
+        // What a transaction reads and writes, names and addresses among it, is no business of the log.
         let mut cancel = holdfast();
         let cancel = cancel.env("RUST_LOG", "trace").env("DATABASE_URL", &shop.url);
-        let ran = Ran::of(cancel.args(["order", "cancel", &waiting.to_string()]).output().expect("the binary runs"));
+        let cancel = cancel.args(["order", "cancel", &waiting.to_string(), "--actor", "maria"]);
+        let ran = Ran::of(cancel.output().expect("the binary runs"));
         assert_eq!(ran.code, Some(0), "{ran:#?}");
-        assert!(!ran.stderr.contains("ann@example.com"), "{}", ran.stderr);
+        assert!(!ran.stderr.contains("with parameters"), "{}", ran.stderr);
     }
 }
