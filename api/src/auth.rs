@@ -348,7 +348,7 @@ impl Caller {
 impl<S: Send + Sync> FromRequestParts<S> for Caller {
     type Rejection = Problem;
 
-    /// The edge has found out already: see `edge::identify`.
+    /// The edge has found out already: see `edge::admit`.
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
         match parts.extensions.get::<Result<Self, Problem>>() {
             Some(found) => found.clone(),

@@ -1,6 +1,10 @@
 //! The contract as a document: OpenAPI 3.1, made of the very routes that are served, and a page to read it.
 
 use axum::Router;
+use axum::http::HeaderValue;
+use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY};
+use axum::response::Response;
+use tower::util::MapResponseLayer;
 use utoipa::OpenApi;
 use utoipa::openapi::link::Link;
 use utoipa::openapi::path::Operation;
@@ -107,5 +111,16 @@ fn tell_of_problems(operation: &mut Operation) {
 /// Serves the document, and a page that needs no other host.
 pub(crate) fn routes<S: Clone + Send + Sync + 'static>(document: Document) -> Router<S> {
     let config = Config::default().use_base_layout().try_it_out_enabled(true);
-    SwaggerUi::new(PAGE).config(config).url(DOCUMENT, document).into()
+    Router::from(SwaggerUi::new(PAGE).config(config).url(DOCUMENT, document))
+        .layer(MapResponseLayer::new(as_page))
+}
+
+/// What a page may load is what it came with; and it may be kept by who asks whether it is still the same.
+fn as_page(mut response: Response) -> Response {
+    let policy =
+        "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; frame-ancestors 'none'";
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(policy));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    response
 }

@@ -15,8 +15,8 @@ use uuid::Uuid;
 const SECRET: &str = "order_token";
 /// Tells it from other tokens at a glance.
 const PREFIX: &str = "ot_";
-/// Bytes of the code: 128 bits cannot be guessed.
-const BYTES: usize = 16;
+/// The code: 128 bits cannot be guessed. A UUID has as many, so a code is written and read as one without hyphens.
+type Bytes = uuid::Bytes;
 
 /// Makes tokens and checks them.
 #[derive(Clone)]
@@ -41,25 +41,17 @@ impl OrderTokens {
     /// The token of an order.
     pub(crate) fn of(&self, order: Uuid) -> String {
         let code = self.0.clone().chain_update(order.as_bytes()).finalize().into_bytes();
-        code[..BYTES].iter().fold(PREFIX.to_owned(), |token, byte| token + &format!("{byte:02x}"))
+        let mut first = Bytes::default();
+        first.copy_from_slice(&code[..size_of::<Bytes>()]);
+        format!("{PREFIX}{}", Uuid::from_bytes(first).simple())
     }
 
     /// Whether `token` is the one of `order`. Takes as long for a wrong one as for the right one.
     pub(crate) fn fits(&self, token: &str, order: Uuid) -> bool {
-        let Some(code) = token.strip_prefix(PREFIX).and_then(unhex) else { return false };
-        self.0.clone().chain_update(order.as_bytes()).verify_truncated_left(&code).is_ok()
+        let code = token.strip_prefix(PREFIX).filter(|code| code.len() == 2 * size_of::<Bytes>());
+        let Some(code) = code.and_then(|code| Uuid::try_parse(code).ok()) else { return false };
+        self.0.clone().chain_update(order.as_bytes()).verify_truncated_left(code.as_bytes()).is_ok()
     }
-}
-
-fn unhex(text: &str) -> Option<[u8; BYTES]> {
-    if text.len() != 2 * BYTES || !text.is_ascii() {
-        return None;
-    }
-    let mut code = [0; BYTES];
-    for (at, byte) in code.iter_mut().enumerate() {
-        *byte = u8::from_str_radix(&text[2 * at..2 * at + 2], 16).ok()?;
-    }
-    Some(code)
 }
 
 #[cfg(test)]
@@ -71,7 +63,7 @@ mod tests {
         let tokens = OrderTokens::with(&[7; 32]);
         let (mine, theirs) = (Uuid::from_u128(1), Uuid::from_u128(2));
         let token = tokens.of(mine);
-        assert_eq!(token.len(), PREFIX.len() + 2 * BYTES);
+        assert_eq!(token.len(), PREFIX.len() + 2 * size_of::<Bytes>());
         assert!(tokens.fits(&token, mine));
         assert!(!tokens.fits(&token, theirs));
         assert!(!OrderTokens::with(&[8; 32]).fits(&token, mine));

@@ -4,10 +4,8 @@
 //! request's id is known. Whatever else refuses a request (a limit, a missing route, a panic) is
 //! turned into the same shape there.
 
-use axum::extract::Request;
-use axum::http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
-use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use holdfast_saga::accept;
 use holdfast_saga::command::Conflict;
@@ -16,8 +14,9 @@ use holdfast_saga::{adjustment, cart, catalog};
 use holdfast_shared::OrderStatus;
 use holdfast_worker::AcceptError;
 use serde::Serialize;
-use tower_http::request_id::RequestId;
 use utoipa::ToSchema;
+
+use crate::edge::X_REQUEST_ID;
 
 /// When to come again to a shop that takes no new orders: a worker decides some thousand in that time.
 const COME_AGAIN_SECS: u64 = 5;
@@ -163,20 +162,18 @@ impl IntoResponse for Problem {
     }
 }
 
-/// The edge: every refusal leaves as a problem document that names its request.
-pub async fn render(request: Request, next: Next) -> Response {
-    let id = request.extensions().get::<RequestId>().and_then(|id| id.header_value().to_str().ok());
-    let id = id.map(str::to_owned);
-    let response = next.run(request).await;
+/// The edge: every refusal leaves as a problem document that names its request, as the answer's header does.
+pub fn render(response: Response) -> Response {
     let status = response.status();
     if !status.is_client_error() && !status.is_server_error() {
         return response;
     }
     let (mut parts, _) = response.into_parts();
+    let id = parts.headers.get(X_REQUEST_ID).and_then(|id| id.to_str().ok()).map(str::to_owned);
     let problem = parts.extensions.remove::<Problem>().unwrap_or_else(|| Problem::of_status(status));
     let mut document = problem.document(id);
     parts.headers.remove(CONTENT_TYPE);
-    parts.headers.remove(axum::http::header::CONTENT_LENGTH);
+    parts.headers.remove(CONTENT_LENGTH);
     document.headers_mut().extend(parts.headers);
     document
 }

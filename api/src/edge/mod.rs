@@ -11,11 +11,11 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::header::{
-    ACCEPT, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderName, IF_MATCH, IF_NONE_MATCH, LOCATION,
-    REFERRER_POLICY, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
+    ACCEPT, AUTHORIZATION, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, HeaderName, IF_MATCH,
+    IF_NONE_MATCH, LOCATION, REFERRER_POLICY, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
 };
 use axum::http::{HeaderValue, Method, StatusCode};
-use axum::middleware::{Next, from_fn, from_fn_with_state};
+use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use tower::ServiceBuilder;
 use tower_http::catch_panic::CatchPanicLayer;
@@ -39,7 +39,7 @@ const AUDIT_TIME_MAX: Duration = Duration::from_mins(5);
 /// A caller's own request id is kept up to this length.
 const REQUEST_ID_MAX: usize = 128;
 
-const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+pub(crate) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 pub(crate) const X_ORDER_TOKEN: HeaderName = HeaderName::from_static("x-order-token");
 pub(crate) const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 pub(crate) const IDEMPOTENT_REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
@@ -51,20 +51,18 @@ pub(crate) fn around(routes: Router, app: &App) -> Router {
     if let Some(rate) = rate.clone() {
         tokio::spawn(rate.forget());
     }
-    // Layers listed first meet a request first, and its response last.
+    // Layers listed first meet a request first, and its response last. Those made of a function with a `next` box and
+    // copy all that is behind them for each request, so there are two of them.
     let layers = ServiceBuilder::new()
         .map_request(drop_unfit_id)
         .layer(SetRequestIdLayer::new(X_REQUEST_ID, OwnIds))
+        .map_response(harden)
+        .map_response(problem::render)
         .layer(PropagateRequestIdLayer::new(X_REQUEST_ID))
         .layer(from_fn_with_state(app.http.clone(), observe::observe))
-        .layer(from_fn(harden))
         .layer(cors(&settings.cors_origins))
-        .layer(from_fn(problem::render))
         .layer(CatchPanicLayer::custom(panicked))
-        .layer(from_fn_with_state(app.clone(), identify))
-        .layer(from_fn_with_state(rate, rate::limit))
-        .layer(from_fn(refuse_unfit_tokens))
-        .layer(from_fn(in_time))
+        .layer(from_fn_with_state((app.clone(), rate), admit))
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX));
     routes
         .fallback(|| async { StatusCode::NOT_FOUND })
@@ -72,20 +70,24 @@ pub(crate) fn around(routes: Router, app: &App) -> Router {
         .layer(layers)
 }
 
-/// Finds out who asks, once for everybody behind.
-pub(crate) async fn identify(State(app): State<App>, mut request: Request, next: Next) -> Response {
+/// Finds out who asks, once for everybody behind; counts them; and lets them in unless they come too often or show a
+/// token that is no good, wherever they show it. Who guesses at tokens is counted as well.
+async fn admit(State((app, rate)): State<(App, Option<Rate>)>, mut request: Request, next: Next) -> Response {
     let (mut parts, body) = request.into_parts();
     let caller = app.verifier.caller(&parts);
+    let counted = rate.as_ref().and_then(|rate| rate.count(&parts, caller.as_ref().ok()));
+    let refused = caller.as_ref().err().cloned();
     parts.extensions.insert::<Result<Caller, Problem>>(caller);
     request = Request::from_parts(parts, body);
-    next.run(request).await
-}
-
-/// A token that is no good is refused wherever it is shown; who guesses at tokens is counted before.
-async fn refuse_unfit_tokens(request: Request, next: Next) -> Response {
-    match request.extensions().get::<Result<Caller, Problem>>() {
-        Some(Err(problem)) => problem.clone().into_response(),
-        Some(Ok(_)) | None => next.run(request).await,
+    let enter = async {
+        match refused {
+            Some(problem) => problem.into_response(),
+            None => in_time(request, next).await,
+        }
+    };
+    match counted {
+        Some(counted) => counted.answer(enter).await,
+        None => enter.await,
     }
 }
 
@@ -107,10 +109,9 @@ fn panicked(panic: Box<dyn Any + Send>) -> Response {
     Problem::internal().into_response()
 }
 
-/// Headers that keep a browser from being clever. An answer is for its caller, so nobody keeps it.
-async fn harden(request: Request, next: Next) -> Response {
-    let is_page = request.uri().path().starts_with("/docs");
-    let mut response = next.run(request).await;
+/// Headers that keep a browser from being clever. An answer is for its caller, so nobody keeps it; pages bring their
+/// own rules.
+fn harden(mut response: Response) -> Response {
     let headers = response.headers_mut();
     let mut set = |name: HeaderName, value: &'static str| {
         headers.entry(name).or_insert(HeaderValue::from_static(value));
@@ -118,13 +119,8 @@ async fn harden(request: Request, next: Next) -> Response {
     set(X_CONTENT_TYPE_OPTIONS, "nosniff");
     set(X_FRAME_OPTIONS, "DENY");
     set(REFERRER_POLICY, "no-referrer");
-    let policy = if is_page {
-        "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; frame-ancestors 'none'"
-    } else {
-        set(CACHE_CONTROL, "no-store");
-        "default-src 'none'; frame-ancestors 'none'"
-    };
-    set(HeaderName::from_static("content-security-policy"), policy);
+    set(CACHE_CONTROL, "no-store");
+    set(CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'");
     response
 }
 
@@ -183,6 +179,7 @@ mod tests {
     use axum::body::{Body, to_bytes};
     use axum::routing::get;
     use tower::ServiceExt;
+    use tower::util::MapResponseLayer;
 
     use super::*;
 
@@ -193,7 +190,7 @@ mod tests {
         }
         let routes: Router = Router::new()
             .route("/", get(fails).layer(CatchPanicLayer::custom(panicked)))
-            .layer(from_fn(problem::render));
+            .layer(MapResponseLayer::new(problem::render));
         let answer = routes.oneshot(Request::new(Body::empty())).await.expect("an answer");
         assert_eq!(answer.status(), StatusCode::INTERNAL_SERVER_ERROR);
         assert_eq!(answer.headers()[CONTENT_TYPE], problem::PROBLEM_JSON);

@@ -5,9 +5,9 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::{ConnectInfo, Request, State};
+use axum::extract::ConnectInfo;
+use axum::http::request::Parts;
 use axum::http::{HeaderName, HeaderValue, StatusCode};
-use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use governor::clock::{Clock, DefaultClock};
 use governor::middleware::StateInformationMiddleware;
@@ -61,17 +61,68 @@ impl Rate {
         }
     }
 
-    fn key(&self, request: &Request) -> Option<Key> {
-        if let Some(Ok(Caller::Known { sub, .. })) = request.extensions().get::<Result<Caller, Problem>>() {
-            return Some(Key::Sub(sub.clone()));
+    /// Counts a request. `None`: nobody is counted for it.
+    pub(super) fn count(&self, request: &Parts, caller: Option<&Caller>) -> Option<Counted> {
+        // Probes and scrapers ask at their own pace.
+        if !request.uri.path().starts_with("/v1/") {
+            return None;
+        }
+        let checked = self.limiter.check_key(&self.key(request, caller)?);
+        let per_second = self.per_second;
+        Some(match checked {
+            Ok(state) => Counted { per_second, left: state.remaining_burst_capacity(), wait_secs: None },
+            Err(refused) => {
+                let wait = refused.wait_time_from(self.clock.now()).as_secs() + 1;
+                Counted { per_second, left: 0, wait_secs: Some(wait) }
+            }
+        })
+    }
+
+    fn key(&self, request: &Parts, caller: Option<&Caller>) -> Option<Key> {
+        if let Some(sub) = caller.and_then(Caller::sub) {
+            return Some(Key::Sub(sub.to_owned()));
         }
         let forwarded = self.behind_proxy.then(|| {
             // A proxy adds what it saw at the very end; whatever stands before that, anybody can have written.
-            let hops = request.headers().get_all("x-forwarded-for").iter().next_back()?.to_str().ok()?;
+            let hops = request.headers.get_all("x-forwarded-for").iter().next_back()?.to_str().ok()?;
             hops.rsplit(',').next()?.trim().parse().ok()
         });
-        let address = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0.ip());
+        let address = request.extensions.get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0.ip());
         forwarded.flatten().or(address).map(|address| Key::Address(household(address)))
+    }
+}
+
+/// What counting a request came to.
+#[derive(Debug)]
+pub(super) struct Counted {
+    per_second: NonZeroU32,
+    left: u32,
+    /// Its caller came too often, and may come again in so many seconds.
+    wait_secs: Option<u64>,
+}
+
+impl Counted {
+    /// What `enter` answers, or a refusal; either tells the caller how much is left.
+    pub(super) async fn answer(self, enter: impl Future<Output = Response>) -> Response {
+        let Self { per_second, left, wait_secs } = self;
+        let mut response = match wait_secs {
+            None => enter.await,
+            Some(wait) => {
+                let words = format!("more than {per_second} requests a second; come again in {wait} s");
+                let problem = Problem::new(StatusCode::TOO_MANY_REQUESTS, "rate_limited", words);
+                problem.retry_after(wait).into_response()
+            }
+        };
+        let (burst, reset) = (per_second.saturating_mul(TWICE), wait_secs.unwrap_or(1));
+        let headers = response.headers_mut();
+        for (name, value) in
+            [(POLICY, format!("\"caller\";q={burst};w=2")), (LIMIT, format!("\"caller\";r={left};t={reset}"))]
+        {
+            if let Ok(value) = HeaderValue::try_from(value) {
+                headers.insert(name, value);
+            }
+        }
+        response
     }
 }
 
@@ -85,37 +136,9 @@ fn household(address: IpAddr) -> IpAddr {
 
 const TWICE: NonZeroU32 = NonZeroU32::new(2).expect("2 is not 0");
 
-/// Lets a request pass, or tells its caller when to come again.
-pub(crate) async fn limit(State(rate): State<Option<Rate>>, request: Request, next: Next) -> Response {
-    // Probes and scrapers ask at their own pace.
-    let Some(rate) = rate.filter(|_| request.uri().path().starts_with("/v1/")) else {
-        return next.run(request).await;
-    };
-    let Some(key) = rate.key(&request) else { return next.run(request).await };
-    let (mut response, left, reset) = match rate.limiter.check_key(&key) {
-        Ok(state) => (next.run(request).await, state.remaining_burst_capacity(), 1),
-        Err(refused) => {
-            let wait = refused.wait_time_from(rate.clock.now()).as_secs() + 1;
-            let words = format!("more than {} requests a second; come again in {wait} s", rate.per_second);
-            let problem = Problem::new(StatusCode::TOO_MANY_REQUESTS, "rate_limited", words);
-            (problem.retry_after(wait).into_response(), 0, wait)
-        }
-    };
-    let burst = rate.per_second.saturating_mul(TWICE);
-    let headers = response.headers_mut();
-    for (name, value) in
-        [(POLICY, format!("\"caller\";q={burst};w=2")), (LIMIT, format!("\"caller\";r={left};t={reset}"))]
-    {
-        if let Ok(value) = HeaderValue::try_from(value) {
-            headers.insert(name, value);
-        }
-    }
-    response
-}
-
 #[cfg(test)]
 mod tests {
-    use axum::body::Body;
+    use axum::http::Request;
 
     use super::*;
 
@@ -124,10 +147,10 @@ mod tests {
         for line in forwarded {
             request = request.header("x-forwarded-for", *line);
         }
-        let mut request = request.body(Body::empty()).expect("a request");
+        let (mut parts, ()) = request.body(()).expect("a request").into_parts();
         let peer = SocketAddr::new(peer.parse().expect("an address"), 1);
-        request.extensions_mut().insert(ConnectInfo(peer));
-        Rate::new(NonZeroU32::MIN, behind_proxy).key(&request)
+        parts.extensions.insert(ConnectInfo(peer));
+        Rate::new(NonZeroU32::MIN, behind_proxy).key(&parts, None)
     }
 
     fn address(text: &str) -> Option<Key> {

@@ -4,7 +4,7 @@ use axum::Json;
 use axum::Router;
 use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
-use axum::middleware::from_fn;
+use axum::middleware::map_response;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use holdfast_api::problem::{self, Problem};
@@ -30,7 +30,7 @@ pub(super) fn routes(metrics: Metrics, polls: Polls, stopping: watch::Receiver<b
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(ready))
         .route("/metrics", get(measured))
-        .layer(from_fn(problem::render))
+        .layer(map_response(async |response: Response| problem::render(response)))
         .with_state(Worker { metrics, polls, stopping })
 }
 
