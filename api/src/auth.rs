@@ -350,10 +350,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Caller {
 
     /// The edge has found out already: see `edge::admit`.
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
-        match parts.extensions.get::<Result<Self, Problem>>() {
-            Some(found) => found.clone(),
-            None => Err(Problem::internal()),
-        }
+        parts.extensions.get::<Self>().cloned().ok_or_else(Problem::internal)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use axum::Router;
 use axum::http::HeaderValue;
-use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY};
+use axum::http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE};
 use axum::response::Response;
 use tower::util::MapResponseLayer;
 use utoipa::OpenApi;
@@ -115,12 +115,12 @@ pub(crate) fn routes<S: Clone + Send + Sync + 'static>(document: Document) -> Ro
         .layer(MapResponseLayer::new(as_page))
 }
 
-/// What a page may load is what it came with; and it may be kept by who asks whether it is still the same.
+/// A page may load what it came with.
 fn as_page(mut response: Response) -> Response {
-    let policy =
-        "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; frame-ancestors 'none'";
     let headers = response.headers_mut();
-    headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(policy));
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    if headers.get(CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"text/html")) {
+        let policy = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; frame-ancestors 'none'";
+        headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(policy));
+    }
     response
 }

@@ -3,20 +3,19 @@
 //! It is computed from the order's public id with a secret that lives in the database, so all replicas
 //! agree, a replayed checkout answers with the same one, and nothing is stored a guest could lose to a thief.
 
-use std::fmt;
+use std::{array, fmt};
 
 use hmac::{Hmac, KeyInit, Mac};
 use holdfast_saga::ports::{Store, StoreError};
 use rand::RngExt as _;
 use sha2::Sha256;
 use uuid::Uuid;
+use uuid::fmt::Simple;
 
 /// The secret's name in the database.
 const SECRET: &str = "order_token";
 /// Tells it from other tokens at a glance.
 const PREFIX: &str = "ot_";
-/// The code: 128 bits cannot be guessed. A UUID has as many, so a code is written and read as one without hyphens.
-type Bytes = uuid::Bytes;
 
 /// Makes tokens and checks them.
 #[derive(Clone)]
@@ -41,14 +40,13 @@ impl OrderTokens {
     /// The token of an order.
     pub(crate) fn of(&self, order: Uuid) -> String {
         let code = self.0.clone().chain_update(order.as_bytes()).finalize().into_bytes();
-        let mut first = Bytes::default();
-        first.copy_from_slice(&code[..size_of::<Bytes>()]);
-        format!("{PREFIX}{}", Uuid::from_bytes(first).simple())
+        // 128 bits cannot be guessed; a UUID has as many, so a code is written and read as one without hyphens.
+        format!("{PREFIX}{}", Uuid::from_bytes(array::from_fn(|at| code[at])).simple())
     }
 
     /// Whether `token` is the one of `order`. Takes as long for a wrong one as for the right one.
     pub(crate) fn fits(&self, token: &str, order: Uuid) -> bool {
-        let code = token.strip_prefix(PREFIX).filter(|code| code.len() == 2 * size_of::<Bytes>());
+        let code = token.strip_prefix(PREFIX).filter(|code| code.len() == Simple::LENGTH);
         let Some(code) = code.and_then(|code| Uuid::try_parse(code).ok()) else { return false };
         self.0.clone().chain_update(order.as_bytes()).verify_truncated_left(code.as_bytes()).is_ok()
     }
@@ -63,13 +61,14 @@ mod tests {
         let tokens = OrderTokens::with(&[7; 32]);
         let (mine, theirs) = (Uuid::from_u128(1), Uuid::from_u128(2));
         let token = tokens.of(mine);
-        assert_eq!(token.len(), PREFIX.len() + 2 * size_of::<Bytes>());
+        assert_eq!(token.len(), PREFIX.len() + Simple::LENGTH);
         assert!(tokens.fits(&token, mine));
         assert!(!tokens.fits(&token, theirs));
         assert!(!OrderTokens::with(&[8; 32]).fits(&token, mine));
-        for wrong in
-            ["", "ot_", "ot_00", &token[..token.len() - 2], &token[3..], &token.replace("ot_", "ot_+")]
-        {
+        let hyphenated = format!("{PREFIX}{}", Uuid::try_parse(&token[3..]).expect("a code").hyphenated());
+        // A parser of numbers would take a sign in front of a digit.
+        let signed = format!("{PREFIX}+{}", &token[4..]);
+        for wrong in ["", "ot_", "ot_00", &token[..token.len() - 2], &token[3..], &hyphenated, &signed] {
             assert!(!tokens.fits(wrong, mine), "{wrong}");
         }
     }

@@ -1,5 +1,5 @@
-//! What every request passes before a handler sees it, outermost first: it is counted, gets an id, is
-//! refused in one shape, is told who asks, and is kept within bounds.
+//! What every request passes before a handler sees it, outermost first: it gets an id, is refused in one shape, is
+//! counted, is told who asks, and is kept within bounds.
 
 pub(crate) mod cards;
 mod observe;
@@ -26,7 +26,6 @@ use uuid::Uuid;
 pub(crate) use self::observe::HttpMetrics;
 use self::rate::Rate;
 use crate::app::App;
-use crate::auth::Caller;
 use crate::problem::{self, Problem};
 
 /// No request here needs more; a checkout with 200 characters in each field is 3 KiB.
@@ -51,12 +50,13 @@ pub(crate) fn around(routes: Router, app: &App) -> Router {
     if let Some(rate) = rate.clone() {
         tokio::spawn(rate.forget());
     }
-    // Layers listed first meet a request first, and its response last. Those made of a function with a `next` box and
-    // copy all that is behind them for each request, so there are two of them.
+    // Layers listed first meet a request first, and its response last. One made of a function with a `next` boxes and
+    // copies all that is behind it, for each request: keep them few.
     let layers = ServiceBuilder::new()
         .map_request(drop_unfit_id)
         .layer(SetRequestIdLayer::new(X_REQUEST_ID, OwnIds))
         .map_response(harden)
+        // Reads the id that the next layer writes on the answer.
         .map_response(problem::render)
         .layer(PropagateRequestIdLayer::new(X_REQUEST_ID))
         .layer(from_fn_with_state(app.http.clone(), observe::observe))
@@ -72,17 +72,17 @@ pub(crate) fn around(routes: Router, app: &App) -> Router {
 
 /// Finds out who asks, once for everybody behind; counts them; and lets them in unless they come too often or show a
 /// token that is no good, wherever they show it. Who guesses at tokens is counted as well.
-async fn admit(State((app, rate)): State<(App, Option<Rate>)>, mut request: Request, next: Next) -> Response {
+async fn admit(State((app, rate)): State<(App, Option<Rate>)>, request: Request, next: Next) -> Response {
     let (mut parts, body) = request.into_parts();
     let caller = app.verifier.caller(&parts);
-    let counted = rate.as_ref().and_then(|rate| rate.count(&parts, caller.as_ref().ok()));
-    let refused = caller.as_ref().err().cloned();
-    parts.extensions.insert::<Result<Caller, Problem>>(caller);
-    request = Request::from_parts(parts, body);
-    let enter = async {
-        match refused {
-            Some(problem) => problem.into_response(),
-            None => in_time(request, next).await,
+    let counted = rate.and_then(|rate| rate.count(&parts, caller.as_ref().ok()));
+    let enter = async move {
+        match caller {
+            Ok(caller) => {
+                parts.extensions.insert(caller);
+                in_time(Request::from_parts(parts, body), next).await
+            }
+            Err(problem) => problem.into_response(),
         }
     };
     match counted {

@@ -40,6 +40,9 @@ async fn it_is_served_and_read_without_any_other_host() {
     assert_eq!(served, known);
     let page = shop.get("/docs/", Who::Nobody).await;
     assert_eq!(page.status(), StatusCode::OK);
+    // Without it the page is blank: unless told, a browser may load nothing.
+    let policy = page.headers()["content-security-policy"].to_str().expect("text").to_owned();
+    assert!(policy.starts_with("default-src 'self'"), "{policy}");
     let html = page.text().await.expect("a page");
     for attribute in ["src=\"http", "href=\"http", "src=\"//", "href=\"//"] {
         assert!(!html.contains(attribute), "{html}");

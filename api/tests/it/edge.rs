@@ -99,6 +99,14 @@ async fn only_the_shops_own_pages_may_call_from_a_browser() {
             .map(|origin| origin.to_str().expect("text").to_owned());
         assert_eq!(told.as_deref(), allowed.then_some(origin));
     }
+    // A refusal, too, can be read by the page that was refused.
+    let asked = |path| shop.ask(Method::GET, path, Who::Nobody).header("origin", "https://shop.example");
+    let unknown = asked("/nowhere").send().await.expect("an answer");
+    let forged = asked("/v1/products").bearer_auth("a.b.c").send().await.expect("an answer");
+    for (refused, status, code) in [(unknown, 404, "route_not_found"), (forged, 401, "invalid_token")] {
+        assert_eq!(refused.headers()["access-control-allow-origin"], "https://shop.example");
+        problem_of(refused, status, code).await;
+    }
     shop.close().await;
 }
 
@@ -120,6 +128,24 @@ async fn who_asks_too_often_is_told_when_to_come_again_and_others_are_not() {
     assert!(refused.headers().contains_key("retry-after"));
     problem_of(refused, 429, "rate_limited").await;
     assert_eq!(shop.get("/v1/products", Who::Customer("carla")).await.status(), StatusCode::OK);
+    shop.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_guesses_at_tokens_is_counted() {
+    let shop = Shop::limited(5).await;
+    let guess = || shop.ask(Method::GET, "/v1/orders", Who::Nobody).bearer_auth("a.b.c").send();
+    let wrong = guess().await.expect("an answer");
+    assert!(wrong.headers().contains_key("ratelimit"));
+    problem_of(wrong, 401, "invalid_token").await;
+    let mut last = StatusCode::UNAUTHORIZED;
+    for _ in 0..40 {
+        last = guess().await.expect("an answer").status();
+        if last == StatusCode::TOO_MANY_REQUESTS {
+            break;
+        }
+    }
+    assert_eq!(last, StatusCode::TOO_MANY_REQUESTS);
     shop.close().await;
 }
 

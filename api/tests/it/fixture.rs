@@ -217,11 +217,12 @@ pub(crate) async fn json_of(response: Response, expected: StatusCode) -> Value {
 pub(crate) async fn problem_of(response: Response, status: u16, code: &str) -> Value {
     let url = response.url().clone();
     assert_eq!(response.headers()["content-type"], "application/problem+json", "{url}");
+    let id = response.headers()["x-request-id"].to_str().expect("an id").to_owned();
     let problem = json_of(response, StatusCode::from_u16(status).expect("a status")).await;
     assert_eq!(problem["code"], code, "{url}: {problem}");
     assert_eq!(problem["type"], format!("urn:holdfast:problem:{code}"));
     assert_eq!(problem["status"], status);
-    assert!(problem["request_id"].is_string(), "{problem}");
+    assert_eq!(problem["request_id"], id, "{problem}");
     assert!(!text(&problem["detail"]).is_empty());
     problem
 }
