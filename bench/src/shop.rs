@@ -110,12 +110,17 @@ pub(crate) fn checkout(cart: CartId, method: Method) -> CheckoutRequest {
         customer: None,
         method,
         token,
-        contact: Contact { email: "buyer@example.com".to_owned(), phone: None },
+        contact: contact(),
         shipping_address: address(),
         expected_total: None,
         notes: None,
         may_place: true,
     }
+}
+
+/// Who buys all of it.
+pub(crate) fn contact() -> Contact {
+    Contact { email: "buyer@example.com".to_owned(), phone: None }
 }
 
 /// Where all of it goes.

@@ -15,7 +15,7 @@ use hyper_util::rt::TokioIo;
 use serde::Serialize;
 use tokio::net::TcpStream;
 
-use crate::shop::address;
+use crate::shop::{address, contact};
 
 /// How a buyer pays.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -107,8 +107,7 @@ enum Payment {
 }
 
 /// Every buyer.
-static BUYER: LazyLock<(Contact, Address)> =
-    LazyLock::new(|| (Contact { email: "buyer@example.com".to_owned(), phone: None }, address()));
+static BUYER: LazyLock<(Contact, Address)> = LazyLock::new(|| (contact(), address()));
 
 fn checkout(cart: CartId, method: Method) -> Result<Vec<u8>> {
     let (contact, shipping_address) = &*BUYER;

@@ -15,9 +15,9 @@ pub(crate) async fn visit(pool: &PgPool, visit: &mut (dyn FnMut(Fact) + Send)) -
     let mut tx =
         pool.begin_with("begin isolation level repeatable read read only").await.map_err(store_error)?;
     // An audit of millions of orders takes longer than any batch may.
-    told(
+    say(
         &mut tx,
-        "set local statement_timeout = 0; set local idle_in_transaction_session_timeout = 0; \
+        "set local statement_timeout = 0; set local idle_in_transaction_session_timeout = 0; savepoint by_key; \
          set local enable_seqscan = on; set local enable_bitmapscan = on; set local enable_hashjoin = on; \
          set local enable_mergejoin = on",
     )
@@ -43,12 +43,7 @@ pub(crate) async fn visit(pool: &PgPool, visit: &mut (dyn FnMut(Fact) + Send)) -
         visit(Fact::Orphan(SagaId::from_key(id)));
     }
     // These read tables whole. A page must not: merged with its payments, each would read all of those before it.
-    told(
-        &mut tx,
-        "set local enable_seqscan = off; set local enable_bitmapscan = off; set local enable_hashjoin = off; \
-         set local enable_mergejoin = off",
-    )
-    .await?;
+    say(&mut tx, "rollback to by_key").await?;
     let mut after = 0;
     while let Some(last) = page(&mut tx, after, visit).await? {
         after = last;
@@ -56,7 +51,7 @@ pub(crate) async fn visit(pool: &PgPool, visit: &mut (dyn FnMut(Fact) + Send)) -
     tx.rollback().await.map_err(store_error)
 }
 
-async fn told(tx: &mut PgConnection, words: &'static str) -> Result<(), StoreError> {
+async fn say(tx: &mut PgConnection, words: &'static str) -> Result<(), StoreError> {
     sqlx::raw_sql(words).execute(tx).await.map_err(store_error)?;
     Ok(())
 }

@@ -57,36 +57,30 @@ impl Pipe {
 
     /// Reads the rows of a statement.
     pub(crate) async fn rows<R: FromRow>(&self, sql: Sql, params: &Params<'_>) -> Result<Vec<R>, StoreError> {
-        match self.client.query(&self.statements[sql as usize], params).await {
-            Ok(rows) => rows.iter().map(R::from_row).collect(),
-            Err(error) => Err(behind_its_cause(error).await),
-        }
+        let rows = behind_its_cause(self.client.query(&self.statements[sql as usize], params).await).await?;
+        rows.iter().map(R::from_row).collect()
     }
 
     /// Reads the one row of a statement that has no other.
     pub(crate) async fn row<R: FromRow>(&self, sql: Sql, params: &Params<'_>) -> Result<R, StoreError> {
-        match self.client.query_one(&self.statements[sql as usize], params).await {
-            Ok(row) => R::from_row(&row),
-            Err(error) => Err(behind_its_cause(error).await),
-        }
+        let row =
+            behind_its_cause(self.client.query_one(&self.statements[sql as usize], params).await).await?;
+        R::from_row(&row)
     }
 
     /// Executes a statement; returns how many rows it wrote.
     pub(crate) async fn execute(&self, sql: Sql, params: &Params<'_>) -> Result<u64, StoreError> {
-        match self.client.execute(&self.statements[sql as usize], params).await {
-            Ok(rows) => Ok(rows),
-            Err(error) => Err(behind_its_cause(error).await),
-        }
+        behind_its_cause(self.client.execute(&self.statements[sql as usize], params).await).await
     }
 }
 
 /// What a statement behind a failed one is told is not why it failed. That one was answered before, and is looked at
 /// first when both are polled again.
-async fn behind_its_cause(error: tokio_postgres::Error) -> StoreError {
-    if error.code() == Some(&SqlState::IN_FAILED_SQL_TRANSACTION) {
+async fn behind_its_cause<T>(answer: Result<T, tokio_postgres::Error>) -> Result<T, StoreError> {
+    if answer.as_ref().is_err_and(|error| error.code() == Some(&SqlState::IN_FAILED_SQL_TRANSACTION)) {
         tokio::task::yield_now().await;
     }
-    pipe_error(error)
+    answer.map_err(pipe_error)
 }
 
 /// Files a driver's error under what must be done about it.

@@ -13,6 +13,5 @@ mod postgres_locks;
 mod postgres_operations;
 mod postgres_restart;
 mod postgres_rules;
-
 mod queues;
 mod stopping;
