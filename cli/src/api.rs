@@ -11,7 +11,7 @@ use crate::args::{ApiArgs, Global};
 use crate::database::Database;
 use crate::door::{Door, NoHints, Open, listen, policy, settings, verifier};
 use crate::exit::{Exit, say, usage};
-use crate::redis::{absent, named};
+use crate::redis::{absent, named, of_shop};
 
 pub(crate) async fn run(args: ApiArgs, global: &Global) -> anyhow::Result<Exit> {
     let ApiArgs { door: args, redis: hints } = args;
@@ -21,6 +21,7 @@ pub(crate) async fn run(args: ApiArgs, global: &Global) -> anyhow::Result<Exit> 
     let (settings, redis) = (settings(&args)?, named(&hints)?);
     let listener = listen(args.http_addr, "--http-addr").await?;
     let database = Database::open(global.database_url.as_deref()).await?;
+    let redis = of_shop(redis, database.store()).await?;
     let metrics = Metrics::default();
     let (dispatch, policy): (Arc<dyn Dispatch>, _) = match redis {
         Some(redis) => {

@@ -262,7 +262,7 @@ pub(crate) struct RedisArgs {
     #[arg(value_parser = one_of::<RedisBackend>())]
     pub(crate) queue_backend: RedisBackend,
 
-    /// What all keys in Redis begin with; one for each shop
+    /// What all keys in Redis begin with, before the shop's own id
     #[arg(long, value_name = "NAME", env = "HOLDFAST_REDIS_PREFIX", default_value = "holdfast", value_parser = name)]
     pub(crate) redis_prefix: String,
 }

@@ -32,6 +32,7 @@ pub(crate) async fn run(database: &Database, args: AuditArgs, output: Format) ->
 /// The audit for people.
 pub(crate) fn table_of(audit: &AuditBody) -> String {
     let mut told = pairs([
+        ("shop", audit.shop.to_string()),
         ("orders", audit.orders.to_string()),
         ("SKUs", audit.skus.to_string()),
         (

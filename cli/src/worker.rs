@@ -18,7 +18,7 @@ use crate::database::{Address, Database};
 use crate::door::{Door, Stop, listen};
 use crate::exit::{Exit, say, usage};
 use crate::provider::Place;
-use crate::redis::{absent, named};
+use crate::redis::{absent, named, of_shop};
 
 /// How long a worker waits for a Redis that does not answer when it starts.
 const INSIST: Duration = Duration::from_secs(5);
@@ -34,6 +34,7 @@ pub(crate) async fn run(args: WorkerServeArgs, global: &Global) -> anyhow::Resul
     let place = Place::of(&args.sandbox, address.path(), config.call_timeout)?;
     let listener = listen(args.worker_addr, "--worker-addr").await?;
     let database = Database::open(global.database_url.as_deref()).await?;
+    let redis = of_shop(redis, database.store()).await?;
     let absent = match &redis {
         Some(redis) => absent(redis).await?,
         None => None,
@@ -50,7 +51,8 @@ pub(crate) async fn run(args: WorkerServeArgs, global: &Global) -> anyhow::Resul
     let config = WorkerConfig { guard: Some(guard), ..config };
     let runtime = Runtime::start_on(&source, database.shared(), REGISTRY, outside, config, metrics.clone())?;
     let (stop, stopping) = (watch::Sender::new(false), watch::Sender::new(false));
-    let routes = health::routes(metrics, runtime.polls(), stopping.subscribe());
+    let this_shop = database.store().keys().await?.shop();
+    let routes = health::routes(this_shop, metrics, runtime.polls(), stopping.subscribe());
     let door = Door::to(listener, routes, stop, HEALTH_DRAIN)?;
     let mut told = Stop::listen()?;
 

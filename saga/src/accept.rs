@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use holdfast_shared::{
-    Address, CartEvent, CartId, CartStatus, Contact, Line, Money, OrderId, PaymentMethod, Sku,
+    Address, CartEvent, CartId, CartStatus, Contact, KeySource, Line, Money, OrderId, PaymentMethod, Sku,
 };
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
@@ -19,7 +19,6 @@ use crate::context::{Checkout, Context, slot};
 use crate::flows::{checkout_cod, checkout_online};
 use crate::ports::{Store, StoreError};
 use crate::rows::{Cart, Order};
-use crate::saga::Saga;
 use crate::world::{CartMove, Footprint, World};
 
 /// A request to check a cart out.
@@ -166,6 +165,7 @@ pub async fn accept(
     policy: &AcceptPolicy,
     requests: &[CheckoutRequest],
 ) -> Result<Vec<Result<Accepted, Refused>>, StoreError> {
+    let keys = store.keys().await?;
     let mut tx = store.begin().await?;
     let mut world = World::default();
     // Equal keys in one batch are one request: the first is judged, the others are told what it was told.
@@ -191,7 +191,7 @@ pub async fn accept(
         let first = firsts[&request.key];
         // A key that was taken before answers each request by itself.
         let answer = if first == at || world.taken.contains_key(&request.key) {
-            judge(&mut world, policy, request)
+            judge(&mut world, &keys, policy, request)
         } else {
             repeat(request, &requests[first], answers[first].as_ref())
         };
@@ -231,7 +231,12 @@ fn repeat(
     }
 }
 
-fn judge(world: &mut World, policy: &AcceptPolicy, request: &CheckoutRequest) -> Result<Accepted, Refused> {
+fn judge(
+    world: &mut World,
+    keys: &KeySource,
+    policy: &AcceptPolicy,
+    request: &CheckoutRequest,
+) -> Result<Accepted, Refused> {
     if let Some(taken) = world.taken.get(&request.key) {
         return if taken.body == request.body {
             Ok(Accepted { order: taken.order, placed: None, replayed: true })
@@ -242,7 +247,8 @@ fn judge(world: &mut World, policy: &AcceptPolicy, request: &CheckoutRequest) ->
     let Some(order) = world.claimed.get(&request.key).copied() else {
         return Err(Refused::InProgress);
     };
-    let placed = if request.may_place { place(world, policy, request, order) } else { Err(Refused::Closed) };
+    let placed =
+        if request.may_place { place(world, keys, policy, request, order) } else { Err(Refused::Closed) };
     let refused = match placed {
         Ok(()) => {
             return Ok(Accepted { order, placed: None, replayed: false });
@@ -255,6 +261,7 @@ fn judge(world: &mut World, policy: &AcceptPolicy, request: &CheckoutRequest) ->
 
 fn place(
     world: &mut World,
+    keys: &KeySource,
     policy: &AcceptPolicy,
     request: &CheckoutRequest,
     order: OrderId,
@@ -282,7 +289,8 @@ fn place(
         email: request.contact.email.clone(),
         decide_by: now + within,
     };
-    let mut saga = Saga::new(order.saga(slot::CHECKOUT), definition, Context::Checkout(context), now);
+    let mut saga =
+        definition.start(order.saga(slot::CHECKOUT), Context::Checkout(context)).begin(keys.draw(order), now);
     saga.wake_at = Some(now + policy.hint_ahead);
     world.writes.new_sagas.insert(saga.id, saga);
     world.writes.new_orders.insert(

@@ -8,7 +8,7 @@ mod fact;
 use std::collections::BTreeMap;
 
 use holdfast_shared::{
-    CartStatus, Money, OrderId, OrderStatus, RefundStatus, ReservationStatus, SagaState, Sku,
+    CartStatus, Money, OrderId, OrderStatus, RefundStatus, ReservationStatus, SagaState, ShopId, Sku, StepKey,
 };
 use serde::Serialize;
 use strum::{Display, EnumIter, IntoStaticStr};
@@ -53,20 +53,22 @@ pub enum Invariant {
 pub struct Violation {
     /// Which promise.
     pub invariant: Invariant,
-    /// Whose: `order 1042`, `sku cd-1466`, `charge 1042.0:take_payment:1`.
+    /// Whose: `order 1042`, `sku cd-1466`, `charge 9f2c41ab07-1042-81f3a2c95d0e:take_payment:1`.
     pub subject: String,
     /// What the rows say.
     pub detail: String,
 }
 
 /// What an audit found.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Report {
+    /// The shop that was audited.
+    pub shop: ShopId,
     /// Orders looked at.
     pub orders: u64,
     /// SKUs looked at.
     pub skus: u64,
-    /// Charges on the provider's statement; `None` when there was no statement to compare with.
+    /// Charges of this shop on the provider's statement; `None` when there was no statement to compare with.
     pub charges: Option<u64>,
     /// Orders with a live saga: not judged yet, listed with the money the provider holds for them.
     pub in_flight: Vec<InFlight>,
@@ -101,24 +103,45 @@ pub struct SettledByHand {
 }
 
 /// Collects facts and judges them.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Audit {
     report: Report,
     /// Per order: what our books hold, what was seen to by hand, and whether they are still moving.
     books: BTreeMap<OrderId, Book>,
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 struct Book {
     held_minor: i64,
     by_hand_minor: i64,
     moving: bool,
+    /// The charge of its payment.
+    charge: Option<StepKey>,
+    /// The charges of its refunds.
+    refunded: Vec<StepKey>,
+}
+
+impl Book {
+    /// Whether the order has this charge on its books, under this very key: another one with the same order number was
+    /// made by a shop that this database does not remember, such as the one a backup replaced.
+    fn knows(&self, charge: &StepKey) -> bool {
+        self.charge.as_ref().is_some_and(|latest| charge.is_up_to(latest)) || self.refunded.contains(charge)
+    }
 }
 
 impl Audit {
-    /// An audit that has seen nothing yet.
-    pub fn new() -> Self {
-        Self::default()
+    /// An audit of `shop` that has seen nothing yet.
+    pub fn new(shop: ShopId) -> Self {
+        let report = Report {
+            shop,
+            orders: 0,
+            skus: 0,
+            charges: None,
+            in_flight: Vec::new(),
+            settled_by_hand: Vec::new(),
+            violations: Vec::new(),
+        };
+        Self { report, books: BTreeMap::new() }
     }
 
     /// Takes one fact into account.
@@ -185,11 +208,13 @@ impl Audit {
             fact.sagas.iter().any(|(at, state)| *at >= slot::LATE_REFUND && !state.is_settled());
         let granting =
             fact.sagas.iter().any(|(at, state)| slot::is_granted_refund(*at) && !state.is_settled());
-        let held_minor = fact.payment.map_or(0, |payment| payment.held_minor());
+        let held_minor = held_minor(fact);
         let by_hand = fact.refunds.iter().filter(|refund| refund.settled_by_hand);
         let by_hand_minor = by_hand.map(|refund| refund.amount_minor).sum();
         let moves = moving || late_moving || granting;
-        self.books.insert(fact.id, Book { held_minor, by_hand_minor, moving: moves });
+        let charge = fact.payment.as_ref().and_then(|payment| payment.charge.clone());
+        let refunded = fact.refunds.iter().map(|refund| refund.charge.clone()).collect();
+        self.books.insert(fact.id, Book { held_minor, by_hand_minor, moving: moves, charge, refunded });
         if by_hand_minor > 0 {
             let (order, status) = (fact.id, fact.status);
             let amount = Money::new(by_hand_minor, fact.currency);
@@ -261,14 +286,15 @@ impl Audit {
         };
         let granted = sum(&|refund| refund.is_granted() && refund.is_over());
         let stands = fact.status.stands() && fact.method.is_online();
-        let held = fact.payment.map_or(0, |payment| payment.held_minor());
+        let held = held_minor(fact);
         let expected = if stands { fact.total_minor - granted } else { 0 };
         if held != expected {
             let detail = format!("is {}, {held} held, {expected} expected", fact.status);
             self.broken(Invariant::Money, subject(), detail);
         }
+        let payment = fact.payment.as_ref();
         let (refunded, by_hand) =
-            fact.payment.map_or((0, 0), |payment| (payment.refunded_minor, payment.settled_by_hand_minor));
+            payment.map_or((0, 0), |payment| (payment.refunded_minor, payment.settled_by_hand_minor));
         let booked = sum(&|refund| !refund.late && refund.status == RefundStatus::Succeeded);
         if refunded != booked {
             let detail = format!("{refunded} refunded, its refunds add up to {booked}");
@@ -321,33 +347,40 @@ impl Audit {
     }
 
     fn compare(&mut self, statement: &[StatementLine]) {
-        self.report.charges = Some(statement.len() as u64);
+        let mut charges = 0;
         let mut at_provider: BTreeMap<OrderId, i64> = BTreeMap::new();
         for line in statement {
+            // Another shop on the same account is audited by itself.
+            if line.charge.owner().is_some_and(|(shop, _)| shop != self.report.shop) {
+                continue;
+            }
+            charges += 1;
             let subject = || format!("charge {}", line.charge);
             if line.refunded_minor > line.captured_minor {
                 let detail = format!("{} captured, {} refunded", line.captured_minor, line.refunded_minor);
                 self.broken(Invariant::Provider, subject(), detail);
             }
-            match line.charge.order() {
-                Some(order) => {
-                    *at_provider.entry(order).or_default() += line.captured_minor - line.refunded_minor;
-                }
-                None => {
-                    self.broken(Invariant::Provider, subject(), "no order of ours asked for it".to_owned());
-                }
+            let held_minor = line.captured_minor - line.refunded_minor;
+            let Some((_, order)) = line.charge.owner() else {
+                self.broken(Invariant::Provider, subject(), "no order of ours asked for it".to_owned());
+                continue;
+            };
+            let Some(book) = self.books.get(&order) else {
+                let detail = format!("the provider holds {held_minor}, order {order} does not exist");
+                self.broken(Invariant::Provider, subject(), detail);
+                continue;
+            };
+            if book.knows(&line.charge) {
+                *at_provider.entry(order).or_default() += held_minor;
+            } else if line.captured_minor > 0 && !book.moving {
+                let detail = format!(
+                    "the provider holds {held_minor} of it, and order {order} of this database never asked for it; \
+                     was a backup restored? Give it back at the provider"
+                );
+                self.broken(Invariant::Provider, subject(), detail);
             }
         }
-        for (order, held_minor) in &at_provider {
-            if !self.books.contains_key(order) {
-                let detail = format!("the provider holds {held_minor}, the order does not exist");
-                self.report.violations.push(Violation {
-                    invariant: Invariant::Provider,
-                    subject: format!("order {order}"),
-                    detail,
-                });
-            }
-        }
+        self.report.charges = Some(charges);
         for (order, book) in &self.books {
             let held = at_provider.get(order).copied().unwrap_or(0);
             // Money seen to by hand may have gone back at the provider's desk, or by another way.
@@ -361,6 +394,10 @@ impl Audit {
             }
         }
     }
+}
+
+fn held_minor(fact: &OrderFact) -> i64 {
+    fact.payment.as_ref().map_or(0, PaymentFact::held_minor)
 }
 
 impl Report {

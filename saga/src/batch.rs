@@ -8,7 +8,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use holdfast_shared::{CartId, OrderStatus, PaymentMethod, Queue, SagaId, SagaState, Sku, Time};
+use holdfast_shared::{CartId, KeySource, OrderStatus, PaymentMethod, Queue, SagaId, SagaState, Sku, Time};
 
 use crate::apply::apply;
 use crate::call::{Answer, Call, Evidence, Outcome};
@@ -17,7 +17,7 @@ use crate::definition::{Definition, Registry};
 use crate::log::{Entry, LogRow};
 use crate::plan::{Advance, Inbox, Next, plan};
 use crate::ports::{Claim, Claimed, ErrorClass, Store, StoreError, Tx};
-use crate::saga::{CallState, DefinitionId, Saga};
+use crate::saga::{CallState, DefinitionId, NewSaga, Saga};
 use crate::signal::{NewSignal, Signal, SignalBody};
 use crate::world::{Footprint, World, Writes};
 
@@ -236,6 +236,7 @@ impl Engine {
         let contexts: Vec<_> = contexts.collect();
         let hints: BTreeSet<_> = work.hints.iter().copied().filter(|id| !outcomes.contains(id)).collect();
         let hint_ids: Vec<_> = hints.into_iter().collect();
+        let keys = self.store.keys().await.map_err(unclaimed)?;
         let mut tx = self.store.begin().await.map_err(unclaimed)?;
         let claim = Claim {
             outcomes: &outcome_ids,
@@ -247,7 +248,7 @@ impl Engine {
         };
         let claimed = tx.claim(&claim).await.map_err(unclaimed)?;
         let ids: Vec<_> = claimed.sagas.iter().map(|(saga, _)| saga.id).collect();
-        let mut batch = Planning::new(self, work, claimed);
+        let mut batch = Planning::new(self, keys, work, claimed);
         let footprint = batch.footprint(look);
         let failed = |error| Failed { error, claimed: ids.clone(), by_glance: !footprint.levels.is_empty() };
         if footprint != Footprint::default() {
@@ -362,6 +363,7 @@ fn halves(work: &Work, claimed: &[SagaId]) -> [Work; 2] {
 /// One batch between its claim and its save.
 struct Planning<'a> {
     engine: &'a Engine,
+    keys: KeySource,
     world: World,
     slots: Taken,
     plans: Vec<Plan>,
@@ -377,11 +379,12 @@ struct Plan {
 }
 
 impl<'a> Planning<'a> {
-    fn new(engine: &'a Engine, work: &Work, claimed: Claimed) -> Self {
+    fn new(engine: &'a Engine, keys: KeySource, work: &Work, claimed: Claimed) -> Self {
         let mut world = World { now: claimed.now, ..World::default() };
         world.writes.at = claimed.now;
         let mut batch = Self {
             engine,
+            keys,
             world,
             slots: Taken { slots: work.slots.clone(), queues: Vec::new() },
             plans: Vec::with_capacity(claimed.sagas.len()),
@@ -510,7 +513,7 @@ impl<'a> Planning<'a> {
 
     fn accept_advance(&mut self, plan: Plan) {
         let changes = plan.advance.changes.iter();
-        let children: Vec<Saga> = changes.filter_map(|(_, change)| change.child()).cloned().collect();
+        let children: Vec<NewSaga> = changes.filter_map(|(_, change)| change.child()).cloned().collect();
         if let Some(method) = plan.saga.context.method() {
             let moves = plan.advance.changes.iter().filter_map(|(_, change)| change.order_status());
             self.done.orders.extend(moves.map(|status| (status, method)));
@@ -536,11 +539,10 @@ impl<'a> Planning<'a> {
 
     /// Plans a child to its first call in the commit of its parent. Its birth writes no history:
     /// the parent's does.
-    fn start(&mut self, mut child: Saga) {
+    fn start(&mut self, child: NewSaga) {
         let now = self.world.now;
-        child.created_at = now;
-        child.updated_at = now;
-        child.wake_at = Some(now);
+        let key_prefix = self.keys.draw(child.id.order());
+        let child = child.begin(key_prefix, now);
         let Some(definition) = self.engine.registry.find(&child.definition) else {
             self.world.writes.new_sagas.insert(child.id, child);
             return;

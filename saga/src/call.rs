@@ -46,7 +46,9 @@ pub enum Request {
     },
     /// Tell the customer.
     Notify {
-        /// The notification, also its stable key.
+        /// The stable key.
+        key: StepKey,
+        /// The notification.
         id: SagaId,
         /// What to tell.
         notice: Notice,

@@ -3,7 +3,7 @@
 use holdfast_shared::{CancelReason, CartId, Line, OrderId, OrderStatus, PaymentStatus, RefundStatus, Sku};
 
 use crate::rows::{Notification, NotificationStatus, Payment, Refund};
-use crate::saga::Saga;
+use crate::saga::NewSaga;
 
 /// One write. Each names the state it moves from: an order's live saga owns the order's rows, so
 /// they are not read again, and the save proves that they were where the saga left them.
@@ -89,12 +89,12 @@ pub enum Change {
         notification: Notification,
     },
     /// Starts a child saga, planned to its first call in the same commit.
-    StartSaga(Box<Saga>),
+    StartSaga(Box<NewSaga>),
 }
 
 impl Change {
     /// The saga it starts.
-    pub fn child(&self) -> Option<&Saga> {
+    pub fn child(&self) -> Option<&NewSaga> {
         if let Self::StartSaga(child) = self { Some(child) } else { None }
     }
 

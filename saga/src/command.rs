@@ -96,6 +96,7 @@ pub type Answer = Result<Answered, Conflict>;
 /// admin or an operator asked. An `Err` of the store means that nothing was written, except
 /// [`StoreError::CommitUnknown`]: asking again then finds out.
 pub async fn ask(store: &dyn Store, order: OrderId, verb: Verb, by: &Actor) -> Result<Answer, StoreError> {
+    let keys = store.keys().await?;
     let mut tx = store.begin().await?;
     let mut world = World::default();
     let footprint = Footprint {
@@ -113,7 +114,7 @@ pub async fn ask(store: &dyn Store, order: OrderId, verb: Verb, by: &Actor) -> R
     let answer = match verb {
         Verb::Confirm => decide(&mut world, &found, true, by),
         Verb::Reject => decide(&mut world, &found, false, by),
-        Verb::Cancel => cancel::cancel(&mut world, &found, by),
+        Verb::Cancel => cancel::cancel(&mut world, &keys, &found, by),
         Verb::Process => fulfil::fulfil(&mut world, &found, fulfil::PROCESS, by),
         Verb::Ship => fulfil::fulfil(&mut world, &found, fulfil::SHIP, by),
         Verb::Deliver => fulfil::fulfil(&mut world, &found, fulfil::DELIVER, by),
@@ -143,8 +144,9 @@ pub async fn payment_event(
     charge: &StepKey,
     event_id: &str,
 ) -> Result<Answer, StoreError> {
-    let Some(order) = charge.order() else {
-        let instead = format!("{charge:?} is no reference of ours; the event was not meant for this shop");
+    let shop = store.keys().await?.shop();
+    let Some((_, order)) = charge.owner().filter(|(owner, _)| *owner == shop) else {
+        let instead = format!("{charge} was not charged by shop {shop}; the event was meant for another one");
         return Ok(Err(Conflict::Instead(instead)));
     };
     let saga = order.saga(slot::CHECKOUT);

@@ -1,12 +1,14 @@
 //! A flow as data: a list of stages on one screen.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use holdfast_shared::{CancelReason, Queue, RetryPolicy, StepKey};
+use holdfast_shared::{CancelReason, Queue, RetryPolicy, SagaId, StepKey};
 
 use crate::call::{Answer, Request};
 use crate::change::Change;
-use crate::saga::{DefinitionId, Phase, Progress, Saga};
+use crate::context::Context;
+use crate::saga::{DefinitionId, NewSaga, Phase, Progress, Saga};
 
 /// A flow. Published versions are never edited: a changed flow is a new version beside the old one.
 #[derive(Debug, Clone, Copy)]
@@ -59,7 +61,7 @@ pub enum Kind {
 /// The changes of a local stage. `Err` is a rule saying no.
 pub type LocalFn = fn(&Saga) -> Result<Vec<Change>, Refusal>;
 /// The child a spawn stage starts.
-pub type SpawnFn = fn(&Saga) -> Saga;
+pub type SpawnFn = fn(&Saga) -> NewSaga;
 
 /// How a stage is undone. It is owed only when the stage succeeded, or may have.
 #[derive(Debug, Clone, Copy)]
@@ -139,6 +141,11 @@ impl Definition {
     /// What a saga row stores.
     pub fn id(&self) -> DefinitionId {
         DefinitionId { name: self.name.to_owned(), version: self.version }
+    }
+
+    /// A saga that runs it, to be started with `context`.
+    pub fn start(&self, id: SagaId, context: Context) -> NewSaga {
+        NewSaga { id, definition: self.id(), queue: self.queue, context: Arc::new(context) }
     }
 
     /// The stage or undo of this name, if there is one.

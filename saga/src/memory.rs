@@ -12,7 +12,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use holdfast_shared::{
-    CartId, CartStatus, Clock, OrderId, OrderStatus, Queue, ReservationStatus, SagaId, SagaState, Sku, Time,
+    CartId, CartStatus, Clock, KeySource, OrderId, OrderStatus, Queue, ReservationStatus, SagaId, SagaState,
+    ShopId, Sku, Time,
 };
 use tokio::sync::{Mutex, OwnedMutexGuard};
 use uuid::Uuid;
@@ -31,6 +32,9 @@ use crate::view::{
     Pulse, QueueView, SagaFilter, WorkerBeat, WorkerView,
 };
 use crate::world::{CartMove, Footprint, OrderMove, World, Writes};
+
+/// The shop that a store in memory is of, unless it is given another.
+const SHOP: &str = "00c0ffee42";
 
 /// Read signals are remembered this long, so that a repeated one is recognised.
 const SIGNALS_KEPT: Duration = Duration::from_hours(30 * 24);
@@ -65,14 +69,20 @@ pub struct Tables {
 /// The store. Clones share the tables.
 #[derive(Debug, Clone)]
 pub struct MemoryStore {
+    keys: KeySource,
     tables: Arc<Mutex<Tables>>,
     clock: Arc<dyn Clock>,
 }
 
 impl MemoryStore {
-    /// An empty store whose present is `clock`'s.
+    /// An empty store whose present is `clock`'s. Its keys repeat: it is for tests and simulations.
     pub fn new(clock: Arc<dyn Clock>) -> Self {
-        Self { tables: Arc::default(), clock }
+        Self::of_shop(SHOP.parse().expect("is a shop id"), clock)
+    }
+
+    /// The same, of another shop.
+    pub fn of_shop(shop: ShopId, clock: Arc<dyn Clock>) -> Self {
+        Self { keys: KeySource::seeded(shop, 0), tables: Arc::default(), clock }
     }
 
     /// A copy of everything, as a crash at this instant would leave it.
@@ -414,6 +424,10 @@ impl Tables {
 
 #[async_trait]
 impl Store for MemoryStore {
+    async fn keys(&self) -> Result<KeySource, StoreError> {
+        Ok(self.keys.clone())
+    }
+
     async fn begin(&self) -> Result<Box<dyn Tx>, StoreError> {
         let tables = Arc::clone(&self.tables).lock_owned().await;
         Ok(Box::new(MemoryTx { tables, claimed: BTreeMap::new(), now: self.clock.now() }))

@@ -26,7 +26,7 @@ pub async fn perform(call: &Call, outside: &Outside) -> Answer {
             let refund = PartRefund { key, charge, amount_minor: *amount_minor, before: *refunded_minor };
             give_back(&*outside.payments, &refund, call.mode).await
         }
-        Request::Notify { id, notice } => match outside.notifier.send(*id, notice).await {
+        Request::Notify { key, id, notice } => match outside.notifier.send(key, *id, notice).await {
             Ok(()) => Answer::Succeeded(Evidence::Sent),
             Err(Fault::NotDone(error) | Fault::Unavailable(error)) => Answer::Failed { error },
             Err(Fault::Unclear(error)) => Answer::Unknown { error },
@@ -108,9 +108,9 @@ struct PartRefund<'a> {
     before: i64,
 }
 
-/// Looked up first: money that is back already, by an earlier attempt or by a person at the provider's
-/// desk, is not sent again, not even under a key that the provider has forgotten. Where the provider's
-/// books say something else than ours, nothing is sent: a person must look.
+/// Looked up first: what an earlier attempt gave back is not sent again, not even under a key that the provider has
+/// forgotten. It is known by its key alone (M26): that somebody else gave the same amount back proves nothing. Where the
+/// provider's books say something else than ours, nothing is sent: a person must look.
 async fn give_back(provider: &dyn PaymentProvider, refund: &PartRefund<'_>, mode: Mode) -> Answer {
     let PartRefund { key, charge, amount_minor, before } = *refund;
     let back = match provider.look_up(charge).await {
@@ -121,10 +121,14 @@ async fn give_back(provider: &dyn PaymentProvider, refund: &PartRefund<'_>, mode
         ) => return not_sent_now(mode, format!("the provider holds no money of {charge}")),
         Err(fault) => return not_sent_now(mode, fault.to_string()),
     };
-    if back == before + amount_minor {
-        return Answer::Succeeded(Evidence::Refunded);
-    }
     if back != before {
+        match provider.refunds(charge).await {
+            Ok(refunds) if refunds.iter().any(|refund| refund.key.as_ref() == Some(key)) => {
+                return Answer::Succeeded(Evidence::Refunded);
+            }
+            Ok(_) => {}
+            Err(fault) => return not_sent_now(mode, fault.to_string()),
+        }
         let error = format!("the provider says that {back} of {charge} is back, our books say {before}");
         return not_sent_now(mode, error);
     }

@@ -384,7 +384,7 @@ impl<'a> Planner<'a> {
         let Context::Checkout(checkout) = &*self.saga.context else {
             return self.ignore(signal);
         };
-        let child = late_refund::start(self.saga.id, checkout, charge, memo.late.len(), self.now);
+        let child = late_refund::start(self.saga.id, checkout, charge, memo.late.len());
         memo.late.push(charge.clone());
         self.entries.push(Entry::LateMoney(child.id));
         self.changes.push(("late_refund", Change::StartSaga(Box::new(child))));

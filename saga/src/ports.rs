@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use holdfast_shared::{CartId, Money, OrderId, Queue, SagaId, Sku, StepKey, Time};
+use holdfast_shared::{CartId, KeySource, Money, OrderId, Queue, SagaId, Sku, StepKey, Time};
 
 use crate::audit::Fact;
 use crate::context::{Context, Notice};
@@ -28,6 +28,10 @@ pub const WORKERS_KEPT: Duration = Duration::from_hours(24);
 pub trait Store: Send + Sync + fmt::Debug {
     /// Opens a transaction. Dropping it without [`Tx::save`] leaves everything as it was.
     async fn begin(&self) -> Result<Box<dyn Tx>, StoreError>;
+
+    /// Where the keys of new sagas come from, in the name of the shop that this database holds. That never changes, so a
+    /// store asks the database once.
+    async fn keys(&self) -> Result<KeySource, StoreError>;
 
     /// An order with its payment and reservation.
     async fn order(&self, id: OrderId) -> Result<Option<OrderView>, StoreError>;
@@ -257,7 +261,10 @@ pub trait PaymentProvider: Send + Sync + fmt::Debug {
     /// Gives `amount_minor` of `charge` back, once per key.
     async fn refund(&self, key: &StepKey, charge: &StepKey, amount_minor: i64) -> Result<(), Fault>;
 
-    /// Every charge the provider knows of, for the audit; `None` when it keeps no such list.
+    /// What went back of `charge`, by anybody: each refund with the key it was asked for under, if it had one.
+    async fn refunds(&self, charge: &StepKey) -> Result<Vec<NamedRefund>, Fault>;
+
+    /// Every charge the provider knows of, other shops' on the same account included; `None` when it keeps no such list.
     async fn statement(&self) -> Result<Option<Vec<StatementLine>>, Fault> {
         Ok(None)
     }
@@ -287,6 +294,15 @@ pub enum ChargeState {
     },
     /// Nothing moved and nothing will.
     Voided,
+}
+
+/// One refund, as the provider lists it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NamedRefund {
+    /// The key it was asked for under; `None` for one that was made at the provider's desk.
+    pub key: Option<StepKey>,
+    /// How much went back under it.
+    pub amount_minor: i64,
 }
 
 /// What the provider's own books say about one charge.
@@ -319,8 +335,8 @@ pub enum Fault {
 /// A way to reach customers.
 #[async_trait]
 pub trait Notifier: Send + Sync + fmt::Debug {
-    /// Sends one message. May be asked twice for the same `id`.
-    async fn send(&self, id: SagaId, notice: &Notice) -> Result<(), Fault>;
+    /// Sends one message, that of saga `id`. May be asked twice under the same `key`, which is how the outside knows it.
+    async fn send(&self, key: &StepKey, id: SagaId, notice: &Notice) -> Result<(), Fault>;
 }
 
 /// Everything outside the database that calls go to.

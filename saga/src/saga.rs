@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use holdfast_shared::{CancelReason, PaymentStatus, Queue, RefundStatus, SagaId, SagaState, StepKey, Time};
+use holdfast_shared::{
+    CancelReason, KeyPrefix, PaymentStatus, Queue, RefundStatus, SagaId, SagaState, StepKey, Time,
+};
 use serde::{Deserialize, Serialize};
 use strum::{Display, EnumString, IntoStaticStr};
 
 use crate::context::Context;
-use crate::definition::Definition;
 use crate::rows::NotificationStatus;
 
 /// Which definition a saga runs, and which version of it. A saga keeps its version for life.
@@ -24,6 +25,8 @@ pub struct DefinitionId {
 pub struct Saga {
     /// Order and slot.
     pub id: SagaId,
+    /// What the keys of its calls begin with; never changes.
+    pub key_prefix: KeyPrefix,
     /// What it runs.
     pub definition: DefinitionId,
     /// The pool that carries it on.
@@ -147,27 +150,44 @@ pub struct Charge {
     pub status: PaymentStatus,
 }
 
-impl Saga {
-    /// The key under which a call of `step` counts now.
-    pub(crate) fn key_at(&self, step: &str) -> StepKey {
-        StepKey::new(self.id, step, self.progress.generation + 1)
-    }
+/// A saga that is to be started. Only the commit that starts it draws the prefix of its keys: a plan, which may be made
+/// again, is pure and draws nothing.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NewSaga {
+    /// Order and slot.
+    pub id: SagaId,
+    /// What it runs.
+    pub definition: DefinitionId,
+    /// The pool that carries it on.
+    pub queue: Queue,
+    /// What it is started with.
+    pub context: Arc<Context>,
+}
 
-    /// A saga that has not been planned yet, due at once.
-    pub fn new(id: SagaId, definition: &Definition, context: Context, now: Time) -> Self {
-        Self {
-            id,
-            definition: definition.id(),
-            queue: definition.queue,
+impl NewSaga {
+    /// The saga, not planned yet and due at once.
+    pub fn begin(self, key_prefix: KeyPrefix, now: Time) -> Saga {
+        Saga {
+            id: self.id,
+            key_prefix,
+            definition: self.definition,
+            queue: self.queue,
             state: SagaState::Running,
             fence: 0,
             leased_until: None,
             wake_at: Some(now),
             progress: Progress::default(),
-            context: Arc::new(context),
+            context: self.context,
             created_at: now,
             updated_at: now,
         }
+    }
+}
+
+impl Saga {
+    /// The key under which a call of `step` counts now.
+    pub(crate) fn key_at(&self, step: &str) -> StepKey {
+        StepKey::new(&self.key_prefix, step, self.progress.generation + 1)
     }
 
     /// The payment status our own row holds, if one was opened.

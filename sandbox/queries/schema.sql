@@ -24,6 +24,8 @@ create table if not exists refunds (
     keyed_at integer not null
 ) strict, without rowid;
 
+create index if not exists refunds_of_charge on refunds (charge);
+
 -- How often tok_flaky has failed for an order.
 create table if not exists failures (
     payer text primary key,

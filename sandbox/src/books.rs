@@ -10,7 +10,7 @@ use sqlx::types::Json;
 use sqlx::{ConnectOptions, Connection, Error, FromRow, SqliteConnection};
 
 use crate::rows::{ChargeRow, FailuresRow, RefundRow};
-use crate::{Charge, Entry, Ledger, Operation};
+use crate::{Charge, Entry, Ledger, Operation, Refund};
 
 /// How long to wait for other processes before giving up.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -124,6 +124,13 @@ impl Books {
         let page = sqlx::query_as(include_str!("../queries/charges_page.sql")).bind(after).bind(limit);
         let rows: Vec<ChargeRow> = page.fetch_all(&mut self.0).await?;
         rows.into_iter().map(ChargeRow::try_into).collect()
+    }
+
+    /// What went back of `charge`, by key.
+    pub(crate) async fn refunds(&mut self, charge: &StepKey) -> Result<Vec<(StepKey, Refund)>, Error> {
+        let refunds = sqlx::query_as(include_str!("../queries/refunds_of_charge.sql")).bind(charge.as_str());
+        let rows: Vec<RefundRow> = refunds.fetch_all(&mut self.0).await?;
+        Ok(rows.into_iter().map(Into::into).collect())
     }
 
     /// Of the charges that wait for their buyer, the next `limit` after the key `after`, by key.

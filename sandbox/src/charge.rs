@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use holdfast_saga::ports::{ChargeState, StatementLine};
+use holdfast_saga::ports::{ChargeState, NamedRefund, StatementLine};
 use holdfast_shared::{Money, StepKey, Time};
 
 /// One charge, or the promise that there will never be one.
@@ -113,6 +113,11 @@ impl Charge {
 }
 
 impl Refund {
+    /// The refund as its provider lists it.
+    pub fn named(&self, key: &StepKey) -> NamedRefund {
+        NamedRefund { key: Some(key.clone()), amount_minor: self.moved_minor }
+    }
+
     /// Whether its key is still recognised.
     pub fn is_remembered(&self, now: Time, key_ttl: Duration) -> bool {
         now.since(self.keyed_at) < key_ttl

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use holdfast_saga::ports::{ChargeState, Fault, PaymentProvider, StatementLine};
+use holdfast_saga::ports::{ChargeState, Fault, NamedRefund, PaymentProvider, StatementLine};
 use holdfast_shared::{Clock, Money, StepKey};
 use tokio::sync::{mpsc, oneshot};
 
@@ -138,6 +138,11 @@ impl PaymentProvider for DurableSandbox {
     async fn refund(&self, key: &StepKey, charge: &StepKey, amount_minor: i64) -> Result<(), Fault> {
         let (key, charge) = (key.clone(), charge.clone());
         self.ask(Operation::Refund { key, charge, amount_minor }).await?.into_done()
+    }
+
+    async fn refunds(&self, charge: &StepKey) -> Result<Vec<NamedRefund>, Fault> {
+        let refunds = self.reader().await?.refunds(charge).await.map_err(|error| unreadable(&error))?;
+        Ok(refunds.iter().map(|(key, refund)| refund.named(key)).collect())
     }
 
     async fn statement(&self) -> Result<Option<Vec<StatementLine>>, Fault> {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use holdfast_saga::ports::StatementLine;
+use holdfast_saga::ports::{NamedRefund, StatementLine};
 use holdfast_shared::{Money, StepKey, Time};
 
 use crate::operation::payer;
@@ -76,6 +76,12 @@ impl Ledger {
     /// Every charge, by key.
     pub fn statement(&self) -> Vec<StatementLine> {
         self.charges.iter().filter_map(|(key, charge)| charge.line(key)).collect()
+    }
+
+    /// What went back of `charge`, by key.
+    pub fn refunds(&self, charge: &StepKey) -> Vec<NamedRefund> {
+        let of_charge = self.refunds.iter().filter(|(_, refund)| refund.charge == *charge);
+        of_charge.map(|(key, refund)| refund.named(key)).collect()
     }
 
     /// The charges that wait for their buyer, by key.

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use holdfast_saga::ports::{ChargeState, Fault, PaymentProvider, StatementLine};
+use holdfast_saga::ports::{ChargeState, Fault, NamedRefund, PaymentProvider, StatementLine};
 use holdfast_shared::{Clock, Money, StepKey};
 
 use crate::{KEY_TTL, Ledger, NAME, Operation, Reply, SandboxControl};
@@ -119,6 +119,10 @@ impl PaymentProvider for MemorySandbox {
     async fn refund(&self, key: &StepKey, charge: &StepKey, amount_minor: i64) -> Result<(), Fault> {
         let (key, charge) = (key.clone(), charge.clone());
         self.ask(&Operation::Refund { key, charge, amount_minor })?.into_done()
+    }
+
+    async fn refunds(&self, charge: &StepKey) -> Result<Vec<NamedRefund>, Fault> {
+        Ok(self.ledger().refunds(charge))
     }
 
     async fn statement(&self) -> Result<Option<Vec<StatementLine>>, Fault> {

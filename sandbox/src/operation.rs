@@ -90,7 +90,7 @@ impl Operation {
 
 /// Failures are counted by order, so that another generation of the key does not begin anew.
 pub(crate) fn payer(key: &StepKey) -> String {
-    key.order().map_or_else(|| key.to_string(), |order| order.to_string())
+    key.owner().map_or_else(|| key.to_string(), |(shop, order)| format!("{shop}-{order}"))
 }
 
 /// The ledger's answer.

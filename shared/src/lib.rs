@@ -17,7 +17,9 @@ mod time;
 
 pub use cart::{CartEvent, CartStatus, Line};
 pub use catalog::{InvalidSku, MAX_SKU_LEN, Sku};
-pub use ids::{CartId, Ids, InvalidId, OrderId, SagaId, SeededIds, StepKey, SystemIds};
+pub use ids::{
+    CartId, Ids, InvalidId, KeyPrefix, KeySource, OrderId, SagaId, SeededIds, ShopId, StepKey, SystemIds,
+};
 pub use money::{Currency, InvalidCurrency, Money, Overflow};
 pub use order::{Actor, Address, CancelReason, Contact, OrderEvent, OrderStatus, PaymentMethod};
 pub use payment::{PaymentEvent, PaymentStatus, RefundStatus};

@@ -10,8 +10,8 @@ use holdfast_saga::saga::{DefinitionId, Progress, Saga};
 use holdfast_saga::signal::{NewSignal, SignalBody};
 use holdfast_saga::world::Writes;
 use holdfast_shared::{
-    Actor, Address, CartId, CartStatus, Contact, Currency, Line, Money, OrderId, OrderStatus, PaymentMethod,
-    PaymentStatus, Queue, RefundStatus, SagaId, SagaState, Sku, StepKey,
+    Actor, Address, CartId, CartStatus, Contact, Currency, KeyPrefix, Line, Money, OrderId, OrderStatus,
+    PaymentMethod, PaymentStatus, Queue, RefundStatus, SagaId, SagaState, ShopId, Sku, StepKey,
 };
 use uuid::Uuid;
 
@@ -32,6 +32,21 @@ pub fn saga_id(number: i64) -> SagaId {
     order_id(number).saga(0)
 }
 
+/// The shop of [`key_prefix`].
+pub fn shop() -> ShopId {
+    "00c0ffee42".parse().expect("is a shop id")
+}
+
+/// What the keys of the checkout of order `number` begin with.
+pub fn key_prefix(number: i64) -> KeyPrefix {
+    KeyPrefix::new(shop(), order_id(number), number.unsigned_abs())
+}
+
+/// The charge of order `number`.
+pub fn charge(number: i64) -> StepKey {
+    StepKey::new(&key_prefix(number), "take_payment", 1)
+}
+
 /// The cart of order `number`.
 pub fn cart_id(number: i64) -> CartId {
     CartId(Uuid::from_u128(number.unsigned_abs().into()))
@@ -46,6 +61,7 @@ pub fn flow() -> DefinitionId {
 pub fn saga(id: SagaId) -> Saga {
     Saga {
         id,
+        key_prefix: key_prefix(id.order().number()),
         definition: flow(),
         queue: Queue::Checkout,
         state: SagaState::Running,
@@ -114,7 +130,7 @@ pub fn payment(number: i64, status: PaymentStatus) -> Payment {
         captured_minor: 0,
         refunded_minor: 0,
         settled_by_hand_minor: 0,
-        charge: Some(StepKey::new(saga_id(number), "take_payment", 1)),
+        charge: Some(charge(number)),
         provider_ref: None,
         next_action: None,
     }
@@ -126,7 +142,7 @@ pub fn refund(number: i64, status: RefundStatus) -> Refund {
         saga: saga_id(number),
         status,
         amount: Money::new(2_000, Currency::EUR),
-        charge: StepKey::new(saga_id(number), "take_payment", 1),
+        charge: charge(number),
         late: true,
         settled_by_hand: false,
     }

@@ -216,7 +216,7 @@ impl Shop {
 
     /// Every promise, recomputed, against the provider's own books.
     pub async fn audit(&self, outside: &Outside) -> Report {
-        let mut audit = Audit::new();
+        let mut audit = Audit::new(self.store.keys().await.expect("the store answers").shop());
         self.store.facts(&mut |fact| audit.see(fact)).await.expect("reads");
         let statement = outside.payments.statement().await.expect("the provider answers");
         audit.finish(statement.as_deref())

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use holdfast_saga::context::Notice;
 use holdfast_saga::ports::{Fault, Notifier};
-use holdfast_shared::SagaId;
+use holdfast_shared::{SagaId, StepKey};
 
 /// Writes messages to the log. Addresses are personal, so the line names the order alone.
 #[derive(Debug, Clone, Copy, Default)]
@@ -11,7 +11,7 @@ pub struct LogNotifier;
 
 #[async_trait]
 impl Notifier for LogNotifier {
-    async fn send(&self, id: SagaId, notice: &Notice) -> Result<(), Fault> {
+    async fn send(&self, _key: &StepKey, id: SagaId, notice: &Notice) -> Result<(), Fault> {
         let order = id.order();
         let reason: &str = notice.reason.map_or("", Into::into);
         tracing::info!(

@@ -7,6 +7,7 @@ use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use holdfast_saga::ports::StoreError;
+use holdfast_shared::ShopId;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -21,6 +22,9 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(2);
 pub(super) struct Readiness {
     /// Always true.
     ready: bool,
+    /// Which shop this is to payment providers, Redis and recipients.
+    #[schema(value_type = String, example = "9f2c41ab07")]
+    shop: ShopId,
 }
 
 /// Is the process alive?
@@ -39,13 +43,18 @@ pub(super) async fn ready(State(app): State<App>) -> Result<Json<Readiness>, Pro
     if !app.acceptor.is_running() {
         return Err(not_yet("nobody takes checkouts in: restart this process"));
     }
-    let asked = tokio::time::timeout(ANSWER_WITHIN, app.store.pending(1)).await;
+    let asked = async {
+        app.store.pending(1).await?;
+        Ok(app.store.keys().await?.shop())
+    };
     let silent = |_| StoreError::Unavailable(format!("no answer within {} s", ANSWER_WITHIN.as_secs()));
-    if let Err(error) = asked.unwrap_or_else(|late| Err(silent(late))) {
-        tracing::warn!("not ready: {error}");
-        return Err(not_yet("the database does not answer"));
+    match tokio::time::timeout(ANSWER_WITHIN, asked).await.unwrap_or_else(|late| Err(silent(late))) {
+        Ok(shop) => Ok(Json(Readiness { ready: true, shop })),
+        Err(error) => {
+            tracing::warn!("not ready: {error}");
+            Err(not_yet("the database does not answer"))
+        }
     }
-    Ok(Json(Readiness { ready: true }))
 }
 
 /// Metrics, in Prometheus' text format

@@ -4,7 +4,6 @@ use std::time::{Duration, Instant};
 
 use holdfast_saga::context::{Context, Notice, NoticeKind, slot};
 use holdfast_saga::flows::notification;
-use holdfast_saga::saga::Saga;
 use holdfast_saga::world::Writes;
 use holdfast_shared::{Currency, Money, OrderId, SagaState};
 use reqwest::{Method, StatusCode};
@@ -180,12 +179,13 @@ async fn what_is_asked_of_the_dead_is_bounded() {
 async fn all_that_fit_a_filter_are_asked_batch_by_batch() {
     let shop = Shop::asleep().await;
     let now = shop.store.now().await.expect("the store answers");
+    let keys = shop.store.keys().await.expect("the store answers");
     let dead = (1..=300).map(|number| {
         let total = Money::new(1_299, Currency::EUR);
         let email = "ada@example.com".to_owned();
         let notice = Notice { notice: NoticeKind::OrderConfirmed, email, total, reason: None };
         let id = OrderId::new(number).saga(slot::CONFIRMED_NOTICE);
-        let mut saga = Saga::new(id, &notification::V1, Context::Notice(notice), now);
+        let mut saga = notification::V1.start(id, Context::Notice(notice)).begin(keys.draw(id.order()), now);
         (saga.state, saga.wake_at) = (SagaState::Dead, None);
         saga.progress.stage = 2;
         saga.progress.error = Some(format!("no route to the mailbox of order {number}"));

@@ -61,7 +61,7 @@ async fn settle(connection: &mut PgConnection, carts: &[CartId]) -> Result<()> {
             "insert into reservations select unnest($1), 'HELD'",
             "insert into payments (order_id, provider, status, amount_minor, currency, captured_minor,
                                    refunded_minor, charge_key, updated_at)
-             select id, 'sandbox', 'PENDING', total_minor, currency, 0, 0, id || '.0:take_payment:1', now()
+             select id, 'sandbox', 'PENDING', total_minor, currency, 0, 0, '9f2c41ab07-' || id || '-81f3a2c95d0e:take_payment:1', now()
              from orders where id = any($1)",
         ],
     )

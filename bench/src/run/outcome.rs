@@ -92,7 +92,7 @@ async fn told(store: &dyn Store, after: Option<OrderId>) -> Result<BTreeMap<Orde
 /// Recomputes every promise, and holds them against the provider's own books where there are any. An error says
 /// what is broken, or still moving.
 pub(crate) async fn audit(store: &dyn Store, statement: Option<&[StatementLine]>) -> Result<Report> {
-    let mut audit = Audit::new();
+    let mut audit = Audit::new(store.keys().await?.shop());
     store.facts(&mut |fact| audit.see(fact)).await?;
     let report = audit.finish(statement);
     if !report.is_clean() {

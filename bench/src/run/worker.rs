@@ -11,7 +11,9 @@ use anyhow::{Context, Result};
 use async_trait::async_trait;
 use holdfast_saga::context::Notice;
 use holdfast_saga::flows::REGISTRY;
-use holdfast_saga::ports::{ChargeState, Fault, Notifier, Outside, PaymentProvider, StatementLine};
+use holdfast_saga::ports::{
+    ChargeState, Fault, NamedRefund, Notifier, Outside, PaymentProvider, StatementLine,
+};
 use holdfast_sandbox::MemorySandbox;
 use holdfast_shared::{Money, OrderId, Queue, SagaId, StepKey, SystemClock, Time};
 use holdfast_store_postgres::PostgresStore;
@@ -141,7 +143,7 @@ impl Journal {
 
 #[async_trait]
 impl Notifier for Journal {
-    async fn send(&self, id: SagaId, _notice: &Notice) -> Result<(), Fault> {
+    async fn send(&self, _key: &StepKey, id: SagaId, _notice: &Notice) -> Result<(), Fault> {
         let left = (id.order(), Time::system_now());
         self.0.lock().unwrap_or_else(PoisonError::into_inner).push(left);
         Ok(())
@@ -189,6 +191,10 @@ impl PaymentProvider for SlowSandbox {
 
     async fn refund(&self, key: &StepKey, charge: &StepKey, amount_minor: i64) -> Result<(), Fault> {
         self.books.refund(key, charge, amount_minor).await
+    }
+
+    async fn refunds(&self, charge: &StepKey) -> Result<Vec<NamedRefund>, Fault> {
+        self.books.refunds(charge).await
     }
 
     async fn statement(&self) -> Result<Option<Vec<StatementLine>>, Fault> {
@@ -290,7 +296,7 @@ mod tests {
     #[test]
     fn records_are_read_as_they_were_told() {
         let line = StatementLine {
-            charge: StepKey::from_stored("1042.0:take_payment:1"),
+            charge: StepKey::from_stored("9f2c41ab07-1042-81f3a2c95d0e:take_payment:1"),
             currency: holdfast_shared::Currency::EUR,
             captured_minor: 1_999,
             refunded_minor: 0,

@@ -84,8 +84,12 @@ impl Cast {
     pub(crate) async fn act(&mut self, stage: &Stage) -> anyhow::Result<()> {
         let mut waiting: BTreeMap<OrderId, StepKey> = BTreeMap::new();
         if self.parts.values().any(|part| part.fate == Fate::BuyerActs) {
-            let charges = stage.sandbox.waiting_actions().await?;
-            waiting.extend(charges.into_iter().filter_map(|charge| Some((charge.order()?, charge))));
+            let shop = stage.store().keys().await?.shop();
+            let ours = |charge: StepKey| match charge.owner() {
+                Some((owner, order)) if owner == shop => Some((order, charge)),
+                Some(_) | None => None,
+            };
+            waiting.extend(stage.sandbox.waiting_actions().await?.into_iter().filter_map(ours));
         }
         let mut played = Vec::new();
         for (order, part) in &self.parts {

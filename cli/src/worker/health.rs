@@ -8,12 +8,14 @@ use axum::middleware::map_response;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use holdfast_api::problem::{self, Problem};
+use holdfast_shared::ShopId;
 use holdfast_worker::{Metrics, Polls};
 use serde::Serialize;
 use tokio::sync::watch;
 
 #[derive(Clone)]
 struct Worker {
+    shop: ShopId,
     metrics: Metrics,
     polls: Polls,
     stopping: watch::Receiver<bool>,
@@ -22,16 +24,22 @@ struct Worker {
 #[derive(Serialize)]
 struct Ready {
     ready: bool,
+    shop: ShopId,
 }
 
 /// `/healthz`, `/readyz` and `/metrics`.
-pub(super) fn routes(metrics: Metrics, polls: Polls, stopping: watch::Receiver<bool>) -> Router {
+pub(super) fn routes(
+    shop: ShopId,
+    metrics: Metrics,
+    polls: Polls,
+    stopping: watch::Receiver<bool>,
+) -> Router {
     Router::new()
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(ready))
         .route("/metrics", get(measured))
         .layer(map_response(async |response: Response| problem::render(response)))
-        .with_state(Worker { metrics, polls, stopping })
+        .with_state(Worker { shop, metrics, polls, stopping })
 }
 
 /// Ready is who hears of work: a worker that nobody answers is not, though its process lives.
@@ -48,7 +56,11 @@ async fn ready(State(worker): State<Worker>) -> Response {
         .into_iter()
         .map(|(asked, silence)| format!("{asked} has not answered for {} s", silence.as_secs()))
         .collect();
-    if deaf.is_empty() { Json(Ready { ready: true }).into_response() } else { not_yet(deaf.join(", ")) }
+    if deaf.is_empty() {
+        Json(Ready { ready: true, shop: worker.shop }).into_response()
+    } else {
+        not_yet(deaf.join(", "))
+    }
 }
 
 async fn measured(State(worker): State<Worker>) -> Response {

@@ -67,8 +67,8 @@ fn many_dead(shop: &Shop, count: usize) {
         (
             "sagas",
             "id",
-            "definition, version, queue, state, fence, leased_until, wake_at, progress, context, poison, created_at, \
-             updated_at",
+            "definition, version, queue, state, fence, leased_until, wake_at, progress, context, poison, key_prefix, \
+             created_at, updated_at",
         ),
     ] {
         shop.sql(&format!(

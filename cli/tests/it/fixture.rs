@@ -261,7 +261,9 @@ impl Shop {
 
     /// Makes the provider give back the money of `order` from now on.
     pub(crate) fn allow_refunds(&self, order: OrderId) {
-        let charge = StepKey::new(order.saga(slot::CHECKOUT), "take_payment", 1);
+        let checkout = self.runtime.block_on(self.store.saga(order.saga(slot::CHECKOUT)));
+        let checkout = checkout.expect("the store answers").expect("the saga is kept");
+        let charge = StepKey::new(&checkout.key_prefix, "take_payment", 1);
         self.runtime.block_on(self.sandbox.allow_refunds(&charge)).expect("it is allowed");
     }
 
@@ -383,7 +385,7 @@ struct Nobody;
 
 #[async_trait]
 impl Notifier for Nobody {
-    async fn send(&self, _id: SagaId, _notice: &Notice) -> Result<(), Fault> {
+    async fn send(&self, _key: &StepKey, _id: SagaId, _notice: &Notice) -> Result<(), Fault> {
         Ok(())
     }
 }

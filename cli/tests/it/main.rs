@@ -11,6 +11,7 @@ mod fixture;
 mod frozen;
 mod guard;
 mod help;
+mod identity;
 mod jwks;
 mod once;
 mod order;

@@ -23,9 +23,10 @@ async fn hears(town: &Town, url: &str, redis: &str, extra: &[(&str, &str)]) -> S
 /// A hint that is put into Redis by hand is taken.
 async fn heard(town: &Town, worker: &Server, redis: &str) {
     let before = taken(town, worker).await;
+    let stream = format!("holdfast:{}:{{checkout}}:hints", town.shop().await);
     town.until("the worker takes a hint", async || {
         // A server that is promoted breaks with those who knew it before.
-        let add = redis::cmd("XADD").arg(&["holdfast:{checkout}:hints", "*", "saga", "1.0"]).to_owned();
+        let add = redis::cmd("XADD").arg(&[stream.as_str(), "*", "saga", "1.0"]).to_owned();
         let _ = add.query_async::<String>(&mut connect(redis).await).await;
         tokio::time::sleep(Duration::from_millis(100)).await;
         taken(town, worker).await > before

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use holdfast_api::auth::Role;
 use holdfast_saga::ports::{ChargeState, Fault, PaymentProvider as _};
 use holdfast_sandbox::http::HttpSandbox;
-use holdfast_shared::{Currency, Money, OrderId, StepKey};
+use holdfast_shared::{Currency, KeyPrefix, Money, OrderId, StepKey};
 use serde_json::Value;
 use sqlx::{Connection as _, SqliteConnection};
 use tokio::sync::Semaphore;
@@ -22,7 +22,8 @@ const ANYWHERE: &str = "127.0.0.1:0";
 const PRICE: Money = Money::new(1_999, Currency::EUR);
 
 fn key(order: i64) -> StepKey {
-    StepKey::new(OrderId::new(order).saga(0), "take_payment", 1)
+    let shop = "00c0ffee42".parse().expect("a shop id");
+    StepKey::new(&KeyPrefix::new(shop, OrderId::new(order), 7), "take_payment", 1)
 }
 
 fn ask(url: &str) -> HttpSandbox {

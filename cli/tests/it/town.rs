@@ -63,6 +63,12 @@ impl Town {
         self.sandbox = Server::sandbox(&self.books.path().join("sandbox.db"), &address, &[]);
     }
 
+    /// The shop's id.
+    pub(crate) async fn shop(&self) -> String {
+        let ready = self.client.get(format!("{}/readyz", self.api.url)).send().await.expect("an answer");
+        json_of(ready, 200).await["shop"].as_str().expect("a shop id").to_owned()
+    }
+
     /// How a worker of this town is started.
     pub(crate) fn worker_command(&self) -> Command {
         let mut worker = holdfast();

@@ -2,7 +2,7 @@
 
 use holdfast_shared::{
     CancelReason, CartStatus, Currency, OrderId, OrderStatus, PaymentMethod, PaymentStatus, RefundStatus,
-    ReservationStatus, SagaState, Sku,
+    ReservationStatus, SagaState, Sku, StepKey,
 };
 use serde::Deserialize;
 
@@ -71,7 +71,7 @@ pub struct OrderFact {
 }
 
 /// What the rows say about one payment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PaymentFact {
     /// Where it stands.
     pub status: PaymentStatus,
@@ -81,10 +81,12 @@ pub struct PaymentFact {
     pub refunded_minor: i64,
     /// Seen to by a person, outside Holdfast.
     pub settled_by_hand_minor: i64,
+    /// The last charge it was asked for under.
+    pub charge: Option<StepKey>,
 }
 
 /// What the rows say about one refund.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct RefundFact {
     /// The slot of the saga that owns it.
     pub slot: u8,
@@ -96,16 +98,19 @@ pub struct RefundFact {
     pub late: bool,
     /// Whether a person saw to it outside Holdfast.
     pub settled_by_hand: bool,
+    /// The charge it goes back from.
+    pub charge: StepKey,
 }
 
 impl PaymentFact {
     /// What the audit needs to know of `payment`.
-    pub const fn of(payment: &Payment) -> Self {
+    pub fn of(payment: &Payment) -> Self {
         Self {
             status: payment.status,
             captured_minor: payment.captured_minor,
             refunded_minor: payment.refunded_minor,
             settled_by_hand_minor: payment.settled_by_hand_minor,
+            charge: payment.charge.clone(),
         }
     }
 
@@ -117,13 +122,14 @@ impl PaymentFact {
 
 impl RefundFact {
     /// What the audit needs to know of `refund`.
-    pub const fn of(refund: &Refund) -> Self {
+    pub fn of(refund: &Refund) -> Self {
         Self {
             slot: refund.saga.slot(),
             status: refund.status,
             amount_minor: refund.amount.amount_minor,
             late: refund.late,
             settled_by_hand: refund.settled_by_hand,
+            charge: refund.charge.clone(),
         }
     }
 

@@ -1,25 +1,25 @@
 //! Cancelling: who may still do it, and what it takes.
 
-use holdfast_shared::{Actor, OrderEvent, OrderStatus};
+use holdfast_shared::{Actor, KeySource, OrderEvent, OrderStatus};
 
 use super::{Answer, Answered, already, grant, instead, pending_cancel, send, was_cancelled};
 use crate::context::{Cancellation, Context, slot};
 use crate::flows::cancellation;
 use crate::ports::Hint;
 use crate::rows::Order;
-use crate::saga::{Charge, Phase, Saga};
+use crate::saga::{Charge, Phase};
 use crate::signal::SignalBody;
 use crate::world::{OrderMove, World};
 
 /// Undoes `order` on behalf of `by`: by a signal to its checkout, or after the pivot by a saga of its own.
-pub(super) fn cancel(world: &mut World, order: &Order, by: &Actor) -> Answer {
+pub(super) fn cancel(world: &mut World, keys: &KeySource, order: &Order, by: &Actor) -> Answer {
     let id = order.id;
     match order.status {
         OrderStatus::PendingPayment | OrderStatus::PendingConfirmation => {}
         OrderStatus::Processing if *by == Actor::Customer => {
             return instead(format!("order {id} is being prepared; only the shop can cancel it now"));
         }
-        OrderStatus::Confirmed | OrderStatus::Processing => return cancel_confirmed(world, order, by),
+        OrderStatus::Confirmed | OrderStatus::Processing => return cancel_confirmed(world, keys, order, by),
         OrderStatus::Cancelling => return already(format!("order {id} is being cancelled")),
         OrderStatus::Cancelled => return already(was_cancelled(order)),
         OrderStatus::Shipped | OrderStatus::Delivered => {
@@ -42,7 +42,7 @@ pub(super) fn cancel(world: &mut World, order: &Order, by: &Actor) -> Answer {
 }
 
 /// After the pivot a cancellation is its own saga; the order belongs to it from this commit on.
-fn cancel_confirmed(world: &mut World, order: &Order, by: &Actor) -> Answer {
+fn cancel_confirmed(world: &mut World, keys: &KeySource, order: &Order, by: &Actor) -> Answer {
     let id = order.id;
     let to = match order.status.after(OrderEvent::BeginCancel) {
         Ok(to) => to,
@@ -66,7 +66,8 @@ fn cancel_confirmed(world: &mut World, order: &Order, by: &Actor) -> Answer {
     let charge =
         payment.and_then(|payment| Some(Charge { key: payment.charge.clone()?, status: payment.status }));
     let context = Context::Cancellation(context);
-    let mut saga = Saga::new(id.saga(slot::CANCELLATION), &cancellation::V1, context, world.now);
+    let mut saga =
+        cancellation::V1.start(id.saga(slot::CANCELLATION), context).begin(keys.draw(id), world.now);
     saga.progress.memo.charge = charge;
     let hint = Hint { saga: saga.id, queue: saga.queue };
     world.writes.orders.insert(id, OrderMove { from: order.status, to, reason: None });

@@ -3,7 +3,9 @@
 //! One refund of an order is under way at a time, and none beside a cancellation: so each starts from
 //! what the provider's books and ours agree on, and no money goes back twice.
 
-use holdfast_shared::{Actor, Money, OrderId, OrderStatus, PaymentStatus, RefundStatus, SagaId, StepKey};
+use holdfast_shared::{
+    Actor, KeyPrefix, Money, OrderId, OrderStatus, PaymentStatus, RefundStatus, SagaId, StepKey,
+};
 
 use super::{Answer, Answered, Conflict, already, trace, unsettled_checkout, was_cancelled};
 use crate::context::{Context, Dedupe, GrantedRefund, slot};
@@ -40,6 +42,7 @@ pub async fn refund(
     by: &Actor,
 ) -> Result<Answer, StoreError> {
     let grant = Grant { reason: grant.reason.trim().to_owned(), ..grant };
+    let keys = store.keys().await?;
     let (tx, mut world) = look(store, order).await?;
     let Some(found) = world.orders.get(&order).cloned() else {
         return Ok(Err(Conflict::UnknownOrder(order)));
@@ -52,7 +55,7 @@ pub async fn refund(
         Err(conflict) => return Ok(Err(conflict)),
     };
     let told = format!("{}: {}", terms.amount, grant.reason);
-    let hint = start(&mut world, &found, terms, grant, by);
+    let hint = start(&mut world, &found, keys.draw(order), terms, grant, by);
     trace(&mut world, by, "order.refund", order, &format!("order {order}"), &told);
     tx.save(&world.writes).await?;
     Ok(Ok(Answered::Accepted(hint)))
@@ -193,7 +196,14 @@ fn judge(world: &World, order: &Order, grant: &Grant, by: &Actor) -> Result<Term
 }
 
 /// Opens the refund's book and starts the saga that moves the money.
-fn start(world: &mut World, order: &Order, terms: Terms, grant: Grant, by: &Actor) -> Hint {
+fn start(
+    world: &mut World,
+    order: &Order,
+    key_prefix: KeyPrefix,
+    terms: Terms,
+    grant: Grant,
+    by: &Actor,
+) -> Hint {
     let Terms { saga, amount, charge, payment } = terms;
     let refund = Refund {
         saga,
@@ -214,7 +224,7 @@ fn start(world: &mut World, order: &Order, terms: Terms, grant: Grant, by: &Acto
         by: by.clone(),
         dedupe: grant.dedupe,
     };
-    let saga = granted_refund::start(saga, granted, payment.status, world.now);
+    let saga = granted_refund::start(saga, key_prefix, granted, payment.status, world.now);
     let hint = Hint { saga: saga.id, queue: saga.queue };
     world.writes.refunds.insert(saga.id, (None, refund));
     world.writes.new_sagas.insert(saga.id, saga);

@@ -7,7 +7,7 @@ use super::payment_stages::{REFUND_PAYMENT, drop_due_on_delivery};
 use crate::change::Change;
 use crate::context::{Cancellation, Context, NoticeKind};
 use crate::definition::{Definition, Refusal, call, local, pivot, spawn};
-use crate::saga::Saga;
+use crate::saga::{NewSaga, Saga};
 
 /// Decided from the start, so the pivot comes first: it only goes forward.
 pub static V1: Definition = Definition {
@@ -39,7 +39,7 @@ fn cancel_order(saga: &Saga) -> Result<Vec<Change>, Refusal> {
     Ok(changes)
 }
 
-fn notify_cancelled(saga: &Saga) -> Saga {
+fn notify_cancelled(saga: &Saga) -> NewSaga {
     let cancellation = cancellation(saga);
     let reason = Some(cancellation.reason);
     notification::start(saga, NoticeKind::OrderCancelled, &cancellation.email, cancellation.total, reason)

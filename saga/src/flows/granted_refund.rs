@@ -1,6 +1,6 @@
 //! Giving back money of an order that stands: for goodwill, or for a part of it.
 
-use holdfast_shared::{PaymentStatus, Queue, RefundStatus, SagaId, Time};
+use holdfast_shared::{KeyPrefix, PaymentStatus, Queue, RefundStatus, SagaId, Time};
 
 use super::payment_stages::GIVE_BACK;
 use crate::context::{Context, GrantedRefund};
@@ -19,9 +19,15 @@ pub static V1: Definition = Definition {
 /// The saga `id` that gives back what was `granted`, of a payment that stands at `status`.
 ///
 /// Its refund's book is opened as PENDING in the same commit; the memo says so.
-pub fn start(id: SagaId, granted: GrantedRefund, status: PaymentStatus, now: Time) -> Saga {
+pub fn start(
+    id: SagaId,
+    key_prefix: KeyPrefix,
+    granted: GrantedRefund,
+    status: PaymentStatus,
+    now: Time,
+) -> Saga {
     let charge = Charge { key: granted.charge.clone(), status };
-    let mut saga = Saga::new(id, &V1, Context::GrantedRefund(granted), now);
+    let mut saga = V1.start(id, Context::GrantedRefund(granted)).begin(key_prefix, now);
     saga.progress.memo.charge = Some(charge);
     saga.progress.memo.refund = Some(RefundStatus::Pending);
     saga

@@ -1,11 +1,11 @@
 //! Giving back money that was reported after its checkout had given it up.
 
-use holdfast_shared::{Queue, SagaId, StepKey, Time};
+use holdfast_shared::{Queue, SagaId, StepKey};
 
 use super::payment_stages::{REFUND_PAYMENT, record_late_refund};
 use crate::context::{Checkout, Context, LateRefund, slot};
 use crate::definition::{CallSpec, Definition, call, pivot};
-use crate::saga::Saga;
+use crate::saga::NewSaga;
 
 /// One report and one refund each; more than this many is a provider gone mad, and the audit shows it.
 pub const MAX_PER_ORDER: usize = 64;
@@ -20,7 +20,7 @@ pub static V1: Definition = Definition {
 };
 
 /// The saga that gives back what `charge` took; number `nth` of its order.
-pub fn start(parent: SagaId, checkout: &Checkout, charge: &StepKey, nth: usize, now: Time) -> Saga {
+pub fn start(parent: SagaId, checkout: &Checkout, charge: &StepKey, nth: usize) -> NewSaga {
     let order = parent.order();
     let nth = u8::try_from(nth.min(MAX_PER_ORDER)).unwrap_or(u8::MAX);
     let context = LateRefund {
@@ -29,5 +29,5 @@ pub fn start(parent: SagaId, checkout: &Checkout, charge: &StepKey, nth: usize, 
         provider: checkout.provider.clone(),
         total: checkout.total(),
     };
-    Saga::new(order.saga(slot::LATE_REFUND + nth), &V1, Context::LateRefund(context), now)
+    V1.start(order.saga(slot::LATE_REFUND + nth), Context::LateRefund(context))
 }

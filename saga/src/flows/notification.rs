@@ -9,7 +9,7 @@ use crate::change::Change;
 use crate::context::{Context, Notice, NoticeKind, slot};
 use crate::definition::{CallSpec, Definition, Discard, Event, Refusal, call, local, pivot};
 use crate::rows::{Channel, Notification, NotificationStatus};
-use crate::saga::Saga;
+use crate::saga::{NewSaga, Saga};
 
 /// Save it (in the parent's commit), send it, write down that it went.
 pub static V1: Definition = Definition {
@@ -21,7 +21,7 @@ pub static V1: Definition = Definition {
 };
 
 const SEND: CallSpec = CallSpec {
-    request: |saga, _key| Some(Request::Notify { id: saga.id, notice: notice(saga).clone() }),
+    request: |saga, key| Some(Request::Notify { key, id: saga.id, notice: notice(saga).clone() }),
     record: |saga, _key, event| match event {
         Event::Died | Event::Discarded => Ok(failed(saga)),
         Event::Intent | Event::Answered(_) | Event::GaveUp => Ok(vec![]),
@@ -44,13 +44,13 @@ pub fn start(
     email: &str,
     total: Money,
     reason: Option<CancelReason>,
-) -> Saga {
+) -> NewSaga {
     let slot = match kind {
         NoticeKind::OrderConfirmed => slot::CONFIRMED_NOTICE,
         NoticeKind::OrderCancelled => slot::CANCELLED_NOTICE,
     };
     let notice = Notice { notice: kind, email: email.to_owned(), total, reason };
-    Saga::new(parent.id.order().saga(slot), &V1, Context::Notice(notice), parent.updated_at)
+    V1.start(parent.id.order().saga(slot), Context::Notice(notice))
 }
 
 fn save(saga: &Saga) -> Result<Vec<Change>, Refusal> {

@@ -6,7 +6,7 @@ use super::notification;
 use crate::change::Change;
 use crate::context::{Checkout, Context, NoticeKind};
 use crate::definition::Refusal;
-use crate::saga::Saga;
+use crate::saga::{NewSaga, Saga};
 
 type Changes = Result<Vec<Change>, Refusal>;
 
@@ -72,12 +72,12 @@ pub(super) fn reopen_cart(saga: &Saga) -> Changes {
     Ok(vec![Change::ReopenCart { cart: checkout(saga).cart, order: saga.id.order() }])
 }
 
-pub(super) fn notify_confirmed(saga: &Saga) -> Saga {
+pub(super) fn notify_confirmed(saga: &Saga) -> NewSaga {
     let checkout = checkout(saga);
     notification::start(saga, NoticeKind::OrderConfirmed, &checkout.email, checkout.total(), None)
 }
 
-pub(super) fn notify_cancelled(saga: &Saga) -> Saga {
+pub(super) fn notify_cancelled(saga: &Saga) -> NewSaga {
     let checkout = checkout(saga);
     notification::start(
         saga,

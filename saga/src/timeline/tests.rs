@@ -2,8 +2,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use holdfast_shared::{
-    Actor, Address, CancelReason, CartId, Contact, Currency, Line as OrderLine, Money, OrderId, OrderStatus,
-    PaymentMethod, PaymentStatus, Queue, StepKey,
+    Actor, Address, CancelReason, CartId, Contact, Currency, KeyPrefix, Line as OrderLine, Money, OrderId,
+    OrderStatus, PaymentMethod, PaymentStatus, Queue, StepKey,
 };
 use strum::IntoEnumIterator;
 use uuid::Uuid;
@@ -15,6 +15,7 @@ use crate::definition::Undo;
 use crate::flows::{REGISTRY, cancellation, checkout_cod, checkout_online, granted_refund, notification};
 use crate::rows::Order;
 use crate::saga::CallState;
+use crate::saga::NewSaga;
 use crate::saga::Phase;
 use crate::signal::SignalBody;
 use crate::view::{Paused, WorkerBeat, WorkerView};
@@ -48,7 +49,15 @@ fn checkout(method: PaymentMethod) -> Saga {
         email: "ann@example.com".to_owned(),
         decide_by: at(1_800),
     });
-    Saga::new(OrderId::new(1042).saga(slot::CHECKOUT), definition, context, ACCEPTED)
+    begun(definition.start(OrderId::new(1042).saga(slot::CHECKOUT), context), ACCEPTED)
+}
+
+fn key_prefix() -> KeyPrefix {
+    KeyPrefix::new("00c0ffee42".parse().expect("a shop id"), OrderId::new(1042), 7)
+}
+
+fn begun(saga: NewSaga, at: Time) -> Saga {
+    saga.begin(key_prefix(), at)
 }
 
 fn notice() -> Saga {
@@ -58,7 +67,7 @@ fn notice() -> Saga {
         total: Money::new(3_998, Currency::EUR),
         reason: None,
     });
-    Saga::new(OrderId::new(1042).saga(slot::CONFIRMED_NOTICE), &notification::V1, context, at(2))
+    begun(notification::V1.start(OrderId::new(1042).saga(slot::CONFIRMED_NOTICE), context), at(2))
 }
 
 fn story(method: PaymentMethod, sagas: Vec<Saga>) -> Story {
@@ -207,7 +216,7 @@ fn a_cancellation_after_the_pivot_says_why_it_began() {
         email: "ann@example.com".to_owned(),
     });
     let id = OrderId::new(1042).saga(slot::CANCELLATION);
-    let saga = Saga::new(id, &cancellation::V1, context, at(60));
+    let saga = begun(cancellation::V1.start(id, context), at(60));
     let mut story = story(PaymentMethod::Card, vec![checkout(PaymentMethod::Card), saga.clone()]);
     story.log = vec![row(&saga, 1, 61, vec![Entry::Pivot, started("refund_payment")])];
     assert_eq!(
@@ -223,7 +232,7 @@ fn a_cancellation_after_the_pivot_says_why_it_began() {
 fn a_granted_refund_says_who_gave_back_how_much_and_why() {
     let context = GrantedRefund {
         amount: Money::new(500, Currency::EUR),
-        charge: StepKey::from_stored("1042.0:take_payment:1"),
+        charge: StepKey::new(&key_prefix(), "take_payment", 1),
         provider: "sandbox".to_owned(),
         captured_minor: 3_998,
         refunded_minor: 0,
@@ -233,7 +242,7 @@ fn a_granted_refund_says_who_gave_back_how_much_and_why() {
         dedupe: None,
     };
     let id = OrderId::new(1042).saga(slot::GRANTED_REFUND);
-    let saga = granted_refund::start(id, context, PaymentStatus::Captured, at(60));
+    let saga = granted_refund::start(id, key_prefix(), context, PaymentStatus::Captured, at(60));
     let mut story = story(PaymentMethod::Card, vec![checkout(PaymentMethod::Card), saga.clone()]);
     let asked = Entry::Started { step: "give_back".to_owned(), start: 2, ask: true };
     let back = Entry::Succeeded("give_back".to_owned());

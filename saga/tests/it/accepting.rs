@@ -14,9 +14,7 @@ use holdfast_saga::ports::{Store, StoreError};
 use holdfast_saga::rows::Product;
 use holdfast_saga::signal::SignalBody;
 use holdfast_saga::world::{Footprint, World, Writes};
-use holdfast_shared::{
-    CartId, Clock, Currency, Line, Money, OrderStatus, PaymentStatus, SagaState, StepKey, Time,
-};
+use holdfast_shared::{CartId, Clock, Currency, Line, Money, OrderStatus, PaymentStatus, SagaState, Time};
 
 use crate::flows::{Ending, check};
 use crate::shop::{Shop, admin, noon, sku};
@@ -208,7 +206,7 @@ async fn e16_only_what_is_settled_and_read_is_forgotten() {
     let living = shop.cod().await;
     shop.batch(vec![]).await;
     // Late money that nobody has read of yet.
-    let charge = StepKey::new(undone.saga(slot::CHECKOUT), "take_payment", 1);
+    let charge = shop.charge(undone, 1).await;
     shop.outside
         .payments
         .charge(&charge, Money::new(3_000, Currency::EUR), "tok_ok")

@@ -15,7 +15,8 @@ use holdfast_saga::context::Notice;
 use holdfast_saga::log::LogRow;
 use holdfast_saga::memory::MemoryStore;
 use holdfast_saga::ports::{
-    ChargeState, Claim, Claimed, Fault, Notifier, PaymentProvider, StatementLine, Store, StoreError, Tx,
+    ChargeState, Claim, Claimed, Fault, NamedRefund, Notifier, PaymentProvider, StatementLine, Store,
+    StoreError, Tx,
 };
 use holdfast_saga::rows::{AdminAction, Cart, Product, Stock};
 use holdfast_saga::saga::Saga;
@@ -26,7 +27,7 @@ use holdfast_saga::view::{
 };
 use holdfast_saga::world::{Footprint, World, Writes};
 use holdfast_sandbox::Sky;
-use holdfast_shared::{CartId, Money, OrderId, SagaId, Sku, StepKey, Time};
+use holdfast_shared::{CartId, KeySource, Money, OrderId, SagaId, Sku, StepKey, Time};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
@@ -176,6 +177,9 @@ impl Store for Meddled {
     async fn orders(&self, filter: &OrderFilter) -> Result<Vec<OrderView>, StoreError> {
         self.memory.orders(filter).await
     }
+    async fn keys(&self) -> Result<KeySource, StoreError> {
+        self.memory.keys().await
+    }
     async fn saga(&self, id: SagaId) -> Result<Option<Saga>, StoreError> {
         self.memory.saga(id).await
     }
@@ -307,6 +311,13 @@ impl PaymentProvider for Road<Arc<dyn PaymentProvider>> {
         answer
     }
 
+    async fn refunds(&self, charge: &StepKey) -> Result<Vec<NamedRefund>, Fault> {
+        stop().await;
+        let answer = self.to.refunds(charge).await;
+        stop().await;
+        answer
+    }
+
     async fn statement(&self) -> Result<Option<Vec<StatementLine>>, Fault> {
         self.to.statement().await
     }
@@ -314,12 +325,12 @@ impl PaymentProvider for Road<Arc<dyn PaymentProvider>> {
 
 #[async_trait]
 impl Notifier for Road<Arc<dyn Notifier>> {
-    async fn send(&self, id: SagaId, notice: &Notice) -> Result<(), Fault> {
+    async fn send(&self, key: &StepKey, id: SagaId, notice: &Notice) -> Result<(), Fault> {
         stop().await;
         match self.dice.sky(self.mishaps) {
-            Sky::Clear => self.to.send(id, notice).await,
+            Sky::Clear => self.to.send(key, id, notice).await,
             Sky::LoseAnswer => {
-                self.to.send(id, notice).await?;
+                self.to.send(key, id, notice).await?;
                 Err(Fault::Unclear("the receipt was lost".to_owned()))
             }
             Sky::LoseRequest => Err(Fault::Unclear("the message was lost".to_owned())),
@@ -359,6 +370,10 @@ impl PaymentProvider for Forgetful {
 
     async fn refund(&self, key: &StepKey, charge: &StepKey, amount_minor: i64) -> Result<(), Fault> {
         self.0.refund(key, charge, amount_minor).await
+    }
+
+    async fn refunds(&self, charge: &StepKey) -> Result<Vec<NamedRefund>, Fault> {
+        self.0.refunds(charge).await
     }
 
     async fn statement(&self) -> Result<Option<Vec<StatementLine>>, Fault> {

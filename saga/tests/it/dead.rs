@@ -103,7 +103,7 @@ async fn unknown(shop: &mut Shop) -> (OrderId, SagaId) {
 async fn late(shop: &mut Shop) -> (OrderId, SagaId) {
     let order = shop.card("tok_down").await;
     shop.rest().await;
-    let charge = StepKey::new(order.saga(slot::CHECKOUT), "take_payment", 2);
+    let charge = shop.charge(order, 2).await;
     let total = Money::new(3_000, Currency::EUR);
     shop.outside.payments.charge(&charge, total, "tok_refund_fails").await.expect("the sandbox takes it");
     assert!(shop.event(&charge, "late").await.is_ok());
@@ -142,7 +142,7 @@ async fn the_undo_of_a_payment_goes_on_behind_a_refund_settled_by_hand() {
     assert_eq!(settled_by_hand(&shop).await, [SettledByHand { order, status, amount: eur(3_000) }]);
     assert!(shop.notices.sent().iter().any(|(id, _)| *id == order.saga(slot::CANCELLED_NOTICE)));
     // The provider reports what it took after all: that was settled.
-    let charge = StepKey::new(order.saga(slot::CHECKOUT), "take_payment", 1);
+    let charge = shop.charge(order, 1).await;
     assert!(shop.event(&charge, "evt").await.is_ok());
     shop.rest().await;
     assert_eq!(shop.sagas().await.len(), 2, "no refund of late money: {:#?}", shop.sagas().await);
@@ -162,7 +162,7 @@ async fn a_cancellation_goes_on_behind_a_refund_settled_by_hand() {
     assert_eq!(book(&shop, order).await, (PaymentStatus::Captured, 3_000, 0, 3_000));
     assert!(shop.notices.sent().iter().any(|(id, _)| *id == order.saga(slot::CANCELLED_NOTICE)));
     // Somebody gives it back at the provider's desk, as well they may: the audit holds either way.
-    let charge = StepKey::new(order.saga(slot::CHECKOUT), "take_payment", 1);
+    let charge = shop.charge(order, 1).await;
     holdfast_sandbox::SandboxControl::allow_refunds(&*shop.sandbox, &charge).await.expect("is allowed");
     let key = StepKey::from_stored("by hand");
     shop.outside.payments.refund(&key, &charge, 3_000).await.expect("gives back");
@@ -182,7 +182,7 @@ async fn a_granted_refund_settled_by_hand_counts_once() {
     let more = shop.grant(order, Some(100)).await;
     assert!(more.as_ref().is_err_and(|no| no.to_string().contains("was settled by hand")), "{more:?}");
     // A cancellation gives back what the provider still holds; what was settled stays settled.
-    let charge = StepKey::new(order.saga(slot::CHECKOUT), "take_payment", 1);
+    let charge = shop.charge(order, 1).await;
     holdfast_sandbox::SandboxControl::allow_refunds(&*shop.sandbox, &charge).await.expect("is allowed");
     shop.accepted(order, Verb::Cancel, &admin()).await;
     shop.rest().await;
@@ -229,7 +229,7 @@ async fn a_granted_refund_over_which_the_books_disagree_can_be_discarded_and_a_p
             let writes = Writes { at: shop.clock.now(), poisoned: poison, ..Writes::default() };
             shop.memory.begin().await.expect("begins").save(&writes).await.expect("saves");
         } else {
-            let charge = StepKey::new(order.saga(slot::CHECKOUT), "take_payment", 1);
+            let charge = shop.charge(order, 1).await;
             let key = StepKey::from_stored("by hand");
             shop.outside.payments.refund(&key, &charge, 777).await.expect("gives back");
             shop.rest().await;
@@ -306,7 +306,7 @@ async fn a_retry_moves_nothing_of_an_order_that_has_ended() {
     for (id, answer) in answers {
         assert_eq!(answer.is_ok(), id == late, "{id}: {answer:?}");
     }
-    let charge = StepKey::new(order.saga(slot::CHECKOUT), "take_payment", 2);
+    let charge = shop.charge(order, 2).await;
     holdfast_sandbox::SandboxControl::allow_refunds(&*shop.sandbox, &charge).await.expect("is allowed");
     let ended = shop.checkout(order).await;
     shop.rest().await;
@@ -366,7 +366,7 @@ async fn what_was_told_to_a_saga_that_died_before_it_heard_is_told_again() {
         assert!(matches!(again, Ok(Answered::Accepted(_))), "{again:?}");
         assert!(shop.saga(saga).await.wake_at.is_some());
     }
-    let charge = StepKey::new(order.saga(slot::CHECKOUT), "take_payment", 1);
+    let charge = shop.charge(order, 1).await;
     holdfast_sandbox::SandboxControl::allow_refunds(&*shop.sandbox, &charge).await.expect("is allowed");
     shop.rest().await;
     assert_eq!(shop.saga(saga).await.state, SagaState::Completed);
@@ -416,8 +416,7 @@ async fn a_preview_tells_what_then_happens() {
             // And that is what the saga then does.
             let before = (shop.level("cd-1").await, shop.level("cd-2").await);
             let logged = shop.memory.log(id).await.expect("reads").len();
-            let charge =
-                StepKey::new(order.saga(slot::CHECKOUT), "take_payment", if begin == 3 { 2 } else { 1 });
+            let charge = shop.charge(order, if begin == 3 { 2 } else { 1 }).await;
             holdfast_sandbox::SandboxControl::allow_refunds(&*shop.sandbox, &charge).await.expect("allowed");
             assert!(ask(&shop, id, &deed).await.is_ok());
             shop.rest().await;
@@ -500,10 +499,11 @@ async fn the_audit_notices_what_nobody_settled() {
     let (order, saga) = granted(&mut shop).await;
     discarded(&shop, saga).await;
     let honest = facts(&shop, order).await;
+    let this_shop = shop.memory.keys().await.expect("memory reads").shop();
     let judge = |damage: &dyn Fn(&mut OrderFact)| {
         let mut fact = honest.clone();
         damage(&mut fact);
-        let mut audit = Audit::new();
+        let mut audit = Audit::new(this_shop);
         audit.see(Fact::Order(fact));
         audit.finish(None).violations.into_iter().map(|violation| violation.invariant).collect::<Vec<_>>()
     };
@@ -522,7 +522,7 @@ async fn the_audit_notices_what_nobody_settled() {
     // More is missing at the provider than anybody settled.
     let mut statement = shop.statement().await;
     for (refunded_minor, fits) in [(0, true), (500, true), (501, false)] {
-        let mut audit = Audit::new();
+        let mut audit = Audit::new(this_shop);
         audit.see(Fact::Order(honest.clone()));
         statement[0].refunded_minor = refunded_minor;
         assert_eq!(audit.finish(Some(&statement)).is_clean(), fits, "{refunded_minor} back");

@@ -10,6 +10,7 @@ mod flows;
 mod fulfilment;
 mod grants;
 mod history;
+mod identity;
 mod inbox;
 mod money;
 mod performing;

@@ -17,10 +17,6 @@ use holdfast_shared::{
 use crate::flows::{Ending, check, one_call};
 use crate::shop::{Shop, admin, noon, operator};
 
-fn key(order: OrderId, step: &str, generation: u32) -> StepKey {
-    StepKey::new(order.saga(slot::CHECKOUT), step, generation)
-}
-
 #[tokio::test]
 async fn a_buyer_who_acts_in_time_gets_the_order_and_one_who_refuses_does_not() {
     for (approved, ending) in [
@@ -79,11 +75,12 @@ async fn an_event_about_another_orders_charge_moves_nobodys_money() {
     let other = shop.card("tok_declined").await;
     shop.rest().await;
     // Pitfall 3: never another customer's order.
-    let charge = key(paid, "take_payment", 1);
+    let charge = shop.key(paid, "take_payment", 1).await;
     shop.signal(other.saga(slot::CHECKOUT), "forged", SignalBody::PaymentEvent { charge: charge.clone() })
         .await;
+    let another = shop.store.keys().await.expect("memory reads").draw(OrderId::new(99));
     for (unknown, id) in
-        [(key(OrderId::new(99), "take_payment", 1), "a"), (StepKey::from_stored("pi_123"), "b")]
+        [(StepKey::new(&another, "take_payment", 1), "a"), (StepKey::from_stored("pi_123"), "b")]
     {
         assert!(shop.event(&unknown, id).await.is_err(), "{unknown}");
     }
@@ -98,8 +95,8 @@ async fn an_event_about_a_charge_that_was_never_begun_touches_nothing() {
     let mut shop = Shop::open().await;
     let order = shop.card("tok_ok").await;
     // Early: before the first plan. The charge is then begun under this very key.
-    assert!(shop.event(&key(order, "take_payment", 1), "early").await.is_ok());
-    assert!(shop.event(&key(order, "take_payment", 7), "forged").await.is_ok());
+    assert!(shop.event(&shop.key(order, "take_payment", 1).await, "early").await.is_ok());
+    assert!(shop.event(&shop.key(order, "take_payment", 7).await, "forged").await.is_ok());
     shop.rest().await;
     check(&shop, order, Ending::Stands(PaymentStatus::Captured), "early event").await;
 }
@@ -189,7 +186,7 @@ async fn late_money_on_a_cancelled_order_is_refunded_by_a_saga_of_its_own() {
     let undone = Ending::Undone(CancelReason::PaymentExpired, Some(PaymentStatus::Cancelled));
     check(&shop, order, undone, "given up").await;
     for generation in [1, 4] {
-        let charge = key(order, "take_payment", generation);
+        let charge = shop.charge(order, generation).await;
         let total = Money::new(3_000, Currency::EUR);
         shop.outside.payments.charge(&charge, total, "tok_ok").await.expect("the sandbox takes it");
         for id in ["evt_1", "evt_2"] {

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use holdfast_saga::call::{Answer, Call, Evidence, Mode, Request};
 use holdfast_saga::context::{Context, Notice, NoticeKind};
 use holdfast_saga::perform::perform;
-use holdfast_saga::ports::{ChargeState, Fault, Outside, PaymentProvider};
+use holdfast_saga::ports::{ChargeState, Fault, NamedRefund, Outside, PaymentProvider};
 use holdfast_shared::{CancelReason, Currency, Money, OrderId, PaymentStatus, Queue, StepKey};
 
 use crate::flows::{Ending, check, one_call};
@@ -56,6 +56,11 @@ impl PaymentProvider for Scripted {
     }
     async fn refund(&self, key: &StepKey, _: &StepKey, amount_minor: i64) -> Result<(), Fault> {
         self.reply(format!("refund {amount_minor} {key}")).map(|_| ())
+    }
+    /// Under our key where the script gives a state, else at the provider's desk.
+    async fn refunds(&self, charge: &StepKey) -> Result<Vec<NamedRefund>, Fault> {
+        let state = self.reply(format!("refunds of {charge}"))?;
+        Ok(vec![NamedRefund { key: state.map(|_| key("r")), amount_minor: 3 }])
     }
 }
 
@@ -118,6 +123,8 @@ async fn every_answer_of_a_provider_means_what_it_proves() {
     let voided = || Ok(Some(ChargeState::Voided));
     let declined = || Ok(Some(ChargeState::Declined { reason: "no".to_owned() }));
     let waits = || Ok(Some(ChargeState::RequiresAction { url: None }));
+    let ours_is_listed = || captured(3);
+    let listed: &'static [&'static str] = &["look up c", "refunds of c"];
     let (ours, other) = ("scripted", "another");
     let scripts: Vec<Script> = vec![
         // A charge that was never sent.
@@ -165,12 +172,16 @@ async fn every_answer_of_a_provider_means_what_it_proves() {
         (refund_of(ours), Ask, vec![captured(2), away()], &["look up c", "refund 3 r"], ("unknown", 0)),
         (refund_of(ours), Ask, vec![captured(2), not_done()], &["look up c", "refund 3 r"], ("unknown", 0)),
         (refund_of(ours), Send, vec![captured(2), unclear()], &["look up c", "refund 3 r"], ("unknown", 0)),
-        // It is back, by an earlier attempt or by hand.
-        (refund_of(ours), Ask, vec![captured(5)], &["look up c"], ("refunded", 0)),
-        (refund_of(ours), Send, vec![captured(5)], &["look up c"], ("refunded", 0)),
-        // Somebody gave back something else.
-        (refund_of(ours), Send, vec![captured(4)], &["look up c"], ("failed", 0)),
-        (refund_of(ours), Ask, vec![captured(10)], &["look up c"], ("unknown", 0)),
+        // An earlier attempt gave it back; what somebody else gave back as well changes nothing.
+        (refund_of(ours), Ask, vec![captured(5), ours_is_listed()], listed, ("refunded", 0)),
+        (refund_of(ours), Send, vec![captured(5), ours_is_listed()], listed, ("refunded", 0)),
+        (refund_of(ours), Ask, vec![captured(10), ours_is_listed()], listed, ("refunded", 0)),
+        // M26: somebody else gave something back, perhaps the very amount: a person must look.
+        (refund_of(ours), Send, vec![captured(5), Ok(None)], listed, ("failed", 0)),
+        (refund_of(ours), Ask, vec![captured(5), Ok(None)], listed, ("unknown", 0)),
+        (refund_of(ours), Send, vec![captured(4), Ok(None)], listed, ("failed", 0)),
+        (refund_of(ours), Ask, vec![captured(10), Ok(None)], listed, ("unknown", 0)),
+        (refund_of(ours), Ask, vec![captured(5), unclear()], listed, ("unknown", 0)),
         (refund_of(ours), Send, vec![Ok(None)], &["look up c"], ("failed", 0)),
         (refund_of(ours), Send, vec![voided()], &["look up c"], ("failed", 0)),
         (refund_of(ours), Ask, vec![unclear()], &["look up c"], ("unknown", 0)),

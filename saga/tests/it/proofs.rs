@@ -9,11 +9,10 @@ use std::time::Duration;
 use holdfast_saga::batch::Culprits;
 use holdfast_saga::call::{Answer, Call, Mode, Outcome};
 use holdfast_saga::command::Verb;
-use holdfast_saga::context::slot;
 use holdfast_saga::flows;
 use holdfast_saga::memory::MemoryStore;
 use holdfast_saga::plan::next_move;
-use holdfast_shared::{Actor, Clock, Currency, Money, OrderId, OrderStatus, SagaState, StepKey};
+use holdfast_shared::{Actor, Clock, Currency, Money, OrderId, OrderStatus, SagaState};
 
 use crate::shop::{LEASE, Shop, admin};
 
@@ -172,7 +171,7 @@ impl Story {
             Self::LateMoney(token) => {
                 let order = shop.card("tok_down").await;
                 shop.rest().await;
-                let charge = StepKey::new(order.saga(slot::CHECKOUT), "take_payment", 2);
+                let charge = shop.charge(order, 2).await;
                 let total = Money::new(3_000, Currency::EUR);
                 shop.outside.payments.charge(&charge, total, token).await.expect("the sandbox takes it");
                 assert!(shop.event(&charge, "late").await.is_ok());

@@ -7,7 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use holdfast_saga::definition::{CallSpec, Definition, Kind, Registry, Stage, Undo};
 use holdfast_saga::flows::{self, checkout_cod, checkout_online};
-use holdfast_saga::ports::{ChargeState, Claimed, Fault, PaymentProvider, StatementLine};
+use holdfast_saga::ports::{ChargeState, Claimed, Fault, NamedRefund, PaymentProvider, StatementLine};
 use holdfast_shared::{Money, StepKey};
 
 use crate::history::Rules;
@@ -144,6 +144,10 @@ impl PaymentProvider for NewKeyEachTime {
         let attempt = self.attempts.fetch_add(1, Ordering::SeqCst);
         let key = StepKey::from_stored(format!("{key}:attempt-{attempt}"));
         self.provider.refund(&key, charge, amount_minor).await
+    }
+
+    async fn refunds(&self, charge: &StepKey) -> Result<Vec<NamedRefund>, Fault> {
+        self.provider.refunds(charge).await
     }
 
     async fn statement(&self) -> Result<Option<Vec<StatementLine>>, Fault> {

@@ -64,7 +64,7 @@ impl Notices {
 
 #[async_trait]
 impl Notifier for Notices {
-    async fn send(&self, id: SagaId, notice: &Notice) -> Result<(), Fault> {
+    async fn send(&self, _key: &StepKey, id: SagaId, notice: &Notice) -> Result<(), Fault> {
         if let Some(fault) = self.faults.lock().unwrap_or_else(PoisonError::into_inner).pop() {
             return Err(fault);
         }
@@ -300,6 +300,16 @@ impl Shop {
         self.memory.saga(id).await.expect("memory reads").expect("the saga exists")
     }
 
+    /// The key of the order's charge in this generation.
+    pub(crate) async fn charge(&self, order: OrderId, generation: u32) -> StepKey {
+        self.key(order, "take_payment", generation).await
+    }
+
+    /// The key of a call of the order's checkout.
+    pub(crate) async fn key(&self, order: OrderId, step: &str, generation: u32) -> StepKey {
+        StepKey::new(&self.checkout(order).await.key_prefix, step, generation)
+    }
+
     pub(crate) async fn checkout(&self, order: OrderId) -> Saga {
         self.saga(order.saga(slot::CHECKOUT)).await
     }
@@ -414,7 +424,7 @@ impl Shop {
 
     /// Every promise, recomputed, against the provider's own books.
     pub(crate) async fn audit(&self) -> Report {
-        let mut audit = Audit::new();
+        let mut audit = Audit::new(self.memory.keys().await.expect("memory reads").shop());
         self.memory.facts(&mut |fact| audit.see(fact)).await.expect("memory reads");
         audit.finish(Some(&self.statement().await))
     }

@@ -4,13 +4,13 @@ use std::error::Error as _;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use holdfast_saga::ports::{ChargeState, Fault, PaymentProvider, StatementLine};
+use holdfast_saga::ports::{ChargeState, Fault, NamedRefund, PaymentProvider, StatementLine};
 use holdfast_shared::{Money, StepKey};
 use reqwest::redirect::Policy;
 use reqwest::{Client, Method, RequestBuilder, Url};
 use serde::de::DeserializeOwned;
 
-use super::wire::{self, Decision, IDEMPOTENCY_KEY, LineBody, NewCharge, NewRefund, Page};
+use super::wire::{self, Decision, IDEMPOTENCY_KEY, LineBody, NewCharge, NewRefund, Page, RefundBody};
 use crate::{KEY_TTL, NAME, Operation, Reply, SandboxControl};
 
 /// Longer than a connection in one data centre ever takes.
@@ -134,10 +134,10 @@ impl HttpSandbox {
     }
 
     /// Every page of a list.
-    async fn all<B: DeserializeOwned>(&self, path: &str, query: &[(&str, &str)]) -> Result<Vec<B>, Fault> {
+    async fn all<B: DeserializeOwned>(&self, path: &[&str], query: &[(&str, &str)]) -> Result<Vec<B>, Fault> {
         let (mut items, mut cursor) = (Vec::new(), String::new());
         loop {
-            let request = self.at(Method::GET, &[path]).query(query).query(&[("cursor", &cursor)]);
+            let request = self.at(Method::GET, path).query(query).query(&[("cursor", &cursor)]);
             let (status, body) = self.send(request).await?;
             let page: Option<Page<B>> = Some(&body)
                 .filter(|_| status.is_success())
@@ -196,8 +196,13 @@ impl PaymentProvider for HttpSandbox {
         self.ask(&Operation::Refund { key, charge, amount_minor }).await?.into_done()
     }
 
+    async fn refunds(&self, charge: &StepKey) -> Result<Vec<NamedRefund>, Fault> {
+        let refunds: Vec<RefundBody> = self.all(&["charges", charge.as_str(), "refunds"], &[]).await?;
+        Ok(refunds.into_iter().map(NamedRefund::from).collect())
+    }
+
     async fn statement(&self) -> Result<Option<Vec<StatementLine>>, Fault> {
-        let lines: Vec<LineBody> = self.all("statement", &[]).await?;
+        let lines: Vec<LineBody> = self.all(&["statement"], &[]).await?;
         Ok(Some(lines.into_iter().map(StatementLine::from).collect()))
     }
 }
@@ -209,7 +214,7 @@ impl SandboxControl for HttpSandbox {
     }
 
     async fn waiting_actions(&self) -> Result<Vec<StepKey>, Fault> {
-        let keys: Vec<String> = self.all("charges", &[("waiting", "")]).await?;
+        let keys: Vec<String> = self.all(&["charges"], &[("waiting", "")]).await?;
         Ok(keys.into_iter().map(StepKey::from_stored).collect())
     }
 

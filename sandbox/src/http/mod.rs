@@ -9,6 +9,7 @@
 //! |---|---|---|
 //! | `POST /charges` with `Idempotency-Key` | `{"amount": money, "token": "tok_ok"}` | 200, the charge |
 //! | `GET /charges/{key}` | | 200, the charge |
+//! | `GET /charges/{key}/refunds` | | 200, a page of `{"key", "amount_minor"}`: what went back of it |
 //! | `POST /charges/{key}/void` | | 200, the charge |
 //! | `POST /charges/{key}/complete` | `{"approved": true}`: the buyer acts | 200, the charge |
 //! | `POST /charges/{key}/allow-refunds` | | 204 |

@@ -10,14 +10,14 @@ use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
-use holdfast_saga::ports::Fault;
+use holdfast_saga::ports::{Fault, PaymentProvider as _};
 use holdfast_shared::StepKey;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use tokio::sync::{Semaphore, watch};
 
 use super::wire::{
-    ChargeBody, Code, Decision, IDEMPOTENCY_KEY, LineBody, NewCharge, NewRefund, Page, Problem,
+    ChargeBody, Code, Decision, IDEMPOTENCY_KEY, LineBody, NewCharge, NewRefund, Page, Problem, RefundBody,
 };
 use crate::{DurableSandbox, Operation, Reply};
 
@@ -39,6 +39,7 @@ pub fn routes(sandbox: DurableSandbox, delay: Duration, stop: watch::Receiver<bo
     Router::new()
         .route("/charges", post(charge).get(waiting))
         .route("/charges/{key}", get(look_up))
+        .route("/charges/{key}/refunds", get(refunds))
         .route("/charges/{key}/void", post(void))
         .route("/charges/{key}/complete", post(complete))
         .route("/charges/{key}/allow-refunds", post(allow_refunds))
@@ -126,6 +127,10 @@ async fn allow_refunds(State(desk): At, Named(charge): Named) -> Response {
 async fn refund(State(desk): At, Key(key): Key, Body(asked): Body<NewRefund>) -> Result<Response, Refusal> {
     let charge = checked(&asked.charge)?;
     Ok(desk.answer(Operation::Refund { key, charge, amount_minor: asked.amount_minor }).await)
+}
+
+async fn refunds(State(desk): At, Named(charge): Named) -> Response {
+    page_of(desk.sandbox.refunds(&charge).await.map(|refunds| (refunds, None)), RefundBody::from)
 }
 
 /// Which part of a list.

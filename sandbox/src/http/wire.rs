@@ -1,7 +1,7 @@
 //! What goes over the wire, in both directions. The page above says which request has which of these.
 
 use axum::http::StatusCode;
-use holdfast_saga::ports::{ChargeState, Fault, StatementLine};
+use holdfast_saga::ports::{ChargeState, Fault, NamedRefund, StatementLine};
 use holdfast_shared::{Currency, Money, StepKey};
 use serde::{Deserialize, Serialize};
 
@@ -35,6 +35,12 @@ pub(super) enum ChargeBody {
     Captured { amount: Money, refunded_minor: i64, provider_ref: String },
     Declined { reason: String },
     Voided,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct RefundBody {
+    key: Option<String>,
+    amount_minor: i64,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -151,6 +157,18 @@ impl From<ChargeBody> for ChargeState {
             ChargeBody::Declined { reason } => Self::Declined { reason },
             ChargeBody::Voided => Self::Voided,
         }
+    }
+}
+
+impl From<NamedRefund> for RefundBody {
+    fn from(refund: NamedRefund) -> Self {
+        Self { key: refund.key.map(|key| key.as_str().to_owned()), amount_minor: refund.amount_minor }
+    }
+}
+
+impl From<RefundBody> for NamedRefund {
+    fn from(body: RefundBody) -> Self {
+        Self { key: body.key.map(StepKey::from_stored), amount_minor: body.amount_minor }
     }
 }
 

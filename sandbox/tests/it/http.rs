@@ -55,17 +55,18 @@ async fn what_goes_over_the_wire_is_what_its_page_says() {
     let (_folder, desk) = desk(Duration::ZERO).await;
     let http = Client::new();
     let at = |path: &str| format!("{}{path}", desk.url);
-    let key = "1.0:take_payment:1";
+    let key = "00c0ffee42-1-81f3a2c95d0e:take_payment:1";
     let amount = json!({"amount_minor": 1_999, "currency": "EUR"});
     let answer = http.post(at("/charges")).header("idempotency-key", key);
     let answer = answer.json(&json!({"amount": amount, "token": "tok_ok"})).send().await.expect("an answer");
     assert_eq!(answer.status(), StatusCode::OK);
     let paid = json!({
-        "status": "captured", "amount": amount, "refunded_minor": 0, "provider_ref": "sbx_1.0:take_payment:1",
+        "status": "captured", "amount": amount, "refunded_minor": 0, "provider_ref": "sbx_00c0ffee42-1-81f3a2c95d0e:take_payment:1",
     });
     assert_eq!(answer.json::<Value>().await.expect("JSON"), paid);
 
-    let back = http.post(at("/refunds")).header("idempotency-key", "1.0:refund_payment:1");
+    let back =
+        http.post(at("/refunds")).header("idempotency-key", "00c0ffee42-1-81f3a2c95d0e:refund_payment:1");
     let back = back.json(&json!({"charge": key, "amount_minor": 500})).send().await.expect("an answer");
     assert_eq!(back.status(), StatusCode::NO_CONTENT);
     let statement = http.get(at("/statement")).send().await.expect("an answer");

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use holdfast_saga::ports::{ChargeState, StatementLine};
 use holdfast_sandbox::{DurableSandbox, MemorySandbox, SandboxControl};
-use holdfast_shared::{Currency, ManualClock, Money, OrderId, StepKey, Time};
+use holdfast_shared::{Currency, KeyPrefix, ManualClock, Money, OrderId, StepKey, Time};
 
 use crate::http::Desk;
 
@@ -48,12 +48,16 @@ fn clock() -> Arc<ManualClock> {
 
 /// The key of an order's charge, in its first generation.
 fn charge(order: i64) -> StepKey {
-    StepKey::new(OrderId::new(order).saga(0), "take_payment", 1)
+    StepKey::new(&key_prefix(order), "take_payment", 1)
 }
 
 /// The key of an order's refund.
 fn refund(order: i64) -> StepKey {
-    StepKey::new(OrderId::new(order).saga(0), "refund_payment", 1)
+    StepKey::new(&key_prefix(order), "refund_payment", 1)
+}
+
+fn key_prefix(order: i64) -> KeyPrefix {
+    KeyPrefix::new("00c0ffee42".parse().expect("a shop id"), OrderId::new(order), 7)
 }
 
 const fn eur(amount_minor: i64) -> Money {

@@ -23,5 +23,5 @@ with hinted as (
 )
 select id as "id!", definition as "definition!", version as "version!", queue as "queue!", state as "state!",
        fence as "fence!", leased_until, wake_at, progress::text as "progress!", context::text,
-       poison, created_at as "created_at!", updated_at as "updated_at!", statement_timestamp() as "seen_at!"
+       poison, key_prefix as "key_prefix!", created_at as "created_at!", updated_at as "updated_at!", statement_timestamp() as "seen_at!"
 from (select * from hinted union all select * from due) claimed

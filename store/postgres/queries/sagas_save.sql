@@ -11,14 +11,15 @@ with moved as (
     returning sagas.id
 ), born as (
     insert into sagas (id, definition, version, queue, state, fence, leased_until, wake_at, progress, context,
-                       created_at, updated_at)
-    select id, definition, version, queue, state, fence, leased_until, wake_at, progress::json, context::json, $9, $9
+                       key_prefix, created_at, updated_at)
+    select id, definition, version, queue, state, fence, leased_until, wake_at, progress::json, context::json, key_prefix,
+           $9, $9
     from unnest($10::bigint[], $11::text[], $12::integer[], $13::text[], $14::text[], $15::bigint[],
-                $16::timestamptz[], $17::timestamptz[], $18::text[], $19::text[])
-         as new (id, definition, version, queue, state, fence, leased_until, wake_at, progress, context)
+                $16::timestamptz[], $17::timestamptz[], $18::text[], $19::text[], $20::text[])
+         as new (id, definition, version, queue, state, fence, leased_until, wake_at, progress, context, key_prefix)
 ), told as (
     insert into saga_log (saga_id, fence, at, entries)
     select saga_id, fence, $9, entries::json
-    from unnest($20::bigint[], $21::bigint[], $22::text[]) as new (saga_id, fence, entries)
+    from unnest($21::bigint[], $22::bigint[], $23::text[]) as new (saga_id, fence, entries)
 )
 select count(*) as "moved!" from moved

@@ -10,7 +10,7 @@ use holdfast_saga::rows::{Cart, Notification, Order, Payment, Product, Refund};
 use holdfast_saga::saga::{DefinitionId, Progress, Saga};
 use holdfast_saga::signal::Signal;
 use holdfast_saga::view::NotificationView;
-use holdfast_shared::{CartId, Line, Money, OrderId, SagaId, StepKey};
+use holdfast_shared::{CartId, KeyPrefix, Line, Money, OrderId, SagaId, StepKey};
 use serde::de::DeserializeOwned;
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -32,6 +32,7 @@ rows! {
         /// `None` where whoever asked has it.
         context: Option<String>,
         poison: Option<String>,
+        key_prefix: String,
         created_at: OffsetDateTime,
         updated_at: OffsetDateTime,
         /// The database's present when it was read.
@@ -55,6 +56,7 @@ impl SagaRow {
         };
         Ok(Saga {
             id,
+            key_prefix: KeyPrefix::from_stored(self.key_prefix),
             definition: DefinitionId { name: self.definition, version: self.version },
             queue: word("queue", &self.queue).map_err(blame)?,
             state: word("state", &self.state).map_err(blame)?,

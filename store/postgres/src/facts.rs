@@ -2,7 +2,7 @@
 
 use holdfast_saga::audit::{Fact, OrderFact, PaymentFact, StockFact};
 use holdfast_saga::ports::StoreError;
-use holdfast_shared::{OrderId, SagaId};
+use holdfast_shared::{OrderId, SagaId, StepKey};
 use sqlx::{PgConnection, PgPool};
 
 use crate::decode::{json, word};
@@ -74,6 +74,7 @@ async fn page(
                 captured_minor: row.captured_minor.unwrap_or_default(),
                 refunded_minor: row.refunded_minor.unwrap_or_default(),
                 settled_by_hand_minor: row.settled_by_hand_minor.unwrap_or_default(),
+                charge: row.charge_key.map(StepKey::from_stored),
             }),
             None => None,
         };

@@ -5,12 +5,17 @@ use std::collections::BTreeMap;
 use holdfast_saga::ports::StoreError;
 use holdfast_saga::rows::{Cart, Product};
 use holdfast_saga::view::{ProductFilter, Pulse};
-use holdfast_shared::{CartId, OrderId, Sku, Time};
+use holdfast_shared::{CartId, OrderId, ShopId, Sku, Time};
 use sqlx::PgPool;
 use time::OffsetDateTime;
 
-use crate::decode::{CartRow, ProductRow};
+use crate::decode::{CartRow, ProductRow, word};
 use crate::error::{store_error, unreadable};
+
+pub(crate) async fn shop(pool: &PgPool) -> Result<ShopId, StoreError> {
+    let id = sqlx::query_file_scalar!("queries/shop.sql").fetch_one(pool).await.map_err(store_error)?;
+    word("shop id", &id)
+}
 
 pub(crate) async fn cart(pool: &PgPool, id: CartId) -> Result<Option<Cart>, StoreError> {
     let row = sqlx::query_file_as!(CartRow, "queries/carts_read.sql", id.0)

@@ -34,9 +34,10 @@ use holdfast_saga::view::{
     Census, DeadRow, NotificationFilter, NotificationView, OrderFilter, OrderView, ProductFilter, Pulse,
     QueueView, SagaFilter, WorkerBeat, WorkerView,
 };
-use holdfast_shared::{CartId, Clock, OrderId, SagaId, Sku, Time};
+use holdfast_shared::{CartId, Clock, KeySource, OrderId, SagaId, ShopId, Sku, Time};
 use sqlx::PgPool;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use tokio::sync::OnceCell;
 
 use crate::dial::Dial;
 use crate::error::store_error;
@@ -78,6 +79,7 @@ pub struct PostgresStore {
     pool: PgPool,
     spare: Spare,
     present: Present,
+    shop: Arc<OnceCell<ShopId>>,
 }
 
 impl PostgresStore {
@@ -97,7 +99,7 @@ impl PostgresStore {
             .await
             .map_err(store_error)?;
         let spare = Spare::of(Dial::of(&options)?, connections_max as usize);
-        Ok(Self { spare, pool, present: Present::Database })
+        Ok(Self { spare, pool, present: Present::Database, shop: Arc::default() })
     }
 
     /// The same store with a clock that the caller owns: for tests, which move time instead of sleeping.
@@ -130,6 +132,11 @@ impl PostgresStore {
 
 #[async_trait]
 impl Store for PostgresStore {
+    async fn keys(&self) -> Result<KeySource, StoreError> {
+        let shop = self.shop.get_or_try_init(|| front_door::shop(&self.pool)).await?;
+        Ok(KeySource::random(*shop))
+    }
+
     async fn begin(&self) -> Result<Box<dyn Tx>, StoreError> {
         Ok(Box::new(tx::PostgresTx::begin(&self.spare, &self.present).await?))
     }

@@ -1,6 +1,6 @@
 -- No skip locked: the single writer already serialises claims.
 select id, definition, version, queue, state, fence, leased_until, wake_at, progress, context, poison,
-       created_at, updated_at
+       key_prefix, created_at, updated_at
 from sagas
 where wake_at <= ?1
   and (leased_until is null or leased_until <= ?1)

@@ -10,7 +10,7 @@ use holdfast_saga::rows::{
 use holdfast_saga::saga::{DefinitionId, Progress, Saga};
 use holdfast_saga::signal::Signal;
 use holdfast_saga::view::NotificationView;
-use holdfast_shared::{CartId, Currency, Line, Money, OrderId, SagaId, Sku, StepKey, Time};
+use holdfast_shared::{CartId, Currency, KeyPrefix, Line, Money, OrderId, SagaId, Sku, StepKey, Time};
 use serde::de::DeserializeOwned;
 use sqlx::FromRow;
 use uuid::Uuid;
@@ -59,6 +59,7 @@ pub(crate) struct SagaRow {
     progress: String,
     context: String,
     poison: Option<String>,
+    key_prefix: String,
     created_at: i64,
     updated_at: i64,
 }
@@ -79,6 +80,7 @@ impl SagaRow {
             i32::try_from(self.version).map_err(|error| format!("version {}: {error}", self.version))?;
         Ok(Saga {
             id: SagaId::from_key(self.id),
+            key_prefix: KeyPrefix::from_stored(self.key_prefix),
             definition: DefinitionId { name: self.definition, version },
             queue: parse("queue", &self.queue)?,
             state: parse("state", &self.state)?,

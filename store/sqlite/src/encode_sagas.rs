@@ -48,6 +48,7 @@ pub(crate) struct NewSaga<'a> {
     wake_at: Option<i64>,
     progress: &'a Progress,
     context: &'a Context,
+    key_prefix: &'a str,
     created_at: i64,
     updated_at: i64,
 }
@@ -65,6 +66,7 @@ impl<'a> NewSaga<'a> {
             wake_at: saga.wake_at.map(Time::as_micros),
             progress: &saga.progress,
             context: &saga.context,
+            key_prefix: saga.key_prefix.as_str(),
             created_at: saga.created_at.as_micros(),
             updated_at: saga.updated_at.as_micros(),
         }

@@ -3,7 +3,7 @@
 use futures_util::TryStreamExt;
 use holdfast_saga::audit::{Fact, OrderFact, PaymentFact, RefundFact, StockFact};
 use holdfast_saga::ports::StoreError;
-use holdfast_shared::{OrderId, SagaId, SagaState};
+use holdfast_shared::{OrderId, SagaId, SagaState, StepKey};
 use sqlx::{FromRow, SqliteConnection};
 
 use crate::decode::{Reason, RefundRow, parse};
@@ -86,6 +86,7 @@ struct OrderColumns {
     captured_minor: Option<i64>,
     refunded_minor: Option<i64>,
     settled_by_hand_minor: Option<i64>,
+    charge_key: Option<String>,
     reservation_status: Option<String>,
     cart_status: Option<String>,
     cart_order: Option<i64>,
@@ -99,6 +100,7 @@ impl OrderColumns {
                 captured_minor: self.captured_minor.unwrap_or_default(),
                 refunded_minor: self.refunded_minor.unwrap_or_default(),
                 settled_by_hand_minor: self.settled_by_hand_minor.unwrap_or_default(),
+                charge: self.charge_key.map(StepKey::from_stored),
             }),
             None => None,
         };

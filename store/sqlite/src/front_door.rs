@@ -5,14 +5,19 @@ use std::collections::BTreeMap;
 use holdfast_saga::ports::StoreError;
 use holdfast_saga::rows::Product;
 use holdfast_saga::view::{ProductFilter, Pulse};
-use holdfast_shared::{CartId, OrderId, Sku, Time};
+use holdfast_shared::{CartId, OrderId, ShopId, Sku, Time};
 use sqlx::SqliteConnection;
 use uuid::Uuid;
 
-use crate::decode::ProductRow;
+use crate::decode::{ProductRow, parse};
 use crate::error::{commit_error, store_error, unreadable};
 use crate::params::{self, order_numbers};
 use crate::{SqliteStore, sql};
+
+pub(crate) async fn shop(store: &SqliteStore) -> Result<ShopId, StoreError> {
+    let id: String = sqlx::query_scalar(sql!("shop")).fetch_one(&store.readers).await.map_err(store_error)?;
+    parse("id", &id).map_err(|reason| unreadable("shop", reason))
+}
 
 pub(crate) async fn open_cart_of(
     connection: &mut SqliteConnection,

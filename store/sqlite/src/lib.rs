@@ -27,11 +27,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use holdfast_saga::ports::StoreError;
-use holdfast_shared::{Clock, Time};
+use holdfast_shared::{Clock, ShopId, Time};
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
 use sqlx::{Connection as _, Sqlite, SqliteConnection, Transaction};
+use tokio::sync::OnceCell;
 
 use crate::error::store_error;
 
@@ -65,6 +66,7 @@ pub struct SqliteStore {
     writer: SqlitePool,
     readers: SqlitePool,
     clock: Arc<dyn Clock>,
+    shop: Arc<OnceCell<ShopId>>,
 }
 
 impl SqliteStore {
@@ -91,7 +93,7 @@ impl SqliteStore {
             .await
             .map_err(store_error)?;
         let readers = pool(READERS).connect_lazy_with(reading);
-        let store = Self { writer, readers, clock };
+        let store = Self { writer, readers, clock, shop: Arc::default() };
         store.check_journal().await?;
         store.check_not_too_new().await?;
         Ok(store)

@@ -13,7 +13,7 @@ use holdfast_saga::view::{
     Census, DeadRow, NotificationFilter, NotificationView, OrderFilter, OrderView, ProductFilter, Pulse,
     QueueView, SagaFilter, WorkerBeat, WorkerView,
 };
-use holdfast_shared::{CartId, OrderId, ReservationStatus, SagaId, SagaState, Sku, Time};
+use holdfast_shared::{CartId, KeySource, OrderId, ReservationStatus, SagaId, SagaState, Sku, Time};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{FromRow, SqliteConnection};
 
@@ -30,6 +30,11 @@ pub(crate) const NEWEST: i64 = i64::MAX;
 
 #[async_trait]
 impl Store for SqliteStore {
+    async fn keys(&self) -> Result<KeySource, StoreError> {
+        let shop = self.shop.get_or_try_init(|| front_door::shop(self)).await?;
+        Ok(KeySource::random(*shop))
+    }
+
     async fn begin(&self) -> Result<Box<dyn Tx>, StoreError> {
         Ok(Box::new(SqliteTx::begin(self).await?))
     }

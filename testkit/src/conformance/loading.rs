@@ -37,7 +37,7 @@ pub(super) fn busy_saga() -> Saga {
     progress.cause = Some(CancelReason::PaymentExpired);
     progress.error = Some("the bank's \"phone\" rang; nobody {answered}".to_owned());
     progress.worker = Some("worker-7".to_owned());
-    let charge = StepKey::new(busy.id, "take_payment", 2);
+    let charge = StepKey::new(&busy.key_prefix, "take_payment", 2);
     progress.memo.charge = Some(Charge { key: charge.clone(), status: PaymentStatus::Unknown });
     progress.memo.refund = Some(RefundStatus::Pending);
     progress.memo.late = vec![charge];

@@ -11,7 +11,7 @@ use holdfast_shared::{Clock as _, RefundStatus, SagaState};
 
 use super::{Subject, ids};
 use crate::database::NOON;
-use crate::rows::{moved, notification, refund, saga, saga_id, signal, sku, with_orders, with_sagas};
+use crate::rows::{charge, moved, notification, refund, saga, saga_id, signal, sku, with_orders, with_sagas};
 
 const DAY: Duration = Duration::from_hours(24);
 
@@ -110,7 +110,8 @@ pub async fn every_field_of_every_row_is_kept(subject: &Subject) {
     for fact in [
         format!(
             "refunds where saga_id = 256 and status = 'PENDING' and amount_minor = 2000 and currency = 'EUR' \
-             and charge_key = '1.0:take_payment:1' and late = true and updated_at = {day}"
+             and charge_key = '{}' and late = true and updated_at = {day}",
+            charge(1)
         ),
         format!(
             "notifications where saga_id = 258 and notice = 'order_cancelled' and channel = 'log' \

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use holdfast_saga::command::Verb;
-use holdfast_saga::ports::{ChargeState, Fault, Hint, Outside, PaymentProvider, StatementLine};
+use holdfast_saga::ports::{ChargeState, Fault, Hint, NamedRefund, Outside, PaymentProvider, StatementLine};
 use holdfast_sandbox::MemorySandbox;
 use holdfast_shared::{Money, OrderStatus, Queue, StepKey, SystemClock};
 use holdfast_testkit::database::Database;
@@ -69,6 +69,10 @@ impl PaymentProvider for Desk {
 
     async fn refund(&self, key: &StepKey, charge: &StepKey, amount_minor: i64) -> Result<(), Fault> {
         self.sandbox.refund(key, charge, amount_minor).await
+    }
+
+    async fn refunds(&self, charge: &StepKey) -> Result<Vec<NamedRefund>, Fault> {
+        self.sandbox.refunds(charge).await
     }
 
     async fn statement(&self) -> Result<Option<Vec<StatementLine>>, Fault> {

@@ -49,8 +49,11 @@ async fn an_order_is_settled_in_few_round_trips() {
     let acceptor =
         Acceptor::start(Arc::clone(&store), shop.policy.clone(), Arc::new(Silence), Metrics::default());
     let cart = shop.carts(1, &[("cd-1", 1)]).await[0];
-    // Opens the connection.
+    // Opens the connection; which shop it is a store asks once.
     drop(store.begin().await.expect("begins"));
+    store.keys().await.expect("answers");
+    // The pool of reads looks at a connection that comes back, in its own time.
+    tokio::time::sleep(Duration::from_millis(200)).await;
     let mut seen = proxy.turns();
     assert!(seen > 0, "the proxy counts");
     let mut turns = |what: &str, most: usize| {

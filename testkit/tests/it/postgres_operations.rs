@@ -67,12 +67,12 @@ async fn of_many_who_retry_the_same_dead_at_once_each_saga_is_retried_by_one() {
 async fn many_sagas(database: &Database) {
     database
         .execute(
-            "insert into sagas (id, definition, version, queue, state, fence, wake_at, progress, context, created_at, \
-             updated_at) \
+            "insert into sagas (id, definition, version, queue, state, fence, wake_at, progress, context, key_prefix, \
+             created_at, updated_at) \
              select n << 8, 'checkout_online', 1, 'checkout', \
                     case when n % 500 = 0 then 'DEAD' when n % 501 = 0 then 'RUNNING' else 'COMPLETED' end, 1, \
                     case when n % 501 = 0 and n % 500 <> 0 then now() end, '{\"s\":2}', \
-                    '{\"kind\":\"rumour\",\"token\":\"tok_ok\"}', now(), now() \
+                    '{\"kind\":\"rumour\",\"token\":\"tok_ok\"}', 'prefix', now(), now() \
              from generate_series(1, 200000) as n",
         )
         .await;
@@ -165,10 +165,10 @@ async fn a_claim_that_was_planned_in_an_empty_shop_does_not_read_all_that_waits(
     database.execute("alter table sagas set (autovacuum_enabled = off)").await;
     database
         .execute(
-            "insert into sagas (id, definition, version, queue, state, fence, wake_at, progress, context, created_at, \
-             updated_at) \
+            "insert into sagas (id, definition, version, queue, state, fence, wake_at, progress, context, key_prefix, \
+             created_at, updated_at) \
              select n << 8, 'checkout_online', 1, 'checkout', 'RUNNING', 1, now() - random() * interval '1 hour', '{}', \
-                    '{}', now(), now() \
+                    '{}', 'prefix', now(), now() \
              from generate_series(1, 50000) as n",
         )
         .await;

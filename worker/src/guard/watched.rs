@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use holdfast_saga::ports::{ChargeState, Fault, PaymentProvider, StatementLine};
+use holdfast_saga::ports::{ChargeState, Fault, NamedRefund, PaymentProvider, StatementLine};
 use holdfast_shared::{Money, StepKey};
 
 use super::health::Sign;
@@ -66,6 +66,10 @@ impl PaymentProvider for Watched {
 
     async fn refund(&self, key: &StepKey, charge: &StepKey, amount_minor: i64) -> Result<(), Fault> {
         self.signs.of(self.provider.refund(key, charge, amount_minor)).await
+    }
+
+    async fn refunds(&self, charge: &StepKey) -> Result<Vec<NamedRefund>, Fault> {
+        self.signs.of(self.provider.refunds(charge)).await
     }
 
     async fn statement(&self) -> Result<Option<Vec<StatementLine>>, Fault> {

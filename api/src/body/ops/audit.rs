@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use holdfast_saga::audit::{Audit, InFlight, Invariant, Report, SettledByHand, Violation};
 use holdfast_saga::ports::{Fault, PaymentProvider, Store, StoreError};
-use holdfast_shared::{Money, OrderId, OrderStatus};
+use holdfast_shared::{Money, OrderId, OrderStatus, ShopId};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -12,13 +12,16 @@ use utoipa::ToSchema;
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Audit)]
 pub struct AuditBody {
+    /// Which shop this is to payment providers, Redis and recipients.
+    #[schema(value_type = String, example = "9f2c41ab07")]
+    pub shop: ShopId,
     /// Whether all of them hold.
     pub clean: bool,
     /// Orders looked at.
     pub orders: u64,
     /// SKUs looked at.
     pub skus: u64,
-    /// Charges in the provider's own books; `null` when there were none to compare with.
+    /// Charges of this shop in the provider's own books; `null` when there were none to compare with.
     pub charges: Option<u64>,
     /// Orders whose money is still on its way.
     pub in_flight: Vec<InFlightBody>,
@@ -93,6 +96,7 @@ impl From<Report> for AuditBody {
         let violation =
             |Violation { invariant, subject, detail }| ViolationBody { invariant, subject, detail };
         Self {
+            shop: report.shop,
             clean: report.is_clean(),
             orders: report.orders,
             skus: report.skus,
@@ -126,7 +130,7 @@ async fn look_twice(store: &dyn Store, provider: Option<&dyn PaymentProvider>) -
 
 /// One look, our own rows first: what moved before the provider's statement was still moving in ours.
 async fn look(store: &dyn Store, provider: Option<&dyn PaymentProvider>) -> Result<Report, AuditError> {
-    let mut audit = Audit::new();
+    let mut audit = Audit::new(store.keys().await?.shop());
     store.facts(&mut |fact| audit.see(fact)).await?;
     let statement = match provider {
         Some(provider) => provider.statement().await?,
@@ -143,15 +147,15 @@ mod tests {
 
     use async_trait::async_trait;
     use holdfast_saga::memory::MemoryStore;
-    use holdfast_saga::ports::{ChargeState, Fault, StatementLine};
-    use holdfast_shared::{Currency, ManualClock, StepKey, Time};
+    use holdfast_saga::ports::{ChargeState, Fault, NamedRefund, StatementLine};
+    use holdfast_shared::{Currency, KeyPrefix, ManualClock, StepKey, Time};
 
     use super::*;
 
     /// A provider that holds money for one order after the other, as a shop at work would let it.
     #[derive(Debug)]
     struct Books {
-        charges: Vec<&'static str>,
+        charges: Vec<StepKey>,
         looks: AtomicUsize,
     }
 
@@ -181,11 +185,15 @@ mod tests {
             Err(Fault::NotDone("an audit only looks".to_owned()))
         }
 
+        async fn refunds(&self, _: &StepKey) -> Result<Vec<NamedRefund>, Fault> {
+            Err(Fault::NotDone("an audit only looks".to_owned()))
+        }
+
         async fn statement(&self) -> Result<Option<Vec<StatementLine>>, Fault> {
             let look = self.looks.fetch_add(1, Ordering::Relaxed);
-            let charge = self.charges[look.min(self.charges.len() - 1)];
+            let charge = self.charges[look.min(self.charges.len() - 1)].clone();
             Ok(Some(vec![StatementLine {
-                charge: StepKey::from_stored(charge),
+                charge,
                 currency: Currency::EUR,
                 captured_minor: 1_999,
                 refunded_minor: 0,
@@ -193,18 +201,22 @@ mod tests {
         }
     }
 
-    /// The subjects that are broken when the provider's books show `charges`, one a look.
-    async fn check(charges: Vec<&'static str>, expected: &[&str]) {
+    /// The orders whose charges are broken when the provider's books show one of `orders` a look.
+    async fn check(orders: Vec<i64>, expected: &[i64]) {
         let store = MemoryStore::new(Arc::new(ManualClock::new(Time::default())));
-        let books = Books { charges: charges.clone(), looks: AtomicUsize::new(0) };
+        let shop = store.keys().await.expect("memory reads").shop();
+        let charge =
+            |order: &i64| StepKey::new(&KeyPrefix::new(shop, OrderId::new(*order), 7), "take_payment", 1);
+        let books = Books { charges: orders.iter().map(charge).collect(), looks: AtomicUsize::new(0) };
         let report = look_twice(&store, Some(&books)).await.expect("it can be audited");
         let broken: Vec<_> = report.violations.iter().map(|violation| violation.subject.as_str()).collect();
-        assert_eq!(broken, expected, "{charges:?}");
+        let expected: Vec<_> = expected.iter().map(|order| format!("charge {}", charge(order))).collect();
+        assert_eq!(broken, expected, "{orders:?}");
     }
 
     #[tokio::test]
     async fn what_looks_wrong_once_was_only_on_its_way() {
-        check(vec!["1.0:take_payment:1", "2.0:take_payment:1"], &[]).await;
-        check(vec!["1.0:take_payment:1", "1.0:take_payment:1"], &["order 1"]).await;
+        check(vec![1, 2], &[]).await;
+        check(vec![1, 1], &[1]).await;
     }
 }

@@ -184,7 +184,7 @@ impl Street {
                 self.yes(rng, cancel).await;
                 return;
             }
-            Plan::Acts => return self.act(order, rng).await,
+            Plan::Acts => return self.act(order, key, rng).await,
             Plan::Pays(_) | Plan::NeverActs | Plan::WantsTheRare => return,
         };
         tokio::time::sleep(Duration::from_millis(rng.random_range(0..3_000))).await;
@@ -192,12 +192,18 @@ impl Street {
         self.yes(rng, |api| self.client.post(format!("{api}{path}")).bearer_auth(&self.admin)).await;
     }
 
-    /// The buyer agrees at the provider's, as soon as it waits for them.
-    async fn act(&self, order: &str, rng: &mut StdRng) {
-        let charge = charge_of(order);
+    /// The buyer agrees at the provider's, as soon as their order sends them there.
+    async fn act(&self, order: &str, key: &str, rng: &mut StdRng) {
         let since = Instant::now();
         while since.elapsed() < GIVE_UP {
             tokio::time::sleep(Duration::from_millis(rng.random_range(200..700))).await;
+            let shown = self
+                .yes(rng, |api| {
+                    self.client.get(format!("{api}/v1/orders/{order}")).header("x-order-token", key)
+                })
+                .await;
+            let page = shown["payment"]["next_action"]["url"].as_str();
+            let Some(charge) = page.and_then(|page| page.rsplit('/').next()) else { continue };
             let act = self.client.post(format!("{}/charges/{charge}/complete", self.sandbox));
             let acted = act.json(&json!({"approved": true})).send().await;
             if acted.is_ok_and(|answer| answer.status().is_success()) {
@@ -232,10 +238,6 @@ impl Street {
     }
 }
 
-fn charge_of(order: &str) -> String {
-    StepKey::new(order_of(order).saga(0), "take_payment", 1).to_string()
-}
-
 /// All that was accepted.
 pub(super) struct Accepted(Vec<Bought>);
 
@@ -265,8 +267,9 @@ impl Accepted {
         let mut kept: BTreeMap<String, i64> = BTreeMap::new();
         for line in town.statement().await {
             let minor = |name: &str| line[name].as_i64().expect("a number");
-            let order = line["charge"].as_str().expect("a key").split(['.', ':']).next().unwrap_or_default();
-            *kept.entry(order.to_owned()).or_default() += minor("captured_minor") - minor("refunded_minor");
+            let charge = StepKey::from_stored(line["charge"].as_str().expect("a key"));
+            let (_, order) = charge.owner().expect("a key of ours");
+            *kept.entry(order.to_string()).or_default() += minor("captured_minor") - minor("refunded_minor");
         }
         for bought in &self.0 {
             let order = order_of(&bought.order).number();

@@ -90,7 +90,7 @@ impl History {
         if !self.dice.chance(20) {
             return;
         }
-        let mut audit = Audit::new();
+        let mut audit = Audit::new(self.shop.store.keys().await.expect("the store answers").shop());
         self.shop.memory.facts(&mut |fact| audit.see(fact)).await.expect("memory reads");
         let report = audit.finish(None);
         self.wrong.extend(report.violations.iter().map(|violation| format!("on the way: {violation:?}")));
@@ -108,7 +108,8 @@ impl History {
             .extend(sagas.iter().filter(unsettled).map(|saga| format!("{} is {}", saga.id, saga.state)));
         let mut holding: BTreeMap<OrderId, Vec<i64>> = BTreeMap::new();
         for line in self.shop.statement().await {
-            if let (Some(order), true) = (line.charge.order(), line.captured_minor > line.refunded_minor) {
+            if let (Some((_, order)), true) = (line.charge.owner(), line.captured_minor > line.refunded_minor)
+            {
                 holding.entry(order).or_default().push(line.captured_minor - line.refunded_minor);
             }
         }

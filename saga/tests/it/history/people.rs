@@ -150,7 +150,10 @@ impl History {
     pub(super) async fn event(&mut self) {
         let Some(order) = self.dice.pick(&self.orders) else { return };
         let generation = 1 + u32::try_from(self.dice.below(3)).unwrap_or(0);
-        let charge = StepKey::new(order.saga(slot::CHECKOUT), "take_payment", generation);
+        // A saga that was pruned can be asked for nothing.
+        let checkout = self.shop.memory.saga(order.saga(slot::CHECKOUT)).await.expect("memory reads");
+        let Some(checkout) = checkout else { return };
+        let charge = StepKey::new(&checkout.key_prefix, "take_payment", generation);
         let id = ["a", "b"][self.dice.below(2)];
         self.report(&charge, id).await;
     }

@@ -42,6 +42,7 @@ pub(super) async fn save(pipe: &Pipe, writes: &Writes, at: OffsetDateTime) -> Re
                 &instants(born().map(|saga| saga.wake_at)),
                 &born().map(progress).collect::<Result<Vec<_>, _>>()?,
                 &born().map(|saga| json(&*saga.context)).collect::<Result<Vec<_>, _>>()?,
+                &born().map(|saga| saga.key_prefix.as_str()).collect::<Vec<_>>(),
                 &log.iter().map(|row| row.saga.key()).collect::<Vec<_>>(),
                 &log.iter().map(|row| row.fence).collect::<Vec<_>>(),
                 &log.iter().map(|row| json(&row.entries)).collect::<Result<Vec<_>, _>>()?,

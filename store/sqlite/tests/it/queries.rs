@@ -70,6 +70,7 @@ async fn no_statement_reads_a_whole_table_that_grows() {
             "SCAN queues",
             "SCAN workers",
             "SCAN order_numbers",
+            "SCAN shop",
             "SCAN sagas USING COVERING INDEX sagas_dead",
             "SCAN sagas USING INDEX sagas_dead",
             "SCAN unsettled",

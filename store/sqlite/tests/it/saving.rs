@@ -18,7 +18,7 @@ use holdfast_shared::{
 use uuid::Uuid;
 
 use crate::shop::{
-    NOW, Shop, cart, cart_id, moved, order, order_id, saga, saga_id, sku, with_orders, with_sagas,
+    NOW, Shop, cart, cart_id, key_prefix, moved, order, order_id, saga, saga_id, sku, with_orders, with_sagas,
 };
 
 const LATER: Duration = Duration::from_mins(1);
@@ -32,7 +32,7 @@ fn payment(number: i64, status: PaymentStatus) -> Payment {
         captured_minor: 0,
         refunded_minor: 0,
         settled_by_hand_minor: 0,
-        charge: Some(StepKey::new(saga_id(number), "take_payment", 1)),
+        charge: Some(StepKey::new(&key_prefix(number), "take_payment", 1)),
         provider_ref: None,
         next_action: None,
     }
@@ -43,7 +43,7 @@ fn refund(number: i64, status: RefundStatus) -> Refund {
         saga: saga_id(number),
         status,
         amount: Money::new(2_000, Currency::EUR),
-        charge: StepKey::new(saga_id(number), "take_payment", 1),
+        charge: StepKey::new(&key_prefix(number), "take_payment", 1),
         late: true,
         settled_by_hand: false,
     }
@@ -131,7 +131,10 @@ async fn every_row_is_read_back_as_it_was_saved() {
     for (sql, rows) in [
         ("select count(*) from stock_adjustments where delta = -3 and reason = 'broken'", 1),
         ("select count(*) from admin_actions where action = 'order.confirm' and detail = 'fine'", 1),
-        ("select count(*) from refunds where late = 1 and charge_key = '1.0:take_payment:1'", 1),
+        (
+            "select count(*) from refunds where late = 1 and charge_key = '00c0ffee42-1-000000000007:take_payment:1'",
+            1,
+        ),
         ("select count(*) from notifications where notice = 'order_cancelled' and channel = 'log'", 1),
     ] {
         assert_eq!(shop.number(sql).await, rows, "{sql}");

@@ -8,8 +8,8 @@ use holdfast_saga::rows::{Cart, CartItem, Order};
 use holdfast_saga::saga::{DefinitionId, Progress, Saga};
 use holdfast_saga::world::{Footprint, World, Writes};
 use holdfast_shared::{
-    Address, CartId, CartStatus, Contact, Currency, Line, ManualClock, Money, OrderId, OrderStatus,
-    PaymentMethod, Queue, SagaId, SagaState, Sku, Time,
+    Address, CartId, CartStatus, Contact, Currency, KeyPrefix, Line, ManualClock, Money, OrderId,
+    OrderStatus, PaymentMethod, Queue, SagaId, SagaState, Sku, Time,
 };
 use holdfast_store_sqlite::SqliteStore;
 use sqlx::sqlite::SqliteConnectOptions;
@@ -114,10 +114,16 @@ pub(crate) fn saga_id(number: i64) -> SagaId {
     order_id(number).saga(0)
 }
 
+/// What the keys of the checkout of order `number` begin with.
+pub(crate) fn key_prefix(number: i64) -> KeyPrefix {
+    KeyPrefix::new("00c0ffee42".parse().expect("is a shop id"), order_id(number), 7)
+}
+
 /// A saga that is due since `NOW`.
 pub(crate) fn saga(id: SagaId) -> Saga {
     Saga {
         id,
+        key_prefix: key_prefix(id.order().number()),
         definition: flow(),
         queue: Queue::Checkout,
         state: SagaState::Running,

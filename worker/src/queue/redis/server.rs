@@ -5,7 +5,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use holdfast_shared::Queue;
+use holdfast_shared::{Queue, ShopId};
 use percent_encoding::percent_decode_str;
 use redis::aio::MultiplexedConnection;
 use redis::sentinel::{SentinelClient, SentinelClientBuilder, SentinelServerType};
@@ -59,7 +59,7 @@ pub enum RedisDown {
 }
 
 impl Redis {
-    /// Understands an address; connects to nobody. All keys begin with `prefix`.
+    /// Understands an address; connects to nobody. All keys begin with `prefix`, and with the shop's id once it is known.
     pub fn parse(url: &str, prefix: &str) -> Result<Self, BadRedisUrl> {
         let (scheme, rest) = url.split_once("://").ok_or_else(|| bad("it names no scheme"))?;
         if scheme.starts_with("rediss") || scheme == "valkeys" {
@@ -75,6 +75,13 @@ impl Redis {
         let place = rest.rsplit_once('@').map_or(rest, |(_, place)| place);
         let shown = format!("{scheme}://{}", place.split(['?', '#']).next().unwrap_or_default());
         Ok(Self { target, prefix: prefix.to_owned(), shown })
+    }
+
+    /// The same Redis for the keys of `shop` alone: another shop that was given the same prefix has others.
+    #[must_use]
+    pub fn of_shop(mut self, shop: ShopId) -> Self {
+        self.prefix = format!("{}:{shop}", self.prefix);
+        self
     }
 
     /// Asks whether it is there and lets us in.

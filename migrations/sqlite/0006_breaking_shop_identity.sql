@@ -1,0 +1,26 @@
+-- What leaves the shop says whose it is: two databases never use one key twice, whatever numbers they repeat.
+--
+-- Why it looks like this:
+-- * The shop's id is drawn here, once. A database that is created anew is another shop, and meets none of the money that
+--   an earlier one left at its payment provider.
+-- * Every saga has a prefix of its own for the keys of its calls: shop, order and a nonce. A restored backup repeats an
+--   order's number and a saga's slot, but not that.
+-- * It breaks older binaries: they would start sagas without a prefix.
+-- * A saga under way has sent calls under a key without a prefix, and could not find them again: so none may be under way.
+
+create table settle_all_orders_before_this_migration (
+    under_way integer constraint settle_all_orders_before_this_migration check (under_way = 0)
+) strict;
+insert into settle_all_orders_before_this_migration
+select count(*) from sagas where state not in ('COMPLETED', 'COMPENSATED');
+drop table settle_all_orders_before_this_migration;
+
+create table shop (
+    id text primary key check (length(id) = 10)
+) strict;
+-- One row, whoever tries.
+create unique index only_one_shop on shop ((1));
+insert into shop (id) values (lower(hex(randomblob(5))));
+
+-- SQLite adds no column without a default; every insert names it.
+alter table sagas add column key_prefix text not null default '';
