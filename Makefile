@@ -62,7 +62,7 @@ stack: ## run the production stack's services as plain processes, and ask Promet
 # Leaving with 3 means that some were noticed only because they ran for ever: that is noticed too. Sabotage
 # tests the histories, not the engine, and is slow.
 mutants: ## break the rules line by line and see that their tests notice (needs cargo-mutants)
-	HOLDFAST_SIM_HISTORIES=300 cargo mutants -p holdfast-saga -f saga/src/plan.rs -f saga/src/apply.rs \
+	HOLDFAST_SIM_HISTORIES=300 cargo mutants -p holdfast-saga -f saga/src/engine/plan.rs -f saga/src/engine/apply.rs \
 		-o target/mutants-saga $(ARGS) -- --lib --test it -- --skip sabotage || [ $$? -eq 3 ]
 	cargo mutants -p holdfast-shared -f shared/src/order.rs -f shared/src/cart.rs -f shared/src/payment.rs \
 		-f shared/src/reservation.rs -f shared/src/saga_state.rs \

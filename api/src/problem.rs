@@ -7,10 +7,9 @@
 use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
-use holdfast_saga::accept;
-use holdfast_saga::command::Conflict;
 use holdfast_saga::ports::StoreError;
-use holdfast_saga::{adjustment, cart, catalog};
+use holdfast_saga::shop::answer::Conflict;
+use holdfast_saga::shop::{cart, catalog, checkout, stock_adjustment};
 use holdfast_shared::OrderStatus;
 use holdfast_worker::AcceptError;
 use serde::Serialize;
@@ -214,9 +213,9 @@ impl From<AcceptError> for Problem {
     }
 }
 
-impl From<accept::Refused> for Problem {
-    fn from(refused: accept::Refused) -> Self {
-        use accept::Refused as R;
+impl From<checkout::Refused> for Problem {
+    fn from(refused: checkout::Refused) -> Self {
+        use checkout::Refused as R;
         let (status, code) = match refused {
             // A product that was withdrawn since the customer looked is a change of the cart, as a new price is.
             R::Cart(cart::Refused::NotForSale(_)) => (StatusCode::CONFLICT, "cart_changed"),
@@ -259,9 +258,9 @@ impl From<catalog::Refused> for Problem {
     }
 }
 
-impl From<adjustment::Refused> for Problem {
-    fn from(refused: adjustment::Refused) -> Self {
-        use adjustment::Refused as R;
+impl From<stock_adjustment::Refused> for Problem {
+    fn from(refused: stock_adjustment::Refused) -> Self {
+        use stock_adjustment::Refused as R;
         let (status, code) = match refused {
             R::UnknownSku(_) => (StatusCode::NOT_FOUND, "stock_not_found"),
             R::Nothing(_) => (StatusCode::UNPROCESSABLE_ENTITY, "nothing_to_adjust"),

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use holdfast_saga::ports::Store;
-use holdfast_saga::view::Pulse;
+use holdfast_saga::records::view::Pulse;
 use holdfast_shared::OrderId;
 use tokio::sync::{Notify, watch};
 

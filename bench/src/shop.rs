@@ -1,10 +1,10 @@
 //! A shop to measure in: stocked shelves, one filled cart an order, and what a buyer tells.
 
 use anyhow::{Result, ensure};
-use holdfast_saga::accept::{CheckoutRequest, digest};
 use holdfast_saga::ports::Store;
-use holdfast_saga::rows::{Cart, CartItem, Product, StockAdjustment, StockMove};
-use holdfast_saga::world::World;
+use holdfast_saga::records::batch_rows::World;
+use holdfast_saga::records::{Cart, CartItem, Product, StockAdjustment, StockMove};
+use holdfast_saga::shop::checkout::{CheckoutRequest, digest};
 use holdfast_shared::{Address, CartId, CartStatus, Contact, Currency, Money, PaymentMethod, Sku, Time};
 use uuid::Uuid;
 

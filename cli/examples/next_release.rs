@@ -6,9 +6,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use holdfast_saga::definition::{Definition, Registry};
+use holdfast_saga::engine::definition::Definition;
+use holdfast_saga::engine::registry::Registry;
 use holdfast_saga::flows::{
-    cancellation, checkout_cod, checkout_online, granted_refund, late_refund, notification,
+    cancellation, checkout_cod, checkout_online, late_refund, notification, partial_refund,
 };
 use holdfast_saga::ports::Outside;
 use holdfast_sandbox::http::HttpSandbox;
@@ -25,7 +26,7 @@ static REGISTRY: Registry = Registry::new(&[
     &notification::V1,
     &cancellation::V1,
     &late_refund::V1,
-    &granted_refund::V1,
+    &partial_refund::V1,
 ]);
 
 const CALL_TIMEOUT: Duration = Duration::from_secs(1);

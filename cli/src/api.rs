@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use holdfast_saga::accept::AcceptPolicy;
 use holdfast_saga::ports::Dispatch;
+use holdfast_saga::shop::checkout::AcceptPolicy;
 use holdfast_worker::{Metrics, RedisDispatch};
 
 use crate::args::{ApiArgs, Global};

@@ -9,7 +9,7 @@ use clap::builder::{BoolishValueParser, PossibleValuesParser, TypedValueParser};
 use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 use holdfast_api::auth::Role;
-use holdfast_saga::command::Sign;
+use holdfast_saga::operations::signal::Sign;
 use holdfast_shared::{CancelReason, OrderId, OrderStatus, PaymentMethod, Queue, SagaId, SagaState, Sku};
 use holdfast_worker::RedisBackend;
 use strum::IntoEnumIterator;

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use holdfast_api::body::ops::dead::{DeadBody, DeadGroupBody, DeedBody};
 use holdfast_api::body::ops::saga::SagaDetails;
-use holdfast_saga::command::dead::{Deed, rehearse};
-use holdfast_saga::dead::{self, DeadFilter};
 use holdfast_saga::flows::REGISTRY;
+use holdfast_saga::operations::dead_letter::resolve::{Deed, rehearse};
+use holdfast_saga::operations::dead_letter::{self, DeadFilter};
 use holdfast_saga::ports::{Store, StoreError};
 use holdfast_shared::{SagaId, SagaState};
 use serde::Serialize;
@@ -51,15 +51,15 @@ pub(crate) async fn run(database: &Database, command: DeadCommand, output: Forma
 async fn list(store: &dyn Store, args: DeadListArgs, output: Format) -> anyhow::Result<Exit> {
     let filter = filter(store, args.died.named(args.reason)).await?;
     if args.group {
-        let all = dead::list(store, &REGISTRY, &filter, None, usize::MAX).await?;
-        let groups = dead::groups(&all).into_iter().map(DeadGroupBody::from).collect();
+        let all = dead_letter::list(store, &REGISTRY, &filter, None, usize::MAX).await?;
+        let groups = dead_letter::groups(&all).into_iter().map(DeadGroupBody::from).collect();
         let header = ["COUNT", "SAGA", "STEP", "OLDEST", "NEWEST", "EXAMPLE", "REASON"];
         output.list(&Page::whole(groups), &header, group_row)?;
         return Ok(Exit::Ok);
     }
     let limit = if args.all { u32::MAX } else { args.limit.limit };
     let wanted = usize::try_from(limit).unwrap_or(usize::MAX).saturating_add(1);
-    let letters = dead::list(store, &REGISTRY, &filter, args.cursor, wanted).await?;
+    let letters = dead_letter::list(store, &REGISTRY, &filter, args.cursor, wanted).await?;
     let letters = letters.into_iter().map(DeadBody::from).collect();
     let page = Page::of(letters, limit, |letter: &DeadBody| letter.id.to_string());
     output.list(&page, &["SAGA", "DEFINITION", "STEP", "DEAD SINCE", "", "REASON"], row)?;

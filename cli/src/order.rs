@@ -7,11 +7,12 @@ use std::str::FromStr;
 
 use anyhow::Context as _;
 use holdfast_api::body::order::OrderBody;
-use holdfast_saga::command::{self, Answered, Verb};
 use holdfast_saga::flows::REGISTRY;
 use holdfast_saga::ports::Store;
+use holdfast_saga::records::view::{OrderFilter, OrderView};
+use holdfast_saga::shop::answer::Answered;
+use holdfast_saga::shop::order::{self, Verb};
 use holdfast_saga::timeline::{Conditions, Story, explain};
-use holdfast_saga::view::{OrderFilter, OrderView};
 use holdfast_shared::{Actor, OrderId};
 use serde::Serialize;
 use uuid::Uuid;
@@ -139,7 +140,7 @@ async fn decide(store: &dyn Store, verb: Verb, decision: Decision, output: Forma
     let view = decision.order.order.find(store).await?;
     let number = view.order.id;
     let by = Actor::Admin(decision.actor);
-    let (answer, detail) = match command::ask(store, number, verb, &by).await? {
+    let (answer, detail) = match order::ask(store, number, verb, &by).await? {
         Ok(Answered::Accepted(_)) => {
             ("accepted", format!("order {number}: accepted, the next free worker does it"))
         }

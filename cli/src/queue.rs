@@ -1,8 +1,9 @@
 //! `holdfast queue`: how the pools stand, and the brake.
 
 use holdfast_api::body::ops::queue::{BrakedBody, QueueBody};
-use holdfast_saga::command::{Answered, queue};
+use holdfast_saga::operations::queue;
 use holdfast_saga::ports::Store;
+use holdfast_saga::shop::answer::Answered;
 use holdfast_shared::{Actor, Queue};
 
 use crate::args::QueueCommand;

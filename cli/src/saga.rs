@@ -1,9 +1,12 @@
 //! `holdfast saga`: what carries an order to its end, step by step.
 
 use holdfast_api::body::ops::saga::{HistoryLine, SagaBody, SagaDetails, ToldBody};
-use holdfast_saga::command::{self, Answer, Sign};
+use holdfast_saga::operations::dead_letter::resolve;
+use holdfast_saga::operations::signal;
+use holdfast_saga::operations::signal::Sign;
 use holdfast_saga::ports::Store;
-use holdfast_saga::view::SagaFilter;
+use holdfast_saga::records::view::SagaFilter;
+use holdfast_saga::shop::answer::Answer;
 use holdfast_shared::{Actor, SagaId, Time};
 
 use crate::args::{SagaCommand, SagaListArgs};
@@ -58,7 +61,7 @@ pub(crate) async fn find(store: &dyn Store, id: SagaId) -> anyhow::Result<SagaDe
 }
 
 async fn retry(store: &dyn Store, id: SagaId, actor: String, output: Format) -> anyhow::Result<Exit> {
-    let answer = command::retry(store, id, &Actor::Operator(actor)).await?;
+    let answer = resolve::retry(store, id, &Actor::Operator(actor)).await?;
     told(id, answer, format!("saga {id} goes on with the next free worker"), output)
 }
 
@@ -69,12 +72,12 @@ async fn signal(
     actor: String,
     output: Format,
 ) -> anyhow::Result<Exit> {
-    let answer = command::signal_saga(store, id, sign, &Actor::Operator(actor)).await?;
+    let answer = signal::signal(store, id, sign, &Actor::Operator(actor)).await?;
     told(id, answer, format!("saga {id} hears of it with the next free worker"), output)
 }
 
 async fn cancel(store: &dyn Store, id: SagaId, actor: String, output: Format) -> anyhow::Result<Exit> {
-    let answer = command::cancel_saga(store, id, &Actor::Operator(actor)).await?;
+    let answer = signal::cancel(store, id, &Actor::Operator(actor)).await?;
     let order = id.order();
     told(id, answer, format!("order {order}: accepted, the next free worker does it"), output)
 }

@@ -1,8 +1,8 @@
 //! `holdfast stock`: what is on the shelf, and moving it by hand.
 
-use holdfast_saga::adjustment::{Adjust, Refused, adjust};
 use holdfast_saga::ports::Store;
-use holdfast_saga::rows::Stock;
+use holdfast_saga::records::Stock;
+use holdfast_saga::shop::stock_adjustment::{Adjust, Refused, adjust};
 use holdfast_shared::Sku;
 use serde::Serialize;
 

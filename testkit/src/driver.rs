@@ -3,13 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use holdfast_saga::batch::{Culprits, Done, Engine, Ran, Work};
-use holdfast_saga::call::{Call, Outcome};
-use holdfast_saga::definition::Registry;
+use holdfast_saga::engine::batch::{Culprits, Done, Engine, Ran, Work};
+use holdfast_saga::engine::execute_call::perform;
+use holdfast_saga::engine::registry::Registry;
 use holdfast_saga::flows;
-use holdfast_saga::perform::perform;
 use holdfast_saga::ports::{Outside, Store};
-use holdfast_saga::saga::Saga;
+use holdfast_saga::records::call::{Call, Outcome};
+use holdfast_saga::records::saga::Saga;
 use holdfast_sandbox::{MemorySandbox, SandboxControl};
 use holdfast_shared::{Clock, ManualClock, Queue, SagaId, SystemClock, Time};
 use holdfast_worker::{LogNotifier, Metrics, Runtime, WorkerConfig};

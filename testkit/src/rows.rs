@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use holdfast_saga::context::{Context, Notice, NoticeKind};
-use holdfast_saga::rows::{
+use holdfast_saga::records::batch_rows::Writes;
+use holdfast_saga::records::context::{Context, Notice, NoticeKind};
+use holdfast_saga::records::saga::{DefinitionId, Progress, Saga};
+use holdfast_saga::records::signal::{NewSignal, SignalBody};
+use holdfast_saga::records::{
     Cart, CartItem, Channel, Notification, NotificationStatus, Order, Payment, Product, Refund,
 };
-use holdfast_saga::saga::{DefinitionId, Progress, Saga};
-use holdfast_saga::signal::{NewSignal, SignalBody};
-use holdfast_saga::world::Writes;
 use holdfast_shared::{
     Actor, Address, CartId, CartStatus, Contact, Currency, KeyPrefix, Line, Money, OrderId, OrderStatus,
     PaymentMethod, PaymentStatus, Queue, RefundStatus, SagaId, SagaState, ShopId, Sku, StepKey,

@@ -4,16 +4,18 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use holdfast_saga::accept::{self, AcceptPolicy, CheckoutRequest, Refused, digest};
-use holdfast_saga::adjustment::{Adjust, adjust};
-use holdfast_saga::audit::{Audit, Report};
-use holdfast_saga::command::{self, Answered, Conflict, Grant, Verb};
-use holdfast_saga::context::{Dedupe, slot};
+use holdfast_saga::operations::audit::{Audit, Report};
 use holdfast_saga::ports::{Outside, Store};
-use holdfast_saga::rows::{Cart, CartItem, Product, StockMove};
-use holdfast_saga::saga::Saga;
-use holdfast_saga::view::{OrderFilter, OrderView, SagaFilter};
-use holdfast_saga::world::{Footprint, World, Writes};
+use holdfast_saga::records::batch_rows::{Footprint, World, Writes};
+use holdfast_saga::records::context::Dedupe;
+use holdfast_saga::records::saga::Saga;
+use holdfast_saga::records::slot;
+use holdfast_saga::records::view::{OrderFilter, OrderView, SagaFilter};
+use holdfast_saga::records::{Cart, CartItem, Product, StockMove};
+use holdfast_saga::shop::answer::{Answered, Conflict};
+use holdfast_saga::shop::checkout::{self, AcceptPolicy, CheckoutRequest, Refused, digest};
+use holdfast_saga::shop::order::{self, Grant, Verb};
+use holdfast_saga::shop::stock_adjustment::{Adjust, adjust};
 use holdfast_shared::{
     Actor, Address, CartId, CartStatus, Contact, Currency, Money, OrderId, PaymentMethod, SagaId,
 };
@@ -115,7 +117,8 @@ impl Shop {
     pub async fn orders(&self, count: usize, items: &[(&str, u32)], token: Option<&str>) -> Vec<OrderId> {
         let carts = self.carts(count, items).await;
         let requests: Vec<_> = carts.into_iter().map(|cart| self.request(cart, token)).collect();
-        let answers = accept::accept(&*self.store, &self.policy, &requests).await.expect("the store answers");
+        let answers =
+            checkout::accept(&*self.store, &self.policy, &requests).await.expect("the store answers");
         answers.into_iter().map(|answer| answer.expect("is accepted").order).collect()
     }
 
@@ -128,13 +131,13 @@ impl Shop {
     pub async fn accept(&self, request: &CheckoutRequest) -> Result<OrderId, Refused> {
         let requests = std::slice::from_ref(request);
         let mut answers =
-            accept::accept(&*self.store, &self.policy, requests).await.expect("the store answers");
+            checkout::accept(&*self.store, &self.policy, requests).await.expect("the store answers");
         answers.remove(0).map(|accepted| accepted.order)
     }
 
     /// Asks `verb`.
     pub async fn ask(&self, order: OrderId, verb: Verb, by: &Actor) -> Result<Answered, Conflict> {
-        command::ask(&*self.store, order, verb, by).await.expect("the store answers")
+        order::ask(&*self.store, order, verb, by).await.expect("the store answers")
     }
 
     /// Asks the admin for a refund of so much, or of all that is left, under a key of its own.
@@ -148,7 +151,7 @@ impl Shop {
         let body = digest(&[&format!("{amount:?}")]);
         let dedupe = Some(Dedupe { key: digest(&["admin", key]), body });
         let grant = Grant { amount, reason: "damaged box".to_owned(), dedupe };
-        command::refund(&*self.store, order, grant, &admin()).await.expect("the store answers")
+        order::refund(&*self.store, order, grant, &admin()).await.expect("the store answers")
     }
 
     /// An order that exists.

@@ -7,9 +7,9 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use holdfast_saga::accept::{AcceptPolicy, Accepted, CheckoutRequest, Refused, accept};
-use holdfast_saga::context::slot;
 use holdfast_saga::ports::{Dispatch, ErrorClass, Hint, Store, StoreError};
+use holdfast_saga::records::slot;
+use holdfast_saga::shop::checkout::{AcceptPolicy, Accepted, CheckoutRequest, Refused, accept};
 use holdfast_shared::Queue;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::time::Instant;

@@ -2,9 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use holdfast_saga::call::{Answer, Call, Outcome};
-use holdfast_saga::perform::perform;
+use holdfast_saga::engine::execute_call::perform;
 use holdfast_saga::ports::Outside;
+use holdfast_saga::records::call::{Answer, Call, Outcome};
 
 use crate::guard::{Guard, Held};
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use holdfast_saga::ports::{Store, StoreError};
-use holdfast_saga::view::{Census, QueueView};
+use holdfast_saga::records::view::{Census, QueueView};
 use holdfast_shared::Time;
 use tokio::sync::watch;
 

@@ -8,9 +8,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use holdfast_saga::batch::{Culprits, Done, Engine, Ran, Slots, Work};
-use holdfast_saga::call::{Answer, Outcome};
+use holdfast_saga::engine::batch::{Culprits, Done, Engine, Ran, Slots, Work};
 use holdfast_saga::ports::{Dispatch, Hint, Outside, StoreError};
+use holdfast_saga::records::call::{Answer, Outcome};
 use holdfast_shared::{Queue, SagaId};
 use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinError, JoinSet};

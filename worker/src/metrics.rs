@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use holdfast_saga::batch::{Done, Moved};
-use holdfast_saga::flows::{checkout_cod, checkout_online};
-use holdfast_saga::log::Entry;
-use holdfast_saga::view::{Census, QueueView};
+use holdfast_saga::engine::batch::{Done, Moved};
+use holdfast_saga::flows;
+use holdfast_saga::records::history::Entry;
+use holdfast_saga::records::view::{Census, QueueView};
 use holdfast_shared::{OrderStatus, PaymentMethod, Queue, SagaState, Time};
 use prometheus::core::Collector;
 use prometheus::{
@@ -176,7 +176,7 @@ impl Metrics {
     /// A checkout was accepted, and its saga began.
     pub(crate) fn accepted(&self, status: OrderStatus, method: PaymentMethod) {
         self.order(status, method);
-        let saga = if method.is_online() { checkout_online::V1.name } else { checkout_cod::V1.name };
+        let saga = flows::checkout(method).name;
         self.sagas_started.with_label_values(&[saga]).inc();
     }
 

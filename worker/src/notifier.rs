@@ -1,8 +1,8 @@
 //! The first way to a customer: a structured line in the log.
 
 use async_trait::async_trait;
-use holdfast_saga::context::Notice;
 use holdfast_saga::ports::{Fault, Notifier};
+use holdfast_saga::records::context::Notice;
 use holdfast_shared::{SagaId, StepKey};
 
 /// Writes messages to the log. Addresses are personal, so the line names the order alone.

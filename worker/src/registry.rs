@@ -6,10 +6,11 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use holdfast_saga::definition::{Definition, Registry};
+use holdfast_saga::engine::definition::Definition;
+use holdfast_saga::engine::registry::Registry;
 use holdfast_saga::ports::{Store, StoreError};
-use holdfast_saga::saga::DefinitionId;
-use holdfast_saga::view::WorkerBeat;
+use holdfast_saga::records::saga::DefinitionId;
+use holdfast_saga::records::view::WorkerBeat;
 use holdfast_shared::{Queue, Time};
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};

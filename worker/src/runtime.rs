@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use holdfast_saga::batch::Engine;
-use holdfast_saga::definition::Registry;
+use holdfast_saga::engine::batch::Engine;
+use holdfast_saga::engine::registry::Registry;
 use holdfast_saga::ports::{Dispatch, Outside, Store};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use holdfast_saga::cart::{PricedLine, QUANTITY_MAX, priced};
-use holdfast_saga::rows::{Cart, Product};
+use holdfast_saga::records::{Cart, Product};
+use holdfast_saga::shop::cart::{PricedLine, QUANTITY_MAX, priced};
 use holdfast_shared::{CartId, CartStatus, Money, Sku, Time};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;

@@ -1,8 +1,8 @@
 //! Messages as their recipients see them.
 
-use holdfast_saga::context::NoticeKind;
-use holdfast_saga::rows::{Channel, NotificationStatus};
-use holdfast_saga::view::NotificationView;
+use holdfast_saga::records::context::NoticeKind;
+use holdfast_saga::records::view::NotificationView;
+use holdfast_saga::records::{Channel, NotificationStatus};
 use holdfast_shared::Time;
 use serde::Serialize;
 use utoipa::ToSchema;

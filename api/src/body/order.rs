@@ -2,9 +2,9 @@
 //!
 //! What would open a door is left out: the payment token, the cart's id, the provider's references.
 
-use holdfast_saga::rows::{Order, Payment};
+use holdfast_saga::records::view::OrderView;
+use holdfast_saga::records::{Order, Payment};
 use holdfast_saga::timeline;
-use holdfast_saga::view::OrderView;
 use holdfast_shared::{
     Address, CancelReason, Contact, Line, Money, OrderId, OrderStatus, PaymentMethod, PaymentStatus, Sku,
     Time,

@@ -1,6 +1,6 @@
 //! Products and stock levels as they are shown and asked for.
 
-use holdfast_saga::rows::{Product, Stock};
+use holdfast_saga::records::{Product, Stock};
 use holdfast_shared::{Money, Sku};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;

@@ -3,9 +3,9 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
-use holdfast_saga::accept::digest;
-use holdfast_saga::command::{self, Grant, Verb};
-use holdfast_saga::context::Dedupe;
+use holdfast_saga::records::context::Dedupe;
+use holdfast_saga::shop::checkout::digest;
+use holdfast_saga::shop::order::{self, Grant, Verb};
 use uuid::Uuid;
 
 use super::checkout::idempotency_key;
@@ -87,5 +87,5 @@ pub(super) async fn refund(
     let said = serde_json::to_string(&body).unwrap_or_default();
     let dedupe = Dedupe { key: digest(&["refund", &by.to_string(), key]), body: digest(&[&said]) };
     let grant = Grant { amount: body.amount, reason: body.reason.into(), dedupe: Some(dedupe) };
-    answered(&app, order, command::refund(&*app.store, order, grant, &by).await?).await
+    answered(&app, order, order::refund(&*app.store, order, grant, &by).await?).await
 }

@@ -7,9 +7,9 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::http::header::LOCATION;
 use axum::response::{IntoResponse, Response};
-use holdfast_saga::cart;
-use holdfast_saga::rows::{Cart, CartItem, Product};
-use holdfast_saga::view::ProductFilter;
+use holdfast_saga::records::view::ProductFilter;
+use holdfast_saga::records::{Cart, CartItem, Product};
+use holdfast_saga::shop::cart;
 use holdfast_shared::{CartId, Sku};
 
 use crate::app::App;

@@ -5,10 +5,10 @@ use axum::extract::State;
 use axum::http::header::{ETAG, IF_MATCH, IF_NONE_MATCH};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
-use holdfast_saga::adjustment::{self, Adjust};
-use holdfast_saga::catalog::{self, Expect};
-use holdfast_saga::rows::Product;
-use holdfast_saga::view::ProductFilter;
+use holdfast_saga::records::Product;
+use holdfast_saga::records::view::ProductFilter;
+use holdfast_saga::shop::catalog::{self, Expect};
+use holdfast_saga::shop::stock_adjustment::{self, Adjust};
 use holdfast_shared::Sku;
 
 use crate::app::App;
@@ -90,7 +90,7 @@ pub(super) async fn stock(
 ) -> Result<Response, Problem> {
     caller.admin()?;
     let level = app.store.stock(Some(&sku), 1).await?.pop();
-    let (sku, level) = level.ok_or(adjustment::Refused::UnknownSku(sku))?;
+    let (sku, level) = level.ok_or(stock_adjustment::Refused::UnknownSku(sku))?;
     Ok(leveled(sku, level))
 }
 
@@ -116,7 +116,7 @@ pub(super) async fn adjust(
         actor: by.to_string(),
         expect,
     };
-    Ok(leveled(sku, adjustment::adjust(&*app.store, &asked).await??))
+    Ok(leveled(sku, stock_adjustment::adjust(&*app.store, &asked).await??))
 }
 
 fn shown(status: StatusCode, product: &Product) -> Response {
@@ -124,8 +124,8 @@ fn shown(status: StatusCode, product: &Product) -> Response {
     (status, [(ETAG, tag)], Json(ProductBody::from(product))).into_response()
 }
 
-fn leveled(sku: Sku, level: holdfast_saga::rows::Stock) -> Response {
-    let tag = quoted(&adjustment::version(&level));
+fn leveled(sku: Sku, level: holdfast_saga::records::Stock) -> Response {
+    let tag = quoted(&stock_adjustment::version(&level));
     ([(ETAG, tag)], Json(StockBody::new(sku, level))).into_response()
 }
 

@@ -5,8 +5,8 @@ use axum::extract::State;
 use axum::http::header::LOCATION;
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
-use holdfast_saga::accept::{CheckoutRequest, digest};
-use holdfast_saga::rows::Order;
+use holdfast_saga::records::Order;
+use holdfast_saga::shop::checkout::{CheckoutRequest, digest};
 
 use crate::app::App;
 use crate::auth::Caller;

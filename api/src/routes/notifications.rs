@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
-use holdfast_saga::view::NotificationFilter;
+use holdfast_saga::records::view::NotificationFilter;
 use holdfast_shared::SagaId;
 use serde::Deserialize;
 use utoipa::IntoParams;

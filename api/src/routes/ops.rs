@@ -6,9 +6,11 @@ pub(super) mod queues;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use holdfast_saga::command::{self, Answer, Answered, Conflict};
-use holdfast_saga::context::slot;
-use holdfast_saga::view::SagaFilter;
+use holdfast_saga::operations::dead_letter::resolve;
+use holdfast_saga::operations::signal;
+use holdfast_saga::records::slot;
+use holdfast_saga::records::view::SagaFilter;
+use holdfast_saga::shop::answer::{Answer, Answered, Conflict};
 use holdfast_shared::{OrderStatus, SagaId, SagaState};
 use serde::Deserialize;
 use utoipa::IntoParams;
@@ -83,7 +85,7 @@ pub(super) async fn show(
     responses((status = ACCEPTED, body = ToldBody), (status = OK, body = ToldBody)), security(("bearer" = [])))]
 pub(super) async fn retry(State(app): State<App>, caller: Caller, Named(id): Named<SagaId>) -> Told {
     let by = caller.operator()?;
-    let answer = command::retry(&*app.store, id, &by).await?;
+    let answer = resolve::retry(&*app.store, id, &by).await?;
     told(&app, id, answer, format!("saga {id} goes on with the next free worker"))
 }
 
@@ -100,7 +102,7 @@ pub(super) async fn signal(
     Body(body): Body<SignalBody>,
 ) -> Told {
     let by = caller.operator()?;
-    let answer = command::signal_saga(&*app.store, id, body.signal.into(), &by).await?;
+    let answer = signal::signal(&*app.store, id, body.signal.into(), &by).await?;
     told(&app, id, answer, format!("saga {id} hears of it with the next free worker"))
 }
 
@@ -112,7 +114,7 @@ pub(super) async fn signal(
     responses((status = ACCEPTED, body = ToldBody), (status = OK, body = ToldBody)), security(("bearer" = [])))]
 pub(super) async fn cancel(State(app): State<App>, caller: Caller, Named(id): Named<SagaId>) -> Told {
     let by = caller.operator()?;
-    let answer = command::cancel_saga(&*app.store, id, &by).await?;
+    let answer = signal::cancel(&*app.store, id, &by).await?;
     // What is done at once is counted here; what a saga does, by its worker.
     let begun = matches!(&answer, Ok(Answered::Accepted(hint)) if hint.saga.slot() == slot::CANCELLATION);
     if begun && let Some(view) = app.store.order(id.order()).await? {

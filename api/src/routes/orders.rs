@@ -4,9 +4,10 @@ use axum::Json;
 use axum::extract::{FromRequestParts, State};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
-use holdfast_saga::command::{Answered, Verb, ask};
+use holdfast_saga::records::view::{OrderFilter, OrderView};
+use holdfast_saga::shop::answer::Answered;
+use holdfast_saga::shop::order::{Verb, ask};
 use holdfast_saga::timeline::{self, Story};
-use holdfast_saga::view::{OrderFilter, OrderView};
 use holdfast_shared::{Actor, OrderId, OrderStatus, PaymentMethod};
 use serde::Deserialize;
 use utoipa::IntoParams;
@@ -162,7 +163,7 @@ pub(super) async fn decide(
 pub(super) async fn answered(
     app: &App,
     order: OrderId,
-    answer: Result<Answered, holdfast_saga::command::Conflict>,
+    answer: Result<Answered, holdfast_saga::shop::answer::Conflict>,
 ) -> Result<(StatusCode, Json<OrderBody>), Problem> {
     if let Ok(Answered::Accepted(hint)) = &answer {
         app.hurry(&[*hint]);

@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 
 use holdfast_api::auth::{Role, Trust, Verifier, sign};
 use holdfast_api::{Parts, Settings, serve};
-use holdfast_saga::accept::AcceptPolicy;
 use holdfast_saga::flows::REGISTRY;
 use holdfast_saga::ports::{Dispatch, Hint, Outside, PaymentProvider as _, Store};
+use holdfast_saga::shop::checkout::AcceptPolicy;
 use holdfast_sandbox::MemorySandbox;
 use holdfast_shared::SystemClock;
 use holdfast_store_sqlite::SqliteStore;

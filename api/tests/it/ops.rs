@@ -2,9 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use holdfast_saga::context::{Context, Notice, NoticeKind, slot};
 use holdfast_saga::flows::notification;
-use holdfast_saga::world::Writes;
+use holdfast_saga::records::batch_rows::Writes;
+use holdfast_saga::records::context::{Context, Notice, NoticeKind};
+use holdfast_saga::records::slot;
 use holdfast_shared::{Currency, Money, OrderId, SagaState};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};

@@ -5,9 +5,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use holdfast_saga::accept::AcceptPolicy;
 use holdfast_saga::flows::REGISTRY;
 use holdfast_saga::ports::{Outside, PaymentProvider};
+use holdfast_saga::shop::checkout::AcceptPolicy;
 use holdfast_sandbox::{MemorySandbox, Token};
 use holdfast_shared::{CartId, Queue, SystemClock};
 use holdfast_worker::{Acceptor, LogNotifier, Metrics, Runtime, Source, WorkerConfig};

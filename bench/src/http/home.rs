@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use clap::ValueEnum;
 use holdfast_saga::ports::Store;
-use holdfast_saga::view::OrderFilter;
+use holdfast_saga::records::view::OrderFilter;
 use holdfast_shared::{OrderStatus, SystemClock};
 use holdfast_store_sqlite::SqliteStore;
 use serde::Serialize;

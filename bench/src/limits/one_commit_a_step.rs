@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use holdfast_saga::accept::digest;
-use holdfast_saga::rows::CartItem;
+use holdfast_saga::records::CartItem;
+use holdfast_saga::shop::checkout::digest;
 use holdfast_shared::{CartId, Currency};
 use sqlx::types::Json;
 use sqlx::{PgConnection, PgPool};

@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use holdfast_saga::accept::digest;
+use holdfast_saga::shop::checkout::digest;
 use holdfast_shared::{CartId, Currency};
 use sqlx::types::Json;
 use sqlx::{Connection as _, PgConnection, PgPool};

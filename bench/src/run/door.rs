@@ -4,8 +4,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
-use holdfast_saga::command::{Answered, Verb, ask};
 use holdfast_saga::ports::{Dispatch, Store};
+use holdfast_saga::shop::answer::Answered;
+use holdfast_saga::shop::order::{Verb, ask};
 use holdfast_shared::{Actor, OrderId};
 use holdfast_worker::Acceptor;
 use serde::Deserialize;

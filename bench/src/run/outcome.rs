@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context, Result, bail, ensure};
-use holdfast_saga::audit::{Audit, Report};
+use holdfast_saga::operations::audit::{Audit, Report};
 use holdfast_saga::ports::{StatementLine, Store};
-use holdfast_saga::view::{OrderFilter, SagaFilter};
+use holdfast_saga::records::view::{OrderFilter, SagaFilter};
 use holdfast_shared::{CancelReason, CartId, OrderId, OrderStatus, SagaState, Time};
 
 /// Rows read at once.

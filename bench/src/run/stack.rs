@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
-use holdfast_saga::accept::AcceptPolicy;
 use holdfast_saga::flows::REGISTRY;
 use holdfast_saga::ports::{Dispatch, Outside, Store};
+use holdfast_saga::shop::checkout::AcceptPolicy;
 use holdfast_sandbox::NAME;
 use holdfast_shared::SagaState;
 use holdfast_store_postgres::PostgresStore;

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use anyhow::{Context, Result, ensure};
 use holdfast_saga::ports::Store;
-use holdfast_saga::rows::CartItem;
+use holdfast_saga::records::CartItem;
 use holdfast_shared::{CancelReason, CartId, OrderStatus, Sku};
 
 use super::outcome::Ended;

@@ -9,11 +9,11 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use async_trait::async_trait;
-use holdfast_saga::context::Notice;
 use holdfast_saga::flows::REGISTRY;
 use holdfast_saga::ports::{
     ChargeState, Fault, NamedRefund, Notifier, Outside, PaymentProvider, StatementLine,
 };
+use holdfast_saga::records::context::Notice;
 use holdfast_sandbox::MemorySandbox;
 use holdfast_shared::{Money, OrderId, Queue, SagaId, StepKey, SystemClock, Time};
 use holdfast_store_postgres::PostgresStore;

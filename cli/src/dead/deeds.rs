@@ -4,11 +4,11 @@ use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
 use holdfast_api::body::ops::dead::DeedBody;
-use holdfast_saga::command::Answer;
-use holdfast_saga::command::dead::{BATCH, Deed, act, rehearse};
-use holdfast_saga::dead;
 use holdfast_saga::flows::REGISTRY;
+use holdfast_saga::operations::dead_letter;
+use holdfast_saga::operations::dead_letter::resolve::{BATCH, Deed, act, rehearse};
 use holdfast_saga::ports::{Store, StoreError};
+use holdfast_saga::shop::answer::Answer;
 use holdfast_shared::{Actor, SagaId};
 use serde::Serialize;
 use tokio::sync::watch;
@@ -51,7 +51,7 @@ pub(super) async fn run(
     let single = which.sagas.len() == 1;
     let asked = if which.all {
         let filter = super::filter(store, filters).await?;
-        let letters = dead::list(store, &REGISTRY, &filter, None, usize::MAX).await?;
+        let letters = dead_letter::list(store, &REGISTRY, &filter, None, usize::MAX).await?;
         letters.into_iter().map(|letter| letter.id).collect()
     } else if filters == Died::default() {
         which.sagas

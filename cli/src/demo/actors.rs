@@ -3,9 +3,10 @@
 
 use std::collections::BTreeMap;
 
-use holdfast_saga::command::{Answered, payment_event};
 use holdfast_saga::ports::ChargeState;
-use holdfast_saga::view::OrderFilter;
+use holdfast_saga::records::view::OrderFilter;
+use holdfast_saga::shop::answer::Answered;
+use holdfast_saga::shop::payment_event::payment_event;
 use holdfast_shared::{OrderId, OrderStatus, PaymentStatus, StepKey};
 use uuid::Uuid;
 

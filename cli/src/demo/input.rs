@@ -14,8 +14,8 @@ use std::io::{BufRead, BufReader};
 use std::path::Path;
 
 use anyhow::{Context as _, anyhow, ensure};
-use holdfast_saga::accept::{LINES_MAX, QUANTITY_MAX};
-use holdfast_saga::rows::{CartItem, Product};
+use holdfast_saga::records::{CartItem, Product};
+use holdfast_saga::shop::checkout::{LINES_MAX, QUANTITY_MAX};
 use holdfast_shared::{Currency, Money, PaymentMethod, Sku};
 use serde::Deserialize;
 

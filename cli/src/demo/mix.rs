@@ -3,7 +3,7 @@
 use std::str::FromStr;
 
 use anyhow::Context as _;
-use holdfast_saga::rows::{CartItem, Product};
+use holdfast_saga::records::{CartItem, Product};
 use holdfast_shared::{Currency, Money, PaymentMethod, Sku};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};

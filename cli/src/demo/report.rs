@@ -5,10 +5,10 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use holdfast_api::body::ops::audit::AuditBody;
-use holdfast_saga::context::slot;
 use holdfast_saga::flows::REGISTRY;
+use holdfast_saga::records::slot;
+use holdfast_saga::records::view::{OrderFilter, OrderView, SagaFilter};
 use holdfast_saga::timeline::{Conditions, Story, explain, timeline};
-use holdfast_saga::view::{OrderFilter, OrderView, SagaFilter};
 use holdfast_shared::{CancelReason, OrderId, OrderStatus, PaymentMethod};
 use serde::Serialize;
 

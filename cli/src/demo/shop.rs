@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use anyhow::Context as _;
 use holdfast_api::body::checkout::CheckoutBody;
-use holdfast_saga::rows::{AdminAction, Cart, StockAdjustment, StockMove};
-use holdfast_saga::world::{Footprint, World};
+use holdfast_saga::records::batch_rows::{Footprint, World};
+use holdfast_saga::records::{AdminAction, Cart, StockAdjustment, StockMove};
 use holdfast_shared::{CartId, CartStatus, Ids, OrderId, SystemIds, Time};
 use indicatif::ProgressBar;
 use serde_json::json;

@@ -3,10 +3,10 @@
 //! What would open a door is left out: the payment token, the cart's id, the buyer's payment link.
 
 use holdfast_api::body::order::{LineBody, OrderBody, OrderDetails};
-use holdfast_saga::context::slot;
-use holdfast_saga::plan::next_move;
+use holdfast_saga::records::slot;
+use holdfast_saga::records::view::OrderView;
+use holdfast_saga::timeline::next_move;
 use holdfast_saga::timeline::{Explanation, Line, Story};
-use holdfast_saga::view::OrderView;
 use holdfast_shared::{Address, Contact, OrderId, OrderStatus, ReservationStatus, SagaId, SagaState};
 use serde::Serialize;
 use uuid::Uuid;
@@ -77,7 +77,7 @@ fn standing(order: &OrderBody) -> String {
 impl OrderPage {
     pub(super) fn new(story: &Story) -> Self {
         let view = &story.order;
-        let saga = |saga: &holdfast_saga::saga::Saga| SagaBody {
+        let saga = |saga: &holdfast_saga::records::saga::Saga| SagaBody {
             id: saga.id,
             definition: saga.definition.name.clone(),
             state: saga.state,

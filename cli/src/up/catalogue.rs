@@ -1,10 +1,10 @@
 //! What is for sale in a shop that has nothing yet.
 
-use holdfast_saga::adjustment::{Adjust, adjust};
-use holdfast_saga::catalog::{Expect, put_product};
 use holdfast_saga::ports::Store;
-use holdfast_saga::rows::Product;
-use holdfast_saga::view::ProductFilter;
+use holdfast_saga::records::Product;
+use holdfast_saga::records::view::ProductFilter;
+use holdfast_saga::shop::catalog::{Expect, put_product};
+use holdfast_saga::shop::stock_adjustment::{Adjust, adjust};
 use holdfast_shared::{Actor, Currency, Money};
 
 /// SKU, name, price in euro cents, and how many pieces: the print is there to run out.

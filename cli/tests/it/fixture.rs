@@ -6,17 +6,18 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use holdfast_saga::accept::{AcceptPolicy, CheckoutRequest, accept, digest};
-use holdfast_saga::batch::{Culprits, Engine, Work};
-use holdfast_saga::command::{self, Verb};
-use holdfast_saga::context::{Notice, slot};
-use holdfast_saga::definition::Definition;
+use holdfast_saga::engine::batch::{Culprits, Engine, Work};
+use holdfast_saga::engine::definition::Definition;
+use holdfast_saga::engine::execute_call::perform;
 use holdfast_saga::flows::REGISTRY;
-use holdfast_saga::perform::perform;
 use holdfast_saga::ports::{Fault, Notifier, Outside, Store};
-use holdfast_saga::rows::{Cart, CartItem, Product, StockAdjustment, StockMove};
-use holdfast_saga::view::WorkerBeat;
-use holdfast_saga::world::{Footprint, World};
+use holdfast_saga::records::batch_rows::{Footprint, World};
+use holdfast_saga::records::context::Notice;
+use holdfast_saga::records::slot;
+use holdfast_saga::records::view::WorkerBeat;
+use holdfast_saga::records::{Cart, CartItem, Product, StockAdjustment, StockMove};
+use holdfast_saga::shop::checkout::{AcceptPolicy, CheckoutRequest, accept, digest};
+use holdfast_saga::shop::order::{self, Verb};
 use holdfast_sandbox::{DurableSandbox, SandboxControl as _};
 use holdfast_shared::{
     Actor, Address, CartId, CartStatus, Clock, Contact, Currency, ManualClock, Money, OrderId, PaymentMethod,
@@ -174,7 +175,7 @@ impl Shop {
     /// Asks something of an order, as the admin's console would.
     pub(crate) fn ask(&self, order: OrderId, verb: Verb) {
         let by = Actor::Admin("maria".to_owned());
-        let answer = self.runtime.block_on(command::ask(&*self.store, order, verb, &by));
+        let answer = self.runtime.block_on(order::ask(&*self.store, order, verb, &by));
         answer.expect("it is answered").expect("it is accepted");
     }
 

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use holdfast_saga::flows::REGISTRY;
-use holdfast_saga::log::Entry;
 use holdfast_saga::ports::{Outside, PaymentProvider as _};
+use holdfast_saga::records::history::Entry;
 use holdfast_saga::timeline::{Conditions, Story, explain};
 use holdfast_sandbox::http::HttpSandbox;
 use holdfast_shared::{OrderId, OrderStatus};

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use holdfast_saga::command::Verb;
+use holdfast_saga::shop::order::Verb;
 
 use crate::on_both;
 

@@ -3,11 +3,11 @@
 use holdfast_shared::{OrderStatus, Queue};
 
 use super::notification;
-use super::payment_stages::{REFUND_PAYMENT, drop_due_on_delivery};
-use crate::change::Change;
-use crate::context::{Cancellation, Context, NoticeKind};
-use crate::definition::{Definition, Refusal, call, local, pivot, spawn};
-use crate::saga::{NewSaga, Saga};
+use super::stages::payment::{REFUND_PAYMENT, drop_due_on_delivery};
+use crate::engine::definition::{Definition, Refusal, call, local, pivot, spawn};
+use crate::records::change::Change;
+use crate::records::context::{Cancellation, Context, NoticeKind};
+use crate::records::saga::{NewSaga, Saga};
 
 /// Decided from the start, so the pivot comes first: it only goes forward.
 pub static V1: Definition = Definition {
@@ -22,6 +22,7 @@ pub static V1: Definition = Definition {
         spawn("notify", notify_cancelled),
     ],
     after_undo: &[],
+    late_capture: None,
 };
 
 fn restock(saga: &Saga) -> Result<Vec<Change>, Refusal> {

@@ -2,12 +2,12 @@
 
 use holdfast_shared::Queue;
 
-use super::order_stages::{
+use super::stages::order::{
     cancel_order, clear_cart, confirm_order, confirm_reservation, notify_cancelled, notify_confirmed,
     release_stock, reopen_cart, reserve_stock, validate_cart,
 };
-use super::payment_stages::due_on_delivery;
-use crate::definition::{Definition, confirmation, local, pivot, spawn};
+use super::stages::payment::due_on_delivery;
+use crate::engine::definition::{Definition, confirmation, local, pivot, spawn};
 
 /// Reserve, wait for the admin, confirm.
 pub static V1: Definition = Definition {
@@ -30,4 +30,5 @@ pub static V1: Definition = Definition {
         local("reopen_cart", reopen_cart),
         spawn("notify", notify_cancelled),
     ],
+    late_capture: None,
 };

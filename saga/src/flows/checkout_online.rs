@@ -2,12 +2,13 @@
 
 use holdfast_shared::Queue;
 
-use super::order_stages::{
+use super::late_refund;
+use super::stages::order::{
     cancel_order, clear_cart, confirm_order, confirm_reservation, notify_cancelled, notify_confirmed,
     release_stock, reopen_cart, reserve_stock, validate_cart,
 };
-use super::payment_stages::{REFUND_PAYMENT, TAKE_PAYMENT};
-use crate::definition::{Definition, call, local, pivot, spawn};
+use super::stages::payment::{REFUND_PAYMENT, TAKE_PAYMENT};
+use crate::engine::definition::{Definition, call, local, pivot, spawn};
 
 /// Reserve, take the money, confirm. Until the money is ours, everything can be undone.
 pub static V1: Definition = Definition {
@@ -29,4 +30,5 @@ pub static V1: Definition = Definition {
         local("reopen_cart", reopen_cart),
         spawn("notify", notify_cancelled),
     ],
+    late_capture: Some(late_refund::start),
 };

@@ -1,14 +1,15 @@
 //! Giving back money that was reported after its checkout had given it up.
 
-use holdfast_shared::{Queue, SagaId, StepKey};
+use holdfast_shared::{Queue, StepKey};
 
-use super::payment_stages::{REFUND_PAYMENT, record_late_refund};
-use crate::context::{Checkout, Context, LateRefund, slot};
-use crate::definition::{CallSpec, Definition, call, pivot};
-use crate::saga::NewSaga;
+use super::stages::payment::{REFUND_PAYMENT, record_late_refund};
+use crate::engine::definition::{CallSpec, Definition, call, pivot};
+use crate::records::context::{Context, LateRefund};
+use crate::records::saga::{NewSaga, Saga};
+use crate::records::slot;
 
 /// One report and one refund each; more than this many is a provider gone mad, and the audit shows it.
-pub const MAX_PER_ORDER: usize = 64;
+const MAX_PER_ORDER: u8 = 64;
 
 /// The charge is looked up first: a false report moves nothing.
 pub static V1: Definition = Definition {
@@ -17,17 +18,19 @@ pub static V1: Definition = Definition {
     queue: Queue::Compensation,
     forward: &[pivot(), call("refund_payment", CallSpec { record: record_late_refund, ..REFUND_PAYMENT })],
     after_undo: &[],
+    late_capture: None,
 };
 
-/// The saga that gives back what `charge` took; number `nth` of its order.
-pub fn start(parent: SagaId, checkout: &Checkout, charge: &StepKey, nth: usize) -> NewSaga {
-    let order = parent.order();
-    let nth = u8::try_from(nth.min(MAX_PER_ORDER)).unwrap_or(u8::MAX);
+/// The saga that gives back what `charge` took, unless that has happened too often.
+pub fn start(parent: &Saga, charge: &StepKey, before: usize) -> Option<NewSaga> {
+    let Context::Checkout(checkout) = &*parent.context else { return None };
+    let order = parent.id.order();
+    let nth = u8::try_from(before).ok().filter(|nth| *nth < MAX_PER_ORDER)?;
     let context = LateRefund {
         order,
         charge: charge.clone(),
         provider: checkout.provider.clone(),
         total: checkout.total(),
     };
-    V1.start(order.saga(slot::LATE_REFUND + nth), Context::LateRefund(context))
+    Some(V1.start(order.saga(slot::LATE_REFUND + nth), Context::LateRefund(context)))
 }

@@ -3,16 +3,23 @@
 pub mod cancellation;
 pub mod checkout_cod;
 pub mod checkout_online;
-pub mod granted_refund;
 pub mod late_refund;
 pub mod notification;
+pub mod partial_refund;
 
-mod order_stages;
-mod payment_stages;
+mod stages;
 
-use crate::definition::Registry;
+use holdfast_shared::PaymentMethod;
 
-pub(crate) use payment_stages::{owed, total};
+use crate::engine::definition::Definition;
+use crate::engine::registry::Registry;
+
+pub(crate) use stages::payment::{owed, total};
+
+/// The definition that a checkout paid like this runs from now on.
+pub const fn checkout(method: PaymentMethod) -> &'static Definition {
+    if method.is_online() { &checkout_online::V1 } else { &checkout_cod::V1 }
+}
 
 /// Every definition this binary knows.
 pub static REGISTRY: Registry = Registry::new(&[
@@ -21,5 +28,5 @@ pub static REGISTRY: Registry = Registry::new(&[
     &notification::V1,
     &cancellation::V1,
     &late_refund::V1,
-    &granted_refund::V1,
+    &partial_refund::V1,
 ]);

@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use holdfast_shared::{CancelReason, Money, Queue, RetryPolicy};
 
-use crate::call::Request;
-use crate::change::Change;
-use crate::context::{Context, Notice, NoticeKind, slot};
-use crate::definition::{CallSpec, Definition, Discard, Event, Refusal, call, local, pivot};
-use crate::rows::{Channel, Notification, NotificationStatus};
-use crate::saga::{NewSaga, Saga};
+use crate::engine::definition::{CallSpec, Definition, Discard, Event, Refusal, call, local, pivot};
+use crate::records::call::Request;
+use crate::records::change::Change;
+use crate::records::context::{Context, Notice, NoticeKind};
+use crate::records::saga::{NewSaga, Saga};
+use crate::records::slot;
+use crate::records::{Channel, Notification, NotificationStatus};
 
 /// Save it (in the parent's commit), send it, write down that it went.
 pub static V1: Definition = Definition {
@@ -18,6 +19,7 @@ pub static V1: Definition = Definition {
     queue: Queue::Notifications,
     forward: &[pivot(), local("save", save), call("send", SEND), local("update", update)],
     after_undo: &[],
+    late_capture: None,
 };
 
 const SEND: CallSpec = CallSpec {

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use holdfast_shared::{Queue, SagaId, SagaState, Time};
 
 use super::Tables;
-use crate::context::slot;
 use crate::ports::WORKERS_KEPT;
-use crate::saga::Saga;
-use crate::view::{DeadRow, Paused, QueueView, WorkerBeat, WorkerView};
+use crate::records::saga::Saga;
+use crate::records::slot;
+use crate::records::view::{DeadRow, Paused, QueueView, WorkerBeat, WorkerView};
 
 impl Tables {
     pub(super) fn dead(&self, before: Option<SagaId>, limit: u32) -> Vec<DeadRow> {

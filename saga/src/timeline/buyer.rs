@@ -3,11 +3,11 @@
 //! A closed list. What an admin is called, what a provider answered, which worker vanished and why a refund was
 //! granted is the shop's business.
 
-use super::words::{amount, because, moment};
-use crate::context::{Context, GrantedRefund};
-use crate::log::Entry;
-use crate::rows::AdminAction;
-use crate::saga::Saga;
+use super::phrases::{amount, because, moment};
+use crate::records::AdminAction;
+use crate::records::context::{Context, GrantedRefund};
+use crate::records::history::Entry;
+use crate::records::saga::Saga;
 
 /// What a buyer hears of an order that is stuck.
 pub(super) const DELAYED: &str = "delayed: the shop is looking into it";

@@ -6,8 +6,8 @@ use holdfast_shared::{Queue, Time};
 use serde::Serialize;
 
 use crate::ports::{Store, StoreError};
-use crate::saga::DefinitionId;
-use crate::view::{Paused, WorkerView};
+use crate::records::saga::DefinitionId;
+use crate::records::view::{Paused, WorkerView};
 
 /// The shop around an order, at one instant.
 #[derive(Debug, Clone, PartialEq)]

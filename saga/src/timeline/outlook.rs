@@ -5,14 +5,15 @@ use std::time::Duration;
 use holdfast_shared::{OrderStatus, SagaState, Time};
 use serde::Serialize;
 
-use super::words::{because, moment, noun, span, task};
+use super::phrases::{because, moment, noun, span, task};
 use super::{Blocker, Conditions, Line, Story, timeline};
-use crate::context::slot;
-use crate::definition::{Definition, Registry, Stand};
-use crate::log::Entry;
-use crate::plan::next_move;
-use crate::saga::{DefinitionId, Phase, Saga};
-use crate::view::Paused;
+use crate::engine::definition::{Definition, Stand};
+use crate::engine::registry::Registry;
+use crate::records::history::Entry;
+use crate::records::saga::{DefinitionId, Phase, Saga};
+use crate::records::slot;
+use crate::records::view::Paused;
+use crate::timeline::next_move;
 
 /// A saga that is due for longer than this has nobody to take it: a worker takes up what is due
 /// within seconds, and even one that was overrun catches up within minutes.

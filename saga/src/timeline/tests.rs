@@ -9,16 +9,16 @@ use strum::IntoEnumIterator;
 use uuid::Uuid;
 
 use super::*;
-use crate::context::{Cancellation, Checkout, Context, GrantedRefund, Notice, NoticeKind};
-use crate::definition::Stage;
-use crate::definition::Undo;
-use crate::flows::{REGISTRY, cancellation, checkout_cod, checkout_online, granted_refund, notification};
-use crate::rows::Order;
-use crate::saga::CallState;
-use crate::saga::NewSaga;
-use crate::saga::Phase;
-use crate::signal::SignalBody;
-use crate::view::{Paused, WorkerBeat, WorkerView};
+use crate::engine::definition::Stage;
+use crate::engine::definition::Undo;
+use crate::flows::{REGISTRY, cancellation, checkout_cod, checkout_online, notification, partial_refund};
+use crate::records::Order;
+use crate::records::context::{Cancellation, Checkout, Context, GrantedRefund, Notice, NoticeKind};
+use crate::records::saga::CallState;
+use crate::records::saga::NewSaga;
+use crate::records::saga::Phase;
+use crate::records::signal::SignalBody;
+use crate::records::view::{Paused, WorkerBeat, WorkerView};
 
 const ACCEPTED: Time = Time::from_micros(1_700_000_000_000_000);
 const TOKEN: &str = "tok_refund_fails";
@@ -229,7 +229,7 @@ fn a_cancellation_after_the_pivot_says_why_it_began() {
 }
 
 #[test]
-fn a_granted_refund_says_who_gave_back_how_much_and_why() {
+fn a_partial_refund_says_who_gave_back_how_much_and_why() {
     let context = GrantedRefund {
         amount: Money::new(500, Currency::EUR),
         charge: StepKey::new(&key_prefix(), "take_payment", 1),
@@ -242,7 +242,7 @@ fn a_granted_refund_says_who_gave_back_how_much_and_why() {
         dedupe: None,
     };
     let id = OrderId::new(1042).saga(slot::GRANTED_REFUND);
-    let saga = granted_refund::start(id, key_prefix(), context, PaymentStatus::Captured, at(60));
+    let saga = partial_refund::start(id, key_prefix(), context, PaymentStatus::Captured, at(60));
     let mut story = story(PaymentMethod::Card, vec![checkout(PaymentMethod::Card), saga.clone()]);
     let asked = Entry::Started { step: "give_back".to_owned(), start: 2, ask: true };
     let back = Entry::Succeeded("give_back".to_owned());
@@ -329,7 +329,7 @@ fn every_entry_is_told_without_its_programming_name() {
     ];
     let saga = checkout(PaymentMethod::Card);
     for (entry, words) in cases {
-        assert_eq!(words::entry(&saga, &entry).as_deref(), Some(words), "{entry:?}");
+        assert_eq!(phrases::entry(&saga, &entry).as_deref(), Some(words), "{entry:?}");
     }
 }
 
@@ -352,7 +352,7 @@ fn every_stage_of_every_flow_has_words_of_its_own() {
     for definition in REGISTRY.all() {
         for stage in definition.forward.iter().chain(definition.after_undo) {
             for name in [Some(stage.name), undo(stage)].into_iter().flatten() {
-                assert!(words::known_noun(name).is_some(), "{} of {} has no words", name, definition.name);
+                assert!(phrases::known_noun(name).is_some(), "{} of {} has no words", name, definition.name);
             }
         }
     }

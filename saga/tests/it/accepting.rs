@@ -4,16 +4,16 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use holdfast_saga::accept::{Accepted, CheckoutRequest, QUANTITY_MAX, Refused, accept, digest};
-use holdfast_saga::apply::apply;
-use holdfast_saga::change::Change;
-use holdfast_saga::command::Verb;
-use holdfast_saga::context::slot;
+use holdfast_saga::engine::apply::apply;
 use holdfast_saga::memory::MemoryStore;
 use holdfast_saga::ports::{Store, StoreError};
-use holdfast_saga::rows::Product;
-use holdfast_saga::signal::SignalBody;
-use holdfast_saga::world::{Footprint, World, Writes};
+use holdfast_saga::records::Product;
+use holdfast_saga::records::batch_rows::{Footprint, World, Writes};
+use holdfast_saga::records::change::Change;
+use holdfast_saga::records::signal::SignalBody;
+use holdfast_saga::records::slot;
+use holdfast_saga::shop::checkout::{Accepted, CheckoutRequest, QUANTITY_MAX, Refused, accept, digest};
+use holdfast_saga::shop::order::Verb;
 use holdfast_shared::{CartId, Clock, Currency, Line, Money, OrderStatus, PaymentStatus, SagaState, Time};
 
 use crate::flows::{Ending, check};

@@ -4,14 +4,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use holdfast_saga::batch::{Slots, Work};
-use holdfast_saga::command::{Conflict, Verb};
-use holdfast_saga::context::slot;
-use holdfast_saga::definition::{Definition, Kind, Refusal, Registry, local};
+use holdfast_saga::engine::batch::{Slots, Work};
+use holdfast_saga::engine::definition::{Definition, Kind, Refusal, local};
+use holdfast_saga::engine::registry::Registry;
 use holdfast_saga::flows::{self, checkout_online, notification};
 use holdfast_saga::ports::{ErrorClass, StoreError};
-use holdfast_saga::saga::DefinitionId;
-use holdfast_saga::world::Writes;
+use holdfast_saga::records::batch_rows::Writes;
+use holdfast_saga::records::saga::DefinitionId;
+use holdfast_saga::records::slot;
+use holdfast_saga::shop::answer::Conflict;
+use holdfast_saga::shop::order::Verb;
 use holdfast_shared::{Actor, CancelReason, OrderId, OrderStatus, PaymentStatus, Queue, SagaState};
 
 use crate::chaos::{Meddled, Verdict};
@@ -285,6 +287,7 @@ async fn e8_a_saga_of_an_unknown_version_stays_due_for_a_worker_that_knows_it() 
         version: 2,
         forward: checkout_online::V1.forward,
         after_undo: checkout_online::V1.after_undo,
+        late_capture: None,
         ..checkout_online::V1
     }));
     let others = flows::REGISTRY.all().filter(|definition| definition.name != "checkout_online");

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use holdfast_saga::accept::accept;
-use holdfast_saga::cart::{
+use holdfast_saga::ports::Store as _;
+use holdfast_saga::records::batch_rows::Writes;
+use holdfast_saga::records::{Cart, CartItem, Product};
+use holdfast_saga::shop::cart::{
     LINES_MAX, QUANTITY_MAX, Refused, discard, merge, open, priced, put_item, remove_item, visible,
 };
-use holdfast_saga::ports::Store as _;
-use holdfast_saga::rows::{Cart, CartItem, Product};
-use holdfast_saga::world::Writes;
+use holdfast_saga::shop::checkout::accept;
 use holdfast_shared::{CartId, CartStatus, Clock as _, Currency, Money, SeededIds, Sku};
 
 use crate::shop::{Shop, sku};

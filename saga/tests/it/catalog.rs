@@ -1,9 +1,9 @@
 //! The catalogue by hand: who was first, what is kept, what is refused.
 
-use holdfast_saga::adjustment::{self, Adjust, adjust};
-use holdfast_saga::catalog::{Expect, NAME_MAX, PRICE_MAX, Put, Refused, put_product, version};
-use holdfast_saga::rows::{Product, Stock};
-use holdfast_saga::view::ProductFilter;
+use holdfast_saga::records::view::ProductFilter;
+use holdfast_saga::records::{Product, Stock};
+use holdfast_saga::shop::catalog::{Expect, NAME_MAX, PRICE_MAX, Put, Refused, put_product, version};
+use holdfast_saga::shop::stock_adjustment::{self, Adjust, adjust};
 use holdfast_shared::{Currency, Money};
 
 use crate::shop::{Shop, sku};
@@ -96,7 +96,7 @@ async fn a_product_has_a_name_and_a_price_that_can_be_paid() {
     for good in [product(&"ü".repeat(NAME_MAX), 0), product("B", PRICE_MAX)] {
         put(&shop, good, Expect::Any).await.expect("is put");
     }
-    let (lines, pieces) = (holdfast_saga::cart::LINES_MAX, holdfast_saga::cart::QUANTITY_MAX);
+    let (lines, pieces) = (holdfast_saga::shop::cart::LINES_MAX, holdfast_saga::shop::cart::QUANTITY_MAX);
     let fullest = i64::try_from(lines).expect("fits") * i64::from(pieces);
     assert!(PRICE_MAX.checked_mul(fullest).is_some(), "the fullest cart still adds up");
 }
@@ -121,7 +121,7 @@ fn a_version_changes_with_everything_a_product_says() {
 async fn a_level_is_adjusted_only_as_it_was_seen() {
     let mut shop = Shop::open().await;
     shop.stock("lp-1", 3).await;
-    let seen = adjustment::version(&Stock { on_hand: 3, reserved: 0 });
+    let seen = stock_adjustment::version(&Stock { on_hand: 3, reserved: 0 });
     let asked = Adjust {
         sku: sku("lp-1"),
         delta: 2,
@@ -132,6 +132,9 @@ async fn a_level_is_adjusted_only_as_it_was_seen() {
     let first = adjust(&*shop.store, &asked).await.expect("the store answers");
     assert_eq!(first, Ok(Stock { on_hand: 5, reserved: 0 }));
     let second = adjust(&*shop.store, &asked).await.expect("the store answers");
-    assert!(matches!(second, Err(adjustment::Refused::Changed { level: Stock { on_hand: 5, .. }, .. })));
+    assert!(matches!(
+        second,
+        Err(stock_adjustment::Refused::Changed { level: Stock { on_hand: 5, .. }, .. })
+    ));
     shop.assert_clean("adjusted once").await;
 }

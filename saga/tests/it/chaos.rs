@@ -10,22 +10,22 @@ use std::task::Poll;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use holdfast_saga::audit::Fact;
-use holdfast_saga::context::Notice;
-use holdfast_saga::log::LogRow;
 use holdfast_saga::memory::MemoryStore;
 use holdfast_saga::ports::{
     ChargeState, Claim, Claimed, Fault, NamedRefund, Notifier, PaymentProvider, StatementLine, Store,
     StoreError, Tx,
 };
-use holdfast_saga::rows::{AdminAction, Cart, Product, Stock};
-use holdfast_saga::saga::Saga;
-use holdfast_saga::signal::Signal;
-use holdfast_saga::view::{
+use holdfast_saga::records::audit_fact::Fact;
+use holdfast_saga::records::batch_rows::{Footprint, World, Writes};
+use holdfast_saga::records::context::Notice;
+use holdfast_saga::records::history::LogRow;
+use holdfast_saga::records::saga::Saga;
+use holdfast_saga::records::signal::Signal;
+use holdfast_saga::records::view::{
     Census, DeadRow, NotificationFilter, NotificationView, OrderFilter, OrderView, ProductFilter, Pulse,
     QueueView, SagaFilter, WorkerBeat, WorkerView,
 };
-use holdfast_saga::world::{Footprint, World, Writes};
+use holdfast_saga::records::{AdminAction, Cart, Product, Stock};
 use holdfast_sandbox::Sky;
 use holdfast_shared::{CartId, KeySource, Money, OrderId, SagaId, Sku, StepKey, Time};
 use rand::rngs::StdRng;

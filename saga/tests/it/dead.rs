@@ -1,18 +1,22 @@
 //! Dead sagas: what a retry and a discard lead to, told beforehand and done, and what the books say afterwards.
 
-use holdfast_saga::audit::{Audit, Fact, Invariant, OrderFact, SettledByHand};
-use holdfast_saga::call::Answer;
-use holdfast_saga::command::dead::{Deed, act};
-use holdfast_saga::command::{Answered, Conflict, Verb};
-use holdfast_saga::context::{Context, slot};
-use holdfast_saga::dead::{DeadFilter, discardable, groups, list, preview};
+use holdfast_saga::engine::discard::discardable;
 use holdfast_saga::flows::REGISTRY;
-use holdfast_saga::log::Entry;
+use holdfast_saga::operations::audit::{Audit, Invariant, SettledByHand};
+use holdfast_saga::operations::dead_letter::resolve::{Deed, act};
+use holdfast_saga::operations::dead_letter::{DeadFilter, groups, list, preview};
 use holdfast_saga::ports::{Fault, Store};
-use holdfast_saga::rows::NotificationStatus;
-use holdfast_saga::signal::SignalBody;
+use holdfast_saga::records::NotificationStatus;
+use holdfast_saga::records::audit_fact::{Fact, OrderFact};
+use holdfast_saga::records::batch_rows::Writes;
+use holdfast_saga::records::call::Answer;
+use holdfast_saga::records::context::Context;
+use holdfast_saga::records::history::Entry;
+use holdfast_saga::records::signal::SignalBody;
+use holdfast_saga::records::slot;
+use holdfast_saga::shop::answer::{Answered, Conflict};
+use holdfast_saga::shop::order::Verb;
 use holdfast_saga::timeline::{Story, timeline};
-use holdfast_saga::world::Writes;
 use holdfast_shared::{
     Actor, Clock, Currency, Money, OrderId, OrderStatus, PaymentStatus, RefundStatus, SagaId, SagaState,
     StepKey,
@@ -255,7 +259,7 @@ async fn what_only_our_own_rows_can_settle_is_not_discarded() {
     shop.rest().await;
     let waiting = shop.cod().await;
     shop.batch(vec![]).await;
-    let dead = async |saga: SagaId, change: &dyn Fn(&mut holdfast_saga::saga::Saga)| {
+    let dead = async |saga: SagaId, change: &dyn Fn(&mut holdfast_saga::records::saga::Saga)| {
         let before = shop.saga(saga).await;
         let mut after = before.clone();
         after.state = SagaState::Dead;
@@ -507,7 +511,7 @@ async fn the_audit_notices_what_nobody_settled() {
         audit.see(Fact::Order(fact));
         audit.finish(None).violations.into_iter().map(|violation| violation.invariant).collect::<Vec<_>>()
     };
-    let book = |change: fn(&mut holdfast_saga::audit::PaymentFact)| {
+    let book = |change: fn(&mut holdfast_saga::records::audit_fact::PaymentFact)| {
         move |fact: &mut OrderFact| {
             if let Some(payment) = &mut fact.payment {
                 change(payment);

@@ -2,15 +2,18 @@
 
 use std::time::Duration;
 
-use holdfast_saga::accept::accept;
-use holdfast_saga::batch::Done;
-use holdfast_saga::call::Call;
-use holdfast_saga::command::{self, Answered, Conflict, Verb};
-use holdfast_saga::context::{NoticeKind, slot};
-use holdfast_saga::log::Entry;
+use holdfast_saga::engine::batch::Done;
+use holdfast_saga::operations::dead_letter::resolve;
 use holdfast_saga::ports::Fault;
-use holdfast_saga::rows::NotificationStatus;
-use holdfast_saga::signal::SignalBody;
+use holdfast_saga::records::NotificationStatus;
+use holdfast_saga::records::call::Call;
+use holdfast_saga::records::context::NoticeKind;
+use holdfast_saga::records::history::Entry;
+use holdfast_saga::records::signal::SignalBody;
+use holdfast_saga::records::slot;
+use holdfast_saga::shop::answer::{Answered, Conflict};
+use holdfast_saga::shop::checkout::accept;
+use holdfast_saga::shop::order::Verb;
 use holdfast_shared::{Actor, CancelReason, OrderId, OrderStatus, PaymentStatus, SagaState};
 
 use crate::shop::{Shop, admin, operator};
@@ -254,14 +257,14 @@ async fn a_retry_leaves_settled_and_living_sagas_alone() {
     shop.batch(vec![]).await;
     for order in [done, undone, living] {
         let before = shop.checkout(order).await;
-        let retried = command::retry(&*shop.store, before.id, &operator()).await.expect("the store answers");
+        let retried = resolve::retry(&*shop.store, before.id, &operator()).await.expect("the store answers");
         assert!(matches!(retried, Err(Conflict::Instead(_))), "{retried:?}");
         // Not even when the signal is forced into the inbox.
         shop.signal(before.id, "forced", SignalBody::Retry { by: operator() }).await;
         shop.batch(vec![]).await;
         assert_eq!(shop.checkout(order).await.state, before.state);
     }
-    let nobody = command::retry(&*shop.store, OrderId::new(99).saga(0), &operator()).await;
+    let nobody = resolve::retry(&*shop.store, OrderId::new(99).saga(0), &operator()).await;
     assert!(matches!(nobody, Ok(Err(Conflict::UnknownSaga(_)))), "{nobody:?}");
     shop.assert_clean("retries").await;
 }

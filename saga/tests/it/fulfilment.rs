@@ -1,6 +1,7 @@
 //! Preparing, sending and delivering: one step after the other, and a true answer whatever is asked.
 
-use holdfast_saga::command::{Answered, Conflict, Verb};
+use holdfast_saga::shop::answer::{Answered, Conflict};
+use holdfast_saga::shop::order::Verb;
 use holdfast_shared::{Actor, OrderId, OrderStatus, PaymentStatus};
 
 use crate::shop::{Shop, admin};

@@ -4,14 +4,18 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use holdfast_saga::accept::digest;
-use holdfast_saga::audit::{Audit, Fact, Invariant, OrderFact, PaymentFact};
-use holdfast_saga::call::{Answer, Mode};
-use holdfast_saga::command::{self, Answered, Conflict, Grant, REASON_MAX, Verb};
-use holdfast_saga::context::{Dedupe, slot};
-use holdfast_saga::plan::next_move;
+use holdfast_saga::operations::audit::{Audit, Invariant};
+use holdfast_saga::operations::dead_letter::resolve;
 use holdfast_saga::ports::{Store, StoreError};
-use holdfast_saga::world::{Footprint, World, Writes};
+use holdfast_saga::records::audit_fact::{Fact, OrderFact, PaymentFact};
+use holdfast_saga::records::batch_rows::{Footprint, World, Writes};
+use holdfast_saga::records::call::{Answer, Mode};
+use holdfast_saga::records::context::Dedupe;
+use holdfast_saga::records::slot;
+use holdfast_saga::shop::answer::{Answered, Conflict};
+use holdfast_saga::shop::checkout::digest;
+use holdfast_saga::shop::order::{self, Grant, REASON_MAX, Verb};
+use holdfast_saga::timeline::next_move;
 use holdfast_shared::{
     Actor, Clock, Currency, Money, OrderId, OrderStatus, PaymentStatus, RefundStatus, SagaState, StepKey,
 };
@@ -96,7 +100,7 @@ async fn only_money_that_is_there_can_be_granted() {
     }
     let ask = async |amount, reason: &str, by: &Actor| {
         let grant = Grant { amount, reason: reason.to_owned(), dedupe: None };
-        command::refund(&*shop.store, order, grant, by).await.expect("the store answers")
+        order::refund(&*shop.store, order, grant, by).await.expect("the store answers")
     };
     let dollars = Some(Money::new(100, Currency::USD));
     assert_no(&ask(dollars, "damaged box", &admin()).await, "was paid in EUR, not in USD");
@@ -212,7 +216,7 @@ async fn a_grant_asked_for_twice_under_one_key_is_one_refund() {
         let dedupe = Some(Dedupe { key: digest(&["ada", key]), body: digest(&[&minor.to_string()]) });
         let amount = Some(Money::new(minor, Currency::EUR));
         let grant = Grant { amount, reason: "damaged box".to_owned(), dedupe };
-        command::refund(&*shop.store, order, grant, &admin()).await
+        order::refund(&*shop.store, order, grant, &admin()).await
     };
     let ask = async |shop: &Shop, key: &str| ask_for(shop, key, 500).await;
     let first = ask(&shop, "a").await;
@@ -299,7 +303,7 @@ async fn a_refund_granted_and_a_retry_leave_their_trace() {
     let mut shop = Shop::open().await;
     let order = standing(&mut shop, "tok_ok").await;
     shop.granted(order, Some(500)).await;
-    let retried = command::retry(&*shop.store, order.saga(slot::GRANTED_REFUND), &operator()).await;
+    let retried = resolve::retry(&*shop.store, order.saga(slot::GRANTED_REFUND), &operator()).await;
     assert!(matches!(retried, Ok(Err(Conflict::Instead(_)))), "only the dead are retried: {retried:?}");
     let trail = format!("{:?}", shop.memory.snapshot().await);
     assert!(trail.contains("order.refund") && trail.contains("5.00 EUR: damaged box"), "{trail}");

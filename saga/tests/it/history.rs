@@ -10,15 +10,15 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use holdfast_saga::accept::CheckoutRequest;
-use holdfast_saga::batch::Work;
-use holdfast_saga::call::{Answer, Call, Outcome};
-use holdfast_saga::command::Verb;
-use holdfast_saga::context::slot;
-use holdfast_saga::definition::Registry;
+use holdfast_saga::engine::batch::Work;
+use holdfast_saga::engine::execute_call::perform;
+use holdfast_saga::engine::registry::Registry;
 use holdfast_saga::flows;
-use holdfast_saga::perform::perform;
 use holdfast_saga::ports::{ErrorClass, Notifier, Outside, PaymentProvider, Store};
+use holdfast_saga::records::call::{Answer, Call, Outcome};
+use holdfast_saga::records::slot;
+use holdfast_saga::shop::checkout::CheckoutRequest;
+use holdfast_saga::shop::order::Verb;
 use holdfast_sandbox::MemorySandbox;
 use holdfast_shared::{Clock, OrderId, SagaId, Time};
 

@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
-use holdfast_saga::audit::Invariant;
-use holdfast_saga::command::{self, Answered, Conflict};
-use holdfast_saga::context::slot;
 use holdfast_saga::memory::MemoryStore;
+use holdfast_saga::operations::audit::Invariant;
 use holdfast_saga::ports::Outside;
+use holdfast_saga::records::slot;
+use holdfast_saga::shop::answer::{Answered, Conflict};
+use holdfast_saga::shop::order;
+use holdfast_saga::shop::payment_event::payment_event;
 use holdfast_shared::{
     Actor, CancelReason, Clock, KeyPrefix, KeySource, OrderId, OrderStatus, PaymentStatus, SagaState, ShopId,
     StepKey,
@@ -123,12 +125,12 @@ async fn m7_a_charge_of_another_shop_is_no_event_of_ours() {
     shop.rest().await;
     let foreign = KeySource::random(ShopId::random()).draw(order);
     for charge in [StepKey::new(&foreign, "take_payment", 1), StepKey::from_stored("1.0:take_payment:1")] {
-        let answer = command::payment_event(&*shop.store, &charge, "evt").await.expect("the store answers");
+        let answer = payment_event(&*shop.store, &charge, "evt").await.expect("the store answers");
         let named = matches!(&answer, Err(Conflict::Instead(words)) if words.contains(charge.as_str()));
         assert!(named, "{answer:?}");
     }
     let ours = shop.checkout(order).await.progress.memo.charge.expect("was begun").key;
-    let answer = command::payment_event(&*shop.store, &ours, "evt").await.expect("the store answers");
+    let answer = payment_event(&*shop.store, &ours, "evt").await.expect("the store answers");
     assert!(matches!(answer, Ok(Answered::Accepted(_))), "{answer:?}");
 }
 
@@ -139,7 +141,7 @@ async fn m7_every_saga_of_an_order_has_a_prefix_of_its_own_in_the_name_of_its_sh
     shop.rest().await;
     shop.granted(order, Some(500)).await;
     shop.rest().await;
-    shop.accepted(order, command::Verb::Cancel, &Actor::Customer).await;
+    shop.accepted(order, order::Verb::Cancel, &Actor::Customer).await;
     shop.rest().await;
     let owner = Some((shop.store.keys().await.expect("memory reads").shop(), OrderId::new(1)));
     let prefixes: Vec<KeyPrefix> = shop.sagas().await.into_iter().map(|saga| saga.key_prefix).collect();

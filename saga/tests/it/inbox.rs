@@ -3,12 +3,12 @@
 
 use std::time::Duration;
 
-use holdfast_saga::call::{Answer, Mode};
-use holdfast_saga::command::Verb;
-use holdfast_saga::context::slot;
-use holdfast_saga::log::Entry;
 use holdfast_saga::ports::Store;
-use holdfast_saga::signal::SignalBody;
+use holdfast_saga::records::call::{Answer, Mode};
+use holdfast_saga::records::history::Entry;
+use holdfast_saga::records::signal::SignalBody;
+use holdfast_saga::records::slot;
+use holdfast_saga::shop::order::Verb;
 use holdfast_shared::{Actor, CancelReason, Clock, PaymentStatus, Queue, SagaState};
 
 use crate::flows::{Ending, check, one_call};

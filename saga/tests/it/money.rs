@@ -2,12 +2,14 @@
 
 use std::time::Duration;
 
-use holdfast_saga::call::{Answer, Evidence, Mode};
-use holdfast_saga::command::{self, Answered, Verb};
-use holdfast_saga::context::slot;
-use holdfast_saga::log::Entry;
-use holdfast_saga::plan::next_move;
-use holdfast_saga::signal::SignalBody;
+use holdfast_saga::operations::dead_letter::resolve;
+use holdfast_saga::records::call::{Answer, Evidence, Mode};
+use holdfast_saga::records::history::Entry;
+use holdfast_saga::records::signal::SignalBody;
+use holdfast_saga::records::slot;
+use holdfast_saga::shop::answer::Answered;
+use holdfast_saga::shop::order::Verb;
+use holdfast_saga::timeline::next_move;
 use holdfast_sandbox::SandboxControl;
 use holdfast_shared::{
     Actor, CancelReason, Clock, Currency, Money, OrderId, OrderStatus, PaymentStatus, Queue, RefundStatus,
@@ -136,7 +138,7 @@ async fn a_refund_that_keeps_failing_dies_visibly_and_a_retry_finishes_it() {
         );
         // Nothing brings it back but an operator, and without cause removed it dies again.
         for _ in 0..2 {
-            let retried = command::retry(&*shop.store, owner, &operator()).await.expect("the store answers");
+            let retried = resolve::retry(&*shop.store, owner, &operator()).await.expect("the store answers");
             assert!(matches!(retried, Ok(Answered::Accepted(_))), "{retried:?}");
             let entries = shop.rest().await;
             assert_eq!(shop.saga(owner).await.state, SagaState::Dead);

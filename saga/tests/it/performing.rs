@@ -5,10 +5,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use holdfast_saga::call::{Answer, Call, Evidence, Mode, Request};
-use holdfast_saga::context::{Context, Notice, NoticeKind};
-use holdfast_saga::perform::perform;
+use holdfast_saga::engine::execute_call::perform;
 use holdfast_saga::ports::{ChargeState, Fault, NamedRefund, Outside, PaymentProvider};
+use holdfast_saga::records::call::{Answer, Call, Evidence, Mode, Request};
+use holdfast_saga::records::context::{Context, Notice, NoticeKind};
 use holdfast_shared::{CancelReason, Currency, Money, OrderId, PaymentStatus, Queue, StepKey};
 
 use crate::flows::{Ending, check, one_call};

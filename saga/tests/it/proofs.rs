@@ -6,12 +6,12 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use holdfast_saga::batch::Culprits;
-use holdfast_saga::call::{Answer, Call, Mode, Outcome};
-use holdfast_saga::command::Verb;
+use holdfast_saga::engine::batch::Culprits;
 use holdfast_saga::flows;
 use holdfast_saga::memory::MemoryStore;
-use holdfast_saga::plan::next_move;
+use holdfast_saga::records::call::{Answer, Call, Mode, Outcome};
+use holdfast_saga::shop::order::Verb;
+use holdfast_saga::timeline::next_move;
 use holdfast_shared::{Actor, Clock, Currency, Money, OrderId, OrderStatus, SagaState};
 
 use crate::shop::{LEASE, Shop, admin};

@@ -4,15 +4,18 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use holdfast_saga::batch::Work;
-use holdfast_saga::call::{Answer, Evidence, Mode};
-use holdfast_saga::command::{self, Answered, Conflict, Verb};
-use holdfast_saga::context::{Context, slot};
-use holdfast_saga::definition::{Kind, Undo};
+use holdfast_saga::engine::batch::Work;
+use holdfast_saga::engine::definition::{Kind, Undo};
 use holdfast_saga::flows;
+use holdfast_saga::operations::dead_letter::resolve;
 use holdfast_saga::ports::{Store, StoreError};
-use holdfast_saga::saga::CallState;
-use holdfast_saga::world::{OrderMove, Writes};
+use holdfast_saga::records::batch_rows::{OrderMove, Writes};
+use holdfast_saga::records::call::{Answer, Evidence, Mode};
+use holdfast_saga::records::context::Context;
+use holdfast_saga::records::saga::CallState;
+use holdfast_saga::records::slot;
+use holdfast_saga::shop::answer::{Answered, Conflict};
+use holdfast_saga::shop::order::Verb;
 use holdfast_shared::{
     Actor, CancelReason, Clock, OrderId, OrderStatus, PaymentStatus, RefundStatus, SagaState, StepKey,
 };
@@ -328,9 +331,9 @@ async fn e18_a_dead_saga_goes_on_in_the_direction_it_had() {
     assert_eq!((dead.state, dead.progress.pivoted), (SagaState::Dead, false));
     assert!(dead.progress.error.as_ref().is_some_and(|error| error.contains("30 times")));
     assert!(shop.view(order).await.needs_attention);
-    let retried = command::retry(&*shop.store, dead.id, &admin()).await.expect("the store answers");
+    let retried = resolve::retry(&*shop.store, dead.id, &admin()).await.expect("the store answers");
     assert!(matches!(retried, Ok(Answered::Accepted(_))));
-    let twice = command::retry(&*shop.store, dead.id, &admin()).await.expect("the store answers");
+    let twice = resolve::retry(&*shop.store, dead.id, &admin()).await.expect("the store answers");
     assert!(matches!(twice, Ok(Answered::Already(_))), "{twice:?}");
     shop.rest().await;
     check(&shop, order, Ending::Stands(PaymentStatus::Captured), "revived").await;

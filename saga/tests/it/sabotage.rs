@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use holdfast_saga::definition::{CallSpec, Definition, Kind, Registry, Stage, Undo};
+use holdfast_saga::engine::definition::{CallSpec, Definition, Kind, Stage, Undo};
+use holdfast_saga::engine::registry::Registry;
 use holdfast_saga::flows::{self, checkout_cod, checkout_online};
 use holdfast_saga::ports::{ChargeState, Claimed, Fault, NamedRefund, PaymentProvider, StatementLine};
 use holdfast_shared::{Money, StepKey};

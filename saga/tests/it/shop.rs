@@ -5,24 +5,28 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use holdfast_saga::accept::{self, AcceptPolicy, CheckoutRequest, digest};
-use holdfast_saga::audit::{Audit, Report};
-use holdfast_saga::batch::{Culprits, Done, Engine, Work};
-use holdfast_saga::call::{Call, Outcome};
-use holdfast_saga::command::dead::{Deed, act};
-use holdfast_saga::command::{self, Answered, Conflict, Grant, Verb};
-use holdfast_saga::context::{Notice, NoticeKind, slot};
-use holdfast_saga::definition::Registry;
+use holdfast_saga::engine::batch::{Culprits, Done, Engine, Work};
+use holdfast_saga::engine::execute_call::perform;
+use holdfast_saga::engine::registry::Registry;
 use holdfast_saga::flows;
-use holdfast_saga::log::Entry;
 use holdfast_saga::memory::MemoryStore;
-use holdfast_saga::perform::perform;
+use holdfast_saga::operations::audit::{Audit, Report};
+use holdfast_saga::operations::dead_letter::resolve;
+use holdfast_saga::operations::dead_letter::resolve::{Deed, act};
 use holdfast_saga::ports::{Fault, Notifier, Outside, PaymentProvider, Store};
-use holdfast_saga::rows::{Cart, CartItem, Product, StockAdjustment, StockMove};
-use holdfast_saga::saga::Saga;
-use holdfast_saga::signal::{NewSignal, SignalBody};
-use holdfast_saga::view::{OrderView, SagaFilter};
-use holdfast_saga::world::{Footprint, World, Writes};
+use holdfast_saga::records::batch_rows::{Footprint, World, Writes};
+use holdfast_saga::records::call::{Call, Outcome};
+use holdfast_saga::records::context::{Notice, NoticeKind};
+use holdfast_saga::records::history::Entry;
+use holdfast_saga::records::saga::Saga;
+use holdfast_saga::records::signal::{NewSignal, SignalBody};
+use holdfast_saga::records::slot;
+use holdfast_saga::records::view::{OrderView, SagaFilter};
+use holdfast_saga::records::{Cart, CartItem, Product, StockAdjustment, StockMove};
+use holdfast_saga::shop::answer::{Answered, Conflict};
+use holdfast_saga::shop::checkout::{self, AcceptPolicy, CheckoutRequest, digest};
+use holdfast_saga::shop::order::{self, Grant, Verb};
+use holdfast_saga::shop::payment_event::payment_event;
 use holdfast_sandbox::{MemorySandbox, SandboxControl};
 use holdfast_shared::{
     Actor, Address, CartId, CartStatus, Clock, Contact, Currency, Ids, ManualClock, Money, OrderId,
@@ -220,7 +224,7 @@ impl Shop {
         let cart = self.cart(items).await;
         let request = self.request(cart, token);
         let answers =
-            accept::accept(&*self.store, &self.policy, &[request]).await.expect("the store answers");
+            checkout::accept(&*self.store, &self.policy, &[request]).await.expect("the store answers");
         answers[0].as_ref().expect("the checkout is accepted").order
     }
 
@@ -335,7 +339,7 @@ impl Shop {
 
     /// Asks `verb`, as an answer to be looked at.
     pub(crate) async fn ask(&self, order: OrderId, verb: Verb, by: &Actor) -> Result<Answered, Conflict> {
-        command::ask(&*self.store, order, verb, by).await.expect("the store answers")
+        order::ask(&*self.store, order, verb, by).await.expect("the store answers")
     }
 
     /// Asks the admin for a refund of so much, or of all that is left.
@@ -346,7 +350,7 @@ impl Shop {
     ) -> Result<Answered, Conflict> {
         let amount = amount_minor.map(|amount_minor| Money::new(amount_minor, Currency::EUR));
         let grant = Grant { amount, reason: "damaged box".to_owned(), dedupe: None };
-        command::refund(&*self.store, order, grant, &admin()).await.expect("the store answers")
+        order::refund(&*self.store, order, grant, &admin()).await.expect("the store answers")
     }
 
     /// Asks for a refund and expects a promise.
@@ -377,7 +381,7 @@ impl Shop {
 
     /// The provider reports on a charge.
     pub(crate) async fn event(&self, charge: &StepKey, id: &str) -> Result<Answered, Conflict> {
-        command::payment_event(&*self.store, charge, id).await.expect("the store answers")
+        payment_event(&*self.store, charge, id).await.expect("the store answers")
     }
 
     /// The buyer of `charge` agrees to pay it.
@@ -394,7 +398,7 @@ impl Shop {
             let _ = self.sandbox.allow_refunds(&line.charge).await;
         }
         for saga in &dead {
-            let answer = command::retry(&*self.store, saga.id, &operator()).await.expect("the store answers");
+            let answer = resolve::retry(&*self.store, saga.id, &operator()).await.expect("the store answers");
             assert!(answer.is_ok(), "{answer:?}");
         }
         dead.len()
@@ -411,7 +415,7 @@ impl Shop {
             let answers = act(&*self.store, &self.registry, &asked, &by_hand, &operator()).await;
             let (_, answer) = answers.expect("the store answers").remove(0);
             if answer.is_err() {
-                let retried = command::retry(&*self.store, saga.id, &operator()).await;
+                let retried = resolve::retry(&*self.store, saga.id, &operator()).await;
                 assert!(retried.is_ok_and(|answer| answer.is_ok()), "{answer:?}");
             }
         }

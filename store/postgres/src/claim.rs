@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use holdfast_saga::context::Context;
 use holdfast_saga::ports::{Claim, Claimed, StoreError};
-use holdfast_saga::saga::Saga;
-use holdfast_saga::signal::Signal;
+use holdfast_saga::records::context::Context;
+use holdfast_saga::records::saga::Saga;
+use holdfast_saga::records::signal::Signal;
 use holdfast_shared::{Queue, SagaId, Time};
 use time::OffsetDateTime;
 use tokio::try_join;

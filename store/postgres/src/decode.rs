@@ -4,12 +4,12 @@ use std::fmt::Display;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use holdfast_saga::context::Context;
 use holdfast_saga::ports::StoreError;
-use holdfast_saga::rows::{Cart, Notification, Order, Payment, Product, Refund};
-use holdfast_saga::saga::{DefinitionId, Progress, Saga};
-use holdfast_saga::signal::Signal;
-use holdfast_saga::view::NotificationView;
+use holdfast_saga::records::context::Context;
+use holdfast_saga::records::saga::{DefinitionId, Progress, Saga};
+use holdfast_saga::records::signal::Signal;
+use holdfast_saga::records::view::NotificationView;
+use holdfast_saga::records::{Cart, Notification, Order, Payment, Product, Refund};
 use holdfast_shared::{CartId, KeyPrefix, Line, Money, OrderId, SagaId, StepKey};
 use serde::de::DeserializeOwned;
 use time::OffsetDateTime;

@@ -1,7 +1,7 @@
 //! The facts of an audit, all of one snapshot, in pages so that memory stays bounded.
 
-use holdfast_saga::audit::{Fact, OrderFact, PaymentFact, StockFact};
 use holdfast_saga::ports::StoreError;
+use holdfast_saga::records::audit_fact::{Fact, OrderFact, PaymentFact, StockFact};
 use holdfast_shared::{OrderId, SagaId, StepKey};
 use sqlx::{PgConnection, PgPool};
 

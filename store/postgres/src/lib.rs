@@ -24,16 +24,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use holdfast_saga::audit::Fact;
-use holdfast_saga::log::LogRow;
 use holdfast_saga::ports::{Store, StoreError, Tx};
-use holdfast_saga::rows::{AdminAction, Cart, Product, Stock};
-use holdfast_saga::saga::Saga;
-use holdfast_saga::signal::Signal;
-use holdfast_saga::view::{
+use holdfast_saga::records::audit_fact::Fact;
+use holdfast_saga::records::history::LogRow;
+use holdfast_saga::records::saga::Saga;
+use holdfast_saga::records::signal::Signal;
+use holdfast_saga::records::view::{
     Census, DeadRow, NotificationFilter, NotificationView, OrderFilter, OrderView, ProductFilter, Pulse,
     QueueView, SagaFilter, WorkerBeat, WorkerView,
 };
+use holdfast_saga::records::{AdminAction, Cart, Product, Stock};
 use holdfast_shared::{CartId, Clock, KeySource, OrderId, SagaId, ShopId, Sku, Time};
 use sqlx::PgPool;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use holdfast_saga::ports::StoreError;
-use holdfast_saga::rows::{KeyClaim, Stock};
-use holdfast_saga::world::{Footprint, World};
+use holdfast_saga::records::batch_rows::{Footprint, World};
+use holdfast_saga::records::{KeyClaim, Stock};
 use holdfast_shared::{Line, OrderId, Sku, Time};
 use time::OffsetDateTime;
 use tokio::try_join;

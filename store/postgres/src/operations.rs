@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use holdfast_saga::ports::{StoreError, WORKERS_KEPT};
-use holdfast_saga::saga::DefinitionId;
-use holdfast_saga::view::{DeadRow, Paused, QueueView, WorkerBeat, WorkerView};
-use holdfast_saga::world::Writes;
+use holdfast_saga::records::batch_rows::Writes;
+use holdfast_saga::records::saga::DefinitionId;
+use holdfast_saga::records::view::{DeadRow, Paused, QueueView, WorkerBeat, WorkerView};
 use holdfast_shared::{Queue, SagaId, Time};
 use sqlx::PgPool;
 use time::OffsetDateTime;

@@ -2,12 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use holdfast_saga::log::LogRow;
 use holdfast_saga::ports::StoreError;
-use holdfast_saga::rows::Stock;
-use holdfast_saga::saga::Saga;
-use holdfast_saga::signal::Signal;
-use holdfast_saga::view::{Census, OrderFilter, OrderView, SagaFilter};
+use holdfast_saga::records::Stock;
+use holdfast_saga::records::history::LogRow;
+use holdfast_saga::records::saga::Saga;
+use holdfast_saga::records::signal::Signal;
+use holdfast_saga::records::view::{Census, OrderFilter, OrderView, SagaFilter};
 use holdfast_shared::{OrderId, SagaId, Sku};
 use sqlx::PgPool;
 use time::OffsetDateTime;

@@ -9,7 +9,7 @@ mod saga;
 mod shop;
 
 use holdfast_saga::ports::StoreError;
-use holdfast_saga::world::Writes;
+use holdfast_saga::records::batch_rows::Writes;
 use time::OffsetDateTime;
 use tokio::try_join;
 

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use holdfast_saga::ports::{Claim, Claimed, StoreError, Tx};
-use holdfast_saga::world::{Footprint, World, Writes};
+use holdfast_saga::records::batch_rows::{Footprint, World, Writes};
 use holdfast_shared::Time;
 use sqlx::PgPool;
 

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use holdfast_saga::ports::{Claim, Claimed, StoreError};
-use holdfast_saga::saga::Saga;
-use holdfast_saga::signal::Signal;
+use holdfast_saga::records::saga::Saga;
+use holdfast_saga::records::signal::Signal;
 use holdfast_shared::{SagaId, Time};
 use serde::Serialize;
 use sqlx::sqlite::SqliteRow;

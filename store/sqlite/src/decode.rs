@@ -4,12 +4,12 @@ use std::fmt::Display;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use holdfast_saga::rows::{
+use holdfast_saga::records::saga::{DefinitionId, Progress, Saga};
+use holdfast_saga::records::signal::Signal;
+use holdfast_saga::records::view::NotificationView;
+use holdfast_saga::records::{
     AdminAction, Cart, KeyClaim, Notification, Order, Payment, Product, Refund, Stock,
 };
-use holdfast_saga::saga::{DefinitionId, Progress, Saga};
-use holdfast_saga::signal::Signal;
-use holdfast_saga::view::NotificationView;
 use holdfast_shared::{CartId, Currency, KeyPrefix, Line, Money, OrderId, SagaId, Sku, StepKey, Time};
 use serde::de::DeserializeOwned;
 use sqlx::FromRow;

@@ -1,11 +1,11 @@
 //! From the shop's rows as the rules know them to columns: what a statement of `queries/` takes apart again.
 
-use holdfast_saga::context::NoticeKind;
-use holdfast_saga::rows::{
+use holdfast_saga::records::batch_rows::{CartMove, OrderMove};
+use holdfast_saga::records::context::NoticeKind;
+use holdfast_saga::records::{
     AdminAction, Cart, CartItem, Channel, Notification, NotificationStatus, Order, Payment, Product, Refund,
     StockAdjustment, StockMove,
 };
-use holdfast_saga::world::{CartMove, OrderMove};
 use holdfast_shared::{
     Address, CancelReason, CartId, CartStatus, Contact, Currency, OrderId, OrderStatus, PaymentMethod,
     PaymentStatus, RefundStatus, ReservationStatus, Sku, StepKey,

@@ -1,9 +1,9 @@
 //! From sagas, their history and their signals to columns.
 
-use holdfast_saga::context::Context;
-use holdfast_saga::log::{Entry, LogRow};
-use holdfast_saga::saga::{Progress, Saga};
-use holdfast_saga::signal::{NewSignal, SignalBody};
+use holdfast_saga::records::context::Context;
+use holdfast_saga::records::history::{Entry, LogRow};
+use holdfast_saga::records::saga::{Progress, Saga};
+use holdfast_saga::records::signal::{NewSignal, SignalBody};
 use holdfast_shared::{Queue, SagaId, SagaState, Time};
 use serde::Serialize;
 

@@ -1,8 +1,8 @@
 //! Everything the audit needs to know, page by page, all of one snapshot.
 
 use futures_util::TryStreamExt;
-use holdfast_saga::audit::{Fact, OrderFact, PaymentFact, RefundFact, StockFact};
 use holdfast_saga::ports::StoreError;
+use holdfast_saga::records::audit_fact::{Fact, OrderFact, PaymentFact, RefundFact, StockFact};
 use holdfast_shared::{OrderId, SagaId, SagaState, StepKey};
 use sqlx::{FromRow, SqliteConnection};
 

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use holdfast_saga::ports::StoreError;
-use holdfast_saga::rows::Product;
-use holdfast_saga::view::{ProductFilter, Pulse};
+use holdfast_saga::records::Product;
+use holdfast_saga::records::view::{ProductFilter, Pulse};
 use holdfast_shared::{CartId, OrderId, ShopId, Sku, Time};
 use sqlx::SqliteConnection;
 use uuid::Uuid;

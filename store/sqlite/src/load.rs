@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use holdfast_saga::ports::StoreError;
-use holdfast_saga::rows::{Cart, Order, Payment};
-use holdfast_saga::world::{Footprint, World};
+use holdfast_saga::records::batch_rows::{Footprint, World};
+use holdfast_saga::records::{Cart, Order, Payment};
 use holdfast_shared::{CartId, Line, OrderId, SagaId};
 use serde::Serialize;
 use sqlx::SqliteConnection;

@@ -3,16 +3,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
-use holdfast_saga::audit::Fact;
-use holdfast_saga::log::LogRow;
 use holdfast_saga::ports::{Store, StoreError, Tx};
-use holdfast_saga::rows::{AdminAction, Cart, Product, Stock};
-use holdfast_saga::saga::Saga;
-use holdfast_saga::signal::Signal;
-use holdfast_saga::view::{
+use holdfast_saga::records::audit_fact::Fact;
+use holdfast_saga::records::history::LogRow;
+use holdfast_saga::records::saga::Saga;
+use holdfast_saga::records::signal::Signal;
+use holdfast_saga::records::view::{
     Census, DeadRow, NotificationFilter, NotificationView, OrderFilter, OrderView, ProductFilter, Pulse,
     QueueView, SagaFilter, WorkerBeat, WorkerView,
 };
+use holdfast_saga::records::{AdminAction, Cart, Product, Stock};
 use holdfast_shared::{CartId, KeySource, OrderId, ReservationStatus, SagaId, SagaState, Sku, Time};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{FromRow, SqliteConnection};
@@ -276,7 +276,7 @@ async fn views(connection: &mut SqliteConnection, ids: &[OrderId]) -> Result<Vec
         .await
         .map_err(store_error)?;
     let dead: BTreeSet<i64> = dead.into_iter().collect();
-    let view = |order: holdfast_saga::rows::Order| OrderView {
+    let view = |order: holdfast_saga::records::Order| OrderView {
         payment: payments.remove(&order.id),
         reservation: reservations.get(&order.id).copied(),
         needs_attention: dead.contains(&order.id.number()),

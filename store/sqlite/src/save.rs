@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use holdfast_saga::ports::StoreError;
-use holdfast_saga::world::Writes;
+use holdfast_saga::records::batch_rows::Writes;
 
 use crate::encode::{
     ActionRow, AdjustmentRow, CartMoveRow, CartRow, LineRow, NotificationRow, OrderMoveRow, OrderRow,

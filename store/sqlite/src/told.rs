@@ -1,8 +1,8 @@
 //! What was said to customers, and what people did by hand.
 
 use holdfast_saga::ports::StoreError;
-use holdfast_saga::rows::AdminAction;
-use holdfast_saga::view::{NotificationFilter, NotificationView};
+use holdfast_saga::records::AdminAction;
+use holdfast_saga::records::view::{NotificationFilter, NotificationView};
 use holdfast_shared::{OrderId, SagaId};
 use sqlx::SqliteConnection;
 

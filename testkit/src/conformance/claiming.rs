@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use holdfast_saga::saga::{DefinitionId, Saga};
-use holdfast_saga::world::Writes;
+use holdfast_saga::records::batch_rows::Writes;
+use holdfast_saga::records::saga::{DefinitionId, Saga};
 use holdfast_shared::Queue;
 
 use super::{Subject, ids};

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use holdfast_saga::rows::{Cart, Order, Product, Stock, StockMove};
-use holdfast_saga::view::{OrderFilter, ProductFilter, Pulse};
-use holdfast_saga::world::{OrderMove, Writes};
+use holdfast_saga::records::batch_rows::{OrderMove, Writes};
+use holdfast_saga::records::view::{OrderFilter, ProductFilter, Pulse};
+use holdfast_saga::records::{Cart, Order, Product, Stock, StockMove};
 use holdfast_shared::{CancelReason, CartStatus, OrderId, OrderStatus, PaymentMethod, SagaState};
 
 use super::{Subject, mismatched};

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use holdfast_saga::world::{Footprint, World, Writes};
+use holdfast_saga::records::batch_rows::{Footprint, World, Writes};
 use uuid::Uuid;
 
 use super::Subject;

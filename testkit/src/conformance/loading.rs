@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use holdfast_saga::context::{Checkout, Context};
-use holdfast_saga::rows::{CartItem, Product, Refund, Stock, StockMove};
-use holdfast_saga::saga::{CallState, Charge, Phase, Saga};
-use holdfast_saga::world::{Footprint, World, Writes};
+use holdfast_saga::records::batch_rows::{Footprint, World, Writes};
+use holdfast_saga::records::context::{Checkout, Context};
+use holdfast_saga::records::saga::{CallState, Charge, Phase, Saga};
+use holdfast_saga::records::{CartItem, Product, Refund, Stock, StockMove};
 use holdfast_shared::{
     CancelReason, CartStatus, Currency, Line, OrderStatus, PaymentMethod, PaymentStatus, Queue, RefundStatus,
     SagaState, StepKey,
@@ -57,12 +57,12 @@ pub(super) fn busy_saga() -> Saga {
 
 /// Nothing is lost, rounded or turned around on the way.
 pub async fn every_table_is_loaded_as_it_was_saved(subject: &Subject) {
-    let full_cart = holdfast_saga::rows::Cart {
+    let full_cart = holdfast_saga::records::Cart {
         owner: None,
         items: vec![CartItem { sku: sku("b"), quantity: 1 }, CartItem { sku: sku("a"), quantity: 10_000 }],
         ..cart(1)
     };
-    let plain_order = holdfast_saga::rows::Order {
+    let plain_order = holdfast_saga::records::Order {
         status: OrderStatus::PendingConfirmation,
         method: PaymentMethod::Cod,
         customer: None,
@@ -70,7 +70,7 @@ pub async fn every_table_is_loaded_as_it_was_saved(subject: &Subject) {
         contact: holdfast_shared::Contact { phone: None, ..order(2).contact },
         ..order(2)
     };
-    let known = holdfast_saga::rows::Payment {
+    let known = holdfast_saga::records::Payment {
         captured_minor: 2_000,
         refunded_minor: 500,
         settled_by_hand_minor: 300,

@@ -23,8 +23,8 @@ pub mod told;
 use std::sync::Arc;
 
 use holdfast_saga::ports::{Claim, Claimed, StoreError};
-use holdfast_saga::saga::{DefinitionId, Saga};
-use holdfast_saga::world::{Footprint, World, Writes};
+use holdfast_saga::records::batch_rows::{Footprint, World, Writes};
+use holdfast_saga::records::saga::{DefinitionId, Saga};
 use holdfast_shared::{Clock as _, ManualClock, Queue, SagaId, Time};
 
 use crate::database::{Database, noon_clock};

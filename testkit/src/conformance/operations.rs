@@ -4,16 +4,19 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use holdfast_saga::audit::SettledByHand;
-use holdfast_saga::command::dead::{Deed, act};
-use holdfast_saga::command::{Answered, Conflict, Verb, queue};
-use holdfast_saga::context::{Context, slot};
-use holdfast_saga::dead::{DeadFilter, list};
 use holdfast_saga::flows::{REGISTRY, checkout_online};
-use holdfast_saga::saga::{DefinitionId, Progress, Saga};
+use holdfast_saga::operations::audit::SettledByHand;
+use holdfast_saga::operations::dead_letter::resolve::{Deed, act};
+use holdfast_saga::operations::dead_letter::{DeadFilter, list};
+use holdfast_saga::operations::queue;
+use holdfast_saga::records::batch_rows::Footprint;
+use holdfast_saga::records::context::Context;
+use holdfast_saga::records::saga::{DefinitionId, Progress, Saga};
+use holdfast_saga::records::slot;
+use holdfast_saga::records::view::{DeadRow, Paused, QueueView, WorkerBeat, WorkerView};
+use holdfast_saga::shop::answer::{Answered, Conflict};
+use holdfast_saga::shop::order::Verb;
 use holdfast_saga::timeline::Conditions;
-use holdfast_saga::view::{DeadRow, Paused, QueueView, WorkerBeat, WorkerView};
-use holdfast_saga::world::Footprint;
 use holdfast_shared::{
     Actor, Clock as _, Currency, Money, OrderStatus, PaymentMethod, PaymentStatus, Queue, RefundStatus,
     SagaId, SagaState,
@@ -67,7 +70,7 @@ pub async fn the_dead_are_listed_newest_first_in_pages(subject: &Subject) {
 
 /// So that it can be kept out of words; the token is the checkout's, whichever saga of the order died.
 pub async fn the_dead_come_with_the_token_of_their_order(subject: &Subject) {
-    let checkout = holdfast_saga::context::Checkout {
+    let checkout = holdfast_saga::records::context::Checkout {
         cart: cart_id(1),
         method: PaymentMethod::Card,
         provider: "sandbox".to_owned(),

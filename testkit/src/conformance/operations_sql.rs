@@ -1,10 +1,10 @@
 //! What operators meet when somebody went past the store.
 
-use holdfast_saga::command::Conflict;
-use holdfast_saga::command::dead::{Deed, act};
-use holdfast_saga::dead::{DeadFilter, list};
 use holdfast_saga::flows::REGISTRY;
-use holdfast_saga::world::Writes;
+use holdfast_saga::operations::dead_letter::resolve::{Deed, act};
+use holdfast_saga::operations::dead_letter::{DeadFilter, list};
+use holdfast_saga::records::batch_rows::Writes;
+use holdfast_saga::shop::answer::Conflict;
 
 use super::Subject;
 use super::operations::{dead, operator};

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use holdfast_saga::log::{Entry, LogRow};
-use holdfast_saga::rows::StockMove;
-use holdfast_saga::saga::Saga;
-use holdfast_saga::view::{OrderFilter, SagaFilter};
-use holdfast_saga::world::{Footprint, World, Writes};
+use holdfast_saga::records::StockMove;
+use holdfast_saga::records::batch_rows::{Footprint, World, Writes};
+use holdfast_saga::records::history::{Entry, LogRow};
+use holdfast_saga::records::saga::Saga;
+use holdfast_saga::records::view::{OrderFilter, SagaFilter};
 use holdfast_shared::{Clock as _, PaymentStatus, ReservationStatus, SagaId, SagaState, Time};
 use uuid::Uuid;
 

@@ -1,11 +1,11 @@
 //! The unlocked reads: filters, cursors, and the facts an audit judges.
 
-use holdfast_saga::audit::{Fact, OrderFact, PaymentFact, RefundFact, StockFact};
-use holdfast_saga::log::{Entry, LogRow};
-use holdfast_saga::rows::{NotificationStatus, Order, Payment, Refund, Stock, StockAdjustment, StockMove};
-use holdfast_saga::saga::{DefinitionId, Saga};
-use holdfast_saga::view::{Census, OrderFilter, SagaFilter};
-use holdfast_saga::world::{CartMove, OrderMove, Writes};
+use holdfast_saga::records::audit_fact::{Fact, OrderFact, PaymentFact, RefundFact, StockFact};
+use holdfast_saga::records::batch_rows::{CartMove, OrderMove, Writes};
+use holdfast_saga::records::history::{Entry, LogRow};
+use holdfast_saga::records::saga::{DefinitionId, Saga};
+use holdfast_saga::records::view::{Census, OrderFilter, SagaFilter};
+use holdfast_saga::records::{NotificationStatus, Order, Payment, Refund, Stock, StockAdjustment, StockMove};
 use holdfast_shared::{
     CancelReason, CartStatus, Line, Money, OrderId, OrderStatus, PaymentMethod, PaymentStatus, RefundStatus,
     ReservationStatus, SagaId, SagaState, Sku,

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use holdfast_saga::log::{Entry, LogRow};
-use holdfast_saga::rows::{Cart, NotificationStatus, Order, Payment, Product, Stock, StockMove};
-use holdfast_saga::saga::Saga;
-use holdfast_saga::world::{CartMove, Footprint, OrderMove, Writes};
+use holdfast_saga::records::batch_rows::{CartMove, Footprint, OrderMove, Writes};
+use holdfast_saga::records::history::{Entry, LogRow};
+use holdfast_saga::records::saga::Saga;
+use holdfast_saga::records::{Cart, NotificationStatus, Order, Payment, Product, Stock, StockMove};
 use holdfast_shared::{
     CancelReason, CartStatus, OrderStatus, PaymentStatus, Queue, RefundStatus, ReservationStatus, SagaId,
     SagaState,
@@ -75,7 +75,7 @@ pub async fn one_row_out_of_place_and_nothing_is_written(subject: &Subject) {
 /// A worker that dies inside a transaction was never there.
 pub async fn a_transaction_that_is_dropped_leaves_nothing(subject: &Subject) {
     subject.save(with_sagas([saga(saga_id(1))])).await;
-    let mut world = holdfast_saga::world::World::default();
+    let mut world = holdfast_saga::records::batch_rows::World::default();
     let mut tx = subject.store().begin().await.expect("begins");
     let footprint = Footprint { sagas: vec![saga_id(1)], stock: vec![sku("cd-1")], ..Footprint::default() };
     tx.load(&footprint, &mut world).await.expect("loads");
@@ -130,7 +130,7 @@ pub async fn a_payment_moves_only_from_its_status_and_keeps_its_reference(subjec
     let wrong = put(Some(PaymentStatus::Unknown), captured.clone());
     assert_eq!(mismatched(subject.try_save(wrong).await), "payments");
     subject.save(put(Some(PaymentStatus::RequiresAction), captured.clone())).await;
-    let found = |view: holdfast_saga::view::OrderView| view.payment.expect("has a payment");
+    let found = |view: holdfast_saga::records::view::OrderView| view.payment.expect("has a payment");
     let view = subject.store().order(order_id(1)).await.expect("reads").expect("exists");
     assert_eq!(found(view), captured);
     // A saga that does not know the provider's name for it does not make it forgotten.

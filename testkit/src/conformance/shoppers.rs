@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use holdfast_saga::accept::{CheckoutRequest, accept};
-use holdfast_saga::cart::{self, Refused, discard, merge, open, put_item, remove_item};
-use holdfast_saga::catalog::{self, Expect, put_product};
 use holdfast_saga::ports::Store;
-use holdfast_saga::rows::{Cart, CartItem, Product};
-use holdfast_saga::view::ProductFilter;
-use holdfast_saga::world::Writes;
+use holdfast_saga::records::batch_rows::Writes;
+use holdfast_saga::records::view::ProductFilter;
+use holdfast_saga::records::{Cart, CartItem, Product};
+use holdfast_saga::shop::cart::{self, Refused, discard, merge, open, put_item, remove_item};
+use holdfast_saga::shop::catalog::{self, Expect, put_product};
+use holdfast_saga::shop::checkout::{CheckoutRequest, accept};
 use holdfast_shared::{CartId, CartStatus, Money, SystemIds};
 
 use super::Subject;
@@ -135,5 +135,5 @@ pub async fn one_of_many_who_put_a_product_at_once_is_first(subject: &Subject) {
     let filter = ProductFilter { limit: 10, ..ProductFilter::default() };
     assert_eq!(subject.store().products(&filter).await.expect("reads"), [changed.product]);
     let level = subject.store().stock(None, 10).await.expect("reads");
-    assert_eq!(level, [(sku("lp-1"), holdfast_saga::rows::Stock::default())]);
+    assert_eq!(level, [(sku("lp-1"), holdfast_saga::records::Stock::default())]);
 }

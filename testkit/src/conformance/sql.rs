@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use holdfast_saga::log::{Entry, LogRow};
-use holdfast_saga::rows::{AdminAction, NotificationStatus, StockAdjustment};
-use holdfast_saga::saga::Saga;
-use holdfast_saga::view::SagaFilter;
-use holdfast_saga::world::Writes;
+use holdfast_saga::records::batch_rows::Writes;
+use holdfast_saga::records::history::{Entry, LogRow};
+use holdfast_saga::records::saga::Saga;
+use holdfast_saga::records::view::SagaFilter;
+use holdfast_saga::records::{AdminAction, NotificationStatus, StockAdjustment};
 use holdfast_shared::{Clock as _, RefundStatus, SagaState};
 
 use super::{Subject, ids};

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use holdfast_saga::rows::{AdminAction, Notification, NotificationStatus, Order};
-use holdfast_saga::view::{NotificationFilter, NotificationView};
-use holdfast_saga::world::Writes;
+use holdfast_saga::records::batch_rows::Writes;
+use holdfast_saga::records::view::{NotificationFilter, NotificationView};
+use holdfast_saga::records::{AdminAction, Notification, NotificationStatus, Order};
 use holdfast_shared::{Clock as _, SagaId};
 
 use super::Subject;

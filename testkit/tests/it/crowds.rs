@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use futures_util::future::join_all;
-use holdfast_saga::accept::{Accepted, CheckoutRequest, Refused};
-use holdfast_saga::cart;
 use holdfast_saga::ports::{Dispatch, Store};
+use holdfast_saga::shop::cart;
+use holdfast_saga::shop::checkout::{Accepted, CheckoutRequest, Refused};
 use holdfast_shared::SystemClock;
 use holdfast_testkit::database::Database;
 use holdfast_testkit::driver::{outside, worker};
@@ -87,7 +87,8 @@ async fn check_one_key(database: Database) {
     for _ in 0..5 {
         let cart = shop.carts(1, &[("cd-1", 1)]).await[0];
         let request = shop.request(cart, Some("tok_ok"));
-        let other = CheckoutRequest { body: holdfast_saga::accept::digest(&["another"]), ..request.clone() };
+        let other =
+            CheckoutRequest { body: holdfast_saga::shop::checkout::digest(&["another"]), ..request.clone() };
         let mut requests = vec![request.clone(); 100];
         // Ten of the hundred say something else under the same key, once it is taken.
         let answers = replicas.accept(requests.split_off(10)).await;

@@ -4,8 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use holdfast_saga::command::{self, Answered, Verb};
+use holdfast_saga::operations::dead_letter::resolve;
 use holdfast_saga::ports::Outside;
+use holdfast_saga::shop::answer::Answered;
+use holdfast_saga::shop::order::Verb;
+use holdfast_saga::shop::payment_event::payment_event;
 use holdfast_sandbox::http::{HttpSandbox, routes};
 use holdfast_sandbox::{DurableSandbox, MemorySandbox, SandboxControl, Token};
 use holdfast_shared::{Actor, CancelReason, OrderId, OrderStatus, PaymentStatus, SagaState, SystemClock};
@@ -117,7 +120,7 @@ async fn buyer_pays(shop: &Shop, sandbox: &Arc<dyn SandboxControl>, order: Order
     let charge = shop.view(order).await.payment.and_then(|payment| payment.charge).expect("has a charge");
     sandbox.complete_action(&charge, true).await.expect("the sandbox answers");
     for _ in 0..2 {
-        let answer = command::payment_event(&*shop.store, &charge, "evt_1").await.expect("the store answers");
+        let answer = payment_event(&*shop.store, &charge, "evt_1").await.expect("the store answers");
         assert!(matches!(answer, Ok(Answered::Accepted(_))), "{answer:?}");
     }
 }
@@ -173,7 +176,7 @@ async fn cancel_against_the_provider(
     let dead = sagas.iter().find(|saga| saga.state == SagaState::Dead).expect("one is dead");
     let charge = shop.view(order).await.payment.and_then(|payment| payment.charge).expect("has a charge");
     sandbox.allow_refunds(&charge).await.expect("the sandbox answers");
-    let answer = command::retry(&*shop.store, dead.id, &admin()).await.expect("the store answers");
+    let answer = resolve::retry(&*shop.store, dead.id, &admin()).await.expect("the store answers");
     assert!(matches!(answer, Ok(Answered::Accepted(_))), "{answer:?}");
     let is_cancelled = async || shop.view(order).await.order.status == OrderStatus::Cancelled;
     shop.until("the order is cancelled after all", is_cancelled).await;

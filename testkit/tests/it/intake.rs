@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use holdfast_saga::command::Verb;
 use holdfast_saga::ports::{ChargeState, Fault, Hint, NamedRefund, Outside, PaymentProvider, StatementLine};
+use holdfast_saga::shop::order::Verb;
 use holdfast_sandbox::MemorySandbox;
 use holdfast_shared::{Money, OrderStatus, Queue, StepKey, SystemClock};
 use holdfast_testkit::database::Database;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use holdfast_saga::batch::Engine;
+use holdfast_saga::engine::batch::Engine;
 use holdfast_saga::ports::{Outside, Store};
 use holdfast_sandbox::MemorySandbox;
 use holdfast_shared::{ManualClock, OrderId};
@@ -49,7 +49,7 @@ impl Pair {
     }
 
     /// One of them, and the call that the first engine has leased it for.
-    pub(crate) async fn order_before_its_charge(&self) -> (OrderId, holdfast_saga::call::Call) {
+    pub(crate) async fn order_before_its_charge(&self) -> (OrderId, holdfast_saga::records::call::Call) {
         let order = self.orders(1, Some("tok_ok")).await[0];
         let mut calls = batch(&self.one, sweep(vec![])).await.calls;
         assert_eq!(calls.len(), 1);

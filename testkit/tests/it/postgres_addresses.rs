@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use holdfast_saga::ports::{Store, StoreError};
-use holdfast_saga::world::{Footprint, World};
+use holdfast_saga::records::batch_rows::{Footprint, World};
 use holdfast_store_postgres::PostgresStore;
 use holdfast_testkit::certificates::certify;
 use holdfast_testkit::database::{PostgresDatabase, server_alone};

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use holdfast_saga::accept::Refused;
-use holdfast_saga::batch::{Culprits, Work};
-use holdfast_saga::command::{Answered, Conflict, Verb};
+use holdfast_saga::engine::batch::{Culprits, Work};
 use holdfast_saga::ports::{Dispatch, Hint, Store};
-use holdfast_saga::world::{Footprint, World, Writes};
+use holdfast_saga::records::batch_rows::{Footprint, World, Writes};
+use holdfast_saga::shop::answer::{Answered, Conflict};
+use holdfast_saga::shop::checkout::Refused;
+use holdfast_saga::shop::order::Verb;
 use holdfast_shared::{Actor, CancelReason, OrderStatus};
 use holdfast_store_postgres::PostgresStore;
 use holdfast_testkit::database::Database;
@@ -307,7 +308,7 @@ async fn e12_a_cancel_racing_the_pivot_cancels() {
         let order = call.saga.order();
         let outcome = answer(&call, &pair.outside).await;
         let (left, right) = (rng.random_range(0..4), rng.random_range(0..4));
-        let work = holdfast_saga::batch::Work { outcomes: vec![outcome], ..hinted([]) };
+        let work = holdfast_saga::engine::batch::Work { outcomes: vec![outcome], ..hinted([]) };
         let ((), told) = tokio::join!(
             async {
                 tokio::time::sleep(Duration::from_millis(left)).await;

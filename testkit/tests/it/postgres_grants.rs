@@ -1,8 +1,9 @@
 //! Granted refunds on a real Postgres: whoever asks at once, one saga moves an order's money at a time.
 
 use futures_util::future::join_all;
-use holdfast_saga::command::{Answered, Conflict, Verb};
-use holdfast_saga::context::slot;
+use holdfast_saga::records::slot;
+use holdfast_saga::shop::answer::{Answered, Conflict};
+use holdfast_saga::shop::order::Verb;
 use holdfast_shared::{Clock as _, OrderId, OrderStatus, PaymentStatus};
 use holdfast_testkit::shop::admin;
 

@@ -5,11 +5,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
-use holdfast_saga::adjustment::{Adjust, adjust};
-use holdfast_saga::command::dead::{Deed, act};
-use holdfast_saga::command::{Verb, queue};
 use holdfast_saga::flows::REGISTRY;
+use holdfast_saga::operations::dead_letter::resolve::{Deed, act};
+use holdfast_saga::operations::queue;
 use holdfast_saga::ports::{Dispatch, Store};
+use holdfast_saga::shop::order::Verb;
+use holdfast_saga::shop::stock_adjustment::{Adjust, adjust};
 use holdfast_shared::{Actor, CartId, OrderId, Queue};
 use holdfast_testkit::database::Database;
 use holdfast_testkit::driver::{outside, worker};
@@ -76,7 +77,7 @@ impl Street {
                     _ => (Verb::Confirm, admin()),
                 };
                 // Somebody may be in the way for longer than the patience of a lock; never for ever.
-                let _ = holdfast_saga::command::ask(&**store, order, verb, &by).await;
+                let _ = holdfast_saga::shop::order::ask(&**store, order, verb, &by).await;
             }
             tokio::time::sleep(Duration::from_millis(rng.random_range(0..5))).await;
         }

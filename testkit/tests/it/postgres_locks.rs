@@ -3,11 +3,12 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use holdfast_saga::batch::Culprits;
-use holdfast_saga::command::{Answered, Verb};
+use holdfast_saga::engine::batch::Culprits;
 use holdfast_saga::ports::{Claim, Store as _, StoreError};
-use holdfast_saga::rows::StockMove;
-use holdfast_saga::world::{CartMove, Footprint, World, Writes};
+use holdfast_saga::records::StockMove;
+use holdfast_saga::records::batch_rows::{CartMove, Footprint, World, Writes};
+use holdfast_saga::shop::answer::Answered;
+use holdfast_saga::shop::order::Verb;
 use holdfast_shared::{CartId, CartStatus, Clock as _, OrderId, OrderStatus, SagaState};
 use holdfast_testkit::database::Database;
 use holdfast_testkit::driver::{QUEUES, batch, hinted, outside, sweep, worker};

@@ -3,10 +3,12 @@
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use holdfast_saga::command::dead::{Deed, act};
-use holdfast_saga::command::{Answered, Verb, queue};
 use holdfast_saga::flows::{REGISTRY, checkout_online};
+use holdfast_saga::operations::dead_letter::resolve::{Deed, act};
+use holdfast_saga::operations::queue;
 use holdfast_saga::ports::Claim;
+use holdfast_saga::shop::answer::Answered;
+use holdfast_saga::shop::order::Verb;
 use holdfast_shared::{Actor, Queue, SagaId};
 use holdfast_testkit::database::Database;
 use holdfast_testkit::driver::QUEUES;

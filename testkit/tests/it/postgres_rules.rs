@@ -5,15 +5,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use holdfast_saga::batch::Engine;
-use holdfast_saga::call::{Answer, Evidence, Mode};
-use holdfast_saga::command::{self, Answered, Conflict, Verb};
-use holdfast_saga::context::slot;
-use holdfast_saga::definition::{Definition, Registry};
+use holdfast_saga::engine::batch::Engine;
+use holdfast_saga::engine::definition::Definition;
+use holdfast_saga::engine::registry::Registry;
 use holdfast_saga::flows::{checkout_cod, notification};
-use holdfast_saga::plan::next_move;
+use holdfast_saga::operations::dead_letter::resolve;
 use holdfast_saga::ports::{PaymentProvider as _, StoreError};
-use holdfast_saga::saga::Phase;
+use holdfast_saga::records::call::{Answer, Evidence, Mode};
+use holdfast_saga::records::saga::Phase;
+use holdfast_saga::records::slot;
+use holdfast_saga::shop::answer::{Answered, Conflict};
+use holdfast_saga::shop::order::Verb;
+use holdfast_saga::timeline::next_move;
 use holdfast_sandbox::SandboxControl as _;
 use holdfast_shared::{Actor, CancelReason, Clock as _, OrderStatus, SagaState, Time};
 use holdfast_testkit::database::{Database, PostgresDatabase};
@@ -90,7 +93,7 @@ async fn e6_poisoned_rows_among_many_die_alone() {
     database.execute(&format!("delete from payments where order_id = {refused}")).await;
     database.execute(&format!("update sagas set progress = '{{\"s\":0}}' where id = {damaged}")).await;
     for order in [refused, unreadable] {
-        let answer = command::retry(&*shop.store, order.saga(0), &admin()).await.expect("the store answers");
+        let answer = resolve::retry(&*shop.store, order.saga(0), &admin()).await.expect("the store answers");
         assert!(matches!(answer, Ok(Answered::Accepted(_))), "{answer:?}");
     }
     let all = async || shop.tally().await == [("CONFIRMED".to_owned(), 40)].into();
@@ -118,7 +121,7 @@ async fn e8_old_and_new_definitions_run_side_by_side() {
         pair.shop.ask(*order, Verb::Confirm, &admin()).await.expect("is accepted");
     }
     let hints = orders.iter().map(|order| order.saga(0));
-    let done = batch(&old, holdfast_saga::batch::Work { due_max: 10, ..hinted(hints) }).await;
+    let done = batch(&old, holdfast_saga::engine::batch::Work { due_max: 10, ..hinted(hints) }).await;
     assert_eq!((done.claimed, done.locked.len()), (1, 0));
     let status = async |at: usize| pair.shop.view(orders[at]).await.order.status;
     assert_eq!(status(0).await, OrderStatus::Confirmed);
@@ -260,7 +263,7 @@ async fn e14_the_databases_clock_rules_whatever_a_process_believes() {
     // A process an hour ahead by its own clock would take the lease away; by the database's it may not.
     let ahead = Arc::new(holdfast_shared::ManualClock::new(after + Duration::from_hours(1)));
     let mistaken = database.on_postgres().store().await.with_clock(ahead);
-    let claimed = |done: holdfast_saga::batch::Done| done.claimed;
+    let claimed = |done: holdfast_saga::engine::batch::Done| done.claimed;
     let honest = engine(&database.another_process().await, "w2");
     assert_eq!(claimed(batch(&honest, hinted([saga.id])).await), 0);
     let mistaken: Arc<dyn holdfast_saga::ports::Store> = Arc::new(mistaken);
@@ -353,7 +356,7 @@ async fn e18_a_dead_saga_keeps_its_direction_and_says_what_to_do() {
     assert!(next_move(&dead).contains("looks the charge up first"), "{}", next_move(&dead));
     assert!(pair.shop.view(order).await.needs_attention);
     pair.sandbox.allow_refunds(&call.key).await.expect("the sandbox answers");
-    let answer = command::retry(&*pair.shop.store, dead.id, &admin()).await.expect("the store answers");
+    let answer = resolve::retry(&*pair.shop.store, dead.id, &admin()).await.expect("the store answers");
     assert!(matches!(answer, Ok(Answered::Accepted(_))), "{answer:?}");
     pair.rest().await;
     let view = pair.shop.view(order).await;

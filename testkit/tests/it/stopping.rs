@@ -109,7 +109,7 @@ async fn e17_a_second_process_takes_over_from_one_that_was_killed() {
     let (_, outside) = outside();
     let orders = shop.orders(50, &[("cd-1", 1)], Some("tok_ok")).await;
     let engine = holdfast_testkit::driver::engine(&shop.store, "killed");
-    let engine = holdfast_saga::batch::Engine { lease: Duration::from_millis(500), ..engine };
+    let engine = holdfast_saga::engine::batch::Engine { lease: Duration::from_millis(500), ..engine };
     let done = holdfast_testkit::driver::batch(&engine, holdfast_testkit::driver::sweep(vec![])).await;
     assert_eq!(done.calls.len(), orders.len());
     // Half of its calls were sent before it died, and nobody heard the answers.

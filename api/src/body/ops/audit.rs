@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use holdfast_saga::audit::{Audit, InFlight, Invariant, Report, SettledByHand, Violation};
+use holdfast_saga::operations::audit::{Audit, InFlight, Invariant, Report, SettledByHand, Violation};
 use holdfast_saga::ports::{Fault, PaymentProvider, Store, StoreError};
 use holdfast_shared::{Money, OrderId, OrderStatus, ShopId};
 use serde::Serialize;

@@ -1,8 +1,8 @@
 //! Dead sagas as they are shown, and what came of what was done about each.
 
-use holdfast_saga::command::dead::{BATCH, Deed, Rehearsed};
-use holdfast_saga::command::{Answer, Answered};
-use holdfast_saga::dead::{DeadGroup, DeadLetter, MoneyMove, Preview, StockStep};
+use holdfast_saga::operations::dead_letter::resolve::{BATCH, Deed, Rehearsed};
+use holdfast_saga::operations::dead_letter::{DeadGroup, DeadLetter, MoneyMove, Preview, StockStep};
+use holdfast_saga::shop::answer::{Answer, Answered};
 use holdfast_shared::{Money, OrderId, SagaId, Sku, Time, redact};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;

@@ -1,7 +1,7 @@
 //! Queues as they are shown.
 
-use holdfast_saga::command::Answered;
-use holdfast_saga::view::QueueView;
+use holdfast_saga::records::view::QueueView;
+use holdfast_saga::shop::answer::Answered;
 use holdfast_shared::{Queue, Time};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;

@@ -1,13 +1,14 @@
 //! Sagas as they are shown. Their context is left out: it holds the payment token.
 
-use holdfast_saga::command::{Answer, Answered, Conflict, Sign};
-use holdfast_saga::context::slot;
 use holdfast_saga::flows::REGISTRY;
-use holdfast_saga::plan::next_move;
+use holdfast_saga::operations::signal::Sign;
 use holdfast_saga::ports::{Store, StoreError};
-use holdfast_saga::saga::{Phase, Saga};
+use holdfast_saga::records::saga::{Phase, Saga};
+use holdfast_saga::records::slot;
+use holdfast_saga::records::view::SagaFilter;
+use holdfast_saga::shop::answer::{Answer, Answered, Conflict};
+use holdfast_saga::timeline::next_move;
 use holdfast_saga::timeline::{Line, Story, discreet, history, step};
-use holdfast_saga::view::SagaFilter;
 use holdfast_shared::{OrderId, Queue, SagaId, SagaState, Time, redact};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use holdfast_saga::view::WorkerView;
+use holdfast_saga::records::view::WorkerView;
 use holdfast_shared::{Queue, Time};
 use serde::Serialize;
 use utoipa::ToSchema;

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State;
-use holdfast_saga::command::dead::{Deed, act, rehearse};
-use holdfast_saga::command::{Answer, Answered};
-use holdfast_saga::dead::{self, DeadFilter};
 use holdfast_saga::flows::REGISTRY;
+use holdfast_saga::operations::dead_letter::resolve::{Deed, act, rehearse};
+use holdfast_saga::operations::dead_letter::{self, DeadFilter};
+use holdfast_saga::shop::answer::{Answer, Answered};
 use holdfast_shared::{Actor, SagaId, Time};
 use serde::Deserialize;
 use utoipa::IntoParams;
@@ -62,7 +62,7 @@ pub(in crate::routes) async fn list(
     let limit = page.read()?;
     let after = page.after(|cursor| cursor.parse().ok())?;
     let filter = understand(filter, app.store.now().await?)?;
-    let letters = dead::list(&*app.store, &REGISTRY, &filter, after, limit as usize).await?;
+    let letters = dead_letter::list(&*app.store, &REGISTRY, &filter, after, limit as usize).await?;
     Ok(Json(List::page(letters, limit, |letter| letter.id.to_string(), |letter| letter.clone().into())))
 }
 
@@ -78,8 +78,8 @@ pub(in crate::routes) async fn groups(
     let (page, filter) = wanted.apart();
     let shown = page.read()? as usize - 1;
     let filter = understand(filter, app.store.now().await?)?;
-    let letters = dead::list(&*app.store, &REGISTRY, &filter, None, usize::MAX).await?;
-    let items = dead::groups(&letters).into_iter().take(shown).map(Into::into).collect();
+    let letters = dead_letter::list(&*app.store, &REGISTRY, &filter, None, usize::MAX).await?;
+    let items = dead_letter::groups(&letters).into_iter().take(shown).map(Into::into).collect();
     Ok(Json(List { items, next_cursor: None }))
 }
 
@@ -167,7 +167,8 @@ async fn named(app: &App, which: Which) -> Result<(Vec<SagaId>, Option<String>),
             let page = Page { limit: None, cursor };
             let after = page.after(|cursor| cursor.parse().ok())?;
             let filter = understand(filter, app.store.now().await?)?;
-            let mut letters = dead::list(&*app.store, &REGISTRY, &filter, after, DeedsBody::MAX + 1).await?;
+            let mut letters =
+                dead_letter::list(&*app.store, &REGISTRY, &filter, after, DeedsBody::MAX + 1).await?;
             let more = letters.len() > DeedsBody::MAX;
             letters.truncate(DeedsBody::MAX);
             let next = letters.last().filter(|_| more).map(|letter| letter.id.to_string());

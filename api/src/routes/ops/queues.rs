@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
-use holdfast_saga::command::queue;
+use holdfast_saga::operations::queue;
 use holdfast_shared::Queue;
 
 use crate::app::App;

@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::PoisonError;
 
-use holdfast_saga::audit::Audit;
-use holdfast_saga::command::{self, Verb};
-use holdfast_saga::log::Entry;
+use holdfast_saga::operations::audit::Audit;
+use holdfast_saga::operations::dead_letter::resolve;
 use holdfast_saga::ports::Store;
-use holdfast_saga::saga::Saga;
+use holdfast_saga::records::history::Entry;
+use holdfast_saga::records::saga::Saga;
+use holdfast_saga::shop::order::Verb;
 use holdfast_shared::{CancelReason, OrderId, OrderStatus, PaymentMethod, SagaState};
 
 use super::History;
@@ -57,7 +58,7 @@ impl History {
                     if saga.state == SagaState::Dead && !is_allowed && self.dice.chance(60) {
                         self.discard(saga.id).await;
                     } else if saga.state == SagaState::Dead {
-                        let answer = command::retry(&*self.shop.store, saga.id, &operator()).await;
+                        let answer = resolve::retry(&*self.shop.store, saga.id, &operator()).await;
                         self.tell(|| format!("operator retries {}: {answer:?}", saga.id));
                     }
                 }

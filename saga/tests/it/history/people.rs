@@ -1,10 +1,14 @@
 //! What customers, admins, operators and the provider do to a shop meanwhile.
 
-use holdfast_saga::accept;
-use holdfast_saga::command::dead::{Deed, act};
-use holdfast_saga::command::{self, Answered, Grant, Verb};
-use holdfast_saga::context::{Context, Dedupe, slot};
+use holdfast_saga::operations::dead_letter::resolve;
+use holdfast_saga::operations::dead_letter::resolve::{Deed, act};
 use holdfast_saga::ports::Store;
+use holdfast_saga::records::context::{Context, Dedupe};
+use holdfast_saga::records::slot;
+use holdfast_saga::shop::answer::Answered;
+use holdfast_saga::shop::checkout;
+use holdfast_saga::shop::order::{self, Grant, Verb};
+use holdfast_saga::shop::payment_event::payment_event;
 use holdfast_sandbox::SandboxControl;
 use holdfast_shared::{Actor, Currency, Money, OrderId, SagaId, SagaState, StepKey};
 
@@ -45,7 +49,7 @@ impl History {
             requests.push(old.clone());
         }
         let answers = loop {
-            match accept::accept(&*self.shop.store, &self.shop.policy, &requests).await {
+            match checkout::accept(&*self.shop.store, &self.shop.policy, &requests).await {
                 Ok(answers) => break answers,
                 // The customer asks again with the same key.
                 Err(error) => self.tell(|| format!("checkout: {error}")),
@@ -83,7 +87,7 @@ impl History {
     }
 
     async fn ask_of(&mut self, order: OrderId, verb: Verb, by: &Actor) {
-        let answer = command::ask(&*self.shop.store, order, verb.clone(), by).await;
+        let answer = order::ask(&*self.shop.store, order, verb.clone(), by).await;
         self.tell(|| format!("{by} asks {verb:?} of order {order}: {answer:?}"));
         if let Ok(Ok(Answered::Accepted(hint))) = answer {
             self.hints.push(hint.saga);
@@ -99,12 +103,12 @@ impl History {
         let grant = Grant {
             amount: minor.map(|minor| Money::new(minor, Currency::EUR)),
             reason: "goodwill".to_owned(),
-            dedupe: Some(Dedupe { key: accept::digest(&["ada", &key]), body: accept::digest(&[&key]) }),
+            dedupe: Some(Dedupe { key: checkout::digest(&["ada", &key]), body: checkout::digest(&[&key]) }),
         };
         let mut repeats = self.dice.below(2);
         let mut promised = false;
         for _ in 0..50 {
-            let answer = command::refund(&*self.shop.store, order, grant.clone(), &admin()).await;
+            let answer = order::refund(&*self.shop.store, order, grant.clone(), &admin()).await;
             self.tell(|| format!("admin grants {minor:?} of order {order}: {answer:?}"));
             match answer {
                 Ok(Ok(Answered::Accepted(hint))) if !promised => {
@@ -162,7 +166,7 @@ impl History {
         let id = format!("{charge}/{id}");
         // A provider repeats an event until it is acknowledged.
         for _ in 0..10 {
-            let answer = command::payment_event(&*self.shop.store, charge, &id).await;
+            let answer = payment_event(&*self.shop.store, charge, &id).await;
             self.tell(|| format!("event {id}: {answer:?}"));
             if answer.is_ok() {
                 return;
@@ -180,7 +184,7 @@ impl History {
         if self.dice.chance(30) {
             return self.discard(saga).await;
         }
-        let answer = command::retry(&*self.shop.store, saga, &operator()).await;
+        let answer = resolve::retry(&*self.shop.store, saga, &operator()).await;
         self.tell(|| format!("operator retries {saga}: {answer:?}"));
     }
 

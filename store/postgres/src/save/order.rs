@@ -1,8 +1,8 @@
 //! Orders and what belongs to each: lines, reservation, payment, messages.
 
 use holdfast_saga::ports::StoreError;
-use holdfast_saga::rows::{Notification, Payment};
-use holdfast_saga::world::Writes;
+use holdfast_saga::records::batch_rows::Writes;
+use holdfast_saga::records::{Notification, Payment};
 use holdfast_shared::OrderId;
 use time::OffsetDateTime;
 

@@ -1,8 +1,8 @@
 //! Money that goes back.
 
 use holdfast_saga::ports::StoreError;
-use holdfast_saga::rows::Refund;
-use holdfast_saga::world::Writes;
+use holdfast_saga::records::Refund;
+use holdfast_saga::records::batch_rows::Writes;
 use time::OffsetDateTime;
 
 use super::{all_moved, word};

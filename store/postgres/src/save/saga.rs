@@ -1,8 +1,8 @@
 //! Sagas, their history and their signals.
 
 use holdfast_saga::ports::StoreError;
-use holdfast_saga::saga::Saga;
-use holdfast_saga::world::Writes;
+use holdfast_saga::records::batch_rows::Writes;
+use holdfast_saga::records::saga::Saga;
 use holdfast_shared::Time;
 use time::OffsetDateTime;
 

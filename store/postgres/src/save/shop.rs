@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use holdfast_saga::ports::StoreError;
-use holdfast_saga::rows::StockMove;
-use holdfast_saga::world::Writes;
+use holdfast_saga::records::StockMove;
+use holdfast_saga::records::batch_rows::Writes;
 use holdfast_shared::{OrderId, Sku};
 use time::OffsetDateTime;
 use uuid::Uuid;

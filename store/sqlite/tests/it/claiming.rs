@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use holdfast_saga::ports::Store;
-use holdfast_saga::saga::{DefinitionId, Saga};
-use holdfast_saga::signal::{NewSignal, SignalBody};
-use holdfast_saga::world::Writes;
+use holdfast_saga::records::batch_rows::Writes;
+use holdfast_saga::records::saga::{DefinitionId, Saga};
+use holdfast_saga::records::signal::{NewSignal, SignalBody};
 use holdfast_shared::{Actor, Queue, SagaState, Time};
 
 use crate::shop::{NOW, Shop, moved, order_id, saga, saga_id, with_sagas};

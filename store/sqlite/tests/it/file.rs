@@ -4,7 +4,7 @@ use std::fs;
 use std::sync::Arc;
 
 use holdfast_saga::ports::{Store, StoreError};
-use holdfast_saga::world::Writes;
+use holdfast_saga::records::batch_rows::Writes;
 use holdfast_shared::SystemClock;
 use holdfast_store_sqlite::SqliteStore;
 

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use holdfast_saga::log::{Entry, LogRow};
 use holdfast_saga::ports::Store;
-use holdfast_saga::saga::Saga;
-use holdfast_saga::signal::{NewSignal, SignalBody};
-use holdfast_saga::world::{Footprint, Writes};
+use holdfast_saga::records::batch_rows::{Footprint, Writes};
+use holdfast_saga::records::history::{Entry, LogRow};
+use holdfast_saga::records::saga::Saga;
+use holdfast_saga::records::signal::{NewSignal, SignalBody};
 use holdfast_shared::{Actor, SagaId, SagaState, Time};
 use uuid::Uuid;
 
@@ -21,7 +21,7 @@ fn ended(id: SagaId, state: SagaState, updated_at: Time) -> Saga {
 }
 
 async fn left(shop: &Shop) -> Vec<String> {
-    let filter = holdfast_saga::view::SagaFilter { limit: 100, ..Default::default() };
+    let filter = holdfast_saga::records::view::SagaFilter { limit: 100, ..Default::default() };
     let mut left: Vec<_> =
         shop.store.sagas(&filter).await.expect("reads").iter().map(|saga| saga.id.to_string()).collect();
     left.reverse();
@@ -99,7 +99,7 @@ async fn idempotency_keys_go_by_age_a_few_at_a_time() {
     for age in [40, 39, 38, 1] {
         shop.clock.set(NOW - age * DAY);
         let key = Uuid::from_u128(u128::from(age));
-        let mut world = holdfast_saga::world::World::default();
+        let mut world = holdfast_saga::records::batch_rows::World::default();
         let mut tx = shop.store.begin().await.expect("begins");
         tx.load(&Footprint { keys: vec![(key, key)], ..Footprint::default() }, &mut world)
             .await

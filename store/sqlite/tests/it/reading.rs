@@ -1,14 +1,14 @@
 //! The unlocked reads: pages, lists and the audit's facts.
 
-use holdfast_saga::audit::Fact;
-use holdfast_saga::context::NoticeKind;
 use holdfast_saga::ports::Store;
-use holdfast_saga::rows::{
+use holdfast_saga::records::audit_fact::Fact;
+use holdfast_saga::records::batch_rows::Writes;
+use holdfast_saga::records::context::NoticeKind;
+use holdfast_saga::records::saga::Saga;
+use holdfast_saga::records::view::{Census, OrderFilter, SagaFilter};
+use holdfast_saga::records::{
     Channel, Notification, NotificationStatus, Order, Payment, Stock, StockAdjustment, StockMove,
 };
-use holdfast_saga::saga::Saga;
-use holdfast_saga::view::{Census, OrderFilter, SagaFilter};
-use holdfast_saga::world::Writes;
 use holdfast_shared::{
     CancelReason, CartStatus, OrderStatus, PaymentMethod, PaymentStatus, ReservationStatus, SagaState, Sku,
 };

@@ -3,14 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use holdfast_saga::context::NoticeKind;
-use holdfast_saga::log::{Entry, LogRow};
 use holdfast_saga::ports::{Store, StoreError};
-use holdfast_saga::rows::{
+use holdfast_saga::records::batch_rows::{CartMove, Footprint, OrderMove, Writes};
+use holdfast_saga::records::context::NoticeKind;
+use holdfast_saga::records::history::{Entry, LogRow};
+use holdfast_saga::records::{
     AdminAction, Channel, Notification, NotificationStatus, Payment, Product, Refund, Stock, StockAdjustment,
     StockMove,
 };
-use holdfast_saga::world::{CartMove, Footprint, OrderMove, Writes};
 use holdfast_shared::{
     CancelReason, CartStatus, Currency, Money, OrderStatus, PaymentStatus, RefundStatus, ReservationStatus,
     SagaState, StepKey,
@@ -172,7 +172,7 @@ async fn keys_are_claimed_once_and_their_numbers_are_never_shared() {
     let shop = Shop::open().await;
     let key = |n: u128| (Uuid::from_u128(n), Uuid::from_u128(n + 100));
     let claim = async |keys: Vec<(Uuid, Uuid)>| {
-        let mut world = holdfast_saga::world::World::default();
+        let mut world = holdfast_saga::records::batch_rows::World::default();
         let mut tx = shop.store.begin().await.expect("begins");
         tx.load(&Footprint { keys, ..Footprint::default() }, &mut world).await.expect("loads");
         tx.save(&Writes { at: NOW, ..Writes::default() }).await.expect("saves");

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use holdfast_saga::context::{Context, Notice, NoticeKind};
 use holdfast_saga::ports::{Claim, Claimed, Store, StoreError};
-use holdfast_saga::rows::{Cart, CartItem, Order};
-use holdfast_saga::saga::{DefinitionId, Progress, Saga};
-use holdfast_saga::world::{Footprint, World, Writes};
+use holdfast_saga::records::batch_rows::{Footprint, World, Writes};
+use holdfast_saga::records::context::{Context, Notice, NoticeKind};
+use holdfast_saga::records::saga::{DefinitionId, Progress, Saga};
+use holdfast_saga::records::{Cart, CartItem, Order};
 use holdfast_shared::{
     Address, CartId, CartStatus, Contact, Currency, KeyPrefix, Line, ManualClock, Money, OrderId,
     OrderStatus, PaymentMethod, Queue, SagaId, SagaState, Sku, Time,

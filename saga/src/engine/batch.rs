@@ -1,0 +1,200 @@
+//! The batch: many sagas locked, planned, applied and committed at once.
+//!
+//! This is the whole of the engine's policy about transactions. The worker around it decides only
+//! when to run a batch and carries out the calls that come out of it.
+
+mod failures;
+mod planning;
+mod report;
+mod slots;
+
+use crate::engine::definition::Definition;
+use crate::engine::registry::Registry;
+use crate::ports::{Claim, ErrorClass, Store, StoreError, Tx};
+use crate::records::batch_rows::{Footprint, World, Writes};
+use crate::records::call::Outcome;
+use holdfast_shared::{Queue, SagaId};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+pub use failures::Culprits;
+pub(crate) use planning::guarded_plan;
+pub use report::{Done, Moved, Ran};
+pub use slots::Slots;
+
+use failures::{Failed, halves, unclaimed};
+use planning::Planning;
+
+/// What carries sagas on: a store, the definitions it knows, and the name it leases under.
+#[derive(Debug, Clone)]
+pub struct Engine {
+    /// Where the sagas are.
+    pub store: Arc<dyn Store>,
+    /// The flows this binary knows; sagas of others stay due.
+    pub registry: Registry,
+    /// The name that leases carry.
+    pub worker: String,
+    /// How long a call may keep its saga. Nobody else plans it meanwhile.
+    pub lease: Duration,
+    /// The pools it serves.
+    pub queues: Vec<Queue>,
+}
+
+/// What a batch is asked to look at.
+#[derive(Debug, Clone, Default)]
+pub struct Work {
+    /// Answers to calls. They name their saga; it is waited for.
+    pub outcomes: Vec<Outcome>,
+    /// Sagas somebody said are due.
+    pub hints: Vec<SagaId>,
+    /// How many due sagas may be added.
+    pub due_max: usize,
+    /// Calls that may be begun, shared by all batches that run at once.
+    pub slots: Slots,
+}
+
+/// How a batch looks at the stock it decides on.
+///
+/// All batches want the same few rows. At first nobody holds them: a batch decides on what it saw, and adds to what
+/// is there by its commit; if a level could not bear that, the save is refused. Only then is the batch made again with
+/// its levels locked first, where nothing can come in between.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Look {
+    Glance,
+    Hold,
+}
+
+impl Engine {
+    /// Runs one batch. If the database refuses a row of it, the batch is halved until the culprit
+    /// is alone; everybody else goes on. What could not be done comes back, to be given again.
+    pub async fn run(&self, work: Work, culprits: &Culprits) -> Ran {
+        let mut ran = Ran::default();
+        let mut todo = vec![(work, Look::Glance)];
+        while let Some((work, look)) = todo.pop() {
+            let failed = match self.run_once(&work, look).await {
+                Ok(done) => {
+                    ran.done.push(done);
+                    continue;
+                }
+                Err(failed) => failed,
+            };
+            if failed.by_glance && failed.error.class() == ErrorClass::Halve {
+                todo.push((work, Look::Hold));
+                continue;
+            }
+            match failed.claimed.as_slice() {
+                many @ [_, _, ..] if failed.error.class() == ErrorClass::Halve => {
+                    todo.extend(halves(&work, many).map(|half| (half, look)));
+                }
+                [culprit] if failed.error.class() == ErrorClass::Halve => {
+                    ran.undone.push(Work { due_max: 0, ..work });
+                    if let Err(error) = self.blame(*culprit, &failed.error, culprits).await {
+                        ran.error = Some(error);
+                    }
+                }
+                _ => {
+                    ran.error = Some(failed.error);
+                    ran.undone.push(work);
+                    ran.undone.extend(todo.drain(..).map(|(work, _)| work));
+                }
+            }
+        }
+        ran
+    }
+
+    async fn run_once(&self, work: &Work, look: Look) -> Result<Done, Failed> {
+        let leased_at = Instant::now();
+        let definitions: Vec<_> = self.registry.all().map(Definition::id).collect();
+        let outcomes: BTreeSet<_> = work.outcomes.iter().map(|outcome| outcome.saga).collect();
+        let outcome_ids: Vec<_> = outcomes.iter().copied().collect();
+        let contexts = work.outcomes.iter().map(|outcome| (outcome.saga, Arc::clone(&outcome.context)));
+        let contexts: Vec<_> = contexts.collect();
+        let hints: BTreeSet<_> = work.hints.iter().copied().filter(|id| !outcomes.contains(id)).collect();
+        let hint_ids: Vec<_> = hints.into_iter().collect();
+        let keys = self.store.keys().await.map_err(unclaimed)?;
+        let mut tx = self.store.begin().await.map_err(unclaimed)?;
+        let claim = Claim {
+            outcomes: &outcome_ids,
+            contexts: &contexts,
+            hints: &hint_ids,
+            due_max: work.due_max,
+            queues: &self.queues,
+            definitions: &definitions,
+        };
+        let claimed = tx.claim(&claim).await.map_err(unclaimed)?;
+        let ids: Vec<_> = claimed.sagas.iter().map(|(saga, _)| saga.id).collect();
+        let mut batch = Planning::new(self, keys, work, claimed);
+        let footprint = batch.footprint(look);
+        let failed = |error| Failed { error, claimed: ids.clone(), by_glance: !footprint.levels.is_empty() };
+        if footprint != Footprint::default() {
+            let mut world = World::default();
+            tx.load(&footprint, &mut world).await.map_err(failed)?;
+            batch.world.stock = world.stock;
+        }
+        batch.apply_all();
+
+        let Planning { world, slots, done, poisoned, .. } = batch;
+        // Before anything dies below: this very transaction has its row locked.
+        self.save(tx, &world.writes).await.map_err(failed)?;
+        for (saga, reason) in poisoned {
+            self.poison(saga, reason).await.map_err(unclaimed)?;
+        }
+        slots.keep();
+        Ok(Done { leased_at, ..done })
+    }
+
+    /// Commits, unless there is nothing to commit. A lost answer is looked for, never guessed.
+    async fn save(&self, tx: Box<dyn Tx>, writes: &Writes) -> Result<(), StoreError> {
+        if writes.is_empty() {
+            return Ok(());
+        }
+        match tx.save(writes).await {
+            Err(StoreError::CommitUnknown(words)) => {
+                if self.was_committed(writes).await? {
+                    return Ok(());
+                }
+                Err(StoreError::Unavailable(words))
+            }
+            answered => answered,
+        }
+    }
+
+    /// Whether a commit whose answer was lost happened: all of its sagas moved, or none did. Reading under
+    /// the lock waits for a commit that is still under way. A row that has moved on since says "no", and
+    /// being planned again as it is now does no harm; what is lost is the time until the lease runs out.
+    async fn was_committed(&self, writes: &Writes) -> Result<bool, StoreError> {
+        let Some((id, (_, moved))) = writes.sagas.first_key_value() else { return Ok(false) };
+        let mut tx = self.store.begin().await?;
+        let mut world = World::default();
+        tx.load(&Footprint { sagas: vec![*id], ..Footprint::default() }, &mut world).await?;
+        Ok(world.sagas.get(id).is_some_and(|(found, _)| found == moved))
+    }
+
+    /// A row that alone makes a batch fail is left for a while, then dies in a transaction of its own.
+    async fn blame(
+        &self,
+        culprit: SagaId,
+        error: &StoreError,
+        culprits: &Culprits,
+    ) -> Result<(), StoreError> {
+        let count = culprits.count(culprit);
+        tracing::warn!(saga.id = %culprit, count, "saga {culprit} cannot be saved: {error}");
+        if count < Culprits::MAX {
+            return Ok(());
+        }
+        culprits.forget(culprit);
+        self.poison(culprit, format!("its commit is refused: {error}")).await
+    }
+
+    async fn poison(&self, saga: SagaId, reason: String) -> Result<(), StoreError> {
+        tracing::error!(saga.id = %saga, "saga {saga} is dead: {reason}");
+        let mut tx = self.store.begin().await?;
+        let mut world = World::default();
+        // Nothing of the saga is read, only what time it is.
+        tx.load(&Footprint::default(), &mut world).await?;
+        world.writes.at = world.now;
+        world.writes.poisoned.insert(saga, reason);
+        tx.save(&world.writes).await
+    }
+}

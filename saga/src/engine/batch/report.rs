@@ -1,0 +1,60 @@
+//! What came of a batch.
+
+use super::Work;
+use crate::ports::StoreError;
+use crate::records::call::Call;
+use crate::records::history::Entry;
+use crate::records::saga::DefinitionId;
+use holdfast_shared::{OrderStatus, PaymentMethod, Queue, SagaId, SagaState, Time};
+use std::time::Instant;
+
+/// What came of a batch.
+#[derive(Debug, Default)]
+pub struct Ran {
+    /// What was committed; more than one when the batch had to be halved.
+    pub done: Vec<Done>,
+    /// What was not. Its outcomes must be given again, after a while; its hints may be.
+    pub undone: Vec<Work>,
+    /// Why, when it was not the fault of a row.
+    pub error: Option<StoreError>,
+}
+
+/// What one commit did.
+#[derive(Debug, Clone)]
+pub struct Done {
+    /// Calls to carry out, committed and leased.
+    pub calls: Vec<Call>,
+    /// The monotonic instant before the lease began: a call is sent only while enough of it is left.
+    pub leased_at: Instant,
+    /// Hinted sagas that somebody else held: to be hinted again.
+    pub locked: Vec<SagaId>,
+    /// Sagas that stand before a call for which no slot was free: due, to be hinted again.
+    pub starved: Vec<(SagaId, Queue)>,
+    /// Sagas that moved, for the metrics.
+    pub moved: Vec<Moved>,
+    /// Orders that moved, and where to.
+    pub orders: Vec<(OrderStatus, PaymentMethod)>,
+    /// Outcomes that came too late and were stored as signals.
+    pub late: usize,
+    /// Sagas that were claimed.
+    pub claimed: usize,
+}
+
+/// One saga that a commit moved.
+#[derive(Debug, Clone)]
+pub struct Moved {
+    /// Which.
+    pub saga: SagaId,
+    /// What it runs.
+    pub definition: DefinitionId,
+    /// Where it stands now.
+    pub state: SagaState,
+    /// Whether this commit started it.
+    pub is_born: bool,
+    /// When it was born.
+    pub created_at: Time,
+    /// When it was committed.
+    pub at: Time,
+    /// What the commit decided.
+    pub entries: Vec<Entry>,
+}

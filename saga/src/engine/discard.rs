@@ -1,0 +1,34 @@
+//! What it would mean to take the call that a dead saga stopped at off its hands.
+
+use super::definition::{Definition, Discard, Event};
+use crate::records::saga::Saga;
+use holdfast_shared::SagaState;
+
+/// What discarding a dead saga would mean, or why it cannot be discarded and what to do instead.
+pub fn discardable(saga: &Saga, definition: &Definition) -> Result<Discard, String> {
+    let id = saga.id;
+    if saga.state != SagaState::Dead {
+        return Err(format!("saga {id} is {}, only a dead one is discarded", saga.state));
+    }
+    // One that never got beyond its pivot stopped at what comes next.
+    let mut trial = Saga { progress: definition.past_pivot(&saga.progress), ..saga.clone() };
+    let stand = definition.stand(&trial.progress);
+    let Some(spec) = stand.call else {
+        return Err(format!(
+            "saga {id} stopped at {}, where nothing is asked of the outside: there is nothing that anybody could \
+             settle by hand; remove the cause, then `holdfast saga retry {id}`",
+            stand.step
+        ));
+    };
+    if let Discard::Never(instead) = spec.discard {
+        return Err(format!("saga {id} stopped at {} and cannot be discarded: {instead}", stand.step));
+    }
+    let key = saga.key_at(stand.step);
+    match (spec.record)(&mut trial, &key, Event::Discarded) {
+        Ok(_) => Ok(spec.discard),
+        Err(refusal) => Err(format!(
+            "saga {id} has nothing at {} that could be settled by hand ({}); `holdfast saga retry {id}` instead",
+            stand.step, refusal.words
+        )),
+    }
+}

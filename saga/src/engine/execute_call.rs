@@ -1,0 +1,153 @@
+//! Carrying out a call: what is sent to the outside, in which order, and what its answers mean.
+//!
+//! The rule behind all of it: an answer that was lost is asked for, never guessed, and nothing is
+//! sent again until it is proven that the last time moved nothing.
+
+use holdfast_shared::{Money, StepKey};
+
+use crate::ports::{ChargeState, Fault, Outside, PaymentProvider};
+use crate::records::call::{Answer, Call, Evidence, Mode, Request};
+
+/// Carries out `call`. Dropping the future is an unknown outcome.
+pub async fn perform(call: &Call, outside: &Outside) -> Answer {
+    let known = outside.payments.name();
+    if let Some(provider) = call.request.provider().filter(|provider| *provider != known) {
+        return not_sent_now(call.mode, format!("no provider {provider} is configured here, only {known}"));
+    }
+    match &call.request {
+        Request::Charge { key, amount, token, .. } => match call.mode {
+            Mode::Send => charge(&*outside.payments, key, *amount, token).await,
+            Mode::Ask => find_out(&*outside.payments, key).await,
+        },
+        Request::UndoCharge { charge, key, .. } => {
+            undo_charge(&*outside.payments, charge, key, call.mode).await
+        }
+        Request::Refund { charge, key, amount_minor, refunded_minor, .. } => {
+            let refund = PartRefund { key, charge, amount_minor: *amount_minor, before: *refunded_minor };
+            give_back(&*outside.payments, &refund, call.mode).await
+        }
+        Request::Notify { key, id, notice } => match outside.notifier.send(key, *id, notice).await {
+            Ok(()) => Answer::Succeeded(Evidence::Sent),
+            Err(Fault::NotDone(error) | Fault::Unavailable(error)) => Answer::Failed { error },
+            Err(Fault::Unclear(error)) => Answer::Unknown { error },
+        },
+    }
+}
+
+async fn charge(provider: &dyn PaymentProvider, key: &StepKey, amount: Money, token: &str) -> Answer {
+    match provider.charge(key, amount, token).await {
+        Ok(state) => heard(state),
+        Err(Fault::NotDone(error) | Fault::Unavailable(error)) => Answer::Failed { error },
+        Err(Fault::Unclear(error)) => Answer::Unknown { error },
+    }
+}
+
+/// The charge may have been sent. "Not found" never proves "not charged": it is voided by its key,
+/// so that it can never move money any more, and only that is proof.
+async fn find_out(provider: &dyn PaymentProvider, key: &StepKey) -> Answer {
+    let state = match provider.look_up(key).await {
+        Ok(Some(state)) => Ok(state),
+        Ok(None) => provider.void(key).await,
+        Err(fault) => Err(fault),
+    };
+    match state {
+        Ok(state) => heard(state),
+        Err(fault) => Answer::Unknown { error: format!("still unknown: {fault}") },
+    }
+}
+
+fn heard(state: ChargeState) -> Answer {
+    match state {
+        // Somebody gave it back at the provider's desk: there is no money to confirm an order with.
+        ChargeState::Captured { amount, refunded_minor, .. }
+            if refunded_minor > 0 && refunded_minor >= amount.amount_minor =>
+        {
+            Answer::Rejected { reason: format!("{refunded_minor} of it was refunded at the provider") }
+        }
+        // What is left of it: after a refund in part that is not the order's total, so it is given back.
+        ChargeState::Captured { amount, refunded_minor, provider_ref } => {
+            let amount = Money { amount_minor: amount.amount_minor - refunded_minor, ..amount };
+            Answer::Succeeded(Evidence::Captured { amount, provider_ref })
+        }
+        ChargeState::RequiresAction { url } => Answer::Pending { next_action: url },
+        ChargeState::Declined { reason } => Answer::Rejected { reason },
+        ChargeState::Voided => {
+            Answer::Failed { error: "the charge never happened and was voided".to_owned() }
+        }
+    }
+}
+
+/// Looked up first, then voided or refunded: whatever happened, no money stays behind.
+async fn undo_charge(provider: &dyn PaymentProvider, charge: &StepKey, key: &StepKey, mode: Mode) -> Answer {
+    match provider.void(charge).await {
+        Ok(ChargeState::Voided | ChargeState::Declined { .. }) => undone(0),
+        Ok(ChargeState::RequiresAction { .. }) => {
+            Answer::Unknown { error: format!("{charge} still waits for the buyer although it was voided") }
+        }
+        Ok(ChargeState::Captured { amount, refunded_minor, .. }) => {
+            let left = amount.amount_minor - refunded_minor;
+            if left <= 0 {
+                return undone(amount.amount_minor);
+            }
+            match provider.refund(key, charge, left).await {
+                Ok(()) => undone(amount.amount_minor),
+                Err(Fault::NotDone(error) | Fault::Unavailable(error)) => not_sent_now(mode, error),
+                Err(Fault::Unclear(error)) => Answer::Unknown { error },
+            }
+        }
+        Err(fault) => not_sent_now(mode, fault.to_string()),
+    }
+}
+
+/// Some of a charge, to be given back once.
+struct PartRefund<'a> {
+    key: &'a StepKey,
+    charge: &'a StepKey,
+    amount_minor: i64,
+    /// What our books say was back before.
+    before: i64,
+}
+
+/// Looked up first: what an earlier attempt gave back is not sent again, not even under a key that the provider has
+/// forgotten. It is known by its key alone (M26): that somebody else gave the same amount back proves nothing. Where the
+/// provider's books say something else than ours, nothing is sent: a person must look.
+async fn give_back(provider: &dyn PaymentProvider, refund: &PartRefund<'_>, mode: Mode) -> Answer {
+    let PartRefund { key, charge, amount_minor, before } = *refund;
+    let back = match provider.look_up(charge).await {
+        Ok(Some(ChargeState::Captured { refunded_minor, .. })) => refunded_minor,
+        Ok(
+            None
+            | Some(ChargeState::RequiresAction { .. } | ChargeState::Declined { .. } | ChargeState::Voided),
+        ) => return not_sent_now(mode, format!("the provider holds no money of {charge}")),
+        Err(fault) => return not_sent_now(mode, fault.to_string()),
+    };
+    if back != before {
+        match provider.refunds(charge).await {
+            Ok(refunds) if refunds.iter().any(|refund| refund.key.as_ref() == Some(key)) => {
+                return Answer::Succeeded(Evidence::Refunded);
+            }
+            Ok(_) => {}
+            Err(fault) => return not_sent_now(mode, fault.to_string()),
+        }
+        let error = format!("the provider says that {back} of {charge} is back, our books say {before}");
+        return not_sent_now(mode, error);
+    }
+    match provider.refund(key, charge, amount_minor).await {
+        Ok(()) => Answer::Succeeded(Evidence::Refunded),
+        Err(Fault::NotDone(error) | Fault::Unavailable(error)) => not_sent_now(mode, error),
+        Err(Fault::Unclear(error)) => Answer::Unknown { error },
+    }
+}
+
+/// This time nothing was sent that could move money. Whether an earlier time moved some is not known
+/// by that, so its key is kept.
+fn not_sent_now(mode: Mode, error: String) -> Answer {
+    match mode {
+        Mode::Send => Answer::Failed { error },
+        Mode::Ask => Answer::Unknown { error },
+    }
+}
+
+fn undone(refunded_minor: i64) -> Answer {
+    Answer::Succeeded(Evidence::Undone { refunded_minor })
+}

@@ -1,0 +1,57 @@
+//! Somebody says that money moved. Nobody is believed without being asked back.
+
+use super::Planner;
+use crate::records::change::Change;
+use crate::records::history::Entry;
+use crate::records::saga::CallState;
+use crate::records::signal::Signal;
+use holdfast_shared::{PaymentStatus, StepKey};
+
+impl<'a> Planner<'a> {
+    /// Somebody says that money moved under `charge`. Nobody is believed without being asked back.
+    pub(super) fn hear_of_charge(&mut self, signal: &Signal, charge: &StepKey, captured: bool) {
+        use PaymentStatus::{
+            Cancelled, Captured, Collected, Declined, DueOnDelivery, PartiallyRefunded, Pending, Refunded,
+            RequiresAction, Unknown,
+        };
+        let ours = self.saga.progress.memo.charge.as_ref().filter(|known| known.key == *charge);
+        match ours.map(|known| known.status) {
+            // We know of this money, or it is ours to keep.
+            Some(Captured | PartiallyRefunded | Refunded | DueOnDelivery | Collected) => self.ignore(signal),
+            // A generation that was proven to have moved nothing, before the next one has begun.
+            Some(Pending | Unknown | RequiresAction) if self.is_given_up(charge) => {
+                self.refund_late(signal, charge, captured);
+            }
+            Some(Pending | Unknown | RequiresAction) => {
+                let waiting = self.may_unwind() && self.saga.progress.call != CallState::Fresh;
+                if !waiting {
+                    // An undo on its way looks the charge up by itself.
+                    return self.ignore(signal);
+                }
+                self.saga.progress.call = CallState::Sent;
+                self.saga.progress.not_before = None;
+                self.entries.push(Entry::PaymentEvent);
+            }
+            // Given up, or proven to have moved nothing; and yet there is money.
+            Some(Declined | Cancelled) | None => self.refund_late(signal, charge, captured),
+        }
+    }
+
+    fn is_given_up(&self, charge: &StepKey) -> bool {
+        self.may_unwind() && self.call_at().is_some_and(|at| self.key(at) != *charge)
+    }
+
+    fn refund_late(&mut self, signal: &Signal, charge: &StepKey, captured: bool) {
+        let memo = &self.saga.progress.memo;
+        // Money can only be late under a key that was begun; anything else is not ours to touch.
+        let was_begun = memo.charge.as_ref().is_some_and(|latest| charge.is_up_to(&latest.key));
+        let is_news = captured && was_begun && !memo.late.contains(charge);
+        let hook = self.definition.late_capture.filter(|_| is_news);
+        let Some(child) = hook.and_then(|start| start(&self.saga, charge, memo.late.len())) else {
+            return self.ignore(signal);
+        };
+        self.saga.progress.memo.late.push(charge.clone());
+        self.entries.push(Entry::LateMoney(child.id));
+        self.changes.push(("late_refund", Change::StartSaga(Box::new(child))));
+    }
+}

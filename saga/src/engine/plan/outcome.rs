@@ -1,0 +1,117 @@
+//! The outcome of the saga's own call.
+
+use super::{CallAt, Extent, Planner};
+use crate::engine::definition::Event;
+use crate::records::call::{Answer, Mode, Outcome};
+use crate::records::history::Entry;
+use crate::records::saga::CallState;
+use std::time::Duration;
+
+impl<'a> Planner<'a> {
+    pub(super) fn fold_outcome(&mut self, outcome: &Outcome) {
+        let Some(at) = self.call_at().filter(|at| at.step == outcome.step) else {
+            return;
+        };
+        let step = at.step.to_owned();
+        if let Err(refusal) = self.record(at, &outcome.key, Event::Answered(&outcome.answer)) {
+            self.entries.push(Entry::Rejected { step, why: refusal.words.clone() });
+            // The answer contradicts what was asked, so money may be held: this stage is undone too.
+            self.fail(Extent::ThisToo, refusal.reason, refusal.words);
+            return;
+        }
+        let may_wait = self.may_unwind();
+        let is_over = self.now >= self.window_end();
+        let progress = &mut self.saga.progress;
+        match &outcome.answer {
+            Answer::Succeeded(_) => {
+                self.entries.push(Entry::Succeeded(step));
+                self.step_done();
+            }
+            Answer::Pending { .. } if may_wait && is_over => {
+                self.entries.push(Entry::Expired(step));
+                let words = format!("{} was not completed in time", at.step);
+                self.fail(Extent::ThisToo, at.spec.gives_up_as, words);
+            }
+            Answer::Pending { .. } if may_wait => {
+                let until = self.window_end();
+                self.saga.progress.call = CallState::Pending;
+                self.saga.progress.deadline = Some(until);
+                // It was answered; however often the provider is asked meanwhile, it always answers.
+                self.saga.progress.starts = 0;
+                self.entries.push(Entry::Pending { step, until });
+            }
+            // Only a charge is waited for. Whatever else is still under way is asked about again.
+            Answer::Pending { .. } => {
+                let error = "the other side has not finished it yet";
+                progress.call = CallState::Sent;
+                self.entries.push(Entry::Unknown { step, why: error.to_owned() });
+                self.try_again(at, error, Extent::ThisToo);
+            }
+            Answer::Rejected { reason } => {
+                self.entries.push(Entry::Rejected { step, why: reason.clone() });
+                self.fail(Extent::BeforeThis, at.spec.rejected_as, reason.clone());
+            }
+            Answer::Failed { error } => {
+                progress.call = CallState::Fresh;
+                progress.generation += 1;
+                self.entries.push(Entry::Failed { step, why: error.clone() });
+                self.try_again(at, error, Extent::BeforeThis);
+            }
+            Answer::Unknown { error } => {
+                progress.call = CallState::Sent;
+                self.entries.push(Entry::Unknown { step, why: error.clone() });
+                self.try_again(at, error, Extent::ThisToo);
+            }
+            Answer::NotSent => {
+                self.take_start_back(outcome.mode);
+                self.entries.push(Entry::NotSent(step));
+            }
+            Answer::Held { retry_in, why } => {
+                self.take_start_back(outcome.mode);
+                self.hold(at, *retry_in, why);
+            }
+        }
+    }
+
+    /// A call that was never sent costs nothing.
+    pub(super) fn take_start_back(&mut self, mode: Mode) {
+        let progress = &mut self.saga.progress;
+        // What was only asked about may still have been sent by an earlier start.
+        progress.call = if mode == Mode::Send { CallState::Fresh } else { CallState::Sent };
+        progress.starts = progress.starts.saturating_sub(1);
+    }
+
+    /// Parks the saga before its call. It is no failure, however often; but a buyer's window ends all the same.
+    pub(super) fn hold(&mut self, at: CallAt<'a>, retry_in: Duration, why: &str) {
+        let (may_wait, end) = (self.may_unwind(), self.window_end());
+        if may_wait && self.now >= end {
+            self.entries.push(Entry::Expired(at.step.to_owned()));
+            let words = format!("{} could not be sent in time: {why}", at.step);
+            return self.fail(self.extent(), at.spec.gives_up_as, words);
+        }
+        let until = self.now + retry_in;
+        let until = if may_wait { until.min(end) } else { until };
+        self.saga.progress.not_before = Some(until);
+        self.entries.push(Entry::Held { step: at.step.to_owned(), why: why.to_owned(), until });
+    }
+
+    pub(super) fn try_again(&mut self, at: CallAt<'a>, error: &str, extent: Extent) {
+        let progress = &mut self.saga.progress;
+        progress.failures += 1;
+        progress.error = Some(error.to_owned());
+        let failures = progress.failures;
+        let seed = self.saga.id.key().cast_unsigned();
+        let retry_at = self.now + at.spec.retry.wait_after(failures, seed);
+        let too_late = self.may_unwind() && retry_at >= self.window_end();
+        if at.spec.retry.is_exhausted(failures) || too_late {
+            self.fail(
+                extent,
+                at.spec.gives_up_as,
+                format!("{} failed {failures} times, last: {error}", at.step),
+            );
+            return;
+        }
+        self.saga.progress.not_before = Some(retry_at);
+        self.entries.push(Entry::RetryAt { step: at.step.to_owned(), at: retry_at });
+    }
+}

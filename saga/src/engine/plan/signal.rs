@@ -1,0 +1,112 @@
+//! Signals: what customers, admins, operators and the shop itself say.
+
+use super::{Extent, Planner};
+use crate::engine::definition::{Discard, Event, Kind};
+use crate::engine::discard::discardable;
+use crate::records::history::Entry;
+use crate::records::saga::{CallState, Phase};
+use crate::records::signal::{Signal, SignalBody};
+use holdfast_shared::{Actor, CancelReason, SagaEvent, SagaState};
+
+impl<'a> Planner<'a> {
+    /// Folds one signal. A decision is put into `decisions` and stays in the inbox until the saga asks for
+    /// it, which may be in this very plan.
+    pub(super) fn fold_signal<'s>(&mut self, signal: &'s Signal, decisions: &mut Vec<&'s Signal>) {
+        match &signal.body {
+            SignalBody::Cancel { by } => self.fold_cancel(by),
+            SignalBody::Confirmation { .. } if !self.will_ask_for_confirmation() => self.ignore(signal),
+            // A no is as good as a cancel: it need not be asked for. But the first decision counts.
+            SignalBody::Confirmation { confirmed: false, by } if decisions.is_empty() => {
+                self.fold_confirmation(false, by);
+            }
+            // A dead saga keeps the decision for the day it is retried.
+            SignalBody::Confirmation { .. } => return decisions.push(signal),
+            SignalBody::PaymentEvent { charge } => self.hear_of_charge(signal, charge, true),
+            SignalBody::LateOutcome { key, captured, .. } => self.hear_of_charge(signal, key, *captured),
+            SignalBody::Retry { by } if self.saga.state == SagaState::Dead => self.revive(by),
+            SignalBody::Retry { .. } => self.ignore(signal),
+            SignalBody::Discard { by, reason } => self.fold_discard(signal, by, reason),
+        }
+        self.consumed.push(signal.seq);
+    }
+
+    pub(super) fn fold_cancel(&mut self, by: &Actor) {
+        if !self.may_unwind() {
+            self.entries.push(Entry::Ignored("cancel".to_owned()));
+            return;
+        }
+        self.entries.push(Entry::CancelAccepted(by.clone()));
+        self.unwind(self.extent(), by.cancel_reason());
+    }
+
+    /// How much is undone when the saga is stopped where it stands.
+    pub(super) fn extent(&self) -> Extent {
+        if self.saga.progress.call == CallState::Fresh { Extent::BeforeThis } else { Extent::ThisToo }
+    }
+
+    /// Whether the stage at which an admin decides is still to come, or is where the saga stands.
+    pub(super) fn will_ask_for_confirmation(&self) -> bool {
+        let mut to_come = self.definition.forward.iter().skip(self.saga.progress.stage);
+        self.may_unwind() && to_come.any(|stage| matches!(stage.kind, Kind::Confirmation))
+    }
+
+    pub(super) fn fold_confirmation(&mut self, confirmed: bool, by: &Actor) {
+        self.entries.push(Entry::Decided { confirmed, by: by.clone() });
+        if confirmed {
+            self.step_done();
+        } else {
+            self.unwind(self.extent(), CancelReason::RejectedByAdmin);
+        }
+    }
+
+    pub(super) fn revive(&mut self, by: &Actor) {
+        self.go_on_from_death();
+        self.entries.push(Entry::Revived(by.clone()));
+    }
+
+    pub(super) fn go_on_from_death(&mut self) {
+        let progress = &mut self.saga.progress;
+        progress.failures = 0;
+        progress.starts = 0;
+        progress.not_before = None;
+        progress.error = None;
+        let forward = progress.phase == Phase::Forward;
+        self.enter(if forward { SagaEvent::Resume } else { SagaEvent::Unwind });
+    }
+
+    /// Takes the call that the saga died at off its hands, where that can be done.
+    pub(super) fn fold_discard(&mut self, signal: &Signal, by: &Actor, reason: &str) {
+        let Ok(meaning) = discardable(&self.saga, self.definition) else {
+            return self.ignore(signal);
+        };
+        if !self.saga.progress.pivoted {
+            self.saga.progress = self.definition.past_pivot(&self.saga.progress);
+            self.entries.extend(self.saga.progress.pivoted.then_some(Entry::Pivot));
+        }
+        let Some(at) = self.call_at() else { return self.ignore(signal) };
+        let key = self.key(at);
+        // It was tried just now.
+        if self.record(at, &key, Event::Discarded).is_err() {
+            return self.ignore(signal);
+        }
+        let (by, reason) = (by.clone(), reason.to_owned());
+        self.entries.push(Entry::Discarded { step: at.step.to_owned(), by, reason });
+        self.go_on_from_death();
+        if meaning == Discard::GivenUp {
+            // Whatever would follow tells of a call that succeeded.
+            let progress = &mut self.saga.progress;
+            progress.stage = match progress.phase {
+                Phase::Forward => self.definition.forward.len(),
+                Phase::AfterUndo => self.definition.after_undo.len(),
+                Phase::Undo => progress.stage - 1,
+            };
+            self.fresh_stage();
+        } else {
+            self.step_done();
+        }
+    }
+
+    pub(super) fn ignore(&mut self, signal: &Signal) {
+        self.entries.push(Entry::Ignored(signal.body.name().to_owned()));
+    }
+}

@@ -1,0 +1,35 @@
+//! Giving back money of an order that stands: for goodwill, or for a part of it.
+
+use holdfast_shared::{KeyPrefix, PaymentStatus, Queue, RefundStatus, SagaId, Time};
+
+use super::stages::payment::GIVE_BACK;
+use crate::engine::definition::{Definition, call, pivot};
+use crate::records::context::{Context, GrantedRefund};
+use crate::records::saga::{Charge, Saga};
+
+/// Granted is granted, so the pivot comes first. The order keeps its status; only its money moves.
+pub static V1: Definition = Definition {
+    name: "granted_refund",
+    version: 1,
+    queue: Queue::Compensation,
+    forward: &[pivot(), call("give_back", GIVE_BACK)],
+    after_undo: &[],
+    late_capture: None,
+};
+
+/// The saga `id` that gives back what was `granted`, of a payment that stands at `status`.
+///
+/// Its refund's book is opened as PENDING in the same commit; the memo says so.
+pub fn start(
+    id: SagaId,
+    key_prefix: KeyPrefix,
+    granted: GrantedRefund,
+    status: PaymentStatus,
+    now: Time,
+) -> Saga {
+    let charge = Charge { key: granted.charge.clone(), status };
+    let mut saga = V1.start(id, Context::GrantedRefund(granted)).begin(key_prefix, now);
+    saga.progress.memo.charge = Some(charge);
+    saga.progress.memo.refund = Some(RefundStatus::Pending);
+    saga
+}

@@ -1,0 +1,86 @@
+//! A store in memory: the same three moves over plain maps.
+//!
+//! It is what the simulation runs on, and the shortest description of what a store must do.
+//! Nothing in it survives the process.
+
+mod audit;
+mod operations;
+mod queries;
+mod storefront;
+mod tables;
+mod tx;
+
+use crate::records::history::LogRow;
+use crate::records::saga::Saga;
+use crate::records::signal::Signal;
+use crate::records::view::{Paused, WorkerView};
+use crate::records::{
+    AdminAction, Cart, KeyClaim, Notification, Order, Payment, Product, Refund, Stock, StockAdjustment,
+};
+use holdfast_shared::{
+    CartId, Clock, KeySource, OrderId, Queue, ReservationStatus, SagaId, ShopId, Sku, Time,
+};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use tokio::sync::Mutex;
+use uuid::Uuid;
+
+/// The shop that a store in memory is of, unless it is given another.
+const SHOP: &str = "00c0ffee42";
+
+/// All tables. Cloning it is a snapshot.
+#[derive(Debug, Clone, Default)]
+pub struct Tables {
+    keys: BTreeMap<Uuid, (KeyClaim, Time)>,
+    last_order: i64,
+    sagas: BTreeMap<SagaId, Saga>,
+    log: BTreeMap<(SagaId, i64), LogRow>,
+    /// With the instant they were read, once they were.
+    signals: BTreeMap<(SagaId, String), (Signal, Option<Time>)>,
+    last_signal: i64,
+    orders: BTreeMap<OrderId, Order>,
+    payments: BTreeMap<OrderId, Payment>,
+    refunds: BTreeMap<SagaId, Refund>,
+    reservations: BTreeMap<OrderId, ReservationStatus>,
+    notifications: BTreeMap<SagaId, Notification>,
+    /// When each was saved, and first read.
+    notified: BTreeMap<SagaId, (Time, Option<Time>)>,
+    carts: BTreeMap<CartId, Cart>,
+    products: BTreeMap<Sku, Product>,
+    stock: BTreeMap<Sku, Stock>,
+    adjustments: Vec<StockAdjustment>,
+    admin_actions: Vec<AdminAction>,
+    secrets: BTreeMap<String, [u8; 32]>,
+    paused: BTreeMap<Queue, Paused>,
+    workers: BTreeMap<String, WorkerView>,
+}
+
+/// The store. Clones share the tables.
+#[derive(Debug, Clone)]
+pub struct MemoryStore {
+    keys: KeySource,
+    tables: Arc<Mutex<Tables>>,
+    clock: Arc<dyn Clock>,
+}
+
+impl MemoryStore {
+    /// An empty store whose present is `clock`'s. Its keys repeat: it is for tests and simulations.
+    pub fn new(clock: Arc<dyn Clock>) -> Self {
+        Self::of_shop(SHOP.parse().expect("is a shop id"), clock)
+    }
+
+    /// The same, of another shop.
+    pub fn of_shop(shop: ShopId, clock: Arc<dyn Clock>) -> Self {
+        Self { keys: KeySource::seeded(shop, 0), tables: Arc::default(), clock }
+    }
+
+    /// A copy of everything, as a crash at this instant would leave it.
+    pub async fn snapshot(&self) -> Tables {
+        self.tables.lock().await.clone()
+    }
+
+    /// Puts a copy back.
+    pub async fn restore(&self, tables: Tables) {
+        *self.tables.lock().await = tables;
+    }
+}

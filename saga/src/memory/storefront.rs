@@ -1,0 +1,87 @@
+//! What the shop's front door reads from the tables: carts, products, pulses, messages.
+
+use std::collections::BTreeMap;
+
+use holdfast_shared::{CartId, CartStatus, OrderId, SagaId, Time};
+
+use super::Tables;
+use crate::records::view::{NotificationFilter, NotificationView, ProductFilter, Pulse};
+use crate::records::{AdminAction, Cart, Order, Product};
+
+impl Tables {
+    pub(super) fn open_cart_of(&self, customer: &str) -> Option<CartId> {
+        let is_theirs =
+            |cart: &&Cart| cart.status == CartStatus::Open && cart.owner.as_deref() == Some(customer);
+        self.carts.values().rev().find(is_theirs).map(|cart| cart.id)
+    }
+
+    pub(super) fn products(&self, filter: &ProductFilter) -> Vec<Product> {
+        let fits = |product: &&Product| {
+            (filter.skus.is_empty() || filter.skus.contains(&product.sku))
+                && filter.active.is_none_or(|active| product.active == active)
+                && filter.after.as_ref().is_none_or(|after| product.sku > *after)
+        };
+        self.products.values().filter(fits).take(filter.limit as usize).cloned().collect()
+    }
+
+    pub(super) fn pending(&self, at_most: u64) -> u64 {
+        let pending = self.orders.values().filter(|order| order.status.is_pending()).count();
+        at_most.min(pending as u64)
+    }
+
+    pub(super) fn pulses(&self, orders: &[OrderId]) -> BTreeMap<OrderId, Pulse> {
+        let found = orders.iter().filter_map(|id| self.orders.get(id));
+        found.map(|order| (order.id, self.pulse(order))).collect()
+    }
+
+    fn pulse(&self, order: &Order) -> Pulse {
+        let start = Pulse { updated_at: order.updated_at, fences: 0, sagas: 0 };
+        self.of_order(order.id).fold(start, |pulse, saga| Pulse {
+            fences: pulse.fences + saga.fence,
+            sagas: pulse.sagas + 1,
+            ..pulse
+        })
+    }
+
+    pub(super) fn notifications(&self, filter: &NotificationFilter) -> Vec<NotificationView> {
+        let newest_first = self.notifications.keys().rev();
+        let older = newest_first.filter(|id| filter.before.is_none_or(|before| **id < before));
+        let theirs = older.filter_map(|id| self.notification(*id, filter.customer.as_deref()));
+        let fits =
+            |view: &NotificationView| filter.unread.is_none_or(|unread| view.read_at.is_none() == unread);
+        theirs.filter(fits).take(filter.limit as usize).collect()
+    }
+
+    pub(super) fn mark_read(
+        &mut self,
+        id: SagaId,
+        customer: Option<&str>,
+        now: Time,
+    ) -> Option<NotificationView> {
+        self.notification(id, customer)?;
+        let (_, read_at) = self.notified.get_mut(&id)?;
+        read_at.get_or_insert(now);
+        self.notification(id, customer)
+    }
+
+    /// A message about an order that exists; `customer` has no eyes for another's.
+    fn notification(&self, id: SagaId, customer: Option<&str>) -> Option<NotificationView> {
+        let order = self.orders.get(&id.order())?;
+        if customer.is_some() && order.customer.as_deref() != customer {
+            return None;
+        }
+        let (created_at, read_at) = *self.notified.get(&id)?;
+        Some(NotificationView {
+            notification: self.notifications.get(&id)?.clone(),
+            order_public: order.id.public(order.accepted_at),
+            customer: order.customer.clone(),
+            created_at,
+            read_at,
+        })
+    }
+
+    pub(super) fn admin_actions(&self, order: OrderId) -> Vec<AdminAction> {
+        let about = |action: &&AdminAction| action.order == Some(order);
+        self.admin_actions.iter().filter(about).cloned().collect()
+    }
+}

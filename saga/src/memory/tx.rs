@@ -1,0 +1,100 @@
+//! A transaction: whoever has one holds all tables.
+
+use super::Tables;
+use crate::ports::{Claim, Claimed, StoreError, Tx};
+use crate::records::KeyClaim;
+use crate::records::batch_rows::{Footprint, World, Writes};
+use crate::records::saga::Saga;
+use async_trait::async_trait;
+use holdfast_shared::{OrderId, SagaId, Time};
+use std::collections::{BTreeMap, BTreeSet};
+use tokio::sync::OwnedMutexGuard;
+use uuid::Uuid;
+
+pub(super) struct MemoryTx {
+    pub(super) tables: OwnedMutexGuard<Tables>,
+    /// Keys claimed by this transaction; they become rows when it is saved.
+    pub(super) claimed: BTreeMap<Uuid, KeyClaim>,
+    pub(super) now: Time,
+}
+
+#[async_trait]
+impl Tx for MemoryTx {
+    async fn claim(&mut self, claim: &Claim<'_>) -> Result<Claimed, StoreError> {
+        let now = self.now;
+        let outcomes: BTreeSet<_> = claim.outcomes.iter().copied().collect();
+        let hints: BTreeSet<_> = claim.hints.iter().copied().collect();
+        let claimable = |saga: &&Saga| {
+            !outcomes.contains(&saga.id)
+                && !saga.is_leased(now)
+                && claim.queues.contains(&saga.queue)
+                && !self.tables.paused.contains_key(&saga.queue)
+                && claim.definitions.contains(&saga.definition)
+        };
+        let sagas = &self.tables.sagas;
+        let mut ids: Vec<SagaId> = outcomes.iter().filter(|id| sagas.contains_key(id)).copied().collect();
+        ids.extend(hints.iter().filter_map(|id| sagas.get(id)).filter(claimable).map(|saga| saga.id));
+        let mut due: Vec<_> = sagas
+            .values()
+            .filter(|saga| saga.wake_at.is_some_and(|at| at <= now) && !hints.contains(&saga.id))
+            .filter(claimable)
+            .map(|saga| (saga.wake_at, saga.id))
+            .collect();
+        due.sort_unstable();
+        ids.extend(due.into_iter().take(claim.due_max).map(|(_, id)| id));
+        let sagas =
+            ids.into_iter().map(|id| (self.tables.sagas[&id].clone(), self.tables.unread(id))).collect();
+        Ok(Claimed { now, sagas, ..Claimed::default() })
+    }
+
+    async fn load(&mut self, footprint: &Footprint, world: &mut World) -> Result<(), StoreError> {
+        world.now = self.now;
+        for (key, body) in &footprint.keys {
+            if let Some((taken, _)) = self.tables.keys.get(key) {
+                world.taken.insert(*key, *taken);
+            } else {
+                self.tables.last_order += 1;
+                let order = OrderId::new(self.tables.last_order);
+                self.claimed.insert(*key, KeyClaim { key: *key, body: *body, order });
+                world.claimed.insert(*key, order);
+            }
+        }
+        let tables = &*self.tables;
+        for id in &footprint.sagas {
+            if let Some(saga) = tables.sagas.get(id) {
+                world.sagas.insert(*id, (saga.clone(), tables.unread(*id)));
+            }
+        }
+        copy(&footprint.orders, &tables.orders, &mut world.orders);
+        copy(&footprint.payments, &tables.payments, &mut world.payments);
+        for order in &footprint.refunds {
+            let of_order = tables.refunds.range(order.saga(0)..=order.saga(u8::MAX));
+            world.refunds.extend(of_order.map(|(id, refund)| (*id, refund.clone())));
+        }
+        copy(&footprint.carts, &tables.carts, &mut world.carts);
+        copy(&footprint.products, &tables.products, &mut world.products);
+        copy(&footprint.stock, &tables.stock, &mut world.stock);
+        copy(&footprint.levels, &tables.stock, &mut world.stock);
+        if footprint.pauses {
+            world.paused.extend(tables.paused.clone());
+        }
+        Ok(())
+    }
+
+    async fn save(mut self: Box<Self>, writes: &Writes) -> Result<(), StoreError> {
+        // All or nothing: the copy replaces the tables only when every row was accepted.
+        let mut next = self.tables.clone();
+        for (key, claim) in &self.claimed {
+            if !writes.unclaimed.contains(key) {
+                next.keys.insert(*key, (*claim, self.now));
+            }
+        }
+        next.write(writes)?;
+        *self.tables = next;
+        Ok(())
+    }
+}
+
+fn copy<K: Ord + Clone, V: Clone>(keys: &[K], from: &BTreeMap<K, V>, to: &mut BTreeMap<K, V>) {
+    to.extend(keys.iter().filter_map(|key| Some((key.clone(), from.get(key)?.clone()))));
+}

@@ -1,0 +1,240 @@
+//! What an operator does about dead sagas, for many of them in one commit.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use holdfast_shared::{Actor, SagaId, SagaState, Time};
+
+use crate::engine::definition::Definition;
+use crate::engine::discard::discardable;
+use crate::engine::registry::Registry;
+use crate::flows::REGISTRY;
+use crate::operations::dead_letter::{Preview, preview};
+use crate::ports::{Claim, Hint, Store, StoreError, Tx};
+use crate::records::batch_rows::World;
+use crate::records::saga::Saga;
+use crate::records::signal::{NewSignal, Signal, SignalBody};
+use crate::shop::answer::{Answer, Answered, Conflict};
+use crate::shop::audit_trail::record_action;
+
+/// So many go into one commit: enough that the commit costs nothing each, few enough that nobody waits for
+/// their locks.
+pub const BATCH: usize = 256;
+
+/// What is done about a dead saga.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Deed {
+    /// It goes on where it stopped.
+    Retry,
+    /// Somebody takes responsibility for the step it stopped at.
+    Discard {
+        /// Why.
+        reason: String,
+    },
+}
+
+impl Deed {
+    const fn action(&self) -> &'static str {
+        match self {
+            Self::Retry => "saga.retry",
+            Self::Discard { .. } => "saga.discard",
+        }
+    }
+
+    fn signal(&self, saga: &Saga, by: &Actor) -> NewSignal {
+        // Each death is answered once: the fence tells one from the next.
+        let (dedupe, body) = match self {
+            Self::Retry => (format!("retry:{}", saga.fence), SignalBody::Retry { by: by.clone() }),
+            Self::Discard { reason } => {
+                let body = SignalBody::Discard { by: by.clone(), reason: reason.clone() };
+                (format!("discard:{}", saga.fence), body)
+            }
+        };
+        NewSignal { saga: saga.id, dedupe, body }
+    }
+}
+
+/// Does `deed` to those of `sagas` that are dead, in one commit, and answers for each of them.
+///
+/// Each is judged under its lock: settled sagas and living ones are left alone, so doing it again does nothing
+/// twice. An `Err` of the store means that nothing was written, except [`StoreError::CommitUnknown`].
+pub async fn act(
+    store: &dyn Store,
+    registry: &Registry,
+    sagas: &[SagaId],
+    deed: &Deed,
+    by: &Actor,
+) -> Result<Vec<(SagaId, Answer)>, StoreError> {
+    let mut tx = store.begin().await?;
+    let looked = Looked::at(&mut *tx, sagas).await?;
+    let mut world = World { now: looked.now, ..World::default() };
+    world.writes.at = looked.now;
+    let mut answers = Vec::with_capacity(looked.asked.len());
+    for id in &looked.asked {
+        let answer = looked.judge(*id, registry, deed);
+        if let Ok((saga, _)) = &answer {
+            world.writes.signals.push(deed.signal(saga, by));
+            let detail = match deed {
+                Deed::Retry => saga.progress.error.clone().unwrap_or_default(),
+                Deed::Discard { reason } => reason.clone(),
+            };
+            record_action(&mut world, by, deed.action(), id.order(), &format!("saga {id}"), &detail);
+        }
+        let accepted = |(saga, _): (&Saga, _)| Answered::Accepted(Hint { saga: *id, queue: saga.queue });
+        answers.push((*id, answer.map_or_else(Into::into, |found| Ok(accepted(found)))));
+    }
+    if !world.writes.is_empty() {
+        tx.save(&world.writes).await?;
+    }
+    Ok(answers)
+}
+
+/// Lets a dead saga go on. Settled sagas and living ones are left alone.
+pub async fn retry(store: &dyn Store, saga: SagaId, by: &Actor) -> Result<Answer, StoreError> {
+    let answers = act(store, &REGISTRY, &[saga], &Deed::Retry, by).await?;
+    let answer = answers.into_iter().next().map(|(_, answer)| answer);
+    Ok(answer.unwrap_or(Err(Conflict::UnknownSaga(saga))))
+}
+
+/// What [`act`] would answer for each of `sagas`, and what would come of it. Nothing is written.
+pub async fn rehearse(
+    store: &dyn Store,
+    registry: &Registry,
+    sagas: &[SagaId],
+    deed: &Deed,
+) -> Result<Vec<(SagaId, Rehearsed)>, StoreError> {
+    let mut tx = store.begin().await?;
+    let looked = Looked::at(&mut *tx, sagas).await?;
+    let rehearsed = looked.asked.iter().map(|id| {
+        let told = match looked.judge(*id, registry, deed) {
+            Ok((saga, Some(definition))) => {
+                Rehearsed::Would(Some(preview(saga, definition, deed, looked.now)))
+            }
+            Ok((_, None)) => Rehearsed::Would(None),
+            Err(stays) => Rehearsed::Stays(stays.into()),
+        };
+        (*id, told)
+    });
+    Ok(rehearsed.collect())
+}
+
+/// What would come of a deed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Rehearsed {
+    /// It would be done. What follows, unless this binary does not know what the saga runs.
+    Would(Option<Preview>),
+    /// Nothing would be done: it is so already, or something stands against it.
+    Stays(Answer),
+}
+
+/// Why a deed changes nothing.
+enum Stays {
+    Already(String),
+    Conflict(Conflict),
+}
+
+impl From<Stays> for Answer {
+    fn from(stays: Stays) -> Self {
+        match stays {
+            Stays::Already(words) => Ok(Answered::Already(words)),
+            Stays::Conflict(conflict) => Err(conflict),
+        }
+    }
+}
+
+/// Locked sagas with their unread signals.
+struct Looked {
+    now: Time,
+    /// Those that were asked for, sorted, each once.
+    asked: Vec<SagaId>,
+    found: BTreeMap<SagaId, (Saga, Vec<Signal>)>,
+    unreadable: BTreeMap<SagaId, String>,
+}
+
+impl Looked {
+    async fn at(tx: &mut dyn Tx, sagas: &[SagaId]) -> Result<Self, StoreError> {
+        let asked: Vec<SagaId> = sagas.iter().copied().collect::<BTreeSet<_>>().into_iter().collect();
+        // As answers to calls are: waited for, whoever holds them, and a row that cannot be read hides no other.
+        let claim = Claim { outcomes: &asked, ..Claim::default() };
+        let claimed = tx.claim(&claim).await?;
+        Ok(Self {
+            now: claimed.now,
+            found: claimed.sagas.into_iter().map(|(saga, inbox)| (saga.id, (saga, inbox))).collect(),
+            unreadable: claimed.unreadable.into_iter().collect(),
+            asked,
+        })
+    }
+
+    /// The saga, and its definition if it is known, when nothing stands against the deed.
+    fn judge(
+        &self,
+        id: SagaId,
+        registry: &Registry,
+        deed: &Deed,
+    ) -> Result<(&Saga, Option<&'static Definition>), Stays> {
+        match (self.found.get(&id), self.unreadable.get(&id)) {
+            (Some((saga, inbox)), _) => {
+                let definition = registry.find(&saga.definition);
+                judge(saga, inbox, definition, deed)?;
+                Ok((saga, definition))
+            }
+            (None, Some(why)) => stays(format!(
+                "saga {id} cannot be read, so nobody can tell what would happen: {why}; repair its row, or \
+                 restore it from a backup, then retry it"
+            )),
+            (None, None) => Err(Stays::Conflict(Conflict::UnknownSaga(id))),
+        }
+    }
+}
+
+fn stays<T>(words: String) -> Result<T, Stays> {
+    Err(Stays::Conflict(Conflict::Instead(words)))
+}
+
+fn judge(saga: &Saga, inbox: &[Signal], definition: Option<&Definition>, deed: &Deed) -> Result<(), Stays> {
+    let id = saga.id;
+    if saga.state != SagaState::Dead {
+        let participle = match deed {
+            Deed::Retry => "retried",
+            Deed::Discard { .. } => "discarded",
+        };
+        return stays(format!("saga {id} is {}, only a dead one is {participle}", saga.state));
+    }
+    // Where nobody is about to look at it, the same may be said again, and then somebody is.
+    let is_due = saga.wake_at.is_some();
+    for signal in inbox {
+        match (&signal.body, deed) {
+            (SignalBody::Retry { .. }, Deed::Retry) | (SignalBody::Discard { .. }, Deed::Discard { .. })
+                if !is_due => {}
+            (SignalBody::Retry { .. }, Deed::Retry) => {
+                return Err(Stays::Already(format!("saga {id} is about to go on")));
+            }
+            (SignalBody::Discard { .. }, Deed::Discard { .. }) => {
+                return Err(Stays::Already(format!("saga {id} is about to be discarded")));
+            }
+            (SignalBody::Retry { by }, Deed::Discard { .. }) => {
+                return stays(format!("{by} retried saga {id} a moment ago; discard it if it stops again"));
+            }
+            (SignalBody::Discard { by, .. }, Deed::Retry) => {
+                return stays(format!("{by} discarded saga {id} a moment ago"));
+            }
+            (
+                SignalBody::Confirmation { .. }
+                | SignalBody::Cancel { .. }
+                | SignalBody::PaymentEvent { .. }
+                | SignalBody::LateOutcome { .. },
+                _,
+            ) => {}
+        }
+    }
+    match (deed, definition) {
+        (Deed::Retry, _) => Ok(()),
+        (Deed::Discard { .. }, Some(definition)) => discardable(saga, definition).map(|_| ()).or_else(stays),
+        (Deed::Discard { .. }, None) => {
+            let (name, version) = (&saga.definition.name, saga.definition.version);
+            stays(format!(
+                "saga {id} runs {name} version {version}, which this binary does not know; discard it with the \
+                 release that does"
+            ))
+        }
+    }
+}

@@ -1,0 +1,6 @@
+//! What operators do: dead letters, queues, signals, and the audit.
+
+pub mod audit;
+pub mod dead_letter;
+pub mod queue;
+pub mod signal;

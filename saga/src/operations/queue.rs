@@ -1,0 +1,63 @@
+//! The operator's brake: a pool that is paused is claimed from by the answers to its calls alone.
+
+use holdfast_shared::{Actor, Queue};
+
+use crate::ports::{Store, StoreError};
+use crate::records::batch_rows::{Footprint, World};
+use crate::records::view::Paused;
+use crate::shop::answer::Answered;
+use crate::shop::audit_trail::record_action_on;
+
+/// What is done with the brake.
+enum Brake {
+    /// For a reason, if one was given.
+    Pull(Option<String>),
+    Release,
+}
+
+/// Stops claims from `queue`. Calls under way end, and what they achieved is written down.
+///
+/// A queue that is paused already stays paused by whom it was.
+pub async fn pause(
+    store: &dyn Store,
+    queue: Queue,
+    reason: Option<String>,
+    by: &Actor,
+) -> Result<Answered, StoreError> {
+    brake(store, queue, Brake::Pull(reason), by).await
+}
+
+/// Lets claims from `queue` go on.
+pub async fn resume(store: &dyn Store, queue: Queue, by: &Actor) -> Result<Answered, StoreError> {
+    brake(store, queue, Brake::Release, by).await
+}
+
+async fn brake(store: &dyn Store, queue: Queue, brake: Brake, by: &Actor) -> Result<Answered, StoreError> {
+    let mut tx = store.begin().await?;
+    let mut world = World::default();
+    tx.load(&Footprint { pauses: true, ..Footprint::default() }, &mut world).await?;
+    world.writes.at = world.now;
+    let name = match by {
+        Actor::Admin(name) | Actor::Operator(name) => name.clone(),
+        Actor::Customer => by.to_string(),
+    };
+    let (action, detail, words) = match (world.paused.get(&queue), brake) {
+        (Some(paused), Brake::Pull(_)) => {
+            return Ok(Answered::Already(format!("queue {queue} is {paused}")));
+        }
+        (None, Brake::Release) => return Ok(Answered::Already(format!("queue {queue} is running"))),
+        (None, Brake::Pull(reason)) => {
+            let detail = reason.clone().unwrap_or_default();
+            world.writes.pauses.insert(queue, Some(Paused { at: world.now, by: name, reason }));
+            ("queue.pause", detail, format!("queue {queue} is paused; calls under way may end"))
+        }
+        (Some(paused), Brake::Release) => {
+            let detail = format!("it was {paused}");
+            world.writes.pauses.insert(queue, None);
+            ("queue.resume", detail, format!("queue {queue} is running again"))
+        }
+    };
+    record_action_on(&mut world, by, action, None, &format!("queue {queue}"), &detail);
+    tx.save(&world.writes).await?;
+    Ok(Answered::Done(words))
+}

@@ -1,0 +1,16 @@
+//! A way to reach customers.
+
+use std::fmt;
+
+use async_trait::async_trait;
+use holdfast_shared::{SagaId, StepKey};
+
+use super::payments::Fault;
+use crate::records::context::Notice;
+
+/// A way to reach customers.
+#[async_trait]
+pub trait Notifier: Send + Sync + fmt::Debug {
+    /// Sends one message, that of saga `id`. May be asked twice under the same `key`, which is how the outside knows it.
+    async fn send(&self, key: &StepKey, id: SagaId, notice: &Notice) -> Result<(), Fault>;
+}

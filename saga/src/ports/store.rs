@@ -1,0 +1,223 @@
+//! The database, as the rules see it.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use holdfast_shared::{CartId, KeySource, OrderId, Queue, SagaId, Sku, Time};
+
+use crate::records::audit_fact::Fact;
+use crate::records::batch_rows::{Footprint, World, Writes};
+use crate::records::context::Context;
+use crate::records::history::LogRow;
+use crate::records::saga::{DefinitionId, Saga};
+use crate::records::signal::Signal;
+use crate::records::view::{
+    Census, DeadRow, NotificationFilter, NotificationView, OrderFilter, OrderView, ProductFilter, Pulse,
+    QueueView, SagaFilter, WorkerBeat, WorkerView,
+};
+use crate::records::{AdminAction, Cart, Product, Stock};
+
+/// A worker that is silent for so long is forgotten.
+pub const WORKERS_KEPT: Duration = Duration::from_hours(24);
+
+/// The database, as the rules see it: three moves, one transaction for a whole batch.
+#[async_trait]
+pub trait Store: Send + Sync + fmt::Debug {
+    /// Opens a transaction. Dropping it without [`Tx::save`] leaves everything as it was.
+    async fn begin(&self) -> Result<Box<dyn Tx>, StoreError>;
+
+    /// Where the keys of new sagas come from, in the name of the shop that this database holds. That never changes, so a
+    /// store asks the database once.
+    async fn keys(&self) -> Result<KeySource, StoreError>;
+
+    /// An order with its payment and reservation.
+    async fn order(&self, id: OrderId) -> Result<Option<OrderView>, StoreError>;
+
+    /// Orders, newest first.
+    async fn orders(&self, filter: &OrderFilter) -> Result<Vec<OrderView>, StoreError>;
+
+    /// One saga, not locked.
+    async fn saga(&self, id: SagaId) -> Result<Option<Saga>, StoreError>;
+
+    /// All sagas of an order, by slot.
+    async fn sagas_of(&self, order: OrderId) -> Result<Vec<Saga>, StoreError>;
+
+    /// Sagas, newest first.
+    async fn sagas(&self, filter: &SagaFilter) -> Result<Vec<Saga>, StoreError>;
+
+    /// The dead sagas behind `before`, newest first, at most `limit`. One that cannot be read is among them.
+    async fn dead(&self, before: Option<SagaId>, limit: u32) -> Result<Vec<DeadRow>, StoreError>;
+
+    /// How every pool stands, in their order. It costs what is not settled, not what is stored.
+    async fn queues(&self) -> Result<Vec<QueueView>, StoreError>;
+
+    /// Keeps what a worker says of itself. Whoever beats also forgets the workers that are silent for a day.
+    async fn beat(&self, beat: &WorkerBeat) -> Result<(), StoreError>;
+
+    /// Notes that a worker left by itself: nobody need wait for it any more.
+    async fn farewell(&self, name: &str) -> Result<(), StoreError>;
+
+    /// The workers that are known, by name.
+    async fn workers(&self) -> Result<Vec<WorkerView>, StoreError>;
+
+    /// The present, by the clock that sagas go by.
+    async fn now(&self) -> Result<Time, StoreError>;
+
+    /// The history of one saga, oldest first.
+    async fn log(&self, saga: SagaId) -> Result<Vec<LogRow>, StoreError>;
+
+    /// The unread signals of one saga, in order.
+    async fn inbox(&self, saga: SagaId) -> Result<Vec<Signal>, StoreError>;
+
+    /// Stock levels, by SKU: the named one, or up to `limit` of all.
+    async fn stock(&self, sku: Option<&Sku>, limit: u32) -> Result<Vec<(Sku, Stock)>, StoreError>;
+
+    /// A cart, not locked.
+    async fn cart(&self, id: CartId) -> Result<Option<Cart>, StoreError>;
+
+    /// The customer's open cart; of several the one with the highest id, which grows with time.
+    async fn open_cart_of(&self, customer: &str) -> Result<Option<CartId>, StoreError>;
+
+    /// Products, by SKU: bytewise, so that a cursor means the same to every store.
+    async fn products(&self, filter: &ProductFilter) -> Result<Vec<Product>, StoreError>;
+
+    /// How many orders still wait for their payment or their confirmation, counted up to `at_most`.
+    async fn pending(&self, at_most: u64) -> Result<u64, StoreError>;
+
+    /// The pulses of those `orders` that exist, read at once.
+    async fn pulses(&self, orders: &[OrderId]) -> Result<BTreeMap<OrderId, Pulse>, StoreError>;
+
+    /// The secret kept under `name`: `fresh`, unless there is one already. So all replicas have the same.
+    async fn secret(&self, name: &str, fresh: [u8; 32]) -> Result<[u8; 32], StoreError>;
+
+    /// Messages, newest first.
+    async fn notifications(&self, filter: &NotificationFilter) -> Result<Vec<NotificationView>, StoreError>;
+
+    /// Marks a message as read; the first time stays. `None` when there is no such message, or when it is
+    /// about another customer's order. Without a `customer` it is anybody's: for those who run the shop.
+    async fn mark_read(
+        &self,
+        id: SagaId,
+        customer: Option<&str>,
+    ) -> Result<Option<NotificationView>, StoreError>;
+
+    /// What admins and operators did to an order, oldest first.
+    async fn admin_actions(&self, order: OrderId) -> Result<Vec<AdminAction>, StoreError>;
+
+    /// How many sagas of which definition stand where.
+    async fn census(&self) -> Result<Vec<Census>, StoreError>;
+
+    /// The same of those that are not settled: living ones and dead ones. It costs what they are, not what is stored.
+    async fn unsettled(&self) -> Result<Vec<Census>, StoreError>;
+
+    /// Hands every fact the audit needs to `visit`, all of one consistent snapshot.
+    async fn facts(&self, visit: &mut (dyn FnMut(Fact) + Send)) -> Result<(), StoreError>;
+
+    /// Deletes at most `limit` settled sagas (with their history and read signals) and as many
+    /// idempotency keys older than `before`. Returns how many rows went, zero when nothing is left
+    /// to prune. Never touches orders, money, stock or anything dead.
+    async fn prune(&self, before: Time, limit: u32) -> Result<u64, StoreError>;
+}
+
+/// One transaction: `claim` and `load` lock and read, `save` writes everything and commits.
+///
+/// Locks are taken in one order: idempotency keys, sagas, orders, payments, carts, stock; each
+/// table sorted by key. So two batches can wait for each other, never for each other in a circle.
+#[async_trait]
+pub trait Tx: Send {
+    /// Locks the sagas a batch may plan, and reads them with their unread signals.
+    async fn claim(&mut self, claim: &Claim<'_>) -> Result<Claimed, StoreError>;
+
+    /// Locks and reads `footprint` into `world`, besides what is there already. Sets `world.now`.
+    async fn load(&mut self, footprint: &Footprint, world: &mut World) -> Result<(), StoreError>;
+
+    /// Writes the dirty rows, set-wise, and commits once.
+    ///
+    /// An error means that nothing was written, except [`StoreError::CommitUnknown`].
+    async fn save(self: Box<Self>, writes: &Writes) -> Result<(), StoreError>;
+}
+
+/// Which sagas a batch wants.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Claim<'a> {
+    /// Sagas whose call was answered: waited for, whoever holds them, whatever their queue.
+    pub outcomes: &'a [SagaId],
+    /// Contexts that the caller has already. They never change, so a store need not read them again.
+    pub contexts: &'a [(SagaId, Arc<Context>)],
+    /// Sagas somebody said are due. One that is locked or leased is skipped.
+    pub hints: &'a [SagaId],
+    /// How many that are due by their own `wake_at` may be added, the longest due first.
+    pub due_max: usize,
+    /// Only from these pools, as far as they are not paused; outcomes excepted.
+    pub queues: &'a [Queue],
+    /// Only of these definitions; outcomes excepted.
+    pub definitions: &'a [DefinitionId],
+}
+
+/// What was claimed.
+#[derive(Debug, Clone, Default)]
+pub struct Claimed {
+    /// The database's present.
+    pub now: Time,
+    /// Locked sagas with their unread signals, in no particular order.
+    pub sagas: Vec<(Saga, Vec<Signal>)>,
+    /// Hinted sagas that another transaction holds right now.
+    pub locked: Vec<SagaId>,
+    /// Locked rows that could not be read, and why.
+    pub unreadable: Vec<(SagaId, String)>,
+}
+
+/// Why a store could not do what it was asked. Nothing was written, one variant excepted.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum StoreError {
+    /// The database cannot be reached, or is shutting down.
+    #[error("the database is not available: {0}")]
+    Unavailable(String),
+    /// Somebody else was in the way: a deadlock, a lock timeout.
+    #[error("another transaction was in the way: {0}")]
+    Contention(String),
+    /// A value the database refuses (SQLSTATE 22, 23).
+    #[error("the database refused a row: {0}")]
+    Data(String),
+    /// Rows were not where their saga had left them.
+    #[error("{table}: {expected} rows should have moved, {found} did")]
+    Mismatch {
+        /// Which table.
+        table: &'static str,
+        /// Rows to move.
+        expected: u64,
+        /// Rows that were where they should be.
+        found: u64,
+    },
+    /// The connection broke while committing: nobody knows whether it happened. Look at a fence.
+    #[error("the answer to a commit was lost: {0}")]
+    CommitUnknown(String),
+    /// Full disk, read-only database, missing rights, a schema that does not fit: a person must act.
+    #[error("{0}")]
+    Refused(String),
+}
+
+/// What to do about a [`StoreError`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ErrorClass {
+    /// The same again, whole, after a while.
+    Retry,
+    /// One row is at fault: halve the batch to find it.
+    Halve,
+    /// Find out first.
+    LookAgain,
+}
+
+impl StoreError {
+    /// What to do about it.
+    pub const fn class(&self) -> ErrorClass {
+        match self {
+            Self::Unavailable(_) | Self::Contention(_) | Self::Refused(_) => ErrorClass::Retry,
+            Self::Data(_) | Self::Mismatch { .. } => ErrorClass::Halve,
+            Self::CommitUnknown(_) => ErrorClass::LookAgain,
+        }
+    }
+}

@@ -1,0 +1,21 @@
+//! What an admin or an operator did, for the audit trail.
+
+use holdfast_shared::{OrderId, Time};
+use serde::{Deserialize, Serialize};
+
+/// What an admin or an operator did, for the audit trail; append-only.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AdminAction {
+    /// When.
+    pub at: Time,
+    /// By whom.
+    pub actor: String,
+    /// The verb, such as `order.confirm`.
+    pub action: String,
+    /// On what, such as `order 1042`.
+    pub subject: String,
+    /// What came of it, in words.
+    pub detail: String,
+    /// The order it was about, if it was about one.
+    pub order: Option<OrderId>,
+}

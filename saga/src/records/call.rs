@@ -1,0 +1,200 @@
+//! Calls to the outside: what is asked, and what can come back.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use holdfast_shared::{Money, Queue, SagaId, StepKey};
+use serde::{Deserialize, Serialize};
+
+use crate::records::context::{Context, Notice};
+
+/// What is asked of the outside. Repeating one under the same key is always safe.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Request {
+    /// Take the money.
+    Charge {
+        /// The stable key.
+        key: StepKey,
+        /// Which provider.
+        provider: String,
+        /// How much.
+        amount: Money,
+        /// From whom, as the provider's token.
+        token: String,
+    },
+    /// Make sure that a charge holds no money: looked up first, then voided or refunded.
+    UndoCharge {
+        /// The charge.
+        charge: StepKey,
+        /// The stable key of the refund.
+        key: StepKey,
+        /// Which provider.
+        provider: String,
+    },
+    /// Give some of a charge back: looked up first, so that money that is back already is not sent again.
+    Refund {
+        /// The charge.
+        charge: StepKey,
+        /// The stable key of the refund.
+        key: StepKey,
+        /// Which provider.
+        provider: String,
+        /// How much.
+        amount_minor: i64,
+        /// What was back before, by our books.
+        refunded_minor: i64,
+    },
+    /// Tell the customer.
+    Notify {
+        /// The stable key.
+        key: StepKey,
+        /// The notification.
+        id: SagaId,
+        /// What to tell.
+        notice: Notice,
+    },
+}
+
+impl Request {
+    /// The payment provider it goes to, if it goes to one.
+    pub fn provider(&self) -> Option<&str> {
+        match self {
+            Self::Charge { provider, .. }
+            | Self::UndoCharge { provider, .. }
+            | Self::Refund { provider, .. } => Some(provider),
+            Self::Notify { .. } => None,
+        }
+    }
+}
+
+/// Whether a call may be sent or may only be asked about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// Nothing has been sent under this key: send it.
+    Send,
+    /// It may have been sent: find out, and if nothing moved make sure nothing ever will.
+    Ask,
+}
+
+/// A call that a committed plan decided on: the worker that owns the lease carries it out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Call {
+    /// Whose call.
+    pub saga: SagaId,
+    /// The pool whose slot it takes.
+    pub queue: Queue,
+    /// The fence of the commit that decided on it.
+    pub fence: i64,
+    /// The definition the saga runs.
+    pub definition: &'static str,
+    /// The step, as the definition names it.
+    pub step: &'static str,
+    /// Which start of this step, from 1.
+    pub start: u32,
+    /// The stable key.
+    pub key: StepKey,
+    /// What the saga was started with.
+    pub context: Arc<Context>,
+    /// Send or ask.
+    pub mode: Mode,
+    /// What.
+    pub request: Request,
+    /// No answer for this long is an unknown outcome. At most half the lease.
+    pub timeout: Duration,
+}
+
+/// What came of a call. It names the commit it answers, so that a late one is told from a fresh one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outcome {
+    /// Whose call.
+    pub saga: SagaId,
+    /// The fence the call was made under.
+    pub fence: i64,
+    /// The step.
+    pub step: &'static str,
+    /// Which start of it.
+    pub start: u32,
+    /// Under which key.
+    pub key: StepKey,
+    /// What the saga was started with: it need not be read again.
+    pub context: Arc<Context>,
+    /// Whether it was sent or asked about.
+    pub mode: Mode,
+    /// The answer.
+    pub answer: Answer,
+}
+
+/// The answer to a call.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Answer {
+    /// Done.
+    Succeeded(Evidence),
+    /// The other side has it and waits for somebody.
+    Pending {
+        /// Where the buyer must go.
+        next_action: Option<String>,
+    },
+    /// A final no, and proof that nothing moved.
+    Rejected {
+        /// Why.
+        reason: String,
+    },
+    /// It did not happen, provably; it may be tried again under the next generation of the key.
+    Failed {
+        /// Why.
+        error: String,
+    },
+    /// Nobody can tell yet.
+    Unknown {
+        /// Why.
+        error: String,
+    },
+    /// The worker never sent it: it was interrupted, or its lease was nearly over.
+    NotSent,
+    /// It was held back on purpose and never sent: the other side is given a rest.
+    Held {
+        /// When it is worth another try.
+        retry_in: Duration,
+        /// Why.
+        why: String,
+    },
+}
+
+/// What a call that succeeded achieved.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Evidence {
+    /// Money was taken.
+    Captured {
+        /// How much.
+        amount: Money,
+        /// The provider's own name for it.
+        provider_ref: String,
+    },
+    /// A charge holds no money any more.
+    Undone {
+        /// How much went back now or before; zero when nothing had been taken.
+        refunded_minor: i64,
+    },
+    /// The part of a charge that was asked for went back, now or before.
+    Refunded,
+    /// The message is out.
+    Sent,
+}
+
+impl Call {
+    /// The outcome of this call, given its answer.
+    pub fn outcome(&self, answer: Answer) -> Outcome {
+        Outcome {
+            saga: self.saga,
+            fence: self.fence,
+            step: self.step,
+            start: self.start,
+            key: self.key.clone(),
+            context: Arc::clone(&self.context),
+            mode: self.mode,
+            answer,
+        }
+    }
+}

@@ -1,0 +1,206 @@
+//! What a saga is started with: everything it will ever need to know, frozen.
+
+use holdfast_shared::{
+    Actor, CancelReason, CartId, Currency, Line, Money, OrderId, PaymentMethod, StepKey, Time,
+};
+use serde::{Deserialize, Serialize};
+use strum::{Display, EnumString, IntoStaticStr};
+use uuid::Uuid;
+
+/// The frozen input of a saga, by kind of flow.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Context {
+    /// A checkout, online or cash on delivery.
+    Checkout(Checkout),
+    /// A message to the customer.
+    Notice(Notice),
+    /// A cancellation after the pivot.
+    Cancellation(Cancellation),
+    /// Money that arrived after its saga had given it up.
+    LateRefund(LateRefund),
+    /// Money that the shop gives back although the order stands.
+    GrantedRefund(GrantedRefund),
+}
+
+impl Context {
+    /// How the order is paid, where the flow needs to know.
+    pub const fn method(&self) -> Option<PaymentMethod> {
+        match self {
+            Self::Checkout(checkout) => Some(checkout.method),
+            Self::Cancellation(cancellation) => Some(cancellation.method),
+            Self::Notice(_) | Self::LateRefund(_) | Self::GrantedRefund(_) => None,
+        }
+    }
+
+    /// The buyer's payment token, which never gets into words.
+    pub fn token(&self) -> Option<&str> {
+        match self {
+            Self::Checkout(checkout) => checkout.token.as_deref(),
+            Self::Cancellation(_) | Self::Notice(_) | Self::LateRefund(_) | Self::GrantedRefund(_) => None,
+        }
+    }
+
+    /// The end of the window in which a buyer must pay or an admin decide; a checkout alone has one.
+    pub const fn decide_by(&self) -> Option<Time> {
+        match self {
+            Self::Checkout(checkout) => Some(checkout.decide_by),
+            Self::Cancellation(_) | Self::Notice(_) | Self::LateRefund(_) | Self::GrantedRefund(_) => None,
+        }
+    }
+
+    /// The cart it may clear or hand back.
+    pub const fn cart(&self) -> Option<CartId> {
+        match self {
+            Self::Checkout(checkout) => Some(checkout.cart),
+            Self::Cancellation(_) | Self::Notice(_) | Self::LateRefund(_) | Self::GrantedRefund(_) => None,
+        }
+    }
+}
+
+/// What a checkout needs. Prices and lines are as frozen at accept; later edits change nothing here.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Checkout {
+    /// The cart it holds.
+    pub cart: CartId,
+    /// How it is paid.
+    pub method: PaymentMethod,
+    /// Who takes the money; unused for cash on delivery.
+    pub provider: String,
+    /// The provider's token for the buyer's means of payment. Never a card number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<String>,
+    /// What is bought.
+    pub lines: Vec<Line>,
+    /// What all of it costs: the sum of the lines.
+    pub total_minor: i64,
+    /// In which currency.
+    pub currency: Currency,
+    /// Where to tell the customer.
+    pub email: String,
+    /// The end of the payment or confirmation window.
+    pub decide_by: Time,
+}
+
+impl Checkout {
+    /// The order's total.
+    pub const fn total(&self) -> Money {
+        Money::new(self.total_minor, self.currency)
+    }
+}
+
+/// What a message is about.
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    Display,
+    EnumString,
+    IntoStaticStr,
+)]
+#[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
+pub enum NoticeKind {
+    /// The order stands.
+    OrderConfirmed,
+    /// The order was undone.
+    OrderCancelled,
+}
+
+/// A message to a customer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Notice {
+    /// About what.
+    pub notice: NoticeKind,
+    /// To whom.
+    pub email: String,
+    /// The order's total, for the text.
+    pub total: Money,
+    /// Why it was cancelled, if it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<CancelReason>,
+}
+
+/// A cancellation after the pivot.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cancellation {
+    /// Why.
+    pub reason: CancelReason,
+    /// What goes back to the shelf.
+    pub lines: Vec<Line>,
+    /// The charge to give back; `None` when nothing was taken yet, as with cash on delivery.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub charge: Option<StepKey>,
+    /// Who took it.
+    pub provider: String,
+    /// How the order was paid.
+    pub method: PaymentMethod,
+    /// The order's total.
+    pub total: Money,
+    /// What was granted before and is back already; only the rest is given back now.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub refunded_minor: i64,
+    /// What was granted before and settled by hand. Whatever the provider still holds goes back all the same.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub settled_by_hand_minor: i64,
+    /// Where to tell the customer.
+    pub email: String,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+const fn is_zero(amount_minor: &i64) -> bool {
+    *amount_minor == 0
+}
+
+/// Money that arrived after its saga had given it up.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LateRefund {
+    /// The order it was meant for.
+    pub order: OrderId,
+    /// The charge it arrived under.
+    pub charge: StepKey,
+    /// Who took it.
+    pub provider: String,
+    /// The order's total: the most that can have been taken.
+    pub total: Money,
+}
+
+/// Money that the shop gives back although the order stands: for goodwill, or for a part of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GrantedRefund {
+    /// How much goes back.
+    pub amount: Money,
+    /// The charge it goes back from.
+    pub charge: StepKey,
+    /// Who took it.
+    pub provider: String,
+    /// What our book said was taken when it was granted.
+    pub captured_minor: i64,
+    /// What our book said was back when it was granted. The provider has to say the same before more is sent.
+    pub refunded_minor: i64,
+    /// The order's total.
+    pub total: Money,
+    /// Why, in the words of whoever granted it.
+    pub reason: String,
+    /// Who granted it.
+    pub by: Actor,
+    /// Digest of the key it was asked for under, if it had one: asked again, it is the same refund.
+    #[serde(default, rename = "asked", skip_serializing_if = "Option::is_none")]
+    pub dedupe: Option<Dedupe>,
+}
+
+/// What tells a repeated request from another one under the same key: digests of both.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Dedupe {
+    /// Of the caller's key.
+    pub key: Uuid,
+    /// Of what was asked.
+    pub body: Uuid,
+}

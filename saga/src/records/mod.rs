@@ -1,0 +1,28 @@
+//! What is stored and passed on: rows, sagas, their history, and what a batch reads and writes. Records know nobody: they
+//! hold no rules and read nothing.
+
+mod admin_action;
+pub mod audit_fact;
+pub mod batch_rows;
+pub mod call;
+mod cart;
+pub mod change;
+pub mod context;
+pub mod history;
+mod notification;
+mod order;
+mod payment;
+mod product;
+pub mod saga;
+pub mod signal;
+pub mod slot;
+mod stock;
+pub mod view;
+
+pub use admin_action::AdminAction;
+pub use cart::{Cart, CartItem};
+pub use notification::{Channel, Notification, NotificationStatus};
+pub use order::{KeyClaim, Order, Reservation};
+pub use payment::{Payment, Refund};
+pub use product::Product;
+pub use stock::{Stock, StockAdjustment, StockMove};

@@ -1,0 +1,45 @@
+//! A message to a customer, and the way it takes.
+
+use crate::records::context::NoticeKind;
+use holdfast_shared::SagaId;
+use serde::{Deserialize, Serialize};
+use strum::{Display, EnumString, IntoStaticStr};
+
+/// Our own book on a message. It is saved before it is sent, and its status says what happened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Notification {
+    /// The saga that sends it; also its key.
+    pub saga: SagaId,
+    /// About what.
+    pub notice: NoticeKind,
+    /// By which way.
+    pub channel: Channel,
+    /// To whom.
+    pub recipient: String,
+    /// Where it stands.
+    pub status: NotificationStatus,
+}
+
+/// The way a message takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Display, EnumString, IntoStaticStr)]
+#[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
+pub enum Channel {
+    /// A structured line in the log.
+    Log,
+}
+
+/// Where a message stands.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, Display, EnumString, IntoStaticStr,
+)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[strum(serialize_all = "SCREAMING_SNAKE_CASE")]
+pub enum NotificationStatus {
+    /// Saved, not sent yet.
+    Pending,
+    /// Out.
+    Sent,
+    /// Could not be sent; its saga is dead and can be retried.
+    Failed,
+}

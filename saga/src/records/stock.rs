@@ -1,0 +1,51 @@
+//! Stock levels, how they move, and the reasons of deliberate changes.
+
+use holdfast_shared::{Sku, Time};
+use serde::{Deserialize, Serialize};
+
+/// What is on the shelf, and how much of it is promised. `0 ≤ reserved ≤ on_hand`, always.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Stock {
+    /// Pieces in the house.
+    pub on_hand: i64,
+    /// Of these, held for orders.
+    pub reserved: i64,
+}
+
+/// By how much a level moves. Moves add up, so nobody need know the level to move it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct StockMove {
+    /// Pieces that come, or go when negative.
+    pub on_hand: i64,
+    /// Promises made, or taken back when negative.
+    pub reserved: i64,
+}
+
+impl std::ops::AddAssign for StockMove {
+    fn add_assign(&mut self, other: Self) {
+        self.on_hand += other.on_hand;
+        self.reserved += other.reserved;
+    }
+}
+
+impl std::ops::AddAssign<StockMove> for Stock {
+    fn add_assign(&mut self, step: StockMove) {
+        self.on_hand += step.on_hand;
+        self.reserved += step.reserved;
+    }
+}
+
+/// One deliberate change of a stock level; append-only.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StockAdjustment {
+    /// Of what.
+    pub sku: Sku,
+    /// Pieces added, or taken when negative.
+    pub delta: i64,
+    /// Why.
+    pub reason: String,
+    /// By whom.
+    pub actor: String,
+    /// When.
+    pub at: Time,
+}

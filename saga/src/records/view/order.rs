@@ -1,0 +1,98 @@
+//! Orders, products and messages as they are listed.
+
+use crate::records::{Notification, Order, Payment};
+use holdfast_shared::{
+    CancelReason, OrderId, OrderStatus, PaymentMethod, ReservationStatus, SagaId, Sku, Time,
+};
+use uuid::Uuid;
+
+/// An order with what belongs to it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OrderView {
+    /// The order.
+    pub order: Order,
+    /// Our book on its payment, once one was opened.
+    pub payment: Option<Payment>,
+    /// Its hold on stock, once there was one.
+    pub reservation: Option<ReservationStatus>,
+    /// Whether one of its sagas is dead and waits for an operator.
+    pub needs_attention: bool,
+}
+
+impl OrderView {
+    /// The id the world outside sees.
+    pub fn public_id(&self) -> Uuid {
+        self.order.id.public(self.order.accepted_at)
+    }
+}
+
+/// Which orders to list, newest first.
+#[derive(Debug, Clone, Default)]
+pub struct OrderFilter {
+    /// In this state.
+    pub status: Option<OrderStatus>,
+    /// Paid this way.
+    pub method: Option<PaymentMethod>,
+    /// Cancelled for this.
+    pub reason: Option<CancelReason>,
+    /// With a dead saga.
+    pub needs_attention: Option<bool>,
+    /// Only this customer's.
+    pub customer: Option<String>,
+    /// Older than this one: the cursor.
+    pub before: Option<OrderId>,
+    /// At most.
+    pub limit: u32,
+}
+
+/// Which products to list, by SKU, bytewise.
+#[derive(Debug, Clone, Default)]
+pub struct ProductFilter {
+    /// Of these; empty: any.
+    pub skus: Vec<Sku>,
+    /// For sale, or not.
+    pub active: Option<bool>,
+    /// Behind this one: the cursor.
+    pub after: Option<Sku>,
+    /// At most.
+    pub limit: u32,
+}
+
+/// Whether an order moved, without reading it: another pulse says that the order or one of its sagas did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pulse {
+    /// When the order last changed.
+    pub updated_at: Time,
+    /// The fences of its sagas, added up: each of their commits raises one.
+    pub fences: i64,
+    /// How many sagas it has: one is born, or pruned.
+    pub sagas: i64,
+}
+
+/// Which messages to list, newest first.
+#[derive(Debug, Clone, Default)]
+pub struct NotificationFilter {
+    /// About this customer's orders.
+    pub customer: Option<String>,
+    /// Not read yet, or read.
+    pub unread: Option<bool>,
+    /// Older than this one: the cursor.
+    pub before: Option<SagaId>,
+    /// At most.
+    pub limit: u32,
+}
+
+/// A message with what its reader needs to know.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NotificationView {
+    /// The message.
+    pub notification: Notification,
+    /// The order it is about, as the world outside knows it.
+    pub order_public: Uuid,
+    /// Whose order that is; `None` for a guest's.
+    pub customer: Option<String>,
+    /// When it was saved.
+    pub created_at: Time,
+    /// When it was first read, if it was.
+    pub read_at: Option<Time>,
+}

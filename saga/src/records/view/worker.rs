@@ -1,0 +1,48 @@
+//! Workers as they were seen last.
+
+use crate::records::saga::DefinitionId;
+use holdfast_shared::{Queue, Time};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// What a worker says of itself, again and again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WorkerBeat {
+    /// The name its leases carry.
+    pub name: String,
+    /// The machine it runs on.
+    pub host: String,
+    /// Its process there.
+    pub pid: u32,
+    /// Of which release it is.
+    pub version: String,
+    /// The pools it serves, and how many calls of each may be in flight.
+    pub pools: BTreeMap<Queue, usize>,
+    /// The definitions it knows.
+    pub definitions: Vec<DefinitionId>,
+    /// Calls it has in flight.
+    pub in_flight: u64,
+    /// When this life of it began.
+    pub started_at: Time,
+}
+
+/// A worker as the registry knows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WorkerView {
+    /// What it said last.
+    pub beat: WorkerBeat,
+    /// When it said so.
+    pub beat_at: Time,
+    /// When it said farewell, if it did.
+    pub left_at: Option<Time>,
+}
+
+impl WorkerView {
+    /// A worker beats every few seconds; one that missed four of them is not counted on any more.
+    pub const SILENT: Duration = Duration::from_secs(20);
+
+    /// Whether it can be counted on at `now`.
+    pub fn is_alive(&self, now: Time) -> bool {
+        self.left_at.is_none() && now.since(self.beat_at) < Self::SILENT
+    }
+}

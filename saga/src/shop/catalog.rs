@@ -1,0 +1,175 @@
+//! The catalogue by hand: what is for sale, and for how much.
+//!
+//! A product's stock level is its lock: whoever puts a product holds it, so of two who both create
+//! one, or both change the version they saw, exactly one does.
+
+use holdfast_shared::{Money, Sku};
+
+use crate::ports::{Store, StoreError, Tx};
+use crate::records::batch_rows::{Footprint, World};
+use crate::records::{AdminAction, Product};
+use crate::shop::checkout::digest;
+
+/// With more the fullest cart there can be would no longer add up in 63 bits.
+pub const PRICE_MAX: i64 = 1_000_000_000_000;
+/// Longer names do not fit on a label.
+pub const NAME_MAX: usize = 200;
+
+/// What tells one state of a product from another; see [`version`].
+pub type Version = String;
+
+/// What the caller believes is there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Expect {
+    /// They do not care.
+    Any,
+    /// Nothing: they create it.
+    Absent,
+    /// The product in this version.
+    Is(Version),
+}
+
+/// A product that is in the catalogue now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Put {
+    /// The product.
+    pub product: Product,
+    /// Whether it was not there before.
+    pub created: bool,
+}
+
+/// Why a product was not put. The catalogue is as it was.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    /// It is not what the caller believes: somebody else was first.
+    #[error(
+        "{sku} {}; look again, then repeat what is still right",
+        if found.is_some() { "was changed or created by somebody else" } else { "does not exist" }
+    )]
+    Changed {
+        /// Which.
+        sku: Sku,
+        /// The version that is there, if one is.
+        found: Option<Version>,
+    },
+    /// No name, or a long one.
+    #[error("the name of {0}: 1 to {NAME_MAX} characters are expected")]
+    Name(Sku),
+    /// A price that nobody can pay.
+    #[error("{price} for {sku}: a price from 0 to {} is expected", Money::new(PRICE_MAX, price.currency))]
+    Price {
+        /// Of what.
+        sku: Sku,
+        /// What was asked.
+        price: Money,
+    },
+}
+
+impl Refused {
+    /// The stable code of the problem document.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Changed { .. } => "product_changed",
+            Self::Name(_) => "invalid_name",
+            Self::Price { .. } => "invalid_price",
+        }
+    }
+}
+
+/// The digest of all a product says: equal exactly when the products are.
+pub fn version(product: &Product) -> Version {
+    let Product { sku, name, price, active } = product;
+    let amount = price.amount_minor.to_string();
+    let parts = [sku.as_str(), name, &amount, price.currency.as_str(), if *active { "1" } else { "0" }];
+    digest(&parts).simple().to_string()
+}
+
+/// Creates a product, with an empty stock level, or replaces it.
+///
+/// Holds after `Ok(Ok(_))`: the product and the trace in the audit trail are committed, both of them. A
+/// refusal may leave an empty stock level behind, and nothing else.
+pub async fn put_product(
+    store: &dyn Store,
+    product: Product,
+    expect: Expect,
+    actor: &str,
+) -> Result<Result<Put, Refused>, StoreError> {
+    if let Err(refused) = check(&product) {
+        return Ok(Err(refused));
+    }
+    let (tx, mut world) = locked(store, &product.sku).await?;
+    let before = world.products.get(&product.sku).cloned();
+    if let Err(refused) = judge(before.as_ref(), &product.sku, &expect) {
+        return Ok(Err(refused));
+    }
+    if before.as_ref() != Some(&product) {
+        world.writes.admin_actions.push(AdminAction {
+            at: world.now,
+            actor: actor.to_owned(),
+            action: "product.put".to_owned(),
+            subject: format!("sku {}", product.sku),
+            detail: detail(before.as_ref(), &product),
+            order: None,
+        });
+        world.writes.put_products.insert(product.sku.clone(), product.clone());
+        tx.save(&world.writes).await?;
+    }
+    Ok(Ok(Put { product, created: before.is_none() }))
+}
+
+/// A transaction that holds the stock level of `sku`, and has read the product.
+async fn locked(store: &dyn Store, sku: &Sku) -> Result<(Box<dyn Tx>, World), StoreError> {
+    let (tx, world) = begin(store, sku).await?;
+    if world.stock.contains_key(sku) {
+        return Ok((tx, world));
+    }
+    // A row that is not there cannot be locked, so it is there first. Nothing ever takes it away again.
+    let mut writes = world.writes;
+    writes.shelves.insert(sku.clone());
+    tx.save(&writes).await?;
+    begin(store, sku).await
+}
+
+async fn begin(store: &dyn Store, sku: &Sku) -> Result<(Box<dyn Tx>, World), StoreError> {
+    let mut tx = store.begin().await?;
+    let mut world = World::default();
+    tx.load(&Footprint { stock: vec![sku.clone()], ..Footprint::default() }, &mut world).await?;
+    // Read once the lock is held: what somebody else put before is seen.
+    tx.load(&Footprint { products: vec![sku.clone()], ..Footprint::default() }, &mut world).await?;
+    world.writes.at = world.now;
+    Ok((tx, world))
+}
+
+fn check(product: &Product) -> Result<(), Refused> {
+    let sku = || product.sku.clone();
+    if product.name.trim().is_empty() || product.name.chars().count() > NAME_MAX {
+        return Err(Refused::Name(sku()));
+    }
+    if !(0..=PRICE_MAX).contains(&product.price.amount_minor) {
+        return Err(Refused::Price { sku: sku(), price: product.price });
+    }
+    Ok(())
+}
+
+fn judge(found: Option<&Product>, sku: &Sku, expect: &Expect) -> Result<(), Refused> {
+    let found = found.map(version);
+    let is_so = match expect {
+        Expect::Any => true,
+        Expect::Absent => found.is_none(),
+        Expect::Is(expected) => found.as_ref() == Some(expected),
+    };
+    if is_so { Ok(()) } else { Err(Refused::Changed { sku: sku.clone(), found }) }
+}
+
+/// What was put, and what it replaced.
+fn detail(before: Option<&Product>, after: &Product) -> String {
+    match before {
+        None => format!("created: {}", words(after)),
+        Some(before) => format!("{}; before: {}", words(after), words(before)),
+    }
+}
+
+fn words(product: &Product) -> String {
+    let state = if product.active { "for sale" } else { "withdrawn" };
+    format!("{:?}, {}, {state}", product.name, product.price)
+}

@@ -1,0 +1,362 @@
+//! Accepting a checkout: the one transaction between a cart and an order that will never be lost.
+//!
+//! Many requests share one commit. The claim of the idempotency key is the first lock and part of
+//! it; a request that is refused gives its claim back, so only an accepted one is remembered.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use holdfast_shared::{
+    Address, CartEvent, CartId, CartStatus, Contact, KeySource, Line, Money, OrderId, PaymentMethod, Sku,
+};
+use sha2::{Digest, Sha256};
+use uuid::Uuid;
+
+use crate::flows;
+use crate::ports::{Store, StoreError};
+use crate::records::batch_rows::{CartMove, Footprint, World};
+use crate::records::context::{Checkout, Context};
+use crate::records::slot;
+use crate::records::{Cart, Order};
+use crate::shop::cart::{self, adopt, check_lines, check_quantity, held, own};
+pub use crate::shop::cart::{LINES_MAX, QUANTITY_MAX};
+
+/// A request to check a cart out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CheckoutRequest {
+    /// The caller's key, scoped and digested by [`digest`].
+    pub key: Uuid,
+    /// The digest of the request's body: the same key with another body is refused.
+    pub body: Uuid,
+    /// Which cart.
+    pub cart: CartId,
+    /// Who asks; `None` for a guest. A customer's cart is theirs alone.
+    pub customer: Option<String>,
+    /// How they pay.
+    pub method: PaymentMethod,
+    /// With what, as the provider's token.
+    pub token: Option<String>,
+    /// How to reach them.
+    pub contact: Contact,
+    /// Where the goods go.
+    pub shipping_address: Address,
+    /// What they saw as the total, if they say so.
+    pub expected_total: Option<Money>,
+    /// What they want the shop to know.
+    pub notes: Option<String>,
+    /// Whether the shop takes new orders now. A request that was accepted before gets its answer either way.
+    pub may_place: bool,
+}
+
+/// What an accepted checkout needs to know about the shop.
+#[derive(Debug, Clone)]
+pub struct AcceptPolicy {
+    /// Who takes the money.
+    pub provider: String,
+    /// How long a buyer may take to pay.
+    pub payment_within: Duration,
+    /// How long an admin may take to confirm.
+    pub confirm_within: Duration,
+    /// How far ahead the saga's own wake-up lies when a hint is sent as well, so that the sweep does not race it.
+    pub hint_ahead: Duration,
+}
+
+impl AcceptPolicy {
+    /// The defaults: half an hour to pay, two days to confirm.
+    pub fn new(provider: impl Into<String>) -> Self {
+        Self {
+            provider: provider.into(),
+            payment_within: Duration::from_mins(30),
+            confirm_within: Duration::from_hours(48),
+            hint_ahead: Duration::from_millis(500),
+        }
+    }
+}
+
+/// The answer to a request that was accepted, now or before.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Accepted {
+    /// The order.
+    pub order: OrderId,
+    /// The order as it was placed by this very commit. `None` when an earlier one did: it was not read.
+    pub placed: Option<Arc<Order>>,
+    /// Whether this is the answer to an earlier request with the same key.
+    pub replayed: bool,
+}
+
+/// Why a checkout was refused. Nothing was changed, and the key may be used again.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    /// The key was used for something else.
+    #[error(
+        "this Idempotency-Key was used for order {order} with another request; use a new key for a new request"
+    )]
+    KeyReused {
+        /// The order it led to.
+        order: OrderId,
+    },
+    /// The shop takes no new orders now.
+    #[error("the shop takes no new orders now; come again in a moment")]
+    Closed,
+    /// Somebody else's request with this key is still under way.
+    #[error("a request with this Idempotency-Key is still being handled; ask again in a moment")]
+    InProgress,
+    /// The cart cannot be used, or not as it is.
+    #[error(transparent)]
+    Cart(#[from] cart::Refused),
+    /// Nothing in it.
+    #[error("cart {0} is empty; add an item before checking out")]
+    EmptyCart(CartId),
+    /// Two positions for one SKU.
+    #[error("{0} stands in the cart twice; put the whole quantity into one line")]
+    DuplicateLine(Sku),
+    /// The sum does not fit.
+    #[error("the total of cart {0} is too large to count")]
+    TotalTooLarge(CartId),
+    /// Prices or products changed since the customer looked.
+    #[error("the cart costs {total} now, {expected} was expected; show the customer the new total")]
+    CartChanged {
+        /// What it costs.
+        total: Money,
+        /// What they saw.
+        expected: Money,
+    },
+    /// Online without a token.
+    #[error("paying by {0} needs the provider's token")]
+    TokenMissing(PaymentMethod),
+}
+
+impl Refused {
+    /// The stable code of the problem document.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::KeyReused { .. } => "idempotency_key_reused",
+            Self::Closed => "too_many_pending_orders",
+            Self::InProgress => "idempotency_in_progress",
+            Self::Cart(refused) => refused.code(),
+            Self::EmptyCart(_) => "cart_empty",
+            Self::DuplicateLine(_) => "duplicate_line",
+            Self::TotalTooLarge(_) => "total_too_large",
+            Self::CartChanged { .. } => "cart_changed",
+            Self::TokenMissing(_) => "token_missing",
+        }
+    }
+}
+
+/// The digest under which keys and bodies are kept: parts are separated, so `a, bc` is not `ab, c`.
+pub fn digest(parts: &[&str]) -> Uuid {
+    let mut hasher = Sha256::new();
+    for part in parts {
+        hasher.update((part.len() as u64).to_be_bytes());
+        hasher.update(part.as_bytes());
+    }
+    let hash = hasher.finalize();
+    let mut bytes = [0u8; 16];
+    bytes.copy_from_slice(&hash[..16]);
+    uuid::Builder::from_custom_bytes(bytes).into_uuid()
+}
+
+/// Accepts many checkouts in one commit; the answers are in the order of the requests.
+///
+/// An error means that none was accepted by this call; [`StoreError::CommitUnknown`] that nobody
+/// knows: the same requests given again find out, by their keys.
+pub async fn accept(
+    store: &dyn Store,
+    policy: &AcceptPolicy,
+    requests: &[CheckoutRequest],
+) -> Result<Vec<Result<Accepted, Refused>>, StoreError> {
+    let keys = store.keys().await?;
+    let mut tx = store.begin().await?;
+    let mut world = World::default();
+    // Equal keys in one batch are one request: the first is judged, the others are told what it was told.
+    let mut firsts: BTreeMap<Uuid, usize> = BTreeMap::new();
+    for (at, request) in requests.iter().enumerate() {
+        firsts.entry(request.key).or_insert(at);
+    }
+    let footprint = Footprint {
+        keys: firsts.iter().map(|(key, at)| (*key, requests[*at].body)).collect(),
+        carts: firsts.values().map(|at| requests[*at].cart).collect::<BTreeSet<_>>().into_iter().collect(),
+        ..Footprint::default()
+    };
+    tx.load(&footprint, &mut world).await?;
+    let items = world.carts.values().flat_map(|cart| cart.items.iter().map(|item| item.sku.clone()));
+    let products: Vec<Sku> = items.collect::<BTreeSet<_>>().into_iter().collect();
+    if !products.is_empty() {
+        tx.load(&Footprint { products, ..Footprint::default() }, &mut world).await?;
+    }
+    world.writes.at = world.now;
+
+    let mut answers: Vec<Option<Result<Accepted, Refused>>> = vec![None; requests.len()];
+    for (at, request) in requests.iter().enumerate() {
+        let first = firsts[&request.key];
+        // A key that was taken before answers each request by itself.
+        let answer = if first == at || world.taken.contains_key(&request.key) {
+            judge(&mut world, &keys, policy, request)
+        } else {
+            repeat(request, &requests[first], answers[first].as_ref())
+        };
+        answers[at] = Some(answer);
+    }
+    if world.writes.is_empty() {
+        drop(tx);
+    } else {
+        tx.save(&world.writes).await?;
+    }
+    let mut answers: Vec<_> = answers.into_iter().flatten().collect();
+    show_placed(&mut answers, world.writes.new_orders);
+    Ok(answers)
+}
+
+/// Gives every answer the order that this commit placed for it; equal keys share it.
+fn show_placed(answers: &mut [Result<Accepted, Refused>], orders: BTreeMap<OrderId, Order>) {
+    let orders: BTreeMap<_, _> = orders.into_iter().map(|(id, order)| (id, Arc::new(order))).collect();
+    for accepted in answers.iter_mut().flatten() {
+        accepted.placed = orders.get(&accepted.order).cloned();
+    }
+}
+
+/// The answer to a request that shares its key with an earlier one of the same batch.
+fn repeat(
+    request: &CheckoutRequest,
+    first: &CheckoutRequest,
+    answer: Option<&Result<Accepted, Refused>>,
+) -> Result<Accepted, Refused> {
+    match answer {
+        Some(Ok(accepted)) if request.body == first.body => {
+            Ok(Accepted { order: accepted.order, placed: None, replayed: true })
+        }
+        Some(Ok(accepted)) => Err(Refused::KeyReused { order: accepted.order }),
+        Some(Err(refused)) if request.body == first.body => Err(refused.clone()),
+        Some(Err(_)) | None => Err(Refused::InProgress),
+    }
+}
+
+fn judge(
+    world: &mut World,
+    keys: &KeySource,
+    policy: &AcceptPolicy,
+    request: &CheckoutRequest,
+) -> Result<Accepted, Refused> {
+    if let Some(taken) = world.taken.get(&request.key) {
+        return if taken.body == request.body {
+            Ok(Accepted { order: taken.order, placed: None, replayed: true })
+        } else {
+            Err(Refused::KeyReused { order: taken.order })
+        };
+    }
+    let Some(order) = world.claimed.get(&request.key).copied() else {
+        return Err(Refused::InProgress);
+    };
+    let placed =
+        if request.may_place { place(world, keys, policy, request, order) } else { Err(Refused::Closed) };
+    let refused = match placed {
+        Ok(()) => {
+            return Ok(Accepted { order, placed: None, replayed: false });
+        }
+        Err(refused) => refused,
+    };
+    world.writes.unclaimed.push(request.key);
+    Err(refused)
+}
+
+fn place(
+    world: &mut World,
+    keys: &KeySource,
+    policy: &AcceptPolicy,
+    request: &CheckoutRequest,
+    order: OrderId,
+) -> Result<(), Refused> {
+    let now = world.now;
+    let cart = own(world, request.cart, request.customer.as_deref())?;
+    let status = cart.status.after(CartEvent::CheckOut).map_err(|_| held(cart))?;
+    let (lines, total) = price(world, cart)?;
+    if let Some(expected) = request.expected_total.filter(|expected| *expected != total) {
+        return Err(Refused::CartChanged { total, expected });
+    }
+    if request.method.is_online() && request.token.as_deref().unwrap_or_default().is_empty() {
+        return Err(Refused::TokenMissing(request.method));
+    }
+    let within = if request.method.is_online() { policy.payment_within } else { policy.confirm_within };
+    let definition = flows::checkout(request.method);
+    let context = Checkout {
+        cart: request.cart,
+        method: request.method,
+        provider: policy.provider.clone(),
+        token: request.token.clone().filter(|_| request.method.is_online()),
+        lines: lines.clone(),
+        total_minor: total.amount_minor,
+        currency: total.currency,
+        email: request.contact.email.clone(),
+        decide_by: now + within,
+    };
+    let mut saga =
+        definition.start(order.saga(slot::CHECKOUT), Context::Checkout(context)).begin(keys.draw(order), now);
+    saga.wake_at = Some(now + policy.hint_ahead);
+    world.writes.new_sagas.insert(saga.id, saga);
+    world.writes.new_orders.insert(
+        order,
+        Order {
+            id: order,
+            status: request.method.first_status(),
+            cancel_reason: None,
+            method: request.method,
+            cart: request.cart,
+            customer: request.customer.clone(),
+            contact: request.contact.clone(),
+            shipping_address: request.shipping_address.clone(),
+            notes: request.notes.clone(),
+            lines,
+            total,
+            accepted_at: now,
+            updated_at: now,
+        },
+    );
+    take_cart(world, request, status, order);
+    Ok(())
+}
+
+/// Hands the cart to the order. A guest's that a customer checks out is theirs from now on.
+fn take_cart(world: &mut World, request: &CheckoutRequest, to: CartStatus, order: OrderId) {
+    let Some(cart) = world.carts.get_mut(&request.cart) else { return };
+    let from = cart.status;
+    // The next request of this batch for the same cart must find it taken.
+    (cart.status, cart.order, cart.updated_at) = (to, Some(order), world.now);
+    if adopt(cart, request.customer.as_deref()) {
+        // Its row is locked and changes in more than its status, so it is written whole.
+        world.writes.put_carts.insert(cart.id, cart.clone());
+    } else {
+        world.writes.carts.insert(cart.id, CartMove { from, to, order });
+    }
+}
+
+/// The lines and the total, from the server's own prices.
+fn price(world: &World, cart: &Cart) -> Result<(Vec<Line>, Money), Refused> {
+    if cart.items.is_empty() {
+        return Err(Refused::EmptyCart(cart.id));
+    }
+    check_lines(cart)?;
+    let mut lines: BTreeMap<&Sku, Line> = BTreeMap::new();
+    let mut total: Option<Money> = None;
+    for item in &cart.items {
+        check_quantity(item)?;
+        let product = world.products.get(&item.sku).filter(|product| product.active);
+        let price = product.ok_or_else(|| cart::Refused::NotForSale(item.sku.clone()))?.price;
+        let sum = total.unwrap_or(Money::new(0, price.currency));
+        if sum.currency != price.currency {
+            let (first, second) = (sum.currency, price.currency);
+            return Err(cart::Refused::MixedCurrencies { first, second }.into());
+        }
+        let too_large = || Refused::TotalTooLarge(cart.id);
+        let line_total = price.times(item.quantity).map_err(|_| too_large())?.amount_minor;
+        let amount = sum.amount_minor.checked_add(line_total).ok_or_else(too_large)?;
+        total = Some(Money::new(amount, sum.currency));
+        let line =
+            Line { sku: item.sku.clone(), quantity: item.quantity, unit_price_minor: price.amount_minor };
+        if lines.insert(&item.sku, line).is_some() {
+            return Err(Refused::DuplicateLine(item.sku.clone()));
+        }
+    }
+    let total = total.ok_or(Refused::EmptyCart(cart.id))?;
+    Ok((lines.into_values().collect(), total))
+}

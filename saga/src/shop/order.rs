@@ -1,0 +1,187 @@
+//! What people ask of an order on its way, answered truthfully: under the saga's lock, with what
+//! is true at that instant.
+
+mod cancel;
+mod fulfil;
+mod refund;
+
+pub use refund::{Grant, REASON_MAX, refund};
+
+use holdfast_shared::{Actor, CancelReason, OrderId, OrderStatus, PaymentMethod, SagaId, SagaState};
+
+use crate::ports::{Hint, Store, StoreError};
+use crate::records::Order;
+use crate::records::batch_rows::{Footprint, World};
+use crate::records::saga::Phase;
+use crate::records::signal::{NewSignal, Signal, SignalBody};
+use crate::records::slot;
+use crate::shop::answer::{Answer, Answered, Conflict, already, instead};
+use crate::shop::audit_trail::record_action;
+
+/// What is asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verb {
+    /// Let a cash-on-delivery order go on.
+    Confirm,
+    /// Refuse a cash-on-delivery order.
+    Reject,
+    /// Undo an order, before or after it was confirmed.
+    Cancel,
+    /// Begin to prepare a confirmed order.
+    Process,
+    /// Send a prepared order on its way.
+    Ship,
+    /// An order on its way has arrived; what was due on delivery was collected.
+    Deliver,
+}
+
+impl Verb {
+    /// The name in the audit trail.
+    const fn action(&self) -> &'static str {
+        match self {
+            Self::Confirm => "order.confirm",
+            Self::Reject => "order.reject",
+            Self::Cancel => "order.cancel",
+            Self::Process => "order.process",
+            Self::Ship => "order.ship",
+            Self::Deliver => "order.deliver",
+        }
+    }
+}
+
+/// Asks `verb` of `order` on behalf of `by`.
+///
+/// Holds after `Accepted` and `Done`: the wish is committed, with its trace in the audit trail where an
+/// admin or an operator asked. An `Err` of the store means that nothing was written, except
+/// [`StoreError::CommitUnknown`]: asking again then finds out.
+pub async fn ask(store: &dyn Store, order: OrderId, verb: Verb, by: &Actor) -> Result<Answer, StoreError> {
+    let keys = store.keys().await?;
+    let mut tx = store.begin().await?;
+    let mut world = World::default();
+    let footprint = Footprint {
+        sagas: vec![order.saga(slot::CHECKOUT)],
+        orders: vec![order],
+        payments: vec![order],
+        refunds: vec![order],
+        ..Footprint::default()
+    };
+    tx.load(&footprint, &mut world).await?;
+    world.writes.at = world.now;
+    let Some(found) = world.orders.get(&order).cloned() else {
+        return Ok(Err(Conflict::UnknownOrder(order)));
+    };
+    let answer = match verb {
+        Verb::Confirm => decide(&mut world, &found, true, by),
+        Verb::Reject => decide(&mut world, &found, false, by),
+        Verb::Cancel => cancel::cancel(&mut world, &keys, &found, by),
+        Verb::Process => fulfil::fulfil(&mut world, &found, fulfil::PROCESS, by),
+        Verb::Ship => fulfil::fulfil(&mut world, &found, fulfil::SHIP, by),
+        Verb::Deliver => fulfil::fulfil(&mut world, &found, fulfil::DELIVER, by),
+    };
+    let came_of_it = match &answer {
+        Ok(Answered::Accepted(_)) => "accepted",
+        Ok(Answered::Done(words)) => words,
+        Ok(Answered::Already(_)) | Err(_) => return Ok(answer),
+    };
+    record_action(&mut world, by, verb.action(), order, &format!("order {order}"), came_of_it);
+    tx.save(&world.writes).await?;
+    Ok(answer)
+}
+
+/// What stands in the way when the checkout of an order that stands stopped half way after its pivot.
+fn unsettled_checkout(world: &World, order: OrderId) -> Option<String> {
+    let (saga, _) = world.sagas.get(&order.saga(slot::CHECKOUT))?;
+    let settled = saga.state.is_settled();
+    (!settled).then(|| format!("order {order} needs attention first: see `holdfast order explain {order}`"))
+}
+
+fn was_cancelled(order: &Order) -> String {
+    let reason = order.cancel_reason.map_or("unknown reason", Into::into);
+    format!("order {} was cancelled at {} ({reason})", order.id, order.updated_at)
+}
+
+fn decide(world: &mut World, order: &Order, confirmed: bool, by: &Actor) -> Answer {
+    let id = order.id;
+    if order.method != PaymentMethod::Cod {
+        return instead(format!(
+            "order {id} is paid by {}; it confirms itself once the money is there",
+            order.method
+        ));
+    }
+    match order.status {
+        OrderStatus::PendingConfirmation => {}
+        OrderStatus::Cancelled
+            if !confirmed && order.cancel_reason == Some(CancelReason::RejectedByAdmin) =>
+        {
+            return already(was_cancelled(order));
+        }
+        OrderStatus::Cancelled => return instead(was_cancelled(order)),
+        OrderStatus::Confirmed | OrderStatus::Processing | OrderStatus::Shipped | OrderStatus::Delivered
+            if confirmed =>
+        {
+            return already(format!("order {id} is {}", order.status));
+        }
+        OrderStatus::PendingPayment
+        | OrderStatus::Confirmed
+        | OrderStatus::Processing
+        | OrderStatus::Shipped
+        | OrderStatus::Delivered
+        | OrderStatus::Cancelling => {
+            return instead(format!("order {id} is {} already; cancel it instead", order.status));
+        }
+    }
+    let Some((saga, inbox)) = world.sagas.get(&id.saga(slot::CHECKOUT)) else {
+        return instead(format!("order {id} has no saga; run `holdfast audit`"));
+    };
+    if let Some(by) = pending_cancel(inbox) {
+        return instead(format!("{by} cancelled order {id} a moment ago"));
+    }
+    if let Some(decided) = pending_decision(inbox) {
+        let words = format!("order {id} was {} a moment ago", if decided { "confirmed" } else { "rejected" });
+        return if decided == confirmed { already(words) } else { instead(words) };
+    }
+    if saga.progress.phase != Phase::Forward || saga.progress.pivoted {
+        let cause = saga.progress.cause.map_or("its saga is ending", Into::into);
+        return instead(format!("order {id} is being cancelled ({cause})"));
+    }
+    if saga.state == SagaState::Dead {
+        return instead(format!("order {id} needs attention first: see `holdfast order explain {id}`"));
+    }
+    send(
+        world,
+        id.saga(slot::CHECKOUT),
+        "confirmation",
+        SignalBody::Confirmation { confirmed, by: by.clone() },
+    )
+}
+
+fn send(world: &mut World, saga: SagaId, dedupe: &str, body: SignalBody) -> Answer {
+    let Some((found, _)) = world.sagas.get(&saga) else {
+        return Err(Conflict::UnknownSaga(saga));
+    };
+    let hint = Hint { saga, queue: found.queue };
+    world.writes.signals.push(NewSignal { saga, dedupe: dedupe.to_owned(), body });
+    Ok(Answered::Accepted(hint))
+}
+
+fn pending_cancel(inbox: &[Signal]) -> Option<&Actor> {
+    inbox.iter().find_map(|signal| match &signal.body {
+        SignalBody::Cancel { by } => Some(by),
+        SignalBody::Confirmation { .. }
+        | SignalBody::PaymentEvent { .. }
+        | SignalBody::LateOutcome { .. }
+        | SignalBody::Retry { .. }
+        | SignalBody::Discard { .. } => None,
+    })
+}
+
+fn pending_decision(inbox: &[Signal]) -> Option<bool> {
+    inbox.iter().find_map(|signal| match &signal.body {
+        SignalBody::Confirmation { confirmed, .. } => Some(*confirmed),
+        SignalBody::Cancel { .. }
+        | SignalBody::PaymentEvent { .. }
+        | SignalBody::LateOutcome { .. }
+        | SignalBody::Retry { .. }
+        | SignalBody::Discard { .. } => None,
+    })
+}

@@ -1,0 +1,235 @@
+//! Granting a refund on an order that stands: judged under the order's lock, carried out by its own saga.
+//!
+//! One refund of an order is under way at a time, and none beside a cancellation: so each starts from
+//! what the provider's books and ours agree on, and no money goes back twice.
+
+use holdfast_shared::{
+    Actor, KeyPrefix, Money, OrderId, OrderStatus, PaymentStatus, RefundStatus, SagaId, StepKey,
+};
+
+use super::{unsettled_checkout, was_cancelled};
+use crate::flows::partial_refund;
+use crate::ports::{Hint, Store, StoreError, Tx};
+use crate::records::batch_rows::{Footprint, World};
+use crate::records::context::{Context, Dedupe, GrantedRefund};
+use crate::records::slot;
+use crate::records::{Order, Payment, Refund};
+use crate::shop::answer::{Answer, Answered, Conflict, already};
+use crate::shop::audit_trail::record_action;
+
+/// Enough for a sentence or three; it is stored with the saga and told in the timeline.
+pub const REASON_MAX: usize = 500;
+
+/// A refund that somebody wants to grant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Grant {
+    /// How much goes back; `None`: all that is left.
+    pub amount: Option<Money>,
+    /// Why, for the timeline and the audit trail.
+    pub reason: String,
+    /// The key it is asked for under. Asked again under the same one, it is the same refund, as long as the
+    /// saga of the first is kept.
+    pub dedupe: Option<Dedupe>,
+}
+
+/// Grants a refund on `order` on behalf of `by`.
+///
+/// Holds after `Accepted`: the refund is committed as PENDING, with the saga that gives it back and its
+/// trace in the audit trail. The order keeps its status. What is `Already` so was asked for before, under
+/// the same digest. An `Err` of the store means that nothing was written, except
+/// [`StoreError::CommitUnknown`]: asking again under the same digest then finds out.
+pub async fn refund(
+    store: &dyn Store,
+    order: OrderId,
+    grant: Grant,
+    by: &Actor,
+) -> Result<Answer, StoreError> {
+    let grant = Grant { reason: grant.reason.trim().to_owned(), ..grant };
+    let keys = store.keys().await?;
+    let (tx, mut world) = look(store, order).await?;
+    let Some(found) = world.orders.get(&order).cloned() else {
+        return Ok(Err(Conflict::UnknownOrder(order)));
+    };
+    if let Some(answer) = asked_before(&world, &grant) {
+        return Ok(answer);
+    }
+    let terms = match judge(&world, &found, &grant, by) {
+        Ok(terms) => terms,
+        Err(conflict) => return Ok(Err(conflict)),
+    };
+    let told = format!("{}: {}", terms.amount, grant.reason);
+    let hint = start(&mut world, &found, keys.draw(order), terms, grant, by);
+    record_action(&mut world, by, "order.refund", order, &format!("order {order}"), &told);
+    tx.save(&world.writes).await?;
+    Ok(Ok(Answered::Accepted(hint)))
+}
+
+/// What stands in the way of moving money of `order` otherwise: a granted refund that is not back yet.
+pub(super) fn under_way(world: &World, order: OrderId) -> Option<String> {
+    let of_order = world.refunds.range(order.saga(0)..=order.saga(u8::MAX)).map(|(_, refund)| refund);
+    let mut granted = of_order.filter(|refund| slot::is_granted_refund(refund.saga.slot()));
+    let refund =
+        granted.find(|refund| refund.status != RefundStatus::Succeeded && !refund.settled_by_hand)?;
+    let Refund { saga, amount, .. } = refund;
+    Some(match refund.status {
+        RefundStatus::Failed => {
+            format!(
+                "a refund of {amount} stopped half way: see `holdfast order explain {order}` (saga {saga})"
+            )
+        }
+        RefundStatus::Pending | RefundStatus::Unknown | RefundStatus::Succeeded => {
+            format!("a refund of {amount} is under way (saga {saga})")
+        }
+    })
+}
+
+/// Locks and reads all that the answer depends on.
+///
+/// A saga that was born while this waited for its lock is missing, although its refund is read: then this
+/// looks again. One that is missing again was pruned.
+async fn look(store: &dyn Store, order: OrderId) -> Result<(Box<dyn Tx>, World), StoreError> {
+    let slots = std::iter::once(slot::CHECKOUT).chain(slot::GRANTED_REFUND..=slot::GRANTED_REFUND_LAST);
+    let footprint = Footprint {
+        sagas: slots.map(|slot| order.saga(slot)).collect(),
+        orders: vec![order],
+        payments: vec![order],
+        refunds: vec![order],
+        ..Footprint::default()
+    };
+    let mut missing_before = Vec::new();
+    loop {
+        let mut tx = store.begin().await?;
+        let mut world = World::default();
+        tx.load(&footprint, &mut world).await?;
+        world.writes.at = world.now;
+        let is_missing =
+            |saga: &SagaId| slot::is_granted_refund(saga.slot()) && !world.sagas.contains_key(saga);
+        let missing: Vec<SagaId> = world.refunds.keys().copied().filter(is_missing).collect();
+        if missing == missing_before {
+            return Ok((tx, world));
+        }
+        missing_before = missing;
+    }
+}
+
+fn asked_before(world: &World, grant: &Grant) -> Option<Answer> {
+    let dedupe = grant.dedupe?;
+    world.sagas.values().find_map(|(saga, _)| match &*saga.context {
+        Context::GrantedRefund(granted) => {
+            let known = granted.dedupe.filter(|known| known.key == dedupe.key)?;
+            let GrantedRefund { by, amount, .. } = granted;
+            let words = format!("{by} granted a refund of {amount} at {} under this key", saga.created_at);
+            Some(if known.body == dedupe.body {
+                already(format!("{words} (saga {})", saga.id))
+            } else {
+                Err(Conflict::KeyReused(format!("{words}; use a new key for a new refund")))
+            })
+        }
+        Context::Checkout(_) | Context::Notice(_) | Context::Cancellation(_) | Context::LateRefund(_) => None,
+    })
+}
+
+/// A refund that nothing stands against.
+struct Terms {
+    saga: SagaId,
+    amount: Money,
+    charge: StepKey,
+    payment: Payment,
+}
+
+fn judge(world: &World, order: &Order, grant: &Grant, by: &Actor) -> Result<Terms, Conflict> {
+    let id = order.id;
+    let no = |words: String| Err(Conflict::Instead(words));
+    if *by == Actor::Customer {
+        return no(format!("a refund on order {id} can only be granted by the shop"));
+    }
+    if grant.reason.is_empty() || grant.reason.chars().count() > REASON_MAX {
+        return no(format!("a refund needs a reason of 1 to {REASON_MAX} characters"));
+    }
+    match order.status {
+        OrderStatus::Confirmed | OrderStatus::Processing | OrderStatus::Shipped | OrderStatus::Delivered => {}
+        OrderStatus::PendingPayment | OrderStatus::PendingConfirmation => {
+            return no(format!(
+                "order {id} is {}; cancel it, then whatever was taken goes back",
+                order.status
+            ));
+        }
+        OrderStatus::Cancelling => {
+            return no(format!("order {id} is being cancelled; that gives back all that is left"));
+        }
+        OrderStatus::Cancelled => return no(was_cancelled(order)),
+    }
+    if !order.method.is_online() {
+        return no(format!("order {id} is paid on delivery; no provider holds money that could go back"));
+    }
+    if let Some(words) = unsettled_checkout(world, id) {
+        return no(words);
+    }
+    if let Some(words) = under_way(world, id) {
+        return no(format!("{words}; ask again once it is back"));
+    }
+    let Some(payment) = world.payments.get(&id).cloned() else {
+        return no(format!("order {id} stands without a payment; run `holdfast audit`"));
+    };
+    let (PaymentStatus::Captured | PaymentStatus::PartiallyRefunded, Some(charge)) =
+        (payment.status, payment.charge.clone())
+    else {
+        return no(format!("the payment of order {id} is {}; there is nothing to give back", payment.status));
+    };
+    if payment.settled_by_hand_minor > 0 {
+        return no(format!(
+            "a refund of order {id} was settled by hand, so our books no longer tell what the provider has given \
+             back; settle more with the customer in person"
+        ));
+    }
+    let left = Money { amount_minor: payment.captured_minor - payment.refunded_minor, ..payment.amount };
+    let amount = grant.amount.unwrap_or(left);
+    if amount.currency != left.currency {
+        return no(format!("order {id} was paid in {}, not in {}", left.currency, amount.currency));
+    }
+    if amount.amount_minor <= 0 || amount.amount_minor > left.amount_minor {
+        return no(format!("{amount} cannot be given back; {left} of order {id} is left"));
+    }
+    let slots = slot::GRANTED_REFUND..=slot::GRANTED_REFUND_LAST;
+    // A refund's row outlives its saga, so no slot, and no key made of it, is ever used again.
+    let Some(saga) = slots.map(|at| id.saga(at)).find(|saga| !world.refunds.contains_key(saga)) else {
+        return no(format!("order {id} was given its last refund; settle more with the customer in person"));
+    };
+    Ok(Terms { saga, amount, charge, payment })
+}
+
+/// Opens the refund's book and starts the saga that moves the money.
+fn start(
+    world: &mut World,
+    order: &Order,
+    key_prefix: KeyPrefix,
+    terms: Terms,
+    grant: Grant,
+    by: &Actor,
+) -> Hint {
+    let Terms { saga, amount, charge, payment } = terms;
+    let refund = Refund {
+        saga,
+        status: RefundStatus::Pending,
+        amount,
+        charge: charge.clone(),
+        late: false,
+        settled_by_hand: false,
+    };
+    let granted = GrantedRefund {
+        amount,
+        charge,
+        provider: payment.provider,
+        captured_minor: payment.captured_minor,
+        refunded_minor: payment.refunded_minor,
+        total: order.total,
+        reason: grant.reason,
+        by: by.clone(),
+        dedupe: grant.dedupe,
+    };
+    let saga = partial_refund::start(saga, key_prefix, granted, payment.status, world.now);
+    let hint = Hint { saga: saga.id, queue: saga.queue };
+    world.writes.refunds.insert(saga.id, (None, refund));
+    world.writes.new_sagas.insert(saga.id, saga);
+    hint
+}

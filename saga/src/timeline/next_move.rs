@@ -1,0 +1,30 @@
+//! What an operator can do about a dead saga.
+
+use crate::engine::definition::Discard;
+use crate::engine::discard::discardable;
+use crate::flows::REGISTRY;
+use crate::records::saga::{Phase, Saga};
+
+/// What an operator can do about a dead saga, in a sentence.
+pub fn next_move(saga: &Saga) -> String {
+    let id = saga.id;
+    let retry = match saga.progress.phase {
+        Phase::Undo => format!(
+            "settle it at the provider or wait until the provider answers, then `holdfast saga retry {id}`: \
+             it looks the charge up first, so money that is already back is not sent twice"
+        ),
+        Phase::Forward | Phase::AfterUndo => {
+            format!(
+                "remove the cause named above, then `holdfast saga retry {id}`: it goes on where it stopped"
+            )
+        }
+    };
+    let discard = format!("`holdfast dead discard {id} --reason TEXT`");
+    match REGISTRY.find(&saga.definition).map(|definition| discardable(saga, definition)) {
+        Some(Ok(Discard::SettledByHand)) => {
+            format!("{retry}; or see to the money yourself, then {discard}: nothing more is sent for it")
+        }
+        Some(Ok(Discard::GivenUp)) => format!("{retry}; or give it up: {discard}"),
+        Some(Ok(Discard::Never(_)) | Err(_)) | None => retry,
+    }
+}
