@@ -7,7 +7,7 @@ use std::sync::Arc;
 use axum::http::HeaderValue;
 use holdfast_saga::ports::{Dispatch, Hint, Store, StoreError};
 use holdfast_shared::SystemIds;
-use holdfast_worker::{Acceptor, Metrics};
+use holdfast_worker::{CheckoutIntake, Metrics};
 use tokio::sync::{Mutex, watch};
 
 use crate::admission::Admission;
@@ -58,7 +58,7 @@ pub struct Parts {
     /// The database.
     pub store: Arc<dyn Store>,
     /// Takes checkouts in.
-    pub acceptor: Acceptor,
+    pub checkout_intake: CheckoutIntake,
     /// Where hints go.
     pub dispatch: Arc<dyn Dispatch>,
     /// Checks tokens.
@@ -74,7 +74,7 @@ pub(crate) struct App(Arc<Inner>);
 #[derive(Debug)]
 pub(crate) struct Inner {
     pub(crate) store: Arc<dyn Store>,
-    pub(crate) acceptor: Acceptor,
+    pub(crate) checkout_intake: CheckoutIntake,
     pub(crate) dispatch: Arc<dyn Dispatch>,
     pub(crate) verifier: Verifier,
     pub(crate) metrics: Metrics,
@@ -111,7 +111,7 @@ impl App {
         settings: Settings,
         stop: watch::Receiver<bool>,
     ) -> Result<Self, StartError> {
-        let Parts { store, acceptor, dispatch, verifier, metrics } = parts;
+        let Parts { store, checkout_intake, dispatch, verifier, metrics } = parts;
         let tokens = OrderTokens::load(&*store).await?;
         let admission = Admission::start(Arc::clone(&store), settings.pending_max, stop.clone());
         let watch = Watch::start(Arc::clone(&store), stop);
@@ -119,7 +119,7 @@ impl App {
         let ids = SystemIds;
         let inner = Inner {
             store,
-            acceptor,
+            checkout_intake,
             dispatch,
             verifier,
             metrics,

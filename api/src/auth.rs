@@ -74,14 +74,14 @@ struct Told {
 
 /// Whose tokens are believed.
 #[derive(Debug, Clone)]
-pub struct Trust {
+pub struct TokenSettings {
     /// Who issues them.
     pub issuer: String,
     /// Whom they are for.
     pub audience: String,
 }
 
-impl Default for Trust {
+impl Default for TokenSettings {
     fn default() -> Self {
         Self { issuer: "holdfast".to_owned(), audience: "holdfast".to_owned() }
     }
@@ -109,7 +109,7 @@ pub enum KeyError {
 #[derive(Clone)]
 pub struct Verifier {
     keys: Keys,
-    trust: Trust,
+    trust: TokenSettings,
 }
 
 #[derive(Clone)]
@@ -127,7 +127,7 @@ struct Key {
 }
 
 impl Key {
-    fn new(name: Option<String>, algorithm: Algorithm, decoding: DecodingKey, trust: &Trust) -> Self {
+    fn new(name: Option<String>, algorithm: Algorithm, decoding: DecodingKey, trust: &TokenSettings) -> Self {
         let mut rules = Validation::new(algorithm);
         rules.leeway = LEEWAY.as_secs();
         rules.validate_nbf = true;
@@ -146,14 +146,14 @@ impl fmt::Debug for Verifier {
 
 impl Verifier {
     /// Tokens signed with a secret that issuer and shop share.
-    pub fn with_secret(secret: &str, trust: Trust) -> Result<Self, KeyError> {
+    pub fn with_secret(secret: &str, trust: TokenSettings) -> Result<Self, KeyError> {
         long_enough(secret)?;
         let key = Key::new(None, Algorithm::HS256, DecodingKey::from_secret(secret.as_bytes()), &trust);
         Ok(Self { keys: Keys::Secret(Box::new(key)), trust })
     }
 
     /// Tokens signed with one of the keys in a JWKS file. A key that cannot be used is refused here, not later.
-    pub fn with_jwks(path: &Path, trust: Trust) -> Result<Self, KeyError> {
+    pub fn with_jwks(path: &Path, trust: TokenSettings) -> Result<Self, KeyError> {
         let refuse = |why: String| KeyError::Jwks { path: path.display().to_string(), why };
         let text = std::fs::read_to_string(path).map_err(|error| refuse(error.to_string()))?;
         let set: JwkSet =
@@ -239,7 +239,13 @@ impl Verifier {
 }
 
 /// Signs a token, for `holdfast token` and the demo.
-pub fn sign(secret: &str, trust: &Trust, sub: &str, role: Role, valid: Duration) -> Result<String, KeyError> {
+pub fn sign(
+    secret: &str,
+    trust: &TokenSettings,
+    sub: &str,
+    role: Role,
+    valid: Duration,
+) -> Result<String, KeyError> {
     long_enough(secret)?;
     let now = Time::system_now();
     let claims = Claims {
@@ -360,10 +366,10 @@ mod tests {
 
     const SECRET: &str = "0123456789abcdef0123456789abcdef";
 
-    fn check(sign_for: (&str, &Trust, Duration), expected: Result<(), &str>) {
+    fn check(sign_for: (&str, &TokenSettings, Duration), expected: Result<(), &str>) {
         let (secret, trust, valid) = sign_for;
         let token = sign(secret, trust, "ada", Role::Admin, valid).expect("a long enough secret");
-        let verifier = Verifier::with_secret(SECRET, Trust::default()).expect("a long enough secret");
+        let verifier = Verifier::with_secret(SECRET, TokenSettings::default()).expect("a long enough secret");
         let told = verifier.verify(&token).map_err(|problem| format!("{problem:?}"));
         match expected {
             Ok(()) => assert_eq!(told, Ok(Caller::Known { sub: "ada".to_owned(), role: Role::Admin })),
@@ -375,17 +381,17 @@ mod tests {
 
     #[test]
     fn a_token_is_believed_for_its_time_its_issuer_its_audience_and_its_signature() {
-        let ours = Trust::default();
+        let ours = TokenSettings::default();
         let hour = Duration::from_hours(1);
         check((SECRET, &ours, hour), Ok(()));
         check(("another secret, also long enough!!!", &ours, hour), Err("not one of ours"));
-        check((SECRET, &Trust { issuer: "them".to_owned(), ..ours.clone() }, hour), Err("(iss)"));
-        check((SECRET, &Trust { audience: "them".to_owned(), ..ours.clone() }, hour), Err("(aud)"));
+        check((SECRET, &TokenSettings { issuer: "them".to_owned(), ..ours.clone() }, hour), Err("(iss)"));
+        check((SECRET, &TokenSettings { audience: "them".to_owned(), ..ours.clone() }, hour), Err("(aud)"));
     }
 
     #[test]
     fn a_secret_that_can_be_guessed_is_refused_at_boot() {
-        let error = Verifier::with_secret("hunter2", Trust::default()).expect_err("seven bytes");
+        let error = Verifier::with_secret("hunter2", TokenSettings::default()).expect_err("seven bytes");
         assert!(error.to_string().contains("openssl rand -hex 32"), "{error}");
     }
 }

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use holdfast_saga::ports::Store;
-use holdfast_saga::records::view::Pulse;
+use holdfast_saga::records::view::OrderVersion;
 use holdfast_shared::OrderId;
 use tokio::sync::{Notify, watch};
 
@@ -33,14 +33,14 @@ pub(crate) struct Watch {
 
 #[derive(Debug)]
 struct Watched {
-    pulse: watch::Sender<Option<Pulse>>,
+    order_version: watch::Sender<Option<OrderVersion>>,
     moved_at: Instant,
 }
 
 /// One watcher's view of one order.
 #[derive(Debug)]
 pub(crate) struct Watcher {
-    pulse: watch::Receiver<Option<Pulse>>,
+    order_version: watch::Receiver<Option<OrderVersion>>,
     stop: watch::Receiver<bool>,
 }
 
@@ -59,12 +59,12 @@ impl Watch {
         let mut orders = self.orders();
         let watched = orders.entry(order).or_insert_with(|| {
             let moved_at = Instant::now().checked_sub(still).unwrap_or_else(Instant::now);
-            Watched { pulse: watch::Sender::new(None), moved_at }
+            Watched { order_version: watch::Sender::new(None), moved_at }
         });
-        let mut pulse = watched.pulse.subscribe();
-        pulse.mark_changed();
+        let mut order_version = watched.order_version.subscribe();
+        order_version.mark_changed();
         self.begun.notify_one();
-        Watcher { pulse, stop: self.stop.clone() }
+        Watcher { order_version, stop: self.stop.clone() }
     }
 
     /// Expects an order to move soon: somebody asked for it here. Its watchers need not wait for the next look
@@ -85,8 +85,8 @@ impl Watch {
         for round in 0_u32.. {
             let watched = self.due(round.is_multiple_of(RESTING_EVERY));
             for orders in watched.chunks(AT_ONCE) {
-                match store.pulses(orders).await {
-                    Ok(pulses) => self.tell(&pulses),
+                match store.order_versions(orders).await {
+                    Ok(order_versions) => self.tell(&order_versions),
                     Err(error) => tracing::debug!("watched orders could not be looked at: {error}"),
                 }
             }
@@ -107,20 +107,20 @@ impl Watch {
     /// The orders to look at; those nobody watches any more are forgotten.
     fn due(&self, resting_too: bool) -> Vec<OrderId> {
         let mut orders = self.orders();
-        orders.retain(|_, watched| watched.pulse.receiver_count() > 0);
+        orders.retain(|_, watched| watched.order_version.receiver_count() > 0);
         let due = orders.iter().filter(|(_, watched)| resting_too || watched.moved_at.elapsed() < LIVELY_FOR);
         due.map(|(order, _)| *order).collect()
     }
 
-    fn tell(&self, pulses: &BTreeMap<OrderId, Pulse>) {
+    fn tell(&self, order_versions: &BTreeMap<OrderId, OrderVersion>) {
         let mut orders = self.orders();
-        for (order, pulse) in pulses {
+        for (order, order_version) in order_versions {
             let Some(watched) = orders.get_mut(order) else { continue };
-            let known = *watched.pulse.borrow();
-            if known == Some(*pulse) {
+            let known = *watched.order_version.borrow();
+            if known == Some(*order_version) {
                 continue;
             }
-            watched.pulse.send_replace(Some(*pulse));
+            watched.order_version.send_replace(Some(*order_version));
             // The first look shows how an order stands, not that it moves.
             if known.is_some() {
                 watched.moved_at = Instant::now();
@@ -137,7 +137,7 @@ impl Watch {
 impl Watcher {
     /// Lets the next wait end at once.
     pub(crate) fn look_again(&mut self) {
-        self.pulse.mark_changed();
+        self.order_version.mark_changed();
     }
 
     /// Waits until the order has moved; `false` when this process is about to end.
@@ -145,7 +145,7 @@ impl Watcher {
         tokio::select! {
             biased;
             _ = self.stop.wait_for(|stop| *stop) => false,
-            moved = self.pulse.changed() => moved.is_ok(),
+            moved = self.order_version.changed() => moved.is_ok(),
         }
     }
 }

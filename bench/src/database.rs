@@ -95,7 +95,7 @@ impl Database {
     async fn open(admin_url: &str, name: String) -> Result<Self> {
         let slash = admin_url.rfind('/').context("the Postgres URL names no database")?;
         let url = format!("{}/{name}", &admin_url[..slash]);
-        // Two connections: one for the acceptor, one for the executor. More of them lose.
+        // Two connections: one for the checkout_intake, one for the executor. More of them lose.
         let store = PostgresStore::connect(&url, 4).await?;
         store.migrate().await?;
         // Absent where the server was not started with it; then statements are not counted.

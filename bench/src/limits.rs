@@ -1,4 +1,4 @@
-//! What no engine on these tables can beat: hand-written SQL that settles the same orders and remembers nothing.
+//! What no engine on these tables can heartbeat: hand-written SQL that settles the same orders and remembers nothing.
 //!
 //! A limit keeps no saga and no history, so after a crash somebody would have to find out what is half done.
 

@@ -43,7 +43,7 @@ enum Scenario {
     Run(run::Args),
     /// Settled orders a second, against hand-written SQL that commits once a step
     Engine(engine::Args),
-    /// Hand-written SQL on the same tables, without an engine: what no engine can beat
+    /// Hand-written SQL on the same tables, without an engine: what no engine can heartbeat
     Limit(limits::Args),
     /// Holdfast beside BullMQ, Graphile Worker, pg-boss, DBOS and Restate, and beside the limits
     Peers(peers::Args),

@@ -11,7 +11,7 @@ use holdfast_saga::engine::registry::Registry;
 use holdfast_saga::flows::{
     cancellation, checkout_cod, checkout_online, late_refund, notification, partial_refund,
 };
-use holdfast_saga::ports::Outside;
+use holdfast_saga::ports::Gateways;
 use holdfast_sandbox::http::HttpSandbox;
 use holdfast_store_postgres::PostgresStore;
 use holdfast_worker::{LogNotifier, Metrics, Redis, RedisBackend, Runtime, Source, WorkerConfig};
@@ -37,7 +37,7 @@ async fn main() -> anyhow::Result<()> {
     let store = PostgresStore::connect(&variable("DATABASE_URL")?, 6).await?;
     let redis = Redis::parse(&variable("REDIS_URL")?, "holdfast")?;
     let sandbox = HttpSandbox::new(&variable("HOLDFAST_SANDBOX_URL")?, CALL_TIMEOUT)?;
-    let outside = Outside { payments: Arc::new(sandbox), notifier: Arc::new(LogNotifier) };
+    let outside = Gateways { payments: Arc::new(sandbox), notifier: Arc::new(LogNotifier) };
     let config = WorkerConfig {
         name: format!("next-{}-{:08x}", std::process::id(), rand::random::<u32>()),
         lease: CALL_TIMEOUT * 2,

@@ -9,7 +9,7 @@ use holdfast_worker::{Metrics, RedisDispatch};
 
 use crate::args::{ApiArgs, Global};
 use crate::database::Database;
-use crate::door::{Door, NoHints, Open, listen, policy, settings, verifier};
+use crate::door::{ApiParts, HttpServer, NoHints, listen, policy, settings, verifier};
 use crate::exit::{Exit, say, usage};
 use crate::redis::{absent, named, of_shop};
 
@@ -34,7 +34,7 @@ pub(crate) async fn run(args: ApiArgs, global: &Global) -> anyhow::Result<Exit> 
         // Nobody is hinted at, so a new order is due at once.
         None => (Arc::new(NoHints), AcceptPolicy { hint_ahead: Duration::ZERO, ..policy(&args) }),
     };
-    let open = Open {
+    let open = ApiParts {
         store: database.shared(),
         dispatch,
         verifier,
@@ -43,7 +43,7 @@ pub(crate) async fn run(args: ApiArgs, global: &Global) -> anyhow::Result<Exit> 
         settings,
         drain: *args.drain_timeout,
     };
-    let door = Door::open(listener, open).await?;
+    let door = HttpServer::open(listener, open).await?;
     let exit = door.stay_open("/docs explains, SIGTERM stops").await?;
     if exit == Exit::Ok {
         database.close().await;

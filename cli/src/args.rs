@@ -17,7 +17,7 @@ use strum::IntoEnumIterator;
 use crate::exit::{Exit, say};
 use crate::order::OrderRef;
 use crate::output::{Format, print};
-use crate::provider::HERE;
+use crate::provider::DEFAULT_LEDGER;
 use crate::redact::redact;
 
 const NAMES_MAX: usize = 80;
@@ -132,10 +132,10 @@ pub(crate) enum Command {
     /// Sagas: what carries an order to its end, step by step
     #[command(subcommand)]
     Saga(SagaCommand),
-    /// Dead letters: sagas that gave up, and what you can do about them
+    /// Dead dead_letters: sagas that gave up, and what you can do about them
     #[command(subcommand)]
     Dead(DeadCommand),
-    /// Queues: what is due, and the brake
+    /// Queues: what is due, and the set_paused
     #[command(subcommand)]
     Queue(QueueCommand),
     /// Stock levels
@@ -151,13 +151,13 @@ pub(crate) enum Command {
 #[derive(clap::Args)]
 pub(crate) struct UpArgs {
     #[command(flatten)]
-    pub(crate) door: DoorArgs,
+    pub(crate) door: ApiServerArgs,
 
     #[command(flatten)]
     pub(crate) sandbox: SandboxArgs,
 
     #[command(flatten)]
-    pub(crate) guard: GuardArgs,
+    pub(crate) circuit_breaker: GuardArgs,
 }
 
 /// How the payment provider is guarded.
@@ -190,7 +190,7 @@ pub(crate) struct SandboxServerArgs {
     pub(crate) sandbox_addr: SocketAddr,
 
     /// Where it keeps its books; they are begun when they are not there
-    #[arg(long, value_name = "PATH", env = "HOLDFAST_SANDBOX_LEDGER", default_value = HERE)]
+    #[arg(long, value_name = "PATH", env = "HOLDFAST_SANDBOX_LEDGER", default_value = DEFAULT_LEDGER)]
     pub(crate) sandbox_ledger: PathBuf,
 
     /// How long the answer to each charge takes
@@ -199,7 +199,7 @@ pub(crate) struct SandboxServerArgs {
 }
 
 #[derive(clap::Args)]
-pub(crate) struct DoorArgs {
+pub(crate) struct ApiServerArgs {
     /// Where to listen
     #[arg(long, value_name = "ADDR", env = "HOLDFAST_HTTP_ADDR", default_value = "127.0.0.1:8080")]
     pub(crate) http_addr: SocketAddr,
@@ -244,7 +244,7 @@ pub(crate) struct DoorArgs {
 #[derive(clap::Args)]
 pub(crate) struct ApiArgs {
     #[command(flatten)]
-    pub(crate) door: DoorArgs,
+    pub(crate) door: ApiServerArgs,
 
     #[command(flatten)]
     pub(crate) redis: RedisArgs,
@@ -324,7 +324,7 @@ pub(crate) struct WorkerServeArgs {
     pub(crate) sandbox: SandboxArgs,
 
     #[command(flatten)]
-    pub(crate) guard: GuardArgs,
+    pub(crate) circuit_breaker: GuardArgs,
 }
 
 #[derive(clap::Args)]

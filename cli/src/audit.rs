@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use holdfast_api::body::ops::audit::{AuditBody, InFlightBody, SettledByHandBody, ViolationBody};
+use holdfast_api::body::ops::audit::{AuditBody, InFlightBody, SettledManuallyBody, ViolationBody};
 use holdfast_saga::ports::PaymentProvider;
 use holdfast_shared::{Currency, Money};
 
@@ -53,15 +53,15 @@ pub(crate) fn table_of(audit: &AuditBody) -> String {
         told.push('\n');
         told += &table(&["IN FLIGHT", "STATUS", "HELD", "DEAD"], shown);
     }
-    if !audit.settled_by_hand.is_empty() {
-        let row = |found: &SettledByHandBody| {
+    if !audit.settled_manually.is_empty() {
+        let row = |found: &SettledManuallyBody| {
             vec![found.order.to_string(), found.status.to_string(), found.amount.to_string()]
         };
         told.push('\n');
-        let shown = audit.settled_by_hand.iter().take(ORDERS_SHOWN).map(row);
+        let shown = audit.settled_manually.iter().take(ORDERS_SHOWN).map(row);
         told += &table(&["SETTLED BY HAND", "STATUS", "AMOUNT"], shown);
     }
-    if audit.in_flight.len().max(audit.settled_by_hand.len()) > ORDERS_SHOWN {
+    if audit.in_flight.len().max(audit.settled_manually.len()) > ORDERS_SHOWN {
         told += "and more; --output json lists all of them\n";
     }
     if !audit.violations.is_empty() {
@@ -84,11 +84,11 @@ fn flying(audit: &AuditBody) -> String {
 }
 
 fn by_hand(audit: &AuditBody) -> String {
-    if audit.settled_by_hand.is_empty() {
+    if audit.settled_manually.is_empty() {
         return "nothing".to_owned();
     }
-    let amount = sum(audit.settled_by_hand.iter().map(|found| found.amount));
-    format!("{amount} of {}", plural(audit.settled_by_hand.len(), "order"))
+    let amount = sum(audit.settled_manually.iter().map(|found| found.amount));
+    format!("{amount} of {}", plural(audit.settled_manually.len(), "order"))
 }
 
 /// So much of each currency.

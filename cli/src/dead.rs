@@ -1,13 +1,13 @@
 //! `holdfast dead`: sagas that gave up, and what an operator does about them.
 
-mod deeds;
+mod actions;
 
 use std::time::Duration;
 
-use holdfast_api::body::ops::dead::{DeadBody, DeadGroupBody, DeedBody};
+use holdfast_api::body::ops::dead::{DeadBody, DeadGroupBody, DeadLetterResult};
 use holdfast_api::body::ops::saga::SagaDetails;
 use holdfast_saga::flows::REGISTRY;
-use holdfast_saga::operations::dead_letter::resolve::{Deed, rehearse};
+use holdfast_saga::operations::dead_letter::resolve::{DeadLetterAction, preview_actions};
 use holdfast_saga::operations::dead_letter::{self, DeadFilter};
 use holdfast_saga::ports::{Store, StoreError};
 use holdfast_shared::{SagaId, SagaState};
@@ -22,13 +22,13 @@ use crate::saga::{find, table_of};
 /// A reason that nobody gave: what a discard would lead to does not depend on it.
 const ANY_REASON: &str = "any";
 
-/// A dead saga, with what each deed would lead to.
+/// A dead saga, with what each action would lead to.
 #[derive(Debug, Serialize)]
 struct DeadPage {
     #[serde(flatten)]
     saga: SagaDetails,
-    retry: DeedBody,
-    discard: DeedBody,
+    retry: DeadLetterResult,
+    discard: DeadLetterResult,
 }
 
 pub(crate) async fn run(database: &Database, command: DeadCommand, output: Format) -> anyhow::Result<Exit> {
@@ -38,12 +38,12 @@ pub(crate) async fn run(database: &Database, command: DeadCommand, output: Forma
         DeadCommand::Show { saga } => show(store, saga, output).await,
         DeadCommand::Retry(args) => {
             let filters = args.died.named(args.reason);
-            deeds::run(store, args.which, filters, Deed::Retry, args.how, output).await
+            actions::run(store, args.which, filters, DeadLetterAction::Retry, args.how, output).await
         }
         DeadCommand::Discard(args) => {
             let filters = args.died.named(args.died_of);
-            let deed = Deed::Discard { reason: args.reason };
-            deeds::run(store, args.which, filters, deed, args.how, output).await
+            let action = DeadLetterAction::Discard { reason: args.reason };
+            actions::run(store, args.which, filters, action, args.how, output).await
         }
     }
 }
@@ -59,9 +59,9 @@ async fn list(store: &dyn Store, args: DeadListArgs, output: Format) -> anyhow::
     }
     let limit = if args.all { u32::MAX } else { args.limit.limit };
     let wanted = usize::try_from(limit).unwrap_or(usize::MAX).saturating_add(1);
-    let letters = dead_letter::list(store, &REGISTRY, &filter, args.cursor, wanted).await?;
-    let letters = letters.into_iter().map(DeadBody::from).collect();
-    let page = Page::of(letters, limit, |letter: &DeadBody| letter.id.to_string());
+    let dead_letters = dead_letter::list(store, &REGISTRY, &filter, args.cursor, wanted).await?;
+    let dead_letters = dead_letters.into_iter().map(DeadBody::from).collect();
+    let page = Page::of(dead_letters, limit, |letter: &DeadBody| letter.id.to_string());
     output.list(&page, &["SAGA", "DEFINITION", "STEP", "DEAD SINCE", "", "REASON"], row)?;
     Ok(Exit::Ok)
 }
@@ -72,7 +72,7 @@ fn row(letter: &DeadBody) -> Vec<String> {
         letter.saga.clone(),
         letter.step.unwrap_or("unknown").to_owned(),
         letter.dead_since.to_string(),
-        if letter.about_to_go_on { "about to go on" } else { "" }.to_owned(),
+        if letter.retry_pending { "about to go on" } else { "" }.to_owned(),
         letter.reason.clone(),
     ]
 }
@@ -97,25 +97,30 @@ async fn show(store: &dyn Store, id: SagaId, output: Format) -> anyhow::Result<E
             saga.saga.state
         )));
     }
-    let (retry, discard) = (Deed::Retry, Deed::Discard { reason: ANY_REASON.to_owned() });
+    let (retry, discard) =
+        (DeadLetterAction::Retry, DeadLetterAction::Discard { reason: ANY_REASON.to_owned() });
     let page =
         DeadPage { retry: would(store, id, retry).await?, discard: would(store, id, discard).await?, saga };
     output.one(&page, || page.table())?;
     Ok(Exit::Ok)
 }
 
-async fn would(store: &dyn Store, id: SagaId, deed: Deed) -> Result<DeedBody, StoreError> {
-    let rehearsed = rehearse(store, &REGISTRY, &[id], &deed).await?;
-    let missing = || DeedBody { id, answer: "not_found", detail: String::new(), preview: None };
-    let told = rehearsed.into_iter().next();
-    Ok(told.map_or_else(missing, |(id, rehearsed)| DeedBody::rehearsed(id, &deed, rehearsed)))
+async fn would(
+    store: &dyn Store,
+    id: SagaId,
+    action: DeadLetterAction,
+) -> Result<DeadLetterResult, StoreError> {
+    let planned = preview_actions(store, &REGISTRY, &[id], &action).await?;
+    let missing = || DeadLetterResult { id, answer: "not_found", detail: String::new(), preview: None };
+    let told = planned.into_iter().next();
+    Ok(told.map_or_else(missing, |(id, planned)| DeadLetterResult::planned(id, &action, planned)))
 }
 
 impl DeadPage {
     fn table(&self) -> String {
-        let told = |deed: &DeedBody| format!("{}: {}", deed.answer, deed.detail);
-        let deeds = pairs([("a retry", told(&self.retry)), ("a discard", told(&self.discard))]);
-        format!("{}\n{deeds}", table_of(&self.saga))
+        let told = |action: &DeadLetterResult| format!("{}: {}", action.answer, action.detail);
+        let actions = pairs([("a retry", told(&self.retry)), ("a discard", told(&self.discard))]);
+        format!("{}\n{actions}", table_of(&self.saga))
     }
 }
 

@@ -9,22 +9,22 @@ use std::time::Duration;
 use anyhow::Context as _;
 use axum::Router;
 use axum::http::HeaderValue;
-use holdfast_api::auth::{Trust, Verifier};
+use holdfast_api::auth::{TokenSettings, Verifier};
 use holdfast_api::{Parts, Settings, serve};
 use holdfast_saga::ports::{Dispatch, Hint, Store};
 use holdfast_saga::shop::checkout::AcceptPolicy;
-use holdfast_worker::{Acceptor, Metrics};
+use holdfast_worker::{CheckoutIntake, Metrics};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use crate::args::{DoorArgs, TrustArgs};
+use crate::args::{ApiServerArgs, TrustArgs};
 use crate::exit::{Exit, say, usage};
 
 /// An open door of this process, such as the API's.
 #[derive(Debug)]
-pub(crate) struct Door {
+pub(crate) struct HttpServer {
     /// Where it can be reached.
     pub(crate) url: String,
     serving: JoinHandle<usize>,
@@ -57,8 +57,8 @@ pub(crate) fn verifier(args: &TrustArgs) -> anyhow::Result<Option<Verifier>> {
 }
 
 /// The issuer and audience that tokens must name.
-pub(crate) fn trust(args: &TrustArgs) -> Trust {
-    Trust { issuer: args.jwt_issuer.clone(), audience: args.jwt_audience.clone() }
+pub(crate) fn trust(args: &TrustArgs) -> TokenSettings {
+    TokenSettings { issuer: args.jwt_issuer.clone(), audience: args.jwt_audience.clone() }
 }
 
 /// Asks the system for as many open files as it gives: each connection is one, and a shell's default of 1,024 is
@@ -83,7 +83,7 @@ pub(crate) async fn listen_anywhere() -> anyhow::Result<TcpListener> {
 }
 
 /// What a door needs to be opened.
-pub(crate) struct Open {
+pub(crate) struct ApiParts {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) dispatch: Arc<dyn Dispatch>,
     pub(crate) verifier: Verifier,
@@ -93,13 +93,14 @@ pub(crate) struct Open {
     pub(crate) drain: Duration,
 }
 
-impl Door {
+impl HttpServer {
     /// Opens the front door. Nothing is answered before this returns.
-    pub(crate) async fn open(listener: TcpListener, open: Open) -> anyhow::Result<Self> {
-        let Open { store, dispatch, verifier, policy, metrics, settings, drain } = open;
+    pub(crate) async fn open(listener: TcpListener, open: ApiParts) -> anyhow::Result<Self> {
+        let ApiParts { store, dispatch, verifier, policy, metrics, settings, drain } = open;
         let stop = watch::Sender::new(false);
-        let acceptor = Acceptor::start(Arc::clone(&store), policy, Arc::clone(&dispatch), metrics.clone());
-        let parts = Parts { store, acceptor, dispatch, verifier, metrics };
+        let checkout_intake =
+            CheckoutIntake::start(Arc::clone(&store), policy, Arc::clone(&dispatch), metrics.clone());
+        let parts = Parts { store, checkout_intake, dispatch, verifier, metrics };
         let routes = holdfast_api::open(parts, settings, stop.subscribe()).await?;
         Self::to(listener, routes, stop, drain)
     }
@@ -140,7 +141,7 @@ impl Door {
 }
 
 /// The windows that checkouts of this door get; their workers are hinted at.
-pub(crate) fn policy(args: &DoorArgs) -> AcceptPolicy {
+pub(crate) fn policy(args: &ApiServerArgs) -> AcceptPolicy {
     AcceptPolicy {
         payment_within: *args.payment_within,
         confirm_within: *args.cod_confirm_within,
@@ -149,7 +150,7 @@ pub(crate) fn policy(args: &DoorArgs) -> AcceptPolicy {
 }
 
 /// Limits and origins, as asked for.
-pub(crate) fn settings(args: &DoorArgs) -> anyhow::Result<Settings> {
+pub(crate) fn settings(args: &ApiServerArgs) -> anyhow::Result<Settings> {
     let mut cors_origins = Vec::new();
     // A variable that is set to nothing is not set.
     for origin in args.cors_origin.iter().filter(|origin| !origin.is_empty()) {

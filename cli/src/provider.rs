@@ -8,17 +8,17 @@ use std::time::Duration;
 use holdfast_sandbox::http::HttpSandbox;
 use holdfast_sandbox::{DurableSandbox, SandboxControl};
 use holdfast_shared::SystemClock;
-use holdfast_worker::{Guard, GuardConfig, Metrics, Redis};
+use holdfast_worker::{CircuitBreaker, CircuitBreakerConfig, Metrics, Redis};
 
 use crate::args::{GuardArgs, SandboxArgs};
-use crate::door::{Door, listen_anywhere};
+use crate::door::{HttpServer, listen_anywhere};
 use crate::exit::usage;
 use crate::sandbox;
 
 /// The sandbox's books beside a shop that is a file.
-const SIBLING: &str = "sandbox.db";
+const SHOP_LEDGER: &str = "sandbox.db";
 /// The same in this folder, for a shop on a server.
-pub(crate) const HERE: &str = "holdfast-sandbox.db";
+pub(crate) const DEFAULT_LEDGER: &str = "holdfast-sandbox.db";
 /// An audit reads page by page, and nobody waits for it who would buy.
 const AUDIT_PATIENCE: Duration = Duration::from_secs(30);
 
@@ -27,29 +27,29 @@ const AUDIT_PATIENCE: Duration = Duration::from_secs(30);
 pub(crate) struct Provider {
     pub(crate) sandbox: Arc<dyn SandboxControl>,
     /// Where this process serves its own books.
-    door: Option<Door>,
+    door: Option<HttpServer>,
 }
 
 /// Where a sandbox is, as far as the command line says.
 #[derive(Debug)]
-pub(crate) enum Place {
+pub(crate) enum SandboxLocation {
     /// Its books are this file.
-    File(PathBuf),
+    Ledger(PathBuf),
     /// Somebody else has the books.
-    Elsewhere(HttpSandbox),
+    Remote(HttpSandbox),
 }
 
 impl Provider {
     /// The sandbox to hold a shop against: the one that was named, or books that lie beside the shop's file.
     /// New, empty ones are not begun.
     pub(crate) async fn find(args: &SandboxArgs, shop: Option<&Path>) -> anyhow::Result<Option<Self>> {
-        let place = match Place::named(args, AUDIT_PATIENCE)? {
-            Some(Place::File(path)) if !path.is_file() => {
+        let place = match SandboxLocation::named(args, AUDIT_PATIENCE)? {
+            Some(SandboxLocation::Ledger(path)) if !path.is_file() => {
                 return Err(usage(format!("--sandbox-ledger: {} is no file", path.display())));
             }
             Some(place) => place,
             None => match beside(shop).filter(|path| path.is_file()) {
-                Some(path) => Place::File(path),
+                Some(path) => SandboxLocation::Ledger(path),
                 None => return Ok(None),
             },
         };
@@ -57,19 +57,19 @@ impl Provider {
     }
 
     /// Holds the calls of `worker` back while this provider is away. Workers with one Redis do it together.
-    pub(crate) fn guard(
+    pub(crate) fn circuit_breaker(
         &self,
         args: &GuardArgs,
         worker: &str,
         redis: Option<Arc<Redis>>,
         metrics: &Metrics,
-    ) -> Guard {
-        let config = GuardConfig {
+    ) -> CircuitBreaker {
+        let config = CircuitBreakerConfig {
             rate: NonZeroU32::new(args.provider_rate),
             redis,
-            ..GuardConfig::new(self.sandbox.name(), worker)
+            ..CircuitBreakerConfig::new(self.sandbox.name(), worker)
         };
-        Guard::start(config, metrics.clone())
+        CircuitBreaker::start(config, metrics.clone())
     }
 
     /// Where this process serves its own books, if it does.
@@ -85,11 +85,11 @@ impl Provider {
     }
 }
 
-impl Place {
+impl SandboxLocation {
     /// Where the sandbox is that was asked for, or that belongs to a shop in the file `shop`. Nothing is touched.
     /// An answer from elsewhere that takes longer than `timeout` is lost.
     pub(crate) fn of(args: &SandboxArgs, shop: Option<&Path>, timeout: Duration) -> anyhow::Result<Self> {
-        let own = || Self::File(beside(shop).unwrap_or_else(|| PathBuf::from(HERE)));
+        let own = || Self::Ledger(beside(shop).unwrap_or_else(|| PathBuf::from(DEFAULT_LEDGER)));
         Ok(Self::named(args, timeout)?.unwrap_or_else(own))
     }
 
@@ -103,9 +103,9 @@ impl Place {
             )),
             (Some(url), None) => {
                 let sandbox = HttpSandbox::new(url, timeout).map_err(|error| usage(error.to_string()))?;
-                Ok(Some(Self::Elsewhere(sandbox)))
+                Ok(Some(Self::Remote(sandbox)))
             }
-            (None, Some(ledger)) => Ok(Some(Self::File(ledger.clone()))),
+            (None, Some(ledger)) => Ok(Some(Self::Ledger(ledger.clone()))),
             (None, None) => Ok(None),
         }
     }
@@ -113,15 +113,15 @@ impl Place {
     /// Ready to be asked; books in a file are opened, or begun, by this very process.
     pub(crate) async fn open(self) -> anyhow::Result<Provider> {
         let sandbox: Arc<dyn SandboxControl> = match self {
-            Self::File(ledger) => Arc::new(books(&ledger).await?),
-            Self::Elsewhere(sandbox) => Arc::new(sandbox),
+            Self::Ledger(ledger) => Arc::new(books(&ledger).await?),
+            Self::Remote(sandbox) => Arc::new(sandbox),
         };
         Ok(Provider { sandbox, door: None })
     }
 
     /// Books in a file, too, are asked over HTTP: calls then time out and answers get lost as they do in production.
     pub(crate) async fn serve(self, timeout: Duration) -> anyhow::Result<Provider> {
-        let Self::File(ledger) = self else { return self.open().await };
+        let Self::Ledger(ledger) = self else { return self.open().await };
         let door = sandbox::open(listen_anywhere().await?, books(&ledger).await?, Duration::ZERO)?;
         let sandbox = HttpSandbox::new(&door.url, timeout)?;
         Ok(Provider { sandbox: Arc::new(sandbox), door: Some(door) })
@@ -129,7 +129,7 @@ impl Place {
 }
 
 fn beside(shop: Option<&Path>) -> Option<PathBuf> {
-    shop.map(|path| path.with_file_name(SIBLING))
+    shop.map(|path| path.with_file_name(SHOP_LEDGER))
 }
 
 /// The books at `ledger`, or new ones.

@@ -1,6 +1,6 @@
-//! `holdfast queue`: how the pools stand, and the brake.
+//! `holdfast queue`: how the pools stand, and the set_paused.
 
-use holdfast_api::body::ops::queue::{BrakedBody, QueueBody};
+use holdfast_api::body::ops::queue::{QueueBody, QueueResult};
 use holdfast_saga::operations::queue;
 use holdfast_saga::ports::Store;
 use holdfast_saga::shop::answer::Answered;
@@ -50,7 +50,7 @@ fn row(queue: &QueueBody) -> Vec<String> {
 }
 
 fn told(queue: Queue, answered: Answered, output: Format) -> anyhow::Result<Exit> {
-    let braked = BrakedBody::new(queue, answered);
+    let braked = QueueResult::new(queue, answered);
     say(&braked.detail);
     output.one(&braked, String::new)?;
     Ok(Exit::Ok)

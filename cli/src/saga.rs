@@ -1,6 +1,6 @@
 //! `holdfast saga`: what carries an order to its end, step by step.
 
-use holdfast_api::body::ops::saga::{HistoryLine, SagaBody, SagaDetails, ToldBody};
+use holdfast_api::body::ops::saga::{CommandResult, HistoryLine, SagaBody, SagaDetails};
 use holdfast_saga::operations::dead_letter::resolve;
 use holdfast_saga::operations::signal;
 use holdfast_saga::operations::signal::Sign;
@@ -84,7 +84,7 @@ async fn cancel(store: &dyn Store, id: SagaId, actor: String, output: Format) ->
 
 /// Says what came of asking something of a saga; `accepted` in words.
 fn told(id: SagaId, answer: Answer, accepted: String, output: Format) -> anyhow::Result<Exit> {
-    let body = match ToldBody::new(id, answer, accepted) {
+    let body = match CommandResult::new(id, answer, accepted) {
         Ok(body) => body,
         Err(instead) if instead.is_not_found() => return Err(not_found(instead.to_string())),
         Err(instead) => return Err(conflict(instead.to_string())),
@@ -110,7 +110,7 @@ pub(crate) fn table_of(page: &SagaDetails) -> String {
         ("point of no return", if saga.pivoted { "passed" } else { "ahead" }.to_owned()),
         ("queue", saga.queue.to_string()),
         ("fence", saga.fence.to_string()),
-        ("attempts", format!("{} begun, {} failed", saga.starts, saga.failures)),
+        ("attempts", format!("{} begun, {} failed", saga.attempts, saga.failures)),
         ("worker", saga.worker.clone().unwrap_or_default()),
         ("leased until", time(saga.leased_until)),
         ("due", time(saga.wake_at)),

@@ -11,7 +11,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use crate::args::SandboxServerArgs;
-use crate::door::{Door, listen};
+use crate::door::{HttpServer, listen};
 use crate::exit::Exit;
 use crate::provider::books;
 
@@ -29,8 +29,12 @@ pub(crate) async fn run(args: SandboxServerArgs) -> anyhow::Result<Exit> {
 }
 
 /// Serves `books`; each charge is answered `delay` after it was carried out.
-pub(crate) fn open(listener: TcpListener, books: DurableSandbox, delay: Duration) -> anyhow::Result<Door> {
+pub(crate) fn open(
+    listener: TcpListener,
+    books: DurableSandbox,
+    delay: Duration,
+) -> anyhow::Result<HttpServer> {
     let stop = watch::Sender::new(false);
     let routes = routes(books, delay, stop.subscribe());
-    Door::to(listener, routes, stop, DRAIN)
+    HttpServer::to(listener, routes, stop, DRAIN)
 }

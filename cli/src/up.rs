@@ -8,15 +8,15 @@ use std::time::Duration;
 use anyhow::Context as _;
 use holdfast_api::auth::{Role, Verifier, sign};
 use holdfast_saga::flows::REGISTRY;
-use holdfast_saga::ports::Outside;
+use holdfast_saga::ports::Gateways;
 use holdfast_worker::{LogNotifier, Metrics, Runtime, WorkerConfig};
 
 use crate::args::{Global, UpArgs};
 use crate::database::{Address, Database};
-use crate::door::{Door, Open, Stop, default_shop, listen, policy, settings, trust, verifier};
+use crate::door::{ApiParts, HttpServer, Stop, default_shop, listen, policy, settings, trust, verifier};
 use crate::exit::{Exit, say, usage};
 use crate::output::print;
-use crate::provider::Place;
+use crate::provider::SandboxLocation;
 use crate::token::own_secret;
 
 /// What `up` prints to be pasted, after a line for each name in it; the README shows the same.
@@ -32,7 +32,7 @@ pub(crate) async fn run(args: UpArgs, global: &Global) -> anyhow::Result<Exit> {
     let listener = listen(args.door.http_addr, "--http-addr").await?;
     let url = global.database_url.clone().unwrap_or_else(|| format!("sqlite://{}", default_shop().display()));
     let address = Address::parse(Some(&url))?;
-    let place = Place::of(&args.sandbox, address.path(), CALL_TIMEOUT)?;
+    let place = SandboxLocation::of(&args.sandbox, address.path(), CALL_TIMEOUT)?;
     let database = Database::connect(&address).await?;
     database.migrate().await.with_context(|| address.shown())?;
     let stocked = catalogue::stock(database.store()).await?;
@@ -47,14 +47,14 @@ pub(crate) async fn run(args: UpArgs, global: &Global) -> anyhow::Result<Exit> {
             .map_err(|error| usage(error.to_string()))?,
     };
     let provider = place.serve(CALL_TIMEOUT).await?;
-    let outside = Outside { payments: Arc::clone(&provider.sandbox) as _, notifier: Arc::new(LogNotifier) };
+    let outside = Gateways { payments: Arc::clone(&provider.sandbox) as _, notifier: Arc::new(LogNotifier) };
     let metrics = Metrics::default();
     let config = WorkerConfig { call_timeout: CALL_TIMEOUT, ..WorkerConfig::default() };
-    let guard = provider.guard(&args.guard, &config.name, None, &metrics);
-    let config = WorkerConfig { guard: Some(guard), ..config };
+    let circuit_breaker = provider.circuit_breaker(&args.circuit_breaker, &config.name, None, &metrics);
+    let config = WorkerConfig { circuit_breaker: Some(circuit_breaker), ..config };
     let runtime = Runtime::start(database.shared(), REGISTRY, outside, config, metrics.clone())?;
     let policy = policy(&args.door);
-    let open = Open {
+    let open = ApiParts {
         store: database.shared(),
         dispatch: runtime.dispatch(),
         verifier,
@@ -63,7 +63,7 @@ pub(crate) async fn run(args: UpArgs, global: &Global) -> anyhow::Result<Exit> {
         settings,
         drain: *args.door.drain_timeout,
     };
-    let door = Door::open(listener, open).await?;
+    let door = HttpServer::open(listener, open).await?;
     let mut stop = Stop::listen()?;
 
     say(&format!("Holdfast is up at {} on {}", door.url, address.shown()));

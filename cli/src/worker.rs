@@ -8,16 +8,16 @@ use std::time::{Duration, Instant};
 
 use anyhow::bail;
 use holdfast_saga::flows::REGISTRY;
-use holdfast_saga::ports::Outside;
+use holdfast_saga::ports::Gateways;
 use holdfast_shared::Queue;
 use holdfast_worker::{LogNotifier, Metrics, Redis, Runtime, Source, WorkerConfig};
 use tokio::sync::watch;
 
 use crate::args::{Global, WorkerServeArgs};
 use crate::database::{Address, Database};
-use crate::door::{Door, Stop, listen};
+use crate::door::{HttpServer, Stop, listen};
 use crate::exit::{Exit, say, usage};
-use crate::provider::Place;
+use crate::provider::SandboxLocation;
 use crate::redis::{absent, named, of_shop};
 
 /// How long a worker waits for a Redis that does not answer when it starts.
@@ -31,7 +31,7 @@ pub(crate) async fn run(args: WorkerServeArgs, global: &Global) -> anyhow::Resul
     let config = config(&args)?;
     let redis = named(&args.redis)?;
     let address = Address::parse(global.database_url.as_deref())?;
-    let place = Place::of(&args.sandbox, address.path(), config.call_timeout)?;
+    let place = SandboxLocation::of(&args.sandbox, address.path(), config.call_timeout)?;
     let listener = listen(args.worker_addr, "--worker-addr").await?;
     let database = Database::open(global.database_url.as_deref()).await?;
     let redis = of_shop(redis, database.store()).await?;
@@ -44,16 +44,16 @@ pub(crate) async fn run(args: WorkerServeArgs, global: &Global) -> anyhow::Resul
         None => Source::Embedded,
     };
     let provider = place.open().await?;
-    let outside = Outside { payments: Arc::clone(&provider.sandbox) as _, notifier: Arc::new(LogNotifier) };
+    let outside = Gateways { payments: Arc::clone(&provider.sandbox) as _, notifier: Arc::new(LogNotifier) };
     let metrics = Metrics::default();
     let (name, pools) = (config.name.clone(), shown(&config.pools));
-    let guard = provider.guard(&args.guard, &name, redis.clone(), &metrics);
-    let config = WorkerConfig { guard: Some(guard), ..config };
+    let circuit_breaker = provider.circuit_breaker(&args.circuit_breaker, &name, redis.clone(), &metrics);
+    let config = WorkerConfig { circuit_breaker: Some(circuit_breaker), ..config };
     let runtime = Runtime::start_on(&source, database.shared(), REGISTRY, outside, config, metrics.clone())?;
     let (stop, stopping) = (watch::Sender::new(false), watch::Sender::new(false));
     let this_shop = database.store().keys().await?.shop();
-    let routes = health::routes(this_shop, metrics, runtime.polls(), stopping.subscribe());
-    let door = Door::to(listener, routes, stop, HEALTH_DRAIN)?;
+    let routes = health::routes(this_shop, metrics, runtime.dependency_health(), stopping.subscribe());
+    let door = HttpServer::to(listener, routes, stop, HEALTH_DRAIN)?;
     let mut told = Stop::listen()?;
 
     let working = async {

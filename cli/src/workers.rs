@@ -28,7 +28,7 @@ fn row(worker: &WorkerBody) -> Vec<String> {
     vec![
         worker.name.clone(),
         worker.state.to_owned(),
-        worker.left_at.unwrap_or(worker.beat_at).to_string(),
+        worker.left_at.unwrap_or(worker.heartbeat_at).to_string(),
         worker.in_flight.to_string(),
         pools.collect::<Vec<_>>().join(", "),
         worker.host.clone(),

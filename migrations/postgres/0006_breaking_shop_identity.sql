@@ -25,3 +25,9 @@ insert into shop (id) values (substr(replace(gen_random_uuid()::text, '-', ''), 
 -- The last column, so that an update of those before it does not log it.
 alter table sagas add column key_prefix text not null default '';
 alter table sagas alter column key_prefix drop default;
+
+-- The field's own terms.
+alter table payments rename column settled_by_hand_minor to settled_manually_minor;
+alter table refunds rename column settled_by_hand to settled_manually;
+alter table workers rename column beat_at to heartbeat_at;
+update sagas set definition = 'partial_refund' where definition = 'granted_refund';

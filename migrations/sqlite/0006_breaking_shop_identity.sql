@@ -24,3 +24,9 @@ insert into shop (id) values (lower(hex(randomblob(5))));
 
 -- SQLite adds no column without a default; every insert names it.
 alter table sagas add column key_prefix text not null default '';
+
+-- The field's own terms.
+alter table payments rename column settled_by_hand_minor to settled_manually_minor;
+alter table refunds rename column settled_by_hand to settled_manually;
+alter table workers rename column beat_at to heartbeat_at;
+update sagas set definition = 'partial_refund' where definition = 'granted_refund';

@@ -69,7 +69,7 @@ pub enum PaymentEvent {
     /// The courier collected the cash.
     Collect,
     /// A person saw to the rest of it outside Holdfast. What nobody knows of is booked as taken, the most there can be.
-    SettleByHand,
+    SettleManually,
 }
 
 impl PaymentStatus {
@@ -77,7 +77,7 @@ impl PaymentStatus {
     pub fn after(self, event: PaymentEvent) -> Result<Self, IllegalTransition> {
         use PaymentEvent::{
             Cancel, Capture, Collect, Decline, LoseAnswer, RefundAll, RefundPart, RequireAction,
-            SettleByHand, TryAgain,
+            SettleManually, TryAgain,
         };
         match (self, event) {
             (Self::Pending | Self::Unknown | Self::RequiresAction, RequireAction) => Ok(Self::RequiresAction),
@@ -98,9 +98,9 @@ impl PaymentStatus {
                 RefundAll,
             ) => Ok(Self::Refunded),
             (Self::Captured | Self::PartiallyRefunded, RefundPart)
-            | (Self::PartiallyRefunded, SettleByHand) => Ok(Self::PartiallyRefunded),
+            | (Self::PartiallyRefunded, SettleManually) => Ok(Self::PartiallyRefunded),
             (Self::DueOnDelivery, Collect) => Ok(Self::Collected),
-            (Self::Pending | Self::Unknown | Self::RequiresAction | Self::Captured, SettleByHand) => {
+            (Self::Pending | Self::Unknown | Self::RequiresAction | Self::Captured, SettleManually) => {
                 Ok(Self::Captured)
             }
             (Self::Pending | Self::Unknown | Self::RequiresAction, RefundPart | Collect)
@@ -111,12 +111,12 @@ impl PaymentStatus {
             | (
                 Self::Declined | Self::Cancelled | Self::Refunded | Self::Collected,
                 RequireAction | Capture | Decline | LoseAnswer | TryAgain | Cancel | RefundPart | RefundAll
-                | Collect | SettleByHand,
+                | Collect | SettleManually,
             )
             | (
                 Self::DueOnDelivery,
                 RequireAction | Capture | Decline | LoseAnswer | TryAgain | RefundPart | RefundAll
-                | SettleByHand,
+                | SettleManually,
             ) => Err(IllegalTransition::new("payment", self, event)),
         }
     }

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use holdfast_saga::engine::batch::{Culprits, Done, Engine, Ran, Work};
-use holdfast_saga::engine::execute_call::perform;
+use holdfast_saga::engine::batch::{BatchInput, BatchOutcome, CommitFailures, Committed, Engine};
+use holdfast_saga::engine::execute_call::execute_call;
 use holdfast_saga::engine::registry::Registry;
 use holdfast_saga::flows;
-use holdfast_saga::ports::{Outside, Store};
+use holdfast_saga::ports::{Gateways, Store};
 use holdfast_saga::records::call::{Call, Outcome};
 use holdfast_saga::records::saga::Saga;
 use holdfast_sandbox::{MemorySandbox, SandboxControl};
@@ -37,32 +37,32 @@ pub fn engine(store: &Arc<dyn Store>, name: &str) -> Engine {
     }
 }
 
-/// Work for one batch: these outcomes, and everything that is due.
-pub fn sweep(outcomes: Vec<Outcome>) -> Work {
-    Work { outcomes, due_max: 1_000, ..hinted([]) }
+/// BatchInput for one batch: these outcomes, and everything that is due.
+pub fn sweep(outcomes: Vec<Outcome>) -> BatchInput {
+    BatchInput { outcomes, due_max: 1_000, ..hinted([]) }
 }
 
-/// Work for one batch: these sagas, and nothing else.
-pub fn hinted(hints: impl IntoIterator<Item = SagaId>) -> Work {
+/// BatchInput for one batch: these sagas, and nothing else.
+pub fn hinted(hints: impl IntoIterator<Item = SagaId>) -> BatchInput {
     let slots = QUEUES.into_iter().map(|queue| (queue, 1_000)).collect();
-    Work { outcomes: Vec::new(), hints: hints.into_iter().collect(), due_max: 0, slots }
+    BatchInput { outcomes: Vec::new(), hints: hints.into_iter().collect(), due_max: 0, slots }
 }
 
 /// Runs one batch, which is expected to be committed at once.
-pub async fn batch(engine: &Engine, work: Work) -> Done {
-    let mut ran: Ran = engine.run(work, &Culprits::default()).await;
-    assert!(ran.error.is_none() && ran.undone.is_empty(), "{ran:?}");
-    assert_eq!(ran.done.len(), 1, "{ran:?}");
-    ran.done.remove(0)
+pub async fn batch(engine: &Engine, work: BatchInput) -> Committed {
+    let mut ran: BatchOutcome = engine.run(work, &CommitFailures::default()).await;
+    assert!(ran.error.is_none() && ran.not_committed.is_empty(), "{ran:?}");
+    assert_eq!(ran.committed.len(), 1, "{ran:?}");
+    ran.committed.remove(0)
 }
 
 /// Carries a call out.
-pub async fn answer(call: &Call, outside: &Outside) -> Outcome {
-    call.outcome(perform(call, outside).await)
+pub async fn answer(call: &Call, outside: &Gateways) -> Outcome {
+    call.outcome(execute_call(call, outside).await)
 }
 
 /// Runs batches, and moves the clock to whatever is due next, until nothing is.
-pub async fn rest(engine: &Engine, shop: &Shop, clock: &ManualClock, outside: &Outside) {
+pub async fn rest(engine: &Engine, shop: &Shop, clock: &ManualClock, outside: &Gateways) {
     let mut outcomes = Vec::new();
     for _ in 0..ROUNDS_MAX {
         let given = outcomes.len();
@@ -86,19 +86,19 @@ async fn next_due(shop: &Shop) -> Option<Time> {
 }
 
 /// A sandbox in memory, and the outside with it.
-pub fn outside() -> (Arc<MemorySandbox>, Outside) {
+pub fn outside() -> (Arc<MemorySandbox>, Gateways) {
     let sandbox = Arc::new(MemorySandbox::new(Arc::new(SystemClock)));
     (Arc::clone(&sandbox), outside_with(&(sandbox as Arc<dyn SandboxControl>)))
 }
 
 /// The outside with this provider.
-pub fn outside_with(sandbox: &Arc<dyn SandboxControl>) -> Outside {
-    Outside { payments: Arc::clone(sandbox) as _, notifier: Arc::new(LogNotifier) }
+pub fn outside_with(sandbox: &Arc<dyn SandboxControl>) -> Gateways {
+    Gateways { payments: Arc::clone(sandbox) as _, notifier: Arc::new(LogNotifier) }
 }
 
 /// The flows as they are, but for the waits, which are a fiftieth.
-pub fn hurried() -> Registry {
-    flows::REGISTRY.hurried(50)
+pub fn with_backoff_divided_by() -> Registry {
+    flows::REGISTRY.with_backoff_divided_by(50)
 }
 
 /// A worker in a hurry: what takes half a minute in a shop takes two seconds here.
@@ -113,7 +113,13 @@ pub fn hasty(name: &str) -> WorkerConfig {
 }
 
 /// Starts a hasty worker on `store`.
-pub fn worker(store: &Arc<dyn Store>, name: &str, outside: &Outside) -> Runtime {
-    Runtime::start(Arc::clone(store), hurried(), outside.clone(), hasty(name), Metrics::default())
-        .expect("starts")
+pub fn worker(store: &Arc<dyn Store>, name: &str, outside: &Gateways) -> Runtime {
+    Runtime::start(
+        Arc::clone(store),
+        with_backoff_divided_by(),
+        outside.clone(),
+        hasty(name),
+        Metrics::default(),
+    )
+    .expect("starts")
 }

@@ -129,7 +129,7 @@ pub fn payment(number: i64, status: PaymentStatus) -> Payment {
         amount: Money::new(2_000, Currency::EUR),
         captured_minor: 0,
         refunded_minor: 0,
-        settled_by_hand_minor: 0,
+        settled_manually_minor: 0,
         charge: Some(charge(number)),
         provider_ref: None,
         next_action: None,
@@ -144,7 +144,7 @@ pub fn refund(number: i64, status: RefundStatus) -> Refund {
         amount: Money::new(2_000, Currency::EUR),
         charge: charge(number),
         late: true,
-        settled_by_hand: false,
+        settled_manually: false,
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use holdfast_saga::operations::audit::{Audit, Report};
-use holdfast_saga::ports::{Outside, Store};
+use holdfast_saga::ports::{Gateways, Store};
 use holdfast_saga::records::batch_rows::{Footprint, World, Writes};
 use holdfast_saga::records::context::Dedupe;
 use holdfast_saga::records::saga::Saga;
@@ -176,14 +176,14 @@ impl Shop {
     }
 
     /// How many orders stand where, and why: `CONFIRMED`, `CANCELLED out_of_stock`.
-    pub async fn tally(&self) -> std::collections::BTreeMap<String, usize> {
+    pub async fn stats(&self) -> std::collections::BTreeMap<String, usize> {
         let filter = OrderFilter { limit: 1_000_000, ..OrderFilter::default() };
-        let mut tally = std::collections::BTreeMap::new();
+        let mut stats = std::collections::BTreeMap::new();
         for view in self.store.orders(&filter).await.expect("reads") {
             let reason = view.order.cancel_reason.map_or(String::new(), |reason| format!(" {reason}"));
-            *tally.entry(format!("{}{reason}", view.order.status)).or_default() += 1;
+            *stats.entry(format!("{}{reason}", view.order.status)).or_default() += 1;
         }
-        tally
+        stats
     }
 
     /// On hand and reserved.
@@ -195,8 +195,8 @@ impl Shop {
     /// Whether every saga has ended; dead is an end.
     pub async fn is_at_rest(&self) -> bool {
         // A database that restarts answers later.
-        let census = self.store.census().await.unwrap_or_default();
-        !census.is_empty() && census.iter().all(|row| row.state.is_settled() || is_dead(row.state))
+        let saga_counts = self.store.saga_counts().await.unwrap_or_default();
+        !saga_counts.is_empty() && saga_counts.iter().all(|row| row.state.is_settled() || is_dead(row.state))
     }
 
     /// Waits, in real time, until every saga has ended.
@@ -218,7 +218,7 @@ impl Shop {
     }
 
     /// Every promise, recomputed, against the provider's own books.
-    pub async fn audit(&self, outside: &Outside) -> Report {
+    pub async fn audit(&self, outside: &Gateways) -> Report {
         let mut audit = Audit::new(self.store.keys().await.expect("the store answers").shop());
         self.store.facts(&mut |fact| audit.see(fact)).await.expect("reads");
         let statement = outside.payments.statement().await.expect("the provider answers");
@@ -226,7 +226,7 @@ impl Shop {
     }
 
     /// The same, and nothing is broken or under way.
-    pub async fn assert_clean(&self, outside: &Outside) {
+    pub async fn assert_clean(&self, outside: &Gateways) {
         let report = self.audit(outside).await;
         assert!(report.is_clean(), "{:#?}", report.violations);
         assert!(report.in_flight.iter().all(|order| order.dead), "{:#?}", report.in_flight);

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use holdfast_shared::Queue;
 
-use crate::guard::Guard;
+use crate::circuit_breaker::CircuitBreaker;
 
 /// How a worker works. Every bound is written here once, with its reason.
 #[derive(Debug, Clone)]
@@ -31,7 +31,7 @@ pub struct WorkerConfig {
     /// Settled sagas and idempotency keys older than this are deleted.
     pub keep: Duration,
     /// Who holds calls back while their payment provider is away; `None`: nobody.
-    pub guard: Option<Guard>,
+    pub circuit_breaker: Option<CircuitBreaker>,
 }
 
 impl Default for WorkerConfig {
@@ -51,7 +51,7 @@ impl Default for WorkerConfig {
             sweep_every: Duration::from_millis(200),
             drain_timeout: Duration::from_secs(15),
             keep: Duration::from_hours(30 * 24),
-            guard: None,
+            circuit_breaker: None,
         }
     }
 }
@@ -96,7 +96,7 @@ impl WorkerConfig {
 
 /// What a worker has done since it started.
 #[derive(Debug, Default)]
-pub struct Tally {
+pub struct WorkerStats {
     /// Batches that committed something or found nothing to do.
     pub batches: AtomicU64,
     /// Sagas claimed by them.
@@ -117,7 +117,7 @@ pub struct Tally {
     pub batch_largest: AtomicU64,
 }
 
-impl Tally {
+impl WorkerStats {
     pub(crate) fn add(counter: &AtomicU64, count: usize) {
         counter.fetch_add(count as u64, Ordering::Relaxed);
     }

@@ -8,8 +8,10 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use holdfast_saga::engine::batch::{Culprits, Done, Engine, Ran, Slots, Work};
-use holdfast_saga::ports::{Dispatch, Hint, Outside, StoreError};
+use holdfast_saga::engine::batch::{
+    BatchInput, BatchOutcome, CallPermits, CommitFailures, Committed, Engine,
+};
+use holdfast_saga::ports::{Dispatch, Gateways, Hint, StoreError};
 use holdfast_saga::records::call::{Answer, Outcome};
 use holdfast_shared::{Queue, SagaId};
 use tokio::sync::{mpsc, watch};
@@ -17,7 +19,7 @@ use tokio::task::{JoinError, JoinSet};
 use tokio::time::{sleep, sleep_until};
 
 use crate::calls::carry_out;
-use crate::config::{Tally, WorkerConfig};
+use crate::config::{WorkerConfig, WorkerStats};
 use crate::metrics::Metrics;
 use crate::queue::Poll;
 
@@ -33,14 +35,14 @@ const HINTS_MIN: usize = 16;
 /// what is new, and a timer may be late by as much.
 const REST_MAX: u32 = 5;
 /// Batches at once. While one waits for the database another one plans; a third would only wait with them.
-const LANES: usize = 2;
+const CONCURRENT_BATCHES: usize = 2;
 /// A second batch begins beside another one only with this part of a full one: small ones cost more commits
 /// than their waiting is worth.
 const SECOND_LANE_PART: usize = 4;
 
 /// Whom an executor tells what it does.
-pub(crate) struct Around {
-    pub(crate) tally: Arc<Tally>,
+pub(crate) struct ExecutorDeps {
+    pub(crate) stats: Arc<WorkerStats>,
     pub(crate) metrics: Metrics,
     /// Where sagas go on that other workers serve.
     pub(crate) dispatch: Arc<dyn Dispatch>,
@@ -50,34 +52,34 @@ pub(crate) struct Around {
 
 pub(crate) struct Executor {
     engine: Arc<Engine>,
-    culprits: Arc<Culprits>,
-    outside: Outside,
+    commit_failures: Arc<CommitFailures>,
+    outside: Gateways,
     config: WorkerConfig,
-    around: Around,
+    around: ExecutorDeps,
     intake: mpsc::Receiver<SagaId>,
     stop: watch::Receiver<bool>,
     outcomes_in: mpsc::UnboundedReceiver<(Queue, Outcome)>,
     outcomes_out: mpsc::UnboundedSender<(Queue, Outcome)>,
     /// Batches under way, with the sagas each was given.
-    batches: JoinSet<(Vec<SagaId>, Ran)>,
+    batches: JoinSet<(Vec<SagaId>, BatchOutcome)>,
     /// All of those sagas: none is in two batches.
     batched: BTreeSet<SagaId>,
     /// What came for them meanwhile.
-    meanwhile: Work,
+    meanwhile: BatchInput,
     /// Sagas to look at, each once however often it was hinted at.
     hints: VecDeque<SagaId>,
     hinted: BTreeSet<SagaId>,
     /// Answers that are not committed yet. Never dropped while this process lives.
     outcomes: Vec<Outcome>,
     /// Calls that may be begun.
-    slots: Slots,
+    slots: CallPermits,
     /// Calls in flight.
     in_flight: usize,
     /// Sagas before a call for which there was no slot.
-    starved: BTreeMap<Queue, BTreeSet<SagaId>>,
+    awaiting_permit: BTreeMap<Queue, BTreeSet<SagaId>>,
     /// What is worth another look a little later: sagas that somebody else had locked, and work whose
     /// commit the database refused. Outcomes among it are never dropped while this process lives.
-    later: VecDeque<(Instant, Work)>,
+    later: VecDeque<(Instant, BatchInput)>,
     next_sweep: tokio::time::Instant,
     /// How long it is to the one after it.
     rest: Duration,
@@ -89,9 +91,9 @@ pub(crate) struct Executor {
 impl Executor {
     pub(crate) fn new(
         engine: Engine,
-        outside: Outside,
+        outside: Gateways,
         config: WorkerConfig,
-        around: Around,
+        around: ExecutorDeps,
         intake: mpsc::Receiver<SagaId>,
         stop: watch::Receiver<bool>,
     ) -> Self {
@@ -102,7 +104,7 @@ impl Executor {
         let rest = config.sweep_every;
         Self {
             engine: Arc::new(engine),
-            culprits: Arc::default(),
+            commit_failures: Arc::default(),
             outside,
             config,
             around,
@@ -112,13 +114,13 @@ impl Executor {
             outcomes_out,
             batches: JoinSet::new(),
             batched: BTreeSet::new(),
-            meanwhile: Work::default(),
+            meanwhile: BatchInput::default(),
             hints: VecDeque::new(),
             hinted: BTreeSet::new(),
             outcomes: Vec::new(),
             slots,
             in_flight: 0,
-            starved: BTreeMap::new(),
+            awaiting_permit: BTreeMap::new(),
             later: VecDeque::new(),
             next_sweep: now,
             rest,
@@ -150,17 +152,19 @@ impl Executor {
         let pending = self.hints.len() + self.outcomes.len();
         match self.batches.len() {
             0 => pending > 0 || now >= self.next_sweep,
-            lanes => lanes < LANES && pending >= self.config.batch_max.div_ceil(SECOND_LANE_PART),
+            lanes => {
+                lanes < CONCURRENT_BATCHES && pending >= self.config.batch_max.div_ceil(SECOND_LANE_PART)
+            }
         }
     }
 
     /// Runs a batch in a lane of its own, so that its work here overlaps another one's in the database.
-    fn begin(&mut self, work: Work) {
+    fn begin(&mut self, work: BatchInput) {
         let sagas: Vec<_> =
             work.outcomes.iter().map(|outcome| outcome.saga).chain(work.hints.iter().copied()).collect();
         self.batched.extend(&sagas);
-        let (engine, culprits) = (Arc::clone(&self.engine), Arc::clone(&self.culprits));
-        self.batches.spawn(async move { (sagas, engine.run(work, &culprits).await) });
+        let (engine, commit_failures) = (Arc::clone(&self.engine), Arc::clone(&self.commit_failures));
+        self.batches.spawn(async move { (sagas, engine.run(work, &commit_failures).await) });
     }
 
     /// Waits until a batch, a hint, an outcome, the next sweep or the end.
@@ -171,7 +175,7 @@ impl Executor {
         let idle = self.batches.is_empty().then_some(idle);
         let later = self.later.front().map(|(at, _)| tokio::time::Instant::from_std(*at));
         let timer = later.into_iter().chain(idle).min();
-        let open = self.batches.len() < LANES;
+        let open = self.batches.len() < CONCURRENT_BATCHES;
         let room = open && self.hints.len() < self.config.batch_max;
         let (mut ended, mut answered, mut hinted) = (None, None, None);
         tokio::select! {
@@ -210,7 +214,7 @@ impl Executor {
         }
     }
 
-    fn take_back(&mut self, work: Work) {
+    fn take_back(&mut self, work: BatchInput) {
         self.outcomes.extend(work.outcomes);
         work.hints.into_iter().for_each(|saga| self.hint(saga));
     }
@@ -224,10 +228,10 @@ impl Executor {
     fn answered(&mut self, queue: Queue, outcome: Outcome) {
         self.in_flight -= 1;
         self.slots.give_back(queue);
-        self.around.tally.in_flight.fetch_sub(1, Ordering::Relaxed);
+        self.around.stats.in_flight.fetch_sub(1, Ordering::Relaxed);
         self.outcomes.push(outcome);
         // A slot is free again: sagas that waited for one go first.
-        let waiting = self.starved.get_mut(&queue).and_then(BTreeSet::pop_first);
+        let waiting = self.awaiting_permit.get_mut(&queue).and_then(BTreeSet::pop_first);
         if let Some(saga) = waiting
             && self.hinted.insert(saga)
         {
@@ -236,7 +240,7 @@ impl Executor {
     }
 
     /// What is pending, as far as it fits. What came for a saga in another batch waits for that batch's end.
-    fn next_work(&mut self) -> Work {
+    fn next_work(&mut self) -> BatchInput {
         let batched = &self.batched;
         self.meanwhile
             .outcomes
@@ -256,11 +260,11 @@ impl Executor {
             self.next_sweep = tokio::time::Instant::now() + self.rest;
             due_max = room.saturating_sub(hints.len()).min(free.max(HINTS_MIN));
         }
-        Work { outcomes, hints, due_max, slots: self.slots.clone() }
+        BatchInput { outcomes, hints, due_max, slots: self.slots.clone() }
     }
 
     /// Frees the lane of a batch and its sagas, and waits a while if the database was at fault.
-    fn ended(&mut self, batch: Result<(Vec<SagaId>, Ran), JoinError>) {
+    fn ended(&mut self, batch: Result<(Vec<SagaId>, BatchOutcome), JoinError>) {
         // Nobody aborts a batch, so it can only have panicked, and nothing here knows how to go on.
         let (sagas, ran) = batch.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()));
         for saga in sagas {
@@ -272,7 +276,7 @@ impl Executor {
                 self.backoff = BACKOFF.0;
             }
             Some(error) => {
-                Tally::add(&self.around.tally.failed, 1);
+                WorkerStats::add(&self.around.stats.failed, 1);
                 tracing::warn!("a batch is tried again in {:?}: {error}", self.backoff);
                 self.resume_at = tokio::time::Instant::now() + self.backoff;
                 self.backoff = (self.backoff * 2).min(BACKOFF.1);
@@ -283,13 +287,13 @@ impl Executor {
     }
 
     /// Takes in what came of a batch, and begins its calls.
-    fn settle(&mut self, ran: Ran) -> Option<StoreError> {
-        for done in ran.done {
+    fn settle(&mut self, ran: BatchOutcome) -> Option<StoreError> {
+        for done in ran.committed {
             self.begin_calls(done);
         }
         let again = Instant::now() + REFUSED_AGAIN;
         // Without an error of the whole batch it was one row's fault: it waits, the others go on.
-        for work in ran.undone {
+        for work in ran.not_committed {
             if ran.error.is_some() {
                 self.take_back(work);
             } else {
@@ -299,29 +303,29 @@ impl Executor {
         ran.error
     }
 
-    fn begin_calls(&mut self, done: Done) {
+    fn begin_calls(&mut self, done: Committed) {
         self.around.metrics.committed(&done);
-        Tally::add(&self.around.tally.batches, 1);
-        Tally::add(&self.around.tally.claimed, done.claimed);
-        Tally::add(&self.around.tally.moved, done.moved.len());
-        Tally::add(
-            &self.around.tally.settled,
+        WorkerStats::add(&self.around.stats.batches, 1);
+        WorkerStats::add(&self.around.stats.claimed, done.claimed);
+        WorkerStats::add(&self.around.stats.moved, done.moved.len());
+        WorkerStats::add(
+            &self.around.stats.settled,
             done.moved.iter().filter(|moved| moved.state.is_settled()).count(),
         );
-        Tally::add(&self.around.tally.late, done.late);
-        Tally::add(&self.around.tally.calls, done.calls.len());
-        Tally::add(&self.around.tally.in_flight, done.calls.len());
-        self.around.tally.batch_largest.fetch_max(done.claimed as u64, Ordering::Relaxed);
+        WorkerStats::add(&self.around.stats.late, done.late);
+        WorkerStats::add(&self.around.stats.calls, done.calls.len());
+        WorkerStats::add(&self.around.stats.in_flight, done.calls.len());
+        self.around.stats.batch_largest.fetch_max(done.claimed as u64, Ordering::Relaxed);
         let again = Instant::now() + LOCKED_AGAIN;
         if !done.locked.is_empty() {
-            self.later.push_front((again, Work { hints: done.locked, ..Work::default() }));
+            self.later.push_front((again, BatchInput { hints: done.locked, ..BatchInput::default() }));
         }
         let mut elsewhere = Vec::new();
-        for (saga, queue) in done.starved {
+        for (saga, queue) in done.awaiting_permit {
             match self.config.pools.get(&queue) {
                 Some(0) => {}
                 Some(_) => {
-                    self.starved.entry(queue).or_default().insert(saga);
+                    self.awaiting_permit.entry(queue).or_default().insert(saga);
                 }
                 None => elsewhere.push(Hint { saga, queue }),
             }
@@ -345,11 +349,11 @@ impl Executor {
             let answers = self.outcomes_out.clone();
             let (lease, timeout) = (self.config.lease, self.config.call_timeout);
             let (metrics, since) = (self.around.metrics.clone(), Instant::now());
-            let (definition, guard) = (call.definition, self.config.guard.clone());
+            let (definition, circuit_breaker) = (call.definition, self.config.circuit_breaker.clone());
             tokio::spawn(async move {
-                let outcome = carry_out(call, outside, done.leased_at, lease, timeout, guard).await;
+                let outcome = carry_out(call, outside, done.leased_at, lease, timeout, circuit_breaker).await;
                 // What was not sent took no time.
-                if !matches!(outcome.answer, Answer::NotSent | Answer::Held { .. }) {
+                if !matches!(outcome.answer, Answer::NotSent | Answer::NotNow { .. }) {
                     metrics.called(definition, outcome.step, since.elapsed());
                 }
                 // The executor outlives its calls, or the lease does.
@@ -381,7 +385,10 @@ impl Executor {
             self.hints.clear();
             self.hinted.clear();
             let outcomes = std::mem::take(&mut self.outcomes);
-            let ran = self.engine.run(Work { outcomes, ..Work::default() }, &self.culprits).await;
+            let ran = self
+                .engine
+                .run(BatchInput { outcomes, ..BatchInput::default() }, &self.commit_failures)
+                .await;
             if self.settle(ran).is_some() {
                 if tokio::time::Instant::now() >= deadline {
                     return self.in_flight;

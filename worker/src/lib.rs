@@ -2,23 +2,25 @@
 //! out of them. What a saga does next is decided in `holdfast-saga`; nothing here holds policy
 //! about orders.
 
-mod acceptor;
 mod calls;
-mod census;
+mod checkout_intake;
+mod circuit_breaker;
 mod config;
 mod executor;
-mod guard;
 mod metrics;
 mod notifier;
 mod pruner;
 mod queue;
 mod registry;
 mod runtime;
+mod saga_counts;
 
-pub use acceptor::{AcceptError, Acceptor};
-pub use config::{ConfigError, Tally, WorkerConfig};
-pub use guard::{Guard, GuardConfig};
+pub use checkout_intake::{AcceptError, CheckoutIntake};
+pub use circuit_breaker::{CircuitBreaker, CircuitBreakerConfig};
+pub use config::{ConfigError, WorkerConfig, WorkerStats};
 pub use metrics::Metrics;
 pub use notifier::LogNotifier;
-pub use queue::{Asked, BadRedisUrl, Polls, Queues, Redis, RedisBackend, RedisDispatch, RedisDown, Source};
+pub use queue::{
+    Asked, BadRedisUrl, DependencyHealth, Queues, Redis, RedisBackend, RedisDispatch, RedisDown, Source,
+};
 pub use runtime::{Runtime, Stopped};

@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use holdfast_saga::engine::batch::{Done, Moved};
+use holdfast_saga::engine::batch::{Committed, SagaTransition};
 use holdfast_saga::flows;
 use holdfast_saga::records::history::Entry;
-use holdfast_saga::records::view::{Census, QueueView};
+use holdfast_saga::records::view::{QueueView, SagaCount};
 use holdfast_shared::{OrderStatus, PaymentMethod, Queue, SagaState, Time};
 use prometheus::core::Collector;
 use prometheus::{
@@ -202,9 +202,9 @@ impl Metrics {
     }
 
     /// How the sagas of the shop stand now.
-    pub(crate) fn stand(&self, census: &[Census]) {
+    pub(crate) fn stand(&self, saga_counts: &[SagaCount]) {
         let stand: BTreeMap<(&str, &str), u64> =
-            census.iter().map(|row| ((row.definition.as_str(), row.state.into()), row.sagas)).collect();
+            saga_counts.iter().map(|row| ((row.definition.as_str(), row.state.into()), row.sagas)).collect();
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         known.extend(stand.keys().map(|(saga, state)| ((*saga).to_owned(), (*state).to_owned())));
         // One by one, and to zero where nobody stands any more: a scraper may come by at any time.
@@ -233,7 +233,7 @@ impl Metrics {
     }
 
     /// A batch was committed.
-    pub(crate) fn committed(&self, done: &Done) {
+    pub(crate) fn committed(&self, done: &Committed) {
         self.batch_size.observe(f64::from(u32::try_from(done.claimed).unwrap_or(u32::MAX)));
         self.commit_seconds.observe(done.leased_at.elapsed().as_secs_f64());
         for (status, method) in &done.orders {
@@ -244,7 +244,7 @@ impl Metrics {
         }
     }
 
-    fn moved(&self, moved: &Moved) {
+    fn moved(&self, moved: &SagaTransition) {
         let saga = moved.definition.name.as_ref();
         if moved.is_born {
             self.sagas_started.with_label_values(&[saga]).inc();
@@ -290,7 +290,7 @@ impl Metrics {
             | Entry::Pivot
             | Entry::Unwinding(_)
             | Entry::Spawned { .. }
-            | Entry::LateMoney(_)
+            | Entry::LateCapture(_)
             | Entry::Revived(_)
             | Entry::Completed
             | Entry::Compensated => return,

@@ -4,22 +4,22 @@ use std::sync::Arc;
 
 use holdfast_saga::engine::batch::Engine;
 use holdfast_saga::engine::registry::Registry;
-use holdfast_saga::ports::{Dispatch, Outside, Store};
+use holdfast_saga::ports::{Dispatch, Gateways, Store};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use crate::config::{ConfigError, Tally, WorkerConfig};
-use crate::executor::{Around, Executor};
+use crate::config::{ConfigError, WorkerConfig, WorkerStats};
+use crate::executor::{Executor, ExecutorDeps};
 use crate::metrics::Metrics;
-use crate::queue::{Asked, Polls, Queues, Source};
-use crate::{census, pruner, registry};
+use crate::queue::{Asked, DependencyHealth, Queues, Source};
+use crate::{pruner, registry, saga_counts};
 
 /// A running worker. Dropping it without [`Runtime::stop`] leaves its leases to run out.
 #[derive(Debug)]
 pub struct Runtime {
     dispatch: Arc<dyn Dispatch>,
-    polls: Polls,
-    tally: Arc<Tally>,
+    dependency_health: DependencyHealth,
+    stats: Arc<WorkerStats>,
     stop: watch::Sender<bool>,
     /// Told once its last outcome is committed.
     gone: watch::Sender<bool>,
@@ -39,7 +39,7 @@ impl Runtime {
     pub fn start(
         store: Arc<dyn Store>,
         registry: Registry,
-        outside: Outside,
+        outside: Gateways,
         config: WorkerConfig,
         metrics: Metrics,
     ) -> Result<Self, ConfigError> {
@@ -51,20 +51,20 @@ impl Runtime {
         source: &Source,
         store: Arc<dyn Store>,
         registry: Registry,
-        outside: Outside,
+        outside: Gateways,
         config: WorkerConfig,
         metrics: Metrics,
     ) -> Result<Self, ConfigError> {
         config.check()?;
-        let tally = Arc::new(Tally::default());
+        let stats = Arc::new(WorkerStats::default());
         let (stop, stopped) = watch::channel(false);
-        let Queues { dispatch, hints, polls, serving: mut others } =
+        let Queues { dispatch, hints, dependency_health, serving: mut others } =
             Queues::open(source, &config, &metrics, &stopped);
         let (gone, is_gone) = watch::channel(false);
-        let beats = registry::run(
+        let heartbeats = registry::run(
             Arc::clone(&store),
-            registry::Life::new(&config, &registry),
-            Arc::clone(&tally),
+            registry::WorkerInfo::new(&config, &registry),
+            Arc::clone(&stats),
             is_gone,
         );
         let engine = Engine {
@@ -75,16 +75,24 @@ impl Runtime {
             queues: config.pools.keys().copied().collect(),
         };
         others.push(tokio::spawn(pruner::run(Arc::clone(&store), config.keep, stopped.clone())));
-        others.push(tokio::spawn(beats));
-        others.push(tokio::spawn(census::run(store, metrics.clone(), stopped.clone())));
-        let around = Around {
-            tally: Arc::clone(&tally),
+        others.push(tokio::spawn(heartbeats));
+        others.push(tokio::spawn(saga_counts::run(store, metrics.clone(), stopped.clone())));
+        let around = ExecutorDeps {
+            stats: Arc::clone(&stats),
             metrics,
             dispatch: Arc::clone(&dispatch),
-            database: polls.of(Asked::Database),
+            database: dependency_health.of(Asked::Database),
         };
         let executor = Executor::new(engine, outside, config, around, hints, stopped);
-        Ok(Self { dispatch, polls, tally, stop, gone, executor: tokio::spawn(executor.run()), others })
+        Ok(Self {
+            dispatch,
+            dependency_health,
+            stats,
+            stop,
+            gone,
+            executor: tokio::spawn(executor.run()),
+            others,
+        })
     }
 
     /// Where hints for this worker go.
@@ -93,13 +101,13 @@ impl Runtime {
     }
 
     /// Who answers it, and who has not for long.
-    pub fn polls(&self) -> Polls {
-        self.polls.clone()
+    pub fn dependency_health(&self) -> DependencyHealth {
+        self.dependency_health.clone()
     }
 
     /// What it has done so far.
-    pub fn tally(&self) -> Arc<Tally> {
-        Arc::clone(&self.tally)
+    pub fn stats(&self) -> Arc<WorkerStats> {
+        Arc::clone(&self.stats)
     }
 
     /// Stops: no new work, calls in flight may end within the drain timeout, their outcomes are committed.

@@ -107,7 +107,7 @@ impl From<Email> for String {
     }
 }
 
-/// A country's two letters.
+/// A country's two dead_letters.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(try_from = "String", into = "String")]
 #[schema(value_type = String, pattern = "^[A-Z]{2}$", example = "US")]
@@ -121,7 +121,7 @@ impl TryFrom<String> for Country {
         if fits {
             Ok(Self(text))
         } else {
-            Err("a country's two letters (ISO 3166-1) are expected, such as US")
+            Err("a country's two dead_letters (ISO 3166-1) are expected, such as US")
         }
     }
 }

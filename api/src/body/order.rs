@@ -102,7 +102,7 @@ pub struct PaymentBody {
     pub refunded: Money,
     /// What the shop settled with the buyer in person.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub settled_by_hand: Option<Money>,
+    pub settled_manually: Option<Money>,
     /// What the buyer must do for it to go on.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next_action: Option<NextAction>,
@@ -118,7 +118,7 @@ pub struct NextAction {
 /// One thing that happened to an order.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[schema(as = TimelineEntry)]
-pub struct Happened {
+pub struct TimelineEntry {
     /// When.
     pub at: Time,
     /// What, in words.
@@ -173,7 +173,7 @@ impl OrderBody {
                 amount: order.total,
                 captured: none,
                 refunded: none,
-                settled_by_hand: None,
+                settled_manually: None,
                 next_action: None,
             },
             cancel_reason: None,
@@ -228,13 +228,14 @@ impl PaymentBody {
             amount: payment.amount,
             captured: money(payment.captured_minor),
             refunded: money(payment.refunded_minor),
-            settled_by_hand: Some(money(payment.settled_by_hand_minor)).filter(|held| held.amount_minor > 0),
+            settled_manually: Some(money(payment.settled_manually_minor))
+                .filter(|held| held.amount_minor > 0),
             next_action: payment.next_action.clone().filter(|_| acts).map(|url| NextAction { url }),
         }
     }
 }
 
-impl From<&timeline::Line> for Happened {
+impl From<&timeline::Line> for TimelineEntry {
     fn from(line: &timeline::Line) -> Self {
         Self { at: line.at, text: line.words.clone(), saga: line.saga.to_string() }
     }

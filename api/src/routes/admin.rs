@@ -9,18 +9,18 @@ use holdfast_saga::shop::order::{self, Grant, Verb};
 use uuid::Uuid;
 
 use super::checkout::idempotency_key;
-use super::orders::{GuestKey, answered, decide, find};
+use super::orders::{OrderToken, answered, decide, find};
 use crate::app::App;
 use crate::auth::Caller;
 use crate::body::order::{OrderBody, RefundBody};
-use crate::extract::{Body, Named};
+use crate::extract::{JsonBody, PathParam};
 use crate::problem::Problem;
 
 type Answer = Result<(StatusCode, Json<OrderBody>), Problem>;
 
 async fn admin_asks(app: &App, caller: &Caller, id: Uuid, verb: Verb) -> Answer {
     let by = caller.admin()?;
-    let order = find(app, caller, &GuestKey::default(), id).await?.order.id;
+    let order = find(app, caller, &OrderToken::default(), id).await?.order.id;
     decide(app, order, verb, &by).await
 }
 
@@ -29,42 +29,54 @@ async fn admin_asks(app: &App, caller: &Caller, id: Uuid, verb: Verb) -> Answer 
 /// 202: it goes on. 200: it was confirmed already. 409: something else happened first.
 #[utoipa::path(post, operation_id = "confirm_order", path = "/v1/admin/orders/{id}/confirm", tag = "admin", params(("id" = Uuid, Path)),
     responses((status = ACCEPTED, body = OrderBody), (status = OK, body = OrderBody)), security(("bearer" = [])))]
-pub(super) async fn confirm(State(app): State<App>, caller: Caller, Named(id): Named<Uuid>) -> Answer {
+pub(super) async fn confirm(
+    State(app): State<App>,
+    caller: Caller,
+    PathParam(id): PathParam<Uuid>,
+) -> Answer {
     admin_asks(&app, &caller, id, Verb::Confirm).await
 }
 
 /// Refuse a cash-on-delivery order
 #[utoipa::path(post, operation_id = "reject_order", path = "/v1/admin/orders/{id}/reject", tag = "admin", params(("id" = Uuid, Path)),
     responses((status = ACCEPTED, body = OrderBody), (status = OK, body = OrderBody)), security(("bearer" = [])))]
-pub(super) async fn reject(State(app): State<App>, caller: Caller, Named(id): Named<Uuid>) -> Answer {
+pub(super) async fn reject(State(app): State<App>, caller: Caller, PathParam(id): PathParam<Uuid>) -> Answer {
     admin_asks(&app, &caller, id, Verb::Reject).await
 }
 
 /// Begin preparing a confirmed order
 #[utoipa::path(post, operation_id = "process_order", path = "/v1/admin/orders/{id}/process", tag = "admin", params(("id" = Uuid, Path)),
     responses((status = OK, body = OrderBody)), security(("bearer" = [])))]
-pub(super) async fn process(State(app): State<App>, caller: Caller, Named(id): Named<Uuid>) -> Answer {
+pub(super) async fn process(
+    State(app): State<App>,
+    caller: Caller,
+    PathParam(id): PathParam<Uuid>,
+) -> Answer {
     admin_asks(&app, &caller, id, Verb::Process).await
 }
 
 /// Send an order on its way
 #[utoipa::path(post, operation_id = "ship_order", path = "/v1/admin/orders/{id}/ship", tag = "admin", params(("id" = Uuid, Path)),
     responses((status = OK, body = OrderBody)), security(("bearer" = [])))]
-pub(super) async fn ship(State(app): State<App>, caller: Caller, Named(id): Named<Uuid>) -> Answer {
+pub(super) async fn ship(State(app): State<App>, caller: Caller, PathParam(id): PathParam<Uuid>) -> Answer {
     admin_asks(&app, &caller, id, Verb::Ship).await
 }
 
 /// Note that an order arrived; cash on delivery is collected then
 #[utoipa::path(post, operation_id = "deliver_order", path = "/v1/admin/orders/{id}/deliver", tag = "admin", params(("id" = Uuid, Path)),
     responses((status = OK, body = OrderBody)), security(("bearer" = [])))]
-pub(super) async fn deliver(State(app): State<App>, caller: Caller, Named(id): Named<Uuid>) -> Answer {
+pub(super) async fn deliver(
+    State(app): State<App>,
+    caller: Caller,
+    PathParam(id): PathParam<Uuid>,
+) -> Answer {
     admin_asks(&app, &caller, id, Verb::Deliver).await
 }
 
 /// Undo an order, before or after it was confirmed
 #[utoipa::path(post, operation_id = "cancel_order_as_admin", path = "/v1/admin/orders/{id}/cancel", tag = "admin", params(("id" = Uuid, Path)),
     responses((status = ACCEPTED, body = OrderBody), (status = OK, body = OrderBody)), security(("bearer" = [])))]
-pub(super) async fn cancel(State(app): State<App>, caller: Caller, Named(id): Named<Uuid>) -> Answer {
+pub(super) async fn cancel(State(app): State<App>, caller: Caller, PathParam(id): PathParam<Uuid>) -> Answer {
     admin_asks(&app, &caller, id, Verb::Cancel).await
 }
 
@@ -77,12 +89,12 @@ pub(super) async fn cancel(State(app): State<App>, caller: Caller, Named(id): Na
 pub(super) async fn refund(
     State(app): State<App>,
     caller: Caller,
-    Named(id): Named<Uuid>,
+    PathParam(id): PathParam<Uuid>,
     headers: HeaderMap,
-    Body(body): Body<RefundBody>,
+    JsonBody(body): JsonBody<RefundBody>,
 ) -> Answer {
     let by = caller.admin()?;
-    let order = find(&app, &caller, &GuestKey::default(), id).await?.order.id;
+    let order = find(&app, &caller, &OrderToken::default(), id).await?.order.id;
     let key = idempotency_key(&headers)?;
     let said = serde_json::to_string(&body).unwrap_or_default();
     let dedupe = Dedupe { key: digest(&["refund", &by.to_string(), key]), body: digest(&[&said]) };

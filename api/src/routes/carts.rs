@@ -15,7 +15,7 @@ use holdfast_shared::{CartId, Sku};
 use crate::app::App;
 use crate::auth::Caller;
 use crate::body::cart::{CartBody, ItemBody};
-use crate::extract::{Body, Named};
+use crate::extract::{JsonBody, PathParam};
 use crate::problem::Problem;
 
 /// Open a cart
@@ -37,7 +37,7 @@ pub(super) async fn create(State(app): State<App>, caller: Caller) -> Result<Res
 pub(super) async fn show(
     State(app): State<App>,
     caller: Caller,
-    Named(id): Named<CartId>,
+    PathParam(id): PathParam<CartId>,
 ) -> Result<Json<CartBody>, Problem> {
     let cart = app.store.cart(id).await?.filter(|cart| cart::visible(cart, caller.sub()));
     shown(&app, cart.ok_or(cart::Refused::UnknownCart(id))?).await
@@ -49,7 +49,7 @@ pub(super) async fn show(
 pub(super) async fn discard(
     State(app): State<App>,
     caller: Caller,
-    Named(id): Named<CartId>,
+    PathParam(id): PathParam<CartId>,
 ) -> Result<StatusCode, Problem> {
     cart::discard(&*app.store, id, caller.sub()).await??;
     Ok(StatusCode::NO_CONTENT)
@@ -63,8 +63,8 @@ pub(super) async fn discard(
 pub(super) async fn put_item(
     State(app): State<App>,
     caller: Caller,
-    Named((id, sku)): Named<(CartId, Sku)>,
-    Body(item): Body<ItemBody>,
+    PathParam((id, sku)): PathParam<(CartId, Sku)>,
+    JsonBody(item): JsonBody<ItemBody>,
 ) -> Result<Json<CartBody>, Problem> {
     let item = CartItem { sku, quantity: item.quantity };
     shown(&app, cart::put_item(&*app.store, id, caller.sub(), item).await??).await
@@ -76,7 +76,7 @@ pub(super) async fn put_item(
 pub(super) async fn remove_item(
     State(app): State<App>,
     caller: Caller,
-    Named((id, sku)): Named<(CartId, Sku)>,
+    PathParam((id, sku)): PathParam<(CartId, Sku)>,
 ) -> Result<Json<CartBody>, Problem> {
     shown(&app, cart::remove_item(&*app.store, id, caller.sub(), &sku).await??).await
 }
@@ -89,7 +89,7 @@ pub(super) async fn remove_item(
 pub(super) async fn merge(
     State(app): State<App>,
     caller: Caller,
-    Named(id): Named<CartId>,
+    PathParam(id): PathParam<CartId>,
 ) -> Result<Json<CartBody>, Problem> {
     let customer = caller.known()?;
     shown(&app, cart::merge(&*app.store, id, customer).await??).await

@@ -16,7 +16,7 @@ use crate::auth::Caller;
 use crate::body::List;
 use crate::body::list::Page;
 use crate::body::product::{AdjustBody, ProductBody, PutProductBody, StockBody};
-use crate::extract::{Body, Named, Params};
+use crate::extract::{JsonBody, PathParam, QueryParams};
 use crate::problem::Problem;
 
 /// List what can be bought, by SKU
@@ -24,7 +24,7 @@ use crate::problem::Problem;
     responses((status = OK, body = List<ProductBody>)), security((), ("bearer" = [])))]
 pub(super) async fn list(
     State(app): State<App>,
-    Params(page): Params<Page>,
+    QueryParams(page): QueryParams<Page>,
 ) -> Result<Json<List<ProductBody>>, Problem> {
     let limit = page.read()?;
     let after = page.after(|cursor| cursor.parse().ok())?;
@@ -36,7 +36,10 @@ pub(super) async fn list(
 /// Show one product
 #[utoipa::path(get, operation_id = "show_product", path = "/v1/products/{sku}", tag = "catalog", params(("sku" = Sku, Path)),
     responses((status = OK, body = ProductBody, headers(("ETag" = String)))), security((), ("bearer" = [])))]
-pub(super) async fn show(State(app): State<App>, Named(sku): Named<Sku>) -> Result<Response, Problem> {
+pub(super) async fn show(
+    State(app): State<App>,
+    PathParam(sku): PathParam<Sku>,
+) -> Result<Response, Problem> {
     let filter = ProductFilter { skus: vec![sku.clone()], limit: 1, ..ProductFilter::default() };
     let product = app.store.products(&filter).await?.pop();
     let missing = || Problem::not_found("product_not_found", format!("there is no product {sku}"));
@@ -55,9 +58,9 @@ pub(super) async fn show(State(app): State<App>, Named(sku): Named<Sku>) -> Resu
 pub(super) async fn put(
     State(app): State<App>,
     caller: Caller,
-    Named(sku): Named<Sku>,
+    PathParam(sku): PathParam<Sku>,
     headers: HeaderMap,
-    Body(body): Body<PutProductBody>,
+    JsonBody(body): JsonBody<PutProductBody>,
 ) -> Result<Response, Problem> {
     let by = caller.admin()?;
     if body.sku.as_ref().is_some_and(|named| *named != sku) {
@@ -86,7 +89,7 @@ pub(super) async fn put(
 pub(super) async fn stock(
     State(app): State<App>,
     caller: Caller,
-    Named(sku): Named<Sku>,
+    PathParam(sku): PathParam<Sku>,
 ) -> Result<Response, Problem> {
     caller.admin()?;
     let level = app.store.stock(Some(&sku), 1).await?.pop();
@@ -103,9 +106,9 @@ pub(super) async fn stock(
 pub(super) async fn adjust(
     State(app): State<App>,
     caller: Caller,
-    Named(sku): Named<Sku>,
+    PathParam(sku): PathParam<Sku>,
     headers: HeaderMap,
-    Body(body): Body<AdjustBody>,
+    JsonBody(body): JsonBody<AdjustBody>,
 ) -> Result<Response, Problem> {
     let by = caller.admin()?;
     let expect = etag(&headers, &IF_MATCH)?;

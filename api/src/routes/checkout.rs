@@ -13,7 +13,7 @@ use crate::auth::Caller;
 use crate::body::checkout::CheckoutBody;
 use crate::body::order::OrderDetails;
 use crate::edge::{IDEMPOTENCY_KEY, IDEMPOTENT_REPLAYED};
-use crate::extract::Body;
+use crate::extract::JsonBody;
 use crate::problem::Problem;
 
 /// The route, as far as keys are scoped to it.
@@ -37,12 +37,12 @@ pub(super) async fn check_out(
     State(app): State<App>,
     caller: Caller,
     headers: HeaderMap,
-    Body(body): Body<CheckoutBody>,
+    JsonBody(body): JsonBody<CheckoutBody>,
 ) -> Result<Response, Problem> {
     let key = idempotency_key(&headers)?;
     let request = CheckoutRequest { may_place: app.admission.is_open(), ..asked(&caller, key, body) };
     let customer = request.customer.is_some();
-    let accepted = app.acceptor.accept(request).await??;
+    let accepted = app.checkout_intake.accept(request).await??;
     let (order, replayed) = match accepted.placed {
         Some(placed) => (placed, accepted.replayed),
         None => (placed_before(&app, accepted.order).await?.into(), true),

@@ -17,8 +17,8 @@ use uuid::Uuid;
 use super::orders::{GuestKeyAnywhere, find};
 use crate::app::App;
 use crate::auth::Caller;
-use crate::body::order::{Happened, OrderBody};
-use crate::extract::Named;
+use crate::body::order::{OrderBody, TimelineEntry};
+use crate::extract::PathParam;
 use crate::problem::Problem;
 use crate::watch::Watcher;
 
@@ -35,7 +35,7 @@ pub(super) struct OrderMoved {
     /// The order as it stands now.
     order: OrderBody,
     /// What happened since the event before.
-    happened: Vec<Happened>,
+    happened: Vec<TimelineEntry>,
 }
 
 /// Where one stream has got to.
@@ -65,7 +65,7 @@ pub(super) async fn stream(
     caller: Caller,
     GuestKeyAnywhere(key): GuestKeyAnywhere,
     headers: HeaderMap,
-    Named(id): Named<Uuid>,
+    PathParam(id): PathParam<Uuid>,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Problem> {
     let order = find(&app, &caller, &key, id).await?.order;
     // While it is being paid, a buyer looks on and waits.
@@ -117,7 +117,7 @@ impl Following {
             self.seen = seen;
             let moved = OrderMoved {
                 order: OrderBody::new(&story.order),
-                happened: happened.iter().map(Happened::from).collect(),
+                happened: happened.iter().map(TimelineEntry::from).collect(),
             };
             let event = Event::default().event("order").id(self.seen.to_string());
             return event.json_data(moved).ok();

@@ -40,7 +40,7 @@ pub(super) async fn ready(State(app): State<App>) -> Result<Json<Readiness>, Pro
     if app.watch.is_stopping() {
         return Err(not_yet("this process is stopping"));
     }
-    if !app.acceptor.is_running() {
+    if !app.checkout_intake.is_running() {
         return Err(not_yet("nobody takes checkouts in: restart this process"));
     }
     let asked = async {

@@ -12,13 +12,13 @@ use crate::auth::Caller;
 use crate::body::List;
 use crate::body::list::Page;
 use crate::body::notification::NotificationBody;
-use crate::extract::{Named, Params};
+use crate::extract::{PathParam, QueryParams};
 use crate::problem::Problem;
 
 /// Which messages to list.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
-pub(super) struct Wanted {
+pub(super) struct ListQuery {
     /// Only those that were read, or only those that were not.
     unread: Option<bool>,
     /// How many at most.
@@ -32,12 +32,12 @@ pub(super) struct Wanted {
 /// List messages, newest first
 ///
 /// A customer sees their own, an admin or operator everybody's.
-#[utoipa::path(get, operation_id = "list_notifications", path = "/v1/notifications", tag = "notifications", params(Wanted),
+#[utoipa::path(get, operation_id = "list_notifications", path = "/v1/notifications", tag = "notifications", params(ListQuery),
     responses((status = OK, body = List<NotificationBody>)), security(("bearer" = [])))]
 pub(super) async fn list(
     State(app): State<App>,
     caller: Caller,
-    Params(wanted): Params<Wanted>,
+    QueryParams(wanted): QueryParams<ListQuery>,
 ) -> Result<Json<List<NotificationBody>>, Problem> {
     let own = caller.known()?.to_owned();
     let page = Page { limit: wanted.limit, cursor: wanted.cursor };
@@ -60,7 +60,7 @@ pub(super) async fn list(
 pub(super) async fn read(
     State(app): State<App>,
     caller: Caller,
-    Named(id): Named<SagaId>,
+    PathParam(id): PathParam<SagaId>,
 ) -> Result<Json<NotificationBody>, Problem> {
     // Whoever runs the shop sees every message, but reads only their own.
     let customer = caller.known()?;

@@ -20,19 +20,19 @@ use crate::auth::Caller;
 use crate::body::List;
 use crate::body::list::Page;
 use crate::body::ops::audit::{AuditBody, AuditError};
-use crate::body::ops::saga::{SagaBody, SagaDetails, SignalBody, ToldBody};
-use crate::extract::{Body, Named, Params};
+use crate::body::ops::saga::{CommandResult, SagaBody, SagaDetails, SignalBody};
+use crate::extract::{JsonBody, PathParam, QueryParams};
 use crate::problem::Problem;
 
 /// When to come again while somebody else's audit is reading.
 const AUDIT_AGAIN_SECS: u64 = 5;
 
-type Told = Result<(StatusCode, Json<ToldBody>), Problem>;
+type Told = Result<(StatusCode, Json<CommandResult>), Problem>;
 
 /// Which sagas to list.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
-pub(super) struct Wanted {
+pub(super) struct ListQuery {
     /// Only of this definition, such as `checkout_online`.
     definition: Option<String>,
     /// Only in this state.
@@ -47,12 +47,12 @@ pub(super) struct Wanted {
 }
 
 /// List sagas, newest first
-#[utoipa::path(get, operation_id = "list_sagas", path = "/v1/ops/sagas", tag = "ops", params(Wanted),
+#[utoipa::path(get, operation_id = "list_sagas", path = "/v1/ops/sagas", tag = "ops", params(ListQuery),
     responses((status = OK, body = List<SagaBody>)), security(("bearer" = [])))]
 pub(super) async fn list(
     State(app): State<App>,
     caller: Caller,
-    Params(wanted): Params<Wanted>,
+    QueryParams(wanted): QueryParams<ListQuery>,
 ) -> Result<Json<List<SagaBody>>, Problem> {
     caller.operator()?;
     let page = Page { limit: wanted.limit, cursor: wanted.cursor };
@@ -70,7 +70,7 @@ pub(super) async fn list(
 pub(super) async fn show(
     State(app): State<App>,
     caller: Caller,
-    Named(id): Named<SagaId>,
+    PathParam(id): PathParam<SagaId>,
 ) -> Result<Json<SagaDetails>, Problem> {
     caller.operator()?;
     let found = SagaDetails::read(&*app.store, id).await?;
@@ -82,8 +82,8 @@ pub(super) async fn show(
 /// 202: it goes on. 200: it is about to. 409: it is not dead, and what it is instead.
 #[utoipa::path(post, operation_id = "retry_saga", path = "/v1/ops/sagas/{id}/retry", tag = "ops",
     params(("id" = String, Path, example = "1042.3")),
-    responses((status = ACCEPTED, body = ToldBody), (status = OK, body = ToldBody)), security(("bearer" = [])))]
-pub(super) async fn retry(State(app): State<App>, caller: Caller, Named(id): Named<SagaId>) -> Told {
+    responses((status = ACCEPTED, body = CommandResult), (status = OK, body = CommandResult)), security(("bearer" = [])))]
+pub(super) async fn retry(State(app): State<App>, caller: Caller, PathParam(id): PathParam<SagaId>) -> Told {
     let by = caller.operator()?;
     let answer = resolve::retry(&*app.store, id, &by).await?;
     told(&app, id, answer, format!("saga {id} goes on with the next free worker"))
@@ -94,12 +94,12 @@ pub(super) async fn retry(State(app): State<App>, caller: Caller, Named(id): Nam
 /// 202: it hears of it. 200: it was told so already. 409: it waits for something else, or for nothing.
 #[utoipa::path(post, operation_id = "signal_saga", path = "/v1/ops/sagas/{id}/signal", tag = "ops",
     params(("id" = String, Path, example = "1042.0")), request_body = SignalBody,
-    responses((status = ACCEPTED, body = ToldBody), (status = OK, body = ToldBody)), security(("bearer" = [])))]
+    responses((status = ACCEPTED, body = CommandResult), (status = OK, body = CommandResult)), security(("bearer" = [])))]
 pub(super) async fn signal(
     State(app): State<App>,
     caller: Caller,
-    Named(id): Named<SagaId>,
-    Body(body): Body<SignalBody>,
+    PathParam(id): PathParam<SagaId>,
+    JsonBody(body): JsonBody<SignalBody>,
 ) -> Told {
     let by = caller.operator()?;
     let answer = signal::signal(&*app.store, id, body.signal.into(), &by).await?;
@@ -111,8 +111,8 @@ pub(super) async fn signal(
 /// 202: it will happen. 200: it is cancelled already, or about to be. 409: too late, and why.
 #[utoipa::path(post, operation_id = "cancel_saga", path = "/v1/ops/sagas/{id}/cancel", tag = "ops",
     params(("id" = String, Path, example = "1042.0")),
-    responses((status = ACCEPTED, body = ToldBody), (status = OK, body = ToldBody)), security(("bearer" = [])))]
-pub(super) async fn cancel(State(app): State<App>, caller: Caller, Named(id): Named<SagaId>) -> Told {
+    responses((status = ACCEPTED, body = CommandResult), (status = OK, body = CommandResult)), security(("bearer" = [])))]
+pub(super) async fn cancel(State(app): State<App>, caller: Caller, PathParam(id): PathParam<SagaId>) -> Told {
     let by = caller.operator()?;
     let answer = signal::cancel(&*app.store, id, &by).await?;
     // What is done at once is counted here; what a saga does, by its worker.
@@ -132,7 +132,7 @@ fn told(app: &App, id: SagaId, answer: Answer, accepted: String) -> Told {
     } else {
         StatusCode::OK
     };
-    match ToldBody::new(id, answer, accepted) {
+    match CommandResult::new(id, answer, accepted) {
         Ok(body) => Ok((status, Json(body))),
         Err(Conflict::Instead(words)) => Err(Problem::new(StatusCode::CONFLICT, "saga_conflict", words)),
         Err(conflict) => Err(conflict.into()),

@@ -17,25 +17,25 @@ use crate::app::App;
 use crate::auth::{Caller, Role};
 use crate::body::List;
 use crate::body::list::Page;
-use crate::body::order::{Happened, OrderBody, OrderDetails};
+use crate::body::order::{OrderBody, OrderDetails, TimelineEntry};
 use crate::edge::X_ORDER_TOKEN;
-use crate::extract::{Named, Params};
+use crate::extract::{PathParam, QueryParams};
 use crate::problem::Problem;
 
 /// What shows that a guest may see an order: its token, in a header.
 #[derive(Debug, Clone, Default)]
-pub(super) struct GuestKey(Option<String>);
+pub(super) struct OrderToken(Option<String>);
 
 /// The same, or in the query: a browser's `EventSource` can send no header. Nowhere else: queries end up in logs.
 #[derive(Debug)]
-pub(super) struct GuestKeyAnywhere(pub(super) GuestKey);
+pub(super) struct GuestKeyAnywhere(pub(super) OrderToken);
 
 #[derive(Debug, Deserialize)]
 struct TokenParam {
     order_token: Option<String>,
 }
 
-impl<S: Send + Sync> FromRequestParts<S> for GuestKey {
+impl<S: Send + Sync> FromRequestParts<S> for OrderToken {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
@@ -48,14 +48,19 @@ impl<S: Send + Sync> FromRequestParts<S> for GuestKeyAnywhere {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        let GuestKey(token) = GuestKey::from_request_parts(parts, state).await?;
-        let Params(TokenParam { order_token }) = Params::from_request_parts(parts, state).await?;
-        Ok(Self(GuestKey(token.or(order_token))))
+        let OrderToken(token) = OrderToken::from_request_parts(parts, state).await?;
+        let QueryParams(TokenParam { order_token }) = QueryParams::from_request_parts(parts, state).await?;
+        Ok(Self(OrderToken(token.or(order_token))))
     }
 }
 
 /// The order of this public id, if the caller may see it. To others it does not exist.
-pub(super) async fn find(app: &App, caller: &Caller, key: &GuestKey, id: Uuid) -> Result<OrderView, Problem> {
+pub(super) async fn find(
+    app: &App,
+    caller: &Caller,
+    key: &OrderToken,
+    id: Uuid,
+) -> Result<OrderView, Problem> {
     let missing =
         || Problem::not_found("order_not_found", format!("there is no order {id}, or it is not yours"));
     let opened = key.0.as_deref().is_some_and(|token| app.tokens.fits(token, id));
@@ -71,7 +76,7 @@ pub(super) async fn find(app: &App, caller: &Caller, key: &GuestKey, id: Uuid) -
 /// Which orders to list.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
-pub(super) struct Wanted {
+pub(super) struct ListQuery {
     /// Only in this state.
     status: Option<OrderStatus>,
     /// Only paid this way.
@@ -89,12 +94,12 @@ pub(super) struct Wanted {
 /// List orders, newest first
 ///
 /// A customer sees their own, an admin or operator everybody's.
-#[utoipa::path(get, operation_id = "list_orders", path = "/v1/orders", tag = "orders", params(Wanted),
+#[utoipa::path(get, operation_id = "list_orders", path = "/v1/orders", tag = "orders", params(ListQuery),
     responses((status = OK, body = List<OrderBody>)), security(("bearer" = [])))]
 pub(super) async fn list(
     State(app): State<App>,
     caller: Caller,
-    Params(wanted): Params<Wanted>,
+    QueryParams(wanted): QueryParams<ListQuery>,
 ) -> Result<Json<List<OrderBody>>, Problem> {
     let own = caller.known()?.to_owned();
     let page = Page { limit: wanted.limit, cursor: wanted.cursor };
@@ -118,8 +123,8 @@ pub(super) async fn list(
 pub(super) async fn show(
     State(app): State<App>,
     caller: Caller,
-    key: GuestKey,
-    Named(id): Named<Uuid>,
+    key: OrderToken,
+    PathParam(id): PathParam<Uuid>,
 ) -> Result<Json<OrderDetails>, Problem> {
     Ok(Json(OrderDetails::new(&find(&app, &caller, &key, id).await?)))
 }
@@ -134,8 +139,8 @@ pub(super) async fn show(
 pub(super) async fn cancel(
     State(app): State<App>,
     caller: Caller,
-    key: GuestKey,
-    Named(id): Named<Uuid>,
+    key: OrderToken,
+    PathParam(id): PathParam<Uuid>,
 ) -> Result<(StatusCode, Json<OrderBody>), Problem> {
     let view = find(&app, &caller, &key, id).await?;
     let by = match &caller {
@@ -190,16 +195,16 @@ pub(super) async fn answered(
 ///
 /// An admin or operator is told everything, a buyer what became of their order.
 #[utoipa::path(get, operation_id = "tell_order", path = "/v1/orders/{id}/timeline", tag = "orders", params(("id" = Uuid, Path)),
-    responses((status = OK, body = List<Happened>)), security(("bearer" = []), ("order_token" = [])))]
+    responses((status = OK, body = List<TimelineEntry>)), security(("bearer" = []), ("order_token" = [])))]
 pub(super) async fn timeline(
     State(app): State<App>,
     caller: Caller,
-    key: GuestKey,
-    Named(id): Named<Uuid>,
-) -> Result<Json<List<Happened>>, Problem> {
+    key: OrderToken,
+    PathParam(id): PathParam<Uuid>,
+) -> Result<Json<List<TimelineEntry>>, Problem> {
     let order = find(&app, &caller, &key, id).await?.order.id;
     let mut story = Story::read(&*app.store, order).await?.ok_or_else(Problem::internal)?;
     story.audience = caller.audience();
-    let items = timeline::timeline(&story).iter().map(Happened::from).collect();
+    let items = timeline::timeline(&story).iter().map(TimelineEntry::from).collect();
     Ok(Json(List { items, next_cursor: None }))
 }

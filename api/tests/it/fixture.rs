@@ -4,15 +4,15 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use holdfast_api::auth::{Role, Trust, Verifier, sign};
+use holdfast_api::auth::{Role, TokenSettings, Verifier, sign};
 use holdfast_api::{Parts, Settings, serve};
 use holdfast_saga::flows::REGISTRY;
-use holdfast_saga::ports::{Dispatch, Hint, Outside, PaymentProvider as _, Store};
+use holdfast_saga::ports::{Dispatch, Gateways, Hint, PaymentProvider as _, Store};
 use holdfast_saga::shop::checkout::AcceptPolicy;
 use holdfast_sandbox::MemorySandbox;
 use holdfast_shared::SystemClock;
 use holdfast_store_sqlite::SqliteStore;
-use holdfast_worker::{Acceptor, LogNotifier, Metrics, Runtime, WorkerConfig};
+use holdfast_worker::{CheckoutIntake, LogNotifier, Metrics, Runtime, WorkerConfig};
 use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -57,7 +57,7 @@ impl Who {
             Self::Admin => ("ada", Role::Admin),
             Self::Operator => ("otto", Role::Operator),
         };
-        let token = sign(SECRET, &Trust::default(), sub, role, Duration::from_hours(1));
+        let token = sign(SECRET, &TokenSettings::default(), sub, role, Duration::from_hours(1));
         Some(token.expect("a long enough secret"))
     }
 }
@@ -87,19 +87,20 @@ impl Shop {
         let sandbox = Arc::new(MemorySandbox::new(Arc::new(SystemClock)));
         let policy = AcceptPolicy::new(sandbox.name());
         let metrics = Metrics::default();
-        let outside = Outside { payments: sandbox, notifier: Arc::new(LogNotifier) };
+        let outside = Gateways { payments: sandbox, notifier: Arc::new(LogNotifier) };
         let config = WorkerConfig::default();
         let runtime = works.then(|| {
-            let registry = REGISTRY.hurried(25);
+            let registry = REGISTRY.with_backoff_divided_by(25);
             Runtime::start(Arc::clone(&store), registry, outside, config, metrics.clone()).expect("a worker")
         });
         let dispatch: Arc<dyn Dispatch> = match &runtime {
             Some(runtime) => runtime.dispatch(),
             None => Arc::new(NoHints),
         };
-        let acceptor = Acceptor::start(Arc::clone(&store), policy, Arc::clone(&dispatch), metrics.clone());
-        let verifier = Verifier::with_secret(SECRET, Trust::default()).expect("a long enough secret");
-        let parts = Parts { store: Arc::clone(&store), acceptor, dispatch, verifier, metrics };
+        let checkout_intake =
+            CheckoutIntake::start(Arc::clone(&store), policy, Arc::clone(&dispatch), metrics.clone());
+        let verifier = Verifier::with_secret(SECRET, TokenSettings::default()).expect("a long enough secret");
+        let parts = Parts { store: Arc::clone(&store), checkout_intake, dispatch, verifier, metrics };
         let (stop, told) = watch::channel(false);
         let routes = holdfast_api::open(parts, settings, told.clone()).await.expect("an open door");
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");

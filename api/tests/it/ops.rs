@@ -85,12 +85,11 @@ async fn a_dead_refund_is_looked_at_retried_and_settled_by_hand() {
     let single = post(&shop, &format!("/v1/ops/sagas/{saga}/retry"), json!({}), StatusCode::OK).await;
     assert_eq!(single["answer"], "already");
     let listed = get(&shop, "/v1/ops/dead").await;
-    assert_eq!(listed["items"][0]["about_to_go_on"], true);
+    assert_eq!(listed["items"][0]["retry_pending"], true);
     let resumed = post(&shop, "/v1/ops/queues/compensation/resume", json!({}), StatusCode::OK).await;
     assert_eq!(resumed["answer"], "done");
-    let is_dead_again = |list: &Value| {
-        list["items"][0]["id"] == saga.as_str() && list["items"][0]["about_to_go_on"].is_null()
-    };
+    let is_dead_again =
+        |list: &Value| list["items"][0]["id"] == saga.as_str() && list["items"][0]["retry_pending"].is_null();
     until(&shop, "/v1/ops/dead", is_dead_again).await;
 
     let mixed = json!({"ids": [saga, "1.0", "999.0"], "reason": "paid back in cash"});
@@ -98,10 +97,10 @@ async fn a_dead_refund_is_looked_at_retried_and_settled_by_hand() {
     let counts = (&told["done"], &told["refused"], &told["not_found"]);
     assert_eq!(counts, (&json!(1), &json!(1), &json!(1)), "{told:#}");
     let cancelled = shop.until(&order, "CANCELLED").await;
-    assert_eq!(cancelled["payment"]["settled_by_hand"]["amount_minor"], 1_299);
+    assert_eq!(cancelled["payment"]["settled_manually"]["amount_minor"], 1_299);
     let audit = get(&shop, "/v1/ops/audit").await;
     assert_eq!((&audit["clean"], &audit["charges"]), (&json!(true), &Value::Null), "{audit:#}");
-    assert_eq!(audit["settled_by_hand"][0]["amount"]["amount_minor"], 1_299);
+    assert_eq!(audit["settled_manually"][0]["amount"]["amount_minor"], 1_299);
     let saga = get(&shop, &format!("/v1/ops/sagas/{saga}")).await;
     assert_eq!(saga["state"], "COMPLETED");
     let words = saga["history"].to_string();

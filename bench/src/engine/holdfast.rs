@@ -1,4 +1,4 @@
-//! Holdfast itself: the acceptor's group commit, a queue, the batch executor.
+//! Holdfast itself: the checkout_intake's group commit, a queue, the batch executor.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -6,11 +6,11 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use holdfast_saga::flows::REGISTRY;
-use holdfast_saga::ports::{Outside, PaymentProvider};
+use holdfast_saga::ports::{Gateways, PaymentProvider};
 use holdfast_saga::shop::checkout::AcceptPolicy;
 use holdfast_sandbox::{MemorySandbox, Token};
 use holdfast_shared::{CartId, Queue, SystemClock};
-use holdfast_worker::{Acceptor, LogNotifier, Metrics, Runtime, Source, WorkerConfig};
+use holdfast_worker::{CheckoutIntake, LogNotifier, Metrics, Runtime, Source, WorkerConfig};
 
 use super::ROUND_MAX;
 use super::report::Batches;
@@ -27,15 +27,15 @@ pub(crate) async fn run(
 ) -> Result<(Duration, Option<Batches>)> {
     let sandbox = Arc::new(MemorySandbox::new(Arc::new(SystemClock)));
     let policy = AcceptPolicy::new(sandbox.name());
-    let outside = Outside { payments: sandbox, notifier: Arc::new(LogNotifier) };
+    let outside = Gateways { payments: sandbox, notifier: Arc::new(LogNotifier) };
     let mut config = WorkerConfig { batch_max: batch, ..WorkerConfig::default() };
     // Two batches run at once, and each may begin as many calls as it has sagas.
     config.pools.insert(Queue::Checkout, 2 * batch);
     config.pools.insert(Queue::Notifications, 2 * batch);
     let store = Arc::new(database.store.clone());
     let runtime = Runtime::start_on(queue, store.clone(), REGISTRY, outside, config, Metrics::default())?;
-    let tally = runtime.tally();
-    let acceptor = Acceptor::start(store, policy, runtime.dispatch(), Metrics::default());
+    let stats = runtime.stats();
+    let checkout_intake = CheckoutIntake::start(store, policy, runtime.dispatch(), Metrics::default());
 
     let orders = carts.len();
     let next = Arc::new(AtomicUsize::new(0));
@@ -44,10 +44,11 @@ pub(crate) async fn run(
     // As many buyers at once as fit into a commit.
     let buyers: Vec<_> = (0..batch)
         .map(|_| {
-            let (acceptor, carts, next) = (acceptor.clone(), Arc::clone(&carts), Arc::clone(&next));
+            let (checkout_intake, carts, next) =
+                (checkout_intake.clone(), Arc::clone(&carts), Arc::clone(&next));
             tokio::spawn(async move {
                 while let Some(cart) = carts.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    acceptor
+                    checkout_intake
                         .accept(checkout(*cart, Method::Card(Token::Ok)))
                         .await?
                         .context("a checkout was refused")?;
@@ -60,11 +61,11 @@ pub(crate) async fn run(
         buyer.await??;
     }
     // Each order settles twice: its checkout, and its message.
-    while tally.settled.load(Ordering::Relaxed) < 2 * orders as u64 {
+    while stats.settled.load(Ordering::Relaxed) < 2 * orders as u64 {
         if started.elapsed() > ROUND_MAX {
             bail!(
                 "{} of {} sagas settled within {ROUND_MAX:?}",
-                tally.settled.load(Ordering::Relaxed),
+                stats.settled.load(Ordering::Relaxed),
                 2 * orders
             );
         }
@@ -72,9 +73,9 @@ pub(crate) async fn run(
     }
     let elapsed = started.elapsed();
     let batches = Batches {
-        count: tally.batches.load(Ordering::Relaxed),
-        claimed: tally.claimed.load(Ordering::Relaxed),
-        largest: tally.batch_largest.load(Ordering::Relaxed),
+        count: stats.batches.load(Ordering::Relaxed),
+        claimed: stats.claimed.load(Ordering::Relaxed),
+        largest: stats.batch_largest.load(Ordering::Relaxed),
     };
     runtime.stop().await;
     Ok((elapsed, Some(batches)))

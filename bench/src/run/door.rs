@@ -8,7 +8,7 @@ use holdfast_saga::ports::{Dispatch, Store};
 use holdfast_saga::shop::answer::Answered;
 use holdfast_saga::shop::order::{Verb, ask};
 use holdfast_shared::{Actor, OrderId};
-use holdfast_worker::Acceptor;
+use holdfast_worker::CheckoutIntake;
 use serde::Deserialize;
 use uuid::Uuid;
 
@@ -20,8 +20,8 @@ use crate::shop::checkout;
 /// Where orders are placed.
 #[derive(Debug, Clone)]
 pub(crate) enum Door {
-    /// At this process's own acceptor; its hints go where `dispatch` sends them.
-    Direct { acceptor: Acceptor, store: Arc<dyn Store>, dispatch: Arc<dyn Dispatch> },
+    /// At this process's own checkout_intake; its hints go where `dispatch` sends them.
+    Direct { checkout_intake: CheckoutIntake, store: Arc<dyn Store>, dispatch: Arc<dyn Dispatch> },
     /// At a `holdfast api`.
     Http { address: SocketAddr, admin: Arc<str> },
 }
@@ -29,7 +29,7 @@ pub(crate) enum Door {
 /// Somebody at the door, with one request under way at a time.
 #[derive(Debug)]
 pub(crate) enum Buyer {
-    Direct { acceptor: Acceptor, store: Arc<dyn Store>, dispatch: Arc<dyn Dispatch> },
+    Direct { checkout_intake: CheckoutIntake, store: Arc<dyn Store>, dispatch: Arc<dyn Dispatch> },
     Http { connection: Connection, admin: Arc<str> },
 }
 
@@ -49,8 +49,8 @@ struct Created {
 impl Door {
     pub(crate) async fn buyer(&self) -> Result<Buyer> {
         Ok(match self {
-            Self::Direct { acceptor, store, dispatch } => Buyer::Direct {
-                acceptor: acceptor.clone(),
+            Self::Direct { checkout_intake, store, dispatch } => Buyer::Direct {
+                checkout_intake: checkout_intake.clone(),
                 store: Arc::clone(store),
                 dispatch: Arc::clone(dispatch),
             },
@@ -65,8 +65,8 @@ impl Buyer {
     /// Places an order. Anything but its acceptance is an error.
     pub(crate) async fn place(&mut self, wish: &Wish) -> Result<Placed> {
         match self {
-            Self::Direct { acceptor, .. } => {
-                let accepted = acceptor
+            Self::Direct { checkout_intake, .. } => {
+                let accepted = checkout_intake
                     .accept(checkout(wish.cart, wish.method))
                     .await?
                     .context("a checkout was refused")?;

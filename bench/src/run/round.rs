@@ -216,7 +216,7 @@ async fn meter(stack: &Stack) -> Result<Meter> {
     Meter::new(watched(stack), stack.home.database(), stack.redis_url()).await
 }
 
-/// The stack's processes and this one. It has the acceptor in it when orders are placed directly, and all there is
+/// The stack's processes and this one. It has the checkout_intake in it when orders are placed directly, and all there is
 /// on SQLite.
 fn watched(stack: &Stack) -> Vec<(String, Gauge)> {
     let mut watched = stack.gauges();

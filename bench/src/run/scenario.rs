@@ -96,7 +96,7 @@ pub(crate) struct Buyers {
     method: Paid,
     token: Option<Card>,
     #[serde(default)]
-    pub(crate) wants: Wanted,
+    pub(crate) wants: ListQuery,
     #[serde(default)]
     pub(crate) then: Then,
     /// How their orders end; who wants a scarce piece and gets none is told `out_of_stock` instead.
@@ -132,7 +132,7 @@ impl From<Card> for &str {
 /// What they want to buy.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum Wanted {
+pub(crate) enum ListQuery {
     #[default]
     AnOrdinaryBasket,
     TheScarcePiece,
@@ -190,7 +190,7 @@ impl Scenario {
         let waits_for_admin = self.buyers.iter().any(|buyers| buyers.then != Then::Nothing);
         let is_backlog = matches!(self.arrival, Arrival::Backlog { .. });
         ensure!(!(waits_for_admin && is_backlog), "a backlog is decided by workers, not by admins");
-        let scarce = self.buyers.iter().filter(|buyers| buyers.wants == Wanted::TheScarcePiece).count();
+        let scarce = self.buyers.iter().filter(|buyers| buyers.wants == ListQuery::TheScarcePiece).count();
         ensure!(scarce <= 1, "two kinds want the scarce piece: which of them gets it?");
         Ok(())
     }
@@ -257,7 +257,7 @@ mod tests {
         check(|mixed| mixed.buyers.clear());
         check(|mixed| mixed.buyers[0].token = None);
         check(|mixed| mixed.buyers[0].then = Then::AdminConfirms);
-        check(|mixed| mixed.buyers[0].wants = Wanted::TheScarcePiece);
+        check(|mixed| mixed.buyers[0].wants = ListQuery::TheScarcePiece);
         check(|mixed| mixed.arrival = Arrival::Backlog { orders: 10 });
     }
 }

@@ -6,12 +6,12 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use holdfast_saga::flows::REGISTRY;
-use holdfast_saga::ports::{Dispatch, Outside, Store};
+use holdfast_saga::ports::{Dispatch, Gateways, Store};
 use holdfast_saga::shop::checkout::AcceptPolicy;
 use holdfast_sandbox::NAME;
 use holdfast_shared::SagaState;
 use holdfast_store_postgres::PostgresStore;
-use holdfast_worker::{Acceptor, Metrics, Redis, RedisBackend, RedisDispatch, Runtime};
+use holdfast_worker::{CheckoutIntake, Metrics, Redis, RedisBackend, RedisDispatch, Runtime};
 use uuid::Uuid;
 
 use super::door::Door;
@@ -20,7 +20,7 @@ use super::{Books, CALLS, Setup, Via};
 use crate::http::home::Home;
 use crate::http::process::{Gauge, Hints, Server};
 
-/// Connections of the generator's own acceptor, as few as a `holdfast api` uses, and of its admins.
+/// Connections of the generator's own checkout_intake, as few as a `holdfast api` uses, and of its admins.
 const CONNECTIONS: u32 = 6;
 /// How often the database is asked whether all is settled. Each time costs two statements that look at what is not
 /// settled; an order counts as settled when that is seen, so a round seems at most this much longer.
@@ -55,7 +55,7 @@ impl Stack {
             let sandbox = Arc::new(SlowSandbox::new(delay));
             let journal = Arc::new(Journal::default());
             let outside =
-                Outside { payments: Arc::clone(&sandbox) as _, notifier: Arc::clone(&journal) as _ };
+                Gateways { payments: Arc::clone(&sandbox) as _, notifier: Arc::clone(&journal) as _ };
             let (store, config) = (home.shared(), config(CALLS));
             let runtime = Runtime::start(store, REGISTRY, outside, config, Metrics::default())?;
             return Ok(Self { home, place: Place::Embedded { runtime, sandbox, journal } });
@@ -94,9 +94,9 @@ impl Stack {
     pub(crate) async fn door(&self, setup: &Setup) -> Result<Door> {
         let direct = |store: Arc<dyn Store>, dispatch: Arc<dyn Dispatch>| {
             let policy = AcceptPolicy::new(NAME);
-            let acceptor =
-                Acceptor::start(Arc::clone(&store), policy, Arc::clone(&dispatch), Metrics::default());
-            Door::Direct { acceptor, store, dispatch }
+            let checkout_intake =
+                CheckoutIntake::start(Arc::clone(&store), policy, Arc::clone(&dispatch), Metrics::default());
+            Door::Direct { checkout_intake, store, dispatch }
         };
         let processes = match &self.place {
             Place::Embedded { runtime, .. } => return Ok(direct(self.home.shared(), runtime.dispatch())),
@@ -141,7 +141,8 @@ impl Stack {
             // decisions is looked at: messages on their way, a few.
             if store.pending(1).await? == 0 {
                 let unsettled = store.unsettled().await?;
-                if let Some(dead) = unsettled.iter().find(|census| census.state == SagaState::Dead) {
+                if let Some(dead) = unsettled.iter().find(|saga_counts| saga_counts.state == SagaState::Dead)
+                {
                     bail!("{} sagas of {} are dead", dead.sagas, dead.definition);
                 }
                 if unsettled.is_empty() {

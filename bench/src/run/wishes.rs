@@ -8,7 +8,7 @@ use holdfast_saga::records::CartItem;
 use holdfast_shared::{CancelReason, CartId, OrderStatus, Sku};
 
 use super::outcome::Ended;
-use super::scenario::{Buyers, Scenario, Then, Wanted};
+use super::scenario::{Buyers, ListQuery, Scenario, Then};
 use crate::http::client::Method;
 use crate::shop;
 
@@ -53,13 +53,13 @@ impl Wishes {
         shop::stock(store, &shelf).await.context("stocking the shop")?;
 
         // The warm-up sells nothing scarce: what is there is there for the measured.
-        let ordinary = |buyers: &Buyers| buyers.wants == Wanted::AnOrdinaryBasket;
+        let ordinary = |buyers: &Buyers| buyers.wants == ListQuery::AnOrdinaryBasket;
         let mut kinds = deal(&scenario.buyers, ordinary, warm_up);
         let warm_up = kinds.len();
         kinds.extend(deal(&scenario.buyers, |_| true, measured));
         let basket = |(order, kind): (usize, &usize)| match scenario.buyers[*kind].wants {
-            Wanted::AnOrdinaryBasket => goods.basket(order),
-            Wanted::TheScarcePiece => Ok(vec![CartItem { sku: scarce.clone(), quantity: 1 }]),
+            ListQuery::AnOrdinaryBasket => goods.basket(order),
+            ListQuery::TheScarcePiece => Ok(vec![CartItem { sku: scarce.clone(), quantity: 1 }]),
         };
         let baskets = kinds.iter().enumerate().map(basket).collect::<Result<Vec<_>>>()?;
         let carts = shop::fill(store, baskets).await.context("filling the carts")?;
@@ -99,8 +99,8 @@ impl Wishes {
 /// How `all` orders of one kind must end.
 fn expected(buyers: &Buyers, all: usize, units: usize) -> Ends {
     let served = match buyers.wants {
-        Wanted::AnOrdinaryBasket => all,
-        Wanted::TheScarcePiece => all.min(units),
+        ListQuery::AnOrdinaryBasket => all,
+        ListQuery::TheScarcePiece => all.min(units),
     };
     let sold_out = (OrderStatus::Cancelled, Some(CancelReason::OutOfStock));
     let ends = [(buyers.ends.row(), served), (sold_out, all - served)];

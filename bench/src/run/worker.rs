@@ -11,13 +11,15 @@ use anyhow::{Context, Result};
 use async_trait::async_trait;
 use holdfast_saga::flows::REGISTRY;
 use holdfast_saga::ports::{
-    ChargeState, Fault, NamedRefund, Notifier, Outside, PaymentProvider, StatementLine,
+    ChargeState, Fault, Gateways, NamedRefund, Notifier, PaymentProvider, StatementLine,
 };
 use holdfast_saga::records::context::Notice;
 use holdfast_sandbox::MemorySandbox;
 use holdfast_shared::{Money, OrderId, Queue, SagaId, StepKey, SystemClock, Time};
 use holdfast_store_postgres::PostgresStore;
-use holdfast_worker::{Guard, GuardConfig, Metrics, Redis, RedisBackend, Runtime, Source, WorkerConfig};
+use holdfast_worker::{
+    CircuitBreaker, CircuitBreakerConfig, Metrics, Redis, RedisBackend, Runtime, Source, WorkerConfig,
+};
 use strum::IntoEnumIterator as _;
 use tokio::process::Command;
 use tokio::signal::unix::{SignalKind, signal};
@@ -52,11 +54,17 @@ pub(crate) async fn run(args: &Args) -> Result<()> {
     let store = Arc::new(PostgresStore::connect(&args.database_url, CONNECTIONS).await?);
     let sandbox = Arc::new(SlowSandbox::new(Duration::from_millis(args.provider_delay_ms)));
     let (name, metrics) = (format!("bench-{}", Uuid::now_v7().simple()), Metrics::default());
-    let guard = GuardConfig { redis: Some(Arc::clone(&redis)), ..GuardConfig::new(sandbox.name(), &name) };
-    let config =
-        WorkerConfig { name, guard: Some(Guard::start(guard, metrics.clone())), ..config(args.calls) };
+    let circuit_breaker = CircuitBreakerConfig {
+        redis: Some(Arc::clone(&redis)),
+        ..CircuitBreakerConfig::new(sandbox.name(), &name)
+    };
+    let config = WorkerConfig {
+        name,
+        circuit_breaker: Some(CircuitBreaker::start(circuit_breaker, metrics.clone())),
+        ..config(args.calls)
+    };
     let journal = Arc::new(Journal::default());
-    let outside = Outside { payments: Arc::clone(&sandbox) as _, notifier: Arc::clone(&journal) as _ };
+    let outside = Gateways { payments: Arc::clone(&sandbox) as _, notifier: Arc::clone(&journal) as _ };
     let source = Source::Redis(redis, RedisBackend::Streams);
     let runtime = Runtime::start_on(&source, store, REGISTRY, outside, config, metrics)?;
     eprintln!("{READY}; the payment ledger is in memory");

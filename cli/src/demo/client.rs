@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
-use holdfast_api::auth::{Role, Trust, sign};
+use holdfast_api::auth::{Role, TokenSettings, sign};
 use holdfast_api::body::checkout::CheckoutBody;
 use reqwest::{Response, StatusCode};
 use serde::Deserialize;
@@ -46,12 +46,12 @@ pub(crate) enum By<'a> {
 impl Client {
     pub(crate) fn new(url: &str, secret: &str) -> anyhow::Result<Self> {
         let http = reqwest::Client::builder().timeout(PATIENCE).build()?;
-        let admin = sign(secret, &Trust::default(), "demo", Role::Admin, TOKENS_VALID)?;
+        let admin = sign(secret, &TokenSettings::default(), "demo", Role::Admin, TOKENS_VALID)?;
         Ok(Self { http, url: url.to_owned(), secret: secret.to_owned(), admin })
     }
 
     fn customer(&self, name: &str) -> anyhow::Result<String> {
-        Ok(sign(&self.secret, &Trust::default(), name, Role::Customer, TOKENS_VALID)?)
+        Ok(sign(&self.secret, &TokenSettings::default(), name, Role::Customer, TOKENS_VALID)?)
     }
 
     /// Checks a cart out.

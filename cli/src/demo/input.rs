@@ -61,7 +61,7 @@ pub(crate) fn read(path: &Path) -> anyhow::Result<Program> {
         if read == 0 {
             break;
         }
-        let wish = understand(&line, &mut shelf);
+        let wish = to_filter(&line, &mut shelf);
         wishes.extend(
             wish.map_err(|error| usage(format!("{shown}, line {number}: {error:#}; nothing was done")))?,
         );
@@ -73,7 +73,7 @@ pub(crate) fn read(path: &Path) -> anyhow::Result<Program> {
 }
 
 /// One line; blank ones are no orders and no mistakes.
-fn understand(line: &[u8], shelf: &mut BTreeMap<Sku, (Product, i64)>) -> anyhow::Result<Option<Wish>> {
+fn to_filter(line: &[u8], shelf: &mut BTreeMap<Sku, (Product, i64)>) -> anyhow::Result<Option<Wish>> {
     ensure!(line.len() <= LINE_MAX, "longer than {LINE_MAX} bytes");
     let text = std::str::from_utf8(line).context("not UTF-8")?.trim();
     if text.is_empty() {
@@ -165,7 +165,7 @@ mod tests {
             ),
         ];
         for (line, expected) in cases {
-            let error = understand(line.as_bytes(), &mut BTreeMap::new()).expect_err(line);
+            let error = to_filter(line.as_bytes(), &mut BTreeMap::new()).expect_err(line);
             assert!(format!("{error:#}").contains(expected), "{line}: {error:#}");
         }
     }
@@ -174,9 +174,9 @@ mod tests {
     fn a_line_without_payment_is_paid_by_a_card_that_works() {
         let line = br#"{"lines":[{"sku":"a","quantity":2,"unit_price_minor":100}],"currency":"EUR","placed_on":"1997"}"#;
         let mut shelf = BTreeMap::new();
-        let wish = understand(line, &mut shelf).expect("an order").expect("not blank");
+        let wish = to_filter(line, &mut shelf).expect("an order").expect("not blank");
         assert_eq!((wish.method, wish.token.as_deref()), (PaymentMethod::Card, Some("tok_ok")));
         assert_eq!(shelf.into_values().map(|(_, pieces)| pieces).collect::<Vec<_>>(), [2]);
-        assert!(understand(b"  \n", &mut BTreeMap::new()).expect("no mistake").is_none());
+        assert!(to_filter(b"  \n", &mut BTreeMap::new()).expect("no mistake").is_none());
     }
 }

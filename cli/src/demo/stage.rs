@@ -6,20 +6,20 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use holdfast_api::Settings;
-use holdfast_api::auth::{Trust, Verifier};
+use holdfast_api::auth::{TokenSettings, Verifier};
 use holdfast_saga::flows::REGISTRY;
-use holdfast_saga::ports::{Hint, Outside, Store};
+use holdfast_saga::ports::{Gateways, Hint, Store};
 use holdfast_saga::shop::checkout::AcceptPolicy;
 use holdfast_sandbox::SandboxControl;
 use holdfast_shared::SagaState;
-use holdfast_worker::{LogNotifier, Metrics, Runtime, Tally, WorkerConfig};
+use holdfast_worker::{LogNotifier, Metrics, Runtime, WorkerConfig, WorkerStats};
 use tempfile::TempDir;
 
 use super::client::Client;
 use crate::args::{DemoArgs, Global, SandboxArgs};
 use crate::database::{Address, Database};
-use crate::door::{Door, Open, listen_anywhere};
-use crate::provider::Place;
+use crate::door::{ApiParts, HttpServer, listen_anywhere};
+use crate::provider::SandboxLocation;
 use crate::token::random_secret;
 
 /// How much shorter the waits between two tries are than in production, so that giving up takes
@@ -46,8 +46,8 @@ pub(crate) struct Stage {
     pub(crate) usual: Client,
     /// Takes orders that nobody will decide about.
     pub(crate) hasty: Client,
-    doors: [Door; 2],
-    tally: Arc<Tally>,
+    doors: [HttpServer; 2],
+    stats: Arc<WorkerStats>,
     _folder: Option<TempDir>,
 }
 
@@ -72,16 +72,16 @@ impl Stage {
             let url = format!("sqlite://{}", folder.path().join("shop.db").display());
             (Address::parse(Some(&url))?, Some(folder))
         };
-        let place = Place::of(&args.sandbox, address.path(), CALL_TIMEOUT)?;
+        let place = SandboxLocation::of(&args.sandbox, address.path(), CALL_TIMEOUT)?;
         let database = Database::connect(&address).await?;
         database.migrate().await.with_context(|| address.shown())?;
         let sandbox = place.open().await?.sandbox;
         // One that does not answer would let every order fail: better nothing is begun.
         sandbox.waiting_actions().await?;
-        let outside = Outside { payments: Arc::clone(&sandbox) as _, notifier: Arc::new(LogNotifier) };
+        let outside = Gateways { payments: Arc::clone(&sandbox) as _, notifier: Arc::new(LogNotifier) };
         let config = WorkerConfig { lease: LEASE, call_timeout: CALL_TIMEOUT, ..WorkerConfig::default() };
         let metrics = Metrics::default();
-        let registry = REGISTRY.hurried(HURRY);
+        let registry = REGISTRY.with_backoff_divided_by(HURRY);
         let runtime = Runtime::start(database.shared(), registry, outside, config, metrics.clone())?;
         let usual = AcceptPolicy::new(sandbox.name());
         let hasty =
@@ -89,13 +89,13 @@ impl Stage {
         let secret = random_secret();
         let open = |policy: AcceptPolicy, metrics| {
             let (store, dispatch) = (database.shared(), runtime.dispatch());
-            let verifier = Verifier::with_secret(&secret, Trust::default())?;
+            let verifier = Verifier::with_secret(&secret, TokenSettings::default())?;
             let settings = Settings { requests_per_second: None, ..Settings::default() };
-            anyhow::Ok(Open { store, dispatch, verifier, policy, metrics, settings, drain: DRAIN })
+            anyhow::Ok(ApiParts { store, dispatch, verifier, policy, metrics, settings, drain: DRAIN })
         };
         let doors = [
-            Door::open(listen_anywhere().await?, open(usual, metrics)?).await?,
-            Door::open(listen_anywhere().await?, open(hasty, Metrics::default())?).await?,
+            HttpServer::open(listen_anywhere().await?, open(usual, metrics)?).await?,
+            HttpServer::open(listen_anywhere().await?, open(hasty, Metrics::default())?).await?,
         ];
         let [usual, hasty] = [&doors[0], &doors[1]].map(|door| Client::new(&door.url, &secret));
         Ok(Self {
@@ -106,7 +106,7 @@ impl Stage {
             usual: usual?,
             hasty: hasty?,
             doors,
-            tally: runtime.tally(),
+            stats: runtime.stats(),
             database,
             sandbox,
             runtime,
@@ -138,12 +138,12 @@ impl Stage {
 
     /// Sagas moved by this process so far.
     pub(crate) fn moved(&self) -> u64 {
-        self.tally.moved.load(Ordering::Relaxed)
+        self.stats.moved.load(Ordering::Relaxed)
     }
 
     pub(crate) async fn standing(&self) -> anyhow::Result<Standing> {
         let mut standing = Standing::default();
-        for count in self.store().census().await? {
+        for count in self.store().saga_counts().await? {
             let rests = count.state.is_settled() || count.state == SagaState::Dead;
             if count.definition.starts_with("checkout_") {
                 standing.orders += count.sagas;

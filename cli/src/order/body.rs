@@ -81,7 +81,7 @@ impl OrderPage {
             id: saga.id,
             definition: saga.definition.name.clone(),
             state: saga.state,
-            error: saga.progress.error.as_deref().map(|error| redact(&story.discreet(error))),
+            error: saga.progress.error.as_deref().map(|error| redact(&story.redact_token(error))),
             next_move: (saga.state == SagaState::Dead).then(|| next_move(saga)),
         };
         let mut details = OrderDetails::new(view);
@@ -98,7 +98,7 @@ impl OrderPage {
         let OrderDetails { order, contact: buyer, shipping_address, notes, .. } = &self.details;
         let book = &order.payment;
         let by_hand =
-            book.settled_by_hand.map(|amount| format!(", {amount} settled by hand")).unwrap_or_default();
+            book.settled_manually.map(|amount| format!(", {amount} settled by hand")).unwrap_or_default();
         let payment =
             format!("{} ({} captured, {} refunded{by_hand})", book.status, book.captured, book.refunded);
         let head = [

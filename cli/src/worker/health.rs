@@ -9,7 +9,7 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use holdfast_api::problem::{self, Problem};
 use holdfast_shared::ShopId;
-use holdfast_worker::{Metrics, Polls};
+use holdfast_worker::{DependencyHealth, Metrics};
 use serde::Serialize;
 use tokio::sync::watch;
 
@@ -17,7 +17,7 @@ use tokio::sync::watch;
 struct Worker {
     shop: ShopId,
     metrics: Metrics,
-    polls: Polls,
+    dependency_health: DependencyHealth,
     stopping: watch::Receiver<bool>,
 }
 
@@ -31,7 +31,7 @@ struct Ready {
 pub(super) fn routes(
     shop: ShopId,
     metrics: Metrics,
-    polls: Polls,
+    dependency_health: DependencyHealth,
     stopping: watch::Receiver<bool>,
 ) -> Router {
     Router::new()
@@ -39,7 +39,7 @@ pub(super) fn routes(
         .route("/readyz", get(ready))
         .route("/metrics", get(measured))
         .layer(map_response(async |response: Response| problem::render(response)))
-        .with_state(Worker { shop, metrics, polls, stopping })
+        .with_state(Worker { shop, metrics, dependency_health, stopping })
 }
 
 /// Ready is who hears of work: a worker that nobody answers is not, though its process lives.
@@ -51,7 +51,7 @@ async fn ready(State(worker): State<Worker>) -> Response {
         return not_yet("this process is stopping".to_owned());
     }
     let deaf: Vec<String> = worker
-        .polls
+        .dependency_health
         .deaf()
         .into_iter()
         .map(|(asked, silence)| format!("{asked} has not answered for {} s", silence.as_secs()))

@@ -14,7 +14,7 @@ on_both! {
         let report = shop.run(&["audit", "--sandbox-ledger", &ledger, "--output", "json"]);
         let report = report.ends(0, "").json();
         assert_eq!(report, serde_json::json!({
-            "shop": report["shop"], "clean": true, "orders": 2, "skus": 1, "charges": 2, "in_flight": [], "settled_by_hand": [],
+            "shop": report["shop"], "clean": true, "orders": 2, "skus": 1, "charges": 2, "in_flight": [], "settled_manually": [],
             "violations": []
         }));
         // Beside a file the books are found; for a server they must be named.

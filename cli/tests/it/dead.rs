@@ -1,4 +1,4 @@
-//! Dead letters: listed, looked through, set going again, or taken off our hands.
+//! Dead dead_letters: listed, looked through, set going again, or taken off our hands.
 
 use std::io::{BufRead as _, BufReader};
 use std::process::Stdio;
@@ -136,7 +136,7 @@ on_both! {
         let line = shop.run(&dry);
         line.ends(0, "1 would be done");
         let item: Value = serde_json::from_str(&line.stdout).expect("one object a line");
-        assert_eq!(item["preview"]["money"][0]["way"], "settled_by_hand");
+        assert_eq!(item["preview"]["money"][0]["way"], "settled_manually");
         assert_eq!(shop.count("select count(*) from signals where consumed_at is null"), 0);
         assert_eq!(shop.count("select count(*) from admin_actions where action like 'saga.%'"), 0);
         shop.run(&["dead", "show", &order.saga(0).to_string()]).ends(4, "is COMPLETED, not dead");
@@ -185,13 +185,13 @@ on_both! {
         shop.run(&discard).ends(0, "0 done, 1 already so");
         shop.run(&["dead", "retry", &id]).ends(4, "operator otto discarded saga");
         let due = shop.run(&["dead", "list", "--output", "json"]).json();
-        assert_eq!(due["items"][0]["about_to_go_on"], true);
+        assert_eq!(due["items"][0]["retry_pending"], true);
         shop.catch_up();
         shop.work(SECOND);
         shop.run(&["dead", "list"]).ends(0, "there are none");
         let shown = shop.run(&["order", "show", &order.to_string(), "--output", "json"]).json();
         assert_eq!(shown["status"], "CANCELLED");
-        assert_eq!(shown["payment"]["settled_by_hand"]["amount_minor"], 1_999);
+        assert_eq!(shown["payment"]["settled_manually"]["amount_minor"], 1_999);
         assert_eq!(shop.run(&["stock", "show", "cd-1", "--output", "json"]).json()["on_hand"], 10);
         let told = shop.run(&["order", "explain", &order.to_string()]);
         let words = "operator otto says that the refund was settled by hand: paid in cash; nothing more is sent for it";
@@ -201,7 +201,7 @@ on_both! {
         audit.ends(0, "");
         assert!(audit.stdout.contains("settled by hand  19.99 EUR of 1 order"), "{audit:#?}");
         let audit = shop.run(&["audit", "--output", "json", "--sandbox-ledger", &ledger]).json();
-        assert_eq!(audit["settled_by_hand"][0]["order"], order.number());
+        assert_eq!(audit["settled_manually"][0]["order"], order.number());
     }
 
     fn twenty_thousand_dead_are_listed_at_once_and_retried_once_each(shop) {

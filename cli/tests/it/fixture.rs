@@ -6,15 +6,15 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use holdfast_saga::engine::batch::{Culprits, Engine, Work};
+use holdfast_saga::engine::batch::{BatchInput, CommitFailures, Engine};
 use holdfast_saga::engine::definition::Definition;
-use holdfast_saga::engine::execute_call::perform;
+use holdfast_saga::engine::execute_call::execute_call;
 use holdfast_saga::flows::REGISTRY;
-use holdfast_saga::ports::{Fault, Notifier, Outside, Store};
+use holdfast_saga::ports::{Fault, Gateways, Notifier, Store};
 use holdfast_saga::records::batch_rows::{Footprint, World};
 use holdfast_saga::records::context::Notice;
 use holdfast_saga::records::slot;
-use holdfast_saga::records::view::WorkerBeat;
+use holdfast_saga::records::view::Heartbeat;
 use holdfast_saga::records::{Cart, CartItem, Product, StockAdjustment, StockMove};
 use holdfast_saga::shop::checkout::{AcceptPolicy, CheckoutRequest, accept, digest};
 use holdfast_saga::shop::order::{self, Verb};
@@ -52,7 +52,7 @@ pub(crate) struct Shop {
     store: Arc<dyn Store>,
     clock: Arc<ManualClock>,
     sandbox: Arc<DurableSandbox>,
-    outside: Outside,
+    outside: Gateways,
     _server: Option<ServerDatabase>,
 }
 
@@ -95,7 +95,7 @@ impl Shop {
             let sandbox = DurableSandbox::open(dir.path().join("sandbox.db"), clock.clone());
             (store, Arc::new(sandbox.await.expect("the sandbox opens")))
         });
-        let outside = Outside { payments: sandbox.clone(), notifier: Arc::new(Nobody) };
+        let outside = Gateways { payments: sandbox.clone(), notifier: Arc::new(Nobody) };
         Self { url, dir, runtime, store, clock, sandbox, outside, _server: server }
     }
 
@@ -191,19 +191,23 @@ impl Shop {
         };
         let until = self.clock.now() + span;
         self.runtime.block_on(async {
-            let culprits = Culprits::default();
+            let commit_failures = CommitFailures::default();
             let mut outcomes = Vec::new();
             loop {
                 let slots = Queue::iter().map(|queue| (queue, 100)).collect();
-                let work =
-                    Work { outcomes: std::mem::take(&mut outcomes), hints: vec![], due_max: 100, slots };
-                let ran = engine.run(work, &culprits).await;
-                assert!(ran.error.is_none() && ran.undone.is_empty(), "{ran:?}");
+                let work = BatchInput {
+                    outcomes: std::mem::take(&mut outcomes),
+                    hints: vec![],
+                    due_max: 100,
+                    slots,
+                };
+                let ran = engine.run(work, &commit_failures).await;
+                assert!(ran.error.is_none() && ran.not_committed.is_empty(), "{ran:?}");
                 let mut moved = false;
-                for done in ran.done {
+                for done in ran.committed {
                     moved |= !done.moved.is_empty();
                     for call in done.calls {
-                        outcomes.push(call.outcome(perform(&call, &self.outside).await));
+                        outcomes.push(call.outcome(execute_call(&call, &self.outside).await));
                     }
                 }
                 if !moved && outcomes.is_empty() {
@@ -232,8 +236,8 @@ impl Shop {
     }
 
     /// A worker of this name says that it is there, at the shop's own present.
-    pub(crate) fn beat(&self, name: &str) {
-        let beat = WorkerBeat {
+    pub(crate) fn heartbeat(&self, name: &str) {
+        let heartbeat = Heartbeat {
             name: name.to_owned(),
             host: "here".to_owned(),
             pid: std::process::id(),
@@ -243,7 +247,7 @@ impl Shop {
             in_flight: 0,
             started_at: self.clock.now(),
         };
-        self.runtime.block_on(self.store.beat(&beat)).expect("it is heard");
+        self.runtime.block_on(self.store.heartbeat(&heartbeat)).expect("it is heard");
     }
 
     /// What the binary wrote, it wrote at the real present: the shop's own clock goes there.

@@ -66,7 +66,7 @@ async fn settled_once(town: &Town, frozen: &Server) {
     // Long enough for whatever it still wants to do.
     tokio::time::sleep(LEASE).await;
     town.rest().await;
-    assert_eq!(town.tally().await, [("CONFIRMED".to_owned(), 1)]);
+    assert_eq!(town.stats().await, [("CONFIRMED".to_owned(), 1)]);
     let statement = town.statement().await;
     let taken: i64 = statement.iter().map(|line| line["captured_minor"].as_i64().expect("a number")).sum();
     let back: i64 = statement.iter().map(|line| line["refunded_minor"].as_i64().expect("a number")).sum();
@@ -136,7 +136,7 @@ fn between_row_locks_and_commit() {
         frozen.signal("CONT");
         tokio::time::sleep(LEASE).await;
         town.rest().await;
-        assert_eq!(town.tally().await, [("CONFIRMED".to_owned(), 11)]);
+        assert_eq!(town.stats().await, [("CONFIRMED".to_owned(), 11)]);
         town.assert_clean();
         println!("a worker frozen on its row locks stalled the others for {stalled:?}");
     });

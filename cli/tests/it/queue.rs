@@ -1,4 +1,4 @@
-//! Queues and workers: how they stand, and the brake.
+//! Queues and workers: how they stand, and the set_paused.
 
 use std::time::Duration;
 
@@ -46,12 +46,12 @@ on_both! {
         let order = shop.order("cd-1", 1, Some("tok_ok")).to_string();
         let explained = shop.run(&["order", "explain", &order]);
         assert!(explained.stdout.contains("no live worker serves its queue checkout"), "{explained:#?}");
-        shop.beat("w1");
+        shop.heartbeat("w1");
         let listed = shop.run(&["worker", "list", "--output", "json"]).json();
         let worker = &listed["items"][0];
         assert_eq!((&worker["name"], &worker["state"], &worker["pools"]["checkout"]), (&"w1".into(), &"silent".into(), &4.into()));
         shop.catch_up();
-        shop.beat("w1");
+        shop.heartbeat("w1");
         let table = shop.run(&["worker", "list"]);
         assert!(table.stdout.contains("w1") && table.stdout.contains("alive"), "{table:#?}");
         let explained = shop.run(&["order", "explain", &order, "--output", "json"]).json();

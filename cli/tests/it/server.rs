@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use holdfast_api::auth::{Role, Trust, sign};
+use holdfast_api::auth::{Role, TokenSettings, sign};
 use reqwest::{RequestBuilder, Response, StatusCode};
 use serde_json::{Value, json};
 
@@ -139,7 +139,8 @@ pub(crate) fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
 }
 
 pub(crate) fn token(role: Role) -> String {
-    sign(SECRET, &Trust::default(), "ada", role, Duration::from_hours(1)).expect("a long enough secret")
+    sign(SECRET, &TokenSettings::default(), "ada", role, Duration::from_hours(1))
+        .expect("a long enough secret")
 }
 
 pub(crate) fn client() -> reqwest::Client {

@@ -101,7 +101,7 @@ impl Town {
     }
 
     /// Where all orders stand, and how many of each.
-    pub(crate) async fn tally(&self) -> Vec<(String, i64)> {
+    pub(crate) async fn stats(&self) -> Vec<(String, i64)> {
         let statement =
             "select status || coalesce(' ' || cancel_reason, ''), count(*) from orders group by 1 order by 1";
         let mut connection = self.sql().await;
@@ -146,7 +146,7 @@ impl Town {
     async fn within(&self, patience: Duration, what: &str, is_so: impl AsyncFn() -> bool) {
         let since = Instant::now();
         while !is_so().await {
-            assert!(since.elapsed() < patience, "{what}: not within {patience:?}; {:?}", self.tally().await);
+            assert!(since.elapsed() < patience, "{what}: not within {patience:?}; {:?}", self.stats().await);
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     }

@@ -138,7 +138,7 @@ fn pools_are_served_apart() {
         town.rest().await;
         assert_eq!(town.number(sent).await, 15);
         assert_eq!(
-            town.tally().await,
+            town.stats().await,
             [("CANCELLED payment_declined".to_owned(), 5), ("CONFIRMED".to_owned(), 10)]
         );
         town.assert_clean();
@@ -216,7 +216,7 @@ fn sigterm_lets_calls_end_and_counts_no_attempt() {
         assert_eq!(town.number(leased).await, 0, "nothing is left behind that somebody must wait for");
         let _second = town.worker();
         town.rest().await;
-        assert_eq!(town.tally().await, [("CONFIRMED".to_owned(), 10)]);
+        assert_eq!(town.stats().await, [("CONFIRMED".to_owned(), 10)]);
         let taken_over = "select count(*) from saga_log where entries::text like '%taken_over%' or entries::text like '%unknown%'";
         assert_eq!(town.number(taken_over).await, 0);
         town.assert_clean();
@@ -269,7 +269,7 @@ fn a_worker_that_redis_does_not_answer_is_not_ready_and_works_on() {
         town.redis.kill();
         town.orders(20, "tok_ok").await;
         town.rest().await;
-        assert_eq!(town.tally().await, [("CONFIRMED".to_owned(), 20)]);
+        assert_eq!(town.stats().await, [("CONFIRMED".to_owned(), 20)]);
         let asked = async || client().get(format!("{}/readyz", worker.url)).send().await.expect("an answer");
         town.until("it says that it is deaf", async || asked().await.status() == 503).await;
         let problem = json_of(asked().await, 503).await;

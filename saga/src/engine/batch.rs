@@ -18,10 +18,10 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-pub use failures::Culprits;
-pub(crate) use planning::guarded_plan;
-pub use report::{Done, Moved, Ran};
-pub use slots::Slots;
+pub use failures::CommitFailures;
+pub(crate) use planning::plan_catching_panics;
+pub use report::{BatchOutcome, Committed, SagaTransition};
+pub use slots::CallPermits;
 
 use failures::{Failed, halves, unclaimed};
 use planning::Planning;
@@ -41,9 +41,9 @@ pub struct Engine {
     pub queues: Vec<Queue>,
 }
 
-/// What a batch is asked to look at.
+/// What a batch is asked to locking at.
 #[derive(Debug, Clone, Default)]
-pub struct Work {
+pub struct BatchInput {
     /// Answers to calls. They name their saga; it is waited for.
     pub outcomes: Vec<Outcome>,
     /// Sagas somebody said are due.
@@ -51,7 +51,7 @@ pub struct Work {
     /// How many due sagas may be added.
     pub due_max: usize,
     /// Calls that may be begun, shared by all batches that run at once.
-    pub slots: Slots,
+    pub slots: CallPermits,
 }
 
 /// How a batch looks at the stock it decides on.
@@ -60,50 +60,50 @@ pub struct Work {
 /// is there by its commit; if a level could not bear that, the save is refused. Only then is the batch made again with
 /// its levels locked first, where nothing can come in between.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Look {
-    Glance,
-    Hold,
+enum Locking {
+    Optimistic,
+    Locked,
 }
 
 impl Engine {
-    /// Runs one batch. If the database refuses a row of it, the batch is halved until the culprit
+    /// Runs one batch. If the database refuses a row of it, the batch is halved until the suspect
     /// is alone; everybody else goes on. What could not be done comes back, to be given again.
-    pub async fn run(&self, work: Work, culprits: &Culprits) -> Ran {
-        let mut ran = Ran::default();
-        let mut todo = vec![(work, Look::Glance)];
-        while let Some((work, look)) = todo.pop() {
-            let failed = match self.run_once(&work, look).await {
+    pub async fn run(&self, work: BatchInput, commit_failures: &CommitFailures) -> BatchOutcome {
+        let mut ran = BatchOutcome::default();
+        let mut todo = vec![(work, Locking::Optimistic)];
+        while let Some((work, locking)) = todo.pop() {
+            let failed = match self.run_once(&work, locking).await {
                 Ok(done) => {
-                    ran.done.push(done);
+                    ran.committed.push(done);
                     continue;
                 }
                 Err(failed) => failed,
             };
-            if failed.by_glance && failed.error.class() == ErrorClass::Halve {
-                todo.push((work, Look::Hold));
+            if failed.optimistic && failed.error.class() == ErrorClass::Halve {
+                todo.push((work, Locking::Locked));
                 continue;
             }
             match failed.claimed.as_slice() {
                 many @ [_, _, ..] if failed.error.class() == ErrorClass::Halve => {
-                    todo.extend(halves(&work, many).map(|half| (half, look)));
+                    todo.extend(halves(&work, many).map(|half| (half, locking)));
                 }
-                [culprit] if failed.error.class() == ErrorClass::Halve => {
-                    ran.undone.push(Work { due_max: 0, ..work });
-                    if let Err(error) = self.blame(*culprit, &failed.error, culprits).await {
+                [suspect] if failed.error.class() == ErrorClass::Halve => {
+                    ran.not_committed.push(BatchInput { due_max: 0, ..work });
+                    if let Err(error) = self.record_failure(*suspect, &failed.error, commit_failures).await {
                         ran.error = Some(error);
                     }
                 }
                 _ => {
                     ran.error = Some(failed.error);
-                    ran.undone.push(work);
-                    ran.undone.extend(todo.drain(..).map(|(work, _)| work));
+                    ran.not_committed.push(work);
+                    ran.not_committed.extend(todo.drain(..).map(|(work, _)| work));
                 }
             }
         }
         ran
     }
 
-    async fn run_once(&self, work: &Work, look: Look) -> Result<Done, Failed> {
+    async fn run_once(&self, work: &BatchInput, locking: Locking) -> Result<Committed, Failed> {
         let leased_at = Instant::now();
         let definitions: Vec<_> = self.registry.all().map(Definition::id).collect();
         let outcomes: BTreeSet<_> = work.outcomes.iter().map(|outcome| outcome.saga).collect();
@@ -125,8 +125,8 @@ impl Engine {
         let claimed = tx.claim(&claim).await.map_err(unclaimed)?;
         let ids: Vec<_> = claimed.sagas.iter().map(|(saga, _)| saga.id).collect();
         let mut batch = Planning::new(self, keys, work, claimed);
-        let footprint = batch.footprint(look);
-        let failed = |error| Failed { error, claimed: ids.clone(), by_glance: !footprint.levels.is_empty() };
+        let footprint = batch.footprint(locking);
+        let failed = |error| Failed { error, claimed: ids.clone(), optimistic: !footprint.levels.is_empty() };
         if footprint != Footprint::default() {
             let mut world = World::default();
             tx.load(&footprint, &mut world).await.map_err(failed)?;
@@ -141,7 +141,7 @@ impl Engine {
             self.poison(saga, reason).await.map_err(unclaimed)?;
         }
         slots.keep();
-        Ok(Done { leased_at, ..done })
+        Ok(Committed { leased_at, ..done })
     }
 
     /// Commits, unless there is nothing to commit. A lost answer is looked for, never guessed.
@@ -172,19 +172,19 @@ impl Engine {
     }
 
     /// A row that alone makes a batch fail is left for a while, then dies in a transaction of its own.
-    async fn blame(
+    async fn record_failure(
         &self,
-        culprit: SagaId,
+        suspect: SagaId,
         error: &StoreError,
-        culprits: &Culprits,
+        commit_failures: &CommitFailures,
     ) -> Result<(), StoreError> {
-        let count = culprits.count(culprit);
-        tracing::warn!(saga.id = %culprit, count, "saga {culprit} cannot be saved: {error}");
-        if count < Culprits::MAX {
+        let count = commit_failures.count(suspect);
+        tracing::warn!(saga.id = %suspect, count, "saga {suspect} cannot be saved: {error}");
+        if count < CommitFailures::MAX {
             return Ok(());
         }
-        culprits.forget(culprit);
-        self.poison(culprit, format!("its commit is refused: {error}")).await
+        commit_failures.forget(suspect);
+        self.poison(suspect, format!("its commit is refused: {error}")).await
     }
 
     async fn poison(&self, saga: SagaId, reason: String) -> Result<(), StoreError> {

@@ -29,7 +29,7 @@ pub struct Definition {
 
 /// Where a saga stands in its definition: the stage or undo, and its call if it is one.
 #[derive(Clone, Copy)]
-pub(crate) struct Stand<'a> {
+pub(crate) struct Position<'a> {
     pub(crate) step: &'static str,
     pub(crate) call: Option<&'a CallSpec>,
 }
@@ -112,7 +112,7 @@ pub enum Discard {
     /// It is given up: the saga ends where it stands.
     GivenUp,
     /// A person saw to it outside Holdfast: the saga goes on behind it.
-    SettledByHand,
+    SettledManually,
     /// It cannot be done; what can be done instead.
     Never(&'static str),
 }
@@ -177,7 +177,7 @@ impl Definition {
     }
 
     /// Where a saga with this progress stands.
-    pub(crate) fn stand(&self, progress: &Progress) -> Stand<'_> {
+    pub(crate) fn position(&self, progress: &Progress) -> Position<'_> {
         let at = progress.stage;
         let stages = match progress.phase {
             Phase::Forward => self.forward,
@@ -185,21 +185,21 @@ impl Definition {
             Phase::Undo => {
                 let undone = at.checked_sub(1).and_then(|at| self.forward.get(at));
                 return match undone.and_then(|stage| stage.undo.as_ref()) {
-                    Some(Undo::Call { name, call }) => Stand { step: name, call: Some(call) },
-                    Some(Undo::Local { name, .. }) => Stand { step: name, call: None },
-                    None => Stand { step: "end", call: None },
+                    Some(Undo::Call { name, call }) => Position { step: name, call: Some(call) },
+                    Some(Undo::Local { name, .. }) => Position { step: name, call: None },
+                    None => Position { step: "end", call: None },
                 };
             }
         };
         match stages.get(at) {
-            Some(stage) => Stand {
+            Some(stage) => Position {
                 step: stage.name,
                 call: match &stage.kind {
                     Kind::Call(spec) => Some(spec),
                     Kind::Local(_) | Kind::Confirmation | Kind::Spawn(_) | Kind::Pivot => None,
                 },
             },
-            None => Stand { step: "end", call: None },
+            None => Position { step: "end", call: None },
         }
     }
 }

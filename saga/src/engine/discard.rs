@@ -12,23 +12,23 @@ pub fn discardable(saga: &Saga, definition: &Definition) -> Result<Discard, Stri
     }
     // One that never got beyond its pivot stopped at what comes next.
     let mut trial = Saga { progress: definition.past_pivot(&saga.progress), ..saga.clone() };
-    let stand = definition.stand(&trial.progress);
-    let Some(spec) = stand.call else {
+    let position = definition.position(&trial.progress);
+    let Some(spec) = position.call else {
         return Err(format!(
             "saga {id} stopped at {}, where nothing is asked of the outside: there is nothing that anybody could \
              settle by hand; remove the cause, then `holdfast saga retry {id}`",
-            stand.step
+            position.step
         ));
     };
     if let Discard::Never(instead) = spec.discard {
-        return Err(format!("saga {id} stopped at {} and cannot be discarded: {instead}", stand.step));
+        return Err(format!("saga {id} stopped at {} and cannot be discarded: {instead}", position.step));
     }
-    let key = saga.key_at(stand.step);
+    let key = saga.key_at(position.step);
     match (spec.record)(&mut trial, &key, Event::Discarded) {
         Ok(_) => Ok(spec.discard),
         Err(refusal) => Err(format!(
             "saga {id} has nothing at {} that could be settled by hand ({}); `holdfast saga retry {id}` instead",
-            stand.step, refusal.words
+            position.step, refusal.words
         )),
     }
 }

@@ -5,11 +5,11 @@
 
 use holdfast_shared::{Money, StepKey};
 
-use crate::ports::{ChargeState, Fault, Outside, PaymentProvider};
-use crate::records::call::{Answer, Call, Evidence, Mode, Request};
+use crate::ports::{ChargeState, Fault, Gateways, PaymentProvider};
+use crate::records::call::{Answer, Call, CallResult, Mode, Request};
 
 /// Carries out `call`. Dropping the future is an unknown outcome.
-pub async fn perform(call: &Call, outside: &Outside) -> Answer {
+pub async fn execute_call(call: &Call, outside: &Gateways) -> Answer {
     let known = outside.payments.name();
     if let Some(provider) = call.request.provider().filter(|provider| *provider != known) {
         return not_sent_now(call.mode, format!("no provider {provider} is configured here, only {known}"));
@@ -17,7 +17,7 @@ pub async fn perform(call: &Call, outside: &Outside) -> Answer {
     match &call.request {
         Request::Charge { key, amount, token, .. } => match call.mode {
             Mode::Send => charge(&*outside.payments, key, *amount, token).await,
-            Mode::Ask => find_out(&*outside.payments, key).await,
+            Mode::Query => find_out(&*outside.payments, key).await,
         },
         Request::UndoCharge { charge, key, .. } => {
             undo_charge(&*outside.payments, charge, key, call.mode).await
@@ -27,7 +27,7 @@ pub async fn perform(call: &Call, outside: &Outside) -> Answer {
             give_back(&*outside.payments, &refund, call.mode).await
         }
         Request::Notify { key, id, notice } => match outside.notifier.send(key, *id, notice).await {
-            Ok(()) => Answer::Succeeded(Evidence::Sent),
+            Ok(()) => Answer::Succeeded(CallResult::Sent),
             Err(Fault::NotDone(error) | Fault::Unavailable(error)) => Answer::Failed { error },
             Err(Fault::Unclear(error)) => Answer::Unknown { error },
         },
@@ -67,7 +67,7 @@ fn heard(state: ChargeState) -> Answer {
         // What is left of it: after a refund in part that is not the order's total, so it is given back.
         ChargeState::Captured { amount, refunded_minor, provider_ref } => {
             let amount = Money { amount_minor: amount.amount_minor - refunded_minor, ..amount };
-            Answer::Succeeded(Evidence::Captured { amount, provider_ref })
+            Answer::Succeeded(CallResult::Captured { amount, provider_ref })
         }
         ChargeState::RequiresAction { url } => Answer::Pending { next_action: url },
         ChargeState::Declined { reason } => Answer::Rejected { reason },
@@ -124,7 +124,7 @@ async fn give_back(provider: &dyn PaymentProvider, refund: &PartRefund<'_>, mode
     if back != before {
         match provider.refunds(charge).await {
             Ok(refunds) if refunds.iter().any(|refund| refund.key.as_ref() == Some(key)) => {
-                return Answer::Succeeded(Evidence::Refunded);
+                return Answer::Succeeded(CallResult::Refunded);
             }
             Ok(_) => {}
             Err(fault) => return not_sent_now(mode, fault.to_string()),
@@ -133,7 +133,7 @@ async fn give_back(provider: &dyn PaymentProvider, refund: &PartRefund<'_>, mode
         return not_sent_now(mode, error);
     }
     match provider.refund(key, charge, amount_minor).await {
-        Ok(()) => Answer::Succeeded(Evidence::Refunded),
+        Ok(()) => Answer::Succeeded(CallResult::Refunded),
         Err(Fault::NotDone(error) | Fault::Unavailable(error)) => not_sent_now(mode, error),
         Err(Fault::Unclear(error)) => Answer::Unknown { error },
     }
@@ -144,10 +144,10 @@ async fn give_back(provider: &dyn PaymentProvider, refund: &PartRefund<'_>, mode
 fn not_sent_now(mode: Mode, error: String) -> Answer {
     match mode {
         Mode::Send => Answer::Failed { error },
-        Mode::Ask => Answer::Unknown { error },
+        Mode::Query => Answer::Unknown { error },
     }
 }
 
 fn undone(refunded_minor: i64) -> Answer {
-    Answer::Succeeded(Evidence::Undone { refunded_minor })
+    Answer::Succeeded(CallResult::Undone { refunded_minor })
 }

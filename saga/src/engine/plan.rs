@@ -19,7 +19,7 @@ use holdfast_shared::{CancelReason, Queue, SagaEvent, SagaState, StepKey, Time};
 
 /// A call begun this often without an answer kills its worker, or the network to it is gone:
 /// the saga stops here instead of taking worker after worker down.
-pub const STARTS_MAX: u32 = 30;
+pub const UNANSWERED_ATTEMPTS_MAX: u32 = 30;
 
 /// All that a plan takes into account besides the saga itself.
 #[derive(Debug, Clone, Default)]
@@ -95,7 +95,7 @@ pub fn plan(saga: &Saga, definition: &Definition, inbox: &Inbox, now: Time) -> A
         entries: Vec::new(),
         consumed: Vec::new(),
     };
-    planner.take_lease_back(inbox.outcome.is_some());
+    planner.expire_lease(inbox.outcome.is_some());
     if planner.saga.state == SagaState::Waiting {
         planner.enter(SagaEvent::Resume);
     }
@@ -106,7 +106,7 @@ pub fn plan(saga: &Saga, definition: &Definition, inbox: &Inbox, now: Time) -> A
     for signal in &inbox.signals {
         planner.fold_signal(signal, &mut decisions);
     }
-    let next = planner.go_on(&mut decisions);
+    let next = planner.run_stages(&mut decisions);
     planner.schedule(&next);
     let Planner { saga, changes, entries, consumed, .. } = planner;
     Advance { saga, changes, entries, consumed, next }
@@ -124,11 +124,11 @@ struct Planner<'a> {
 
 /// How much is undone when a stage fails.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Extent {
+enum UnwindFrom {
     /// What came before; the stage itself provably moved nothing.
-    BeforeThis,
+    Previous,
     /// The stage as well, because it may have moved something.
-    ThisToo,
+    Current,
 }
 
 /// Where a call stands in its definition.
@@ -140,7 +140,7 @@ struct CallAt<'a> {
 
 impl<'a> Planner<'a> {
     /// A lease that ran out without an outcome means that its worker is gone.
-    fn take_lease_back(&mut self, has_outcome: bool) {
+    fn expire_lease(&mut self, has_outcome: bool) {
         if self.saga.leased_until.take().is_none() {
             return;
         }
@@ -157,14 +157,14 @@ impl<'a> Planner<'a> {
             Phase::Forward | Phase::AfterUndo => progress.stage += 1,
             Phase::Undo => progress.stage -= 1,
         }
-        self.fresh_stage();
+        self.reset_stage();
     }
 
-    fn fresh_stage(&mut self) {
+    fn reset_stage(&mut self) {
         let progress = &mut self.saga.progress;
         progress.call = CallState::Fresh;
         progress.generation = 0;
-        progress.starts = 0;
+        progress.attempts = 0;
         progress.failures = 0;
         progress.not_before = None;
         progress.deadline = None;
@@ -173,38 +173,38 @@ impl<'a> Planner<'a> {
     }
 
     /// A stage failed for good: before the pivot everything is undone, after it the saga stops, visibly.
-    fn fail(&mut self, extent: Extent, reason: CancelReason, words: String) {
+    fn fail(&mut self, from: UnwindFrom, reason: CancelReason, words: String) {
         if self.may_unwind() {
             self.saga.progress.error = Some(words);
-            self.unwind(extent, reason);
+            self.unwind(from, reason);
         } else {
             let step = self.step_name();
-            self.die(step, words);
+            self.mark_dead(step, words);
         }
     }
 
-    fn unwind(&mut self, extent: Extent, reason: CancelReason) {
-        if extent == Extent::BeforeThis {
-            self.close_books(Event::GaveUp);
+    fn unwind(&mut self, from: UnwindFrom, reason: CancelReason) {
+        if from == UnwindFrom::Previous {
+            self.finalize_ledger(Event::GaveUp);
         }
         self.enter(SagaEvent::Unwind);
         self.entries.push(Entry::Unwinding(reason));
         let progress = &mut self.saga.progress;
         progress.phase = Phase::Undo;
         progress.cause = Some(reason);
-        progress.stage += usize::from(extent == Extent::ThisToo);
-        self.fresh_stage();
+        progress.stage += usize::from(from == UnwindFrom::Current);
+        self.reset_stage();
     }
 
-    fn die(&mut self, step: &str, why: String) {
-        self.close_books(Event::Died);
+    fn mark_dead(&mut self, step: &str, why: String) {
+        self.finalize_ledger(Event::Died);
         self.entries.push(Entry::Dead { step: step.to_owned(), why: why.clone() });
         self.saga.progress.error = Some(why);
         self.enter(SagaEvent::Die);
     }
 
     /// Lets our own books say that the call the saga stands at, if any, will not go on by itself.
-    fn close_books(&mut self, event: Event<'_>) {
+    fn finalize_ledger(&mut self, event: Event<'_>) {
         let Some(at) = self.call_at() else { return };
         let key = self.key(at);
         // A book that cannot be closed must not keep a saga from stopping; the audit would show it.
@@ -242,8 +242,8 @@ impl<'a> Planner<'a> {
     }
 
     fn call_at(&self) -> Option<CallAt<'a>> {
-        let stand = self.definition.stand(&self.saga.progress);
-        Some(CallAt { step: stand.step, spec: stand.call? })
+        let position = self.definition.position(&self.saga.progress);
+        Some(CallAt { step: position.step, spec: position.call? })
     }
 
     /// The key that the call counts under now.
@@ -252,7 +252,7 @@ impl<'a> Planner<'a> {
     }
 
     fn step_name(&self) -> &'static str {
-        self.definition.stand(&self.saga.progress).step
+        self.definition.position(&self.saga.progress).step
     }
 
     /// The end of the window in which somebody has to decide; most sagas have none.

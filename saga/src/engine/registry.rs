@@ -21,11 +21,12 @@ impl Registry {
     /// The same definitions with every backoff divided by `divisor`, for demonstrations that must not
     /// take an hour to show what an hour of outage does. Made once and kept for the life of the process.
     #[must_use]
-    pub fn hurried(&self, divisor: u32) -> Self {
+    pub fn with_backoff_divided_by(&self, divisor: u32) -> Self {
         let definitions = self.all().map(|definition| {
             let stages = |stages: &[Stage]| -> &'static [Stage] {
-                let hurried: Vec<Stage> = stages.iter().map(|stage| stage.hurried(divisor)).collect();
-                Vec::leak(hurried)
+                let with_backoff_divided_by: Vec<Stage> =
+                    stages.iter().map(|stage| stage.with_backoff_divided_by(divisor)).collect();
+                Vec::leak(with_backoff_divided_by)
             };
             let (forward, after_undo) = (stages(definition.forward), stages(definition.after_undo));
             &*Box::leak(Box::new(Definition { forward, after_undo, ..*definition }))
@@ -40,7 +41,7 @@ impl Registry {
 }
 
 impl Stage {
-    fn hurried(mut self, divisor: u32) -> Self {
+    fn with_backoff_divided_by(mut self, divisor: u32) -> Self {
         let hurry = |call: CallSpec| {
             let mut retry = call.retry;
             retry.backoff /= divisor;

@@ -49,7 +49,7 @@ fn notify_cancelled(saga: &Saga) -> NewSaga {
 fn cancellation(saga: &Saga) -> &Cancellation {
     match &*saga.context {
         Context::Cancellation(cancellation) => cancellation,
-        Context::Checkout(_) | Context::Notice(_) | Context::LateRefund(_) | Context::GrantedRefund(_) => {
+        Context::Checkout(_) | Context::Notice(_) | Context::LateRefund(_) | Context::PartialRefund(_) => {
             panic!("saga {} runs a cancellation without being one", saga.id)
         }
     }

@@ -60,7 +60,7 @@ fn save(saga: &Saga) -> Result<Vec<Change>, Refusal> {
 }
 
 fn update(saga: &Saga) -> Result<Vec<Change>, Refusal> {
-    let from = saga.progress.memo.notification.unwrap_or(NotificationStatus::Pending);
+    let from = saga.progress.data.notification.unwrap_or(NotificationStatus::Pending);
     Ok(vec![Change::RecordNotification {
         from: Some(from),
         notification: row(saga, NotificationStatus::Sent),
@@ -70,7 +70,7 @@ fn update(saga: &Saga) -> Result<Vec<Change>, Refusal> {
 /// Nobody tries to send it any more, unless an operator says so.
 fn failed(saga: &mut Saga) -> Vec<Change> {
     let to = NotificationStatus::Failed;
-    let from = saga.progress.memo.notification.replace(to).unwrap_or(NotificationStatus::Pending);
+    let from = saga.progress.data.notification.replace(to).unwrap_or(NotificationStatus::Pending);
     if from == to {
         return vec![];
     }
@@ -94,7 +94,7 @@ fn notice(saga: &Saga) -> &Notice {
         Context::Checkout(_)
         | Context::Cancellation(_)
         | Context::LateRefund(_)
-        | Context::GrantedRefund(_) => {
+        | Context::PartialRefund(_) => {
             panic!("saga {} runs a notification without being one", saga.id)
         }
     }

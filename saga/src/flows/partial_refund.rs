@@ -4,12 +4,12 @@ use holdfast_shared::{KeyPrefix, PaymentStatus, Queue, RefundStatus, SagaId, Tim
 
 use super::stages::payment::GIVE_BACK;
 use crate::engine::definition::{Definition, call, pivot};
-use crate::records::context::{Context, GrantedRefund};
+use crate::records::context::{Context, PartialRefund};
 use crate::records::saga::{Charge, Saga};
 
 /// Granted is granted, so the pivot comes first. The order keeps its status; only its money moves.
 pub static V1: Definition = Definition {
-    name: "granted_refund",
+    name: "partial_refund",
     version: 1,
     queue: Queue::Compensation,
     forward: &[pivot(), call("give_back", GIVE_BACK)],
@@ -23,13 +23,13 @@ pub static V1: Definition = Definition {
 pub fn start(
     id: SagaId,
     key_prefix: KeyPrefix,
-    granted: GrantedRefund,
+    granted: PartialRefund,
     status: PaymentStatus,
     now: Time,
 ) -> Saga {
     let charge = Charge { key: granted.charge.clone(), status };
-    let mut saga = V1.start(id, Context::GrantedRefund(granted)).begin(key_prefix, now);
-    saga.progress.memo.charge = Some(charge);
-    saga.progress.memo.refund = Some(RefundStatus::Pending);
+    let mut saga = V1.start(id, Context::PartialRefund(granted)).begin(key_prefix, now);
+    saga.progress.data.charge = Some(charge);
+    saga.progress.data.refund = Some(RefundStatus::Pending);
     saga
 }

@@ -8,7 +8,7 @@ use super::Tables;
 use crate::ports::WORKERS_KEPT;
 use crate::records::saga::Saga;
 use crate::records::slot;
-use crate::records::view::{DeadRow, Paused, QueueView, WorkerBeat, WorkerView};
+use crate::records::view::{DeadRow, Heartbeat, Paused, QueueView, WorkerView};
 
 impl Tables {
     pub(super) fn dead(&self, before: Option<SagaId>, limit: u32) -> Vec<DeadRow> {
@@ -60,13 +60,13 @@ impl Tables {
         }
     }
 
-    pub(super) fn beat(&mut self, beat: &WorkerBeat, now: Time) {
-        let view = WorkerView { beat: beat.clone(), beat_at: now, left_at: None };
-        self.workers.insert(beat.name.clone(), view);
-        self.workers.retain(|_, worker| now.since(worker.beat_at) < WORKERS_KEPT);
+    pub(super) fn heartbeat(&mut self, heartbeat: &Heartbeat, now: Time) {
+        let view = WorkerView { heartbeat: heartbeat.clone(), heartbeat_at: now, left_at: None };
+        self.workers.insert(heartbeat.name.clone(), view);
+        self.workers.retain(|_, worker| now.since(worker.heartbeat_at) < WORKERS_KEPT);
     }
 
-    pub(super) fn farewell(&mut self, name: &str, now: Time) {
+    pub(super) fn deregister(&mut self, name: &str, now: Time) {
         if let Some(worker) = self.workers.get_mut(name) {
             worker.left_at = Some(now);
         }

@@ -10,8 +10,8 @@ use crate::records::saga::Saga;
 use crate::records::signal::Signal;
 use crate::records::slot;
 use crate::records::view::{
-    Census, DeadRow, NotificationFilter, NotificationView, OrderFilter, OrderView, ProductFilter, Pulse,
-    QueueView, SagaFilter, WorkerBeat, WorkerView,
+    DeadRow, Heartbeat, NotificationFilter, NotificationView, OrderFilter, OrderVersion, OrderView,
+    ProductFilter, QueueView, SagaCount, SagaFilter, WorkerView,
 };
 use crate::records::{AdminAction, Cart, Order, Product, Stock};
 use async_trait::async_trait;
@@ -75,13 +75,13 @@ impl Store for MemoryStore {
         Ok(self.tables.lock().await.queues(self.clock.now()))
     }
 
-    async fn beat(&self, beat: &WorkerBeat) -> Result<(), StoreError> {
-        self.tables.lock().await.beat(beat, self.clock.now());
+    async fn heartbeat(&self, heartbeat: &Heartbeat) -> Result<(), StoreError> {
+        self.tables.lock().await.heartbeat(heartbeat, self.clock.now());
         Ok(())
     }
 
-    async fn farewell(&self, name: &str) -> Result<(), StoreError> {
-        self.tables.lock().await.farewell(name, self.clock.now());
+    async fn deregister(&self, name: &str) -> Result<(), StoreError> {
+        self.tables.lock().await.deregister(name, self.clock.now());
         Ok(())
     }
 
@@ -125,8 +125,11 @@ impl Store for MemoryStore {
         Ok(self.tables.lock().await.pending(at_most))
     }
 
-    async fn pulses(&self, orders: &[OrderId]) -> Result<BTreeMap<OrderId, Pulse>, StoreError> {
-        Ok(self.tables.lock().await.pulses(orders))
+    async fn order_versions(
+        &self,
+        orders: &[OrderId],
+    ) -> Result<BTreeMap<OrderId, OrderVersion>, StoreError> {
+        Ok(self.tables.lock().await.order_versions(orders))
     }
 
     async fn secret(&self, name: &str, fresh: [u8; 32]) -> Result<[u8; 32], StoreError> {
@@ -149,11 +152,11 @@ impl Store for MemoryStore {
         Ok(self.tables.lock().await.admin_actions(order))
     }
 
-    async fn census(&self) -> Result<Vec<Census>, StoreError> {
+    async fn saga_counts(&self) -> Result<Vec<SagaCount>, StoreError> {
         Ok(count(self.tables.lock().await.sagas.values()))
     }
 
-    async fn unsettled(&self) -> Result<Vec<Census>, StoreError> {
+    async fn unsettled(&self) -> Result<Vec<SagaCount>, StoreError> {
         Ok(count(self.tables.lock().await.sagas.values().filter(|saga| !saga.state.is_settled())))
     }
 
@@ -227,15 +230,15 @@ impl Tables {
     }
 }
 
-fn count<'s>(sagas: impl Iterator<Item = &'s Saga>) -> Vec<Census> {
+fn count<'s>(sagas: impl Iterator<Item = &'s Saga>) -> Vec<SagaCount> {
     let mut counts: BTreeMap<(&str, &'static str), (SagaState, u64)> = BTreeMap::new();
     for saga in sagas {
         counts.entry((&saga.definition.name, saga.state.into())).or_insert((saga.state, 0)).1 += 1;
     }
-    let census = |((definition, _), (state, sagas)): ((&str, _), _)| Census {
+    let saga_counts = |((definition, _), (state, sagas)): ((&str, _), _)| SagaCount {
         definition: definition.to_owned(),
         state,
         sagas,
     };
-    counts.into_iter().map(census).collect()
+    counts.into_iter().map(saga_counts).collect()
 }

@@ -1,11 +1,11 @@
-//! What the shop's front door reads from the tables: carts, products, pulses, messages.
+//! What the shop's front door reads from the tables: carts, products, order_versions, messages.
 
 use std::collections::BTreeMap;
 
 use holdfast_shared::{CartId, CartStatus, OrderId, SagaId, Time};
 
 use super::Tables;
-use crate::records::view::{NotificationFilter, NotificationView, ProductFilter, Pulse};
+use crate::records::view::{NotificationFilter, NotificationView, OrderVersion, ProductFilter};
 use crate::records::{AdminAction, Cart, Order, Product};
 
 impl Tables {
@@ -29,17 +29,17 @@ impl Tables {
         at_most.min(pending as u64)
     }
 
-    pub(super) fn pulses(&self, orders: &[OrderId]) -> BTreeMap<OrderId, Pulse> {
+    pub(super) fn order_versions(&self, orders: &[OrderId]) -> BTreeMap<OrderId, OrderVersion> {
         let found = orders.iter().filter_map(|id| self.orders.get(id));
-        found.map(|order| (order.id, self.pulse(order))).collect()
+        found.map(|order| (order.id, self.order_version(order))).collect()
     }
 
-    fn pulse(&self, order: &Order) -> Pulse {
-        let start = Pulse { updated_at: order.updated_at, fences: 0, sagas: 0 };
-        self.of_order(order.id).fold(start, |pulse, saga| Pulse {
-            fences: pulse.fences + saga.fence,
-            sagas: pulse.sagas + 1,
-            ..pulse
+    fn order_version(&self, order: &Order) -> OrderVersion {
+        let start = OrderVersion { updated_at: order.updated_at, fences: 0, sagas: 0 };
+        self.of_order(order.id).fold(start, |order_version, saga| OrderVersion {
+            fences: order_version.fences + saga.fence,
+            sagas: order_version.sagas + 1,
+            ..order_version
         })
     }
 

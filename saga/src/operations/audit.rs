@@ -70,7 +70,7 @@ pub struct Report {
     /// Orders with a live saga: not judged yet, listed with the money the provider holds for them.
     pub in_flight: Vec<InFlight>,
     /// Orders with money that a person saw to outside Holdfast: what the provider holds of it nobody here can tell.
-    pub settled_by_hand: Vec<SettledByHand>,
+    pub settled_manually: Vec<SettledManually>,
     /// What is broken.
     pub violations: Vec<Violation>,
 }
@@ -90,7 +90,7 @@ pub struct InFlight {
 
 /// An order with money that an operator took off Holdfast's hands.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct SettledByHand {
+pub struct SettledManually {
     /// Which.
     pub order: OrderId,
     /// Where it stands.
@@ -135,7 +135,7 @@ impl Audit {
             skus: 0,
             charges: None,
             in_flight: Vec::new(),
-            settled_by_hand: Vec::new(),
+            settled_manually: Vec::new(),
             violations: Vec::new(),
         };
         Self { report, books: BTreeMap::new() }
@@ -204,9 +204,9 @@ impl Audit {
         let late_moving =
             fact.sagas.iter().any(|(at, state)| *at >= slot::LATE_REFUND && !state.is_settled());
         let granting =
-            fact.sagas.iter().any(|(at, state)| slot::is_granted_refund(*at) && !state.is_settled());
+            fact.sagas.iter().any(|(at, state)| slot::is_partial_refund(*at) && !state.is_settled());
         let held_minor = held_minor(fact);
-        let by_hand = fact.refunds.iter().filter(|refund| refund.settled_by_hand);
+        let by_hand = fact.refunds.iter().filter(|refund| refund.settled_manually);
         let by_hand_minor = by_hand.map(|refund| refund.amount_minor).sum();
         let moves = moving || late_moving || granting;
         let charge = fact.payment.as_ref().and_then(|payment| payment.charge.clone());
@@ -215,7 +215,7 @@ impl Audit {
         if by_hand_minor > 0 {
             let (order, status) = (fact.id, fact.status);
             let amount = Money::new(by_hand_minor, fact.currency);
-            self.report.settled_by_hand.push(SettledByHand { order, status, amount });
+            self.report.settled_manually.push(SettledManually { order, status, amount });
         }
         if moving || granting || dead {
             let held = Money::new(held_minor, fact.currency);
@@ -291,13 +291,13 @@ impl Audit {
         }
         let payment = fact.payment.as_ref();
         let (refunded, by_hand) =
-            payment.map_or((0, 0), |payment| (payment.refunded_minor, payment.settled_by_hand_minor));
+            payment.map_or((0, 0), |payment| (payment.refunded_minor, payment.settled_manually_minor));
         let booked = sum(&|refund| !refund.late && refund.status == RefundStatus::Succeeded);
         if refunded != booked {
             let detail = format!("{refunded} refunded, its refunds add up to {booked}");
             self.broken(Invariant::Money, subject(), detail);
         }
-        let booked = sum(&|refund| !refund.late && refund.settled_by_hand);
+        let booked = sum(&|refund| !refund.late && refund.settled_manually);
         if by_hand != booked {
             let detail = format!("{by_hand} settled by hand, its refunds add up to {booked}");
             self.broken(Invariant::Money, subject(), detail);

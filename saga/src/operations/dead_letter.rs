@@ -1,4 +1,4 @@
-//! Dead letters: sagas that gave up and wait for an operator. Which there are, and what can be done about each.
+//! Dead dead_letters: sagas that gave up and wait for an operator. Which there are, and what can be done about each.
 //!
 //! Nothing here is locked and nothing is changed; [`resolve`] does that.
 
@@ -84,25 +84,25 @@ pub async fn list(
     // Without a filter every row fits: no more need be read than are wanted.
     let every = *filter == DeadFilter::default();
     let page = if every { u32::try_from(limit).unwrap_or(PAGE).min(PAGE) } else { PAGE };
-    let mut letters = Vec::new();
+    let mut dead_letters = Vec::new();
     let mut before = after;
-    while letters.len() < limit {
+    while dead_letters.len() < limit {
         let rows = store.dead(before, page).await?;
         let ended = rows.len() < page as usize;
         before = rows.last().map(|row| row.id);
         let fitting = rows.into_iter().map(|row| letter(row, registry)).filter(|letter| filter.fits(letter));
-        letters.extend(fitting.take(limit - letters.len()));
+        dead_letters.extend(fitting.take(limit - dead_letters.len()));
         if ended {
             break;
         }
     }
-    Ok(letters)
+    Ok(dead_letters)
 }
 
 /// The same by definition, step and reason, the largest group first.
-pub fn groups(letters: &[DeadLetter]) -> Vec<DeadGroup> {
+pub fn groups(dead_letters: &[DeadLetter]) -> Vec<DeadGroup> {
     let mut groups: BTreeMap<(&str, Option<&str>, String), DeadGroup> = BTreeMap::new();
-    for letter in letters {
+    for letter in dead_letters {
         let reason = pattern(letter);
         let group = groups.entry((&letter.saga, letter.step, reason.clone())).or_insert_with(|| DeadGroup {
             saga: letter.saga.clone(),
@@ -138,7 +138,7 @@ fn letter(row: DeadRow, registry: &Registry) -> DeadLetter {
     let known = registry.find(&definition);
     let (step, reason) = match progress {
         Ok(progress) => {
-            let step = known.map(|definition| definition.stand(&progress).step);
+            let step = known.map(|definition| definition.position(&progress).step);
             (step, progress.error.unwrap_or_else(|| "nobody knows why".to_owned()))
         }
         Err(unreadable) => (None, unreadable),
@@ -189,13 +189,13 @@ mod tests {
 
     #[test]
     fn one_fault_of_many_orders_is_one_group() {
-        let letters = [
+        let dead_letters = [
             dead(12, "notification", "12.1: no route to 10.0.0.12 for order 12", 30),
             dead(7, "notification", "7.1: no route to 10.0.0.12 for order 7", 10),
             dead(9, "notification", "the mailbox is full", 20),
             dead(7, "cancellation", "7.1: no route to 10.0.0.12 for order 7", 40),
         ];
-        let groups = groups(&letters);
+        let groups = groups(&dead_letters);
         let told: Vec<_> =
             groups.iter().map(|group| (group.saga.as_str(), group.reason.as_str(), group.count)).collect();
         // The last number of the address is order 12's only by chance.

@@ -1,4 +1,4 @@
-//! What operators do: dead letters, queues, signals, and the audit.
+//! What operators do: dead dead_letters, queues, signals, and the audit.
 
 pub mod audit;
 pub mod dead_letter;

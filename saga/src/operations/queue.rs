@@ -1,4 +1,4 @@
-//! The operator's brake: a pool that is paused is claimed from by the answers to its calls alone.
+//! The operator's set_paused: a pool that is paused is claimed from by the answers to its calls alone.
 
 use holdfast_shared::{Actor, Queue};
 
@@ -8,8 +8,8 @@ use crate::records::view::Paused;
 use crate::shop::answer::Answered;
 use crate::shop::audit_trail::record_action_on;
 
-/// What is done with the brake.
-enum Brake {
+/// What is done with the set_paused.
+enum PauseAction {
     /// For a reason, if one was given.
     Pull(Option<String>),
     Release,
@@ -24,15 +24,20 @@ pub async fn pause(
     reason: Option<String>,
     by: &Actor,
 ) -> Result<Answered, StoreError> {
-    brake(store, queue, Brake::Pull(reason), by).await
+    set_paused(store, queue, PauseAction::Pull(reason), by).await
 }
 
 /// Lets claims from `queue` go on.
 pub async fn resume(store: &dyn Store, queue: Queue, by: &Actor) -> Result<Answered, StoreError> {
-    brake(store, queue, Brake::Release, by).await
+    set_paused(store, queue, PauseAction::Release, by).await
 }
 
-async fn brake(store: &dyn Store, queue: Queue, brake: Brake, by: &Actor) -> Result<Answered, StoreError> {
+async fn set_paused(
+    store: &dyn Store,
+    queue: Queue,
+    set_paused: PauseAction,
+    by: &Actor,
+) -> Result<Answered, StoreError> {
     let mut tx = store.begin().await?;
     let mut world = World::default();
     tx.load(&Footprint { pauses: true, ..Footprint::default() }, &mut world).await?;
@@ -41,17 +46,17 @@ async fn brake(store: &dyn Store, queue: Queue, brake: Brake, by: &Actor) -> Res
         Actor::Admin(name) | Actor::Operator(name) => name.clone(),
         Actor::Customer => by.to_string(),
     };
-    let (action, detail, words) = match (world.paused.get(&queue), brake) {
-        (Some(paused), Brake::Pull(_)) => {
+    let (action, detail, words) = match (world.paused.get(&queue), set_paused) {
+        (Some(paused), PauseAction::Pull(_)) => {
             return Ok(Answered::Already(format!("queue {queue} is {paused}")));
         }
-        (None, Brake::Release) => return Ok(Answered::Already(format!("queue {queue} is running"))),
-        (None, Brake::Pull(reason)) => {
+        (None, PauseAction::Release) => return Ok(Answered::Already(format!("queue {queue} is running"))),
+        (None, PauseAction::Pull(reason)) => {
             let detail = reason.clone().unwrap_or_default();
             world.writes.pauses.insert(queue, Some(Paused { at: world.now, by: name, reason }));
             ("queue.pause", detail, format!("queue {queue} is paused; calls under way may end"))
         }
-        (Some(paused), Brake::Release) => {
+        (Some(paused), PauseAction::Release) => {
             let detail = format!("it was {paused}");
             world.writes.pauses.insert(queue, None);
             ("queue.resume", detail, format!("queue {queue} is running again"))

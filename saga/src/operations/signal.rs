@@ -65,7 +65,7 @@ async fn payment_event(store: &dyn Store, saga: SagaId, by: &Actor) -> Result<An
         return Ok(Err(Conflict::UnknownSaga(saga)));
     };
     let progress = &found.progress;
-    let charge = progress.memo.charge.as_ref().filter(|charge| {
+    let charge = progress.data.charge.as_ref().filter(|charge| {
         matches!(
             charge.status,
             PaymentStatus::Pending | PaymentStatus::RequiresAction | PaymentStatus::Unknown

@@ -15,8 +15,8 @@ use crate::records::history::LogRow;
 use crate::records::saga::{DefinitionId, Saga};
 use crate::records::signal::Signal;
 use crate::records::view::{
-    Census, DeadRow, NotificationFilter, NotificationView, OrderFilter, OrderView, ProductFilter, Pulse,
-    QueueView, SagaFilter, WorkerBeat, WorkerView,
+    DeadRow, Heartbeat, NotificationFilter, NotificationView, OrderFilter, OrderVersion, OrderView,
+    ProductFilter, QueueView, SagaCount, SagaFilter, WorkerView,
 };
 use crate::records::{AdminAction, Cart, Product, Stock};
 
@@ -54,11 +54,11 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// How every pool stands, in their order. It costs what is not settled, not what is stored.
     async fn queues(&self) -> Result<Vec<QueueView>, StoreError>;
 
-    /// Keeps what a worker says of itself. Whoever beats also forgets the workers that are silent for a day.
-    async fn beat(&self, beat: &WorkerBeat) -> Result<(), StoreError>;
+    /// Keeps what a worker says of itself. Whoever heartbeats also forgets the workers that are silent for a day.
+    async fn heartbeat(&self, heartbeat: &Heartbeat) -> Result<(), StoreError>;
 
     /// Notes that a worker left by itself: nobody need wait for it any more.
-    async fn farewell(&self, name: &str) -> Result<(), StoreError>;
+    async fn deregister(&self, name: &str) -> Result<(), StoreError>;
 
     /// The workers that are known, by name.
     async fn workers(&self) -> Result<Vec<WorkerView>, StoreError>;
@@ -87,8 +87,9 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// How many orders still wait for their payment or their confirmation, counted up to `at_most`.
     async fn pending(&self, at_most: u64) -> Result<u64, StoreError>;
 
-    /// The pulses of those `orders` that exist, read at once.
-    async fn pulses(&self, orders: &[OrderId]) -> Result<BTreeMap<OrderId, Pulse>, StoreError>;
+    /// The order_versions of those `orders` that exist, read at once.
+    async fn order_versions(&self, orders: &[OrderId])
+    -> Result<BTreeMap<OrderId, OrderVersion>, StoreError>;
 
     /// The secret kept under `name`: `fresh`, unless there is one already. So all replicas have the same.
     async fn secret(&self, name: &str, fresh: [u8; 32]) -> Result<[u8; 32], StoreError>;
@@ -108,10 +109,10 @@ pub trait Store: Send + Sync + fmt::Debug {
     async fn admin_actions(&self, order: OrderId) -> Result<Vec<AdminAction>, StoreError>;
 
     /// How many sagas of which definition stand where.
-    async fn census(&self) -> Result<Vec<Census>, StoreError>;
+    async fn saga_counts(&self) -> Result<Vec<SagaCount>, StoreError>;
 
     /// The same of those that are not settled: living ones and dead ones. It costs what they are, not what is stored.
-    async fn unsettled(&self) -> Result<Vec<Census>, StoreError>;
+    async fn unsettled(&self) -> Result<Vec<SagaCount>, StoreError>;
 
     /// Hands every fact the audit needs to `visit`, all of one consistent snapshot.
     async fn facts(&self, visit: &mut (dyn FnMut(Fact) + Send)) -> Result<(), StoreError>;

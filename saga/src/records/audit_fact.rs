@@ -80,7 +80,7 @@ pub struct PaymentFact {
     /// Given back.
     pub refunded_minor: i64,
     /// Seen to by a person, outside Holdfast.
-    pub settled_by_hand_minor: i64,
+    pub settled_manually_minor: i64,
     /// The last charge it was asked for under.
     pub charge: Option<StepKey>,
 }
@@ -97,7 +97,7 @@ pub struct RefundFact {
     /// Whether it is of money that the payment never counted.
     pub late: bool,
     /// Whether a person saw to it outside Holdfast.
-    pub settled_by_hand: bool,
+    pub settled_manually: bool,
     /// The charge it goes back from.
     pub charge: StepKey,
 }
@@ -109,14 +109,14 @@ impl PaymentFact {
             status: payment.status,
             captured_minor: payment.captured_minor,
             refunded_minor: payment.refunded_minor,
-            settled_by_hand_minor: payment.settled_by_hand_minor,
+            settled_manually_minor: payment.settled_manually_minor,
             charge: payment.charge.clone(),
         }
     }
 
     /// What the shop still holds.
     pub const fn held_minor(&self) -> i64 {
-        self.captured_minor - self.refunded_minor - self.settled_by_hand_minor
+        self.captured_minor - self.refunded_minor - self.settled_manually_minor
     }
 }
 
@@ -128,18 +128,18 @@ impl RefundFact {
             status: refund.status,
             amount_minor: refund.amount.amount_minor,
             late: refund.late,
-            settled_by_hand: refund.settled_by_hand,
+            settled_manually: refund.settled_manually,
             charge: refund.charge.clone(),
         }
     }
 
     /// Whether nothing more is to be sent for it.
     pub fn is_over(&self) -> bool {
-        self.status == RefundStatus::Succeeded || self.settled_by_hand
+        self.status == RefundStatus::Succeeded || self.settled_manually
     }
 
     /// Whether it was granted while the order stood.
     pub fn is_granted(&self) -> bool {
-        slot::is_granted_refund(self.slot)
+        slot::is_partial_refund(self.slot)
     }
 }

@@ -73,7 +73,7 @@ pub enum Mode {
     /// Nothing has been sent under this key: send it.
     Send,
     /// It may have been sent: find out, and if nothing moved make sure nothing ever will.
-    Ask,
+    Query,
 }
 
 /// A call that a committed plan decided on: the worker that owns the lease carries it out.
@@ -129,7 +129,7 @@ pub struct Outcome {
 #[serde(rename_all = "snake_case")]
 pub enum Answer {
     /// Done.
-    Succeeded(Evidence),
+    Succeeded(CallResult),
     /// The other side has it and waits for somebody.
     Pending {
         /// Where the buyer must go.
@@ -153,7 +153,7 @@ pub enum Answer {
     /// The worker never sent it: it was interrupted, or its lease was nearly over.
     NotSent,
     /// It was held back on purpose and never sent: the other side is given a rest.
-    Held {
+    NotNow {
         /// When it is worth another try.
         retry_in: Duration,
         /// Why.
@@ -164,7 +164,7 @@ pub enum Answer {
 /// What a call that succeeded achieved.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Evidence {
+pub enum CallResult {
     /// Money was taken.
     Captured {
         /// How much.

@@ -20,7 +20,7 @@ pub enum Context {
     /// Money that arrived after its saga had given it up.
     LateRefund(LateRefund),
     /// Money that the shop gives back although the order stands.
-    GrantedRefund(GrantedRefund),
+    PartialRefund(PartialRefund),
 }
 
 impl Context {
@@ -29,7 +29,7 @@ impl Context {
         match self {
             Self::Checkout(checkout) => Some(checkout.method),
             Self::Cancellation(cancellation) => Some(cancellation.method),
-            Self::Notice(_) | Self::LateRefund(_) | Self::GrantedRefund(_) => None,
+            Self::Notice(_) | Self::LateRefund(_) | Self::PartialRefund(_) => None,
         }
     }
 
@@ -37,7 +37,7 @@ impl Context {
     pub fn token(&self) -> Option<&str> {
         match self {
             Self::Checkout(checkout) => checkout.token.as_deref(),
-            Self::Cancellation(_) | Self::Notice(_) | Self::LateRefund(_) | Self::GrantedRefund(_) => None,
+            Self::Cancellation(_) | Self::Notice(_) | Self::LateRefund(_) | Self::PartialRefund(_) => None,
         }
     }
 
@@ -45,7 +45,7 @@ impl Context {
     pub const fn decide_by(&self) -> Option<Time> {
         match self {
             Self::Checkout(checkout) => Some(checkout.decide_by),
-            Self::Cancellation(_) | Self::Notice(_) | Self::LateRefund(_) | Self::GrantedRefund(_) => None,
+            Self::Cancellation(_) | Self::Notice(_) | Self::LateRefund(_) | Self::PartialRefund(_) => None,
         }
     }
 
@@ -53,7 +53,7 @@ impl Context {
     pub const fn cart(&self) -> Option<CartId> {
         match self {
             Self::Checkout(checkout) => Some(checkout.cart),
-            Self::Cancellation(_) | Self::Notice(_) | Self::LateRefund(_) | Self::GrantedRefund(_) => None,
+            Self::Cancellation(_) | Self::Notice(_) | Self::LateRefund(_) | Self::PartialRefund(_) => None,
         }
     }
 }
@@ -149,7 +149,7 @@ pub struct Cancellation {
     pub refunded_minor: i64,
     /// What was granted before and settled by hand. Whatever the provider still holds goes back all the same.
     #[serde(default, skip_serializing_if = "is_zero")]
-    pub settled_by_hand_minor: i64,
+    pub settled_manually_minor: i64,
     /// Where to tell the customer.
     pub email: String,
 }
@@ -174,7 +174,7 @@ pub struct LateRefund {
 
 /// Money that the shop gives back although the order stands: for goodwill, or for a part of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct GrantedRefund {
+pub struct PartialRefund {
     /// How much goes back.
     pub amount: Money,
     /// The charge it goes back from.

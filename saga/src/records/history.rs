@@ -130,7 +130,7 @@ pub enum Entry {
         saga: SagaId,
     },
     /// Money was reported that this saga had given up; a saga of its own gives it back.
-    LateMoney(SagaId),
+    LateCapture(SagaId),
     /// Gave up; an operator decides.
     Dead {
         /// Where.

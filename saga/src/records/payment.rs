@@ -18,7 +18,7 @@ pub struct Payment {
     /// How much went back.
     pub refunded_minor: i64,
     /// How much a person saw to outside Holdfast: it is neither held nor sent any more.
-    pub settled_by_hand_minor: i64,
+    pub settled_manually_minor: i64,
     /// The stable key of the charge that counts.
     pub charge: Option<StepKey>,
     /// The provider's own name for it.
@@ -41,5 +41,5 @@ pub struct Refund {
     /// Whether the money arrived after its saga had given it up; then `payments` never counted it.
     pub late: bool,
     /// Whether a person saw to it outside Holdfast. Then it stays FAILED and nothing more is sent for it.
-    pub settled_by_hand: bool,
+    pub settled_manually: bool,
 }

@@ -99,7 +99,7 @@ pub struct Progress {
     pub generation: u32,
     /// Times this stage's call was begun, counted in the commit before it is sent, so a crash counts too.
     #[serde(skip_serializing_if = "is_default")]
-    pub starts: u32,
+    pub attempts: u32,
     /// Times it failed. An interrupted start is not a failure.
     #[serde(skip_serializing_if = "is_default")]
     pub failures: u32,
@@ -120,13 +120,13 @@ pub struct Progress {
     pub worker: Option<String>,
     /// What the flow itself must remember.
     #[serde(skip_serializing_if = "is_default")]
-    pub memo: Memo,
+    pub data: SagaData,
 }
 
 /// What a flow remembers between commits, so that it need not read its own rows again.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Memo {
+pub struct SagaData {
     /// The charge that may hold money: its key, and what is known of it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub charge: Option<Charge>,
@@ -192,7 +192,7 @@ impl Saga {
 
     /// The payment status our own row holds, if one was opened.
     pub fn payment_status(&self) -> Option<PaymentStatus> {
-        self.progress.memo.charge.as_ref().map(|charge| charge.status)
+        self.progress.data.charge.as_ref().map(|charge| charge.status)
     }
 
     /// Whether some worker owns it at `now`.

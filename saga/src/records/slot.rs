@@ -9,13 +9,13 @@ pub const CANCELLED_NOTICE: u8 = 2;
 /// The cancellation after the pivot.
 pub const CANCELLATION: u8 = 3;
 /// The first refund granted while the order stands; the next ones follow.
-pub const GRANTED_REFUND: u8 = 32;
+pub const PARTIAL_REFUND: u8 = 32;
 /// The last one there can be. More than sixteen gifts to one order are a mistake, not goodwill.
-pub const GRANTED_REFUND_LAST: u8 = 47;
+pub const PARTIAL_REFUND_LAST: u8 = 47;
 /// The first refund of late money; the next ones follow.
 pub const LATE_REFUND: u8 = 64;
 
 /// Whether the saga in this slot is a refund that was granted.
-pub fn is_granted_refund(slot: u8) -> bool {
-    (GRANTED_REFUND..=GRANTED_REFUND_LAST).contains(&slot)
+pub fn is_partial_refund(slot: u8) -> bool {
+    (PARTIAL_REFUND..=PARTIAL_REFUND_LAST).contains(&slot)
 }

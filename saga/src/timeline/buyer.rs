@@ -5,7 +5,7 @@
 
 use super::phrases::{amount, because, moment};
 use crate::records::AdminAction;
-use crate::records::context::{Context, GrantedRefund};
+use crate::records::context::{Context, PartialRefund};
 use crate::records::history::Entry;
 use crate::records::saga::Saga;
 
@@ -63,7 +63,7 @@ fn entry(saga: &Saga, entry: &Entry) -> Option<String> {
         | Entry::Pivot
         | Entry::Undid(_)
         | Entry::Spawned { .. }
-        | Entry::LateMoney(_)
+        | Entry::LateCapture(_)
         | Entry::Completed
         | Entry::Compensated => return None,
     })
@@ -75,7 +75,7 @@ pub(super) fn begun(saga: &Saga) -> Option<String> {
         Context::Cancellation(cancellation) => {
             Some(format!("undoing the confirmed order: {}", because(cancellation.reason)))
         }
-        Context::GrantedRefund(_) => Some(format!("the shop granted a refund of {}", granted(saga)?)),
+        Context::PartialRefund(_) => Some(format!("the shop granted a refund of {}", granted(saga)?)),
         Context::Checkout(_) | Context::Notice(_) | Context::LateRefund(_) => None,
     }
 }
@@ -92,7 +92,7 @@ pub(super) fn by_hand(action: &AdminAction) -> Option<&'static str> {
 
 fn granted(saga: &Saga) -> Option<String> {
     match &*saga.context {
-        Context::GrantedRefund(GrantedRefund { amount, .. }) => Some(amount.to_string()),
+        Context::PartialRefund(PartialRefund { amount, .. }) => Some(amount.to_string()),
         Context::Checkout(_) | Context::Notice(_) | Context::Cancellation(_) | Context::LateRefund(_) => None,
     }
 }

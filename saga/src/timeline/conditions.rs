@@ -71,17 +71,17 @@ impl Conditions {
 
     /// Whether some worker that is alive takes sagas of `queue`.
     pub(super) fn serves(&self, queue: Queue) -> bool {
-        self.alive().any(|worker| worker.beat.pools.get(&queue).is_some_and(|calls| *calls > 0))
+        self.alive().any(|worker| worker.heartbeat.pools.get(&queue).is_some_and(|calls| *calls > 0))
     }
 
     /// Whether some worker that is alive knows `definition`.
     pub(super) fn knows(&self, definition: &DefinitionId) -> bool {
-        self.alive().any(|worker| worker.beat.definitions.contains(definition))
+        self.alive().any(|worker| worker.heartbeat.definitions.contains(definition))
     }
 
     /// The worker of this name, if it is known and cannot be counted on.
     pub(super) fn gone(&self, name: &str) -> Option<&WorkerView> {
-        self.workers.iter().find(|worker| worker.beat.name == name && !worker.is_alive(self.now))
+        self.workers.iter().find(|worker| worker.heartbeat.name == name && !worker.is_alive(self.now))
     }
 
     fn alive(&self) -> impl Iterator<Item = &WorkerView> {

@@ -86,8 +86,8 @@ impl Story {
     }
 
     /// `words` without the buyer's payment token, should somebody have put it there.
-    pub fn discreet(&self, words: &str) -> String {
-        discreet(&self.sagas, words)
+    pub fn redact_token(&self, words: &str) -> String {
+        redact_token(&self.sagas, words)
     }
 
     fn unread(&self, saga: SagaId) -> impl Iterator<Item = &Signal> {
@@ -131,7 +131,7 @@ fn deeds(story: &Story) -> Vec<Line> {
             Audience::Shop => phrases::by_hand(action)?,
             Audience::Buyer => buyer::by_hand(action)?.to_owned(),
         };
-        let words = story.discreet(&words);
+        let words = story.redact_token(&words);
         Some(Line { at: action.at, saga: story.order.order.id.saga(slot::CHECKOUT), words })
     };
     story.actions.iter().filter_map(deed).collect()
@@ -168,11 +168,11 @@ fn history_since(story: &Story, saga: &Saga, seen: Option<i64>) -> Vec<Line> {
 }
 
 fn line(story: &Story, saga: &Saga, at: Time, words: &str) -> Line {
-    Line { at, saga: saga.id, words: story.discreet(words) }
+    Line { at, saga: saga.id, words: story.redact_token(words) }
 }
 
 /// `words` without the payment token that one of `sagas` holds, should somebody have put it there.
-pub fn discreet(sagas: &[Saga], words: &str) -> String {
+pub fn redact_token(sagas: &[Saga], words: &str) -> String {
     without_token(sagas.iter().find_map(|saga| saga.context.token()), words)
 }
 
@@ -184,7 +184,7 @@ pub(crate) fn without_token(token: Option<&str>, words: &str) -> String {
 
 /// The name of the stage or undo `saga` stands at.
 pub fn step(saga: &Saga, definition: &Definition) -> &'static str {
-    definition.stand(&saga.progress).step
+    definition.position(&saga.progress).step
 }
 
 #[cfg(test)]

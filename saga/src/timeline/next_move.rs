@@ -21,7 +21,7 @@ pub fn next_move(saga: &Saga) -> String {
     };
     let discard = format!("`holdfast dead discard {id} --reason TEXT`");
     match REGISTRY.find(&saga.definition).map(|definition| discardable(saga, definition)) {
-        Some(Ok(Discard::SettledByHand)) => {
+        Some(Ok(Discard::SettledManually)) => {
             format!("{retry}; or see to the money yourself, then {discard}: nothing more is sent for it")
         }
         Some(Ok(Discard::GivenUp)) => format!("{retry}; or give it up: {discard}"),

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::phrases::{because, moment, noun, span, task};
 use super::{Blocker, Conditions, Line, Story, timeline};
-use crate::engine::definition::{Definition, Stand};
+use crate::engine::definition::{Definition, Position};
 use crate::engine::registry::Registry;
 use crate::records::history::Entry;
 use crate::records::saga::{DefinitionId, Phase, Saga};
@@ -61,7 +61,7 @@ pub fn explain(story: &Story, registry: &Registry, conditions: &Conditions) -> E
     }
     let order = &story.order.order;
     let happened = timeline(story);
-    let told = |part: fn(&Outlook) -> &String| story.discreet(&joined(outlooks.iter().map(part)));
+    let told = |part: fn(&Outlook) -> &String| story.redact_token(&joined(outlooks.iter().map(part)));
     Explanation {
         happened,
         now: format!("order {} is {}: {}", order.id, order.status, told(|outlook| &outlook.now)),
@@ -163,17 +163,17 @@ impl Asked<'_> {
         let Some(definition) = registry.find(&saga.definition) else {
             return self.unknown();
         };
-        let stand = definition.stand(&saga.progress);
+        let position = definition.position(&saga.progress);
         let due = saga.wake_at.is_some_and(|at| at <= self.now);
         let at_rest = saga.state == SagaState::Dead && !due;
         match (saga.leased_until, saga.wake_at) {
-            (Some(until), _) if until > self.now => self.leased(&stand, until),
-            _ if at_rest => self.dead(&stand),
-            (_, Some(since)) if due => self.due(&stand, since),
-            (_, Some(until)) if saga.state == SagaState::Waiting => self.waiting(&stand, until),
-            (_, Some(at)) => self.later(&stand, definition, at),
+            (Some(until), _) if until > self.now => self.leased(&position, until),
+            _ if at_rest => self.dead(&position),
+            (_, Some(since)) if due => self.due(&position, since),
+            (_, Some(until)) if saga.state == SagaState::Waiting => self.waiting(&position, until),
+            (_, Some(at)) => self.later(&position, definition, at),
             (_, None) => Outlook {
-                now: format!("{} stands at {}, and nothing will wake it", task(saga.id), noun(stand.step)),
+                now: format!("{} stands at {}, and nothing will wake it", task(saga.id), noun(position.step)),
                 next: "nothing, by itself".to_owned(),
                 unblocks: "this must never be: run `holdfast audit`".to_owned(),
             },
@@ -186,9 +186,9 @@ impl Asked<'_> {
         let (conditions, queue) = (self.conditions, saga.queue);
         if let Some(until) = saga.leased_until.filter(|until| *until > self.now) {
             let worker = conditions.gone(saga.progress.worker.as_deref()?)?;
-            let since = worker.left_at.unwrap_or(worker.beat_at);
+            let since = worker.left_at.unwrap_or(worker.heartbeat_at);
             return Some(Blocker::WorkerSilent {
-                worker: worker.beat.name.clone(),
+                worker: worker.heartbeat.name.clone(),
                 since,
                 taken_over_at: until,
             });
@@ -207,24 +207,24 @@ impl Asked<'_> {
         unknown.then_some(Blocker::UnknownDefinition { definition: name, version })
     }
 
-    fn dead(&self, stand: &Stand<'_>) -> Outlook {
+    fn dead(&self, position: &Position<'_>) -> Outlook {
         let saga = self.saga;
         let why = saga.progress.error.as_deref().unwrap_or("nobody knows why");
         Outlook {
-            now: format!("{} stopped at {} and needs attention: {why}", self.task(), noun(stand.step)),
+            now: format!("{} stopped at {} and needs attention: {why}", self.task(), noun(position.step)),
             next: "nothing, by itself".to_owned(),
             unblocks: next_move(saga),
         }
     }
 
-    fn leased(&self, stand: &Stand<'_>, until: Time) -> Outlook {
+    fn leased(&self, position: &Position<'_>, until: Time) -> Outlook {
         let worker = self.saga.progress.worker.as_deref().unwrap_or("unknown");
         if let Some(gone) = self.conditions.gone(worker) {
             let silent = match gone.left_at {
                 Some(left) => format!("worker {worker} left at {}", moment(left)),
-                None => format!("worker {worker} is silent since {}", moment(gone.beat_at)),
+                None => format!("worker {worker} is silent since {}", moment(gone.heartbeat_at)),
             };
-            let (step, task) = (noun(stand.step), task(self.saga.id));
+            let (step, task) = (noun(position.step), task(self.saga.id));
             return Outlook {
                 now: format!(
                     "{silent}, while it was at {step} of {task}; it holds it until {}",
@@ -240,7 +240,7 @@ impl Asked<'_> {
         Outlook {
             now: format!(
                 "worker {worker} is at {} of {}, until {} at the latest",
-                noun(stand.step),
+                noun(position.step),
                 self.task().trim_end_matches(','),
                 self.when(until)
             ),
@@ -253,10 +253,10 @@ impl Asked<'_> {
         }
     }
 
-    fn waiting(&self, stand: &Stand<'_>, until: Time) -> Outlook {
+    fn waiting(&self, position: &Position<'_>, until: Time) -> Outlook {
         let order = self.saga.id.order();
         let when = self.when(until);
-        if stand.call.is_none() {
+        if position.call.is_none() {
             return Outlook {
                 now: format!("{} waits for an admin to confirm or reject, until {when}", task(self.saga.id)),
                 next:
@@ -278,9 +278,9 @@ impl Asked<'_> {
     }
 
     /// Its time has not come: a retry, or the first moment after it was accepted.
-    fn later(&self, stand: &Stand<'_>, definition: &Definition, at: Time) -> Outlook {
+    fn later(&self, position: &Position<'_>, definition: &Definition, at: Time) -> Outlook {
         let progress = &self.saga.progress;
-        let (step, when) = (noun(stand.step), self.when(at));
+        let (step, when) = (noun(position.step), self.when(at));
         if let Some(why) = self.held() {
             return Outlook {
                 now: format!("{} waits to try {step}: {why}; tried again at {when}", self.task()),
@@ -288,7 +288,7 @@ impl Asked<'_> {
                 unblocks: "it goes on by itself".to_owned(),
             };
         }
-        let Some(call) = stand.call.filter(|_| progress.failures > 0) else {
+        let Some(call) = position.call.filter(|_| progress.failures > 0) else {
             return Outlook {
                 now: format!("{} is about to be taken up at {step}, at {when}", self.task()),
                 next: format!("a worker carries on with {step}"),
@@ -323,10 +323,10 @@ impl Asked<'_> {
     }
 
     /// It could go on right now.
-    fn due(&self, stand: &Stand<'_>, since: Time) -> Outlook {
+    fn due(&self, position: &Position<'_>, since: Time) -> Outlook {
         let waited = self.now.since(since);
         let queue = self.saga.queue;
-        let what = format!("{} is due at {}", self.task(), noun(stand.step));
+        let what = format!("{} is due at {}", self.task(), noun(position.step));
         if waited <= OVERDUE {
             return Outlook {
                 now: format!("{what} since {}, the next free worker takes it", moment(since)),

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use holdfast_shared::{Actor, CancelReason, Money, PaymentMethod, SagaId, Time};
 
-use crate::records::context::{Context, GrantedRefund};
+use crate::records::context::{Context, PartialRefund};
 use crate::records::history::Entry;
 use crate::records::saga::Saga;
 use crate::records::signal::SignalBody;
@@ -33,8 +33,8 @@ pub(super) fn begun(saga: &Saga) -> Option<String> {
         Context::Cancellation(cancellation) => {
             Some(format!("undoing the confirmed order: {}", because(cancellation.reason)))
         }
-        Context::GrantedRefund(granted) => {
-            let GrantedRefund { amount, reason, by, .. } = granted;
+        Context::PartialRefund(granted) => {
+            let PartialRefund { amount, reason, by, .. } = granted;
             Some(format!("{by} granted a refund of {amount}: {reason}"))
         }
         Context::Checkout(_) | Context::Notice(_) | Context::LateRefund(_) => None,
@@ -97,7 +97,7 @@ pub(super) fn entry(saga: &Saga, entry: &Entry) -> Option<String> {
         }
         Entry::Unwinding(reason) => format!("undoing the order: {}", because(*reason)),
         Entry::Spawned { saga, .. } => format!("{} is on its way (saga {saga})", task(*saga)),
-        Entry::LateMoney(saga) => {
+        Entry::LateCapture(saga) => {
             format!("money arrived after the order had given it up; saga {saga} gives it back")
         }
         Entry::Dead { step, why } => {
@@ -159,7 +159,7 @@ pub(super) const fn task(saga: SagaId) -> &'static str {
         slot::CONFIRMED_NOTICE => "the message that the order is confirmed",
         slot::CANCELLED_NOTICE => "the message that the order is cancelled",
         slot::CANCELLATION => "the cancellation",
-        slot::GRANTED_REFUND..=slot::GRANTED_REFUND_LAST => "the granted refund",
+        slot::PARTIAL_REFUND..=slot::PARTIAL_REFUND_LAST => "the granted refund",
         slot::LATE_REFUND.. => "the refund of late money",
         _ => "a saga of the order",
     }
@@ -254,7 +254,7 @@ fn succeeded(saga: &Saga, step: &str) -> String {
             Context::Checkout(_)
             | Context::Cancellation(_)
             | Context::LateRefund(_)
-            | Context::GrantedRefund(_) => "message sent".to_owned(),
+            | Context::PartialRefund(_) => "message sent".to_owned(),
         },
         other => format!("done: {}", noun(other)),
     }
@@ -262,7 +262,7 @@ fn succeeded(saga: &Saga, step: &str) -> String {
 
 fn given_back(saga: &Saga) -> String {
     match &*saga.context {
-        Context::GrantedRefund(GrantedRefund { amount, reason, by, .. }) => {
+        Context::PartialRefund(PartialRefund { amount, reason, by, .. }) => {
             format!("{by} gave back {amount}: {reason}")
         }
         Context::Checkout(_) | Context::Notice(_) | Context::Cancellation(_) | Context::LateRefund(_) => {
@@ -276,7 +276,7 @@ fn completed(saga: &Saga) -> Option<String> {
     match saga.id.slot() {
         slot::CONFIRMED_NOTICE
         | slot::CANCELLED_NOTICE
-        | slot::GRANTED_REFUND..=slot::GRANTED_REFUND_LAST => None,
+        | slot::PARTIAL_REFUND..=slot::PARTIAL_REFUND_LAST => None,
         _ => Some(format!("{} is done", task(saga.id))),
     }
 }
@@ -300,7 +300,7 @@ pub(super) fn amount(saga: &Saga) -> Money {
         Context::Notice(notice) => notice.total,
         Context::Cancellation(cancellation) => cancellation.total,
         Context::LateRefund(late) => late.total,
-        Context::GrantedRefund(granted) => granted.amount,
+        Context::PartialRefund(granted) => granted.amount,
     }
 }
 

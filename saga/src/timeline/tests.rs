@@ -13,12 +13,12 @@ use crate::engine::definition::Stage;
 use crate::engine::definition::Undo;
 use crate::flows::{REGISTRY, cancellation, checkout_cod, checkout_online, notification, partial_refund};
 use crate::records::Order;
-use crate::records::context::{Cancellation, Checkout, Context, GrantedRefund, Notice, NoticeKind};
+use crate::records::context::{Cancellation, Checkout, Context, Notice, NoticeKind, PartialRefund};
 use crate::records::saga::CallState;
 use crate::records::saga::NewSaga;
 use crate::records::saga::Phase;
 use crate::records::signal::SignalBody;
-use crate::records::view::{Paused, WorkerBeat, WorkerView};
+use crate::records::view::{Heartbeat, Paused, WorkerView};
 
 const ACCEPTED: Time = Time::from_micros(1_700_000_000_000_000);
 const TOKEN: &str = "tok_refund_fails";
@@ -212,7 +212,7 @@ fn a_cancellation_after_the_pivot_says_why_it_began() {
         method: PaymentMethod::Card,
         total: Money::new(3_998, Currency::EUR),
         refunded_minor: 0,
-        settled_by_hand_minor: 0,
+        settled_manually_minor: 0,
         email: "ann@example.com".to_owned(),
     });
     let id = OrderId::new(1042).saga(slot::CANCELLATION);
@@ -230,7 +230,7 @@ fn a_cancellation_after_the_pivot_says_why_it_began() {
 
 #[test]
 fn a_partial_refund_says_who_gave_back_how_much_and_why() {
-    let context = GrantedRefund {
+    let context = PartialRefund {
         amount: Money::new(500, Currency::EUR),
         charge: StepKey::new(&key_prefix(), "take_payment", 1),
         provider: "sandbox".to_owned(),
@@ -241,7 +241,7 @@ fn a_partial_refund_says_who_gave_back_how_much_and_why() {
         by: Actor::Admin("ada".to_owned()),
         dedupe: None,
     };
-    let id = OrderId::new(1042).saga(slot::GRANTED_REFUND);
+    let id = OrderId::new(1042).saga(slot::PARTIAL_REFUND);
     let saga = partial_refund::start(id, key_prefix(), context, PaymentStatus::Captured, at(60));
     let mut story = story(PaymentMethod::Card, vec![checkout(PaymentMethod::Card), saga.clone()]);
     let asked = Entry::Started { step: "give_back".to_owned(), start: 2, ask: true };
@@ -316,7 +316,7 @@ fn every_entry_is_told_without_its_programming_name() {
         (Entry::Expired(step()), "the payment was not completed in time"),
         (Entry::Undid("release_stock".to_owned()), "stock released"),
         (
-            Entry::LateMoney(child),
+            Entry::LateCapture(child),
             "money arrived after the order had given it up; saga 1042.64 gives it back",
         ),
         (Entry::Revived(Actor::Operator("otto".to_owned())), "set going again by operator otto"),
@@ -361,10 +361,10 @@ fn every_stage_of_every_flow_has_words_of_its_own() {
 /// What is expected of an explanation: now, next, unblocks.
 type Expected<'a> = (&'a str, &'a str, &'a str);
 
-/// A worker that beat just now, serves every queue, and knows what this binary knows.
+/// A worker that heartbeat just now, serves every queue, and knows what this binary knows.
 fn worker(seconds: u64) -> WorkerView {
     WorkerView {
-        beat: WorkerBeat {
+        heartbeat: Heartbeat {
             name: "w1".to_owned(),
             host: "here".to_owned(),
             pid: 7,
@@ -374,7 +374,7 @@ fn worker(seconds: u64) -> WorkerView {
             in_flight: 0,
             started_at: ACCEPTED,
         },
-        beat_at: at(seconds),
+        heartbeat_at: at(seconds),
         left_at: None,
     }
 }
@@ -618,9 +618,9 @@ fn what_keeps_a_saga_from_being_taken_up_is_named() {
     }
     let start = "start a worker that serves queue checkout; `holdfast worker list` shows those there are";
     let elsewhere = WorkerView {
-        beat: WorkerBeat {
+        heartbeat: Heartbeat {
             pools: [(Queue::Notifications, 1), (Queue::Checkout, 0)].into(),
-            ..worker(60).beat
+            ..worker(60).heartbeat
         },
         ..worker(60)
     };

@@ -1,10 +1,10 @@
-//! The engine's rules about batches: culprits, slots, unknown definitions, and who comes first.
+//! The engine's rules about batches: commit_failures, slots, unknown definitions, and who comes first.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use holdfast_saga::engine::batch::{Slots, Work};
+use holdfast_saga::engine::batch::{BatchInput, CallPermits};
 use holdfast_saga::engine::definition::{Definition, Kind, Refusal, local};
 use holdfast_saga::engine::registry::Registry;
 use holdfast_saga::flows::{self, checkout_online, notification};
@@ -45,11 +45,11 @@ async fn e6_one_bad_row_is_found_by_halving_and_dies_alone() {
         let mut shop = Shop::of(parts).await;
         let all = orders(&mut shop, count).await;
         for failure in 1..=3 {
-            let ran = shop.engine("w1").run(work(vec![]), &shop.culprits).await;
+            let ran = shop.engine("w1").run(work(vec![]), &shop.commit_failures).await;
             assert!(ran.error.is_none(), "{ran:?}");
-            let claimed: usize = ran.done.iter().map(|done| done.calls.len()).sum();
+            let claimed: usize = ran.committed.iter().map(|done| done.calls.len()).sum();
             assert_eq!(claimed, if failure == 1 { count - 1 } else { 0 }, "everybody else goes on at once");
-            assert_eq!(ran.undone.len(), 1, "the culprit backs off");
+            assert_eq!(ran.not_committed.len(), 1, "the suspect backs off");
             let state = shop.checkout(all[0]).await.state;
             assert_eq!(state, if failure < 3 { SagaState::Running } else { SagaState::Dead });
         }
@@ -62,7 +62,7 @@ async fn e6_one_bad_row_is_found_by_halving_and_dies_alone() {
         for order in &all[1..] {
             assert_eq!(shop.view(*order).await.order.status, OrderStatus::Confirmed);
         }
-        shop.assert_clean("a culprit").await;
+        shop.assert_clean("a suspect").await;
     }
 }
 
@@ -87,11 +87,11 @@ async fn e6_what_is_nobodys_fault_comes_back_whole_and_is_not_halved() {
         let mut shop = Shop::of(parts).await;
         let all = orders(&mut shop, 4).await;
         let hints = all.iter().map(|order| order.saga(slot::CHECKOUT)).collect();
-        let given = Work { hints, ..work(vec![]) };
-        let mut ran = shop.engine("w1").run(given, &shop.culprits).await;
-        assert_eq!((saves.load(Ordering::SeqCst), ran.done.len(), ran.undone.len()), (1, 0, 1));
+        let given = BatchInput { hints, ..work(vec![]) };
+        let mut ran = shop.engine("w1").run(given, &shop.commit_failures).await;
+        assert_eq!((saves.load(Ordering::SeqCst), ran.committed.len(), ran.not_committed.len()), (1, 0, 1));
         assert!(ran.error.is_some());
-        assert_eq!(shop.batch_of(ran.undone.remove(0)).await.calls.len(), 4);
+        assert_eq!(shop.batch_of(ran.not_committed.remove(0)).await.calls.len(), 4);
     }
 }
 
@@ -123,7 +123,7 @@ async fn e6_a_planner_that_panics_takes_only_its_own_saga_down() {
         let calls = done.calls;
         let mut outcomes = vec![];
         for call in &calls {
-            outcomes.push(shop.perform(call).await);
+            outcomes.push(shop.execute(call).await);
         }
         shop.batch(outcomes).await;
         shop.rest().await;
@@ -194,9 +194,9 @@ async fn e7_a_batch_claims_no_more_calls_than_there_are_slots() {
     let mut shop = Shop::open().await;
     let all = orders(&mut shop, 5).await;
     let slots =
-        |checkout| Work { slots: [(Queue::Checkout, checkout)].into_iter().collect(), ..work(vec![]) };
+        |checkout| BatchInput { slots: [(Queue::Checkout, checkout)].into_iter().collect(), ..work(vec![]) };
     let done = shop.batch_of(slots(2)).await;
-    assert_eq!((done.calls.len(), done.starved.len()), (2, 3));
+    assert_eq!((done.calls.len(), done.awaiting_permit.len()), (2, 3));
     // Starved sagas stay due and unleased; another look at them writes nothing.
     let mut before = vec![];
     for order in &all {
@@ -204,7 +204,7 @@ async fn e7_a_batch_claims_no_more_calls_than_there_are_slots() {
     }
     assert_eq!(before.iter().filter(|saga| saga.leased_until.is_some()).count(), 2);
     let done = shop.batch_of(slots(0)).await;
-    assert_eq!((done.calls.len(), done.starved.len(), done.moved.len()), (0, 3, 0));
+    assert_eq!((done.calls.len(), done.awaiting_permit.len(), done.moved.len()), (0, 3, 0));
     for (order, before) in all.iter().zip(&before) {
         assert_eq!(shop.checkout(*order).await, *before);
     }
@@ -224,10 +224,10 @@ async fn e7_batches_share_their_slots_and_one_that_is_not_committed_gives_its_ow
     parts.store = Arc::new(Meddled::with_door(parts.memory.clone(), on_save));
     let mut shop = Shop::of(parts).await;
     orders(&mut shop, 4).await;
-    let slots: Slots = [(Queue::Checkout, 3)].into_iter().collect();
-    let given = || Work { slots: slots.clone(), ..work(vec![]) };
-    let ran = shop.engine("w1").run(given(), &shop.culprits).await;
-    assert!(ran.error.is_some() && ran.done.is_empty(), "{ran:?}");
+    let slots: CallPermits = [(Queue::Checkout, 3)].into_iter().collect();
+    let given = || BatchInput { slots: slots.clone(), ..work(vec![]) };
+    let ran = shop.engine("w1").run(given(), &shop.commit_failures).await;
+    assert!(ran.error.is_some() && ran.committed.is_empty(), "{ran:?}");
     assert_eq!(slots.free(), 3);
     assert_eq!(shop.batch_of(given()).await.calls.len(), 3);
     assert_eq!(slots.free(), 0);
@@ -266,11 +266,11 @@ async fn e9_a_wake_with_nothing_due_writes_nothing() {
     let first = shop.batch(vec![]).await.calls;
     let mut outcomes = vec![];
     for call in &first {
-        outcomes.push(shop.perform(call).await);
+        outcomes.push(shop.execute(call).await);
     }
     shop.batch(outcomes).await;
     let hints = vec![waiting.saga(slot::CHECKOUT), done.saga(slot::CHECKOUT), OrderId::new(99).saga(0)];
-    let (before, after) = (shop.checkout(waiting).await, Work { hints, ..work(vec![]) });
+    let (before, after) = (shop.checkout(waiting).await, BatchInput { hints, ..work(vec![]) });
     let ran = shop.batch_of(after).await;
     assert!(ran.moved.is_empty() && ran.calls.is_empty(), "{ran:?}");
     assert_eq!(shop.checkout(waiting).await, before);
@@ -294,7 +294,7 @@ async fn e8_a_saga_of_an_unknown_version_stays_due_for_a_worker_that_knows_it() 
     let newer: Vec<_> = std::iter::once(next).chain(others).collect();
     shop.registry = Registry::new(Vec::leak(newer));
     assert_eq!(before.definition, DefinitionId { name: "checkout_online".to_owned(), version: 1 });
-    let hinted = Work { hints: vec![before.id], ..work(vec![]) };
+    let hinted = BatchInput { hints: vec![before.id], ..work(vec![]) };
     assert_eq!(shop.batch_of(hinted).await.claimed, 1, "only the one that it knows");
     assert_eq!(shop.checkout(order).await, before);
     assert_eq!(shop.checkout(cod).await.state, SagaState::Waiting);
@@ -317,10 +317,10 @@ async fn e15_within_a_batch_stock_goes_to_who_was_accepted_first() {
     by_time.insert(0, shop.order_of(&[("rare", 1)], Some("tok_ok")).await);
     shop.clock.advance(Duration::from_mins(10));
     let hints = by_time.iter().rev().map(|order| order.saga(slot::CHECKOUT)).collect();
-    let done = shop.batch_of(Work { hints, ..work(vec![]) }).await;
+    let done = shop.batch_of(BatchInput { hints, ..work(vec![]) }).await;
     let mut outcomes = vec![];
     for call in &done.calls {
-        outcomes.push(shop.perform(call).await);
+        outcomes.push(shop.execute(call).await);
     }
     shop.batch(outcomes).await;
     shop.rest().await;
@@ -342,8 +342,9 @@ async fn of_five_hundred_buyers_of_the_last_fifty_exactly_fifty_get_one() {
         shop.order_of(&[("hot", 1)], Some("tok_ok")).await;
     }
     shop.rest().await;
-    let census = shop.sagas().await;
-    let ended = |state| census.iter().filter(|s| s.id.slot() == slot::CHECKOUT && s.state == state).count();
+    let saga_counts = shop.sagas().await;
+    let ended =
+        |state| saga_counts.iter().filter(|s| s.id.slot() == slot::CHECKOUT && s.state == state).count();
     assert_eq!((ended(SagaState::Completed), ended(SagaState::Compensated)), (50, 450));
     assert_eq!(shop.level("hot").await, (0, 0));
     shop.assert_clean("a run on fifty").await;

@@ -22,8 +22,8 @@ use holdfast_saga::records::history::LogRow;
 use holdfast_saga::records::saga::Saga;
 use holdfast_saga::records::signal::Signal;
 use holdfast_saga::records::view::{
-    Census, DeadRow, NotificationFilter, NotificationView, OrderFilter, OrderView, ProductFilter, Pulse,
-    QueueView, SagaFilter, WorkerBeat, WorkerView,
+    DeadRow, Heartbeat, NotificationFilter, NotificationView, OrderFilter, OrderVersion, OrderView,
+    ProductFilter, QueueView, SagaCount, SagaFilter, WorkerView,
 };
 use holdfast_saga::records::{AdminAction, Cart, Product, Stock};
 use holdfast_sandbox::Sky;
@@ -210,8 +210,11 @@ impl Store for Meddled {
     async fn pending(&self, at_most: u64) -> Result<u64, StoreError> {
         self.memory.pending(at_most).await
     }
-    async fn pulses(&self, orders: &[OrderId]) -> Result<BTreeMap<OrderId, Pulse>, StoreError> {
-        self.memory.pulses(orders).await
+    async fn order_versions(
+        &self,
+        orders: &[OrderId],
+    ) -> Result<BTreeMap<OrderId, OrderVersion>, StoreError> {
+        self.memory.order_versions(orders).await
     }
     async fn secret(&self, name: &str, fresh: [u8; 32]) -> Result<[u8; 32], StoreError> {
         self.memory.secret(name, fresh).await
@@ -231,11 +234,11 @@ impl Store for Meddled {
     async fn queues(&self) -> Result<Vec<QueueView>, StoreError> {
         self.memory.queues().await
     }
-    async fn beat(&self, beat: &WorkerBeat) -> Result<(), StoreError> {
-        self.memory.beat(beat).await
+    async fn heartbeat(&self, heartbeat: &Heartbeat) -> Result<(), StoreError> {
+        self.memory.heartbeat(heartbeat).await
     }
-    async fn farewell(&self, name: &str) -> Result<(), StoreError> {
-        self.memory.farewell(name).await
+    async fn deregister(&self, name: &str) -> Result<(), StoreError> {
+        self.memory.deregister(name).await
     }
     async fn workers(&self) -> Result<Vec<WorkerView>, StoreError> {
         self.memory.workers().await
@@ -243,10 +246,10 @@ impl Store for Meddled {
     async fn now(&self) -> Result<Time, StoreError> {
         self.memory.now().await
     }
-    async fn census(&self) -> Result<Vec<Census>, StoreError> {
-        self.memory.census().await
+    async fn saga_counts(&self) -> Result<Vec<SagaCount>, StoreError> {
+        self.memory.saga_counts().await
     }
-    async fn unsettled(&self) -> Result<Vec<Census>, StoreError> {
+    async fn unsettled(&self) -> Result<Vec<SagaCount>, StoreError> {
         self.memory.unsettled().await
     }
     async fn facts(&self, visit: &mut (dyn FnMut(Fact) + Send)) -> Result<(), StoreError> {

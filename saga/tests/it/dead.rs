@@ -2,8 +2,8 @@
 
 use holdfast_saga::engine::discard::discardable;
 use holdfast_saga::flows::REGISTRY;
-use holdfast_saga::operations::audit::{Audit, Invariant, SettledByHand};
-use holdfast_saga::operations::dead_letter::resolve::{Deed, act};
+use holdfast_saga::operations::audit::{Audit, Invariant, SettledManually};
+use holdfast_saga::operations::dead_letter::resolve::{DeadLetterAction, act};
 use holdfast_saga::operations::dead_letter::{DeadFilter, groups, list, preview};
 use holdfast_saga::ports::{Fault, Store};
 use holdfast_saga::records::NotificationStatus;
@@ -25,13 +25,14 @@ use holdfast_shared::{
 use crate::flows::one_call;
 use crate::shop::{Shop, admin, operator};
 
-fn discard() -> Deed {
-    Deed::Discard { reason: "paid back by bank transfer".to_owned() }
+fn discard() -> DeadLetterAction {
+    DeadLetterAction::Discard { reason: "paid back by bank transfer".to_owned() }
 }
 
-/// Does `deed` to one saga.
-async fn ask(shop: &Shop, saga: SagaId, deed: &Deed) -> Result<Answered, Conflict> {
-    let answers = act(&*shop.store, &REGISTRY, &[saga], deed, &operator()).await.expect("the store answers");
+/// Does `action` to one saga.
+async fn ask(shop: &Shop, saga: SagaId, action: &DeadLetterAction) -> Result<Answered, Conflict> {
+    let answers =
+        act(&*shop.store, &REGISTRY, &[saga], action, &operator()).await.expect("the store answers");
     assert_eq!(answers.len(), 1);
     answers.into_iter().next().expect("one answer").1
 }
@@ -43,7 +44,7 @@ async fn discarded(shop: &Shop, saga: SagaId) {
     assert!(matches!(answer, Ok(Answered::Accepted(_))), "{answer:?}");
     let again = ask(shop, saga, &discard()).await;
     assert!(matches!(again, Ok(Answered::Already(_))), "{again:?}");
-    let retried = ask(shop, saga, &Deed::Retry).await;
+    let retried = ask(shop, saga, &DeadLetterAction::Retry).await;
     assert!(matches!(retried, Err(Conflict::Instead(_))), "discarded is not retried: {retried:?}");
     let before = shop.statement().await;
     shop.rest().await;
@@ -62,15 +63,15 @@ async fn told(shop: &Shop, order: OrderId) -> String {
 /// Status, captured, refunded, settled by hand.
 async fn book(shop: &Shop, order: OrderId) -> (PaymentStatus, i64, i64, i64) {
     let payment = shop.view(order).await.payment.expect("was begun");
-    (payment.status, payment.captured_minor, payment.refunded_minor, payment.settled_by_hand_minor)
+    (payment.status, payment.captured_minor, payment.refunded_minor, payment.settled_manually_minor)
 }
 
 fn eur(minor: i64) -> Money {
     Money::new(minor, Currency::EUR)
 }
 
-async fn settled_by_hand(shop: &Shop) -> Vec<SettledByHand> {
-    shop.audit().await.settled_by_hand
+async fn settled_manually(shop: &Shop) -> Vec<SettledManually> {
+    shop.audit().await.settled_manually
 }
 
 /// A confirmed order whose cancellation cannot give the money back.
@@ -88,14 +89,14 @@ async fn granted(shop: &mut Shop) -> (OrderId, SagaId) {
     shop.rest().await;
     shop.granted(order, Some(500)).await;
     shop.rest().await;
-    (order, order.saga(slot::GRANTED_REFUND))
+    (order, order.saga(slot::PARTIAL_REFUND))
 }
 
 /// An order that was given up while nobody knew whether its money was taken, and nobody can find out.
 async fn unknown(shop: &mut Shop) -> (OrderId, SagaId) {
     let order = shop.card("tok_refund_fails").await;
     let call = one_call(shop).await;
-    shop.perform(&call).await;
+    shop.execute(&call).await;
     let lost = Answer::Unknown { error: "the line is dead".to_owned() };
     shop.batch(vec![call.outcome(lost)]).await;
     shop.accepted(order, Verb::Cancel, &Actor::Customer).await;
@@ -125,10 +126,10 @@ async fn a_discarded_message_is_given_up_and_its_order_stands() {
     discarded(&shop, notice).await;
     let saga = shop.saga(notice).await;
     assert_eq!(saga.state, SagaState::Completed);
-    assert_eq!(saga.progress.memo.notification, Some(NotificationStatus::Failed));
+    assert_eq!(saga.progress.data.notification, Some(NotificationStatus::Failed));
     assert!(shop.notices.sent().is_empty());
     assert!(told(&shop, order).await.contains("gave the message up"));
-    assert_eq!(settled_by_hand(&shop).await, []);
+    assert_eq!(settled_manually(&shop).await, []);
 }
 
 #[tokio::test]
@@ -143,7 +144,7 @@ async fn the_undo_of_a_payment_goes_on_behind_a_refund_settled_by_hand() {
     // What nobody knows of counts as taken: the most there can be.
     assert_eq!(book(&shop, order).await, (PaymentStatus::Captured, 3_000, 0, 3_000));
     let status = OrderStatus::Cancelled;
-    assert_eq!(settled_by_hand(&shop).await, [SettledByHand { order, status, amount: eur(3_000) }]);
+    assert_eq!(settled_manually(&shop).await, [SettledManually { order, status, amount: eur(3_000) }]);
     assert!(shop.notices.sent().iter().any(|(id, _)| *id == order.saga(slot::CANCELLED_NOTICE)));
     // The provider reports what it took after all: that was settled.
     let charge = shop.charge(order, 1).await;
@@ -181,7 +182,7 @@ async fn a_granted_refund_settled_by_hand_counts_once() {
     assert_eq!(shop.view(order).await.order.status, OrderStatus::Confirmed);
     assert_eq!(book(&shop, order).await, (PaymentStatus::Captured, 3_000, 0, 500));
     let status = OrderStatus::Confirmed;
-    assert_eq!(settled_by_hand(&shop).await, [SettledByHand { order, status, amount: eur(500) }]);
+    assert_eq!(settled_manually(&shop).await, [SettledManually { order, status, amount: eur(500) }]);
     // Whether the provider gave those 5.00 back our books do not tell, so nothing is added to them.
     let more = shop.grant(order, Some(100)).await;
     assert!(more.as_ref().is_err_and(|no| no.to_string().contains("was settled by hand")), "{more:?}");
@@ -204,7 +205,7 @@ async fn a_cancellation_behind_a_gift_settled_by_hand_can_be_settled_by_hand_too
     shop.rest().await;
     discarded(&shop, order.saga(slot::CANCELLATION)).await;
     assert_eq!(book(&shop, order).await, (PaymentStatus::Captured, 3_000, 0, 3_000));
-    let all = settled_by_hand(&shop).await;
+    let all = settled_manually(&shop).await;
     assert_eq!(all.iter().map(|settled| settled.amount.amount_minor).collect::<Vec<_>>(), [3_000]);
 }
 
@@ -215,8 +216,8 @@ async fn late_money_settled_by_hand_is_nobodys_any_more() {
     discarded(&shop, saga).await;
     let refunds = facts(&shop, order).await.refunds;
     assert_eq!(refunds.len(), 1, "{refunds:?}");
-    assert!(refunds[0].late && refunds[0].settled_by_hand && refunds[0].status == RefundStatus::Failed);
-    assert_eq!(settled_by_hand(&shop).await[0].amount, eur(3_000));
+    assert!(refunds[0].late && refunds[0].settled_manually && refunds[0].status == RefundStatus::Failed);
+    assert_eq!(settled_manually(&shop).await[0].amount, eur(3_000));
 }
 
 // Where the provider's books say something else than ours, only a person can settle it.
@@ -227,7 +228,7 @@ async fn a_granted_refund_over_which_the_books_disagree_can_be_discarded_and_a_p
         let order = shop.card("tok_ok").await;
         shop.rest().await;
         shop.granted(order, Some(500)).await;
-        let saga = order.saga(slot::GRANTED_REFUND);
+        let saga = order.saga(slot::PARTIAL_REFUND);
         if poisoned {
             let poison = [(saga, "its plan panicked: a fault of ours".to_owned())].into();
             let writes = Writes { at: shop.clock.now(), poisoned: poison, ..Writes::default() };
@@ -306,7 +307,8 @@ async fn a_retry_moves_nothing_of_an_order_that_has_ended() {
     let view = shop.view(order).await;
     assert_eq!(view.order.status, OrderStatus::Cancelled);
     let sagas: Vec<SagaId> = shop.sagas().await.iter().map(|saga| saga.id).collect();
-    let answers = act(&*shop.store, &REGISTRY, &sagas, &Deed::Retry, &operator()).await.expect("answers");
+    let answers =
+        act(&*shop.store, &REGISTRY, &sagas, &DeadLetterAction::Retry, &operator()).await.expect("answers");
     for (id, answer) in answers {
         assert_eq!(answer.is_ok(), id == late, "{id}: {answer:?}");
     }
@@ -332,7 +334,8 @@ async fn many_are_retried_in_one_commit_and_each_is_answered() {
     let living = shop.cod().await.saga(slot::CHECKOUT);
     let unknown = OrderId::new(999).saga(0);
     let asked = [unknown, dead[2], dead[0], living, dead[0], dead[1]];
-    let answers = act(&*shop.store, &REGISTRY, &asked, &Deed::Retry, &operator()).await.expect("answers");
+    let answers =
+        act(&*shop.store, &REGISTRY, &asked, &DeadLetterAction::Retry, &operator()).await.expect("answers");
     let of = |id: SagaId| {
         let found: Vec<_> = answers.iter().filter(|(of, _)| *of == id).map(|(_, answer)| answer).collect();
         assert_eq!(found.len(), 1, "each is answered once: {answers:?}");
@@ -343,7 +346,8 @@ async fn many_are_retried_in_one_commit_and_each_is_answered() {
     }
     assert!(matches!(of(living), Err(Conflict::Instead(_))));
     assert!(matches!(of(unknown), Err(Conflict::UnknownSaga(_))));
-    let again = act(&*shop.store, &REGISTRY, &dead, &Deed::Retry, &operator()).await.expect("answers");
+    let again =
+        act(&*shop.store, &REGISTRY, &dead, &DeadLetterAction::Retry, &operator()).await.expect("answers");
     assert!(again.iter().all(|(_, answer)| matches!(answer, Ok(Answered::Already(_)))), "{again:?}");
     for id in &dead {
         assert_eq!(shop.memory.inbox(*id).await.expect("reads").len(), 1);
@@ -357,7 +361,7 @@ async fn many_are_retried_in_one_commit_and_each_is_answered() {
 async fn what_was_told_to_a_saga_that_died_before_it_heard_is_told_again() {
     let mut shop = Shop::open().await;
     let (order, saga) = cancellation(&mut shop).await;
-    assert!(matches!(ask(&shop, saga, &Deed::Retry).await, Ok(Answered::Accepted(_))));
+    assert!(matches!(ask(&shop, saga, &DeadLetterAction::Retry).await, Ok(Answered::Accepted(_))));
     for _ in 0..2 {
         let poisoned = [(saga, "its commit is refused".to_owned())].into();
         let writes = Writes { at: shop.clock.now(), poisoned, ..Writes::default() };
@@ -366,7 +370,7 @@ async fn what_was_told_to_a_saga_that_died_before_it_heard_is_told_again() {
         // What was said first would be heard first.
         let other = ask(&shop, saga, &discard()).await;
         assert!(matches!(other, Err(Conflict::Instead(_))), "{other:?}");
-        let again = ask(&shop, saga, &Deed::Retry).await;
+        let again = ask(&shop, saga, &DeadLetterAction::Retry).await;
         assert!(matches!(again, Ok(Answered::Accepted(_))), "{again:?}");
         assert!(shop.saga(saga).await.wake_at.is_some());
     }
@@ -403,7 +407,7 @@ async fn a_preview_tells_what_then_happens() {
             "no step follows; leaves to you at most 30.00 EUR",
         ),
     ] {
-        for (deed, expected) in [(Deed::Retry, retry), (discard(), by_hand)] {
+        for (action, expected) in [(DeadLetterAction::Retry, retry), (discard(), by_hand)] {
             let mut shop = Shop::open().await;
             let (order, id) = match begin {
                 0 => unknown(&mut shop).await,
@@ -413,8 +417,8 @@ async fn a_preview_tells_what_then_happens() {
             };
             let saga = shop.saga(id).await;
             let definition = REGISTRY.find(&saga.definition).expect("is known");
-            let told = preview(&saga, definition, &deed, shop.clock.now());
-            assert_eq!(told.to_string(), expected, "{begin} {deed:?}");
+            let told = preview(&saga, definition, &action, shop.clock.now());
+            assert_eq!(told.to_string(), expected, "{begin} {action:?}");
             assert_eq!(shop.saga(id).await, saga, "a preview changes nothing");
 
             // And that is what the saga then does.
@@ -422,7 +426,7 @@ async fn a_preview_tells_what_then_happens() {
             let logged = shop.memory.log(id).await.expect("reads").len();
             let charge = shop.charge(order, if begin == 3 { 2 } else { 1 }).await;
             holdfast_sandbox::SandboxControl::allow_refunds(&*shop.sandbox, &charge).await.expect("allowed");
-            assert!(ask(&shop, id, &deed).await.is_ok());
+            assert!(ask(&shop, id, &action).await.is_ok());
             shop.rest().await;
             let rows = shop.memory.log(id).await.expect("reads");
             let did: Vec<String> = rows[logged..]
@@ -436,14 +440,14 @@ async fn a_preview_tells_what_then_happens() {
                     _ => None,
                 })
                 .collect();
-            assert_eq!(did, told.steps, "{begin} {deed:?}");
+            assert_eq!(did, told.steps, "{begin} {action:?}");
             let moved = |sku: &str| {
                 let step = told.stock.iter().find(|step| step.sku.as_str() == sku);
                 step.map_or((0, 0), |step| (step.on_hand, step.reserved))
             };
             let after = (shop.level("cd-1").await, shop.level("cd-2").await);
             for (before, after, sku) in [(before.0, after.0, "cd-1"), (before.1, after.1, "cd-2")] {
-                assert_eq!((after.0 - before.0, after.1 - before.1), moved(sku), "{begin} {deed:?} {sku}");
+                assert_eq!((after.0 - before.0, after.1 - before.1), moved(sku), "{begin} {action:?} {sku}");
             }
         }
     }
@@ -457,8 +461,8 @@ async fn the_dead_are_listed_in_pages_and_by_filter_without_the_buyers_token() {
     let (_, third) = cancellation(&mut shop).await;
     let store = &*shop.store;
     let ids = async |filter: &DeadFilter, after, limit| {
-        let letters = list(store, &REGISTRY, filter, after, limit).await.expect("reads");
-        letters.into_iter().map(|letter| letter.id).collect::<Vec<_>>()
+        let dead_letters = list(store, &REGISTRY, filter, after, limit).await.expect("reads");
+        dead_letters.into_iter().map(|letter| letter.id).collect::<Vec<_>>()
     };
     let all = DeadFilter::default();
     assert_eq!(ids(&all, None, usize::MAX).await, [third, second, first]);
@@ -467,16 +471,16 @@ async fn the_dead_are_listed_in_pages_and_by_filter_without_the_buyers_token() {
     let cancellations = DeadFilter { saga: Some("cancellation".to_owned()), ..all.clone() };
     assert_eq!(ids(&cancellations, None, 1).await, [third]);
     assert_eq!(ids(&cancellations, Some(third), 9).await, [first]);
-    let letters = list(store, &REGISTRY, &all, None, 9).await.expect("reads");
-    assert_eq!(letters[1].step, Some("give_back"));
-    for letter in &letters {
+    let dead_letters = list(store, &REGISTRY, &all, None, 9).await.expect("reads");
+    assert_eq!(dead_letters[1].step, Some("give_back"));
+    for letter in &dead_letters {
         assert!(!letter.reason.contains("tok_refund_fails"), "{letter:?}");
         assert!(letter.reason.contains("(the payment token)"), "{letter:?}");
         assert!(!letter.is_due);
     }
-    let groups = groups(&letters);
+    let groups = groups(&dead_letters);
     assert_eq!(groups.iter().map(|group| group.count).collect::<Vec<_>>(), [2, 1]);
-    assert!(ask(&shop, first, &Deed::Retry).await.is_ok());
+    assert!(ask(&shop, first, &DeadLetterAction::Retry).await.is_ok());
     assert!(list(store, &REGISTRY, &all, Some(second), 1).await.expect("reads")[0].is_due);
 }
 
@@ -519,9 +523,9 @@ async fn the_audit_notices_what_nobody_settled() {
         }
     };
     assert_eq!(judge(&|_| ()), []);
-    assert!(judge(&book(|payment| payment.settled_by_hand_minor = 600)).contains(&Invariant::Money));
-    assert!(judge(&book(|payment| payment.settled_by_hand_minor = 0)).contains(&Invariant::Money));
-    assert!(judge(&|fact| fact.refunds[0].settled_by_hand = false).contains(&Invariant::Money));
+    assert!(judge(&book(|payment| payment.settled_manually_minor = 600)).contains(&Invariant::Money));
+    assert!(judge(&book(|payment| payment.settled_manually_minor = 0)).contains(&Invariant::Money));
+    assert!(judge(&|fact| fact.refunds[0].settled_manually = false).contains(&Invariant::Money));
     assert!(judge(&|fact| fact.refunds.clear()).contains(&Invariant::Money));
     // More is missing at the provider than anybody settled.
     let mut statement = shop.statement().await;
@@ -539,7 +543,7 @@ async fn a_context_written_before_there_were_discards_is_still_read() {
                   "total":{"amount_minor":5,"currency":"EUR"},"email":"a@b"}"#;
     let context: Context = serde_json::from_str(old).expect("reads");
     let Context::Cancellation(cancellation) = context else { panic!("another context") };
-    assert_eq!(cancellation.settled_by_hand_minor, 0);
+    assert_eq!(cancellation.settled_manually_minor, 0);
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use holdfast_saga::engine::batch::Done;
+use holdfast_saga::engine::batch::Committed;
 use holdfast_saga::operations::dead_letter::resolve;
 use holdfast_saga::ports::Fault;
 use holdfast_saga::records::NotificationStatus;
@@ -51,7 +51,7 @@ pub(crate) async fn check(shop: &Shop, order: OrderId, ending: Ending, context: 
 
 /// Runs one batch that must come out with exactly one call.
 pub(crate) async fn one_call(shop: &Shop) -> Call {
-    let Done { mut calls, .. } = shop.batch(vec![]).await;
+    let Committed { mut calls, .. } = shop.batch(vec![]).await;
     assert_eq!(calls.len(), 1, "{calls:?}");
     calls.remove(0)
 }
@@ -186,7 +186,7 @@ async fn a_cancel_before_the_pivot_undoes_the_order_whatever_it_is_doing() {
                 shop.accepted(order, Verb::Cancel, &Actor::Customer).await;
                 assert!(shop.batch(vec![]).await.calls.is_empty(), "{context}: leased");
             }
-            outcomes.push(shop.perform(&call).await);
+            outcomes.push(shop.execute(&call).await);
         }
         if matches!(moment, ChargeUnknown | RetryPending | RequiresAction | Asking) {
             shop.batch(std::mem::take(&mut outcomes)).await;
@@ -194,7 +194,7 @@ async fn a_cancel_before_the_pivot_undoes_the_order_whatever_it_is_doing() {
         if moment == Asking {
             shop.clock.set(shop.next_due().await.expect("a retry is due"));
             let call = one_call(&shop).await;
-            outcomes.push(shop.perform(&call).await);
+            outcomes.push(shop.execute(&call).await);
         }
         if moment != ChargeInFlight {
             shop.accepted(order, Verb::Cancel, &Actor::Customer).await;
@@ -202,7 +202,7 @@ async fn a_cancel_before_the_pivot_undoes_the_order_whatever_it_is_doing() {
         let mut calls = shop.batch(outcomes).await.calls;
         let mut answers = vec![];
         for call in calls.drain(..) {
-            answers.push(shop.perform(&call).await);
+            answers.push(shop.execute(&call).await);
         }
         shop.batch(answers).await;
         shop.rest().await;
@@ -277,7 +277,7 @@ async fn a_message_that_cannot_be_sent_never_holds_up_an_order() {
     shop.rest().await;
     let notice = shop.saga(order.saga(slot::CONFIRMED_NOTICE)).await;
     assert_eq!((notice.state, shop.checkout(order).await.state), (SagaState::Dead, SagaState::Completed));
-    assert_eq!(notice.progress.memo.notification, Some(NotificationStatus::Failed));
+    assert_eq!(notice.progress.data.notification, Some(NotificationStatus::Failed));
     shop.assert_clean("nobody told yet").await;
     shop.notices.fail_with(vec![]);
     assert_eq!(shop.revive_all().await, 1);

@@ -144,13 +144,13 @@ async fn e13_while_a_refund_is_under_way_there_is_no_other_and_no_cancellation()
     let call = one_call(&shop).await;
     refused(&shop, "is under way").await;
     // The provider's answer is lost: nobody knows, so nothing else may start.
-    shop.perform(&call).await;
+    shop.execute(&call).await;
     shop.batch(vec![call.outcome(Answer::Unknown { error: "no answer".to_owned() })]).await;
     assert_eq!(refunds(&shop, order).await, [(32, RefundStatus::Unknown, 500)]);
     refused(&shop, "is under way").await;
     shop.rest().await;
     // It gave up, visibly; the money is still promised.
-    let dead = shop.saga(order.saga(slot::GRANTED_REFUND)).await;
+    let dead = shop.saga(order.saga(slot::PARTIAL_REFUND)).await;
     assert_eq!(dead.state, SagaState::Dead);
     assert!(next_move(&dead).contains("holdfast saga retry 1.32"), "{}", next_move(&dead));
     assert!(shop.view(order).await.needs_attention);
@@ -190,7 +190,7 @@ async fn a_cancellation_gives_back_what_is_left() {
         shop.rest().await;
         assert_eq!(shop.view(order).await.order.status, OrderStatus::Cancelled);
         assert_eq!(books(&shop, order).await, (PaymentStatus::Refunded, 3_000, 3_000, 3_000, 3_000));
-        let mut expected = vec![(slot::GRANTED_REFUND, Succeeded, granted.unwrap_or(3_000))];
+        let mut expected = vec![(slot::PARTIAL_REFUND, Succeeded, granted.unwrap_or(3_000))];
         expected.splice(0..0, left.map(|left| (slot::CANCELLATION, Succeeded, left)));
         assert_eq!(refunds(&shop, order).await, expected, "granted {granted:?}");
         assert_eq!(shop.level("cd-1").await, (10, 0));
@@ -245,11 +245,11 @@ async fn e10_a_refund_whose_key_is_forgotten_is_looked_up_and_not_sent_again() {
     let order = standing(&mut shop, "tok_ok").await;
     shop.granted(order, Some(500)).await;
     let sent = one_call(&shop).await;
-    shop.perform(&sent).await;
+    shop.execute(&sent).await;
     shop.clock.advance(Duration::from_hours(25));
     let asked = one_call(&shop).await;
-    assert_eq!((asked.mode, &asked.key), (Mode::Ask, &sent.key));
-    let outcome = shop.perform(&asked).await;
+    assert_eq!((asked.mode, &asked.key), (Mode::Query, &sent.key));
+    let outcome = shop.execute(&asked).await;
     shop.batch(vec![outcome]).await;
     assert_eq!(books(&shop, order).await, (PaymentStatus::PartiallyRefunded, 3_000, 500, 3_000, 500));
     shop.assert_clean("looked up").await;
@@ -263,7 +263,7 @@ async fn money_that_went_back_by_hand_is_not_sent_again() {
         let order = standing(&mut shop, "tok_refund_fails").await;
         shop.granted(order, Some(500)).await;
         shop.rest().await;
-        let saga = order.saga(slot::GRANTED_REFUND);
+        let saga = order.saga(slot::PARTIAL_REFUND);
         assert_eq!(shop.saga(saga).await.state, SagaState::Dead);
         let charge = shop.view(order).await.payment.and_then(|payment| payment.charge).expect("it was paid");
         assert_eq!(shop.revive_all().await, 1);
@@ -279,7 +279,7 @@ async fn money_that_went_back_by_hand_is_not_sent_again() {
 async fn no_slot_is_used_twice_although_its_saga_is_forgotten() {
     let mut shop = Shop::open().await;
     let order = standing(&mut shop, "tok_ok").await;
-    let all = slot::GRANTED_REFUND..=slot::GRANTED_REFUND_LAST;
+    let all = slot::PARTIAL_REFUND..=slot::PARTIAL_REFUND_LAST;
     for at in all.clone() {
         shop.granted(order, Some(10)).await;
         shop.rest().await;
@@ -303,7 +303,7 @@ async fn a_refund_granted_and_a_retry_leave_their_trace() {
     let mut shop = Shop::open().await;
     let order = standing(&mut shop, "tok_ok").await;
     shop.granted(order, Some(500)).await;
-    let retried = resolve::retry(&*shop.store, order.saga(slot::GRANTED_REFUND), &operator()).await;
+    let retried = resolve::retry(&*shop.store, order.saga(slot::PARTIAL_REFUND), &operator()).await;
     assert!(matches!(retried, Ok(Err(Conflict::Instead(_)))), "only the dead are retried: {retried:?}");
     let trail = format!("{:?}", shop.memory.snapshot().await);
     assert!(trail.contains("order.refund") && trail.contains("5.00 EUR: damaged box"), "{trail}");
@@ -312,7 +312,7 @@ async fn a_refund_granted_and_a_retry_leave_their_trace() {
 /// Our book on the order's money, with so much back.
 fn paid(refunded_minor: i64) -> PaymentFact {
     let status = PaymentStatus::PartiallyRefunded;
-    PaymentFact { status, captured_minor: 3_000, refunded_minor, settled_by_hand_minor: 0, charge: None }
+    PaymentFact { status, captured_minor: 3_000, refunded_minor, settled_manually_minor: 0, charge: None }
 }
 
 /// What the audit finds when one fact about an order with a granted refund is not as it should be.
@@ -355,7 +355,7 @@ async fn the_audit_notices_a_refund_that_nobody_granted_and_a_grant_that_never_w
     });
     assert_eq!(both.await, [Invariant::Provider]);
     // Two sagas move its money at once.
-    let at = slot::GRANTED_REFUND;
+    let at = slot::PARTIAL_REFUND;
     let besides = found(&shop, |order| {
         order.sagas.retain(|(slot, _)| *slot != at);
         order.sagas.extend([(at, SagaState::Running), (slot::CANCELLATION, SagaState::Running)]);

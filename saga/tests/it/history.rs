@@ -10,11 +10,11 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use holdfast_saga::engine::batch::Work;
-use holdfast_saga::engine::execute_call::perform;
+use holdfast_saga::engine::batch::BatchInput;
+use holdfast_saga::engine::execute_call::execute_call;
 use holdfast_saga::engine::registry::Registry;
 use holdfast_saga::flows;
-use holdfast_saga::ports::{ErrorClass, Notifier, Outside, PaymentProvider, Store};
+use holdfast_saga::ports::{ErrorClass, Gateways, Notifier, PaymentProvider, Store};
 use holdfast_saga::records::call::{Answer, Call, Outcome};
 use holdfast_saga::records::slot;
 use holdfast_saga::shop::checkout::CheckoutRequest;
@@ -133,7 +133,7 @@ impl History {
         let payments = (rules.payments)(Arc::clone(&parts.sandbox) as Arc<dyn PaymentProvider>);
         let notifier = Arc::clone(&parts.notices) as Arc<dyn Notifier>;
         let (mishaps, road) = (storm, Arc::clone(&dice));
-        parts.outside = Outside {
+        parts.outside = Gateways {
             payments: Arc::new(Road { to: payments, dice: Arc::clone(&dice), mishaps }),
             notifier: Arc::new(Road { to: notifier, dice: road, mishaps }),
         };
@@ -229,10 +229,10 @@ impl History {
             hints.push(order.saga(slot::CHECKOUT));
         }
         let slots = QUEUES.iter().map(|queue| (*queue, self.dice.below(4))).collect();
-        self.run(at, Work { outcomes, hints, due_max: self.dice.below(6), slots }).await;
+        self.run(at, BatchInput { outcomes, hints, due_max: self.dice.below(6), slots }).await;
     }
 
-    async fn run(&mut self, at: usize, mut work: Work) {
+    async fn run(&mut self, at: usize, mut work: BatchInput) {
         if self.rules.forge_fences {
             for outcome in &mut work.outcomes {
                 let saga = self.shop.memory.saga(outcome.saga).await.expect("memory reads");
@@ -240,8 +240,8 @@ impl History {
             }
         }
         let given = (work.outcomes.len(), work.hints.len());
-        let ran = self.shop.engine(&format!("w{at}")).run(work, &self.shop.culprits).await;
-        for work in ran.undone {
+        let ran = self.shop.engine(&format!("w{at}")).run(work, &self.shop.commit_failures).await;
+        for work in ran.not_committed {
             self.workers[at].outcomes.extend(work.outcomes);
         }
         if let Some(error) = ran.error {
@@ -251,11 +251,11 @@ impl History {
                 self.wrong.push(format!("a batch failed: {error}"));
             }
         }
-        for done in ran.done {
+        for done in ran.committed {
             let moved: Vec<_> = done.moved.iter().map(|moved| (moved.saga, &moved.entries)).collect();
             let (late, calls) = (done.late, done.calls.len());
             self.tell(|| format!("w{at} batch of {given:?}: {late} late, {calls} calls, {moved:?}"));
-            self.hints.extend(done.starved.iter().map(|(saga, _)| *saga));
+            self.hints.extend(done.awaiting_permit.iter().map(|(saga, _)| *saga));
             if self.dice.mishap(5) {
                 self.tell(|| format!("w{at} dies after the commit"));
                 self.workers[at] = Worker::default();
@@ -265,7 +265,7 @@ impl History {
             for call in done.calls {
                 let outside = self.shop.outside.clone();
                 let asked = call.clone();
-                let answer = Box::pin(async move { perform(&asked, &outside).await });
+                let answer = Box::pin(async move { execute_call(&asked, &outside).await });
                 self.workers[at].flights.push(Flight { call, answer, began_at: now, left: false });
             }
         }
@@ -301,7 +301,7 @@ impl History {
             (false, 0) => Answer::NotSent,
             (false, _) => {
                 let retry_in = Duration::from_secs(1 + self.dice.below(3_600) as u64);
-                Answer::Held { retry_in, why: "the provider is given a rest".to_owned() }
+                Answer::NotNow { retry_in, why: "the provider is given a rest".to_owned() }
             }
         };
         self.tell(|| format!("w{at} gives up on {}: {answer:?}", flight.call.key));

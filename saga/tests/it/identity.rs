@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use holdfast_saga::memory::MemoryStore;
 use holdfast_saga::operations::audit::Invariant;
-use holdfast_saga::ports::Outside;
+use holdfast_saga::ports::Gateways;
 use holdfast_saga::records::slot;
 use holdfast_saga::shop::answer::{Answered, Conflict};
 use holdfast_saga::shop::order;
@@ -27,7 +27,7 @@ async fn created_anew(older: &Shop) -> Shop {
         store: Arc::new(memory.clone()),
         memory,
         sandbox: Arc::clone(&older.sandbox),
-        outside: Outside { payments, ..fresh.outside },
+        outside: Gateways { payments, ..fresh.outside },
         ..fresh
     };
     Shop::of(parts).await
@@ -105,7 +105,7 @@ async fn m7_a_used_refund_slot_never_books_the_refund_of_the_saga_that_had_it_be
         shop.memory.restore(backup).await;
         shop.granted(order, Some(again)).await;
         shop.rest().await;
-        let refund = order.saga(slot::GRANTED_REFUND);
+        let refund = order.saga(slot::PARTIAL_REFUND);
         let saga = shop.saga(refund).await;
         assert_eq!(saga.state, SagaState::Dead, "{again}: a person must look");
         let error = saga.progress.error.unwrap_or_default();
@@ -129,7 +129,7 @@ async fn m7_a_charge_of_another_shop_is_no_event_of_ours() {
         let named = matches!(&answer, Err(Conflict::Instead(words)) if words.contains(charge.as_str()));
         assert!(named, "{answer:?}");
     }
-    let ours = shop.checkout(order).await.progress.memo.charge.expect("was begun").key;
+    let ours = shop.checkout(order).await.progress.data.charge.expect("was begun").key;
     let answer = payment_event(&*shop.store, &ours, "evt").await.expect("the store answers");
     assert!(matches!(answer, Ok(Answered::Accepted(_))), "{answer:?}");
 }

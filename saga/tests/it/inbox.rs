@@ -25,7 +25,7 @@ async fn a_worker_that_vanished_is_named_and_one_that_answered_is_not() {
     one_call(&shop).await;
     shop.clock.advance(LEASE + Duration::from_millis(1));
     let asked = one_call(&shop).await;
-    let outcome = shop.perform(&asked).await;
+    let outcome = shop.execute(&asked).await;
     shop.batch(vec![outcome]).await;
     shop.rest().await;
     let mut gone = shop.history(order).await;
@@ -48,7 +48,7 @@ async fn a_refund_that_is_still_under_way_is_asked_about_again_soon() {
     assert!(saga.wake_at.is_some_and(|at| at < soon), "{saga:?}");
     shop.clock.set(soon);
     let asked = one_call(&shop).await;
-    assert_eq!((asked.mode, asked.key), (Mode::Ask, refund.key));
+    assert_eq!((asked.mode, asked.key), (Mode::Query, refund.key));
 }
 
 #[tokio::test]
@@ -80,7 +80,7 @@ async fn a_report_on_a_charge_that_was_never_sent_does_not_keep_it_from_being_se
     assert!(shop.event(&charge.key, "mistaken").await.is_ok());
     let again = shop.batch(vec![charge.outcome(Answer::NotSent)]).await.calls.remove(0);
     assert_eq!((again.mode, &again.key), (Mode::Send, &charge.key));
-    let outcome = shop.perform(&again).await;
+    let outcome = shop.execute(&again).await;
     shop.batch(vec![outcome]).await;
     shop.rest().await;
     check(&shop, order, Ending::Stands(PaymentStatus::Captured), "sent").await;
@@ -97,7 +97,7 @@ async fn a_decision_nobody_asks_for_changes_nothing() {
         let charge = one_call(&shop).await;
         let ignored = Entry::Ignored("confirmation".to_owned());
         assert!(shop.history(order).await.contains(&ignored), "confirmed: {confirmed}");
-        let outcome = shop.perform(&charge).await;
+        let outcome = shop.execute(&charge).await;
         shop.batch(vec![outcome]).await;
         shop.rest().await;
         let context = format!("confirmed: {confirmed}");
@@ -164,9 +164,9 @@ async fn every_call_takes_its_slot_from_the_pool_it_belongs_to() {
     let mut shop = Shop::open().await;
     let order = shop.card("tok_ok").await;
     let charge = one_call(&shop).await;
-    let outcome = shop.perform(&charge).await;
+    let outcome = shop.execute(&charge).await;
     let notice = shop.batch(vec![outcome]).await.calls.remove(0);
-    let outcome = shop.perform(&notice).await;
+    let outcome = shop.execute(&notice).await;
     shop.batch(vec![outcome]).await;
     shop.accepted(order, Verb::Cancel, &admin()).await;
     let refund = one_call(&shop).await;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use holdfast_saga::operations::dead_letter::resolve;
-use holdfast_saga::records::call::{Answer, Evidence, Mode};
+use holdfast_saga::records::call::{Answer, CallResult, Mode};
 use holdfast_saga::records::history::Entry;
 use holdfast_saga::records::signal::SignalBody;
 use holdfast_saga::records::slot;
@@ -28,7 +28,7 @@ async fn a_buyer_who_acts_in_time_gets_the_order_and_one_who_refuses_does_not() 
         let mut shop = Shop::open().await;
         let order = shop.card("tok_requires_action").await;
         let charge = one_call(&shop).await;
-        let outcome = shop.perform(&charge).await;
+        let outcome = shop.execute(&charge).await;
         assert!(shop.batch(vec![outcome]).await.calls.is_empty());
         let waiting = shop.checkout(order).await;
         assert_eq!((waiting.state, waiting.queue), (SagaState::Waiting, Queue::PaymentEvents));
@@ -54,13 +54,13 @@ async fn an_event_that_says_nothing_new_leaves_the_order_waiting() {
     let mut shop = Shop::open().await;
     let order = shop.card("tok_requires_action").await;
     let charge = one_call(&shop).await;
-    let outcome = shop.perform(&charge).await;
+    let outcome = shop.execute(&charge).await;
     shop.batch(vec![outcome]).await;
     // More events than a step may be begun without an answer: each is answered.
     for event in 0..40 {
         assert!(shop.event(&charge.key, &format!("evt_{event}")).await.is_ok());
         let asked = one_call(&shop).await;
-        let outcome = shop.perform(&asked).await;
+        let outcome = shop.execute(&asked).await;
         shop.batch(vec![outcome]).await;
         assert_eq!(shop.checkout(order).await.state, SagaState::Waiting, "event {event}");
     }
@@ -115,7 +115,7 @@ async fn a_refund_that_keeps_failing_dies_visibly_and_a_retry_finishes_it() {
         } else {
             let call = one_call(&shop).await;
             shop.accepted(order, Verb::Cancel, &Actor::Customer).await;
-            let outcome = shop.perform(&call).await;
+            let outcome = shop.execute(&call).await;
             shop.batch(vec![outcome]).await;
         }
         shop.rest().await;
@@ -169,9 +169,9 @@ async fn money_that_is_not_the_orders_total_is_given_back() {
         let order = shop.card("tok_ok").await;
         let call = one_call(&shop).await;
         shop.outside.payments.charge(&call.key, amount, "tok_ok").await.expect("the sandbox takes it");
-        let evidence = Evidence::Captured { amount, provider_ref: "sbx".to_owned() };
+        let evidence = CallResult::Captured { amount, provider_ref: "sbx".to_owned() };
         let refund = shop.batch(vec![call.outcome(Answer::Succeeded(evidence))]).await.calls;
-        let outcome = shop.perform(&refund[0]).await;
+        let outcome = shop.execute(&refund[0]).await;
         shop.batch(vec![outcome]).await;
         shop.rest().await;
         let ending = Ending::Undone(CancelReason::PaymentDeclined, Some(PaymentStatus::Refunded));
@@ -222,12 +222,12 @@ async fn an_event_about_a_charge_of_unknown_outcome_has_it_asked_about_at_once()
     let mut shop = Shop::open().await;
     let order = shop.card("tok_timeout").await;
     let charge = one_call(&shop).await;
-    let outcome = shop.perform(&charge).await;
+    let outcome = shop.execute(&charge).await;
     assert!(shop.batch(vec![outcome]).await.calls.is_empty(), "it waits before it asks");
     assert!(shop.event(&charge.key, "captured").await.is_ok());
     let asked = one_call(&shop).await;
-    assert_eq!((asked.mode, &asked.key), (Mode::Ask, &charge.key));
-    let outcome = shop.perform(&asked).await;
+    assert_eq!((asked.mode, &asked.key), (Mode::Query, &charge.key));
+    let outcome = shop.execute(&asked).await;
     shop.batch(vec![outcome]).await;
     shop.rest().await;
     check(&shop, order, Ending::Stands(PaymentStatus::Captured), "asked at once").await;
@@ -240,14 +240,14 @@ async fn a_refund_whose_answer_was_lost_says_so_until_it_is_known() {
     shop.rest().await;
     shop.accepted(order, Verb::Cancel, &admin()).await;
     let refund = one_call(&shop).await;
-    let book = async |shop: &Shop| shop.saga(order.saga(slot::CANCELLATION)).await.progress.memo.refund;
+    let book = async |shop: &Shop| shop.saga(order.saga(slot::CANCELLATION)).await.progress.data.refund;
     assert_eq!(book(&shop).await, Some(RefundStatus::Pending));
     shop.batch(vec![refund.outcome(Answer::Unknown { error: "no answer".to_owned() })]).await;
     shop.clock.set(shop.next_due().await.expect("a retry is due"));
     let asked = one_call(&shop).await;
-    assert_eq!((asked.mode, &asked.key), (Mode::Ask, &refund.key));
+    assert_eq!((asked.mode, &asked.key), (Mode::Query, &refund.key));
     assert_eq!(book(&shop).await, Some(RefundStatus::Unknown));
-    let outcome = shop.perform(&asked).await;
+    let outcome = shop.execute(&asked).await;
     shop.batch(vec![outcome]).await;
     assert_eq!(book(&shop).await, Some(RefundStatus::Succeeded));
     shop.rest().await;
@@ -263,7 +263,7 @@ async fn e10_a_call_whose_key_is_forgotten_is_looked_up_and_moves_no_money_twice
 
     // The charge is taken, and its worker dies before it can say so.
     let charge = one_call(&shop).await;
-    shop.perform(&charge).await;
+    shop.execute(&charge).await;
     shop.clock.advance(beyond_the_keys_life);
     shop.rest().await;
     check(&shop, order, Ending::Stands(PaymentStatus::Captured), "taken over after a day").await;
@@ -271,7 +271,7 @@ async fn e10_a_call_whose_key_is_forgotten_is_looked_up_and_moves_no_money_twice
     // The refund is paid out, and its answer is lost.
     shop.accepted(order, Verb::Cancel, &admin()).await;
     let refund = one_call(&shop).await;
-    shop.perform(&refund).await;
+    shop.execute(&refund).await;
     shop.clock.advance(beyond_the_keys_life);
     shop.rest().await;
 

@@ -5,9 +5,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use holdfast_saga::engine::execute_call::perform;
-use holdfast_saga::ports::{ChargeState, Fault, NamedRefund, Outside, PaymentProvider};
-use holdfast_saga::records::call::{Answer, Call, Evidence, Mode, Request};
+use holdfast_saga::engine::execute_call::execute_call;
+use holdfast_saga::ports::{ChargeState, Fault, Gateways, NamedRefund, PaymentProvider};
+use holdfast_saga::records::call::{Answer, Call, CallResult, Mode, Request};
 use holdfast_saga::records::context::{Context, Notice, NoticeKind};
 use holdfast_shared::{CancelReason, Currency, Money, OrderId, PaymentStatus, Queue, StepKey};
 
@@ -101,22 +101,22 @@ fn captured(refunded_minor: i64) -> Reply {
 /// The kind of an answer, and the amount in it.
 fn kind(answer: &Answer) -> (&'static str, i64) {
     match answer {
-        Answer::Succeeded(Evidence::Captured { amount, .. }) => ("captured", amount.amount_minor),
-        Answer::Succeeded(Evidence::Undone { refunded_minor }) => ("undone", *refunded_minor),
-        Answer::Succeeded(Evidence::Refunded) => ("refunded", 0),
-        Answer::Succeeded(Evidence::Sent) => ("sent", 0),
+        Answer::Succeeded(CallResult::Captured { amount, .. }) => ("captured", amount.amount_minor),
+        Answer::Succeeded(CallResult::Undone { refunded_minor }) => ("undone", *refunded_minor),
+        Answer::Succeeded(CallResult::Refunded) => ("refunded", 0),
+        Answer::Succeeded(CallResult::Sent) => ("sent", 0),
         Answer::Pending { .. } => ("pending", 0),
         Answer::Rejected { .. } => ("rejected", 0),
         Answer::Failed { .. } => ("failed", 0),
         Answer::Unknown { .. } => ("unknown", 0),
         Answer::NotSent => ("not sent", 0),
-        Answer::Held { .. } => ("held", 0),
+        Answer::NotNow { .. } => ("held", 0),
     }
 }
 
 #[tokio::test]
 async fn every_answer_of_a_provider_means_what_it_proves() {
-    use Mode::{Ask, Send};
+    use Mode::{Query, Send};
     let not_done = || Err(Fault::NotDone("busy".to_owned()));
     let away = || Err(Fault::Unavailable("nobody is there".to_owned()));
     let unclear = || Err(Fault::Unclear("no answer".to_owned()));
@@ -137,16 +137,16 @@ async fn every_answer_of_a_provider_means_what_it_proves() {
         (charge_of(ours), Send, vec![unclear()], &["charge c"], ("unknown", 0)),
         (charge_of(other), Send, vec![], &[], ("failed", 0)),
         // One that may have been: it is found, or made impossible, or stays unknown.
-        (charge_of(ours), Ask, vec![captured(0)], &["look up c"], ("captured", 10)),
-        (charge_of(ours), Ask, vec![captured(10)], &["look up c"], ("rejected", 0)),
-        (charge_of(ours), Ask, vec![captured(4)], &["look up c"], ("captured", 6)),
-        (charge_of(ours), Ask, vec![waits()], &["look up c"], ("pending", 0)),
-        (charge_of(ours), Ask, vec![Ok(None), voided()], &["look up c", "void c"], ("failed", 0)),
-        (charge_of(ours), Ask, vec![Ok(None), captured(0)], &["look up c", "void c"], ("captured", 10)),
-        (charge_of(ours), Ask, vec![Ok(None), not_done()], &["look up c", "void c"], ("unknown", 0)),
-        (charge_of(ours), Ask, vec![not_done()], &["look up c"], ("unknown", 0)),
-        (charge_of(ours), Ask, vec![away()], &["look up c"], ("unknown", 0)),
-        (charge_of(other), Ask, vec![], &[], ("unknown", 0)),
+        (charge_of(ours), Query, vec![captured(0)], &["look up c"], ("captured", 10)),
+        (charge_of(ours), Query, vec![captured(10)], &["look up c"], ("rejected", 0)),
+        (charge_of(ours), Query, vec![captured(4)], &["look up c"], ("captured", 6)),
+        (charge_of(ours), Query, vec![waits()], &["look up c"], ("pending", 0)),
+        (charge_of(ours), Query, vec![Ok(None), voided()], &["look up c", "void c"], ("failed", 0)),
+        (charge_of(ours), Query, vec![Ok(None), captured(0)], &["look up c", "void c"], ("captured", 10)),
+        (charge_of(ours), Query, vec![Ok(None), not_done()], &["look up c", "void c"], ("unknown", 0)),
+        (charge_of(ours), Query, vec![not_done()], &["look up c"], ("unknown", 0)),
+        (charge_of(ours), Query, vec![away()], &["look up c"], ("unknown", 0)),
+        (charge_of(other), Query, vec![], &[], ("unknown", 0)),
         // Giving back: looked at first, and never twice.
         (undo_of(ours), Send, vec![voided()], &["void c"], ("undone", 0)),
         (undo_of(ours), Send, vec![declined()], &["void c"], ("undone", 0)),
@@ -160,41 +160,41 @@ async fn every_answer_of_a_provider_means_what_it_proves() {
         (undo_of(ours), Send, vec![unclear()], &["void c"], ("failed", 0)),
         (undo_of(other), Send, vec![], &[], ("failed", 0)),
         // An earlier refund may still be under way: a refusal of this one proves nothing about it.
-        (undo_of(ours), Ask, vec![captured(0), not_done()], &["void c", "refund 10 r"], ("unknown", 0)),
-        (undo_of(ours), Ask, vec![unclear()], &["void c"], ("unknown", 0)),
-        (undo_of(ours), Ask, vec![not_done()], &["void c"], ("unknown", 0)),
-        (undo_of(ours), Ask, vec![captured(10)], &["void c"], ("undone", 10)),
-        (undo_of(other), Ask, vec![], &[], ("unknown", 0)),
+        (undo_of(ours), Query, vec![captured(0), not_done()], &["void c", "refund 10 r"], ("unknown", 0)),
+        (undo_of(ours), Query, vec![unclear()], &["void c"], ("unknown", 0)),
+        (undo_of(ours), Query, vec![not_done()], &["void c"], ("unknown", 0)),
+        (undo_of(ours), Query, vec![captured(10)], &["void c"], ("undone", 10)),
+        (undo_of(other), Query, vec![], &[], ("unknown", 0)),
         // Giving back in part: sent only while the provider's books say what ours do.
         (refund_of(ours), Send, vec![captured(2), Ok(None)], &["look up c", "refund 3 r"], ("refunded", 0)),
-        (refund_of(ours), Ask, vec![captured(2), Ok(None)], &["look up c", "refund 3 r"], ("refunded", 0)),
+        (refund_of(ours), Query, vec![captured(2), Ok(None)], &["look up c", "refund 3 r"], ("refunded", 0)),
         (refund_of(ours), Send, vec![captured(2), not_done()], &["look up c", "refund 3 r"], ("failed", 0)),
-        (refund_of(ours), Ask, vec![captured(2), away()], &["look up c", "refund 3 r"], ("unknown", 0)),
-        (refund_of(ours), Ask, vec![captured(2), not_done()], &["look up c", "refund 3 r"], ("unknown", 0)),
+        (refund_of(ours), Query, vec![captured(2), away()], &["look up c", "refund 3 r"], ("unknown", 0)),
+        (refund_of(ours), Query, vec![captured(2), not_done()], &["look up c", "refund 3 r"], ("unknown", 0)),
         (refund_of(ours), Send, vec![captured(2), unclear()], &["look up c", "refund 3 r"], ("unknown", 0)),
         // An earlier attempt gave it back; what somebody else gave back as well changes nothing.
-        (refund_of(ours), Ask, vec![captured(5), ours_is_listed()], listed, ("refunded", 0)),
+        (refund_of(ours), Query, vec![captured(5), ours_is_listed()], listed, ("refunded", 0)),
         (refund_of(ours), Send, vec![captured(5), ours_is_listed()], listed, ("refunded", 0)),
-        (refund_of(ours), Ask, vec![captured(10), ours_is_listed()], listed, ("refunded", 0)),
+        (refund_of(ours), Query, vec![captured(10), ours_is_listed()], listed, ("refunded", 0)),
         // M26: somebody else gave something back, perhaps the very amount: a person must look.
         (refund_of(ours), Send, vec![captured(5), Ok(None)], listed, ("failed", 0)),
-        (refund_of(ours), Ask, vec![captured(5), Ok(None)], listed, ("unknown", 0)),
+        (refund_of(ours), Query, vec![captured(5), Ok(None)], listed, ("unknown", 0)),
         (refund_of(ours), Send, vec![captured(4), Ok(None)], listed, ("failed", 0)),
-        (refund_of(ours), Ask, vec![captured(10), Ok(None)], listed, ("unknown", 0)),
-        (refund_of(ours), Ask, vec![captured(5), unclear()], listed, ("unknown", 0)),
+        (refund_of(ours), Query, vec![captured(10), Ok(None)], listed, ("unknown", 0)),
+        (refund_of(ours), Query, vec![captured(5), unclear()], listed, ("unknown", 0)),
         (refund_of(ours), Send, vec![Ok(None)], &["look up c"], ("failed", 0)),
         (refund_of(ours), Send, vec![voided()], &["look up c"], ("failed", 0)),
-        (refund_of(ours), Ask, vec![unclear()], &["look up c"], ("unknown", 0)),
+        (refund_of(ours), Query, vec![unclear()], &["look up c"], ("unknown", 0)),
         (refund_of(other), Send, vec![], &[], ("failed", 0)),
-        (refund_of(other), Ask, vec![], &[], ("unknown", 0)),
+        (refund_of(other), Query, vec![], &[], ("unknown", 0)),
     ];
     for (request, mode, replies, asked, expected) in scripts {
         let context = format!("{request:?} {mode:?} {replies:?}");
         let provider = Arc::new(Scripted { replies: Mutex::new(replies.into()), asked: Mutex::default() });
         let payments = Arc::clone(&provider) as Arc<dyn PaymentProvider>;
-        let outside = Outside { payments, notifier: Arc::new(Notices::default()) };
+        let outside = Gateways { payments, notifier: Arc::new(Notices::default()) };
         let call = Call {
-            definition: "granted_refund",
+            definition: "partial_refund",
             saga: OrderId::new(1).saga(0),
             queue: Queue::Checkout,
             fence: 1,
@@ -206,7 +206,7 @@ async fn every_answer_of_a_provider_means_what_it_proves() {
             request,
             timeout: Duration::from_secs(1),
         };
-        assert_eq!(kind(&perform(&call, &outside).await), expected, "{context}");
+        assert_eq!(kind(&execute_call(&call, &outside).await), expected, "{context}");
         assert_eq!(*provider.asked.lock().unwrap_or_else(PoisonError::into_inner), asked, "{context}");
     }
 }
@@ -216,7 +216,7 @@ async fn a_charge_that_was_given_back_in_part_is_given_back_whole() {
     let mut shop = Shop::open().await;
     let order = shop.card("tok_timeout").await;
     let call = one_call(&shop).await;
-    shop.perform(&call).await;
+    shop.execute(&call).await;
     // The answer is lost, and somebody gives a part back at the provider's desk.
     shop.outside.payments.refund(&key("desk"), &call.key, 1_000).await.expect("the sandbox gives it back");
     shop.clock.advance(LEASE + Duration::from_millis(1));

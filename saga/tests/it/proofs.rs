@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use holdfast_saga::engine::batch::Culprits;
+use holdfast_saga::engine::batch::CommitFailures;
 use holdfast_saga::flows;
 use holdfast_saga::memory::MemoryStore;
 use holdfast_saga::records::call::{Answer, Call, Mode, Outcome};
@@ -30,7 +30,7 @@ enum Story {
     /// A cancellation after the pivot, of an order paid with this token or by cash.
     CancelConfirmed(Option<&'static str>),
     /// Money that arrives after the order was given up.
-    LateMoney(&'static str),
+    LateCapture(&'static str),
     /// A refund of so much, or of all, granted on an order that stands; with a gift before it, if told so.
     Granted { token: &'static str, minor: Option<i64>, again: bool },
     /// A cancellation after the pivot, of an order of which so much was given back before.
@@ -65,8 +65,8 @@ const STORIES: [Story; 23] = [
     Story::CancelConfirmed(Some("tok_ok")),
     Story::CancelConfirmed(Some("tok_refund_fails")),
     Story::CancelConfirmed(None),
-    Story::LateMoney("tok_ok"),
-    Story::LateMoney("tok_refund_fails"),
+    Story::LateCapture("tok_ok"),
+    Story::LateCapture("tok_refund_fails"),
     Story::Granted { token: "tok_ok", minor: Some(500), again: false },
     Story::Granted { token: "tok_ok", minor: None, again: true },
     Story::Granted { token: "tok_refund_fails", minor: Some(500), again: false },
@@ -135,7 +135,7 @@ impl Story {
             Self::BuyerActs => {
                 let order = shop.card("tok_requires_action").await;
                 let call = next_call(shop).await;
-                let outcome = shop.perform(&call).await;
+                let outcome = shop.execute(&call).await;
                 shop.batch(vec![outcome]).await;
                 shop.buyer_pays(&call.key).await;
                 assert!(shop.event(&call.key, "paid").await.is_ok());
@@ -144,7 +144,7 @@ impl Story {
             Self::CancelUnknown(token) => {
                 let order = shop.card(token).await;
                 let call = next_call(shop).await;
-                shop.perform(&call).await;
+                shop.execute(&call).await;
                 let lost = Answer::Unknown { error: "the line is dead".to_owned() };
                 shop.batch(vec![call.outcome(lost)]).await;
                 shop.accepted(order, Verb::Cancel, &Actor::Customer).await;
@@ -168,7 +168,7 @@ impl Story {
                 shop.accepted(order, Verb::Cancel, &admin()).await;
                 order
             }
-            Self::LateMoney(token) => {
+            Self::LateCapture(token) => {
                 let order = shop.card("tok_down").await;
                 shop.rest().await;
                 let charge = shop.charge(order, 2).await;
@@ -208,7 +208,7 @@ impl Story {
             | Self::CancelUnknown(_)
             | Self::Cod(_)
             | Self::CancelConfirmed(_)
-            | Self::LateMoney(_)
+            | Self::LateCapture(_)
             | Self::CancelGranted(_) => TOTAL,
         }
     }
@@ -238,7 +238,7 @@ async fn run(shop: &mut Shop, mishap: &Mishap, care: Care) -> Steps {
                 }
                 Mishap::Crash { commit, sent } if *commit == steps.commits => {
                     for call in calls.drain(..).filter(|_| *sent) {
-                        shop.perform(&call).await;
+                        shop.execute(&call).await;
                     }
                     start_anew(shop).await;
                 }
@@ -288,33 +288,33 @@ async fn carry_out(
 ) {
     match mishap {
         Mishap::OutcomeTwice { call: at } if *at == nth => {
-            let outcome = shop.perform(call).await;
+            let outcome = shop.execute(call).await;
             late.push(outcome.clone());
             let again = shop.batch(vec![outcome]).await;
             for call in again.calls {
-                outcomes.push(shop.perform(&call).await);
+                outcomes.push(shop.execute(&call).await);
             }
         }
         Mishap::OutcomeDoubled { call: at } if *at == nth => {
-            let outcome = shop.perform(call).await;
+            let outcome = shop.execute(call).await;
             outcomes.extend([outcome.clone(), outcome]);
         }
         Mishap::Answered { call: at, answer, carried_out } if *at == nth => {
             if *carried_out {
-                shop.perform(call).await;
+                shop.execute(call).await;
             }
             outcomes.push(call.outcome(answer.clone()));
         }
         Mishap::LostLease { call: at, sent_late } if *at == nth => {
-            let early = if *sent_late { None } else { Some(shop.perform(call).await) };
+            let early = if *sent_late { None } else { Some(shop.execute(call).await) };
             shop.clock.advance(LEASE + Duration::from_millis(1));
             let taken_over = shop.batch(vec![]).await;
             for other in taken_over.calls {
-                outcomes.push(shop.perform(&other).await);
+                outcomes.push(shop.execute(&other).await);
             }
             let heard = match early {
                 Some(outcome) => outcome,
-                None => shop.perform(call).await,
+                None => shop.execute(call).await,
             };
             late.push(heard);
         }
@@ -324,7 +324,7 @@ async fn carry_out(
         | Mishap::OutcomeTwice { .. }
         | Mishap::OutcomeDoubled { .. }
         | Mishap::Answered { .. }
-        | Mishap::LostLease { .. } => outcomes.push(shop.perform(call).await),
+        | Mishap::LostLease { .. } => outcomes.push(shop.execute(call).await),
     }
 }
 
@@ -335,7 +335,7 @@ async fn start_anew(shop: &mut Shop) {
     memory.restore(tables).await;
     shop.store = Arc::new(memory.clone());
     shop.memory = memory;
-    shop.culprits = Culprits::default();
+    shop.commit_failures = CommitFailures::default();
 }
 
 /// All done, fully undone, or visibly dead.
@@ -378,7 +378,7 @@ async fn prove_with(story: Story, mishap: Mishap, care: Care) -> Steps {
     let kept = if is_paid { story.kept_minor() } else { 0 };
     // What was settled by hand may still be at the provider, or not.
     let by_hand: i64 =
-        shop.audit().await.settled_by_hand.iter().map(|settled| settled.amount.amount_minor).sum();
+        shop.audit().await.settled_manually.iter().map(|settled| settled.amount.amount_minor).sum();
     assert!(care == Care::Discard || by_hand == 0, "{context}");
     assert!(
         (kept..=kept + by_hand).contains(&held),
@@ -434,14 +434,14 @@ async fn every_call_may_fail_in_every_way() {
                 (Answer::Unknown { error: words() }, false),
                 (Answer::Unknown { error: words() }, true),
                 (Answer::NotSent, false),
-                (Answer::Held { retry_in: Duration::from_secs(3), why: words() }, false),
+                (Answer::NotNow { retry_in: Duration::from_secs(3), why: words() }, false),
                 (Answer::Pending { next_action: None }, false),
                 (Answer::Pending { next_action: None }, true),
             ] {
                 // A charge that was begun may hold money; only who lies would deny it.
                 let asked = &steps.calls[call - 1];
                 let denied = matches!(answer, Answer::Failed { .. } | Answer::Rejected { .. });
-                if denied && asked.step == "take_payment" && asked.mode == Mode::Ask {
+                if denied && asked.step == "take_payment" && asked.mode == Mode::Query {
                     continue;
                 }
                 prove(story, Mishap::Answered { call, answer, carried_out }).await;
@@ -488,7 +488,7 @@ async fn whatever_keeps_failing_may_be_settled_by_hand() {
                 (Answer::Unknown { error: "made up".to_owned() }, true),
             ] {
                 let denied = matches!(answer, Answer::Rejected { .. });
-                if denied && asked.step == "take_payment" && asked.mode == Mode::Ask {
+                if denied && asked.step == "take_payment" && asked.mode == Mode::Query {
                     continue;
                 }
                 let mishap = Mishap::Answered { call, answer, carried_out };

@@ -4,13 +4,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use holdfast_saga::engine::batch::Work;
+use holdfast_saga::engine::batch::BatchInput;
 use holdfast_saga::engine::definition::{Kind, Undo};
 use holdfast_saga::flows;
 use holdfast_saga::operations::dead_letter::resolve;
 use holdfast_saga::ports::{Store, StoreError};
 use holdfast_saga::records::batch_rows::{OrderMove, Writes};
-use holdfast_saga::records::call::{Answer, Evidence, Mode};
+use holdfast_saga::records::call::{Answer, CallResult, Mode};
 use holdfast_saga::records::context::Context;
 use holdfast_saga::records::saga::CallState;
 use holdfast_saga::records::slot;
@@ -36,11 +36,11 @@ async fn e1_captured_money_that_is_heard_of_too_late_is_refunded_by_its_own_saga
     after_the_lease(&shop);
     // A provider that swears nothing happened, and is wrong: the next generation takes the money again.
     let asked = one_call(&shop).await;
-    assert_eq!((asked.mode, &asked.key), (Mode::Ask, &first.key));
+    assert_eq!((asked.mode, &asked.key), (Mode::Query, &first.key));
     let wrong = asked.outcome(Answer::Failed { error: "no such charge".to_owned() });
     shop.batch(vec![wrong]).await;
-    let late = shop.perform(&first).await;
-    assert!(matches!(late.answer, Answer::Succeeded(Evidence::Captured { .. })));
+    let late = shop.execute(&first).await;
+    assert!(matches!(late.answer, Answer::Succeeded(CallResult::Captured { .. })));
     let done = shop.batch(vec![late.clone()]).await;
     assert_eq!((done.late, done.moved.len()), (1, 0), "stored, not folded without its fence");
     // Heard twice, refunded once.
@@ -52,7 +52,7 @@ async fn e1_captured_money_that_is_heard_of_too_late_is_refunded_by_its_own_saga
     let refunds: Vec<_> =
         shop.sagas().await.into_iter().filter(|s| s.id.slot() >= slot::LATE_REFUND).collect();
     assert_eq!(refunds.iter().map(|saga| saga.state).collect::<Vec<_>>(), [SagaState::Completed]);
-    assert_eq!(refunds[0].progress.memo.refund, Some(RefundStatus::Succeeded));
+    assert_eq!(refunds[0].progress.data.refund, Some(RefundStatus::Succeeded));
 }
 
 #[tokio::test]
@@ -62,11 +62,11 @@ async fn e1_a_charge_that_is_not_found_is_voided_so_that_it_cannot_arrive_later(
     let slow = one_call(&shop).await;
     after_the_lease(&shop);
     let asked = one_call(&shop).await;
-    let answer = shop.perform(&asked).await;
+    let answer = shop.execute(&asked).await;
     assert!(matches!(answer.answer, Answer::Failed { .. }), "{answer:?}");
     shop.batch(vec![answer]).await;
     // Only now the first request gets through.
-    let late = shop.perform(&slow).await;
+    let late = shop.execute(&slow).await;
     assert!(matches!(late.answer, Answer::Failed { .. }), "{late:?}");
     shop.batch(vec![late]).await;
     shop.rest().await;
@@ -108,7 +108,7 @@ async fn e3_a_signal_for_a_leased_saga_is_read_in_the_commit_of_its_outcome() {
     let order = shop.card("tok_ok").await;
     let call = one_call(&shop).await;
     shop.accepted(order, Verb::Cancel, &Actor::Customer).await;
-    let outcome = shop.perform(&call).await;
+    let outcome = shop.execute(&call).await;
     let refund = shop.batch(vec![outcome]).await.calls;
     assert_eq!(refund.iter().map(|call| call.step).collect::<Vec<_>>(), ["refund_payment"]);
 }
@@ -120,7 +120,7 @@ async fn e5_a_leased_saga_is_planned_by_nobody_else_until_its_lease_is_over() {
     let order = shop.card("tok_ok").await;
     let first = one_call(&shop).await;
     let leased = shop.checkout(order).await;
-    let hinted = Work { hints: vec![leased.id], ..work(vec![]) };
+    let hinted = BatchInput { hints: vec![leased.id], ..work(vec![]) };
     assert!(shop.batch_of(hinted.clone()).await.moved.is_empty());
     assert_eq!(shop.checkout(order).await, leased);
     after_the_lease(&shop);
@@ -135,7 +135,7 @@ async fn e5_a_leased_saga_is_planned_by_nobody_else_until_its_lease_is_over() {
         (after.fence, after.state, after.leased_until),
         (now_leased.fence, now_leased.state, now_leased.leased_until)
     );
-    let outcome = shop.perform(&second).await;
+    let outcome = shop.execute(&second).await;
     shop.batch(vec![outcome]).await;
     shop.rest().await;
     check(&shop, order, Ending::Stands(PaymentStatus::Captured), "taken over").await;
@@ -168,13 +168,13 @@ async fn e5_a_commit_whose_answer_was_lost_is_looked_at_and_not_repeated() {
         let mut shop = Shop::of(parts).await;
         let order = shop.card("tok_ok").await;
         armed.store(true, Ordering::SeqCst);
-        let ran = shop.engine("w1").run(work(vec![]), &shop.culprits).await;
+        let ran = shop.engine("w1").run(work(vec![]), &shop.commit_failures).await;
         assert_eq!(
-            (ran.done.len(), ran.undone.len(), ran.error.is_some()),
+            (ran.committed.len(), ran.not_committed.len(), ran.error.is_some()),
             if written { (1, 0, false) } else { (0, 1, true) }
         );
         if written {
-            let outcome = shop.perform(&ran.done[0].calls[0]).await;
+            let outcome = shop.execute(&ran.committed[0].calls[0]).await;
             shop.batch(vec![outcome]).await;
         }
         shop.rest().await;
@@ -188,12 +188,12 @@ async fn e12_a_cancel_committed_before_the_pivot_blocks_it() {
     let mut shop = Shop::open().await;
     let order = shop.card("tok_ok").await;
     let call = one_call(&shop).await;
-    let outcome = shop.perform(&call).await;
+    let outcome = shop.execute(&call).await;
     // The money is taken; the commit that would confirm the order has not been planned yet.
     shop.accepted(order, Verb::Cancel, &Actor::Customer).await;
     let refund = shop.batch(vec![outcome]).await.calls;
     assert_eq!(refund[0].step, "refund_payment");
-    let outcome = shop.perform(&refund[0]).await;
+    let outcome = shop.execute(&refund[0]).await;
     shop.batch(vec![outcome]).await;
     shop.rest().await;
     check(
@@ -220,7 +220,7 @@ async fn e12_a_decision_that_was_accepted_outlives_its_sagas_death() {
         writes.poisoned.insert(id, "its row could not be read".to_owned());
         shop.memory.begin().await.expect("memory opens").save(&writes).await.expect("it dies");
         // A wake, lost or not, changes nothing about that.
-        shop.batch_of(Work { hints: vec![id], ..work(vec![]) }).await;
+        shop.batch_of(BatchInput { hints: vec![id], ..work(vec![]) }).await;
         if verb == Verb::Confirm {
             assert_eq!(shop.memory.inbox(id).await.expect("memory reads").len(), 1);
             assert_eq!(shop.checkout(order).await.state, SagaState::Dead);
@@ -346,7 +346,7 @@ async fn e18_a_dead_saga_can_still_be_cancelled_before_the_pivot() {
     for _ in 1..=30 {
         let call = one_call(&shop).await;
         // Sent each time, never heard of: only one of them takes the money.
-        shop.perform(&call).await;
+        shop.execute(&call).await;
         after_the_lease(&shop);
     }
     shop.batch(vec![]).await;
@@ -369,7 +369,7 @@ async fn e6_starts_that_were_never_sent_cost_nothing() {
         call = shop.batch(vec![outcome]).await.calls.remove(0);
         assert_eq!((call.start, call.mode, &call.key), (1, Mode::Send, &key));
     }
-    let outcome = shop.perform(&call).await;
+    let outcome = shop.execute(&call).await;
     shop.batch(vec![outcome]).await;
     shop.rest().await;
     check(&shop, order, Ending::Stands(PaymentStatus::Captured), "interrupted").await;
@@ -380,7 +380,7 @@ async fn e6_starts_that_were_never_sent_cost_nothing() {
 async fn calls_that_are_held_back_cost_nothing() {
     let mut shop = Shop::open().await;
     let order = shop.card("tok_ok").await;
-    let held = || Answer::Held {
+    let held = || Answer::NotNow {
         retry_in: Duration::from_secs(20),
         why: "the provider is not available".to_owned(),
     };
@@ -391,14 +391,14 @@ async fn calls_that_are_held_back_cost_nothing() {
         assert!(shop.batch(vec![call.outcome(held())]).await.calls.is_empty(), "it is parked");
         let parked = shop.checkout(order).await;
         let progress = &parked.progress;
-        assert_eq!((progress.starts, progress.failures, progress.generation), (0, 0, 0));
+        assert_eq!((progress.attempts, progress.failures, progress.generation), (0, 0, 0));
         assert_eq!(parked.wake_at, Some(shop.clock.now() + Duration::from_secs(20)));
         shop.clock.advance(Duration::from_millis(19_999));
         assert!(shop.batch(vec![]).await.calls.is_empty(), "nobody asks before its time");
         shop.clock.advance(Duration::from_millis(1));
         call = one_call(&shop).await;
     }
-    let outcome = shop.perform(&call).await;
+    let outcome = shop.execute(&call).await;
     shop.batch(vec![outcome]).await;
     shop.rest().await;
     check(&shop, order, Ending::Stands(PaymentStatus::Captured), "held").await;
@@ -410,16 +410,16 @@ async fn a_question_that_is_held_back_stays_a_question() {
     let mut shop = Shop::open().await;
     let order = shop.card("tok_timeout").await;
     let charge = one_call(&shop).await;
-    let lost = shop.perform(&charge).await;
+    let lost = shop.execute(&charge).await;
     shop.batch(vec![lost]).await;
     shop.clock.set(shop.next_due().await.expect("a retry is due"));
     let ask = one_call(&shop).await;
-    let held = Answer::Held { retry_in: Duration::from_secs(9), why: "not now".to_owned() };
+    let held = Answer::NotNow { retry_in: Duration::from_secs(9), why: "not now".to_owned() };
     shop.batch(vec![ask.outcome(held)]).await;
     shop.clock.set(shop.next_due().await.expect("it is parked"));
     let again = one_call(&shop).await;
-    assert_eq!((again.mode, &again.key, again.start), (Mode::Ask, &charge.key, ask.start));
-    let outcome = shop.perform(&again).await;
+    assert_eq!((again.mode, &again.key, again.start), (Mode::Query, &charge.key, ask.start));
+    let outcome = shop.execute(&again).await;
     shop.batch(vec![outcome]).await;
     shop.rest().await;
     check(&shop, order, Ending::Stands(PaymentStatus::Captured), "held").await;
@@ -430,7 +430,7 @@ async fn a_question_that_is_held_back_stays_a_question() {
 async fn an_order_that_is_held_back_beyond_its_window_is_undone_without_a_call() {
     let mut shop = Shop::open().await;
     let order = shop.card("tok_ok").await;
-    let held = || Answer::Held { retry_in: Duration::from_hours(2), why: "not now".to_owned() };
+    let held = || Answer::NotNow { retry_in: Duration::from_hours(2), why: "not now".to_owned() };
     let call = one_call(&shop).await;
     shop.batch(vec![call.outcome(held())]).await;
     let Context::Checkout(checkout) = &*shop.checkout(order).await.context.clone() else {
@@ -458,10 +458,10 @@ async fn a_key_changes_only_when_its_last_use_provably_moved_nothing() {
     let key = |generation| StepKey::new(&prefix, "take_payment", generation);
     let asks = AtomicUsize::new(0);
     for (answer, next, mode) in [
-        (unknown(), key(1), Mode::Ask),
-        (unknown(), key(1), Mode::Ask),
+        (unknown(), key(1), Mode::Query),
+        (unknown(), key(1), Mode::Query),
         (failed(), key(2), Mode::Send),
-        (unknown(), key(2), Mode::Ask),
+        (unknown(), key(2), Mode::Query),
         (failed(), key(3), Mode::Send),
     ] {
         let call = if asks.fetch_add(1, Ordering::SeqCst) == 0 {

@@ -5,15 +5,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use holdfast_saga::engine::batch::{Culprits, Done, Engine, Work};
-use holdfast_saga::engine::execute_call::perform;
+use holdfast_saga::engine::batch::{BatchInput, CommitFailures, Committed, Engine};
+use holdfast_saga::engine::execute_call::execute_call;
 use holdfast_saga::engine::registry::Registry;
 use holdfast_saga::flows;
 use holdfast_saga::memory::MemoryStore;
 use holdfast_saga::operations::audit::{Audit, Report};
 use holdfast_saga::operations::dead_letter::resolve;
-use holdfast_saga::operations::dead_letter::resolve::{Deed, act};
-use holdfast_saga::ports::{Fault, Notifier, Outside, PaymentProvider, Store};
+use holdfast_saga::operations::dead_letter::resolve::{DeadLetterAction, act};
+use holdfast_saga::ports::{Fault, Gateways, Notifier, PaymentProvider, Store};
 use holdfast_saga::records::batch_rows::{Footprint, World, Writes};
 use holdfast_saga::records::call::{Call, Outcome};
 use holdfast_saga::records::context::{Notice, NoticeKind};
@@ -83,7 +83,7 @@ pub(crate) struct Parts {
     pub(crate) memory: MemoryStore,
     pub(crate) store: Arc<dyn Store>,
     pub(crate) sandbox: Arc<MemorySandbox>,
-    pub(crate) outside: Outside,
+    pub(crate) outside: Gateways,
     pub(crate) notices: Arc<Notices>,
     pub(crate) registry: Registry,
 }
@@ -99,7 +99,7 @@ impl Parts {
         let notifier = Arc::clone(&notices) as Arc<dyn Notifier>;
         Self {
             store: Arc::new(memory.clone()),
-            outside: Outside { payments, notifier },
+            outside: Gateways { payments, notifier },
             clock,
             memory,
             sandbox,
@@ -116,10 +116,10 @@ pub(crate) struct Shop {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) sandbox: Arc<MemorySandbox>,
     pub(crate) notices: Arc<Notices>,
-    pub(crate) outside: Outside,
+    pub(crate) outside: Gateways,
     pub(crate) registry: Registry,
     pub(crate) policy: AcceptPolicy,
-    pub(crate) culprits: Culprits,
+    pub(crate) commit_failures: CommitFailures,
     ids: SeededIds,
     requests: u32,
 }
@@ -138,7 +138,7 @@ impl Shop {
             notices,
             registry,
             policy,
-            culprits: Culprits::default(),
+            commit_failures: CommitFailures::default(),
             ids: SeededIds::new(1),
             requests: 0,
         };
@@ -249,21 +249,21 @@ impl Shop {
     }
 
     /// One batch of everything due, with these outcomes; it is expected to be committed.
-    pub(crate) async fn batch(&self, outcomes: Vec<Outcome>) -> Done {
+    pub(crate) async fn batch(&self, outcomes: Vec<Outcome>) -> Committed {
         self.batch_of(work(outcomes)).await
     }
 
     /// One batch; it is expected to be committed at once.
-    pub(crate) async fn batch_of(&self, work: Work) -> Done {
-        let mut ran = self.engine("w1").run(work, &self.culprits).await;
-        assert!(ran.error.is_none() && ran.undone.is_empty(), "{ran:?}");
-        assert_eq!(ran.done.len(), 1, "{ran:?}");
-        ran.done.remove(0)
+    pub(crate) async fn batch_of(&self, work: BatchInput) -> Committed {
+        let mut ran = self.engine("w1").run(work, &self.commit_failures).await;
+        assert!(ran.error.is_none() && ran.not_committed.is_empty(), "{ran:?}");
+        assert_eq!(ran.committed.len(), 1, "{ran:?}");
+        ran.committed.remove(0)
     }
 
     /// Carries a call out.
-    pub(crate) async fn perform(&self, call: &Call) -> Outcome {
-        call.outcome(perform(call, &self.outside).await)
+    pub(crate) async fn execute(&self, call: &Call) -> Outcome {
+        call.outcome(execute_call(call, &self.outside).await)
     }
 
     /// Runs batches, and moves the clock to whatever is due next, until nothing is. Returns what was logged.
@@ -274,7 +274,7 @@ impl Shop {
             let given = outcomes.len();
             let done = self.batch(std::mem::take(&mut outcomes)).await;
             for call in &done.calls {
-                outcomes.push(self.perform(call).await);
+                outcomes.push(self.execute(call).await);
             }
             let is_idle = done.moved.is_empty() && given == 0 && outcomes.is_empty();
             entries.extend(done.moved.into_iter().flat_map(|moved| moved.entries));
@@ -410,7 +410,7 @@ impl Shop {
         let dead: Vec<_> =
             self.sagas().await.into_iter().filter(|saga| saga.state == SagaState::Dead).collect();
         for saga in &dead {
-            let by_hand = Deed::Discard { reason: "settled in person".to_owned() };
+            let by_hand = DeadLetterAction::Discard { reason: "settled in person".to_owned() };
             let asked = [saga.id];
             let answers = act(&*self.store, &self.registry, &asked, &by_hand, &operator()).await;
             let (_, answer) = answers.expect("the store answers").remove(0);
@@ -440,9 +440,9 @@ impl Shop {
 }
 
 /// Everything due, with these outcomes and slots to spare.
-pub(crate) fn work(outcomes: Vec<Outcome>) -> Work {
+pub(crate) fn work(outcomes: Vec<Outcome>) -> BatchInput {
     let slots = QUEUES.iter().map(|queue| (*queue, 256)).collect();
-    Work { outcomes, hints: Vec::new(), due_max: 512, slots }
+    BatchInput { outcomes, hints: Vec::new(), due_max: 512, slots }
 }
 
 pub(crate) fn sku(name: &str) -> Sku {

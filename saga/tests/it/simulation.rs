@@ -128,7 +128,7 @@ fn the_histories_meet_everything_that_can_be_met() {
         "Undid(\"release_stock\")",
         "Did(\"restock\")",
         "Spawned {",
-        "LateMoney(",
+        "LateCapture(",
         "Dead {",
         "Revived(",
         "Discarded { step: \"refund_payment\"",

@@ -83,7 +83,7 @@ fn a_reservation_is_given_back_once() {
 #[test]
 fn money_that_was_taken_is_never_forgotten() {
     let grid = "
-        require_action   capture  decline  lose_answer try_again cancel    refund_part        refund_all collect   settle_by_hand
+        require_action   capture  decline  lose_answer try_again cancel    refund_part        refund_all collect   settle_manually
         PENDING            REQUIRES_ACTION CAPTURED DECLINED UNKNOWN PENDING CANCELLED -                  REFUNDED -          CAPTURED
         REQUIRES_ACTION    REQUIRES_ACTION CAPTURED DECLINED UNKNOWN PENDING CANCELLED -                  REFUNDED -          CAPTURED
         CAPTURED           -               -        -        -       -       -         PARTIALLY_REFUNDED REFUNDED -          CAPTURED

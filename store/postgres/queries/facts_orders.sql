@@ -3,7 +3,7 @@ select orders.id, orders.status, orders.cancel_reason, orders.method, orders.cur
        (select coalesce(sum(quantity * unit_price_minor), 0)::bigint from order_lines where order_id = orders.id)
            as "lines_minor!",
        payments.status as "payment_status?", payments.captured_minor as "captured_minor?",
-       payments.refunded_minor as "refunded_minor?", payments.settled_by_hand_minor as "settled_by_hand_minor?",
+       payments.refunded_minor as "refunded_minor?", payments.settled_manually_minor as "settled_manually_minor?",
        payments.charge_key as "charge_key?",
        reservations.status as "reservation?",
        carts.status as "cart_status?", carts.order_id as "cart_order?",
@@ -15,7 +15,7 @@ select orders.id, orders.status, orders.cancel_reason, orders.method, orders.cur
              where saga_id between orders.id << 8 and orders.id << 8 | 255 order by saga_id) as "notifications!",
        (select coalesce(jsonb_agg(jsonb_build_object('slot', saga_id & 255, 'status', status,
                                                      'amount_minor', amount_minor, 'late', late,
-                                                     'settled_by_hand', settled_by_hand, 'charge', charge_key)
+                                                     'settled_manually', settled_manually, 'charge', charge_key)
                                   order by saga_id), '[]')::text
         from refunds where saga_id between orders.id << 8 and orders.id << 8 | 255) as "refunds!"
 from orders

@@ -15,12 +15,12 @@ with moved_orders as (
 ), moved_payments as (
     update payments
     set status = new.status, captured_minor = new.captured_minor, refunded_minor = new.refunded_minor,
-        settled_by_hand_minor = new.settled_by_hand_minor, charge_key = new.charge_key,
+        settled_manually_minor = new.settled_manually_minor, charge_key = new.charge_key,
         provider_ref = coalesce(new.provider_ref, payments.provider_ref), next_action = new.next_action,
         updated_at = $1
     from unnest($9::bigint[], $10::text[], $11::text[], $12::bigint[], $13::bigint[], $14::bigint[], $15::text[],
                 $16::text[], $17::text[])
-         as new (order_id, was, status, captured_minor, refunded_minor, settled_by_hand_minor, charge_key,
+         as new (order_id, was, status, captured_minor, refunded_minor, settled_manually_minor, charge_key,
                  provider_ref, next_action)
     where payments.order_id = new.order_id and payments.status = new.was
     returning payments.order_id

@@ -1,4 +1,4 @@
 select order_id, provider, status, amount_minor, currency, captured_minor, refunded_minor,
-       settled_by_hand_minor, charge_key, provider_ref, next_action
+       settled_manually_minor, charge_key, provider_ref, next_action
 from payments
 where order_id = any($1)

@@ -1,4 +1,4 @@
 -- not locked: whoever moves a refund moves its payment with it, and that one is locked by now
-select saga_id, status, amount_minor, currency, charge_key, late, settled_by_hand
+select saga_id, status, amount_minor, currency, charge_key, late, settled_manually
 from refunds
 join unnest($1::bigint[]) as asked (order_id) on saga_id between asked.order_id << 8 and asked.order_id << 8 | 255

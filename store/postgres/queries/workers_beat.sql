@@ -1,10 +1,10 @@
 -- whoever comes by also sweeps out those that have been silent for a day
 with silent as (
-    delete from workers where beat_at < $9 and name <> $1
+    delete from workers where heartbeat_at < $9 and name <> $1
 )
-insert into workers (name, host, pid, version, pools, definitions, in_flight, started_at, beat_at)
+insert into workers (name, host, pid, version, pools, definitions, in_flight, started_at, heartbeat_at)
 values ($1, $2, $3, $4, $5::text::jsonb, $6::text::jsonb, $7, $8, $10)
 on conflict (name) do update
 set host = excluded.host, pid = excluded.pid, version = excluded.version, pools = excluded.pools,
     definitions = excluded.definitions, in_flight = excluded.in_flight, started_at = excluded.started_at,
-    beat_at = excluded.beat_at, left_at = null
+    heartbeat_at = excluded.heartbeat_at, left_at = null

@@ -165,7 +165,7 @@ rows! {
         currency: String,
         captured_minor: i64,
         refunded_minor: i64,
-        settled_by_hand_minor: i64,
+        settled_manually_minor: i64,
         charge_key: Option<String>,
         provider_ref: Option<String>,
         next_action: Option<String>,
@@ -181,7 +181,7 @@ impl PaymentRow {
             amount: Money::new(self.amount_minor, word("currency", &self.currency)?),
             captured_minor: self.captured_minor,
             refunded_minor: self.refunded_minor,
-            settled_by_hand_minor: self.settled_by_hand_minor,
+            settled_manually_minor: self.settled_manually_minor,
             charge: self.charge_key.map(StepKey::from_stored),
             provider_ref: self.provider_ref,
             next_action: self.next_action,
@@ -273,7 +273,7 @@ rows! {
         currency: String,
         charge_key: String,
         late: bool,
-        settled_by_hand: bool,
+        settled_manually: bool,
     }
 }
 
@@ -285,7 +285,7 @@ impl RefundRow {
             amount: Money::new(self.amount_minor, word("currency", &self.currency)?),
             charge: StepKey::from_stored(self.charge_key),
             late: self.late,
-            settled_by_hand: self.settled_by_hand,
+            settled_manually: self.settled_manually,
         })
     }
 }

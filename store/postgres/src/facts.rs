@@ -73,7 +73,7 @@ async fn page(
                 status: word("payment", status)?,
                 captured_minor: row.captured_minor.unwrap_or_default(),
                 refunded_minor: row.refunded_minor.unwrap_or_default(),
-                settled_by_hand_minor: row.settled_by_hand_minor.unwrap_or_default(),
+                settled_manually_minor: row.settled_manually_minor.unwrap_or_default(),
                 charge: row.charge_key.map(StepKey::from_stored),
             }),
             None => None,

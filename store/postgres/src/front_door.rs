@@ -1,9 +1,9 @@
-//! What the shop's front door reads and keeps: carts, the catalogue, pulses, secrets; nothing here locks.
+//! What the shop's front door reads and keeps: carts, the catalogue, order_versions, secrets; nothing here locks.
 
 use std::collections::BTreeMap;
 
 use holdfast_saga::ports::StoreError;
-use holdfast_saga::records::view::{ProductFilter, Pulse};
+use holdfast_saga::records::view::{OrderVersion, ProductFilter};
 use holdfast_saga::records::{Cart, Product};
 use holdfast_shared::{CartId, OrderId, ShopId, Sku, Time};
 use sqlx::PgPool;
@@ -64,17 +64,22 @@ pub(crate) async fn pending(pool: &PgPool, at_most: u64) -> Result<u64, StoreErr
     Ok(pending.unsigned_abs())
 }
 
-pub(crate) async fn pulses(
+pub(crate) async fn order_versions(
     pool: &PgPool,
     orders: &[OrderId],
-) -> Result<BTreeMap<OrderId, Pulse>, StoreError> {
+) -> Result<BTreeMap<OrderId, OrderVersion>, StoreError> {
     let ids: Vec<i64> = orders.iter().map(|id| id.number()).collect();
     let rows =
         sqlx::query_file!("queries/orders_pulse.sql", &ids).fetch_all(pool).await.map_err(store_error)?;
-    let pulse =
-        |updated_at: OffsetDateTime, fences, sagas| Pulse { updated_at: updated_at.into(), fences, sagas };
-    let pulses = rows.into_iter();
-    Ok(pulses.map(|row| (OrderId::new(row.id), pulse(row.updated_at, row.fences, row.sagas))).collect())
+    let order_version = |updated_at: OffsetDateTime, fences, sagas| OrderVersion {
+        updated_at: updated_at.into(),
+        fences,
+        sagas,
+    };
+    let order_versions = rows.into_iter();
+    Ok(order_versions
+        .map(|row| (OrderId::new(row.id), order_version(row.updated_at, row.fences, row.sagas)))
+        .collect())
 }
 
 pub(crate) async fn secret(

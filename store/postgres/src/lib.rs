@@ -30,8 +30,8 @@ use holdfast_saga::records::history::LogRow;
 use holdfast_saga::records::saga::Saga;
 use holdfast_saga::records::signal::Signal;
 use holdfast_saga::records::view::{
-    Census, DeadRow, NotificationFilter, NotificationView, OrderFilter, OrderView, ProductFilter, Pulse,
-    QueueView, SagaFilter, WorkerBeat, WorkerView,
+    DeadRow, Heartbeat, NotificationFilter, NotificationView, OrderFilter, OrderVersion, OrderView,
+    ProductFilter, QueueView, SagaCount, SagaFilter, WorkerView,
 };
 use holdfast_saga::records::{AdminAction, Cart, Product, Stock};
 use holdfast_shared::{CartId, Clock, KeySource, OrderId, SagaId, ShopId, Sku, Time};
@@ -170,14 +170,14 @@ impl Store for PostgresStore {
         operations::queues(&self.pool, now).await
     }
 
-    async fn beat(&self, beat: &WorkerBeat) -> Result<(), StoreError> {
+    async fn heartbeat(&self, heartbeat: &Heartbeat) -> Result<(), StoreError> {
         let now = tx::now(&self.pool, &self.present).await?;
-        operations::beat(&self.pool, now, beat).await
+        operations::heartbeat(&self.pool, now, heartbeat).await
     }
 
-    async fn farewell(&self, name: &str) -> Result<(), StoreError> {
+    async fn deregister(&self, name: &str) -> Result<(), StoreError> {
         let now = tx::now(&self.pool, &self.present).await?;
-        operations::farewell(&self.pool, now, name).await
+        operations::deregister(&self.pool, now, name).await
     }
 
     async fn workers(&self) -> Result<Vec<WorkerView>, StoreError> {
@@ -216,8 +216,11 @@ impl Store for PostgresStore {
         front_door::pending(&self.pool, at_most).await
     }
 
-    async fn pulses(&self, orders: &[OrderId]) -> Result<BTreeMap<OrderId, Pulse>, StoreError> {
-        front_door::pulses(&self.pool, orders).await
+    async fn order_versions(
+        &self,
+        orders: &[OrderId],
+    ) -> Result<BTreeMap<OrderId, OrderVersion>, StoreError> {
+        front_door::order_versions(&self.pool, orders).await
     }
 
     async fn secret(&self, name: &str, fresh: [u8; 32]) -> Result<[u8; 32], StoreError> {
@@ -242,11 +245,11 @@ impl Store for PostgresStore {
         told::admin_actions(&self.pool, order).await
     }
 
-    async fn census(&self) -> Result<Vec<Census>, StoreError> {
-        reads::census(&self.pool).await
+    async fn saga_counts(&self) -> Result<Vec<SagaCount>, StoreError> {
+        reads::saga_counts(&self.pool).await
     }
 
-    async fn unsettled(&self) -> Result<Vec<Census>, StoreError> {
+    async fn unsettled(&self) -> Result<Vec<SagaCount>, StoreError> {
         reads::unsettled(&self.pool).await
     }
 

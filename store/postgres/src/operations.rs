@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use holdfast_saga::ports::{StoreError, WORKERS_KEPT};
 use holdfast_saga::records::batch_rows::Writes;
 use holdfast_saga::records::saga::DefinitionId;
-use holdfast_saga::records::view::{DeadRow, Paused, QueueView, WorkerBeat, WorkerView};
+use holdfast_saga::records::view::{DeadRow, Heartbeat, Paused, QueueView, WorkerView};
 use holdfast_shared::{Queue, SagaId, Time};
 use sqlx::PgPool;
 use time::OffsetDateTime;
@@ -126,18 +126,18 @@ pub(crate) async fn pause(pipe: &Pipe, writes: &Writes) -> Result<(), StoreError
     Ok(())
 }
 
-pub(crate) async fn beat(pool: &PgPool, now: Time, beat: &WorkerBeat) -> Result<(), StoreError> {
+pub(crate) async fn heartbeat(pool: &PgPool, now: Time, heartbeat: &Heartbeat) -> Result<(), StoreError> {
     let written = |error: serde_json::Error| StoreError::Data(format!("cannot be written: {error}"));
     sqlx::query_file!(
         "queries/workers_beat.sql",
-        beat.name,
-        beat.host,
-        i64::from(beat.pid),
-        beat.version,
-        serde_json::to_string(&beat.pools).map_err(written)?,
-        serde_json::to_string(&beat.definitions).map_err(written)?,
-        i64::try_from(beat.in_flight).unwrap_or(i64::MAX),
-        OffsetDateTime::from(beat.started_at),
+        heartbeat.name,
+        heartbeat.host,
+        i64::from(heartbeat.pid),
+        heartbeat.version,
+        serde_json::to_string(&heartbeat.pools).map_err(written)?,
+        serde_json::to_string(&heartbeat.definitions).map_err(written)?,
+        i64::try_from(heartbeat.in_flight).unwrap_or(i64::MAX),
+        OffsetDateTime::from(heartbeat.started_at),
         OffsetDateTime::from(now - WORKERS_KEPT),
         OffsetDateTime::from(now),
     )
@@ -147,7 +147,7 @@ pub(crate) async fn beat(pool: &PgPool, now: Time, beat: &WorkerBeat) -> Result<
     Ok(())
 }
 
-pub(crate) async fn farewell(pool: &PgPool, now: Time, name: &str) -> Result<(), StoreError> {
+pub(crate) async fn deregister(pool: &PgPool, now: Time, name: &str) -> Result<(), StoreError> {
     sqlx::query_file!("queries/workers_farewell.sql", name, OffsetDateTime::from(now))
         .execute(pool)
         .await
@@ -162,7 +162,7 @@ pub(crate) async fn workers(pool: &PgPool) -> Result<Vec<WorkerView>, StoreError
         let pid =
             u32::try_from(row.pid).map_err(|error| unreadable(&format!("worker {}", row.name), error))?;
         workers.push(WorkerView {
-            beat: WorkerBeat {
+            heartbeat: Heartbeat {
                 name: row.name,
                 host: row.host,
                 pid,
@@ -172,7 +172,7 @@ pub(crate) async fn workers(pool: &PgPool) -> Result<Vec<WorkerView>, StoreError
                 in_flight: row.in_flight.unsigned_abs(),
                 started_at: row.started_at.into(),
             },
-            beat_at: row.beat_at.into(),
+            heartbeat_at: row.heartbeat_at.into(),
             left_at: row.left_at.map(Into::into),
         });
     }

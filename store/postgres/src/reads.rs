@@ -7,7 +7,7 @@ use holdfast_saga::records::Stock;
 use holdfast_saga::records::history::LogRow;
 use holdfast_saga::records::saga::Saga;
 use holdfast_saga::records::signal::Signal;
-use holdfast_saga::records::view::{Census, OrderFilter, OrderView, SagaFilter};
+use holdfast_saga::records::view::{OrderFilter, OrderView, SagaCount, SagaFilter};
 use holdfast_shared::{OrderId, SagaId, Sku};
 use sqlx::PgPool;
 use time::OffsetDateTime;
@@ -169,13 +169,15 @@ pub(crate) async fn stock(
     rows.into_iter().map(|row| level(row.sku, row.on_hand, row.reserved)).collect()
 }
 
-pub(crate) async fn census(pool: &PgPool) -> Result<Vec<Census>, StoreError> {
-    let rows =
-        sqlx::query_file_as!(CensusRow, "queries/census.sql").fetch_all(pool).await.map_err(store_error)?;
+pub(crate) async fn saga_counts(pool: &PgPool) -> Result<Vec<SagaCount>, StoreError> {
+    let rows = sqlx::query_file_as!(CensusRow, "queries/saga_counts.sql")
+        .fetch_all(pool)
+        .await
+        .map_err(store_error)?;
     rows.into_iter().map(CensusRow::decode).collect()
 }
 
-pub(crate) async fn unsettled(pool: &PgPool) -> Result<Vec<Census>, StoreError> {
+pub(crate) async fn unsettled(pool: &PgPool) -> Result<Vec<SagaCount>, StoreError> {
     let rows = sqlx::query_file_as!(CensusRow, "queries/census_unsettled.sql")
         .fetch_all(pool)
         .await
@@ -190,8 +192,8 @@ struct CensusRow {
 }
 
 impl CensusRow {
-    fn decode(self) -> Result<Census, StoreError> {
+    fn decode(self) -> Result<SagaCount, StoreError> {
         let Self { definition, state, sagas } = self;
-        Ok(Census { definition, state: word("state", &state)?, sagas: sagas.unsigned_abs() })
+        Ok(SagaCount { definition, state: word("state", &state)?, sagas: sagas.unsigned_abs() })
     }
 }

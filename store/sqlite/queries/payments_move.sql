@@ -5,7 +5,7 @@ update payments set
     currency = new.value ->> 'currency',
     captured_minor = new.value ->> 'captured_minor',
     refunded_minor = new.value ->> 'refunded_minor',
-    settled_by_hand_minor = new.value ->> 'settled_by_hand_minor',
+    settled_manually_minor = new.value ->> 'settled_manually_minor',
     charge_key = new.value ->> 'charge',
     -- Once the provider has named it, the name stays.
     provider_ref = coalesce(new.value ->> 'provider_ref', payments.provider_ref),

@@ -1,4 +1,4 @@
-insert into refunds (saga_id, status, amount_minor, currency, charge_key, late, settled_by_hand, updated_at)
+insert into refunds (saga_id, status, amount_minor, currency, charge_key, late, settled_manually, updated_at)
 select value ->> 'saga', value ->> 'status', value ->> 'amount_minor', value ->> 'currency',
-       value ->> 'charge', value ->> 'late', value ->> 'settled_by_hand', ?2
+       value ->> 'charge', value ->> 'late', value ->> 'settled_manually', ?2
 from json_each(?1)

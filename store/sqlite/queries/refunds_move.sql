@@ -4,7 +4,7 @@ update refunds set
     currency = new.value ->> 'currency',
     charge_key = new.value ->> 'charge',
     late = new.value ->> 'late',
-    settled_by_hand = new.value ->> 'settled_by_hand',
+    settled_manually = new.value ->> 'settled_manually',
     updated_at = ?2
 from json_each(?1) as new
 where refunds.saga_id = new.value ->> 'saga'

@@ -1,1 +1,1 @@
-delete from workers where beat_at < ?1
+delete from workers where heartbeat_at < ?1

@@ -1,3 +1,3 @@
-select name, host, pid, version, pools, definitions, in_flight, started_at, beat_at, left_at
+select name, host, pid, version, pools, definitions, in_flight, started_at, heartbeat_at, left_at
 from workers
 order by name

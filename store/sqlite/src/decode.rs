@@ -187,7 +187,7 @@ pub(crate) struct PaymentRow {
     currency: String,
     captured_minor: i64,
     refunded_minor: i64,
-    settled_by_hand_minor: i64,
+    settled_manually_minor: i64,
     charge_key: Option<String>,
     provider_ref: Option<String>,
     next_action: Option<String>,
@@ -202,7 +202,7 @@ impl PaymentRow {
             amount: money(self.amount_minor, &self.currency)?,
             captured_minor: self.captured_minor,
             refunded_minor: self.refunded_minor,
-            settled_by_hand_minor: self.settled_by_hand_minor,
+            settled_manually_minor: self.settled_manually_minor,
             charge: self.charge_key.map(StepKey::from_stored),
             provider_ref: self.provider_ref,
             next_action: self.next_action,
@@ -219,7 +219,7 @@ pub(crate) struct RefundRow {
     currency: String,
     charge_key: String,
     late: bool,
-    settled_by_hand: bool,
+    settled_manually: bool,
 }
 
 impl RefundRow {
@@ -230,7 +230,7 @@ impl RefundRow {
             amount: money(self.amount_minor, &self.currency)?,
             charge: StepKey::from_stored(self.charge_key),
             late: self.late,
-            settled_by_hand: self.settled_by_hand,
+            settled_manually: self.settled_manually,
         })
     }
 }

@@ -129,7 +129,7 @@ pub(crate) struct PaymentRow<'a> {
     currency: Currency,
     captured_minor: i64,
     refunded_minor: i64,
-    settled_by_hand_minor: i64,
+    settled_manually_minor: i64,
     charge: Option<&'a str>,
     provider_ref: Option<&'a str>,
     next_action: Option<&'a str>,
@@ -146,7 +146,7 @@ impl<'a> PaymentRow<'a> {
             currency: payment.amount.currency,
             captured_minor: payment.captured_minor,
             refunded_minor: payment.refunded_minor,
-            settled_by_hand_minor: payment.settled_by_hand_minor,
+            settled_manually_minor: payment.settled_manually_minor,
             charge: payment.charge.as_ref().map(StepKey::as_str),
             provider_ref: payment.provider_ref.as_deref(),
             next_action: payment.next_action.as_deref(),
@@ -163,7 +163,7 @@ pub(crate) struct RefundRow<'a> {
     currency: Currency,
     charge: &'a str,
     late: bool,
-    settled_by_hand: bool,
+    settled_manually: bool,
 }
 
 impl<'a> RefundRow<'a> {
@@ -176,7 +176,7 @@ impl<'a> RefundRow<'a> {
             currency: refund.amount.currency,
             charge: refund.charge.as_str(),
             late: refund.late,
-            settled_by_hand: refund.settled_by_hand,
+            settled_manually: refund.settled_manually,
         }
     }
 }

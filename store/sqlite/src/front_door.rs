@@ -1,10 +1,10 @@
-//! What the shop's front door reads and keeps: carts, the catalogue, pulses, secrets.
+//! What the shop's front door reads and keeps: carts, the catalogue, order_versions, secrets.
 
 use std::collections::BTreeMap;
 
 use holdfast_saga::ports::StoreError;
 use holdfast_saga::records::Product;
-use holdfast_saga::records::view::{ProductFilter, Pulse};
+use holdfast_saga::records::view::{OrderVersion, ProductFilter};
 use holdfast_shared::{CartId, OrderId, ShopId, Sku, Time};
 use sqlx::SqliteConnection;
 use uuid::Uuid;
@@ -61,19 +61,19 @@ pub(crate) async fn pending(connection: &mut SqliteConnection, at_most: u64) -> 
     Ok(pending.unsigned_abs())
 }
 
-pub(crate) async fn pulses(
+pub(crate) async fn order_versions(
     connection: &mut SqliteConnection,
     orders: &[OrderId],
-) -> Result<BTreeMap<OrderId, Pulse>, StoreError> {
+) -> Result<BTreeMap<OrderId, OrderVersion>, StoreError> {
     let rows: Vec<(i64, i64, i64, i64)> = sqlx::query_as(sql!("orders_pulse"))
         .bind(order_numbers(orders)?)
         .fetch_all(connection)
         .await
         .map_err(store_error)?;
-    let pulse = |(order, updated_at, fences, sagas)| {
-        (OrderId::new(order), Pulse { updated_at: Time::from_micros(updated_at), fences, sagas })
+    let order_version = |(order, updated_at, fences, sagas)| {
+        (OrderId::new(order), OrderVersion { updated_at: Time::from_micros(updated_at), fences, sagas })
     };
-    Ok(rows.into_iter().map(pulse).collect())
+    Ok(rows.into_iter().map(order_version).collect())
 }
 
 pub(crate) async fn secret(store: &SqliteStore, name: &str, fresh: [u8; 32]) -> Result<[u8; 32], StoreError> {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use holdfast_saga::ports::{StoreError, WORKERS_KEPT};
 use holdfast_saga::records::batch_rows::Writes;
 use holdfast_saga::records::saga::DefinitionId;
-use holdfast_saga::records::view::{DeadRow, Paused, QueueView, WorkerBeat, WorkerView};
+use holdfast_saga::records::view::{DeadRow, Heartbeat, Paused, QueueView, WorkerView};
 use holdfast_shared::{Queue, SagaId, Time};
 use serde::Serialize;
 use sqlx::{FromRow, SqliteConnection};
@@ -123,19 +123,19 @@ pub(crate) async fn brake(pen: &mut Pen<'_>, writes: &Writes) -> Result<(), Stor
     Ok(())
 }
 
-pub(crate) async fn beat(store: &SqliteStore, beat: &WorkerBeat) -> Result<(), StoreError> {
+pub(crate) async fn heartbeat(store: &SqliteStore, heartbeat: &Heartbeat) -> Result<(), StoreError> {
     let mut tx = store.write().await?;
     let now = store.now();
     let written = |error: serde_json::Error| StoreError::Data(error.to_string());
     sqlx::query(sql!("workers_beat"))
-        .bind(&beat.name)
-        .bind(&beat.host)
-        .bind(i64::from(beat.pid))
-        .bind(&beat.version)
-        .bind(serde_json::to_string(&beat.pools).map_err(written)?)
-        .bind(serde_json::to_string(&beat.definitions).map_err(written)?)
-        .bind(i64::try_from(beat.in_flight).unwrap_or(i64::MAX))
-        .bind(beat.started_at.as_micros())
+        .bind(&heartbeat.name)
+        .bind(&heartbeat.host)
+        .bind(i64::from(heartbeat.pid))
+        .bind(&heartbeat.version)
+        .bind(serde_json::to_string(&heartbeat.pools).map_err(written)?)
+        .bind(serde_json::to_string(&heartbeat.definitions).map_err(written)?)
+        .bind(i64::try_from(heartbeat.in_flight).unwrap_or(i64::MAX))
+        .bind(heartbeat.started_at.as_micros())
         .bind(now.as_micros())
         .execute(&mut *tx)
         .await
@@ -148,7 +148,7 @@ pub(crate) async fn beat(store: &SqliteStore, beat: &WorkerBeat) -> Result<(), S
     tx.commit().await.map_err(commit_error)
 }
 
-pub(crate) async fn farewell(store: &SqliteStore, name: &str) -> Result<(), StoreError> {
+pub(crate) async fn deregister(store: &SqliteStore, name: &str) -> Result<(), StoreError> {
     let mut tx = store.write().await?;
     let statement = sqlx::query(sql!("workers_farewell")).bind(name).bind(store.now().as_micros());
     statement.execute(&mut *tx).await.map_err(store_error)?;
@@ -165,7 +165,7 @@ struct WorkerColumns {
     definitions: String,
     in_flight: i64,
     started_at: i64,
-    beat_at: i64,
+    heartbeat_at: i64,
     left_at: Option<i64>,
 }
 
@@ -174,7 +174,7 @@ impl WorkerColumns {
         let what = format!("worker {}", self.name);
         let pid = u32::try_from(self.pid).map_err(|error| unreadable(&what, error))?;
         Ok(WorkerView {
-            beat: WorkerBeat {
+            heartbeat: Heartbeat {
                 name: self.name,
                 host: self.host,
                 pid,
@@ -185,7 +185,7 @@ impl WorkerColumns {
                 in_flight: self.in_flight.unsigned_abs(),
                 started_at: Time::from_micros(self.started_at),
             },
-            beat_at: Time::from_micros(self.beat_at),
+            heartbeat_at: Time::from_micros(self.heartbeat_at),
             left_at: self.left_at.map(Time::from_micros),
         })
     }

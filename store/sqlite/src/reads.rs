@@ -9,8 +9,8 @@ use holdfast_saga::records::history::LogRow;
 use holdfast_saga::records::saga::Saga;
 use holdfast_saga::records::signal::Signal;
 use holdfast_saga::records::view::{
-    Census, DeadRow, NotificationFilter, NotificationView, OrderFilter, OrderView, ProductFilter, Pulse,
-    QueueView, SagaFilter, WorkerBeat, WorkerView,
+    DeadRow, Heartbeat, NotificationFilter, NotificationView, OrderFilter, OrderVersion, OrderView,
+    ProductFilter, QueueView, SagaCount, SagaFilter, WorkerView,
 };
 use holdfast_saga::records::{AdminAction, Cart, Product, Stock};
 use holdfast_shared::{CartId, KeySource, OrderId, ReservationStatus, SagaId, SagaState, Sku, Time};
@@ -87,12 +87,12 @@ impl Store for SqliteStore {
         operations::queues(&mut *self.read().await?, SqliteStore::now(self)).await
     }
 
-    async fn beat(&self, beat: &WorkerBeat) -> Result<(), StoreError> {
-        operations::beat(self, beat).await
+    async fn heartbeat(&self, heartbeat: &Heartbeat) -> Result<(), StoreError> {
+        operations::heartbeat(self, heartbeat).await
     }
 
-    async fn farewell(&self, name: &str) -> Result<(), StoreError> {
-        operations::farewell(self, name).await
+    async fn deregister(&self, name: &str) -> Result<(), StoreError> {
+        operations::deregister(self, name).await
     }
 
     async fn workers(&self) -> Result<Vec<WorkerView>, StoreError> {
@@ -151,8 +151,11 @@ impl Store for SqliteStore {
         front_door::pending(&mut *self.read().await?, at_most).await
     }
 
-    async fn pulses(&self, orders: &[OrderId]) -> Result<BTreeMap<OrderId, Pulse>, StoreError> {
-        front_door::pulses(&mut *self.read().await?, orders).await
+    async fn order_versions(
+        &self,
+        orders: &[OrderId],
+    ) -> Result<BTreeMap<OrderId, OrderVersion>, StoreError> {
+        front_door::order_versions(&mut *self.read().await?, orders).await
     }
 
     async fn secret(&self, name: &str, fresh: [u8; 32]) -> Result<[u8; 32], StoreError> {
@@ -175,12 +178,12 @@ impl Store for SqliteStore {
         told::admin_actions(&mut *self.read().await?, order).await
     }
 
-    async fn census(&self) -> Result<Vec<Census>, StoreError> {
-        let rows = sqlx::query_as(sql!("census")).fetch_all(&mut *self.read().await?).await;
+    async fn saga_counts(&self) -> Result<Vec<SagaCount>, StoreError> {
+        let rows = sqlx::query_as(sql!("saga_counts")).fetch_all(&mut *self.read().await?).await;
         rows.map_err(store_error)?.into_iter().map(CensusColumns::decode).collect()
     }
 
-    async fn unsettled(&self) -> Result<Vec<Census>, StoreError> {
+    async fn unsettled(&self) -> Result<Vec<SagaCount>, StoreError> {
         let rows = sqlx::query_as(sql!("census_unsettled")).fetch_all(&mut *self.read().await?).await;
         rows.map_err(store_error)?.into_iter().map(CensusColumns::decode).collect()
     }
@@ -210,9 +213,9 @@ struct CensusColumns {
 }
 
 impl CensusColumns {
-    fn decode(self) -> Result<Census, StoreError> {
+    fn decode(self) -> Result<SagaCount, StoreError> {
         let state = parse("state", &self.state).map_err(|reason| unreadable("sagas", reason))?;
-        Ok(Census { definition: self.definition, state, sagas: self.sagas.cast_unsigned() })
+        Ok(SagaCount { definition: self.definition, state, sagas: self.sagas.cast_unsigned() })
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use holdfast_saga::records::batch_rows::{OrderMove, Writes};
-use holdfast_saga::records::view::{OrderFilter, ProductFilter, Pulse};
+use holdfast_saga::records::view::{OrderFilter, OrderVersion, ProductFilter};
 use holdfast_saga::records::{Cart, Order, Product, Stock, StockMove};
 use holdfast_shared::{CancelReason, CartStatus, OrderId, OrderStatus, PaymentMethod, SagaState};
 
@@ -157,28 +157,28 @@ pub async fn a_pulse_changes_with_whatever_moves(subject: &Subject) {
     let children = [order_id(1).saga(255), order_id(3).saga(0)].map(saga);
     let sagas = with_sagas([saga(saga_id(1))].into_iter().chain(children)).new_sagas;
     subject.save(Writes { new_sagas: sagas, ..with_orders([order(1), order(2)]) }).await;
-    let pulses = async |orders: &[i64]| {
+    let order_versions = async |orders: &[i64]| {
         let orders: Vec<OrderId> = orders.iter().map(|number| order_id(*number)).collect();
-        subject.store().pulses(&orders).await.expect("reads")
+        subject.store().order_versions(&orders).await.expect("reads")
     };
-    let quiet = Pulse { updated_at: NOON, fences: 0, sagas: 0 };
-    let first = Pulse { fences: 2, sagas: 2, ..quiet };
+    let quiet = OrderVersion { updated_at: NOON, fences: 0, sagas: 0 };
+    let first = OrderVersion { fences: 2, sagas: 2, ..quiet };
     // Order 3 does not exist, although a saga of it does.
-    assert_eq!(pulses(&[2, 1, 3, 2]).await, [(order_id(1), first), (order_id(2), quiet)].into());
-    assert_eq!(pulses(&[]).await, BTreeMap::new());
+    assert_eq!(order_versions(&[2, 1, 3, 2]).await, [(order_id(1), first), (order_id(2), quiet)].into());
+    assert_eq!(order_versions(&[]).await, BTreeMap::new());
 
     subject.clock.advance(MINUTE);
     let child = subject.saga(order_id(1).saga(255)).await;
     subject.save(moved(&child, |saga| saga.state = SagaState::Completed)).await;
-    assert_eq!(pulses(&[1]).await[&order_id(1)], Pulse { fences: 3, ..first });
+    assert_eq!(order_versions(&[1]).await[&order_id(1)], OrderVersion { fences: 3, ..first });
     subject.save(with_sagas([saga(order_id(1).saga(9))])).await;
-    assert_eq!(pulses(&[1]).await[&order_id(1)], Pulse { fences: 4, sagas: 3, ..first });
+    assert_eq!(order_versions(&[1]).await[&order_id(1)], OrderVersion { fences: 4, sagas: 3, ..first });
     let step = OrderMove { from: OrderStatus::PendingPayment, to: OrderStatus::Confirmed, reason: None };
     subject.save(Writes { orders: [(order_id(2), step)].into(), ..Writes::default() }).await;
-    assert_eq!(pulses(&[2]).await[&order_id(2)], Pulse { updated_at: NOON + MINUTE, ..quiet });
+    assert_eq!(order_versions(&[2]).await[&order_id(2)], OrderVersion { updated_at: NOON + MINUTE, ..quiet });
 
     let many: Vec<i64> = (1..=10_000).collect();
-    assert_eq!(pulses(&many).await.len(), 2);
+    assert_eq!(order_versions(&many).await.len(), 2);
 }
 
 /// So that whatever one replica signed the others recognise.

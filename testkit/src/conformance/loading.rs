@@ -32,15 +32,15 @@ pub(super) fn busy_saga() -> Saga {
     let progress = &mut busy.progress;
     progress.phase = Phase::Undo;
     (progress.stage, progress.pivoted, progress.call) = (3, true, CallState::Pending);
-    (progress.generation, progress.starts, progress.failures) = (1, 2, 3);
+    (progress.generation, progress.attempts, progress.failures) = (1, 2, 3);
     (progress.not_before, progress.deadline) = (Some(NOON + MINUTE), Some(NOON + 3 * MINUTE));
     progress.cause = Some(CancelReason::PaymentExpired);
     progress.error = Some("the bank's \"phone\" rang; nobody {answered}".to_owned());
     progress.worker = Some("worker-7".to_owned());
     let charge = StepKey::new(&busy.key_prefix, "take_payment", 2);
-    progress.memo.charge = Some(Charge { key: charge.clone(), status: PaymentStatus::Unknown });
-    progress.memo.refund = Some(RefundStatus::Pending);
-    progress.memo.late = vec![charge];
+    progress.data.charge = Some(Charge { key: charge.clone(), status: PaymentStatus::Unknown });
+    progress.data.refund = Some(RefundStatus::Pending);
+    progress.data.late = vec![charge];
     busy.context = Arc::new(Context::Checkout(Checkout {
         cart: cart_id(1),
         method: PaymentMethod::Paypal,
@@ -73,7 +73,7 @@ pub async fn every_table_is_loaded_as_it_was_saved(subject: &Subject) {
     let known = holdfast_saga::records::Payment {
         captured_minor: 2_000,
         refunded_minor: 500,
-        settled_by_hand_minor: 300,
+        settled_manually_minor: 300,
         provider_ref: Some("ch_1".to_owned()),
         next_action: Some("https://bank.example/?a=1&b=2".to_owned()),
         ..payment(1, PaymentStatus::PartiallyRefunded)
@@ -81,7 +81,7 @@ pub async fn every_table_is_loaded_as_it_was_saved(subject: &Subject) {
     // The first and the last slot an order has; the next order's are not its own.
     let granted = Refund {
         late: false,
-        settled_by_hand: true,
+        settled_manually: true,
         saga: order_id(1).saga(255),
         ..refund(1, RefundStatus::Unknown)
     };

@@ -5,15 +5,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use holdfast_saga::flows::{REGISTRY, checkout_online};
-use holdfast_saga::operations::audit::SettledByHand;
-use holdfast_saga::operations::dead_letter::resolve::{Deed, act};
+use holdfast_saga::operations::audit::SettledManually;
+use holdfast_saga::operations::dead_letter::resolve::{DeadLetterAction, act};
 use holdfast_saga::operations::dead_letter::{DeadFilter, list};
 use holdfast_saga::operations::queue;
 use holdfast_saga::records::batch_rows::Footprint;
 use holdfast_saga::records::context::Context;
 use holdfast_saga::records::saga::{DefinitionId, Progress, Saga};
 use holdfast_saga::records::slot;
-use holdfast_saga::records::view::{DeadRow, Paused, QueueView, WorkerBeat, WorkerView};
+use holdfast_saga::records::view::{DeadRow, Heartbeat, Paused, QueueView, WorkerView};
 use holdfast_saga::shop::answer::{Answered, Conflict};
 use holdfast_saga::shop::order::Verb;
 use holdfast_saga::timeline::Conditions;
@@ -130,7 +130,7 @@ pub async fn queues_are_counted_by_how_their_sagas_stand(subject: &Subject) {
     assert_eq!(found().await, empty.into_iter().chain(expected).collect());
 }
 
-/// An operator's brake: twice is once, and only outcomes pass.
+/// An operator's set_paused: twice is once, and only outcomes pass.
 pub async fn a_queue_is_paused_once_and_resumed_once(subject: &Subject) {
     let store = subject.store();
     subject.save(with_sagas([saga(saga_id(1))])).await;
@@ -167,8 +167,8 @@ pub async fn a_queue_is_paused_once_and_resumed_once(subject: &Subject) {
     assert_eq!(world.paused, [(Queue::Notifications, expected)].into());
 }
 
-fn beat(name: &str, in_flight: u64) -> WorkerBeat {
-    WorkerBeat {
+fn heartbeat(name: &str, in_flight: u64) -> Heartbeat {
+    Heartbeat {
         name: name.to_owned(),
         host: "shop-1".to_owned(),
         pid: 4_000_000_000,
@@ -180,19 +180,22 @@ fn beat(name: &str, in_flight: u64) -> WorkerBeat {
     }
 }
 
-/// The last word counts; a farewell stands until it comes back.
+/// The last word counts; a deregister stands until it comes back.
 pub async fn a_worker_is_known_by_what_it_said_last(subject: &Subject) {
     let store = subject.store();
     assert_eq!(store.workers().await.expect("reads"), []);
-    store.farewell("nobody").await.expect("is no error");
+    store.deregister("nobody").await.expect("is no error");
     for name in ["w-b", "W-c", "w-a"] {
-        store.beat(&beat(name, 1)).await.expect("beats");
+        store.heartbeat(&heartbeat(name, 1)).await.expect("heartbeats");
     }
     subject.clock.advance(MINUTE);
-    store.beat(&beat("w-a", 7)).await.expect("beats");
-    store.farewell("w-b").await.expect("is heard");
-    let view =
-        |name, in_flight, beat_at, left_at| WorkerView { beat: beat(name, in_flight), beat_at, left_at };
+    store.heartbeat(&heartbeat("w-a", 7)).await.expect("heartbeats");
+    store.deregister("w-b").await.expect("is heard");
+    let view = |name, in_flight, heartbeat_at, left_at| WorkerView {
+        heartbeat: heartbeat(name, in_flight),
+        heartbeat_at,
+        left_at,
+    };
     let left = Some(NOON + MINUTE);
     let expected =
         [view("W-c", 1, NOON, None), view("w-a", 7, NOON + MINUTE, None), view("w-b", 1, NOON, left)];
@@ -200,24 +203,24 @@ pub async fn a_worker_is_known_by_what_it_said_last(subject: &Subject) {
     assert_eq!(found, expected);
     let alive: Vec<_> = found.iter().map(|worker| worker.is_alive(subject.clock.now())).collect();
     assert_eq!(alive, [false, true, false]);
-    store.beat(&beat("w-b", 2)).await.expect("beats");
+    store.heartbeat(&heartbeat("w-b", 2)).await.expect("heartbeats");
     assert_eq!(store.workers().await.expect("reads")[2], view("w-b", 2, NOON + MINUTE, None));
 }
 
-/// Whoever beats sweeps, and sweeps nobody who was heard of.
+/// Whoever heartbeats sweeps, and sweeps nobody who was heard of.
 pub async fn workers_silent_for_a_day_are_forgotten(subject: &Subject) {
     let store = subject.store();
-    store.beat(&beat("old", 1)).await.expect("beats");
-    store.beat(&beat("again", 1)).await.expect("beats");
+    store.heartbeat(&heartbeat("old", 1)).await.expect("heartbeats");
+    store.heartbeat(&heartbeat("again", 1)).await.expect("heartbeats");
     subject.clock.advance(23 * 60 * MINUTE);
-    store.beat(&beat("new", 1)).await.expect("beats");
+    store.heartbeat(&heartbeat("new", 1)).await.expect("heartbeats");
     let names = async || {
         let workers = store.workers().await.expect("reads");
-        workers.into_iter().map(|worker| worker.beat.name).collect::<Vec<_>>()
+        workers.into_iter().map(|worker| worker.heartbeat.name).collect::<Vec<_>>()
     };
     assert_eq!(names().await, ["again", "new", "old"]);
     subject.clock.advance(2 * 60 * MINUTE);
-    store.beat(&beat("again", 1)).await.expect("beats");
+    store.heartbeat(&heartbeat("again", 1)).await.expect("heartbeats");
     assert_eq!(names().await, ["again", "new"]);
 }
 
@@ -236,19 +239,19 @@ pub async fn a_dead_cancellation_is_retried_and_then_settled_by_hand(subject: &S
     }
     rest(&engine, &shop, &subject.clock, &outside).await;
     let all = DeadFilter::default();
-    let letters = list(subject.store(), &REGISTRY, &all, None, usize::MAX).await.expect("reads");
-    let dead: Vec<SagaId> = letters.iter().map(|letter| letter.id).collect();
+    let dead_letters = list(subject.store(), &REGISTRY, &all, None, usize::MAX).await.expect("reads");
+    let dead: Vec<SagaId> = dead_letters.iter().map(|letter| letter.id).collect();
     assert_eq!(dead.len(), 3);
-    assert!(letters.iter().all(|letter| letter.step == Some("refund_payment")), "{letters:?}");
-    assert!(!letters[0].reason.contains("tok_"), "{letters:?}");
+    assert!(dead_letters.iter().all(|letter| letter.step == Some("refund_payment")), "{dead_letters:?}");
+    assert!(!dead_letters[0].reason.contains("tok_"), "{dead_letters:?}");
 
-    let act = async |deed: &Deed, asked: &[SagaId]| {
-        act(subject.store(), &REGISTRY, asked, deed, &operator()).await.expect("answers")
+    let act = async |action: &DeadLetterAction, asked: &[SagaId]| {
+        act(subject.store(), &REGISTRY, asked, action, &operator()).await.expect("answers")
     };
     let unknown = saga_id(99);
     let asked: Vec<SagaId> = dead.iter().copied().chain([unknown]).collect();
     for expected in [true, false] {
-        for (id, answer) in act(&Deed::Retry, &asked).await {
+        for (id, answer) in act(&DeadLetterAction::Retry, &asked).await {
             match answer {
                 Ok(Answered::Accepted(_)) => assert!(expected && id != unknown, "{id}"),
                 Ok(Answered::Already(_)) => assert!(!expected && id != unknown, "{id}"),
@@ -258,7 +261,7 @@ pub async fn a_dead_cancellation_is_retried_and_then_settled_by_hand(subject: &S
         }
     }
     rest(&engine, &shop, &subject.clock, &outside).await;
-    let discard = Deed::Discard { reason: "paid back in cash".to_owned() };
+    let discard = DeadLetterAction::Discard { reason: "paid back in cash".to_owned() };
     for (id, answer) in act(&discard, &dead).await {
         assert!(matches!(answer, Ok(Answered::Accepted(_))), "{id}: {answer:?}");
     }
@@ -268,20 +271,20 @@ pub async fn a_dead_cancellation_is_retried_and_then_settled_by_hand(subject: &S
     assert!(report.is_clean() && report.in_flight.is_empty(), "{report:#?}");
     let settled: Vec<_> = orders
         .iter()
-        .map(|order| SettledByHand {
+        .map(|order| SettledManually {
             order: *order,
             status: OrderStatus::Cancelled,
             amount: Money::new(1_000, Currency::EUR),
         })
         .collect();
-    assert_eq!(report.settled_by_hand, settled);
+    assert_eq!(report.settled_manually, settled);
     assert_eq!(shop.level("cd-1").await, (10, 0));
     let payment = shop.view(orders[0]).await.payment.expect("was taken");
-    assert_eq!((payment.status, payment.settled_by_hand_minor), (PaymentStatus::Captured, 1_000));
+    assert_eq!((payment.status, payment.settled_manually_minor), (PaymentStatus::Captured, 1_000));
     let refunds = Footprint { refunds: vec![orders[0]], payments: vec![orders[0]], ..Footprint::default() };
     let refund = subject.load(refunds).await.refunds.remove(&orders[0].saga(slot::CANCELLATION));
     let refund = refund.expect("has a book");
-    assert!(refund.settled_by_hand && refund.status == RefundStatus::Failed, "{refund:?}");
+    assert!(refund.settled_manually && refund.status == RefundStatus::Failed, "{refund:?}");
     let trail = subject.store().admin_actions(orders[0]).await.expect("reads");
     let actions: Vec<_> = trail.iter().map(|action| action.action.as_str()).collect();
     assert_eq!(actions, ["order.cancel", "saga.retry", "saga.discard"]);

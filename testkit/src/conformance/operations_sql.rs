@@ -1,7 +1,7 @@
 //! What operators meet when somebody went past the store.
 
 use holdfast_saga::flows::REGISTRY;
-use holdfast_saga::operations::dead_letter::resolve::{Deed, act};
+use holdfast_saga::operations::dead_letter::resolve::{DeadLetterAction, act};
 use holdfast_saga::operations::dead_letter::{DeadFilter, list};
 use holdfast_saga::records::batch_rows::Writes;
 use holdfast_saga::shop::answer::Conflict;
@@ -18,12 +18,13 @@ pub async fn an_unreadable_row_is_listed_and_refused_alone(subject: &Subject) {
         .await;
     subject.database.execute("update sagas set progress = '{\"s\":\"three\"}' where id = 512").await;
     subject.database.execute("update sagas set context = '{\"kind\":\"rumour\"}' where id = 256").await;
-    let letters = list(subject.store(), &REGISTRY, &DeadFilter::default(), None, 9).await.expect("reads");
-    let ids: Vec<_> = letters.iter().map(|letter| letter.id).collect();
+    let dead_letters =
+        list(subject.store(), &REGISTRY, &DeadFilter::default(), None, 9).await.expect("reads");
+    let ids: Vec<_> = dead_letters.iter().map(|letter| letter.id).collect();
     assert_eq!(ids, [saga_id(3), saga_id(2), saga_id(1)]);
-    assert!(letters[1].reason.contains("progress"), "{letters:?}");
-    for deed in [Deed::Retry, Deed::Discard { reason: "why not".to_owned() }] {
-        let answers = act(subject.store(), &REGISTRY, &ids, &deed, &operator()).await.expect("answers");
+    assert!(dead_letters[1].reason.contains("progress"), "{dead_letters:?}");
+    for action in [DeadLetterAction::Retry, DeadLetterAction::Discard { reason: "why not".to_owned() }] {
+        let answers = act(subject.store(), &REGISTRY, &ids, &action, &operator()).await.expect("answers");
         let refused: Vec<_> = answers
             .iter()
             .filter(|(_, answer)| matches!(answer, Err(Conflict::Instead(words)) if words.contains("cannot be read")))
@@ -42,7 +43,7 @@ pub async fn no_more_is_settled_by_hand_than_was_taken(subject: &Subject) {
     {
         let insert = format!(
             "insert into payments (order_id, provider, status, amount_minor, currency, captured_minor, \
-             refunded_minor, settled_by_hand_minor, updated_at) \
+             refunded_minor, settled_manually_minor, updated_at) \
              values ({number}, 'sandbox', 'CAPTURED', 5, 'EUR', {captured}, {refunded}, {settled}, {now})"
         );
         assert_eq!(subject.database.try_execute(&insert).await.is_ok(), fits, "{insert}");

@@ -4,7 +4,7 @@ use holdfast_saga::records::audit_fact::{Fact, OrderFact, PaymentFact, RefundFac
 use holdfast_saga::records::batch_rows::{CartMove, OrderMove, Writes};
 use holdfast_saga::records::history::{Entry, LogRow};
 use holdfast_saga::records::saga::{DefinitionId, Saga};
-use holdfast_saga::records::view::{Census, OrderFilter, SagaFilter};
+use holdfast_saga::records::view::{OrderFilter, SagaCount, SagaFilter};
 use holdfast_saga::records::{NotificationStatus, Order, Payment, Refund, Stock, StockAdjustment, StockMove};
 use holdfast_shared::{
     CancelReason, CartStatus, Line, Money, OrderId, OrderStatus, PaymentMethod, PaymentStatus, RefundStatus,
@@ -177,15 +177,15 @@ pub async fn a_census_counts_by_definition_and_state(subject: &Subject) {
             Saga { definition: other, ..saga(saga_id(4)) },
         ]))
         .await;
-    let all = counts(subject.store().census().await.expect("reads"));
+    let all = counts(subject.store().saga_counts().await.expect("reads"));
     assert_eq!(all, ["1 flow COMPLETED", "1 flow DEAD", "1 other RUNNING", "2 flow RUNNING"]);
     let unsettled = counts(subject.store().unsettled().await.expect("reads"));
     assert_eq!(unsettled, ["1 flow DEAD", "1 other RUNNING", "2 flow RUNNING"]);
 }
 
-fn counts(census: Vec<Census>) -> Vec<String> {
-    let told = |row: Census| format!("{} {} {}", row.sagas, row.definition, row.state);
-    let mut counts: Vec<_> = census.into_iter().map(told).collect();
+fn counts(saga_counts: Vec<SagaCount>) -> Vec<String> {
+    let told = |row: SagaCount| format!("{} {} {}", row.sagas, row.definition, row.state);
+    let mut counts: Vec<_> = saga_counts.into_iter().map(told).collect();
     counts.sort();
     counts
 }
@@ -200,7 +200,7 @@ fn money_of_the_first() -> (Payment, [Refund; 3]) {
     let captured = Payment {
         captured_minor: 1_000,
         refunded_minor: 400,
-        settled_by_hand_minor: 250,
+        settled_manually_minor: 250,
         ..payment(1, PaymentStatus::PartiallyRefunded)
     };
     let granted = Refund {
@@ -212,7 +212,7 @@ fn money_of_the_first() -> (Payment, [Refund; 3]) {
     let by_hand = Refund {
         saga: order_id(1).saga(41),
         amount: Money::new(250, holdfast_shared::Currency::EUR),
-        settled_by_hand: true,
+        settled_manually: true,
         ..granted.clone()
     };
     (captured, [granted, by_hand, refund(1, RefundStatus::Unknown)])

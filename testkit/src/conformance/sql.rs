@@ -15,7 +15,7 @@ use crate::rows::{charge, moved, notification, refund, saga, saga_id, signal, sk
 
 const DAY: Duration = Duration::from_hours(24);
 
-/// An operator's brake; what is answered is committed all the same.
+/// An operator's set_paused; what is answered is committed all the same.
 pub async fn a_paused_queue_is_claimed_from_by_outcomes_alone(subject: &Subject) {
     subject.save(with_sagas([saga(saga_id(1))])).await;
     let now = if subject.is_on_postgres() { "now()" } else { "0" };
@@ -68,7 +68,7 @@ pub async fn a_poisoned_row_can_be_listed_although_it_cannot_be_read(subject: &S
     assert!(subject.claim(&[], &[saga_id(1)], 10).await.sagas.is_empty());
     let view = subject.store().order(saga_id(1).order()).await.expect("reads").expect("exists");
     assert!(view.needs_attention);
-    assert_eq!(subject.store().census().await.expect("reads")[0].state, SagaState::Dead);
+    assert_eq!(subject.store().saga_counts().await.expect("reads")[0].state, SagaState::Dead);
     // Somebody repairs the row: it is a dead saga like any other, and says why.
     subject.database.execute("update sagas set progress = '{\"s\":3}'").await;
     let dead = subject.saga(saga_id(1)).await;

@@ -10,7 +10,7 @@ use holdfast_shared::SystemClock;
 use holdfast_testkit::database::Database;
 use holdfast_testkit::driver::{outside, worker};
 use holdfast_testkit::shop::Shop;
-use holdfast_worker::{Acceptor, Metrics, Runtime};
+use holdfast_worker::{CheckoutIntake, Metrics, Runtime};
 
 const BUYERS: usize = 500;
 const LEFT: usize = 50;
@@ -18,8 +18,8 @@ const LEFT: usize = 50;
 /// Two replicas, each with its own connections: half of the crowd goes to each.
 struct Replicas {
     workers: Vec<Runtime>,
-    acceptors: Vec<Acceptor>,
-    outside: holdfast_saga::ports::Outside,
+    acceptors: Vec<CheckoutIntake>,
+    outside: holdfast_saga::ports::Gateways,
 }
 
 impl Replicas {
@@ -29,15 +29,15 @@ impl Replicas {
             stores.iter().zip(["w1", "w2"]).map(|(store, name)| worker(store, name, &outside)).collect();
         let acceptors = stores.into_iter().zip(&workers).map(|(store, worker)| {
             let dispatch: Arc<dyn Dispatch> = worker.dispatch();
-            Acceptor::start(store, shop.policy.clone(), dispatch, Metrics::default())
+            CheckoutIntake::start(store, shop.policy.clone(), dispatch, Metrics::default())
         });
         Self { acceptors: acceptors.collect(), workers, outside }
     }
 
     async fn accept(&self, requests: Vec<CheckoutRequest>) -> Vec<Result<Accepted, Refused>> {
         let answers = requests.into_iter().enumerate().map(async |(at, request)| {
-            let acceptor = &self.acceptors[at % self.acceptors.len()];
-            acceptor.accept(request).await.expect("the acceptor answers")
+            let checkout_intake = &self.acceptors[at % self.acceptors.len()];
+            checkout_intake.accept(request).await.expect("the checkout_intake answers")
         });
         join_all(answers).await
     }
@@ -60,9 +60,9 @@ async fn check_a_run_on_the_last_pieces(database: Database) {
     let answers = replicas.accept(requests).await;
     assert!(answers.iter().all(Result::is_ok), "all are accepted; stock is judged after that");
     shop.rest().await;
-    let tally = shop.tally().await;
+    let stats = shop.stats().await;
     let expected = [("CONFIRMED", LEFT), ("CANCELLED out_of_stock", BUYERS - LEFT)];
-    assert_eq!(tally, expected.map(|(end, orders)| (end.to_owned(), orders)).into());
+    assert_eq!(stats, expected.map(|(end, orders)| (end.to_owned(), orders)).into());
     assert_eq!(shop.level("rare").await, (0, 0));
     shop.assert_clean(&replicas.outside).await;
     replicas.close().await;
@@ -106,7 +106,7 @@ async fn check_one_key(database: Database) {
         }
     }
     shop.rest().await;
-    assert_eq!(shop.tally().await, [("CONFIRMED".to_owned(), 5)].into());
+    assert_eq!(shop.stats().await, [("CONFIRMED".to_owned(), 5)].into());
     shop.assert_clean(&replicas.outside).await;
     replicas.close().await;
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use holdfast_saga::operations::dead_letter::resolve;
-use holdfast_saga::ports::Outside;
+use holdfast_saga::ports::Gateways;
 use holdfast_saga::shop::answer::Answered;
 use holdfast_saga::shop::order::Verb;
 use holdfast_saga::shop::payment_event::payment_event;
@@ -15,7 +15,7 @@ use holdfast_shared::{Actor, CancelReason, OrderId, OrderStatus, PaymentStatus, 
 use holdfast_testkit::database::Database;
 use holdfast_testkit::driver::{outside_with, worker};
 use holdfast_testkit::shop::{Shop, admin};
-use holdfast_worker::{Acceptor, Metrics};
+use holdfast_worker::{CheckoutIntake, Metrics};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
@@ -51,11 +51,16 @@ async fn check(database: &Database, sandbox: Arc<dyn SandboxControl>) {
     }
     shop.stock("rare", 1).await;
     let worker = worker(&shop.store, "w1", &outside);
-    let acceptor =
-        Acceptor::start(Arc::clone(&shop.store), shop.policy.clone(), worker.dispatch(), Metrics::default());
+    let checkout_intake = CheckoutIntake::start(
+        Arc::clone(&shop.store),
+        shop.policy.clone(),
+        worker.dispatch(),
+        Metrics::default(),
+    );
     let accept = async |items: &[(&str, u32)], token: Option<&str>| {
         let cart = shop.carts(1, items).await[0];
-        let answer = acceptor.accept(shop.request(cart, token)).await.expect("the acceptor answers");
+        let answer =
+            checkout_intake.accept(shop.request(cart, token)).await.expect("the checkout_intake answers");
         answer.expect("is accepted").order
     };
 
@@ -156,7 +161,7 @@ async fn deliver(shop: &Shop, order: OrderId) {
 async fn cancel_against_the_provider(
     shop: &Shop,
     sandbox: &Arc<dyn SandboxControl>,
-    outside: &Outside,
+    outside: &Gateways,
     order: OrderId,
 ) {
     let stands = async || shop.view(order).await.order.status == OrderStatus::Confirmed;

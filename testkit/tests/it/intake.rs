@@ -6,12 +6,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use holdfast_saga::ports::{ChargeState, Fault, Hint, NamedRefund, Outside, PaymentProvider, StatementLine};
+use holdfast_saga::ports::{ChargeState, Fault, Gateways, Hint, NamedRefund, PaymentProvider, StatementLine};
 use holdfast_saga::shop::order::Verb;
 use holdfast_sandbox::MemorySandbox;
 use holdfast_shared::{Money, OrderStatus, Queue, StepKey, SystemClock};
 use holdfast_testkit::database::Database;
-use holdfast_testkit::driver::{hasty, hurried};
+use holdfast_testkit::driver::{hasty, with_backoff_divided_by};
 use holdfast_testkit::shop::{Shop, admin};
 use holdfast_worker::{LogNotifier, Metrics, Runtime, WorkerConfig};
 use tokio::sync::Semaphore;
@@ -34,8 +34,8 @@ impl Desk {
         Arc::new(Self { sandbox, takes, open, now, most })
     }
 
-    fn outside(self: &Arc<Self>) -> Outside {
-        Outside { payments: Arc::clone(self) as _, notifier: Arc::new(LogNotifier) }
+    fn outside(self: &Arc<Self>) -> Gateways {
+        Gateways { payments: Arc::clone(self) as _, notifier: Arc::new(LogNotifier) }
     }
 }
 
@@ -103,7 +103,7 @@ async fn e7_no_more_calls_are_in_flight_than_their_pool_has_slots() {
     let outside = desk.outside();
     let runtime = Runtime::start(
         Arc::clone(&shop.store),
-        hurried(),
+        with_backoff_divided_by(),
         outside.clone(),
         three_slots(),
         Metrics::default(),
@@ -112,7 +112,7 @@ async fn e7_no_more_calls_are_in_flight_than_their_pool_has_slots() {
     shop.orders(120, &[("cd-1", 1)], Some("tok_ok")).await;
     shop.rest().await;
     assert_eq!(desk.most.load(Ordering::SeqCst), 3, "all slots are used, and no more");
-    assert_eq!(shop.tally().await, [("CONFIRMED".to_owned(), 120)].into());
+    assert_eq!(shop.stats().await, [("CONFIRMED".to_owned(), 120)].into());
     // A saga that waits for a slot is not leased, so no start of it is counted and nothing is asked twice.
     let statement = desk.sandbox.statement().await.expect("answers").expect("keeps books");
     assert!(statement.iter().all(|line| line.charge.as_str().ends_with(":take_payment:1")));
@@ -130,9 +130,14 @@ async fn e7_a_desk_that_does_not_answer_holds_nobody_else_back() {
         call_timeout: Duration::from_secs(10),
         ..three_slots()
     };
-    let runtime =
-        Runtime::start(Arc::clone(&shop.store), hurried(), outside.clone(), config, Metrics::default())
-            .expect("starts");
+    let runtime = Runtime::start(
+        Arc::clone(&shop.store),
+        with_backoff_divided_by(),
+        outside.clone(),
+        config,
+        Metrics::default(),
+    )
+    .expect("starts");
     shop.orders(20, &[("cd-1", 1)], Some("tok_ok")).await;
     shop.until("the desk is full", async || desk.most.load(Ordering::SeqCst) == 3).await;
     let order = shop.order(&[("cd-1", 1)], None).await;
@@ -146,7 +151,7 @@ async fn e7_a_desk_that_does_not_answer_holds_nobody_else_back() {
     assert_eq!(desk.most.load(Ordering::SeqCst), 3);
     desk.open.add_permits(1_000);
     shop.rest().await;
-    assert_eq!(shop.tally().await, [("CONFIRMED".to_owned(), 21)].into());
+    assert_eq!(shop.stats().await, [("CONFIRMED".to_owned(), 21)].into());
     shop.assert_clean(&outside).await;
     runtime.stop().await;
 }
@@ -157,9 +162,14 @@ async fn e7_a_flood_of_hints_is_taken_in_bit_by_bit() {
     let desk = Desk::new(Duration::ZERO, true);
     let outside = desk.outside();
     let config = WorkerConfig { intake_max: 1, batch_max: 4, ..hasty("w1") };
-    let runtime =
-        Runtime::start(Arc::clone(&shop.store), hurried(), outside.clone(), config, Metrics::default())
-            .expect("starts");
+    let runtime = Runtime::start(
+        Arc::clone(&shop.store),
+        with_backoff_divided_by(),
+        outside.clone(),
+        config,
+        Metrics::default(),
+    )
+    .expect("starts");
     let orders = shop.orders(60, &[("cd-1", 1)], Some("tok_ok")).await;
     let hints: Vec<_> =
         orders.iter().map(|order| Hint { saga: order.saga(0), queue: Queue::Checkout }).collect();
@@ -167,8 +177,8 @@ async fn e7_a_flood_of_hints_is_taken_in_bit_by_bit() {
         runtime.dispatch().wake(&hints);
     }
     shop.rest().await;
-    assert!(runtime.tally().batch_largest.load(Ordering::Relaxed) <= 4);
-    assert_eq!(shop.tally().await, [("CONFIRMED".to_owned(), 60)].into());
+    assert!(runtime.stats().batch_largest.load(Ordering::Relaxed) <= 4);
+    assert_eq!(shop.stats().await, [("CONFIRMED".to_owned(), 60)].into());
     shop.assert_clean(&outside).await;
     runtime.stop().await;
 }

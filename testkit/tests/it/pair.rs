@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use holdfast_saga::engine::batch::Engine;
-use holdfast_saga::ports::{Outside, Store};
+use holdfast_saga::ports::{Gateways, Store};
 use holdfast_sandbox::MemorySandbox;
 use holdfast_shared::{ManualClock, OrderId};
 use holdfast_testkit::database::{Database, noon_clock};
@@ -19,7 +19,7 @@ pub(crate) struct Pair {
     pub(crate) one: Engine,
     pub(crate) two: Engine,
     pub(crate) sandbox: Arc<MemorySandbox>,
-    pub(crate) outside: Outside,
+    pub(crate) outside: Gateways,
 }
 
 impl Pair {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use holdfast_saga::engine::batch::{Culprits, Work};
+use holdfast_saga::engine::batch::{BatchInput, CommitFailures};
 use holdfast_saga::ports::{Dispatch, Hint, Store};
 use holdfast_saga::records::batch_rows::{Footprint, World, Writes};
 use holdfast_saga::shop::answer::{Answered, Conflict};
@@ -15,7 +15,7 @@ use holdfast_testkit::database::Database;
 use holdfast_testkit::driver::{answer, batch, engine, hinted, outside, sweep, worker};
 use holdfast_testkit::proxy::{Cut, Proxy};
 use holdfast_testkit::shop::{Shop, admin};
-use holdfast_worker::{Acceptor, Metrics};
+use holdfast_worker::{CheckoutIntake, Metrics};
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
 
 use crate::pair::Pair;
@@ -47,8 +47,8 @@ async fn an_order_is_settled_in_few_round_trips() {
     let (_, outside) = outside();
     let store = through(&proxy).await;
     let engine = engine(&store, "w1");
-    let acceptor =
-        Acceptor::start(Arc::clone(&store), shop.policy.clone(), Arc::new(Silence), Metrics::default());
+    let checkout_intake =
+        CheckoutIntake::start(Arc::clone(&store), shop.policy.clone(), Arc::new(Silence), Metrics::default());
     let cart = shop.carts(1, &[("cd-1", 1)]).await[0];
     // Opens the connection; which shop it is a store asks once.
     drop(store.begin().await.expect("begins"));
@@ -62,16 +62,16 @@ async fn an_order_is_settled_in_few_round_trips() {
         seen += turns;
         assert!((1..=most).contains(&turns), "{what}: {turns} round trips");
     };
-    let accepted = acceptor.accept(shop.request(cart, Some("tok_ok"))).await.expect("answers");
+    let accepted = checkout_intake.accept(shop.request(cart, Some("tok_ok"))).await.expect("answers");
     let order = accepted.expect("is accepted").order;
     turns("accept", 4);
     let begun = batch(&engine, hinted([order.saga(0)])).await;
     turns("reserve, and mean to charge", 4);
     let outcome = answer(&begun.calls[0], &outside).await;
-    let paid = batch(&engine, Work { outcomes: vec![outcome], ..hinted([]) }).await;
+    let paid = batch(&engine, BatchInput { outcomes: vec![outcome], ..hinted([]) }).await;
     turns("confirm, clear the cart, mean to tell", 3);
     let outcome = answer(&paid.calls[0], &outside).await;
-    batch(&engine, Work { outcomes: vec![outcome], ..hinted([]) }).await;
+    batch(&engine, BatchInput { outcomes: vec![outcome], ..hinted([]) }).await;
     turns("told", 3);
     assert_eq!(shop.view(order).await.order.status, OrderStatus::Confirmed);
 }
@@ -84,22 +84,24 @@ async fn e5_a_commit_whose_answer_was_lost_is_found_and_not_repeated() {
     for cut in [Cut::After, Cut::Before] {
         let order = shop.order(&[("cd-1", 1)], Some("tok_ok")).await;
         proxy.cut_next_commit(cut);
-        let mut ran = engine.run(sweep(vec![]), &Culprits::default()).await;
+        let mut ran = engine.run(sweep(vec![]), &CommitFailures::default()).await;
         let fence = shop.checkout(order).await.fence;
         match cut {
-            Cut::After => assert_eq!((ran.done.len(), ran.undone.len(), fence), (1, 0, 1), "{ran:?}"),
+            Cut::After => {
+                assert_eq!((ran.committed.len(), ran.not_committed.len(), fence), (1, 0, 1), "{ran:?}")
+            }
             Cut::Before => {
-                assert_eq!((ran.done.len(), ran.undone.len(), fence), (0, 1, 0), "{ran:?}");
-                let again = ran.undone.remove(0);
-                ran = engine.run(again, &Culprits::default()).await;
+                assert_eq!((ran.committed.len(), ran.not_committed.len(), fence), (0, 1, 0), "{ran:?}");
+                let again = ran.not_committed.remove(0);
+                ran = engine.run(again, &CommitFailures::default()).await;
             }
         }
         // The outcome, too, is committed exactly once, whichever way its commit is cut.
-        let outcome = answer(&ran.done[0].calls[0], &outside).await;
+        let outcome = answer(&ran.committed[0].calls[0], &outside).await;
         proxy.cut_next_commit(cut);
-        let mut ran = engine.run(sweep(vec![outcome]), &Culprits::default()).await;
-        while let Some(again) = ran.undone.pop() {
-            ran = engine.run(again, &Culprits::default()).await;
+        let mut ran = engine.run(sweep(vec![outcome]), &CommitFailures::default()).await;
+        while let Some(again) = ran.not_committed.pop() {
+            ran = engine.run(again, &CommitFailures::default()).await;
         }
         assert_eq!(shop.checkout(order).await.fence, 2);
         assert_eq!(shop.view(order).await.order.status, OrderStatus::Confirmed);
@@ -110,17 +112,21 @@ async fn e5_a_commit_whose_answer_was_lost_is_found_and_not_repeated() {
 #[tokio::test]
 async fn e5_an_accept_whose_answer_was_lost_is_one_order() {
     let (_database, shop, proxy) = open().await;
-    let acceptor =
-        Acceptor::start(through(&proxy).await, shop.policy.clone(), Arc::new(Silence), Metrics::default());
+    let checkout_intake = CheckoutIntake::start(
+        through(&proxy).await,
+        shop.policy.clone(),
+        Arc::new(Silence),
+        Metrics::default(),
+    );
     for (nth, cut) in [Cut::After, Cut::Before, Cut::After].into_iter().enumerate() {
         let cart = shop.carts(1, &[("cd-1", 1)]).await[0];
         proxy.cut_next_commit(cut);
         let accepted =
-            acceptor.accept(shop.request(cart, None)).await.expect("answers").expect("is accepted");
+            checkout_intake.accept(shop.request(cart, None)).await.expect("answers").expect("is accepted");
         assert_eq!(accepted.replayed, cut == Cut::After);
         assert_eq!(proxy.cuts(), nth + 1);
     }
-    assert_eq!(shop.tally().await, [("PENDING_CONFIRMATION".to_owned(), 3)].into());
+    assert_eq!(shop.stats().await, [("PENDING_CONFIRMATION".to_owned(), 3)].into());
 }
 
 #[tokio::test]
@@ -129,14 +135,18 @@ async fn e5_a_worker_whose_commits_are_cut_again_and_again_settles_everything() 
     let (_, outside) = outside();
     let store = through(&proxy).await;
     let runtime = worker(&store, "w1", &outside);
-    let acceptor =
-        Acceptor::start(Arc::clone(&store), shop.policy.clone(), runtime.dispatch(), Metrics::default());
+    let checkout_intake = CheckoutIntake::start(
+        Arc::clone(&store),
+        shop.policy.clone(),
+        runtime.dispatch(),
+        Metrics::default(),
+    );
     let mut rng = StdRng::seed_from_u64(5);
     let mut accepted = Vec::new();
     for nth in 0..60 {
         let cart = shop.carts(1, &[("cd-1", 1)]).await[0];
-        let (request, acceptor) = (shop.request(cart, Some("tok_ok")), acceptor.clone());
-        accepted.push(tokio::spawn(async move { acceptor.accept(request).await }));
+        let (request, checkout_intake) = (shop.request(cart, Some("tok_ok")), checkout_intake.clone());
+        accepted.push(tokio::spawn(async move { checkout_intake.accept(request).await }));
         if nth % 3 == 0 {
             proxy.cut_next_commit(if rng.random_bool(0.5) { Cut::After } else { Cut::Before });
         }
@@ -146,7 +156,7 @@ async fn e5_a_worker_whose_commits_are_cut_again_and_again_settles_everything() 
         answer.await.expect("ends").expect("answers").expect("is accepted");
     }
     shop.rest().await;
-    assert_eq!(shop.tally().await, [("CONFIRMED".to_owned(), 60)].into());
+    assert_eq!(shop.stats().await, [("CONFIRMED".to_owned(), 60)].into());
     assert!(proxy.cuts() > 5, "{}", proxy.cuts());
     shop.assert_clean(&outside).await;
     runtime.stop().await;
@@ -155,7 +165,7 @@ async fn e5_a_worker_whose_commits_are_cut_again_and_again_settles_everything() 
 #[tokio::test]
 async fn e11_a_request_waits_for_another_one_with_its_key() {
     let (database, shop, _proxy) = open().await;
-    let acceptor = Acceptor::start(
+    let checkout_intake = CheckoutIntake::start(
         database.another_process().await,
         shop.policy.clone(),
         Arc::new(Silence),
@@ -171,8 +181,8 @@ async fn e11_a_request_waits_for_another_one_with_its_key() {
         tx.load(&footprint, &mut world).await.expect("loads");
         let order = world.claimed[&request.key];
         let answer = tokio::spawn({
-            let (acceptor, request) = (acceptor.clone(), request.clone());
-            async move { acceptor.accept(request).await }
+            let (checkout_intake, request) = (checkout_intake.clone(), request.clone());
+            async move { checkout_intake.accept(request).await }
         });
         // Longer than one wait for a lock.
         tokio::time::sleep(Duration::from_millis(1_500)).await;
@@ -190,7 +200,7 @@ async fn e11_a_request_waits_for_another_one_with_its_key() {
 #[tokio::test]
 async fn e11_a_request_whose_key_stays_in_use_is_told_so_in_the_end() {
     let (database, shop, _proxy) = open().await;
-    let acceptor = Acceptor::start(
+    let checkout_intake = CheckoutIntake::start(
         database.another_process().await,
         shop.policy.clone(),
         Arc::new(Silence),
@@ -208,19 +218,19 @@ async fn e11_a_request_whose_key_stays_in_use_is_told_so_in_the_end() {
         .await
         .expect("claims");
     let since = Instant::now();
-    let answer = acceptor.accept(request.clone()).await.expect("answers");
+    let answer = checkout_intake.accept(request.clone()).await.expect("answers");
     assert!(matches!(answer, Err(Refused::InProgress)), "{answer:?}");
     let waited = since.elapsed();
     assert!(waited >= Duration::from_secs(5) && waited < Duration::from_secs(8), "{waited:?}");
     sqlx::raw_sql("rollback").execute(&mut silent).await.expect("rolls back");
-    acceptor.accept(request).await.expect("answers").expect("a refusal is not remembered");
+    checkout_intake.accept(request).await.expect("answers").expect("a refusal is not remembered");
 }
 
 /// Neither who came with it nor who comes next waits for a key that somebody holds.
 #[tokio::test]
 async fn e11_a_key_in_use_holds_nobody_else_up() {
     let (database, shop, _proxy) = open().await;
-    let acceptor = Acceptor::start(
+    let checkout_intake = CheckoutIntake::start(
         database.another_process().await,
         shop.policy.clone(),
         Arc::new(Silence),
@@ -242,15 +252,16 @@ async fn e11_a_key_in_use_holds_nobody_else_up() {
     let answers: Vec<_> = requests
         .into_iter()
         .map(|request| {
-            let acceptor = acceptor.clone();
+            let checkout_intake = checkout_intake.clone();
             let is_stuck = request.key == stuck.key;
-            let answer = tokio::spawn(async move { (acceptor.accept(request).await, since.elapsed()) });
+            let answer =
+                tokio::spawn(async move { (checkout_intake.accept(request).await, since.elapsed()) });
             (is_stuck, answer)
         })
         .collect();
     // By now the batch has met the key.
     tokio::time::sleep(Duration::from_millis(1_500)).await;
-    acceptor.accept(last).await.expect("answers").expect("is accepted");
+    checkout_intake.accept(last).await.expect("answers").expect("is accepted");
     assert!(since.elapsed() < Duration::from_secs(4), "{:?}", since.elapsed());
     for (is_stuck, answer) in answers {
         let (answer, waited) = answer.await.expect("ends");
@@ -308,7 +319,7 @@ async fn e12_a_cancel_racing_the_pivot_cancels() {
         let order = call.saga.order();
         let outcome = answer(&call, &pair.outside).await;
         let (left, right) = (rng.random_range(0..4), rng.random_range(0..4));
-        let work = holdfast_saga::engine::batch::Work { outcomes: vec![outcome], ..hinted([]) };
+        let work = holdfast_saga::engine::batch::BatchInput { outcomes: vec![outcome], ..hinted([]) };
         let ((), told) = tokio::join!(
             async {
                 tokio::time::sleep(Duration::from_millis(left)).await;

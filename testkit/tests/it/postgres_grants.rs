@@ -80,7 +80,7 @@ async fn one_grant_asked_for_many_times_at_once_is_one_refund() {
         let again = pair.other.grant(order, Some(300), "the same").await;
         assert!(matches!(again, Ok(Answered::Already(_))), "{again:?}");
         assert_eq!(back(&pair, order).await, (PaymentStatus::PartiallyRefunded, 300, 300));
-        let granted = order.saga(slot::GRANTED_REFUND);
+        let granted = order.saga(slot::PARTIAL_REFUND);
         assert!(pair.shop.saga(granted).await.state.is_settled());
     }
     pair.assert_clean().await;

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 use holdfast_saga::flows::REGISTRY;
-use holdfast_saga::operations::dead_letter::resolve::{Deed, act};
+use holdfast_saga::operations::dead_letter::resolve::{DeadLetterAction, act};
 use holdfast_saga::operations::queue;
 use holdfast_saga::ports::{Dispatch, Store};
 use holdfast_saga::shop::order::Verb;
@@ -16,7 +16,7 @@ use holdfast_testkit::database::Database;
 use holdfast_testkit::driver::{outside, worker};
 use holdfast_testkit::rows::sku;
 use holdfast_testkit::shop::{Shop, admin};
-use holdfast_worker::{Acceptor, Metrics};
+use holdfast_worker::{CheckoutIntake, Metrics};
 use rand::seq::{IndexedRandom as _, SliceRandom as _};
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
 use tokio::sync::Mutex;
@@ -29,7 +29,7 @@ const LOAD: Duration = Duration::from_secs(4);
 /// What the people around the shop share.
 struct Street {
     shop: Shop,
-    acceptors: Vec<Acceptor>,
+    acceptors: Vec<CheckoutIntake>,
     stores: Vec<Arc<dyn Store>>,
     carts: Mutex<Vec<CartId>>,
     orders: Mutex<Vec<OrderId>>,
@@ -52,9 +52,10 @@ impl Street {
                 let recent = &known[known.len().saturating_sub(60)..];
                 std::iter::once(new).chain(recent.sample(&mut rng, 5).copied()).collect()
             };
-            let acceptor = self.acceptors.choose(&mut rng).expect("there are some");
+            let checkout_intake = self.acceptors.choose(&mut rng).expect("there are some");
             let requests = carts.into_iter().map(|cart| {
-                acceptor.accept(self.shop.request(cart, *TOKENS.choose(&mut rng).expect("there are some")))
+                checkout_intake
+                    .accept(self.shop.request(cart, *TOKENS.choose(&mut rng).expect("there are some")))
             });
             for accepted in join_all(requests).await.into_iter().flatten().flatten() {
                 self.accepted.fetch_add(1, Ordering::Relaxed);
@@ -83,20 +84,20 @@ impl Street {
         }
     }
 
-    /// An operator tries to get many sagas going, dead or not, and pulls the brake now and then.
+    /// An operator tries to get many sagas going, dead or not, and pulls the set_paused now and then.
     async fn operate(&self, seed: u64) {
         let mut rng = StdRng::seed_from_u64(seed);
         let by = Actor::Operator("ole".to_owned());
         while Instant::now() < self.until {
             let orders: Vec<_> = { self.orders.lock().await.sample(&mut rng, 40).copied().collect() };
             let sagas: Vec<_> = orders.into_iter().map(|order| order.saga(rng.random_range(0..4))).collect();
-            let deed = if rng.random_bool(0.5) {
-                Deed::Retry
+            let action = if rng.random_bool(0.5) {
+                DeadLetterAction::Retry
             } else {
-                Deed::Discard { reason: "settled in person".to_owned() }
+                DeadLetterAction::Discard { reason: "settled in person".to_owned() }
             };
             let store = self.stores.choose(&mut rng).expect("there are some");
-            let _ = act(&**store, &REGISTRY, &sagas, &deed, &by).await;
+            let _ = act(&**store, &REGISTRY, &sagas, &action, &by).await;
             let _ = queue::pause(&**store, Queue::Compensation, None, &by).await;
             let _ = queue::resume(&**store, Queue::Compensation, &by).await;
             tokio::time::sleep(Duration::from_millis(rng.random_range(0..20))).await;
@@ -140,7 +141,7 @@ async fn e4_random_batches_accepts_commands_and_adjustments_never_deadlock() {
         stores.iter().zip(names).map(|(store, name)| worker(store, name, &outside)).collect();
     let acceptors = stores.iter().zip(&workers).map(|(store, worker)| {
         let dispatch: Arc<dyn Dispatch> = worker.dispatch();
-        Acceptor::start(Arc::clone(store), shop.policy.clone(), dispatch, Metrics::default())
+        CheckoutIntake::start(Arc::clone(store), shop.policy.clone(), dispatch, Metrics::default())
     });
     let street = Arc::new(Street {
         acceptors: acceptors.collect(),
@@ -165,7 +166,7 @@ async fn e4_random_batches_accepts_commands_and_adjustments_never_deadlock() {
     }
     people.join_all().await;
     let by = Actor::Operator("ole".to_owned());
-    queue::resume(&*shop.store, Queue::Compensation, &by).await.expect("the brake is off");
+    queue::resume(&*shop.store, Queue::Compensation, &by).await.expect("the set_paused is off");
     // Whoever still waits for a confirmation is sent home.
     for order in street.orders.lock().await.iter() {
         let _ = shop.ask(*order, Verb::Reject, &admin()).await;
@@ -181,5 +182,5 @@ async fn e4_random_batches_accepts_commands_and_adjustments_never_deadlock() {
     tokio::time::sleep(Duration::from_millis(1_100)).await;
     let counted = "select deadlocks from pg_stat_database where datname = current_database()";
     assert_eq!(database.number(counted).await, 0, "seed {seed}");
-    println!("{accepted} orders, {:?}", shop.tally().await);
+    println!("{accepted} orders, {:?}", shop.stats().await);
 }

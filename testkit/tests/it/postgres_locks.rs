@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use holdfast_saga::engine::batch::Culprits;
+use holdfast_saga::engine::batch::CommitFailures;
 use holdfast_saga::ports::{Claim, Store as _, StoreError};
 use holdfast_saga::records::StockMove;
 use holdfast_saga::records::batch_rows::{CartMove, Footprint, World, Writes};
@@ -67,7 +67,7 @@ async fn e2_a_worker_stopped_inside_a_transaction_costs_seconds_not_the_shop() {
     shop.orders(20, &[("cd-1", 1)], Some("tok_ok")).await;
     shop.rest().await;
     let waited = since.elapsed();
-    assert_eq!(shop.tally().await, [("CONFIRMED".to_owned(), 20)].into());
+    assert_eq!(shop.stats().await, [("CONFIRMED".to_owned(), 20)].into());
     assert!(waited > Duration::from_secs(1) && waited < Duration::from_secs(12), "{waited:?}");
     tx.save(&Writes { at: shop.now().await, ..Writes::default() })
         .await
@@ -101,7 +101,7 @@ async fn two_batches_that_saw_the_same_last_piece_sell_it_once() {
     }
     assert_eq!(pair.shop.level("rare").await, (1, 1));
     let ends = [("PENDING_CONFIRMATION", 1), ("CANCELLED out_of_stock", 1)];
-    assert_eq!(pair.shop.tally().await, ends.map(|(end, orders)| (end.to_owned(), orders)).into());
+    assert_eq!(pair.shop.stats().await, ends.map(|(end, orders)| (end.to_owned(), orders)).into());
 }
 
 #[tokio::test]
@@ -129,7 +129,7 @@ async fn e4_a_batch_that_waits_for_a_cart_holds_no_stock() {
     drop(hold(shelf()).await.expect("nobody who waits for a cart holds the level"));
     drop(checkout);
     assert_eq!(losing.await.expect("ends").claimed, 1);
-    assert_eq!(pair.shop.tally().await, [("CANCELLED out_of_stock".to_owned(), 1)].into());
+    assert_eq!(pair.shop.stats().await, [("CANCELLED out_of_stock".to_owned(), 1)].into());
 }
 
 #[tokio::test]
@@ -223,8 +223,11 @@ async fn e3_no_signal_is_lost_among_two_engines_and_many_askers() {
     let orders = pair.orders(60, None).await;
     let sweeping = async {
         for _ in 0..40 {
-            let culprits = Culprits::default();
-            let (one, two) = (pair.one.run(sweep(vec![]), &culprits), pair.two.run(sweep(vec![]), &culprits));
+            let commit_failures = CommitFailures::default();
+            let (one, two) = (
+                pair.one.run(sweep(vec![]), &commit_failures),
+                pair.two.run(sweep(vec![]), &commit_failures),
+            );
             let (one, two) = tokio::join!(one, two);
             assert!(one.error.is_none() && two.error.is_none(), "{one:?} {two:?}");
         }
@@ -238,7 +241,7 @@ async fn e3_no_signal_is_lost_among_two_engines_and_many_askers() {
     tokio::join!(sweeping, asking);
     pair.after_the_lease();
     pair.rest().await;
-    assert_eq!(pair.shop.tally().await, [("CONFIRMED".to_owned(), 60)].into());
+    assert_eq!(pair.shop.stats().await, [("CONFIRMED".to_owned(), 60)].into());
     let unread = "select count(*) from signals where consumed_at is null";
     assert_eq!(pair.database.number(unread).await, 0);
     pair.assert_clean().await;

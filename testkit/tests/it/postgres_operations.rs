@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use holdfast_saga::flows::{REGISTRY, checkout_online};
-use holdfast_saga::operations::dead_letter::resolve::{Deed, act};
+use holdfast_saga::operations::dead_letter::resolve::{DeadLetterAction, act};
 use holdfast_saga::operations::queue;
 use holdfast_saga::ports::Claim;
 use holdfast_saga::shop::answer::Answered;
@@ -39,13 +39,16 @@ async fn dead(pair: &Pair, count: usize) -> Vec<SagaId> {
 async fn of_many_who_retry_the_same_dead_at_once_each_saga_is_retried_by_one() {
     let pair = Pair::open().await;
     let dead = dead(&pair, 40).await;
-    let asked = (0..8).map(|nth| {
-        let store = if nth % 2 == 0 { &pair.shop.store } else { &pair.other.store };
-        // Each begins elsewhere: the order of the locks is the store's own.
-        let mut mine = dead.clone();
-        mine.rotate_left(nth * 5);
-        async move { act(&**store, &REGISTRY, &mine, &Deed::Retry, &operator(&nth.to_string())).await }
-    });
+    let asked =
+        (0..8).map(|nth| {
+            let store = if nth % 2 == 0 { &pair.shop.store } else { &pair.other.store };
+            // Each begins elsewhere: the order of the locks is the store's own.
+            let mut mine = dead.clone();
+            mine.rotate_left(nth * 5);
+            async move {
+                act(&**store, &REGISTRY, &mine, &DeadLetterAction::Retry, &operator(&nth.to_string())).await
+            }
+        });
     let answers = join_all(asked).await;
     let mut accepted = Vec::new();
     for answers in answers {
@@ -187,12 +190,12 @@ async fn a_claim_that_was_planned_in_an_empty_shop_does_not_read_all_that_waits(
 #[tokio::test]
 async fn of_many_who_pause_a_queue_at_once_one_does() {
     let pair = Pair::open().await;
-    for brake in [true, false] {
+    for set_paused in [true, false] {
         let asked = (0..8).map(|nth| {
             let store = if nth % 2 == 0 { &pair.shop.store } else { &pair.other.store };
             async move {
                 let by = operator(&nth.to_string());
-                if brake {
+                if set_paused {
                     queue::pause(&**store, Queue::Checkout, None, &by).await
                 } else {
                     queue::resume(&**store, Queue::Checkout, &by).await

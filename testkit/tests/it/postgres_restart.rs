@@ -7,7 +7,7 @@ use std::time::Duration;
 use holdfast_testkit::database::{PostgresDatabase, server_alone};
 use holdfast_testkit::driver::{outside, worker};
 use holdfast_testkit::shop::Shop;
-use holdfast_worker::{AcceptError, Acceptor, Metrics};
+use holdfast_worker::{AcceptError, CheckoutIntake, Metrics};
 
 const ORDERS: usize = 300;
 
@@ -26,7 +26,7 @@ async fn a_restart_of_postgres_under_load_loses_nothing() {
     let (_, outside) = outside();
     let workers: Vec<_> =
         ["one", "two"].map(|name| worker(&shop.store, name, &outside)).into_iter().collect();
-    let acceptor = Acceptor::start(
+    let checkout_intake = CheckoutIntake::start(
         Arc::clone(&shop.store),
         shop.policy.clone(),
         workers[0].dispatch(),
@@ -38,7 +38,7 @@ async fn a_restart_of_postgres_under_load_loses_nothing() {
         for request in requests {
             // A buyer who gets no answer sends the same request again.
             loop {
-                match acceptor.accept(request.clone()).await {
+                match checkout_intake.accept(request.clone()).await {
                     Ok(answer) => break orders.push(answer.expect("is accepted").order),
                     Err(AcceptError::Store(_)) => tokio::time::sleep(Duration::from_millis(50)).await,
                     Err(AcceptError::Stopping) => panic!("nobody stops"),
@@ -57,7 +57,7 @@ async fn a_restart_of_postgres_under_load_loses_nothing() {
     }
     let mut orders = load.await.expect("the load ends");
     shop.rest().await;
-    assert_eq!(shop.tally().await, [("CONFIRMED".to_owned(), ORDERS)].into());
+    assert_eq!(shop.stats().await, [("CONFIRMED".to_owned(), ORDERS)].into());
     orders.sort_unstable();
     orders.dedup();
     assert_eq!(orders.len(), ORDERS, "each request is one order, whatever was lost on the way");

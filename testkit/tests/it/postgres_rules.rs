@@ -11,7 +11,7 @@ use holdfast_saga::engine::registry::Registry;
 use holdfast_saga::flows::{checkout_cod, notification};
 use holdfast_saga::operations::dead_letter::resolve;
 use holdfast_saga::ports::{PaymentProvider as _, StoreError};
-use holdfast_saga::records::call::{Answer, Evidence, Mode};
+use holdfast_saga::records::call::{Answer, CallResult, Mode};
 use holdfast_saga::records::saga::Phase;
 use holdfast_saga::records::slot;
 use holdfast_saga::shop::answer::{Answered, Conflict};
@@ -31,13 +31,13 @@ async fn e1_a_late_outcome_is_stored_and_its_money_refunded_once() {
     let (order, first) = pair.order_before_its_charge().await;
     pair.after_the_lease();
     let asked = batch(&pair.two, sweep(vec![])).await.calls.remove(0);
-    assert_eq!((asked.mode, &asked.key), (Mode::Ask, &first.key));
+    assert_eq!((asked.mode, &asked.key), (Mode::Query, &first.key));
     // A provider that swears that nothing happened, and is wrong.
     let wrong = asked.outcome(Answer::Rejected { reason: "no such charge".to_owned() });
     batch(&pair.two, sweep(vec![wrong])).await;
     assert_eq!(pair.shop.view(order).await.order.cancel_reason, Some(CancelReason::PaymentDeclined));
     let late = answer(&first, &pair.outside).await;
-    assert!(matches!(late.answer, Answer::Succeeded(Evidence::Captured { .. })));
+    assert!(matches!(late.answer, Answer::Succeeded(CallResult::Captured { .. })));
     // Both engines hear of it at the same instant, and once more later.
     let (here, there) = tokio::join!(
         batch(&pair.one, sweep(vec![late.clone()])),
@@ -96,7 +96,7 @@ async fn e6_poisoned_rows_among_many_die_alone() {
         let answer = resolve::retry(&*shop.store, order.saga(0), &admin()).await.expect("the store answers");
         assert!(matches!(answer, Ok(Answered::Accepted(_))), "{answer:?}");
     }
-    let all = async || shop.tally().await == [("CONFIRMED".to_owned(), 40)].into();
+    let all = async || shop.stats().await == [("CONFIRMED".to_owned(), 40)].into();
     shop.until("all orders are confirmed", all).await;
     shop.rest().await;
     shop.assert_clean(&outside).await;
@@ -121,7 +121,7 @@ async fn e8_old_and_new_definitions_run_side_by_side() {
         pair.shop.ask(*order, Verb::Confirm, &admin()).await.expect("is accepted");
     }
     let hints = orders.iter().map(|order| order.saga(0));
-    let done = batch(&old, holdfast_saga::engine::batch::Work { due_max: 10, ..hinted(hints) }).await;
+    let done = batch(&old, holdfast_saga::engine::batch::BatchInput { due_max: 10, ..hinted(hints) }).await;
     assert_eq!((done.claimed, done.locked.len()), (1, 0));
     let status = async |at: usize| pair.shop.view(orders[at]).await.order.status;
     assert_eq!(status(0).await, OrderStatus::Confirmed);
@@ -168,10 +168,10 @@ async fn e9_the_sweep_finds_what_nobody_hinted_at() {
     shop.stock("cd-1", 1_000).await;
     let (_, outside) = outside();
     let runtime = worker(&shop.store, "w1", &outside);
-    // Accepted past the acceptor: no hint is ever sent, as after a total loss of Redis.
+    // Accepted past the checkout_intake: no hint is ever sent, as after a total loss of Redis.
     shop.orders(30, &[("cd-1", 1)], Some("tok_ok")).await;
     shop.rest().await;
-    assert_eq!(shop.tally().await, [("CONFIRMED".to_owned(), 30)].into());
+    assert_eq!(shop.stats().await, [("CONFIRMED".to_owned(), 30)].into());
     shop.assert_clean(&outside).await;
     runtime.stop().await;
 }
@@ -263,7 +263,7 @@ async fn e14_the_databases_clock_rules_whatever_a_process_believes() {
     // A process an hour ahead by its own clock would take the lease away; by the database's it may not.
     let ahead = Arc::new(holdfast_shared::ManualClock::new(after + Duration::from_hours(1)));
     let mistaken = database.on_postgres().store().await.with_clock(ahead);
-    let claimed = |done: holdfast_saga::engine::batch::Done| done.claimed;
+    let claimed = |done: holdfast_saga::engine::batch::Committed| done.claimed;
     let honest = engine(&database.another_process().await, "w2");
     assert_eq!(claimed(batch(&honest, hinted([saga.id])).await), 0);
     let mistaken: Arc<dyn holdfast_saga::ports::Store> = Arc::new(mistaken);

@@ -9,7 +9,7 @@ use holdfast_shared::{Clock as _, SystemClock};
 use holdfast_testkit::database::Database;
 use holdfast_testkit::driver::{outside, worker};
 use holdfast_testkit::shop::Shop;
-use holdfast_worker::{Acceptor, Metrics};
+use holdfast_worker::{CheckoutIntake, Metrics};
 
 const ORDERS: usize = 400;
 
@@ -27,8 +27,12 @@ async fn check(database: Database) {
     let carts = shop.carts(ORDERS, &[("cd-1", 1)]).await;
     let tokens = ["tok_ok", "tok_flaky", "tok_declined", "tok_timeout"];
     let first = worker(&stores[0], "first", &outside);
-    let acceptor =
-        Acceptor::start(Arc::clone(&stores[0]), shop.policy.clone(), first.dispatch(), Metrics::default());
+    let checkout_intake = CheckoutIntake::start(
+        Arc::clone(&stores[0]),
+        shop.policy.clone(),
+        first.dispatch(),
+        Metrics::default(),
+    );
     let requests: Vec<_> = carts
         .iter()
         .zip(tokens.iter().cycle())
@@ -36,8 +40,8 @@ async fn check(database: Database) {
         .collect();
     let load = tokio::spawn(async move {
         let answers = requests.into_iter().map(|request| {
-            let acceptor = acceptor.clone();
-            async move { acceptor.accept(request).await }
+            let checkout_intake = checkout_intake.clone();
+            async move { checkout_intake.accept(request).await }
         });
         futures_util::future::join_all(answers).await
     });
@@ -52,7 +56,8 @@ async fn check(database: Database) {
     assert_eq!(leased, 0);
     // And the registry knows that it left by itself.
     let known = shop.store.workers().await.expect("reads");
-    let names: Vec<_> = known.iter().map(|worker| (&*worker.beat.name, worker.left_at.is_some())).collect();
+    let names: Vec<_> =
+        known.iter().map(|worker| (&*worker.heartbeat.name, worker.left_at.is_some())).collect();
     assert_eq!(names, [("first", true)]);
     // Checkouts are accepted all the same; nobody carries them on yet.
     let answers = load.await.expect("the load ends");
@@ -60,11 +65,11 @@ async fn check(database: Database) {
     let second = worker(&stores[1], "second", &outside);
     shop.rest().await;
     let known = shop.store.workers().await.expect("reads");
-    assert!(known[1].beat.name == "second" && known[1].is_alive(shop.now().await), "{known:#?}");
-    assert_eq!((known[1].beat.pools.len(), known[1].beat.definitions.len()), (4, 6), "{known:#?}");
-    let tally = shop.tally().await;
+    assert!(known[1].heartbeat.name == "second" && known[1].is_alive(shop.now().await), "{known:#?}");
+    assert_eq!((known[1].heartbeat.pools.len(), known[1].heartbeat.definitions.len()), (4, 6), "{known:#?}");
+    let stats = shop.stats().await;
     let expected = [("CONFIRMED", ORDERS * 3 / 4), ("CANCELLED payment_declined", ORDERS / 4)];
-    assert_eq!(tally, expected.map(|(end, orders)| (end.to_owned(), orders)).into());
+    assert_eq!(stats, expected.map(|(end, orders)| (end.to_owned(), orders)).into());
     shop.assert_clean(&outside).await;
     second.stop().await;
 }
@@ -118,7 +123,7 @@ async fn e17_a_second_process_takes_over_from_one_that_was_killed() {
     }
     let second = worker(&database.another_process().await, "second", &outside);
     shop.rest().await;
-    assert_eq!(shop.tally().await, [("CONFIRMED".to_owned(), 50)].into());
+    assert_eq!(shop.stats().await, [("CONFIRMED".to_owned(), 50)].into());
     shop.assert_clean(&outside).await;
     second.stop().await;
 }
@@ -132,7 +137,7 @@ async fn a_worker_that_finds_nothing_looks_less_often() {
     let (_, outside) = outside();
     let worker = worker(&shop.store, "idle", &outside);
     tokio::time::sleep(Duration::from_secs(1)).await;
-    let looks = || worker.tally().batches.load(Ordering::Relaxed);
+    let looks = || worker.stats().batches.load(Ordering::Relaxed);
     let before = looks();
     tokio::time::sleep(Duration::from_secs(2)).await;
     let looked = looks() - before;

@@ -6,8 +6,8 @@
 //!
 //! Every pool has an apalis worker ([`serve`]), fed by a [`Delivery`] at a time, whatever queue is behind it.
 
+mod dependency_health;
 mod embedded;
-mod polls;
 mod redis;
 
 use std::convert::Infallible;
@@ -26,8 +26,8 @@ use holdfast_shared::{Queue, SagaId};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
-pub(crate) use self::polls::Poll;
-pub use self::polls::{Asked, Polls};
+pub(crate) use self::dependency_health::Poll;
+pub use self::dependency_health::{Asked, DependencyHealth};
 pub(crate) use self::redis::millis;
 pub use self::redis::{BadRedisUrl, Redis, RedisBackend, RedisDispatch, RedisDown};
 use crate::config::WorkerConfig;
@@ -64,7 +64,7 @@ pub struct Queues {
     /// What arrives, from all pools. It holds no more than the configured intake.
     pub hints: mpsc::Receiver<SagaId>,
     /// Who answers, and who has not for long.
-    pub polls: Polls,
+    pub dependency_health: DependencyHealth,
     /// Ends when the queues have stopped.
     pub serving: Vec<JoinHandle<()>>,
 }
@@ -79,14 +79,14 @@ impl Queues {
     ) -> Self {
         let (intake, hints) = mpsc::channel(config.intake_max);
         let served: Vec<_> = config.pools.keys().copied().collect();
-        let place = Place {
+        let place = ConsumerContext {
             worker: config.name.clone(),
             lease: config.lease,
             metrics: metrics.clone(),
             intake,
             stop: stop.clone(),
         };
-        let polls = Polls::new(source.asked(&served), metrics.last_poll());
+        let dependency_health = DependencyHealth::new(source.asked(&served), metrics.last_poll());
         let (dispatch, serving): (Arc<dyn Dispatch>, _) = match source {
             Source::Embedded => {
                 let (dispatch, queues) = embedded::open(&served, metrics);
@@ -97,18 +97,19 @@ impl Queues {
             }
             Source::Redis(redis, backend) => {
                 let dispatch = RedisDispatch::start(Arc::clone(redis), *backend, metrics);
-                let serve =
-                    |queue: &Queue| backend.serve(redis, *queue, &place, polls.of(Asked::Queue(*queue)));
+                let serve = |queue: &Queue| {
+                    backend.serve(redis, *queue, &place, dependency_health.of(Asked::Queue(*queue)))
+                };
                 (Arc::new(dispatch), served.iter().map(serve).collect())
             }
         };
-        Self { dispatch, hints, polls, serving }
+        Self { dispatch, hints, dependency_health, serving }
     }
 }
 
 /// What a queue needs to know of the worker it is served for.
 #[derive(Clone)]
-struct Place {
+struct ConsumerContext {
     /// Its name, unique among all workers that ever were.
     worker: String,
     /// A hint that was taken and not passed on for this long is somebody else's.
@@ -119,7 +120,7 @@ struct Place {
     stop: watch::Receiver<bool>,
 }
 
-impl Place {
+impl ConsumerContext {
     fn intake(&self, queue: Queue) -> Intake {
         Intake { hints: self.intake.clone(), jobs: self.metrics.jobs(queue) }
     }
@@ -209,7 +210,7 @@ impl Intake {
 
 /// Runs one apalis worker until `stop` says so. Its handler only passes the hint on: how a saga fares is
 /// the database's business, never the queue's.
-async fn serve(backend: QueueBackend, place: Place) {
+async fn serve(backend: QueueBackend, place: ConsumerContext) {
     let queue = backend.queue;
     let worker = WorkerBuilder::new(queue.to_string())
         .backend(backend)

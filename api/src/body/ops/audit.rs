@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use holdfast_saga::operations::audit::{Audit, InFlight, Invariant, Report, SettledByHand, Violation};
+use holdfast_saga::operations::audit::{Audit, InFlight, Invariant, Report, SettledManually, Violation};
 use holdfast_saga::ports::{Fault, PaymentProvider, Store, StoreError};
 use holdfast_shared::{Money, OrderId, OrderStatus, ShopId};
 use serde::Serialize;
@@ -26,7 +26,7 @@ pub struct AuditBody {
     /// Orders whose money is still on its way.
     pub in_flight: Vec<InFlightBody>,
     /// Orders with money that somebody settled in person.
-    pub settled_by_hand: Vec<SettledByHandBody>,
+    pub settled_manually: Vec<SettledManuallyBody>,
     /// What is broken.
     pub violations: Vec<ViolationBody>,
 }
@@ -47,8 +47,8 @@ pub struct InFlightBody {
 
 /// An order with money that somebody settled in person.
 #[derive(Debug, Serialize, ToSchema)]
-#[schema(as = SettledByHand)]
-pub struct SettledByHandBody {
+#[schema(as = SettledManually)]
+pub struct SettledManuallyBody {
     /// Which.
     pub order: OrderId,
     /// Where it stands.
@@ -92,7 +92,8 @@ impl AuditBody {
 impl From<Report> for AuditBody {
     fn from(report: Report) -> Self {
         let in_flight = |InFlight { order, status, dead, held }| InFlightBody { order, status, dead, held };
-        let by_hand = |SettledByHand { order, status, amount }| SettledByHandBody { order, status, amount };
+        let by_hand =
+            |SettledManually { order, status, amount }| SettledManuallyBody { order, status, amount };
         let violation =
             |Violation { invariant, subject, detail }| ViolationBody { invariant, subject, detail };
         Self {
@@ -102,7 +103,7 @@ impl From<Report> for AuditBody {
             skus: report.skus,
             charges: report.charges,
             in_flight: report.in_flight.into_iter().map(in_flight).collect(),
-            settled_by_hand: report.settled_by_hand.into_iter().map(by_hand).collect(),
+            settled_manually: report.settled_manually.into_iter().map(by_hand).collect(),
             violations: report.violations.into_iter().map(violation).collect(),
         }
     }

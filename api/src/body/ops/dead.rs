@@ -1,6 +1,6 @@
 //! Dead sagas as they are shown, and what came of what was done about each.
 
-use holdfast_saga::operations::dead_letter::resolve::{BATCH, Deed, Rehearsed};
+use holdfast_saga::operations::dead_letter::resolve::{BATCH, DeadLetterAction, DryRun};
 use holdfast_saga::operations::dead_letter::{DeadGroup, DeadLetter, MoneyMove, Preview, StockStep};
 use holdfast_saga::shop::answer::{Answer, Answered};
 use holdfast_shared::{Money, OrderId, SagaId, Sku, Time, redact};
@@ -32,7 +32,7 @@ pub struct DeadBody {
     pub dead_since: Time,
     /// Whether it was told something, such as to go on, that no worker has looked at yet.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
-    pub about_to_go_on: bool,
+    pub retry_pending: bool,
 }
 
 /// Dead sagas that stopped at the same step for the same reason.
@@ -61,7 +61,7 @@ pub struct DeadGroupBody {
 /// What came, or would come, of what was asked of one saga.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[schema(as = DeadAnswer)]
-pub struct DeedBody {
+pub struct DeadLetterResult {
     /// Which saga.
     #[schema(value_type = String, example = "1042.3")]
     pub id: SagaId,
@@ -92,7 +92,7 @@ pub struct PreviewBody {
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[schema(as = MoneyMove)]
 pub struct MoneyMoveBody {
-    /// `taken` from the buyer, `given_back` to them, or `settled_by_hand`: left to whoever discards.
+    /// `taken` from the buyer, `given_back` to them, or `settled_manually`: left to whoever discards.
     #[schema(value_type = String, example = "given_back")]
     pub way: &'static str,
     /// How much.
@@ -123,7 +123,7 @@ impl From<DeadLetter> for DeadBody {
             step: letter.step,
             reason: redact(&letter.reason),
             dead_since: letter.dead_since,
-            about_to_go_on: letter.is_due,
+            retry_pending: letter.is_due,
         }
     }
 }
@@ -147,20 +147,20 @@ impl From<Preview> for PreviewBody {
     }
 }
 
-fn accepted(id: SagaId, deed: &Deed) -> String {
-    match deed {
-        Deed::Retry => format!("saga {id} goes on with the next free worker"),
-        Deed::Discard { .. } => {
+fn accepted(id: SagaId, action: &DeadLetterAction) -> String {
+    match action {
+        DeadLetterAction::Retry => format!("saga {id} goes on with the next free worker"),
+        DeadLetterAction::Discard { .. } => {
             format!("what saga {id} stopped at is off its hands; the next free worker carries on behind it")
         }
     }
 }
 
-impl DeedBody {
-    /// What came of `deed`.
-    pub fn new(id: SagaId, deed: &Deed, answer: &Answer) -> Self {
+impl DeadLetterResult {
+    /// What came of `action`.
+    pub fn new(id: SagaId, action: &DeadLetterAction, answer: &Answer) -> Self {
         let (answer, detail) = match answer {
-            Ok(Answered::Accepted(_)) => ("done", accepted(id, deed)),
+            Ok(Answered::Accepted(_)) => ("done", accepted(id, action)),
             Ok(Answered::Done(words)) => ("done", words.clone()),
             Ok(Answered::Already(words)) => ("already", format!("{words}; nothing was changed")),
             Err(missing) if missing.is_not_found() => ("not_found", missing.to_string()),
@@ -170,14 +170,14 @@ impl DeedBody {
     }
 
     /// What would come of it.
-    pub fn rehearsed(id: SagaId, deed: &Deed, rehearsed: Rehearsed) -> Self {
-        match rehearsed {
-            Rehearsed::Stays(answer) => Self::new(id, deed, &answer),
-            Rehearsed::Would(Some(preview)) => {
+    pub fn planned(id: SagaId, action: &DeadLetterAction, planned: DryRun) -> Self {
+        match planned {
+            DryRun::Stays(answer) => Self::new(id, action, &answer),
+            DryRun::Would(Some(preview)) => {
                 let detail = preview.to_string();
                 Self { id, answer: "would", detail, preview: Some(preview.into()) }
             }
-            Rehearsed::Would(None) => {
+            DryRun::Would(None) => {
                 let detail = "it goes on with a worker of the release that knows what it runs".to_owned();
                 Self { id, answer: "would", detail, preview: None }
             }
@@ -256,9 +256,9 @@ pub struct DiscardBody {
 /// What came of what was asked of each.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = DeadAnswers)]
-pub struct DeedsBody {
+pub struct DeadLetterResults {
     /// One answer for each saga, by id.
-    pub items: Vec<DeedBody>,
+    pub items: Vec<DeadLetterResult>,
     /// How many were done, or would be.
     pub done: usize,
     /// How many were so already.
@@ -271,12 +271,12 @@ pub struct DeedsBody {
     pub next_cursor: Option<String>,
 }
 
-impl DeedsBody {
+impl DeadLetterResults {
     /// As many as fit into one commit.
     pub const MAX: usize = BATCH;
 
     /// The answers, counted.
-    pub fn new(items: Vec<DeedBody>, next_cursor: Option<String>) -> Self {
+    pub fn new(items: Vec<DeadLetterResult>, next_cursor: Option<String>) -> Self {
         let count = |answers: &[&str]| items.iter().filter(|item| answers.contains(&item.answer)).count();
         Self {
             done: count(&["done", "would"]),

@@ -33,7 +33,7 @@ pub struct QueueBody {
     pub paused: Option<PausedBody>,
 }
 
-/// An operator's brake.
+/// An operator's set_paused.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[schema(as = Paused)]
 pub struct PausedBody {
@@ -56,10 +56,10 @@ pub struct PauseBody {
     pub reason: Option<Text<500>>,
 }
 
-/// What came of a brake.
+/// What came of a set_paused.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Braked)]
-pub struct BrakedBody {
+pub struct QueueResult {
     /// Which queue.
     #[schema(value_type = String, example = "checkout")]
     pub queue: Queue,
@@ -87,7 +87,7 @@ impl QueueBody {
     }
 }
 
-impl BrakedBody {
+impl QueueResult {
     /// What came of pausing or resuming `queue`.
     pub fn new(queue: Queue, answered: Answered) -> Self {
         let (answer, detail) = match answered {

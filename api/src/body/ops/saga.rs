@@ -8,7 +8,7 @@ use holdfast_saga::records::slot;
 use holdfast_saga::records::view::SagaFilter;
 use holdfast_saga::shop::answer::{Answer, Answered, Conflict};
 use holdfast_saga::timeline::next_move;
-use holdfast_saga::timeline::{Line, Story, discreet, history, step};
+use holdfast_saga::timeline::{Line, Story, history, redact_token, step};
 use holdfast_shared::{OrderId, Queue, SagaId, SagaState, Time, redact};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -44,7 +44,7 @@ pub struct SagaBody {
     /// How many commits have moved it.
     pub fence: i64,
     /// How often its step was begun.
-    pub starts: u32,
+    pub attempts: u32,
     /// How often it failed.
     pub failures: u32,
     /// The worker that holds it.
@@ -98,8 +98,8 @@ impl From<Line> for HistoryLine {
 }
 
 impl SagaBody {
-    /// `discreet` takes the payment token out of words, where it is known.
-    pub fn new(saga: &Saga, discreet: impl Fn(&str) -> String) -> Self {
+    /// `redact_token` takes the payment token out of words, where it is known.
+    pub fn new(saga: &Saga, redact_token: impl Fn(&str) -> String) -> Self {
         let progress = &saga.progress;
         Self {
             id: saga.id,
@@ -112,12 +112,12 @@ impl SagaBody {
             step: REGISTRY.find(&saga.definition).map(|definition| step(saga, definition)),
             pivoted: progress.pivoted,
             fence: saga.fence,
-            starts: progress.starts,
+            attempts: progress.attempts,
             failures: progress.failures,
             worker: progress.worker.clone(),
             leased_until: saga.leased_until,
             wake_at: saga.wake_at,
-            error: progress.error.as_deref().map(|error| redact(&discreet(error))),
+            error: progress.error.as_deref().map(|error| redact(&redact_token(error))),
             next_move: (saga.state == SagaState::Dead).then(|| next_move(saga)),
             created_at: saga.created_at,
             updated_at: saga.updated_at,
@@ -135,7 +135,7 @@ impl SagaBody {
                 Some(_) | None => None,
             };
             let holder = other.as_ref().unwrap_or(&saga);
-            sagas.push(Self::new(&saga, |words| discreet(std::slice::from_ref(holder), words)));
+            sagas.push(Self::new(&saga, |words| redact_token(std::slice::from_ref(holder), words)));
         }
         Ok(sagas)
     }
@@ -147,7 +147,7 @@ impl SagaDetails {
         let Some(saga) = store.saga(id).await? else { return Ok(None) };
         let Some(whole) = Story::read(store, id.order()).await? else { return Ok(None) };
         Ok(Some(Self {
-            saga: SagaBody::new(&saga, |words| whole.discreet(words)),
+            saga: SagaBody::new(&saga, |words| whole.redact_token(words)),
             history: history(&whole, &saga).into_iter().map(Into::into).collect(),
         }))
     }
@@ -188,7 +188,7 @@ impl From<SignBody> for Sign {
 /// What came of asking something of a saga.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = SagaAnswer)]
-pub struct ToldBody {
+pub struct CommandResult {
     /// Which.
     #[schema(value_type = String, example = "1042.3")]
     pub id: SagaId,
@@ -200,7 +200,7 @@ pub struct ToldBody {
     pub detail: String,
 }
 
-impl ToldBody {
+impl CommandResult {
     /// What was answered; `accepted` in words.
     pub fn new(id: SagaId, answer: Answer, accepted: String) -> Result<Self, Conflict> {
         let (answer, detail) = match answer? {

@@ -35,7 +35,7 @@ pub struct WorkerBody {
     /// When this life of it began.
     pub started_at: Time,
     /// When it was last heard of.
-    pub beat_at: Time,
+    pub heartbeat_at: Time,
     /// When it left by itself.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub left_at: Option<Time>,
@@ -49,19 +49,19 @@ impl WorkerBody {
             (None, true) => "alive",
             (None, false) => "silent",
         };
-        let WorkerView { beat, beat_at, left_at } = view;
-        let definitions = beat.definitions.iter().map(|id| format!("{} {}", id.name, id.version));
+        let WorkerView { heartbeat, heartbeat_at, left_at } = view;
+        let definitions = heartbeat.definitions.iter().map(|id| format!("{} {}", id.name, id.version));
         Self {
-            name: beat.name,
+            name: heartbeat.name,
             state,
-            host: beat.host,
-            pid: beat.pid,
-            version: beat.version,
-            pools: beat.pools,
+            host: heartbeat.host,
+            pid: heartbeat.pid,
+            version: heartbeat.version,
+            pools: heartbeat.pools,
             definitions: definitions.collect(),
-            in_flight: beat.in_flight,
-            started_at: beat.started_at,
-            beat_at,
+            in_flight: heartbeat.in_flight,
+            started_at: heartbeat.started_at,
+            heartbeat_at,
             left_at,
         }
     }

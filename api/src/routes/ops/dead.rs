@@ -5,7 +5,7 @@ use std::time::Duration;
 use axum::Json;
 use axum::extract::State;
 use holdfast_saga::flows::REGISTRY;
-use holdfast_saga::operations::dead_letter::resolve::{Deed, act, rehearse};
+use holdfast_saga::operations::dead_letter::resolve::{DeadLetterAction, act, preview_actions};
 use holdfast_saga::operations::dead_letter::{self, DeadFilter};
 use holdfast_saga::shop::answer::{Answer, Answered};
 use holdfast_shared::{Actor, SagaId, Time};
@@ -17,9 +17,9 @@ use crate::auth::Caller;
 use crate::body::List;
 use crate::body::list::Page;
 use crate::body::ops::dead::{
-    DeadBody, DeadGroupBody, DeedBody, DeedsBody, DiscardBody, FilterBody, RetryBody,
+    DeadBody, DeadGroupBody, DeadLetterResult, DeadLetterResults, DiscardBody, FilterBody, RetryBody,
 };
-use crate::extract::{Body, Params};
+use crate::extract::{JsonBody, QueryParams};
 use crate::problem::Problem;
 
 /// Longer ages say nothing more.
@@ -28,7 +28,7 @@ const AGE_SECS_MAX: u64 = 366 * 24 * 3_600;
 /// Which dead sagas to list.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
-pub(in crate::routes) struct Wanted {
+pub(in crate::routes) struct ListQuery {
     /// Only of this definition, such as `cancellation`.
     saga: Option<String>,
     /// Only those that stopped at this step, such as `refund_payment`.
@@ -50,36 +50,36 @@ pub(in crate::routes) struct Wanted {
 }
 
 /// List dead sagas, newest first
-#[utoipa::path(get, operation_id = "list_dead", path = "/v1/ops/dead", tag = "ops", params(Wanted),
+#[utoipa::path(get, operation_id = "list_dead", path = "/v1/ops/dead", tag = "ops", params(ListQuery),
     responses((status = OK, body = List<DeadBody>)), security(("bearer" = [])))]
 pub(in crate::routes) async fn list(
     State(app): State<App>,
     caller: Caller,
-    Params(wanted): Params<Wanted>,
+    QueryParams(wanted): QueryParams<ListQuery>,
 ) -> Result<Json<List<DeadBody>>, Problem> {
     caller.operator()?;
-    let (page, filter) = wanted.apart();
+    let (page, filter) = wanted.into_parts();
     let limit = page.read()?;
     let after = page.after(|cursor| cursor.parse().ok())?;
-    let filter = understand(filter, app.store.now().await?)?;
-    let letters = dead_letter::list(&*app.store, &REGISTRY, &filter, after, limit as usize).await?;
-    Ok(Json(List::page(letters, limit, |letter| letter.id.to_string(), |letter| letter.clone().into())))
+    let filter = to_filter(filter, app.store.now().await?)?;
+    let dead_letters = dead_letter::list(&*app.store, &REGISTRY, &filter, after, limit as usize).await?;
+    Ok(Json(List::page(dead_letters, limit, |letter| letter.id.to_string(), |letter| letter.clone().into())))
 }
 
 /// Count dead sagas by definition, step and reason, the largest group first
-#[utoipa::path(get, operation_id = "group_dead", path = "/v1/ops/dead/groups", tag = "ops", params(Wanted),
+#[utoipa::path(get, operation_id = "group_dead", path = "/v1/ops/dead/groups", tag = "ops", params(ListQuery),
     responses((status = OK, body = List<DeadGroupBody>)), security(("bearer" = [])))]
 pub(in crate::routes) async fn groups(
     State(app): State<App>,
     caller: Caller,
-    Params(wanted): Params<Wanted>,
+    QueryParams(wanted): QueryParams<ListQuery>,
 ) -> Result<Json<List<DeadGroupBody>>, Problem> {
     caller.operator()?;
-    let (page, filter) = wanted.apart();
+    let (page, filter) = wanted.into_parts();
     let shown = page.read()? as usize - 1;
-    let filter = understand(filter, app.store.now().await?)?;
-    let letters = dead_letter::list(&*app.store, &REGISTRY, &filter, None, usize::MAX).await?;
-    let items = dead_letter::groups(&letters).into_iter().take(shown).map(Into::into).collect();
+    let filter = to_filter(filter, app.store.now().await?)?;
+    let dead_letters = dead_letter::list(&*app.store, &REGISTRY, &filter, None, usize::MAX).await?;
+    let items = dead_letter::groups(&dead_letters).into_iter().take(shown).map(Into::into).collect();
     Ok(Json(List { items, next_cursor: None }))
 }
 
@@ -89,15 +89,15 @@ pub(in crate::routes) async fn groups(
 /// the next ones begin. Each is answered for itself. With `dry_run` nothing is done, and each answer tells which
 /// steps would run, and what money and stock would move.
 #[utoipa::path(post, operation_id = "retry_dead", path = "/v1/ops/dead/retry", tag = "ops", request_body = RetryBody,
-    responses((status = OK, body = DeedsBody)), security(("bearer" = [])))]
+    responses((status = OK, body = DeadLetterResults)), security(("bearer" = [])))]
 pub(in crate::routes) async fn retry(
     State(app): State<App>,
     caller: Caller,
-    Body(body): Body<RetryBody>,
-) -> Result<Json<DeedsBody>, Problem> {
+    JsonBody(body): JsonBody<RetryBody>,
+) -> Result<Json<DeadLetterResults>, Problem> {
     let by = caller.operator()?;
     let RetryBody { ids, filter, cursor, dry_run } = body;
-    deeds(&app, &by, Which { ids, filter, cursor }, dry_run, &Deed::Retry).await
+    actions(&app, &by, Which { ids, filter, cursor }, dry_run, &DeadLetterAction::Retry).await
 }
 
 /// Take responsibility for the step that dead sagas stopped at
@@ -105,16 +105,16 @@ pub(in crate::routes) async fn retry(
 /// A message is given up; a refund counts as settled by hand: nothing more is sent for it, the rest of its saga goes
 /// on, and the audit lists the order. Bounded and answered as a retry is.
 #[utoipa::path(post, operation_id = "discard_dead", path = "/v1/ops/dead/discard", tag = "ops", request_body = DiscardBody,
-    responses((status = OK, body = DeedsBody)), security(("bearer" = [])))]
+    responses((status = OK, body = DeadLetterResults)), security(("bearer" = [])))]
 pub(in crate::routes) async fn discard(
     State(app): State<App>,
     caller: Caller,
-    Body(body): Body<DiscardBody>,
-) -> Result<Json<DeedsBody>, Problem> {
+    JsonBody(body): JsonBody<DiscardBody>,
+) -> Result<Json<DeadLetterResults>, Problem> {
     let by = caller.operator()?;
     let DiscardBody { ids, filter, cursor, dry_run, reason } = body;
-    let deed = Deed::Discard { reason: reason.into() };
-    deeds(&app, &by, Which { ids, filter, cursor }, dry_run, &deed).await
+    let action = DeadLetterAction::Discard { reason: reason.into() };
+    actions(&app, &by, Which { ids, filter, cursor }, dry_run, &action).await
 }
 
 /// Which dead sagas are meant: those that are named, or those that fit a filter.
@@ -124,27 +124,27 @@ struct Which {
     cursor: Option<String>,
 }
 
-async fn deeds(
+async fn actions(
     app: &App,
     by: &Actor,
     which: Which,
     dry_run: bool,
-    deed: &Deed,
-) -> Result<Json<DeedsBody>, Problem> {
+    action: &DeadLetterAction,
+) -> Result<Json<DeadLetterResults>, Problem> {
     let (asked, next_cursor) = named(app, which).await?;
     if dry_run {
-        let rehearsed = rehearse(&*app.store, &REGISTRY, &asked, deed).await?.into_iter();
-        let items = rehearsed.map(|(id, told)| DeedBody::rehearsed(id, deed, told)).collect();
-        return Ok(Json(DeedsBody::new(items, next_cursor)));
+        let planned = preview_actions(&*app.store, &REGISTRY, &asked, action).await?.into_iter();
+        let items = planned.map(|(id, told)| DeadLetterResult::planned(id, action, told)).collect();
+        return Ok(Json(DeadLetterResults::new(items, next_cursor)));
     }
-    let answers = act(&*app.store, &REGISTRY, &asked, deed, by).await?;
+    let answers = act(&*app.store, &REGISTRY, &asked, action, by).await?;
     let accepted = |(_, answer): &(SagaId, Answer)| match answer {
         Ok(Answered::Accepted(hint)) => Some(*hint),
         Ok(Answered::Done(_) | Answered::Already(_)) | Err(_) => None,
     };
     app.hurry(&answers.iter().filter_map(accepted).collect::<Vec<_>>());
-    let items = answers.iter().map(|(id, answer)| DeedBody::new(*id, deed, answer)).collect();
-    Ok(Json(DeedsBody::new(items, next_cursor)))
+    let items = answers.iter().map(|(id, answer)| DeadLetterResult::new(*id, action, answer)).collect();
+    Ok(Json(DeadLetterResults::new(items, next_cursor)))
 }
 
 /// The sagas that are meant, and where the next ones begin.
@@ -152,9 +152,11 @@ async fn named(app: &App, which: Which) -> Result<(Vec<SagaId>, Option<String>),
     let Which { ids, filter, cursor } = which;
     match (ids, filter) {
         (Some(ids), None) if cursor.is_none() => {
-            if ids.is_empty() || ids.len() > DeedsBody::MAX {
-                let words =
-                    format!("1 to {} ids are expected; send the others in another request", DeedsBody::MAX);
+            if ids.is_empty() || ids.len() > DeadLetterResults::MAX {
+                let words = format!(
+                    "1 to {} ids are expected; send the others in another request",
+                    DeadLetterResults::MAX
+                );
                 return Err(Problem::unprocessable("invalid_body", words));
             }
             let parse = |id: &String| {
@@ -166,13 +168,13 @@ async fn named(app: &App, which: Which) -> Result<(Vec<SagaId>, Option<String>),
         (None, Some(filter)) => {
             let page = Page { limit: None, cursor };
             let after = page.after(|cursor| cursor.parse().ok())?;
-            let filter = understand(filter, app.store.now().await?)?;
-            let mut letters =
-                dead_letter::list(&*app.store, &REGISTRY, &filter, after, DeedsBody::MAX + 1).await?;
-            let more = letters.len() > DeedsBody::MAX;
-            letters.truncate(DeedsBody::MAX);
-            let next = letters.last().filter(|_| more).map(|letter| letter.id.to_string());
-            Ok((letters.into_iter().map(|letter| letter.id).collect(), next))
+            let filter = to_filter(filter, app.store.now().await?)?;
+            let mut dead_letters =
+                dead_letter::list(&*app.store, &REGISTRY, &filter, after, DeadLetterResults::MAX + 1).await?;
+            let more = dead_letters.len() > DeadLetterResults::MAX;
+            dead_letters.truncate(DeadLetterResults::MAX);
+            let next = dead_letters.last().filter(|_| more).map(|letter| letter.id.to_string());
+            Ok((dead_letters.into_iter().map(|letter| letter.id).collect(), next))
         }
         (Some(_), _) | (None, None) => {
             let words = "either `ids`, or a `filter` (`{}` is all) and maybe a `cursor`, is expected";
@@ -181,15 +183,15 @@ async fn named(app: &App, which: Which) -> Result<(Vec<SagaId>, Option<String>),
     }
 }
 
-impl Wanted {
-    fn apart(self) -> (Page, FilterBody) {
+impl ListQuery {
+    fn into_parts(self) -> (Page, FilterBody) {
         let Self { saga, step, reason, older_than_secs, younger_than_secs, limit, cursor } = self;
         (Page { limit, cursor }, FilterBody { saga, step, reason, older_than_secs, younger_than_secs })
     }
 }
 
 /// A filter by ages, as one by instants.
-fn understand(filter: FilterBody, now: Time) -> Result<DeadFilter, Problem> {
+fn to_filter(filter: FilterBody, now: Time) -> Result<DeadFilter, Problem> {
     let FilterBody { saga, step, reason, older_than_secs, younger_than_secs } = filter;
     let ago = |secs: Option<u64>| match secs {
         Some(secs) if secs > AGE_SECS_MAX => {

@@ -1,4 +1,4 @@
-//! Queues and their brake, and who works.
+//! Queues and their set_paused, and who works.
 
 use axum::Json;
 use axum::extract::State;
@@ -8,9 +8,9 @@ use holdfast_shared::Queue;
 use crate::app::App;
 use crate::auth::Caller;
 use crate::body::List;
-use crate::body::ops::queue::{BrakedBody, PauseBody, QueueBody};
+use crate::body::ops::queue::{PauseBody, QueueBody, QueueResult};
 use crate::body::ops::worker::WorkerBody;
-use crate::extract::{Body, Named};
+use crate::extract::{JsonBody, PathParam};
 use crate::problem::Problem;
 
 /// List the queues: what is due since when, in flight, dead, and who paused them
@@ -32,30 +32,30 @@ pub(in crate::routes) async fn list(
 /// A queue that is paused already stays paused by whom it was.
 #[utoipa::path(post, operation_id = "pause_queue", path = "/v1/ops/queues/{queue}/pause", tag = "ops",
     params(("queue" = String, Path, example = "checkout")), request_body = PauseBody,
-    responses((status = OK, body = BrakedBody)), security(("bearer" = [])))]
+    responses((status = OK, body = QueueResult)), security(("bearer" = [])))]
 pub(in crate::routes) async fn pause(
     State(app): State<App>,
     caller: Caller,
-    Named(name): Named<Queue>,
-    Body(body): Body<PauseBody>,
-) -> Result<Json<BrakedBody>, Problem> {
+    PathParam(name): PathParam<Queue>,
+    JsonBody(body): JsonBody<PauseBody>,
+) -> Result<Json<QueueResult>, Problem> {
     let by = caller.operator()?;
     let answered = queue::pause(&*app.store, name, body.reason.map(Into::into), &by).await?;
-    Ok(Json(BrakedBody::new(name, answered)))
+    Ok(Json(QueueResult::new(name, answered)))
 }
 
 /// Take sagas of a queue again
 #[utoipa::path(post, operation_id = "resume_queue", path = "/v1/ops/queues/{queue}/resume", tag = "ops",
     params(("queue" = String, Path, example = "checkout")),
-    responses((status = OK, body = BrakedBody)), security(("bearer" = [])))]
+    responses((status = OK, body = QueueResult)), security(("bearer" = [])))]
 pub(in crate::routes) async fn resume(
     State(app): State<App>,
     caller: Caller,
-    Named(name): Named<Queue>,
-) -> Result<Json<BrakedBody>, Problem> {
+    PathParam(name): PathParam<Queue>,
+) -> Result<Json<QueueResult>, Problem> {
     let by = caller.operator()?;
     let answered = queue::resume(&*app.store, name, &by).await?;
-    Ok(Json(BrakedBody::new(name, answered)))
+    Ok(Json(QueueResult::new(name, answered)))
 }
 
 /// List the workers: alive, silent since when, or left

@@ -314,7 +314,7 @@ impl Accepted {
             at(99),
             at(100)
         );
-        for (end, count) in town.tally().await {
+        for (end, count) in town.stats().await {
             let _ = writeln!(page, "  {count:>6}  {end}");
         }
         let overtaken = "select count(*) from saga_log where entries::text like '%taken_over%'";

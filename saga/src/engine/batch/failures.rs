@@ -1,6 +1,6 @@
-//! Batches that fail: halved until the culprit is alone, which dies after a few lonely failures.
+//! Batches that fail: halved until the suspect is alone, which dies after a few lonely failures.
 
-use super::Work;
+use super::BatchInput;
 use crate::ports::StoreError;
 use holdfast_shared::SagaId;
 use std::collections::BTreeMap;
@@ -12,14 +12,14 @@ pub(super) struct Failed {
     pub(super) error: StoreError,
     pub(super) claimed: Vec<SagaId>,
     /// It decided on stock levels that somebody else may have moved since.
-    pub(super) by_glance: bool,
+    pub(super) optimistic: bool,
 }
 
 /// Sagas whose commit was refused while they were alone in it. Kept by the worker between batches.
 #[derive(Debug, Default)]
-pub struct Culprits(Mutex<BTreeMap<SagaId, u32>>);
+pub struct CommitFailures(Mutex<BTreeMap<SagaId, u32>>);
 
-impl Culprits {
+impl CommitFailures {
     /// The third lonely failure is the last: a row that is refused thrice is refused for ever.
     pub const MAX: u32 = 3;
 
@@ -36,13 +36,13 @@ impl Culprits {
 }
 
 pub(super) fn unclaimed(error: StoreError) -> Failed {
-    Failed { error, claimed: Vec::new(), by_glance: false }
+    Failed { error, claimed: Vec::new(), optimistic: false }
 }
 
 /// The same work, in two parts.
-pub(super) fn halves(work: &Work, claimed: &[SagaId]) -> [Work; 2] {
+pub(super) fn halves(work: &BatchInput, claimed: &[SagaId]) -> [BatchInput; 2] {
     let (left, right) = claimed.split_at(claimed.len() / 2);
-    let part = |ids: &[SagaId], is_mine: &dyn Fn(SagaId) -> bool| Work {
+    let part = |ids: &[SagaId], is_mine: &dyn Fn(SagaId) -> bool| BatchInput {
         outcomes: work.outcomes.iter().filter(|outcome| is_mine(outcome.saga)).cloned().collect(),
         hints: ids.to_vec(),
         due_max: 0,

@@ -1,14 +1,14 @@
 //! One batch between its claim and its save: every saga planned, its changes applied, its next row made.
 
-use super::report::{Done, Moved};
-use super::slots::Taken;
-use super::{Engine, Look, Work};
+use super::report::{Committed, SagaTransition};
+use super::slots::PermitGuard;
+use super::{BatchInput, Engine, Locking};
 use crate::engine::apply::apply;
 use crate::engine::definition::Definition;
 use crate::engine::plan::{Advance, Inbox, Next, plan};
 use crate::ports::Claimed;
 use crate::records::batch_rows::{Footprint, World};
-use crate::records::call::{Answer, Evidence, Outcome};
+use crate::records::call::{Answer, CallResult, Outcome};
 use crate::records::change::Change;
 use crate::records::history::{Entry, LogRow};
 use crate::records::saga::{CallState, NewSaga, Saga};
@@ -27,10 +27,10 @@ pub(super) struct Planning<'a> {
     pub(super) engine: &'a Engine,
     keys: KeySource,
     pub(super) world: World,
-    pub(super) slots: Taken,
+    pub(super) slots: PermitGuard,
     plans: Vec<Plan>,
     pub(super) poisoned: Vec<(SagaId, String)>,
-    pub(super) done: Done,
+    pub(super) done: Committed,
 }
 
 struct Plan {
@@ -41,21 +41,21 @@ struct Plan {
 }
 
 impl<'a> Planning<'a> {
-    pub(super) fn new(engine: &'a Engine, keys: KeySource, work: &Work, claimed: Claimed) -> Self {
+    pub(super) fn new(engine: &'a Engine, keys: KeySource, work: &BatchInput, claimed: Claimed) -> Self {
         let mut world = World { now: claimed.now, ..World::default() };
         world.writes.at = claimed.now;
         let mut batch = Self {
             engine,
             keys,
             world,
-            slots: Taken { slots: work.slots.clone(), queues: Vec::new() },
+            slots: PermitGuard { slots: work.slots.clone(), queues: Vec::new() },
             plans: Vec::with_capacity(claimed.sagas.len()),
             poisoned: claimed.unreadable,
-            done: Done {
+            done: Committed {
                 calls: Vec::new(),
                 leased_at: Instant::now(),
                 locked: claimed.locked,
-                starved: Vec::new(),
+                awaiting_permit: Vec::new(),
                 moved: Vec::new(),
                 orders: Vec::new(),
                 late: 0,
@@ -67,7 +67,7 @@ impl<'a> Planning<'a> {
     }
 
     /// Gives every saga its outcome and signals, and plans it; tells late outcomes from fresh ones.
-    fn plan_all(&mut self, work: &Work, mut sagas: Vec<(Saga, Vec<Signal>)>) {
+    fn plan_all(&mut self, work: &BatchInput, mut sagas: Vec<(Saga, Vec<Signal>)>) {
         // Within a batch, stock goes by the instant of acceptance, then by number.
         sagas.sort_by_key(|(saga, _)| (saga.created_at, saga.id));
         let mut outcomes: BTreeMap<SagaId, Vec<&Outcome>> = BTreeMap::new();
@@ -91,7 +91,7 @@ impl<'a> Planning<'a> {
                 continue;
             };
             let inbox = Inbox { outcome: own, signals, refused: Vec::new() };
-            match guarded_plan(&saga, definition, &inbox, self.world.now) {
+            match plan_catching_panics(&saga, definition, &inbox, self.world.now) {
                 Ok(advance) => self.plans.push(Plan { saga, definition, inbox, advance }),
                 Err(panic) => self.poisoned.push((saga.id, panic)),
             }
@@ -105,7 +105,7 @@ impl<'a> Planning<'a> {
     /// An outcome whose fence is gone is never dropped.
     fn keep_late(&mut self, outcome: &Outcome) {
         self.done.late += 1;
-        let captured = matches!(outcome.answer, Answer::Succeeded(Evidence::Captured { .. }));
+        let captured = matches!(outcome.answer, Answer::Succeeded(CallResult::Captured { .. }));
         self.world.writes.signals.push(NewSignal {
             saga: outcome.saga,
             dedupe: format!("late:{}:{}", outcome.key, outcome.fence),
@@ -122,15 +122,15 @@ impl<'a> Planning<'a> {
     ///
     /// Carts come before stock in that order, so whoever holds stock holds its carts first, also those that are
     /// handed back only if stock says no. All else a batch moves belongs to its sagas, whose locks it has.
-    pub(super) fn footprint(&self, look: Look) -> Footprint {
+    pub(super) fn footprint(&self, locking: Locking) -> Footprint {
         let changes = || self.plans.iter().flat_map(|plan| &plan.advance.changes).map(|(_, change)| change);
         let skus = |decided: bool| {
             let wanted = changes().filter(|change| !decided || change.is_decided_by_stock());
             wanted.flat_map(Change::skus).cloned().collect::<BTreeSet<Sku>>().into_iter().collect()
         };
-        match look {
-            Look::Glance => Footprint { levels: skus(true), ..Footprint::default() },
-            Look::Hold => Footprint { carts: self.carts(), stock: skus(false), ..Footprint::default() },
+        match locking {
+            Locking::Optimistic => Footprint { levels: skus(true), ..Footprint::default() },
+            Locking::Locked => Footprint { carts: self.carts(), stock: skus(false), ..Footprint::default() },
         }
     }
 
@@ -159,7 +159,7 @@ impl<'a> Planning<'a> {
                 return Ok(());
             };
             plan.inbox.refused.push((stage.to_owned(), refusal));
-            plan.advance = guarded_plan(&plan.saga, plan.definition, &plan.inbox, self.world.now)?;
+            plan.advance = plan_catching_panics(&plan.saga, plan.definition, &plan.inbox, self.world.now)?;
         }
         Err(format!("its rules refuse every plan: {:?}", plan.inbox.refused))
     }
@@ -209,7 +209,7 @@ impl<'a> Planning<'a> {
             self.world.writes.new_sagas.insert(child.id, child);
             return;
         };
-        let planned = guarded_plan(&child, definition, &Inbox::default(), now).and_then(|advance| {
+        let planned = plan_catching_panics(&child, definition, &Inbox::default(), now).and_then(|advance| {
             let changes = advance.changes.iter().map(|(_, change)| change);
             apply(&mut self.world, changes).map_err(|(_, refusal)| refusal.words)?;
             Ok(advance)
@@ -243,7 +243,7 @@ impl<'a> Planning<'a> {
         let Advance { mut saga, mut entries, consumed, next, .. } = advance;
         if let Next::Call(call) = next {
             if self.slots.take(call.queue) {
-                saga.progress.starts += 1;
+                saga.progress.attempts += 1;
                 saga.progress.call = CallState::Sent;
                 saga.progress.not_before = None;
                 saga.progress.worker = Some(self.engine.worker.clone());
@@ -255,11 +255,11 @@ impl<'a> Planning<'a> {
                 entries.push(Entry::Started {
                     step: call.step.to_owned(),
                     start: call.start,
-                    ask: call.mode == crate::records::call::Mode::Ask,
+                    ask: call.mode == crate::records::call::Mode::Query,
                 });
                 self.done.calls.push(call);
             } else {
-                self.done.starved.push((saga.id, call.queue));
+                self.done.awaiting_permit.push((saga.id, call.queue));
                 saga.wake_at = saga.wake_at.map(|at| at.min(now));
                 if before.is_some_and(|before| *before == saga && entries.is_empty() && consumed.is_empty()) {
                     return None;
@@ -272,7 +272,7 @@ impl<'a> Planning<'a> {
     }
 
     fn note(&mut self, saga: &Saga, entries: Vec<Entry>, is_born: bool) {
-        self.done.moved.push(Moved {
+        self.done.moved.push(SagaTransition {
             saga: saga.id,
             definition: saga.definition.clone(),
             state: saga.state,
@@ -290,7 +290,7 @@ struct Entries {
 }
 
 /// A planner that panics is a fault of one definition, not of its caller.
-pub(crate) fn guarded_plan(
+pub(crate) fn plan_catching_panics(
     saga: &Saga,
     definition: &Definition,
     inbox: &Inbox,

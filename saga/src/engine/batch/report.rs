@@ -1,6 +1,6 @@
 //! What came of a batch.
 
-use super::Work;
+use super::BatchInput;
 use crate::ports::StoreError;
 use crate::records::call::Call;
 use crate::records::history::Entry;
@@ -10,18 +10,18 @@ use std::time::Instant;
 
 /// What came of a batch.
 #[derive(Debug, Default)]
-pub struct Ran {
+pub struct BatchOutcome {
     /// What was committed; more than one when the batch had to be halved.
-    pub done: Vec<Done>,
+    pub committed: Vec<Committed>,
     /// What was not. Its outcomes must be given again, after a while; its hints may be.
-    pub undone: Vec<Work>,
+    pub not_committed: Vec<BatchInput>,
     /// Why, when it was not the fault of a row.
     pub error: Option<StoreError>,
 }
 
 /// What one commit did.
 #[derive(Debug, Clone)]
-pub struct Done {
+pub struct Committed {
     /// Calls to carry out, committed and leased.
     pub calls: Vec<Call>,
     /// The monotonic instant before the lease began: a call is sent only while enough of it is left.
@@ -29,9 +29,9 @@ pub struct Done {
     /// Hinted sagas that somebody else held: to be hinted again.
     pub locked: Vec<SagaId>,
     /// Sagas that stand before a call for which no slot was free: due, to be hinted again.
-    pub starved: Vec<(SagaId, Queue)>,
+    pub awaiting_permit: Vec<(SagaId, Queue)>,
     /// Sagas that moved, for the metrics.
-    pub moved: Vec<Moved>,
+    pub moved: Vec<SagaTransition>,
     /// Orders that moved, and where to.
     pub orders: Vec<(OrderStatus, PaymentMethod)>,
     /// Outcomes that came too late and were stored as signals.
@@ -42,7 +42,7 @@ pub struct Done {
 
 /// One saga that a commit moved.
 #[derive(Debug, Clone)]
-pub struct Moved {
+pub struct SagaTransition {
     /// Which.
     pub saga: SagaId,
     /// What it runs.

@@ -6,15 +6,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Calls that may be begun now, by pool. Clones share them: a slot that one batch takes, no other has.
 #[derive(Debug, Clone, Default)]
-pub struct Slots(Arc<Mutex<BTreeMap<Queue, usize>>>);
+pub struct CallPermits(Arc<Mutex<BTreeMap<Queue, usize>>>);
 
-impl FromIterator<(Queue, usize)> for Slots {
+impl FromIterator<(Queue, usize)> for CallPermits {
     fn from_iter<I: IntoIterator<Item = (Queue, usize)>>(slots: I) -> Self {
         Self(Arc::new(Mutex::new(slots.into_iter().collect())))
     }
 }
 
-impl Slots {
+impl CallPermits {
     /// How many are free, of all pools together.
     pub fn free(&self) -> usize {
         self.lock().values().sum()
@@ -42,12 +42,12 @@ impl Slots {
 
 /// The slots one batch took: kept for the calls that come out of it, given back if none do.
 #[derive(Debug)]
-pub(super) struct Taken {
-    pub(super) slots: Slots,
+pub(super) struct PermitGuard {
+    pub(super) slots: CallPermits,
     pub(super) queues: Vec<Queue>,
 }
 
-impl Taken {
+impl PermitGuard {
     pub(super) fn take(&mut self, queue: Queue) -> bool {
         let taken = self.slots.take(queue);
         if taken {
@@ -61,7 +61,7 @@ impl Taken {
     }
 }
 
-impl Drop for Taken {
+impl Drop for PermitGuard {
     fn drop(&mut self) {
         for queue in self.queues.drain(..) {
             self.slots.give_back(queue);

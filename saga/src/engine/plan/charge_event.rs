@@ -9,12 +9,12 @@ use holdfast_shared::{PaymentStatus, StepKey};
 
 impl<'a> Planner<'a> {
     /// Somebody says that money moved under `charge`. Nobody is believed without being asked back.
-    pub(super) fn hear_of_charge(&mut self, signal: &Signal, charge: &StepKey, captured: bool) {
+    pub(super) fn on_charge_event(&mut self, signal: &Signal, charge: &StepKey, captured: bool) {
         use PaymentStatus::{
             Cancelled, Captured, Collected, Declined, DueOnDelivery, PartiallyRefunded, Pending, Refunded,
             RequiresAction, Unknown,
         };
-        let ours = self.saga.progress.memo.charge.as_ref().filter(|known| known.key == *charge);
+        let ours = self.saga.progress.data.charge.as_ref().filter(|known| known.key == *charge);
         match ours.map(|known| known.status) {
             // We know of this money, or it is ours to keep.
             Some(Captured | PartiallyRefunded | Refunded | DueOnDelivery | Collected) => self.ignore(signal),
@@ -42,16 +42,16 @@ impl<'a> Planner<'a> {
     }
 
     fn refund_late(&mut self, signal: &Signal, charge: &StepKey, captured: bool) {
-        let memo = &self.saga.progress.memo;
+        let data = &self.saga.progress.data;
         // Money can only be late under a key that was begun; anything else is not ours to touch.
-        let was_begun = memo.charge.as_ref().is_some_and(|latest| charge.is_up_to(&latest.key));
-        let is_news = captured && was_begun && !memo.late.contains(charge);
+        let was_begun = data.charge.as_ref().is_some_and(|latest| charge.is_up_to(&latest.key));
+        let is_news = captured && was_begun && !data.late.contains(charge);
         let hook = self.definition.late_capture.filter(|_| is_news);
-        let Some(child) = hook.and_then(|start| start(&self.saga, charge, memo.late.len())) else {
+        let Some(child) = hook.and_then(|start| start(&self.saga, charge, data.late.len())) else {
             return self.ignore(signal);
         };
-        self.saga.progress.memo.late.push(charge.clone());
-        self.entries.push(Entry::LateMoney(child.id));
+        self.saga.progress.data.late.push(charge.clone());
+        self.entries.push(Entry::LateCapture(child.id));
         self.changes.push(("late_refund", Change::StartSaga(Box::new(child))));
     }
 }

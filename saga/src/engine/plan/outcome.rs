@@ -1,6 +1,6 @@
 //! The outcome of the saga's own call.
 
-use super::{CallAt, Extent, Planner};
+use super::{CallAt, Planner, UnwindFrom};
 use crate::engine::definition::Event;
 use crate::records::call::{Answer, Mode, Outcome};
 use crate::records::history::Entry;
@@ -16,7 +16,7 @@ impl<'a> Planner<'a> {
         if let Err(refusal) = self.record(at, &outcome.key, Event::Answered(&outcome.answer)) {
             self.entries.push(Entry::Rejected { step, why: refusal.words.clone() });
             // The answer contradicts what was asked, so money may be held: this stage is undone too.
-            self.fail(Extent::ThisToo, refusal.reason, refusal.words);
+            self.fail(UnwindFrom::Current, refusal.reason, refusal.words);
             return;
         }
         let may_wait = self.may_unwind();
@@ -30,14 +30,14 @@ impl<'a> Planner<'a> {
             Answer::Pending { .. } if may_wait && is_over => {
                 self.entries.push(Entry::Expired(step));
                 let words = format!("{} was not completed in time", at.step);
-                self.fail(Extent::ThisToo, at.spec.gives_up_as, words);
+                self.fail(UnwindFrom::Current, at.spec.gives_up_as, words);
             }
             Answer::Pending { .. } if may_wait => {
                 let until = self.window_end();
                 self.saga.progress.call = CallState::Pending;
                 self.saga.progress.deadline = Some(until);
                 // It was answered; however often the provider is asked meanwhile, it always answers.
-                self.saga.progress.starts = 0;
+                self.saga.progress.attempts = 0;
                 self.entries.push(Entry::Pending { step, until });
             }
             // Only a charge is waited for. Whatever else is still under way is asked about again.
@@ -45,40 +45,40 @@ impl<'a> Planner<'a> {
                 let error = "the other side has not finished it yet";
                 progress.call = CallState::Sent;
                 self.entries.push(Entry::Unknown { step, why: error.to_owned() });
-                self.try_again(at, error, Extent::ThisToo);
+                self.try_again(at, error, UnwindFrom::Current);
             }
             Answer::Rejected { reason } => {
                 self.entries.push(Entry::Rejected { step, why: reason.clone() });
-                self.fail(Extent::BeforeThis, at.spec.rejected_as, reason.clone());
+                self.fail(UnwindFrom::Previous, at.spec.rejected_as, reason.clone());
             }
             Answer::Failed { error } => {
                 progress.call = CallState::Fresh;
                 progress.generation += 1;
                 self.entries.push(Entry::Failed { step, why: error.clone() });
-                self.try_again(at, error, Extent::BeforeThis);
+                self.try_again(at, error, UnwindFrom::Previous);
             }
             Answer::Unknown { error } => {
                 progress.call = CallState::Sent;
                 self.entries.push(Entry::Unknown { step, why: error.clone() });
-                self.try_again(at, error, Extent::ThisToo);
+                self.try_again(at, error, UnwindFrom::Current);
             }
             Answer::NotSent => {
-                self.take_start_back(outcome.mode);
+                self.rollback_attempt(outcome.mode);
                 self.entries.push(Entry::NotSent(step));
             }
-            Answer::Held { retry_in, why } => {
-                self.take_start_back(outcome.mode);
+            Answer::NotNow { retry_in, why } => {
+                self.rollback_attempt(outcome.mode);
                 self.hold(at, *retry_in, why);
             }
         }
     }
 
     /// A call that was never sent costs nothing.
-    pub(super) fn take_start_back(&mut self, mode: Mode) {
+    pub(super) fn rollback_attempt(&mut self, mode: Mode) {
         let progress = &mut self.saga.progress;
         // What was only asked about may still have been sent by an earlier start.
         progress.call = if mode == Mode::Send { CallState::Fresh } else { CallState::Sent };
-        progress.starts = progress.starts.saturating_sub(1);
+        progress.attempts = progress.attempts.saturating_sub(1);
     }
 
     /// Parks the saga before its call. It is no failure, however often; but a buyer's window ends all the same.
@@ -87,7 +87,7 @@ impl<'a> Planner<'a> {
         if may_wait && self.now >= end {
             self.entries.push(Entry::Expired(at.step.to_owned()));
             let words = format!("{} could not be sent in time: {why}", at.step);
-            return self.fail(self.extent(), at.spec.gives_up_as, words);
+            return self.fail(self.unwind_from(), at.spec.gives_up_as, words);
         }
         let until = self.now + retry_in;
         let until = if may_wait { until.min(end) } else { until };
@@ -95,7 +95,7 @@ impl<'a> Planner<'a> {
         self.entries.push(Entry::Held { step: at.step.to_owned(), why: why.to_owned(), until });
     }
 
-    pub(super) fn try_again(&mut self, at: CallAt<'a>, error: &str, extent: Extent) {
+    pub(super) fn try_again(&mut self, at: CallAt<'a>, error: &str, from: UnwindFrom) {
         let progress = &mut self.saga.progress;
         progress.failures += 1;
         progress.error = Some(error.to_owned());
@@ -105,7 +105,7 @@ impl<'a> Planner<'a> {
         let too_late = self.may_unwind() && retry_at >= self.window_end();
         if at.spec.retry.is_exhausted(failures) || too_late {
             self.fail(
-                extent,
+                from,
                 at.spec.gives_up_as,
                 format!("{} failed {failures} times, last: {error}", at.step),
             );

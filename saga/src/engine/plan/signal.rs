@@ -1,6 +1,6 @@
 //! Signals: what customers, admins, operators and the shop itself say.
 
-use super::{Extent, Planner};
+use super::{Planner, UnwindFrom};
 use crate::engine::definition::{Discard, Event, Kind};
 use crate::engine::discard::discardable;
 use crate::records::history::Entry;
@@ -21,9 +21,9 @@ impl<'a> Planner<'a> {
             }
             // A dead saga keeps the decision for the day it is retried.
             SignalBody::Confirmation { .. } => return decisions.push(signal),
-            SignalBody::PaymentEvent { charge } => self.hear_of_charge(signal, charge, true),
-            SignalBody::LateOutcome { key, captured, .. } => self.hear_of_charge(signal, key, *captured),
-            SignalBody::Retry { by } if self.saga.state == SagaState::Dead => self.revive(by),
+            SignalBody::PaymentEvent { charge } => self.on_charge_event(signal, charge, true),
+            SignalBody::LateOutcome { key, captured, .. } => self.on_charge_event(signal, key, *captured),
+            SignalBody::Retry { by } if self.saga.state == SagaState::Dead => self.resume(by),
             SignalBody::Retry { .. } => self.ignore(signal),
             SignalBody::Discard { by, reason } => self.fold_discard(signal, by, reason),
         }
@@ -36,12 +36,12 @@ impl<'a> Planner<'a> {
             return;
         }
         self.entries.push(Entry::CancelAccepted(by.clone()));
-        self.unwind(self.extent(), by.cancel_reason());
+        self.unwind(self.unwind_from(), by.cancel_reason());
     }
 
     /// How much is undone when the saga is stopped where it stands.
-    pub(super) fn extent(&self) -> Extent {
-        if self.saga.progress.call == CallState::Fresh { Extent::BeforeThis } else { Extent::ThisToo }
+    pub(super) fn unwind_from(&self) -> UnwindFrom {
+        if self.saga.progress.call == CallState::Fresh { UnwindFrom::Previous } else { UnwindFrom::Current }
     }
 
     /// Whether the stage at which an admin decides is still to come, or is where the saga stands.
@@ -55,19 +55,19 @@ impl<'a> Planner<'a> {
         if confirmed {
             self.step_done();
         } else {
-            self.unwind(self.extent(), CancelReason::RejectedByAdmin);
+            self.unwind(self.unwind_from(), CancelReason::RejectedByAdmin);
         }
     }
 
-    pub(super) fn revive(&mut self, by: &Actor) {
-        self.go_on_from_death();
+    pub(super) fn resume(&mut self, by: &Actor) {
+        self.resume_from_dead();
         self.entries.push(Entry::Revived(by.clone()));
     }
 
-    pub(super) fn go_on_from_death(&mut self) {
+    pub(super) fn resume_from_dead(&mut self) {
         let progress = &mut self.saga.progress;
         progress.failures = 0;
-        progress.starts = 0;
+        progress.attempts = 0;
         progress.not_before = None;
         progress.error = None;
         let forward = progress.phase == Phase::Forward;
@@ -91,7 +91,7 @@ impl<'a> Planner<'a> {
         }
         let (by, reason) = (by.clone(), reason.to_owned());
         self.entries.push(Entry::Discarded { step: at.step.to_owned(), by, reason });
-        self.go_on_from_death();
+        self.resume_from_dead();
         if meaning == Discard::GivenUp {
             // Whatever would follow tells of a call that succeeded.
             let progress = &mut self.saga.progress;
@@ -100,7 +100,7 @@ impl<'a> Planner<'a> {
                 Phase::AfterUndo => self.definition.after_undo.len(),
                 Phase::Undo => progress.stage - 1,
             };
-            self.fresh_stage();
+            self.reset_stage();
         } else {
             self.step_done();
         }

@@ -1,6 +1,6 @@
 //! Running stages: local ones up to the next call, wait or end, forward or undoing.
 
-use super::{CallAt, Extent, Next, Planner, STARTS_MAX};
+use super::{CallAt, Next, Planner, UNANSWERED_ATTEMPTS_MAX, UnwindFrom};
 use crate::engine::definition::{Event, Kind, LocalFn, Stage, Undo};
 use crate::records::call::{Call, Mode};
 use crate::records::change::Change;
@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 impl<'a> Planner<'a> {
     /// Runs every local stage up to the next call, wait or end.
-    pub(super) fn go_on(&mut self, decisions: &mut Vec<&Signal>) -> Next {
+    pub(super) fn run_stages(&mut self, decisions: &mut Vec<&Signal>) -> Next {
         loop {
             if let Some(end) = self.ended() {
                 let over = if self.saga.state.is_settled() { std::mem::take(decisions) } else { Vec::new() };
@@ -97,7 +97,7 @@ impl<'a> Planner<'a> {
             }
             Err(refusal) => {
                 self.entries.push(Entry::Refused { step: name.to_owned(), why: refusal.words.clone() });
-                self.fail(Extent::BeforeThis, refusal.reason, refusal.words);
+                self.fail(UnwindFrom::Previous, refusal.reason, refusal.words);
             }
         }
     }
@@ -113,7 +113,7 @@ impl<'a> Planner<'a> {
         let until = self.window_end();
         if self.now >= until {
             self.entries.push(Entry::Expired(step.to_owned()));
-            self.unwind(Extent::BeforeThis, CancelReason::ConfirmationExpired);
+            self.unwind(UnwindFrom::Previous, CancelReason::ConfirmationExpired);
             return None;
         }
         if self.saga.progress.deadline.replace(until).is_none() {
@@ -135,8 +135,11 @@ impl<'a> Planner<'a> {
         if let Some(retry_at) = self.saga.progress.not_before.filter(|at| *at > self.now) {
             return Some(Next::Retry { at: retry_at });
         }
-        if self.saga.progress.starts >= STARTS_MAX {
-            self.die(at.step, format!("{} was begun {STARTS_MAX} times and never answered", at.step));
+        if self.saga.progress.attempts >= UNANSWERED_ATTEMPTS_MAX {
+            self.mark_dead(
+                at.step,
+                format!("{} was begun {UNANSWERED_ATTEMPTS_MAX} times and never answered", at.step),
+            );
             return None;
         }
         let key = self.key(at);
@@ -145,17 +148,17 @@ impl<'a> Planner<'a> {
             return None;
         };
         if let Err(refusal) = self.record(at, &key, Event::Intent) {
-            self.fail(Extent::BeforeThis, refusal.reason, refusal.words);
+            self.fail(UnwindFrom::Previous, refusal.reason, refusal.words);
             return None;
         }
-        let mode = if self.saga.progress.call == CallState::Fresh { Mode::Send } else { Mode::Ask };
+        let mode = if self.saga.progress.call == CallState::Fresh { Mode::Send } else { Mode::Query };
         Some(Next::Call(Call {
             definition: self.definition.name,
             saga: self.saga.id,
             queue: self.saga.queue,
             fence: self.saga.fence + 1,
             step: at.step,
-            start: self.saga.progress.starts + 1,
+            start: self.saga.progress.attempts + 1,
             key,
             context: Arc::clone(&self.saga.context),
             mode,

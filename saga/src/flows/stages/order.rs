@@ -16,7 +16,7 @@ pub(in crate::flows) fn checkout(saga: &Saga) -> &Checkout {
         Context::Notice(_)
         | Context::Cancellation(_)
         | Context::LateRefund(_)
-        | Context::GrantedRefund(_) => {
+        | Context::PartialRefund(_) => {
             panic!("saga {} runs a checkout without being one", saga.id)
         }
     }

@@ -6,9 +6,9 @@ use holdfast_shared::{CancelReason, Money, PaymentEvent, PaymentStatus, RefundSt
 
 use super::order::checkout;
 use crate::engine::definition::{CallSpec, Discard, Event, Refusal};
-use crate::records::call::{Answer, Evidence, Request};
+use crate::records::call::{Answer, CallResult, Request};
 use crate::records::change::Change;
-use crate::records::context::{Context, GrantedRefund};
+use crate::records::context::{Context, PartialRefund};
 use crate::records::saga::{Charge, Saga};
 use crate::records::{Payment, Refund};
 
@@ -43,7 +43,7 @@ pub(in crate::flows) const TAKE_PAYMENT: CallSpec = CallSpec {
 pub(in crate::flows) const REFUND_PAYMENT: CallSpec = CallSpec {
     request: |saga, key| {
         // All of it was given back or settled by hand before: there is nothing to ask for.
-        let by_hand = before(saga).settled_by_hand_minor > 0 && owed_minor(saga) == 0;
+        let by_hand = before(saga).settled_manually_minor > 0 && owed_minor(saga) == 0;
         if by_hand || saga.payment_status() == Some(PaymentStatus::Refunded) {
             return None;
         }
@@ -59,7 +59,7 @@ pub(in crate::flows) const REFUND_PAYMENT: CallSpec = CallSpec {
     timeout: CALL_TIMEOUT,
     rejected_as: CancelReason::PaymentDeclined,
     gives_up_as: CancelReason::PaymentExpired,
-    discard: Discard::SettledByHand,
+    discard: Discard::SettledManually,
 };
 
 /// The same for some of the money. It is all this saga does, so what is given up is a saga that died.
@@ -95,11 +95,11 @@ pub(in crate::flows) fn drop_due_on_delivery(saga: &Saga) -> Change {
 fn record_charge(saga: &mut Saga, key: &StepKey, event: Event<'_>) -> Changes {
     match event {
         Event::Intent => {
-            let before = saga.progress.memo.charge.take();
+            let before = saga.progress.data.charge.take();
             let from = before.as_ref().map(|charge| charge.status);
             let is_new_key = before.is_none_or(|charge| charge.key != *key);
             let status = from.unwrap_or(PaymentStatus::Pending);
-            saga.progress.memo.charge = Some(Charge { key: key.clone(), status });
+            saga.progress.data.charge = Some(Charge { key: key.clone(), status });
             // The book is opened once, and says which key counts from now on.
             Ok(if is_new_key {
                 vec![Change::RecordPayment { from, payment: payment(saga, status) }]
@@ -107,7 +107,7 @@ fn record_charge(saga: &mut Saga, key: &StepKey, event: Event<'_>) -> Changes {
                 vec![]
             })
         }
-        Event::Answered(Answer::Succeeded(Evidence::Captured { amount, provider_ref })) => {
+        Event::Answered(Answer::Succeeded(CallResult::Captured { amount, provider_ref })) => {
             let total = checkout(saga).total();
             if *amount != total {
                 return Err(refused(format!("{key}: the provider took {amount}, the order costs {total}")));
@@ -120,9 +120,9 @@ fn record_charge(saga: &mut Saga, key: &StepKey, event: Event<'_>) -> Changes {
             };
             Ok(vec![Change::RecordPayment { from, payment }])
         }
-        Event::Answered(Answer::Succeeded(Evidence::Undone { .. } | Evidence::Refunded | Evidence::Sent)) => {
-            Err(refused(format!("{key}: the provider answered something else than was asked")))
-        }
+        Event::Answered(Answer::Succeeded(
+            CallResult::Undone { .. } | CallResult::Refunded | CallResult::Sent,
+        )) => Err(refused(format!("{key}: the provider answered something else than was asked"))),
         Event::Answered(Answer::Pending { next_action }) => {
             let (from, to) = step(saga, PaymentEvent::RequireAction)?;
             let payment = Payment { next_action: next_action.clone(), ..payment(saga, to) };
@@ -134,7 +134,7 @@ fn record_charge(saga: &mut Saga, key: &StepKey, event: Event<'_>) -> Changes {
         Event::GaveUp if saga.payment_status().is_some_and(|status| status != PaymentStatus::Declined) => {
             moved(saga, PaymentEvent::Cancel)
         }
-        Event::GaveUp | Event::Answered(Answer::NotSent | Answer::Held { .. }) | Event::Died => Ok(vec![]),
+        Event::GaveUp | Event::Answered(Answer::NotSent | Answer::NotNow { .. }) | Event::Died => Ok(vec![]),
         Event::Discarded => Err(refused(format!("{key}: whether money was taken has to be found out"))),
     }
 }
@@ -142,17 +142,17 @@ fn record_charge(saga: &mut Saga, key: &StepKey, event: Event<'_>) -> Changes {
 /// The books of an undo: the refund, and the payment it gives back.
 fn record_undo(saga: &mut Saga, key: &StepKey, event: Event<'_>) -> Changes {
     if let Event::Answered(Answer::Succeeded(
-        Evidence::Captured { .. } | Evidence::Refunded | Evidence::Sent,
+        CallResult::Captured { .. } | CallResult::Refunded | CallResult::Sent,
     )) = event
     {
         return Err(refused(format!("{key}: the provider answered something else than was asked")));
     }
     if let Event::Discarded = event {
-        return settle_by_hand(saga);
+        return settle_manually(saga);
     }
     let held_money =
         matches!(saga.payment_status(), Some(PaymentStatus::Captured | PaymentStatus::PartiallyRefunded));
-    let Event::Answered(Answer::Succeeded(Evidence::Undone { refunded_minor })) = event else {
+    let Event::Answered(Answer::Succeeded(CallResult::Undone { refunded_minor })) = event else {
         // Before the look-up, only a capture that we know of is money owed.
         let owed_minor = owed_minor(saga);
         return Ok(if held_money { move_refund(saga, event, owed_minor) } else { vec![] });
@@ -161,7 +161,7 @@ fn record_undo(saga: &mut Saga, key: &StepKey, event: Event<'_>) -> Changes {
         return moved(saga, PaymentEvent::Cancel);
     }
     // What a person saw to before is no refund of ours, whichever way the money went.
-    let Before { refunded_minor: before, settled_by_hand_minor: by_hand } = before(saga);
+    let Before { refunded_minor: before, settled_manually_minor: by_hand } = before(saga);
     let mut changes = move_refund(saga, event, *refunded_minor - before - by_hand);
     let (from, to) = step(saga, PaymentEvent::RefundAll)?;
     let payment = Payment {
@@ -175,13 +175,13 @@ fn record_undo(saga: &mut Saga, key: &StepKey, event: Event<'_>) -> Changes {
 
 /// A person saw to all that is left of the order's money. What nobody knows of counts as taken: the most
 /// there can be.
-fn settle_by_hand(saga: &mut Saga) -> Changes {
+fn settle_manually(saga: &mut Saga) -> Changes {
     let (captured_minor, owed_minor) = (terms(saga).1.amount_minor, owed_minor(saga));
-    let Before { refunded_minor, settled_by_hand_minor } = before(saga);
-    let (from, to) = step(saga, PaymentEvent::SettleByHand)?;
+    let Before { refunded_minor, settled_manually_minor } = before(saga);
+    let (from, to) = step(saga, PaymentEvent::SettleManually)?;
     let mut changes = move_refund(saga, Event::Discarded, owed_minor);
-    let settled_by_hand_minor = settled_by_hand_minor + owed_minor;
-    let payment = Payment { captured_minor, refunded_minor, settled_by_hand_minor, ..payment(saga, to) };
+    let settled_manually_minor = settled_manually_minor + owed_minor;
+    let payment = Payment { captured_minor, refunded_minor, settled_manually_minor, ..payment(saga, to) };
     changes.push(Change::RecordPayment { from, payment });
     Ok(changes)
 }
@@ -189,8 +189,8 @@ fn settle_by_hand(saga: &mut Saga) -> Changes {
 /// The book of late money: `payments` never counted it, so only the refund is kept.
 pub(in crate::flows) fn record_late_refund(saga: &mut Saga, _key: &StepKey, event: Event<'_>) -> Changes {
     match event {
-        Event::Answered(Answer::Succeeded(Evidence::Undone { refunded_minor: 0 })) => Ok(vec![]),
-        Event::Answered(Answer::Succeeded(Evidence::Undone { refunded_minor })) => {
+        Event::Answered(Answer::Succeeded(CallResult::Undone { refunded_minor: 0 })) => Ok(vec![]),
+        Event::Answered(Answer::Succeeded(CallResult::Undone { refunded_minor })) => {
             Ok(move_refund(saga, event, *refunded_minor))
         }
         // What the report was worth nobody found out; it can have been no more than the order's total.
@@ -205,7 +205,7 @@ fn record_granted_refund(saga: &mut Saga, key: &StepKey, event: Event<'_>) -> Ch
     let (amount_minor, captured_minor) = (granted.amount.amount_minor, granted.captured_minor);
     let refunded_minor = granted.refunded_minor + amount_minor;
     match event {
-        Event::Answered(Answer::Succeeded(Evidence::Refunded)) => {
+        Event::Answered(Answer::Succeeded(CallResult::Refunded)) => {
             let mut changes = move_refund(saga, event, amount_minor);
             let all = refunded_minor == captured_minor;
             let event = if all { PaymentEvent::RefundAll } else { PaymentEvent::RefundPart };
@@ -215,17 +215,17 @@ fn record_granted_refund(saga: &mut Saga, key: &StepKey, event: Event<'_>) -> Ch
             Ok(changes)
         }
         Event::Discarded => {
-            let (from, to) = step(saga, PaymentEvent::SettleByHand)?;
+            let (from, to) = step(saga, PaymentEvent::SettleManually)?;
             let mut changes = move_refund(saga, event, amount_minor);
             let refunded_minor = refunded_minor - amount_minor;
-            let settled_by_hand_minor = amount_minor;
+            let settled_manually_minor = amount_minor;
             let payment =
-                Payment { captured_minor, refunded_minor, settled_by_hand_minor, ..payment(saga, to) };
+                Payment { captured_minor, refunded_minor, settled_manually_minor, ..payment(saga, to) };
             changes.push(Change::RecordPayment { from, payment });
             Ok(changes)
         }
         Event::Answered(Answer::Succeeded(
-            Evidence::Captured { .. } | Evidence::Undone { .. } | Evidence::Sent,
+            CallResult::Captured { .. } | CallResult::Undone { .. } | CallResult::Sent,
         )) => Err(refused(format!("{key}: the provider answered something else than was asked"))),
         Event::Intent | Event::Answered(_) | Event::GaveUp | Event::Died => {
             Ok(move_refund(saga, event, amount_minor))
@@ -238,7 +238,7 @@ fn move_refund(saga: &mut Saga, event: Event<'_>, amount_minor: i64) -> Vec<Chan
     let Some(charge) = charge_to_undo(saga) else {
         return vec![];
     };
-    let from = saga.progress.memo.refund;
+    let from = saga.progress.data.refund;
     let status = match event {
         Event::Intent | Event::Answered(Answer::Failed { .. } | Answer::Rejected { .. }) => {
             RefundStatus::Pending
@@ -246,26 +246,26 @@ fn move_refund(saga: &mut Saga, event: Event<'_>, amount_minor: i64) -> Vec<Chan
         Event::Answered(Answer::Succeeded(_)) => RefundStatus::Succeeded,
         Event::Answered(Answer::Unknown { .. }) => RefundStatus::Unknown,
         Event::Died | Event::Discarded => RefundStatus::Failed,
-        Event::Answered(Answer::NotSent | Answer::Held { .. } | Answer::Pending { .. }) | Event::GaveUp => {
+        Event::Answered(Answer::NotSent | Answer::NotNow { .. } | Answer::Pending { .. }) | Event::GaveUp => {
             return vec![];
         }
     };
     // An intent that follows a lost answer does not make the answer known.
     let still_unknown = matches!(event, Event::Intent) && from == Some(RefundStatus::Unknown);
-    let settled_by_hand = matches!(event, Event::Discarded);
-    if (from == Some(status) && !settled_by_hand) || still_unknown {
+    let settled_manually = matches!(event, Event::Discarded);
+    if (from == Some(status) && !settled_manually) || still_unknown {
         return vec![];
     }
-    saga.progress.memo.refund = Some(status);
+    saga.progress.data.refund = Some(status);
     let amount = Money { amount_minor, ..terms(saga).1 };
     let late = matches!(&*saga.context, Context::LateRefund(_));
-    let refund = Refund { saga: saga.id, status, amount, charge, late, settled_by_hand };
+    let refund = Refund { saga: saga.id, status, amount, charge, late, settled_manually };
     vec![Change::RecordRefund { from, refund }]
 }
 
 /// Moves our book and the memo of it together.
 fn step(saga: &mut Saga, event: PaymentEvent) -> Result<(Option<PaymentStatus>, PaymentStatus), Refusal> {
-    let Some(charge) = &mut saga.progress.memo.charge else {
+    let Some(charge) = &mut saga.progress.data.charge else {
         return Err(refused(format!("saga {}: no charge was begun", saga.id)));
     };
     let from = charge.status;
@@ -292,8 +292,8 @@ fn payment(saga: &Saga, status: PaymentStatus) -> Payment {
         amount,
         captured_minor: 0,
         refunded_minor: 0,
-        settled_by_hand_minor: before(saga).settled_by_hand_minor,
-        charge: saga.progress.memo.charge.as_ref().map(|charge| charge.key.clone()),
+        settled_manually_minor: before(saga).settled_manually_minor,
+        charge: saga.progress.data.charge.as_ref().map(|charge| charge.key.clone()),
         provider_ref: None,
         next_action: None,
     }
@@ -302,9 +302,9 @@ fn payment(saga: &Saga, status: PaymentStatus) -> Payment {
 fn charge_to_undo(saga: &Saga) -> Option<StepKey> {
     match &*saga.context {
         Context::LateRefund(late) => Some(late.charge.clone()),
-        Context::GrantedRefund(granted) => Some(granted.charge.clone()),
+        Context::PartialRefund(granted) => Some(granted.charge.clone()),
         Context::Checkout(_) | Context::Cancellation(_) => {
-            saga.progress.memo.charge.as_ref().map(|charge| charge.key.clone())
+            saga.progress.data.charge.as_ref().map(|charge| charge.key.clone())
         }
         Context::Notice(_) => None,
     }
@@ -316,7 +316,7 @@ fn terms(saga: &Saga) -> (&str, Money) {
         Context::Checkout(checkout) => (&checkout.provider, checkout.total()),
         Context::Cancellation(cancellation) => (&cancellation.provider, cancellation.total),
         Context::LateRefund(late) => (&late.provider, late.total),
-        Context::GrantedRefund(granted) => (&granted.provider, granted.total),
+        Context::PartialRefund(granted) => (&granted.provider, granted.total),
         Context::Notice(_) => panic!("saga {} moves money without being about any", saga.id),
     }
 }
@@ -324,18 +324,18 @@ fn terms(saga: &Saga) -> (&str, Money) {
 /// What became of this order's granted refunds before this saga was started.
 struct Before {
     refunded_minor: i64,
-    settled_by_hand_minor: i64,
+    settled_manually_minor: i64,
 }
 
 fn before(saga: &Saga) -> Before {
     match &*saga.context {
         Context::Cancellation(cancellation) => Before {
             refunded_minor: cancellation.refunded_minor,
-            settled_by_hand_minor: cancellation.settled_by_hand_minor,
+            settled_manually_minor: cancellation.settled_manually_minor,
         },
         // A checkout is undone before anything can be granted; late money is nobody's gift.
-        Context::Checkout(_) | Context::LateRefund(_) | Context::GrantedRefund(_) | Context::Notice(_) => {
-            Before { refunded_minor: 0, settled_by_hand_minor: 0 }
+        Context::Checkout(_) | Context::LateRefund(_) | Context::PartialRefund(_) | Context::Notice(_) => {
+            Before { refunded_minor: 0, settled_manually_minor: 0 }
         }
     }
 }
@@ -347,7 +347,7 @@ pub(crate) fn total(saga: &Saga) -> Option<Money> {
         Context::Checkout(_)
         | Context::Cancellation(_)
         | Context::LateRefund(_)
-        | Context::GrantedRefund(_) => Some(terms(saga).1),
+        | Context::PartialRefund(_) => Some(terms(saga).1),
     }
 }
 
@@ -358,13 +358,13 @@ pub(crate) fn owed(saga: &Saga) -> Option<Money> {
 
 /// What is left of the order's money, as far as our books know.
 fn owed_minor(saga: &Saga) -> i64 {
-    let Before { refunded_minor, settled_by_hand_minor } = before(saga);
-    terms(saga).1.amount_minor - refunded_minor - settled_by_hand_minor
+    let Before { refunded_minor, settled_manually_minor } = before(saga);
+    terms(saga).1.amount_minor - refunded_minor - settled_manually_minor
 }
 
-fn granted(saga: &Saga) -> &GrantedRefund {
+fn granted(saga: &Saga) -> &PartialRefund {
     match &*saga.context {
-        Context::GrantedRefund(granted) => granted,
+        Context::PartialRefund(granted) => granted,
         Context::Checkout(_) | Context::Notice(_) | Context::Cancellation(_) | Context::LateRefund(_) => {
             panic!("saga {} gives money back without a grant", saga.id)
         }

@@ -10,12 +10,12 @@ use holdfast_shared::{Actor, Money, PaymentStatus, Sku, Time};
 use serde::Serialize;
 use strum::{Display, IntoStaticStr};
 
-use crate::engine::batch::guarded_plan;
+use crate::engine::batch::plan_catching_panics;
 use crate::engine::definition::Definition;
 use crate::engine::plan::{Inbox, Next};
 use crate::flows::owed;
-use crate::operations::dead_letter::resolve::Deed;
-use crate::records::call::{Answer, Call, Evidence, Mode, Request};
+use crate::operations::dead_letter::resolve::DeadLetterAction;
+use crate::records::call::{Answer, Call, CallResult, Mode, Request};
 use crate::records::change::Change;
 use crate::records::history::Entry;
 use crate::records::saga::{CallState, Saga};
@@ -57,7 +57,7 @@ pub enum MoneyWay {
     /// From the shop to the buyer.
     GivenBack,
     /// By nobody here: a person sees to it.
-    SettledByHand,
+    SettledManually,
 }
 
 /// By how much a level would move.
@@ -71,12 +71,12 @@ pub struct StockStep {
     pub reserved: i64,
 }
 
-/// What `deed` would lead to for `saga`, if everything it asks of the outside went well.
-pub fn preview(saga: &Saga, definition: &Definition, deed: &Deed, now: Time) -> Preview {
+/// What `action` would lead to for `saga`, if everything it asks of the outside went well.
+pub fn preview(saga: &Saga, definition: &Definition, action: &DeadLetterAction, now: Time) -> Preview {
     let by = Actor::Operator("nobody".to_owned());
-    let body = match deed {
-        Deed::Retry => SignalBody::Retry { by },
-        Deed::Discard { reason } => SignalBody::Discard { by, reason: reason.clone() },
+    let body = match action {
+        DeadLetterAction::Retry => SignalBody::Retry { by },
+        DeadLetterAction::Discard { reason } => SignalBody::Discard { by, reason: reason.clone() },
     };
     let signal = Signal { seq: 0, saga: saga.id, dedupe: String::new(), body, created_at: now };
     let mut inbox = Inbox { signals: vec![signal], ..Inbox::default() };
@@ -84,7 +84,7 @@ pub fn preview(saga: &Saga, definition: &Definition, deed: &Deed, now: Time) -> 
     let mut seen = Seen::default();
     for _ in 0..PLANS_MAX {
         // A plan that panics ends here as it would end in a batch.
-        let Ok(advance) = guarded_plan(&saga, definition, &inbox, now) else { break };
+        let Ok(advance) = plan_catching_panics(&saga, definition, &inbox, now) else { break };
         seen.changes(&saga, &advance.changes);
         seen.entries(definition, &advance.entries);
         saga = advance.saga;
@@ -100,12 +100,14 @@ pub fn preview(saga: &Saga, definition: &Definition, deed: &Deed, now: Time) -> 
 /// The answer of an outside that is well.
 fn gone_well(saga: &Saga, call: &Call) -> Answer {
     Answer::Succeeded(match &call.request {
-        Request::Charge { amount, .. } => Evidence::Captured { amount: *amount, provider_ref: String::new() },
-        Request::UndoCharge { .. } => {
-            Evidence::Undone { refunded_minor: if holds_money(saga) { total_minor(saga) } else { 0 } }
+        Request::Charge { amount, .. } => {
+            CallResult::Captured { amount: *amount, provider_ref: String::new() }
         }
-        Request::Refund { .. } => Evidence::Refunded,
-        Request::Notify { .. } => Evidence::Sent,
+        Request::UndoCharge { .. } => {
+            CallResult::Undone { refunded_minor: if holds_money(saga) { total_minor(saga) } else { 0 } }
+        }
+        Request::Refund { .. } => CallResult::Refunded,
+        Request::Notify { .. } => CallResult::Sent,
     })
 }
 
@@ -163,16 +165,16 @@ impl Seen {
     }
 
     fn by_hand(&mut self, saga: &Saga, refund: &Refund) {
-        if refund.settled_by_hand {
+        if refund.settled_manually {
             let at_most = refund.late || !holds_money(saga);
-            self.money.push(MoneyMove { way: MoneyWay::SettledByHand, amount: refund.amount, at_most });
+            self.money.push(MoneyMove { way: MoneyWay::SettledManually, amount: refund.amount, at_most });
         }
     }
 
     fn call(&mut self, saga: &Saga, call: &Call) {
         self.steps.push(call.step);
         let (way, amount, at_most) = match &call.request {
-            Request::Charge { amount, .. } => (MoneyWay::Taken, *amount, call.mode == Mode::Ask),
+            Request::Charge { amount, .. } => (MoneyWay::Taken, *amount, call.mode == Mode::Query),
             Request::UndoCharge { .. } => {
                 let Some(owed) = owed(saga) else { return };
                 (MoneyWay::GivenBack, owed, !holds_money(saga))
@@ -180,7 +182,7 @@ impl Seen {
             Request::Refund { amount_minor, .. } => {
                 let Some(total) = crate::flows::total(saga) else { return };
                 let amount = Money { amount_minor: *amount_minor, ..total };
-                (MoneyWay::GivenBack, amount, call.mode == Mode::Ask)
+                (MoneyWay::GivenBack, amount, call.mode == Mode::Query)
             }
             Request::Notify { .. } => return,
         };
@@ -207,7 +209,7 @@ impl fmt::Display for Preview {
             let way = match way {
                 MoneyWay::Taken => "takes",
                 MoneyWay::GivenBack => "gives back",
-                MoneyWay::SettledByHand => "leaves to you",
+                MoneyWay::SettledManually => "leaves to you",
             };
             write!(f, "; {way} {at_most}{amount}")?;
         }

@@ -22,7 +22,7 @@ pub const BATCH: usize = 256;
 
 /// What is done about a dead saga.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Deed {
+pub enum DeadLetterAction {
     /// It goes on where it stopped.
     Retry,
     /// Somebody takes responsibility for the step it stopped at.
@@ -32,7 +32,7 @@ pub enum Deed {
     },
 }
 
-impl Deed {
+impl DeadLetterAction {
     const fn action(&self) -> &'static str {
         match self {
             Self::Retry => "saga.retry",
@@ -53,7 +53,7 @@ impl Deed {
     }
 }
 
-/// Does `deed` to those of `sagas` that are dead, in one commit, and answers for each of them.
+/// Does `action` to those of `sagas` that are dead, in one commit, and answers for each of them.
 ///
 /// Each is judged under its lock: settled sagas and living ones are left alone, so doing it again does nothing
 /// twice. An `Err` of the store means that nothing was written, except [`StoreError::CommitUnknown`].
@@ -61,7 +61,7 @@ pub async fn act(
     store: &dyn Store,
     registry: &Registry,
     sagas: &[SagaId],
-    deed: &Deed,
+    action: &DeadLetterAction,
     by: &Actor,
 ) -> Result<Vec<(SagaId, Answer)>, StoreError> {
     let mut tx = store.begin().await?;
@@ -70,14 +70,14 @@ pub async fn act(
     world.writes.at = looked.now;
     let mut answers = Vec::with_capacity(looked.asked.len());
     for id in &looked.asked {
-        let answer = looked.judge(*id, registry, deed);
+        let answer = looked.judge(*id, registry, action);
         if let Ok((saga, _)) = &answer {
-            world.writes.signals.push(deed.signal(saga, by));
-            let detail = match deed {
-                Deed::Retry => saga.progress.error.clone().unwrap_or_default(),
-                Deed::Discard { reason } => reason.clone(),
+            world.writes.signals.push(action.signal(saga, by));
+            let detail = match action {
+                DeadLetterAction::Retry => saga.progress.error.clone().unwrap_or_default(),
+                DeadLetterAction::Discard { reason } => reason.clone(),
             };
-            record_action(&mut world, by, deed.action(), id.order(), &format!("saga {id}"), &detail);
+            record_action(&mut world, by, action.action(), id.order(), &format!("saga {id}"), &detail);
         }
         let accepted = |(saga, _): (&Saga, _)| Answered::Accepted(Hint { saga: *id, queue: saga.queue });
         answers.push((*id, answer.map_or_else(Into::into, |found| Ok(accepted(found)))));
@@ -90,43 +90,43 @@ pub async fn act(
 
 /// Lets a dead saga go on. Settled sagas and living ones are left alone.
 pub async fn retry(store: &dyn Store, saga: SagaId, by: &Actor) -> Result<Answer, StoreError> {
-    let answers = act(store, &REGISTRY, &[saga], &Deed::Retry, by).await?;
+    let answers = act(store, &REGISTRY, &[saga], &DeadLetterAction::Retry, by).await?;
     let answer = answers.into_iter().next().map(|(_, answer)| answer);
     Ok(answer.unwrap_or(Err(Conflict::UnknownSaga(saga))))
 }
 
 /// What [`act`] would answer for each of `sagas`, and what would come of it. Nothing is written.
-pub async fn rehearse(
+pub async fn preview_actions(
     store: &dyn Store,
     registry: &Registry,
     sagas: &[SagaId],
-    deed: &Deed,
-) -> Result<Vec<(SagaId, Rehearsed)>, StoreError> {
+    action: &DeadLetterAction,
+) -> Result<Vec<(SagaId, DryRun)>, StoreError> {
     let mut tx = store.begin().await?;
     let looked = Looked::at(&mut *tx, sagas).await?;
-    let rehearsed = looked.asked.iter().map(|id| {
-        let told = match looked.judge(*id, registry, deed) {
+    let planned = looked.asked.iter().map(|id| {
+        let told = match looked.judge(*id, registry, action) {
             Ok((saga, Some(definition))) => {
-                Rehearsed::Would(Some(preview(saga, definition, deed, looked.now)))
+                DryRun::Would(Some(preview(saga, definition, action, looked.now)))
             }
-            Ok((_, None)) => Rehearsed::Would(None),
-            Err(stays) => Rehearsed::Stays(stays.into()),
+            Ok((_, None)) => DryRun::Would(None),
+            Err(stays) => DryRun::Stays(stays.into()),
         };
         (*id, told)
     });
-    Ok(rehearsed.collect())
+    Ok(planned.collect())
 }
 
-/// What would come of a deed.
+/// What would come of a action.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Rehearsed {
+pub enum DryRun {
     /// It would be done. What follows, unless this binary does not know what the saga runs.
     Would(Option<Preview>),
     /// Nothing would be done: it is so already, or something stands against it.
     Stays(Answer),
 }
 
-/// Why a deed changes nothing.
+/// Why a action changes nothing.
 enum Stays {
     Already(String),
     Conflict(Conflict),
@@ -164,17 +164,17 @@ impl Looked {
         })
     }
 
-    /// The saga, and its definition if it is known, when nothing stands against the deed.
+    /// The saga, and its definition if it is known, when nothing stands against the action.
     fn judge(
         &self,
         id: SagaId,
         registry: &Registry,
-        deed: &Deed,
+        action: &DeadLetterAction,
     ) -> Result<(&Saga, Option<&'static Definition>), Stays> {
         match (self.found.get(&id), self.unreadable.get(&id)) {
             (Some((saga, inbox)), _) => {
                 let definition = registry.find(&saga.definition);
-                judge(saga, inbox, definition, deed)?;
+                judge(saga, inbox, definition, action)?;
                 Ok((saga, definition))
             }
             (None, Some(why)) => stays(format!(
@@ -190,31 +190,37 @@ fn stays<T>(words: String) -> Result<T, Stays> {
     Err(Stays::Conflict(Conflict::Instead(words)))
 }
 
-fn judge(saga: &Saga, inbox: &[Signal], definition: Option<&Definition>, deed: &Deed) -> Result<(), Stays> {
+fn judge(
+    saga: &Saga,
+    inbox: &[Signal],
+    definition: Option<&Definition>,
+    action: &DeadLetterAction,
+) -> Result<(), Stays> {
     let id = saga.id;
     if saga.state != SagaState::Dead {
-        let participle = match deed {
-            Deed::Retry => "retried",
-            Deed::Discard { .. } => "discarded",
+        let participle = match action {
+            DeadLetterAction::Retry => "retried",
+            DeadLetterAction::Discard { .. } => "discarded",
         };
         return stays(format!("saga {id} is {}, only a dead one is {participle}", saga.state));
     }
     // Where nobody is about to look at it, the same may be said again, and then somebody is.
     let is_due = saga.wake_at.is_some();
     for signal in inbox {
-        match (&signal.body, deed) {
-            (SignalBody::Retry { .. }, Deed::Retry) | (SignalBody::Discard { .. }, Deed::Discard { .. })
+        match (&signal.body, action) {
+            (SignalBody::Retry { .. }, DeadLetterAction::Retry)
+            | (SignalBody::Discard { .. }, DeadLetterAction::Discard { .. })
                 if !is_due => {}
-            (SignalBody::Retry { .. }, Deed::Retry) => {
+            (SignalBody::Retry { .. }, DeadLetterAction::Retry) => {
                 return Err(Stays::Already(format!("saga {id} is about to go on")));
             }
-            (SignalBody::Discard { .. }, Deed::Discard { .. }) => {
+            (SignalBody::Discard { .. }, DeadLetterAction::Discard { .. }) => {
                 return Err(Stays::Already(format!("saga {id} is about to be discarded")));
             }
-            (SignalBody::Retry { by }, Deed::Discard { .. }) => {
+            (SignalBody::Retry { by }, DeadLetterAction::Discard { .. }) => {
                 return stays(format!("{by} retried saga {id} a moment ago; discard it if it stops again"));
             }
-            (SignalBody::Discard { by, .. }, Deed::Retry) => {
+            (SignalBody::Discard { by, .. }, DeadLetterAction::Retry) => {
                 return stays(format!("{by} discarded saga {id} a moment ago"));
             }
             (
@@ -226,10 +232,12 @@ fn judge(saga: &Saga, inbox: &[Signal], definition: Option<&Definition>, deed: &
             ) => {}
         }
     }
-    match (deed, definition) {
-        (Deed::Retry, _) => Ok(()),
-        (Deed::Discard { .. }, Some(definition)) => discardable(saga, definition).map(|_| ()).or_else(stays),
-        (Deed::Discard { .. }, None) => {
+    match (action, definition) {
+        (DeadLetterAction::Retry, _) => Ok(()),
+        (DeadLetterAction::Discard { .. }, Some(definition)) => {
+            discardable(saga, definition).map(|_| ()).or_else(stays)
+        }
+        (DeadLetterAction::Discard { .. }, None) => {
             let (name, version) = (&saga.definition.name, saga.definition.version);
             stays(format!(
                 "saga {id} runs {name} version {version}, which this binary does not know; discard it with the \

@@ -5,7 +5,7 @@ mod queue;
 mod saga;
 mod worker;
 
-pub use order::{NotificationFilter, NotificationView, OrderFilter, OrderView, ProductFilter, Pulse};
+pub use order::{NotificationFilter, NotificationView, OrderFilter, OrderVersion, OrderView, ProductFilter};
 pub use queue::{Paused, QueueView};
-pub use saga::{Census, DeadRow, SagaFilter};
-pub use worker::{WorkerBeat, WorkerView};
+pub use saga::{DeadRow, SagaCount, SagaFilter};
+pub use worker::{Heartbeat, WorkerView};

@@ -58,9 +58,9 @@ pub struct ProductFilter {
     pub limit: u32,
 }
 
-/// Whether an order moved, without reading it: another pulse says that the order or one of its sagas did.
+/// Whether an order moved, without reading it: another order_version says that the order or one of its sagas did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Pulse {
+pub struct OrderVersion {
     /// When the order last changed.
     pub updated_at: Time,
     /// The fences of its sagas, added up: each of their commits raises one.

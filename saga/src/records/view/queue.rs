@@ -33,7 +33,7 @@ impl QueueView {
     }
 }
 
-/// An operator's brake on a pool.
+/// An operator's set_paused on a pool.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Paused {
     /// Since when.

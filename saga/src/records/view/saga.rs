@@ -35,7 +35,7 @@ pub struct DeadRow {
 
 /// How many sagas of a definition stand where.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Census {
+pub struct SagaCount {
     /// Such as `checkout_online`.
     pub definition: String,
     /// Where.

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 /// What a worker says of itself, again and again.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct WorkerBeat {
+pub struct Heartbeat {
     /// The name its leases carry.
     pub name: String,
     /// The machine it runs on.
@@ -30,19 +30,19 @@ pub struct WorkerBeat {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WorkerView {
     /// What it said last.
-    pub beat: WorkerBeat,
+    pub heartbeat: Heartbeat,
     /// When it said so.
-    pub beat_at: Time,
-    /// When it said farewell, if it did.
+    pub heartbeat_at: Time,
+    /// When it said deregister, if it did.
     pub left_at: Option<Time>,
 }
 
 impl WorkerView {
-    /// A worker beats every few seconds; one that missed four of them is not counted on any more.
+    /// A worker heartbeats every few seconds; one that missed four of them is not counted on any more.
     pub const SILENT: Duration = Duration::from_secs(20);
 
     /// Whether it can be counted on at `now`.
     pub fn is_alive(&self, now: Time) -> bool {
-        self.left_at.is_none() && now.since(self.beat_at) < Self::SILENT
+        self.left_at.is_none() && now.since(self.heartbeat_at) < Self::SILENT
     }
 }

@@ -62,7 +62,7 @@ fn cancel_confirmed(world: &mut World, keys: &KeySource, order: &Order, by: &Act
         method: order.method,
         total: order.total,
         refunded_minor: payment.map_or(0, |payment| payment.refunded_minor),
-        settled_by_hand_minor: payment.map_or(0, |payment| payment.settled_by_hand_minor),
+        settled_manually_minor: payment.map_or(0, |payment| payment.settled_manually_minor),
         email: order.contact.email.clone(),
     };
     let charge =
@@ -70,7 +70,7 @@ fn cancel_confirmed(world: &mut World, keys: &KeySource, order: &Order, by: &Act
     let context = Context::Cancellation(context);
     let mut saga =
         cancellation::V1.start(id.saga(slot::CANCELLATION), context).begin(keys.draw(id), world.now);
-    saga.progress.memo.charge = charge;
+    saga.progress.data.charge = charge;
     let hint = Hint { saga: saga.id, queue: saga.queue };
     world.writes.orders.insert(id, OrderMove { from: order.status, to, reason: None });
     world.writes.new_sagas.insert(saga.id, saga);

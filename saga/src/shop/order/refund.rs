@@ -11,7 +11,7 @@ use super::{unsettled_checkout, was_cancelled};
 use crate::flows::partial_refund;
 use crate::ports::{Hint, Store, StoreError, Tx};
 use crate::records::batch_rows::{Footprint, World};
-use crate::records::context::{Context, Dedupe, GrantedRefund};
+use crate::records::context::{Context, Dedupe, PartialRefund};
 use crate::records::slot;
 use crate::records::{Order, Payment, Refund};
 use crate::shop::answer::{Answer, Answered, Conflict, already};
@@ -67,9 +67,9 @@ pub async fn refund(
 /// What stands in the way of moving money of `order` otherwise: a granted refund that is not back yet.
 pub(super) fn under_way(world: &World, order: OrderId) -> Option<String> {
     let of_order = world.refunds.range(order.saga(0)..=order.saga(u8::MAX)).map(|(_, refund)| refund);
-    let mut granted = of_order.filter(|refund| slot::is_granted_refund(refund.saga.slot()));
+    let mut granted = of_order.filter(|refund| slot::is_partial_refund(refund.saga.slot()));
     let refund =
-        granted.find(|refund| refund.status != RefundStatus::Succeeded && !refund.settled_by_hand)?;
+        granted.find(|refund| refund.status != RefundStatus::Succeeded && !refund.settled_manually)?;
     let Refund { saga, amount, .. } = refund;
     Some(match refund.status {
         RefundStatus::Failed => {
@@ -88,7 +88,7 @@ pub(super) fn under_way(world: &World, order: OrderId) -> Option<String> {
 /// A saga that was born while this waited for its lock is missing, although its refund is read: then this
 /// looks again. One that is missing again was pruned.
 async fn look(store: &dyn Store, order: OrderId) -> Result<(Box<dyn Tx>, World), StoreError> {
-    let slots = std::iter::once(slot::CHECKOUT).chain(slot::GRANTED_REFUND..=slot::GRANTED_REFUND_LAST);
+    let slots = std::iter::once(slot::CHECKOUT).chain(slot::PARTIAL_REFUND..=slot::PARTIAL_REFUND_LAST);
     let footprint = Footprint {
         sagas: slots.map(|slot| order.saga(slot)).collect(),
         orders: vec![order],
@@ -103,7 +103,7 @@ async fn look(store: &dyn Store, order: OrderId) -> Result<(Box<dyn Tx>, World),
         tx.load(&footprint, &mut world).await?;
         world.writes.at = world.now;
         let is_missing =
-            |saga: &SagaId| slot::is_granted_refund(saga.slot()) && !world.sagas.contains_key(saga);
+            |saga: &SagaId| slot::is_partial_refund(saga.slot()) && !world.sagas.contains_key(saga);
         let missing: Vec<SagaId> = world.refunds.keys().copied().filter(is_missing).collect();
         if missing == missing_before {
             return Ok((tx, world));
@@ -115,9 +115,9 @@ async fn look(store: &dyn Store, order: OrderId) -> Result<(Box<dyn Tx>, World),
 fn asked_before(world: &World, grant: &Grant) -> Option<Answer> {
     let dedupe = grant.dedupe?;
     world.sagas.values().find_map(|(saga, _)| match &*saga.context {
-        Context::GrantedRefund(granted) => {
+        Context::PartialRefund(granted) => {
             let known = granted.dedupe.filter(|known| known.key == dedupe.key)?;
-            let GrantedRefund { by, amount, .. } = granted;
+            let PartialRefund { by, amount, .. } = granted;
             let words = format!("{by} granted a refund of {amount} at {} under this key", saga.created_at);
             Some(if known.body == dedupe.body {
                 already(format!("{words} (saga {})", saga.id))
@@ -176,7 +176,7 @@ fn judge(world: &World, order: &Order, grant: &Grant, by: &Actor) -> Result<Term
     else {
         return no(format!("the payment of order {id} is {}; there is nothing to give back", payment.status));
     };
-    if payment.settled_by_hand_minor > 0 {
+    if payment.settled_manually_minor > 0 {
         return no(format!(
             "a refund of order {id} was settled by hand, so our books no longer tell what the provider has given \
              back; settle more with the customer in person"
@@ -190,7 +190,7 @@ fn judge(world: &World, order: &Order, grant: &Grant, by: &Actor) -> Result<Term
     if amount.amount_minor <= 0 || amount.amount_minor > left.amount_minor {
         return no(format!("{amount} cannot be given back; {left} of order {id} is left"));
     }
-    let slots = slot::GRANTED_REFUND..=slot::GRANTED_REFUND_LAST;
+    let slots = slot::PARTIAL_REFUND..=slot::PARTIAL_REFUND_LAST;
     // A refund's row outlives its saga, so no slot, and no key made of it, is ever used again.
     let Some(saga) = slots.map(|at| id.saga(at)).find(|saga| !world.refunds.contains_key(saga)) else {
         return no(format!("order {id} was given its last refund; settle more with the customer in person"));
@@ -214,9 +214,9 @@ fn start(
         amount,
         charge: charge.clone(),
         late: false,
-        settled_by_hand: false,
+        settled_manually: false,
     };
-    let granted = GrantedRefund {
+    let granted = PartialRefund {
         amount,
         charge,
         provider: payment.provider,

@@ -115,7 +115,7 @@ impl History {
             }
         }
         let by_hand: BTreeMap<OrderId, i64> = report
-            .settled_by_hand
+            .settled_manually
             .iter()
             .map(|settled| (settled.order, settled.amount.amount_minor))
             .collect();

@@ -1,7 +1,7 @@
 //! What customers, admins, operators and the provider do to a shop meanwhile.
 
 use holdfast_saga::operations::dead_letter::resolve;
-use holdfast_saga::operations::dead_letter::resolve::{Deed, act};
+use holdfast_saga::operations::dead_letter::resolve::{DeadLetterAction, act};
 use holdfast_saga::ports::Store;
 use holdfast_saga::records::context::{Context, Dedupe};
 use holdfast_saga::records::slot;
@@ -131,7 +131,7 @@ impl History {
             self.ask_of(order, Verb::Cancel, &admin()).await;
         }
         for saga in self.shop.memory.sagas_of(order).await.expect("memory reads") {
-            if let Context::GrantedRefund(granted) = &*saga.context
+            if let Context::PartialRefund(granted) = &*saga.context
                 && granted.dedupe == grant.dedupe
             {
                 self.gifts.push((order, granted.amount.amount_minor));
@@ -190,9 +190,9 @@ impl History {
 
     /// Somebody settles what a saga died at in person, and says so once or twice.
     pub(super) async fn discard(&mut self, saga: SagaId) {
-        let deed = Deed::Discard { reason: "settled in person".to_owned() };
+        let action = DeadLetterAction::Discard { reason: "settled in person".to_owned() };
         for _ in 0..=self.dice.below(2) {
-            let answer = act(&*self.shop.store, &self.rules.registry, &[saga], &deed, &operator()).await;
+            let answer = act(&*self.shop.store, &self.rules.registry, &[saga], &action, &operator()).await;
             self.tell(|| format!("operator discards {saga}: {answer:?}"));
         }
     }

@@ -22,7 +22,7 @@ pub(super) async fn update(pipe: &Pipe, writes: &Writes, at: OffsetDateTime) -> 
                 &refunds.iter().map(|(from, _)| word(*from)).collect::<Vec<_>>(),
                 &refunds.iter().map(|(_, row)| word(row.status)).collect::<Vec<_>>(),
                 &refunds.iter().map(|(_, row)| row.amount.amount_minor).collect::<Vec<_>>(),
-                &refunds.iter().map(|(_, row)| row.settled_by_hand).collect::<Vec<_>>(),
+                &refunds.iter().map(|(_, row)| row.settled_manually).collect::<Vec<_>>(),
                 &at,
             ],
         )
@@ -46,7 +46,7 @@ pub(super) async fn insert(pipe: &Pipe, writes: &Writes, at: OffsetDateTime) -> 
             &column().map(|row| row.amount.currency.to_string()).collect::<Vec<_>>(),
             &column().map(|row| row.charge.to_string()).collect::<Vec<_>>(),
             &column().map(|row| row.late).collect::<Vec<_>>(),
-            &column().map(|row| row.settled_by_hand).collect::<Vec<_>>(),
+            &column().map(|row| row.settled_manually).collect::<Vec<_>>(),
             &at,
         ],
     )

@@ -37,7 +37,7 @@ async fn a_new_file_is_migrated_once() {
 #[tokio::test]
 async fn a_shop_without_a_schema_says_how_to_get_one() {
     let shop = Shop::open_unmigrated().await;
-    let words = refusal(shop.store.census().await);
+    let words = refusal(shop.store.saga_counts().await);
     assert!(words.contains("run `holdfast migrate`"), "{words}");
 }
 
@@ -99,7 +99,7 @@ async fn a_migration_changed_after_the_fact_is_refused() {
 async fn a_read_only_file_can_be_read_and_says_why_it_cannot_be_written() {
     let shop = Shop::open().await;
     let store = shop.open_again("?mode=ro").await.expect("opens");
-    assert_eq!(store.census().await.expect("reads"), []);
+    assert_eq!(store.saga_counts().await.expect("reads"), []);
     let tx = store.begin().await.expect("begins, because nothing is written yet");
     let writes = Writes { put_carts: [(cart_id(1), cart(1))].into(), ..Writes::default() };
     let words = refusal(tx.save(&writes).await);
@@ -128,6 +128,6 @@ async fn what_cannot_be_a_shop_is_refused_with_what_to_do() {
 async fn readers_do_not_wait_for_the_writer() {
     let shop = Shop::open().await;
     let _writing = shop.store.begin().await.expect("begins");
-    assert_eq!(shop.store.census().await.expect("reads meanwhile"), []);
+    assert_eq!(shop.store.saga_counts().await.expect("reads meanwhile"), []);
     assert!(shop.folder.path().join("shop.db-wal").exists());
 }

@@ -8,7 +8,8 @@ use sqlx::{AssertSqlSafe, Executor as _, Row as _, SqlSafeStr as _, Statement as
 use crate::shop::Shop;
 
 /// Statements that read a whole table because that is what they are for.
-const WHOLE: [&str; 5] = ["census", "facts_stock", "stock_page", "migrations_table", "migrations_applied"];
+const WHOLE: [&str; 5] =
+    ["saga_counts", "facts_stock", "stock_page", "migrations_table", "migrations_applied"];
 
 /// Name and text of every statement.
 fn statements() -> Vec<(String, String)> {

@@ -5,7 +5,7 @@ use holdfast_saga::records::audit_fact::Fact;
 use holdfast_saga::records::batch_rows::Writes;
 use holdfast_saga::records::context::NoticeKind;
 use holdfast_saga::records::saga::Saga;
-use holdfast_saga::records::view::{Census, OrderFilter, SagaFilter};
+use holdfast_saga::records::view::{OrderFilter, SagaCount, SagaFilter};
 use holdfast_saga::records::{
     Channel, Notification, NotificationStatus, Order, Payment, Stock, StockAdjustment, StockMove,
 };
@@ -82,7 +82,7 @@ async fn an_order_comes_with_what_belongs_to_it() {
         amount: order(5).total,
         captured_minor: 0,
         refunded_minor: 0,
-        settled_by_hand_minor: 0,
+        settled_manually_minor: 0,
         charge: None,
         provider_ref: None,
         next_action: Some("https://pay.example.com/5".to_owned()),
@@ -120,10 +120,10 @@ async fn sagas_are_listed_newest_first_by_every_filter() {
     let of_four: Vec<_> =
         shop.store.sagas_of(order_id(4)).await.expect("reads").iter().map(|saga| saga.id.slot()).collect();
     assert_eq!(of_four, [0, 255]);
-    let census = |state, sagas| Census { definition: "flow".to_owned(), state, sagas };
+    let saga_counts = |state, sagas| SagaCount { definition: "flow".to_owned(), state, sagas };
     assert_eq!(
-        shop.store.census().await.expect("reads"),
-        [census(SagaState::Dead, 2), census(SagaState::Running, 4)]
+        shop.store.saga_counts().await.expect("reads"),
+        [saga_counts(SagaState::Dead, 2), saga_counts(SagaState::Running, 4)]
     );
 }
 

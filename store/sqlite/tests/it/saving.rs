@@ -31,7 +31,7 @@ fn payment(number: i64, status: PaymentStatus) -> Payment {
         amount: Money::new(2_000, Currency::EUR),
         captured_minor: 0,
         refunded_minor: 0,
-        settled_by_hand_minor: 0,
+        settled_manually_minor: 0,
         charge: Some(StepKey::new(&key_prefix(number), "take_payment", 1)),
         provider_ref: None,
         next_action: None,
@@ -45,7 +45,7 @@ fn refund(number: i64, status: RefundStatus) -> Refund {
         amount: Money::new(2_000, Currency::EUR),
         charge: StepKey::new(&key_prefix(number), "take_payment", 1),
         late: true,
-        settled_by_hand: false,
+        settled_manually: false,
     }
 }
 

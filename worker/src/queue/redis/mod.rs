@@ -20,8 +20,8 @@ use tokio::task::JoinHandle;
 pub use self::dispatch::RedisDispatch;
 pub use self::server::{BadRedisUrl, Redis, RedisDown};
 pub(super) use self::streams::Receipt;
-use super::Place;
-use super::polls::Poll;
+use super::ConsumerContext;
+use super::dependency_health::Poll;
 
 /// Waits between two tries to reach Redis.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
@@ -44,13 +44,19 @@ pub enum RedisBackend {
     /// A consumer group over a stream: a lease for every hint, nothing left after the ack.
     #[default]
     Streams,
-    /// The stock storage of `apalis-redis`, inside guard rails.
+    /// The stock storage of `apalis-redis`, inside circuit_breaker rails.
     ApalisRedis,
 }
 
 impl RedisBackend {
     /// Serves the queue of one pool until the place's `stop`, whatever becomes of Redis meanwhile.
-    pub(super) fn serve(self, redis: &Arc<Redis>, queue: Queue, place: &Place, poll: Poll) -> JoinHandle<()> {
+    pub(super) fn serve(
+        self,
+        redis: &Arc<Redis>,
+        queue: Queue,
+        place: &ConsumerContext,
+        poll: Poll,
+    ) -> JoinHandle<()> {
         match self {
             Self::Streams => tokio::spawn(streams::serve(Arc::clone(redis), queue, place.clone(), poll)),
             Self::ApalisRedis => tokio::spawn(stock::serve(Arc::clone(redis), queue, place.clone(), poll)),

@@ -1,4 +1,4 @@
-//! The stock storage of `apalis-redis`, inside the guard rails it needs.
+//! The stock storage of `apalis-redis`, inside the circuit_breaker rails it needs.
 //!
 //! As shipped it is stopped for ever by 8,000 due tasks, by a payload it cannot decode, and by a Redis that takes half a
 //! second; it retries by rules of its own and keeps what is finished. So here: hints go straight to its active list, and
@@ -22,8 +22,8 @@ use redis::{RedisResult, Script};
 use uuid::Uuid;
 
 use super::{Backoff, Redis};
-use crate::queue::polls::Poll;
-use crate::queue::{HANDLERS, Intake, Place};
+use crate::queue::dependency_health::Poll;
+use crate::queue::{ConsumerContext, HANDLERS, Intake};
 
 /// Hints that may wait. Twice as many would stop the storage for ever.
 const WAITING_MAX: usize = 4_000;
@@ -106,7 +106,7 @@ pub(super) async fn send(
 }
 
 /// Serves one queue until the place's `stop`, with one worker after another.
-pub(super) async fn serve(redis: Arc<Redis>, queue: Queue, place: Place, poll: Poll) {
+pub(super) async fn serve(redis: Arc<Redis>, queue: Queue, place: ConsumerContext, poll: Poll) {
     let mut backoff = Backoff::new();
     let mut lives = 0u64;
     while !*place.stop.borrow() {
@@ -134,7 +134,7 @@ async fn live(
     redis: &Redis,
     queue: Queue,
     name: &str,
-    place: &Place,
+    place: &ConsumerContext,
     poll: &Poll,
 ) -> Result<(), BoxDynError> {
     let connection = redis.connect(ANSWER_WITHIN).await?;

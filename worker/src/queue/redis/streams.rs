@@ -17,8 +17,8 @@ use tokio::sync::mpsc;
 
 use super::{Backoff, Redis, millis};
 use crate::metrics::Jobs;
-use crate::queue::polls::Poll;
-use crate::queue::{self, Delivery, Place, QueueBackend};
+use crate::queue::dependency_health::Poll;
+use crate::queue::{self, ConsumerContext, Delivery, QueueBackend};
 
 /// All workers of a queue are one group: each hint is for one of them.
 const GROUP: &str = "workers";
@@ -56,7 +56,7 @@ pub(super) async fn send(
 }
 
 /// Serves one queue until the place's `stop`.
-pub(super) async fn serve(redis: Arc<Redis>, queue: Queue, place: Place, poll: Poll) {
+pub(super) async fn serve(redis: Arc<Redis>, queue: Queue, place: ConsumerContext, poll: Poll) {
     let (hints, delivered) = mpsc::channel(PREFETCH);
     let (receipts, signed) = mpsc::unbounded_channel();
     let key = stream(&redis, queue);

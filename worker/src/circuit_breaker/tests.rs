@@ -10,25 +10,25 @@ use super::*;
 const PATIENCE: Duration = Duration::from_secs(20);
 const COOLDOWN: Duration = Duration::from_millis(400);
 
-fn config(redis: &RedisServer) -> GuardConfig {
-    GuardConfig {
+fn config(redis: &RedisServer) -> CircuitBreakerConfig {
+    CircuitBreakerConfig {
         redis: Some(Arc::new(Redis::parse(&redis.url(), "holdfast").expect("a URL"))),
         cooldown: COOLDOWN,
         cooldown_max: COOLDOWN * 4,
         // The name is no secret of theirs: replicas may well share it.
-        ..GuardConfig::new("sandbox", "worker-1")
+        ..CircuitBreakerConfig::new("sandbox", "worker-1")
     }
 }
 
-fn guard(config: GuardConfig) -> Guard {
-    Guard::start(config, Metrics::default())
+fn circuit_breaker(config: CircuitBreakerConfig) -> CircuitBreaker {
+    CircuitBreaker::start(config, Metrics::default())
 }
 
-/// A guard that knows what the others know.
-async fn joined(config: GuardConfig) -> Guard {
-    let guard = guard(config);
-    until("it has joined", || guard.0.known().together).await;
-    guard
+/// A circuit_breaker that knows what the others know.
+async fn joined(config: CircuitBreakerConfig) -> CircuitBreaker {
+    let circuit_breaker = circuit_breaker(config);
+    until("it has joined", || circuit_breaker.0.known().together).await;
+    circuit_breaker
 }
 
 async fn until(what: &str, is_so: impl Fn() -> bool) {
@@ -43,11 +43,11 @@ fn order(number: i64) -> OrderId {
     OrderId::new(number + 1)
 }
 
-fn state(guard: &Guard) -> &'static str {
-    guard.0.known().state.name()
+fn state(circuit_breaker: &CircuitBreaker) -> &'static str {
+    circuit_breaker.0.known().state.name()
 }
 
-/// The provider answers, or not, and the guard hears of it.
+/// The provider answers, or not, and the circuit_breaker hears of it.
 async fn sent(permit: Permit, answer: Result<(), Fault>) {
     let _heard = permit.signs.of(async { answer }).await;
     permit.settle().await;
@@ -58,24 +58,24 @@ fn away() -> Result<(), Fault> {
 }
 
 /// Ten orders in a row find nobody there, over as long as it takes to be believed.
-async fn trip(guard: &Guard) {
+async fn trip(circuit_breaker: &CircuitBreaker) {
     for number in 1..=10 {
         if number == 10 {
-            assert_eq!(state(guard), "closed");
+            assert_eq!(state(circuit_breaker), "closed");
             tokio::time::sleep(Duration::from_millis(510)).await;
         }
-        sent(guard.admit(order(number)).await.expect("it is closed"), away()).await;
+        sent(circuit_breaker.admit(order(number)).await.expect("it is closed"), away()).await;
     }
-    assert_eq!(state(guard), "open");
+    assert_eq!(state(circuit_breaker), "open");
 }
 
-/// Who gets through of a crowd that comes at once, half to each guard.
-async fn crowd(guards: [&Guard; 2], each: i64) -> (Vec<Permit>, Vec<Held>) {
+/// Who gets through of a crowd that comes at once, half to each circuit_breaker.
+async fn crowd(guards: [&CircuitBreaker; 2], each: i64) -> (Vec<Permit>, Vec<Held>) {
     let mut coming = JoinSet::new();
-    for guard in guards {
+    for circuit_breaker in guards {
         for number in 0..each {
-            let guard = guard.clone();
-            coming.spawn(async move { guard.admit(order(100 + number)).await });
+            let circuit_breaker = circuit_breaker.clone();
+            coming.spawn(async move { circuit_breaker.admit(order(100 + number)).await });
         }
     }
     let (mut through, mut held) = (Vec::new(), Vec::new());
@@ -138,11 +138,11 @@ async fn one_call_of_all_replicas_finds_out_whether_a_provider_is_back() {
 
 #[tokio::test]
 async fn what_is_held_back_comes_again_one_after_the_other() {
-    let guard = guard(GuardConfig::new("sandbox", "alone"));
-    trip(&guard).await;
+    let circuit_breaker = circuit_breaker(CircuitBreakerConfig::new("sandbox", "alone"));
+    trip(&circuit_breaker).await;
     let mut waits = Vec::new();
     for number in 0..500 {
-        waits.push(guard.admit(order(number)).await.expect_err("it is open").retry_in);
+        waits.push(circuit_breaker.admit(order(number)).await.expect_err("it is open").retry_in);
     }
     assert!(waits[0] > Duration::from_millis(500), "not before the provider has rested: {:?}", waits[0]);
     assert!(waits.is_sorted(), "whoever came first asks first");
@@ -151,62 +151,66 @@ async fn what_is_held_back_comes_again_one_after_the_other() {
 
 #[tokio::test]
 async fn a_probe_that_asked_nobody_leaves_the_question_open() {
-    let guard =
-        guard(GuardConfig { cooldown: Duration::from_millis(60), ..GuardConfig::new("sandbox", "alone") });
-    trip(&guard).await;
+    let circuit_breaker = circuit_breaker(CircuitBreakerConfig {
+        cooldown: Duration::from_millis(60),
+        ..CircuitBreakerConfig::new("sandbox", "alone")
+    });
+    trip(&circuit_breaker).await;
     tokio::time::sleep(Duration::from_millis(80)).await;
-    let probe = guard.admit(order(1)).await.expect("it may be tried");
-    assert!(guard.admit(order(2)).await.is_err());
+    let probe = circuit_breaker.admit(order(1)).await.expect("it may be tried");
+    assert!(circuit_breaker.admit(order(2)).await.is_err());
     probe.settle().await;
-    let next = guard.admit(order(2)).await.expect("somebody else may try at once");
+    let next = circuit_breaker.admit(order(2)).await.expect("somebody else may try at once");
     sent(next, Ok(())).await;
-    assert_eq!(state(&guard), "releasing");
+    assert_eq!(state(&circuit_breaker), "releasing");
 }
 
 #[tokio::test]
 async fn what_a_worker_slept_through_says_nothing_of_the_provider() {
-    let guard = guard(GuardConfig::new("sandbox", "alone"));
+    let circuit_breaker = circuit_breaker(CircuitBreakerConfig::new("sandbox", "alone"));
     for number in 0..100 {
-        let permit = guard.admit(order(number)).await.expect("it is closed");
+        let permit = circuit_breaker.admit(order(number)).await.expect("it is closed");
         let _heard = permit.signs.of(async { away() }).await;
         permit.without_a_sign().settle().await;
     }
-    assert_eq!(state(&guard), "closed");
+    assert_eq!(state(&circuit_breaker), "closed");
 }
 
 /// Calls that were let through before a provider went away end long after it is back.
 #[tokio::test]
 async fn what_was_sent_before_a_rest_says_nothing_of_what_is_now() {
-    let guard =
-        guard(GuardConfig { cooldown: Duration::from_millis(60), ..GuardConfig::new("sandbox", "alone") });
+    let circuit_breaker = circuit_breaker(CircuitBreakerConfig {
+        cooldown: Duration::from_millis(60),
+        ..CircuitBreakerConfig::new("sandbox", "alone")
+    });
     let mut slow = Vec::new();
     for number in 100..150 {
-        slow.push(guard.admit(order(number)).await.expect("it is closed"));
+        slow.push(circuit_breaker.admit(order(number)).await.expect("it is closed"));
     }
-    trip(&guard).await;
+    trip(&circuit_breaker).await;
     tokio::time::sleep(Duration::from_millis(80)).await;
-    sent(guard.admit(order(1)).await.expect("it may be tried"), Ok(())).await;
+    sent(circuit_breaker.admit(order(1)).await.expect("it may be tried"), Ok(())).await;
     for permit in slow {
         sent(permit, away()).await;
     }
-    assert_eq!(state(&guard), "releasing");
+    assert_eq!(state(&circuit_breaker), "releasing");
 }
 
 #[tokio::test]
 async fn a_no_is_an_answer() {
-    let guard = guard(GuardConfig::new("sandbox", "alone"));
+    let circuit_breaker = circuit_breaker(CircuitBreakerConfig::new("sandbox", "alone"));
     for number in 0..100 {
-        let permit = guard.admit(order(number)).await.expect("it is closed");
+        let permit = circuit_breaker.admit(order(number)).await.expect("it is closed");
         sent(permit, Err(Fault::NotDone("a rule says no".to_owned()))).await;
     }
-    assert_eq!(state(&guard), "closed");
+    assert_eq!(state(&circuit_breaker), "closed");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_rate_is_that_of_all_replicas_together() {
     const RATE: u32 = 100;
     let redis = RedisServer::start().await;
-    let config = GuardConfig { rate: NonZeroU32::new(RATE), ..config(&redis) };
+    let config = CircuitBreakerConfig { rate: NonZeroU32::new(RATE), ..config(&redis) };
     let (one, other) = (joined(config.clone()).await, joined(config).await);
     // The scripts are loaded first, which takes longer than they do.
     drop(crowd([&one, &other], 1).await);
@@ -225,11 +229,11 @@ async fn a_rate_is_that_of_all_replicas_together() {
 }
 
 /// What a call waits for a Redis that does not answer, at worst and all together.
-async fn waited(guard: &Guard, calls: i64) -> (Duration, Duration) {
+async fn waited(circuit_breaker: &CircuitBreaker, calls: i64) -> (Duration, Duration) {
     let (mut worst, mut all) = (Duration::ZERO, Duration::ZERO);
     for number in 0..calls {
         let since = Instant::now();
-        let _answer = guard.admit(order(number)).await;
+        let _answer = circuit_breaker.admit(order(number)).await;
         worst = worst.max(since.elapsed());
         all += since.elapsed();
         tokio::time::sleep(Duration::from_millis(5)).await;
@@ -240,7 +244,7 @@ async fn waited(guard: &Guard, calls: i64) -> (Duration, Duration) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_redis_that_hangs_keeps_nobody_waiting_and_is_asked_again() {
     let redis = RedisServer::start().await;
-    let config = GuardConfig { rate: NonZeroU32::new(1_000_000), ..config(&redis) };
+    let config = CircuitBreakerConfig { rate: NonZeroU32::new(1_000_000), ..config(&redis) };
     let (one, observer) = (joined(config.clone()).await, joined(config).await);
     redis.freeze();
     let (worst, all) = waited(&one, 200).await;
@@ -258,7 +262,8 @@ async fn without_redis_each_guards_alone_until_it_is_back() {
     let mut redis = RedisServer::start().await;
     let (one, other) = (joined(config(&redis)).await, joined(config(&redis)).await);
     redis.kill();
-    until("they notice", || ![&one, &other].iter().any(|guard| guard.0.known().together)).await;
+    until("they notice", || ![&one, &other].iter().any(|circuit_breaker| circuit_breaker.0.known().together))
+        .await;
     trip(&one).await;
     assert!(one.admit(order(1)).await.is_err(), "it is open here");
     assert!(other.admit(order(1)).await.is_ok(), "and nobody told the other one");
@@ -278,12 +283,12 @@ async fn a_state_that_is_of_another_release_leaves_each_to_itself() {
     let mut client = redis.connect().await;
     let key = "holdfast:{provider:sandbox}:breaker";
     redis::cmd("SET").arg(key).arg("ajar 1 2 3").exec_async(&mut client).await.expect("answers");
-    let guard = guard(config(&redis));
+    let circuit_breaker = circuit_breaker(config(&redis));
     tokio::time::sleep(LOOK_EVERY * 2).await;
-    assert!(!guard.0.known().together);
-    trip(&guard).await;
+    assert!(!circuit_breaker.0.known().together);
+    trip(&circuit_breaker).await;
     tokio::time::sleep(LOOK_EVERY * 2).await;
-    assert_eq!(state(&guard), "open");
+    assert_eq!(state(&circuit_breaker), "open");
     let kept: String = redis::cmd("GET").arg(key).query_async(&mut client).await.expect("answers");
     assert_eq!(kept, "ajar 1 2 3");
 }
@@ -291,7 +296,8 @@ async fn a_state_that_is_of_another_release_leaves_each_to_itself() {
 #[tokio::test]
 async fn the_state_is_a_metric() {
     let metrics = Metrics::default();
-    let guard = Guard::start(GuardConfig::new("sandbox", "alone"), metrics.clone());
+    let circuit_breaker =
+        CircuitBreaker::start(CircuitBreakerConfig::new("sandbox", "alone"), metrics.clone());
     let shown = || {
         let families = metrics.registry().gather();
         let family = families.iter().find(|family| family.name() == "holdfast_provider_breaker");
@@ -302,6 +308,6 @@ async fn the_state_is_a_metric() {
     };
     let expected = |state: &str| vec!["sandbox".to_owned(), state.to_owned()];
     assert_eq!(shown(), expected("closed"));
-    trip(&guard).await;
+    trip(&circuit_breaker).await;
     assert_eq!(shown(), expected("open"));
 }

@@ -23,7 +23,7 @@ pub enum Asked {
 
 /// The last answer of each that is asked. Clones share it.
 #[derive(Debug, Clone)]
-pub struct Polls {
+pub struct DependencyHealth {
     /// In milliseconds since 1970.
     answered: Arc<BTreeMap<Asked, AtomicI64>>,
     /// The oldest of them.
@@ -33,11 +33,11 @@ pub struct Polls {
 /// The answers of one of them.
 #[derive(Debug, Clone)]
 pub(crate) struct Poll {
-    polls: Polls,
+    dependency_health: DependencyHealth,
     asked: Asked,
 }
 
-impl Polls {
+impl DependencyHealth {
     /// Nobody has been asked yet, and whoever is silent from now on is deaf after a while.
     pub(crate) fn new(asked: impl IntoIterator<Item = Asked>, oldest: Gauge) -> Self {
         let now = Time::system_now().as_millis();
@@ -46,7 +46,7 @@ impl Polls {
     }
 
     pub(crate) fn of(&self, asked: Asked) -> Poll {
-        Poll { polls: self.clone(), asked }
+        Poll { dependency_health: self.clone(), asked }
     }
 
     /// Who has not answered for long, and for how long.
@@ -63,11 +63,11 @@ impl Polls {
 impl Poll {
     /// There was an answer just now, with work or without.
     pub(crate) fn answered(&self) {
-        let Some(at) = self.polls.answered.get(&self.asked) else { return };
+        let Some(at) = self.dependency_health.answered.get(&self.asked) else { return };
         at.store(Time::system_now().as_millis(), Ordering::Relaxed);
-        let oldest = self.polls.answered.values().map(|at| at.load(Ordering::Relaxed)).min();
+        let oldest = self.dependency_health.answered.values().map(|at| at.load(Ordering::Relaxed)).min();
         #[expect(clippy::cast_precision_loss, reason = "the milliseconds of our time are exact in a double")]
-        self.polls.oldest.set(oldest.unwrap_or_default() as f64 / 1_000.0);
+        self.dependency_health.oldest.set(oldest.unwrap_or_default() as f64 / 1_000.0);
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use holdfast_saga::ports::{Store, StoreError};
-use holdfast_saga::records::view::{Census, QueueView};
+use holdfast_saga::records::view::{QueueView, SagaCount};
 use holdfast_shared::Time;
 use tokio::sync::watch;
 
@@ -17,8 +17,8 @@ const EVERY: Duration = Duration::from_secs(5);
 pub(crate) async fn run(store: Arc<dyn Store>, metrics: Metrics, mut stop: watch::Receiver<bool>) {
     loop {
         match look(&*store).await {
-            Ok((census, queues, now)) => {
-                metrics.stand(&census);
+            Ok((saga_counts, queues, now)) => {
+                metrics.stand(&saga_counts);
                 metrics.queues(&queues, now);
             }
             Err(error) => tracing::debug!("the sagas could not be counted: {error}"),
@@ -31,6 +31,6 @@ pub(crate) async fn run(store: Arc<dyn Store>, metrics: Metrics, mut stop: watch
 }
 
 /// Costs what is not settled, however much is stored.
-async fn look(store: &dyn Store) -> Result<(Vec<Census>, Vec<QueueView>, Time), StoreError> {
+async fn look(store: &dyn Store) -> Result<(Vec<SagaCount>, Vec<QueueView>, Time), StoreError> {
     Ok((store.unsettled().await?, store.queues().await?, store.now().await?))
 }

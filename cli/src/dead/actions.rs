@@ -3,10 +3,10 @@
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
-use holdfast_api::body::ops::dead::DeedBody;
+use holdfast_api::body::ops::dead::DeadLetterResult;
 use holdfast_saga::flows::REGISTRY;
 use holdfast_saga::operations::dead_letter;
-use holdfast_saga::operations::dead_letter::resolve::{BATCH, Deed, act, rehearse};
+use holdfast_saga::operations::dead_letter::resolve::{BATCH, DeadLetterAction, act, preview_actions};
 use holdfast_saga::ports::{Store, StoreError};
 use holdfast_saga::shop::answer::Answer;
 use holdfast_shared::{Actor, SagaId};
@@ -28,7 +28,7 @@ const MOMENT: Duration = Duration::from_millis(200);
 /// What came of all of it.
 #[derive(Debug, Default, Serialize)]
 struct Summary {
-    items: Vec<DeedBody>,
+    items: Vec<DeadLetterResult>,
     done: u64,
     already: u64,
     refused: u64,
@@ -44,22 +44,22 @@ pub(super) async fn run(
     store: &dyn Store,
     which: Which,
     filters: Died,
-    deed: Deed,
+    action: DeadLetterAction,
     how: How,
     output: Format,
 ) -> anyhow::Result<Exit> {
     let single = which.sagas.len() == 1;
     let asked = if which.all {
         let filter = super::filter(store, filters).await?;
-        let letters = dead_letter::list(store, &REGISTRY, &filter, None, usize::MAX).await?;
-        letters.into_iter().map(|letter| letter.id).collect()
+        let dead_letters = dead_letter::list(store, &REGISTRY, &filter, None, usize::MAX).await?;
+        dead_letters.into_iter().map(|letter| letter.id).collect()
     } else if filters == Died::default() {
         which.sagas
     } else {
         return Err(usage("filters go with --all; name the sagas, or say --all"));
     };
     let work =
-        Work { single, store, deed, by: Actor::Operator(how.actor.actor), dry_run: how.dry_run, output };
+        Work { single, store, action, by: Actor::Operator(how.actor.actor), dry_run: how.dry_run, output };
     let summary = work.all(&asked, how.rate).await?;
     let exit = summary.exit(single)?;
     if asked.is_empty() {
@@ -77,7 +77,7 @@ struct Work<'a> {
     /// One that was named: what stands against it is an error, said once.
     single: bool,
     store: &'a dyn Store,
-    deed: Deed,
+    action: DeadLetterAction,
     by: Actor,
     dry_run: bool,
     output: Format,
@@ -120,7 +120,7 @@ impl Work<'_> {
         Ok(summary)
     }
 
-    async fn batch(&self, batch: &[SagaId]) -> Result<Vec<DeedBody>, StoreError> {
+    async fn batch(&self, batch: &[SagaId]) -> Result<Vec<DeadLetterResult>, StoreError> {
         let mut waited = 0;
         loop {
             match self.once(batch).await {
@@ -133,20 +133,20 @@ impl Work<'_> {
         }
     }
 
-    async fn once(&self, batch: &[SagaId]) -> Result<Vec<DeedBody>, StoreError> {
-        let deed = &self.deed;
+    async fn once(&self, batch: &[SagaId]) -> Result<Vec<DeadLetterResult>, StoreError> {
+        let action = &self.action;
         if self.dry_run {
-            let rehearsed = rehearse(self.store, &REGISTRY, batch, deed).await?.into_iter();
-            return Ok(rehearsed.map(|(id, told)| DeedBody::rehearsed(id, deed, told)).collect());
+            let planned = preview_actions(self.store, &REGISTRY, batch, action).await?.into_iter();
+            return Ok(planned.map(|(id, told)| DeadLetterResult::planned(id, action, told)).collect());
         }
-        let answers = act(self.store, &REGISTRY, batch, deed, &self.by).await?.into_iter();
-        Ok(answers.map(|(id, answer): (SagaId, Answer)| DeedBody::new(id, deed, &answer)).collect())
+        let answers = act(self.store, &REGISTRY, batch, action, &self.by).await?.into_iter();
+        Ok(answers.map(|(id, answer): (SagaId, Answer)| DeadLetterResult::new(id, action, &answer)).collect())
     }
 
     /// A line for each, as soon as its commit is there; one JSON document has to wait for the end.
-    fn tell(&self, answered: &[DeedBody]) -> anyhow::Result<()> {
+    fn tell(&self, answered: &[DeadLetterResult]) -> anyhow::Result<()> {
         let mut lines = String::new();
-        let is_error = |item: &&DeedBody| matches!(item.answer, "refused" | "not_found");
+        let is_error = |item: &&DeadLetterResult| matches!(item.answer, "refused" | "not_found");
         for item in answered.iter().filter(|item| !(self.single && is_error(item))) {
             match self.output {
                 Format::Table => {
@@ -162,7 +162,7 @@ impl Work<'_> {
 }
 
 impl Summary {
-    fn add(&mut self, answered: Vec<DeedBody>, output: Format) {
+    fn add(&mut self, answered: Vec<DeadLetterResult>, output: Format) {
         for item in &answered {
             let count = match item.answer {
                 "done" | "would" => &mut self.done,

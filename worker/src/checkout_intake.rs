@@ -29,7 +29,7 @@ const AGAIN: Duration = Duration::from_millis(20);
 
 /// Takes checkouts in. Clones share the queue; it stops when the last one is dropped.
 #[derive(Debug, Clone)]
-pub struct Acceptor {
+pub struct CheckoutIntake {
     requests: mpsc::Sender<Waiting>,
 }
 
@@ -53,7 +53,7 @@ struct Waiting {
     answer: oneshot::Sender<Answer>,
 }
 
-impl Acceptor {
+impl CheckoutIntake {
     /// Starts the task that commits.
     pub fn start(
         store: Arc<dyn Store>,

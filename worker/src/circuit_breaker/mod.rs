@@ -1,4 +1,4 @@
-//! The guard of a payment provider: how often it is asked, and that it is left alone while it is away.
+//! The circuit_breaker of a payment provider: how often it is asked, and that it is left alone while it is away.
 //!
 //! Before a call is sent it asks here. While the provider does not answer, its calls are held back: their
 //! sagas are parked, no attempt is burnt. One call of all replicas then finds out whether it is back, and if it
@@ -22,12 +22,12 @@ use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
-use holdfast_saga::ports::Outside;
+use holdfast_saga::ports::Gateways;
 use holdfast_shared::{OrderId, Time};
 use tokio::sync::Notify;
 use tokio::time::{sleep, timeout};
 
-use self::health::{Health, Sign};
+use self::health::{Health, HealthWindow};
 use self::rate::Rate;
 use self::shared::{Found, Patience, Shared};
 use self::state::{Cooldown, Event, State, Verdict, millis};
@@ -51,7 +51,7 @@ const TRIES: usize = 3;
 
 /// How a provider is guarded.
 #[derive(Debug, Clone)]
-pub struct GuardConfig {
+pub struct CircuitBreakerConfig {
     /// The provider, as orders name it.
     pub provider: String,
     /// Who guards, for the log.
@@ -61,14 +61,14 @@ pub struct GuardConfig {
     /// Where the replicas share what they know; `None`: this one guards itself.
     pub redis: Option<Arc<Redis>>,
     /// How long calls must fail until the provider is to blame.
-    pub believed_after: Duration,
+    pub failure_window: Duration,
     /// How long a provider rests that does not answer, before one call tries it again.
     pub cooldown: Duration,
     /// The rest doubles each time, up to this.
     pub cooldown_max: Duration,
 }
 
-impl GuardConfig {
+impl CircuitBreakerConfig {
     /// The usual ones: no limit, nothing shared, blamed after half a second, rests of a second to half a minute.
     pub fn new(provider: impl Into<String>, name: impl Into<String>) -> Self {
         Self {
@@ -76,16 +76,16 @@ impl GuardConfig {
             name: name.into(),
             rate: None,
             redis: None,
-            believed_after: Duration::from_millis(500),
+            failure_window: Duration::from_millis(500),
             cooldown: Duration::from_secs(1),
             cooldown_max: Duration::from_secs(30),
         }
     }
 }
 
-/// The guard of one provider in this process. Clones share it.
+/// The circuit_breaker of one provider in this process. Clones share it.
 #[derive(Debug, Clone)]
-pub struct Guard(Arc<Inner>);
+pub struct CircuitBreaker(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
@@ -104,10 +104,10 @@ struct Inner {
 #[derive(Debug)]
 struct Known {
     state: State,
-    health: Health,
+    health: HealthWindow,
     /// How often the state has changed: a call says something about the state it was let through in.
     changes: u64,
-    /// Probes begun by this guard: each has a name of its own.
+    /// Probes begun by this circuit_breaker: each has a name of its own.
     probes: u64,
     /// The rate of this second while a provider is being released.
     release: Option<Arc<Rate>>,
@@ -122,7 +122,7 @@ struct Known {
 /// Leave to send one call. Dropping it without [`Permit::settle`] says nothing about the provider.
 #[derive(Debug)]
 pub(crate) struct Permit {
-    guard: Guard,
+    circuit_breaker: CircuitBreaker,
     order: OrderId,
     /// The name of the probe it is.
     probe: Option<String>,
@@ -138,14 +138,15 @@ pub(crate) struct Held {
     pub(crate) why: String,
 }
 
-impl Guard {
-    /// Begins to guard. Needs a tokio runtime; it ends with its last clone.
-    pub fn start(config: GuardConfig, metrics: Metrics) -> Self {
-        let GuardConfig { provider, name, rate, redis, believed_after, cooldown, cooldown_max } = config;
+impl CircuitBreaker {
+    /// Begins to circuit_breaker. Needs a tokio runtime; it ends with its last clone.
+    pub fn start(config: CircuitBreakerConfig, metrics: Metrics) -> Self {
+        let CircuitBreakerConfig { provider, name, rate, redis, failure_window, cooldown, cooldown_max } =
+            config;
         let shared = redis.map(|redis| Shared::new(redis, &provider));
         let known = Known {
             state: State::Closed,
-            health: Health::new(millis(believed_after)),
+            health: HealthWindow::new(millis(failure_window)),
             changes: 0,
             probes: 0,
             release: None,
@@ -217,15 +218,15 @@ impl Guard {
 
     fn permit(&self, order: OrderId, probe: Option<String>) -> Permit {
         let changes = self.0.known().changes;
-        Permit { guard: self.clone(), order, probe, changes, signs: Signs::default() }
+        Permit { circuit_breaker: self.clone(), order, probe, changes, signs: Signs::default() }
     }
 }
 
 impl Permit {
     /// The outside, with an eye on the provider.
-    pub(crate) fn watch(&self, outside: &Outside) -> Outside {
+    pub(crate) fn watch(&self, outside: &Gateways) -> Gateways {
         let (provider, signs) = (Arc::clone(&outside.payments), self.signs.clone());
-        Outside { payments: Arc::new(Watched { provider, signs }), notifier: Arc::clone(&outside.notifier) }
+        Gateways { payments: Arc::new(Watched { provider, signs }), notifier: Arc::clone(&outside.notifier) }
     }
 
     /// The same call, of which nothing was noticed.
@@ -235,12 +236,12 @@ impl Permit {
 
     /// The call has ended, or nobody waits for it any more. What it told of the provider counts.
     pub(crate) async fn settle(self) {
-        let (inner, sign) = (&self.guard.0, self.signs.last());
+        let (inner, sign) = (&self.circuit_breaker.0, self.signs.last());
         if let Some(by) = self.probe {
             let event = match sign {
-                Some(Sign::Well) => Event::Answered { by },
-                Some(Sign::Away) => Event::Unanswered { by },
-                None => Event::Spared { by },
+                Some(Health::Ok) => Event::Answered { by },
+                Some(Health::Failed) => Event::Unanswered { by },
+                None => Event::Aborted { by },
             };
             inner.change(&event).await;
         } else if let Some(sign) = sign {
@@ -347,7 +348,7 @@ impl Inner {
             return;
         }
         if !std::mem::replace(&mut self.known().together, true) {
-            tracing::info!("the guard of provider {} shares its state in Redis", self.provider);
+            tracing::info!("the circuit_breaker of provider {} shares its state in Redis", self.provider);
         }
     }
 

@@ -5,16 +5,18 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use holdfast_saga::flows::REGISTRY;
-use holdfast_saga::ports::{Outside, PaymentProvider as _};
+use holdfast_saga::ports::{Gateways, PaymentProvider as _};
 use holdfast_saga::records::history::Entry;
 use holdfast_saga::timeline::{Conditions, Story, explain};
 use holdfast_sandbox::http::HttpSandbox;
 use holdfast_shared::{OrderId, OrderStatus};
 use holdfast_testkit::database::Database;
-use holdfast_testkit::driver::{hasty, hurried};
+use holdfast_testkit::driver::{hasty, with_backoff_divided_by};
 use holdfast_testkit::redis::RedisServer;
 use holdfast_testkit::shop::Shop;
-use holdfast_worker::{Guard, GuardConfig, LogNotifier, Metrics, Redis, Runtime, WorkerConfig};
+use holdfast_worker::{
+    CircuitBreaker, CircuitBreakerConfig, LogNotifier, Metrics, Redis, Runtime, WorkerConfig,
+};
 
 use crate::server::Server;
 use crate::town::{Town, in_town};
@@ -30,20 +32,21 @@ struct Worker {
 }
 
 impl Worker {
-    fn start(name: &str, shop: &Shop, outside: &Outside, redis: &RedisServer) -> Self {
+    fn start(name: &str, shop: &Shop, outside: &Gateways, redis: &RedisServer) -> Self {
         let metrics = Metrics::default();
-        let guard = GuardConfig {
+        let circuit_breaker = CircuitBreakerConfig {
             redis: Some(Arc::new(Redis::parse(&redis.url(), "holdfast").expect("a URL"))),
             // Hurried orders use up their attempts before anybody else would be believed.
-            believed_after: Duration::ZERO,
+            failure_window: Duration::ZERO,
             cooldown: COOLDOWN,
             cooldown_max: COOLDOWN_MAX,
-            ..GuardConfig::new("sandbox", name)
+            ..CircuitBreakerConfig::new("sandbox", name)
         };
-        let guard = Guard::start(guard, metrics.clone());
-        let config = WorkerConfig { guard: Some(guard), ..hasty(name) };
+        let circuit_breaker = CircuitBreaker::start(circuit_breaker, metrics.clone());
+        let config = WorkerConfig { circuit_breaker: Some(circuit_breaker), ..hasty(name) };
         let store = Arc::clone(&shop.store);
-        let runtime = Runtime::start(store, hurried(), outside.clone(), config, metrics.clone());
+        let runtime =
+            Runtime::start(store, with_backoff_divided_by(), outside.clone(), config, metrics.clone());
         Self { runtime: runtime.expect("starts"), metrics }
     }
 
@@ -83,7 +86,7 @@ async fn check(meanwhile: impl AsyncFn(&mut RedisServer)) {
     let mut sandbox = Server::sandbox(&ledger, "127.0.0.1:0", &[]);
     let address = sandbox.url.trim_start_matches("http://").to_owned();
     let provider = HttpSandbox::new(&sandbox.url, Duration::from_secs(5)).expect("a URL");
-    let outside = Outside { payments: Arc::new(provider.clone()), notifier: Arc::new(LogNotifier) };
+    let outside = Gateways { payments: Arc::new(provider.clone()), notifier: Arc::new(LogNotifier) };
     sandbox.kill();
 
     let mut redis = RedisServer::start().await;
@@ -113,7 +116,11 @@ async fn check(meanwhile: impl AsyncFn(&mut RedisServer)) {
         let spared = attempts(&shop, &[*order]).await[order].1 == 0;
         if spared && saga.leased_until.is_none() {
             let progress = &saga.progress;
-            assert_eq!((progress.starts, progress.failures, progress.generation), (0, 0, 0), "order {order}");
+            assert_eq!(
+                (progress.attempts, progress.failures, progress.generation),
+                (0, 0, 0),
+                "order {order}"
+            );
         }
     }
     let per_second = held as u128 * 1_000 / (since.elapsed().as_millis() + 1_000);
@@ -202,7 +209,7 @@ fn workers_tell_each_other_that_their_provider_is_away() {
         town.until("both leave it alone", async || are("open").await).await;
         town.reopen_sandbox();
         town.until("all are confirmed", async || {
-            town.tally().await == [("CONFIRMED".to_owned(), i64::try_from(placed.len()).expect("few"))]
+            town.stats().await == [("CONFIRMED".to_owned(), i64::try_from(placed.len()).expect("few"))]
         })
         .await;
         town.until("both know that it is well", async || are("closed").await).await;

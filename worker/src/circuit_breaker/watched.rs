@@ -7,30 +7,30 @@ use async_trait::async_trait;
 use holdfast_saga::ports::{ChargeState, Fault, NamedRefund, PaymentProvider, StatementLine};
 use holdfast_shared::{Money, StepKey};
 
-use super::health::Sign;
+use super::health::Health;
 
 /// The last sign of a provider during one call; `None` as long as it was not asked anything.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Signs(Arc<Mutex<Option<Sign>>>);
+pub(crate) struct Signs(Arc<Mutex<Option<Health>>>);
 
 impl Signs {
-    pub(crate) fn last(&self) -> Option<Sign> {
+    pub(crate) fn last(&self) -> Option<Health> {
         *self.lock()
     }
 
     /// What `asked` tells. Until it is answered it is not: whoever drops the request has waited long enough.
     pub(super) async fn of<T>(&self, asked: impl Future<Output = Result<T, Fault>>) -> Result<T, Fault> {
-        *self.lock() = Some(Sign::Away);
+        *self.lock() = Some(Health::Failed);
         let answer = asked.await;
         *self.lock() = Some(match &answer {
             // A no is an answer.
-            Ok(_) | Err(Fault::NotDone(_)) => Sign::Well,
-            Err(Fault::Unavailable(_) | Fault::Unclear(_)) => Sign::Away,
+            Ok(_) | Err(Fault::NotDone(_)) => Health::Ok,
+            Err(Fault::Unavailable(_) | Fault::Unclear(_)) => Health::Failed,
         });
         answer
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Option<Sign>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Option<Health>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

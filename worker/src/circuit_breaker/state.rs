@@ -78,7 +78,7 @@ pub(crate) enum Event {
     /// The probe of `by` was not.
     Unanswered { by: String },
     /// The probe of `by` never asked the provider anything.
-    Spared { by: String },
+    Aborted { by: String },
     /// Too many calls were not answered.
     Tripped,
 }
@@ -141,7 +141,7 @@ impl State {
             (Self::HalfOpen { trips, by, .. }, Event::Unanswered { by: asked }) if by == asked => {
                 Some(open(trips.saturating_add(1)))
             }
-            (Self::HalfOpen { trips, by, .. }, Event::Spared { by: asked }) if by == asked => {
+            (Self::HalfOpen { trips, by, .. }, Event::Aborted { by: asked }) if by == asked => {
                 Some(Self::Open { until: now, trips: *trips })
             }
             (Self::Closed, Event::Tripped) => Some(open(0)),
@@ -154,7 +154,7 @@ impl State {
                 Event::Probe { .. }
                 | Event::Answered { .. }
                 | Event::Unanswered { .. }
-                | Event::Spared { .. }
+                | Event::Aborted { .. }
                 | Event::Tripped,
             ) => None,
         }
@@ -298,7 +298,7 @@ mod tests {
         let by = |name: &str| name.to_owned();
         let (probe, tripped) = (Event::Probe { by: by("me") }, Event::Tripped);
         let (answered, unanswered) = (Event::Answered { by: by("me") }, Event::Unanswered { by: by("me") });
-        let spared = Event::Spared { by: by("me") };
+        let spared = Event::Aborted { by: by("me") };
         let all = [&probe, &answered, &unanswered, &spared, &tripped];
         let tried = Some(half_open(NOW + 12_000));
         for (state, expected) in [
@@ -325,7 +325,7 @@ mod tests {
         for event in [
             Event::Answered { by: by("you") },
             Event::Unanswered { by: by("you") },
-            Event::Spared { by: by("you") },
+            Event::Aborted { by: by("you") },
         ] {
             assert_eq!(half_open(NOW + 1).after(&event, NOW, COOLDOWN), None, "{event:?}");
         }
