@@ -18,17 +18,17 @@ RUN --mount=type=cache,target=/usr/local/cargo/registry,sharing=locked \
     --mount=type=cache,target=/src/target,sharing=locked \
     cargo build --release --locked --package holdfast && \
     install -D target/release/holdfast /out/holdfast
-# The folder of the sandbox's books: a named volume takes its owner from here.
-RUN install -d -o 10001 -g 10001 /out/books
+# The folder of the sandbox's ledger: a named volume takes its owner from here.
+RUN install -d -o 10001 -g 10001 /out/ledger
 
 FROM debian:trixie-slim
 # Whom TLS believes. The slim image has none, and a package list is not worth a layer.
 COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
 COPY --chmod=755 scripts/healthy /usr/local/bin/healthy
 COPY --from=build /out/holdfast /usr/local/bin/holdfast
-COPY --from=build --chown=10001:10001 /out/books /var/lib/holdfast
+COPY --from=build --chown=10001:10001 /out/ledger /var/lib/holdfast
 
-# A container is a machine of its own: what listens on its loopback is heard by nobody.
+# A container is a machine of its own: what listens on its loopback cannot be reached from outside.
 ENV HOLDFAST_HTTP_ADDR=0.0.0.0:8080 \
     HOLDFAST_WORKER_ADDR=0.0.0.0:9090 \
     HOLDFAST_SANDBOX_ADDR=0.0.0.0:9091 \
@@ -41,7 +41,7 @@ WORKDIR /var/lib/holdfast
 # One of the three is what this container serves. Whether it lives, not whether it can work: where the unhealthy
 # are killed, a Redis that is away must not kill workers that go on without it.
 HEALTHCHECK --interval=10s --timeout=3s --start-period=30s --retries=3 CMD ["healthy", "/healthz", "8080", "9090", "9091"]
-# It stops by itself when told to, and has no children: it may be process 1.
+# It stops by itself on SIGTERM, and has no children: it may be process 1.
 STOPSIGNAL SIGTERM
 ENTRYPOINT ["holdfast"]
 CMD ["--help"]

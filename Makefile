@@ -2,7 +2,7 @@
 
 ARGS ?=
 .DEFAULT_GOAL := help
-.PHONY: help demo test nightly fuzz stack lint bench bench-run bench-growth bench-http bench-peers sqlx
+.PHONY: help demo test nightly fuzz stack lint bench bench-run bench-growth bench-http bench-peers
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -22,8 +22,6 @@ lint: ## formatting, clippy, rustdoc; licences, crate boundaries and advisories 
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked
 	scripts/check-dependencies
 
-sqlx: ## write down the types of the Postgres queries again, after a change (needs cargo-sqlx and DATABASE_URL)
-	cd store/postgres && cargo sqlx prepare
 
 bench: ## measure settled orders per second on a throw-away Postgres
 	scripts/with-servers cargo run --release --locked -p holdfast-bench -- engine $(ARGS)

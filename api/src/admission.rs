@@ -1,4 +1,4 @@
-//! How much may wait: past a number of undecided orders, new ones are told to come later.
+//! The bound on undecided orders: beyond it, new checkouts are refused for now.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -7,47 +7,46 @@ use std::time::Duration;
 use holdfast_saga::ports::Store;
 use tokio::sync::{Notify, watch};
 
-/// Undecided orders are counted this often while somebody checks out: a count costs the database up to a hundredth
-/// of that.
-const COUNT_EVERY: Duration = Duration::from_secs(1);
+/// How often undecided orders are counted while checkouts arrive. A count costs the database up to a hundredth of that.
+const COUNT_INTERVAL: Duration = Duration::from_secs(1);
 
 /// The bound. Clones share it.
 #[derive(Debug, Clone)]
 pub(crate) struct Admission {
     pending: Arc<AtomicU64>,
-    /// Somebody wants to know.
-    asked: Arc<Notify>,
+    /// Notified by every checkout.
+    checkouts: Arc<Notify>,
     max: u64,
 }
 
 impl Admission {
-    /// Counts in the background until `stop` says so.
+    /// Counts in the background until `stop`.
     pub(crate) fn start(store: Arc<dyn Store>, max: u64, mut stop: watch::Receiver<bool>) -> Self {
-        let (pending, asked) = (Arc::new(AtomicU64::new(0)), Arc::new(Notify::new()));
-        let (counted, wanted) = (Arc::clone(&pending), Arc::clone(&asked));
+        let (pending, checkouts) = (Arc::new(AtomicU64::new(0)), Arc::new(Notify::new()));
+        let (counted, arrived) = (Arc::clone(&pending), Arc::clone(&checkouts));
         tokio::spawn(async move {
             loop {
                 match store.pending(max).await {
                     Ok(count) => counted.store(count, Ordering::Relaxed),
-                    // Nothing is accepted meanwhile anyhow.
+                    // While the database does not answer, no checkout is accepted anyway.
                     Err(error) => tracing::debug!("undecided orders could not be counted: {error}"),
                 }
-                let again = async {
-                    tokio::time::sleep(COUNT_EVERY).await;
-                    wanted.notified().await;
+                let next = async {
+                    tokio::time::sleep(COUNT_INTERVAL).await;
+                    arrived.notified().await;
                 };
                 tokio::select! {
-                    () = again => {}
+                    () = next => {}
                     _ = stop.wait_for(|stop| *stop) => return,
                 }
             }
         });
-        Self { pending, asked, max }
+        Self { pending, checkouts, max }
     }
 
-    /// Whether one more may come in.
+    /// Whether another order may be accepted.
     pub(crate) fn is_open(&self) -> bool {
-        self.asked.notify_one();
+        self.checkouts.notify_one();
         self.pending.load(Ordering::Relaxed) < self.max
     }
 }

@@ -1,73 +1,47 @@
-//! What the handlers work with.
+//! The state that all handlers share.
 
-use std::num::NonZeroU32;
 use std::ops::Deref;
 use std::sync::Arc;
 
-use axum::http::HeaderValue;
+use holdfast_intake::CheckoutIntake;
 use holdfast_saga::ports::{Dispatch, Hint, Store, StoreError};
 use holdfast_shared::SystemIds;
-use holdfast_worker::{CheckoutIntake, Metrics};
+use holdfast_telemetry::{HttpMetrics, Metrics};
 use tokio::sync::{Mutex, watch};
 
 use crate::admission::Admission;
 use crate::auth::Verifier;
-use crate::edge::HttpMetrics;
 use crate::order_token::OrderTokens;
+use crate::settings::Settings;
 use crate::watch::Watch;
 
-/// How the front door is set up.
-#[derive(Debug, Clone)]
-pub struct Settings {
-    /// Requests of one caller a second; `None`: as many as they like.
-    pub requests_per_second: Option<NonZeroU32>,
-    /// Whether `X-Forwarded-For` is set by a proxy of the shop's own.
-    pub behind_proxy: bool,
-    /// Origins whose pages may call.
-    pub cors_origins: Vec<HeaderValue>,
-    /// Checkouts are refused while this many orders are undecided.
-    pub pending_max: u64,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self {
-            requests_per_second: NonZeroU32::new(100),
-            behind_proxy: false,
-            cors_origins: Vec::new(),
-            // More undecided orders than any shop decides in a day: a fault or an attack, not a good day.
-            pending_max: 200_000,
-        }
-    }
-}
-
-/// Why the front door cannot be opened.
+/// Why the API cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// The database did not answer.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// A metric of ours is registered already: two front doors share one registry.
+    /// Another API of this process has registered its metrics in the same registry.
     #[error("metrics: {0}")]
     Metrics(#[from] prometheus::Error),
 }
 
-/// What the front door stands on. The caller owns the parts and stops them.
+/// What the API is made of. The caller owns the parts and stops them.
 #[derive(Debug)]
 pub struct Parts {
-    /// The database.
+    /// The database of the shop.
     pub store: Arc<dyn Store>,
-    /// Takes checkouts in.
+    /// Accepts checkouts, many in one commit.
     pub checkout_intake: CheckoutIntake,
-    /// Where hints go.
+    /// Sends hints to workers.
     pub dispatch: Arc<dyn Dispatch>,
-    /// Checks tokens.
+    /// Verifies the tokens of callers.
     pub verifier: Verifier,
-    /// What this process counts; `/metrics` prints all of it.
+    /// The metrics of this process; `/metrics` prints all of them.
     pub metrics: Metrics,
 }
 
-/// The front door's state. Clones share everything.
+/// The state of the API. Clones share everything.
 #[derive(Debug, Clone)]
 pub(crate) struct App(Arc<Inner>);
 
@@ -84,8 +58,8 @@ pub(crate) struct Inner {
     pub(crate) admission: Admission,
     pub(crate) watch: Watch,
     pub(crate) ids: SystemIds,
-    /// Held by the one audit that reads everything.
-    pub(crate) auditing: Mutex<()>,
+    /// Locked while an audit runs.
+    pub(crate) audit_lock: Mutex<()>,
 }
 
 impl Deref for App {
@@ -97,15 +71,15 @@ impl Deref for App {
 }
 
 impl App {
-    /// What was accepted begins at once, and whoever follows it looks soon.
-    pub(crate) fn hurry(&self, hints: &[Hint]) {
+    /// Wakes workers for what was accepted, and looks at its order soon on behalf of its streams.
+    pub(crate) fn wake(&self, hints: &[Hint]) {
         self.dispatch.wake(hints);
         for hint in hints {
             self.watch.expect(hint.saga.order());
         }
     }
 
-    /// Puts the parts together and starts what watches the shop in the background until `stop` says so.
+    /// Assembles the state, and starts the background tasks, which run until `stop`.
     pub(crate) async fn start(
         parts: Parts,
         settings: Settings,
@@ -115,7 +89,7 @@ impl App {
         let tokens = OrderTokens::load(&*store).await?;
         let admission = Admission::start(Arc::clone(&store), settings.pending_max, stop.clone());
         let watch = Watch::start(Arc::clone(&store), stop);
-        let http = HttpMetrics::new(metrics.registry())?;
+        let http = HttpMetrics::register(&metrics)?;
         let ids = SystemIds;
         let inner = Inner {
             store,
@@ -129,7 +103,7 @@ impl App {
             admission,
             watch,
             ids,
-            auditing: Mutex::new(()),
+            audit_lock: Mutex::new(()),
         };
         Ok(Self(Arc::new(inner)))
     }

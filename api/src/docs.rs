@@ -1,9 +1,10 @@
-//! The contract as a document: OpenAPI 3.1, made of the very routes that are served, and a page to read it.
+//! The OpenAPI document, made from the routes that are served, and a page that shows it.
 
 use axum::Router;
 use axum::http::HeaderValue;
 use axum::http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE};
 use axum::response::Response;
+use holdfast_contract::problem::{PROBLEM_JSON, ProblemBody};
 use tower::util::MapResponseLayer;
 use utoipa::OpenApi;
 use utoipa::openapi::link::Link;
@@ -12,11 +13,9 @@ use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder
 use utoipa::openapi::{ContentBuilder, OpenApi as Document, Ref, RefOr, ResponseBuilder};
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
-use crate::problem::{PROBLEM_JSON, ProblemBody};
-
-/// Where the document is.
+/// The path of the document.
 const DOCUMENT: &str = "/openapi.json";
-/// Where it can be read.
+/// The path of the page.
 const PAGE: &str = "/docs";
 
 #[derive(OpenApi)]
@@ -30,14 +29,14 @@ const PAGE: &str = "/docs";
     ),
     components(schemas(ProblemBody)),
     tags(
-        (name = "carts", description = "What a buyer collects. Prices are the server's."),
-        (name = "checkout", description = "From a cart to an order, once."),
-        (name = "orders", description = "Where an order stands and what happened to it."),
-        (name = "catalog", description = "What can be bought."),
-        (name = "admin", description = "What the shop decides. Needs the role admin."),
-        (name = "notifications", description = "What customers were told."),
-        (name = "ops", description = "What those who run Holdfast see and do. Needs the role operator."),
-        (name = "health", description = "For those who run it.")
+        (name = "carts", description = "Carts, priced by the server."),
+        (name = "checkout", description = "Turns a cart into an order, exactly once."),
+        (name = "orders", description = "The status and the timeline of orders."),
+        (name = "catalog", description = "Products that can be bought."),
+        (name = "admin", description = "Decisions of the shop. Requires the role admin."),
+        (name = "notifications", description = "Notifications to customers."),
+        (name = "ops", description = "Operating Holdfast. Requires the role operator."),
+        (name = "health", description = "Health checks and metrics.")
     )
 )]
 struct Head;
@@ -52,14 +51,14 @@ pub(crate) fn document(routes: Document) -> Document {
             .description(Some("A JWT with `sub` and `role` (customer, admin or operator)"))
             .build();
         components.add_security_scheme("bearer", SecurityScheme::Http(bearer));
-        let words = "The `order_token` that came with a guest's checkout";
-        let token = ApiKeyValue::with_description("X-Order-Token", words);
+        let description = "The `order_token` from the answer to a guest's checkout";
+        let token = ApiKeyValue::with_description("X-Order-Token", description);
         components.add_security_scheme("order_token", SecurityScheme::ApiKey(ApiKey::Header(token)));
     }
     for item in document.paths.paths.values_mut() {
         let operations = [&mut item.get, &mut item.put, &mut item.post, &mut item.delete];
         for operation in operations.into_iter().flatten() {
-            tell_of_problems(operation);
+            describe_problems(operation);
             for (from, to) in LINKS {
                 if operation.operation_id.as_deref() == Some(from) {
                     link(operation, to);
@@ -70,14 +69,14 @@ pub(crate) fn document(routes: Document) -> Document {
     document
 }
 
-/// What can be done next with the id that an answer gives.
+/// The operations that take the id in a response.
 const LINKS: [(&str, &[&str]); 2] = [
-    ("create_cart", &["show_cart", "put_cart_item", "remove_cart_item", "merge_cart", "discard_cart"]),
+    ("create_cart", &["get_cart", "put_cart_item", "remove_cart_item", "merge_cart", "delete_cart"]),
     (
         "check_out",
         &[
-            "show_order",
-            "tell_order",
+            "get_order",
+            "get_order_timeline",
             "cancel_order",
             "confirm_order",
             "reject_order",
@@ -98,25 +97,25 @@ fn link(operation: &mut Operation, next: &[&str]) {
     }
 }
 
-/// Whatever goes wrong is told in one shape, so it is described in one place.
-fn tell_of_problems(operation: &mut Operation) {
+/// Every error has the same shape, so it is described in one place.
+fn describe_problems(operation: &mut Operation) {
     let content = ContentBuilder::new().schema(Some(Ref::from_schema_name("Problem"))).build();
     let problem = ResponseBuilder::new()
-        .description("It could not be done; `code` says why, `detail` what to do next")
+        .description("The request failed: `code` says why, `detail` what to do next")
         .content(PROBLEM_JSON, content)
         .build();
     operation.responses.responses.insert("default".to_owned(), problem.into());
 }
 
-/// Serves the document, and a page that needs no other host.
+/// Serves the document and the page, without any other host.
 pub(crate) fn routes<S: Clone + Send + Sync + 'static>(document: Document) -> Router<S> {
     let config = Config::default().use_base_layout().try_it_out_enabled(true);
     Router::from(SwaggerUi::new(PAGE).config(config).url(DOCUMENT, document))
-        .layer(MapResponseLayer::new(as_page))
+        .layer(MapResponseLayer::new(allow_own_scripts))
 }
 
-/// A page may load what it came with.
-fn as_page(mut response: Response) -> Response {
+/// Allows the page to load its own scripts and styles.
+fn allow_own_scripts(mut response: Response) -> Response {
     let headers = response.headers_mut();
     if headers.get(CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"text/html")) {
         let policy = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; frame-ancestors 'none'";

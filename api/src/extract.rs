@@ -1,4 +1,4 @@
-//! Taking a request apart: what does not fit is refused with a sentence that names the field.
+//! Parsing requests: a refusal names the field.
 
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
@@ -9,10 +9,10 @@ use axum::http::request::Parts;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::edge::cards;
+use crate::middleware::card_numbers;
 use crate::problem::Problem;
 
-/// A JSON body. One that holds a card number is refused before anything of it is looked at.
+/// A JSON body. One with a card number is refused before it is parsed any further.
 #[derive(Debug)]
 pub(crate) struct JsonBody<T>(pub(crate) T);
 
@@ -32,10 +32,10 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for JsonBody<T> {
             let (line, column) = (error.line(), error.column());
             Problem::bad_request(
                 "malformed_json",
-                format!("the body is no JSON: line {line}, column {column}"),
+                format!("the body is not JSON: line {line}, column {column}"),
             )
         })?;
-        cards::refuse(&value)?;
+        card_numbers::refuse(&value)?;
         serde_path_to_error::deserialize(value).map(Self).map_err(|error| {
             let path = error.path().to_string();
             let at = if path == "." { "the body".to_owned() } else { path };
@@ -58,10 +58,10 @@ fn unread(rejection: &BytesRejection) -> Problem {
             "the body is larger than any request here needs",
         );
     }
-    Problem::bad_request("body_unread", "the body broke off")
+    Problem::bad_request("body_unread", "the body is incomplete")
 }
 
-/// The query's parameters.
+/// The parameters of the query.
 #[derive(Debug)]
 pub(crate) struct QueryParams<T>(pub(crate) T);
 
@@ -71,14 +71,14 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for QueryParams<T>
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let query = Query::<T>::from_request_parts(parts, state).await;
         query.map(|Query(params)| Self(params)).map_err(|error| {
-            let words = error.body_text();
-            let words = words.strip_prefix("Failed to deserialize query string: ").unwrap_or(&words);
-            Problem::bad_request("invalid_query", words)
+            let text = error.body_text();
+            let detail = text.strip_prefix("Failed to deserialize query string: ").unwrap_or(&text);
+            Problem::bad_request("invalid_query", detail)
         })
     }
 }
 
-/// What the path names. A path that names nothing possible names nothing that exists.
+/// The parameters of the path. A malformed one names nothing that exists, so the answer is 404.
 #[derive(Debug)]
 pub(crate) struct PathParam<T>(pub(crate) T);
 
@@ -87,7 +87,8 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for PathPar
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let path = Path::<T>::from_request_parts(parts, state).await;
-        path.map(|Path(name)| Self(name))
-            .map_err(|_| Problem::not_found("not_found", "the path names nothing that can exist here"))
+        path.map(|Path(name)| Self(name)).map_err(|_| {
+            Problem::not_found("not_found", "the id in the path is malformed, so nothing here has it")
+        })
     }
 }

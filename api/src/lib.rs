@@ -1,31 +1,34 @@
-//! Holdfast's front door: the REST API.
+//! Holdfast's REST API.
 //!
-//! Handlers take a request apart, call a rule of `holdfast-saga`, and answer; what holds for every
-//! request (who asks, limits, the shape of errors) stands at the edge. Nothing here decides about
+//! A handler parses a request, calls a rule of `holdfast-saga`, and returns a type of `holdfast-contract`. Whatever
+//! holds for every request (authentication, limits, the shape of errors) is middleware. Nothing here decides about
 //! orders, and nothing here knows SQL.
 
 mod admission;
 mod app;
 pub mod auth;
-pub mod body;
 mod docs;
-mod edge;
 mod extract;
+mod headers;
+mod middleware;
+mod order_access;
 mod order_token;
 pub mod problem;
 mod routes;
 mod serve;
+mod settings;
 mod watch;
 
 use axum::Router;
 use tokio::sync::watch as signal;
 
-pub use app::{Parts, Settings, StartError};
-pub use serve::serve;
+pub use self::app::{Parts, StartError};
+pub use self::serve::serve;
+pub use self::settings::Settings;
 
-use app::App;
+use self::app::App;
 
-/// The front door, ready to be served. What runs beside it in the background ends when `stop` says so.
+/// Starts the API, and returns its routes. Its background tasks run until `stop`.
 pub async fn open(
     parts: Parts,
     settings: Settings,
@@ -34,7 +37,7 @@ pub async fn open(
     let app = App::start(parts, settings, stop).await?;
     let (routes, document) = routes::all().split_for_parts();
     let routes = routes.with_state(app.clone()).merge(docs::routes(docs::document(document)));
-    Ok(edge::around(routes, &app))
+    Ok(middleware::layers(routes, &app))
 }
 
 /// The OpenAPI document of all routes, as JSON.

@@ -1,7 +1,7 @@
-//! The token a guest gets with their order: their key to it, and to nothing else.
+//! A guest's token for their order. It gives access to that order, and to nothing else.
 //!
-//! It is computed from the order's public id with a secret that lives in the database, so all replicas
-//! agree, a replayed checkout answers with the same one, and nothing is stored a guest could lose to a thief.
+//! It is computed from the order's public id and a secret in the database. So all replicas agree, a replayed checkout
+//! returns the same token, and no token is stored.
 
 use std::{array, fmt};
 
@@ -12,12 +12,12 @@ use sha2::Sha256;
 use uuid::Uuid;
 use uuid::fmt::Simple;
 
-/// The secret's name in the database.
+/// The name of the secret in the database.
 const SECRET: &str = "order_token";
-/// Tells it from other tokens at a glance.
+/// Distinguishes it from other tokens.
 const PREFIX: &str = "ot_";
 
-/// Makes tokens and checks them.
+/// Creates and verifies tokens.
 #[derive(Clone)]
 pub(crate) struct OrderTokens(Hmac<Sha256>);
 
@@ -28,7 +28,7 @@ impl fmt::Debug for OrderTokens {
 }
 
 impl OrderTokens {
-    /// Reads the shop's secret; the first front door of a shop makes it.
+    /// Reads the shop's secret; the first API of a shop creates it.
     pub(crate) async fn load(store: &dyn Store) -> Result<Self, StoreError> {
         Ok(Self::with(&store.secret(SECRET, rand::rng().random()).await?))
     }
@@ -40,11 +40,11 @@ impl OrderTokens {
     /// The token of an order.
     pub(crate) fn of(&self, order: Uuid) -> String {
         let code = self.0.clone().chain_update(order.as_bytes()).finalize().into_bytes();
-        // 128 bits cannot be guessed; a UUID has as many, so a code is written and read as one without hyphens.
+        // 128 bits cannot be guessed. A UUID has 128 bits, so the code is formatted as one without hyphens.
         format!("{PREFIX}{}", Uuid::from_bytes(array::from_fn(|at| code[at])).simple())
     }
 
-    /// Whether `token` is the one of `order`. Takes as long for a wrong one as for the right one.
+    /// Whether `token` is the token of `order`, in constant time.
     pub(crate) fn fits(&self, token: &str, order: Uuid) -> bool {
         let code = token.strip_prefix(PREFIX).filter(|code| code.len() == Simple::LENGTH);
         let Some(code) = code.and_then(|code| Uuid::try_parse(code).ok()) else { return false };
@@ -66,7 +66,7 @@ mod tests {
         assert!(!tokens.fits(&token, theirs));
         assert!(!OrderTokens::with(&[8; 32]).fits(&token, mine));
         let hyphenated = format!("{PREFIX}{}", Uuid::try_parse(&token[3..]).expect("a code").hyphenated());
-        // A parser of numbers would take a sign in front of a digit.
+        // A number parser would accept a sign before the digits.
         let signed = format!("{PREFIX}+{}", &token[4..]);
         for wrong in ["", "ot_", "ot_00", &token[..token.len() - 2], &token[3..], &hyphenated, &signed] {
             assert!(!tokens.fits(wrong, mine), "{wrong}");

@@ -1,4 +1,4 @@
-//! Serving: bounded in connections, headers and time, and stopped in good order.
+//! Serving HTTP: with bounded connections, headers and times, and with a graceful stop.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -15,17 +15,17 @@ use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 use tower::ServiceExt;
 
-/// Connections at once. The next one waits in the kernel's queue.
+/// Connections at once. Further ones wait in the kernel's queue.
 const CONNECTIONS_MAX: usize = 16_384;
-/// A request's head is at most this long.
+/// The longest head of a request.
 const HEAD_BYTES_MAX: usize = 16 * 1024;
-/// And has at most this many headers.
+/// The most headers of a request.
 const HEADERS_MAX: usize = 64;
-/// A client that takes longer to say what it wants is dropped. Idle connections, too, end after this long.
+/// A client that takes longer to send the head is disconnected, and so is an idle connection.
 const HEAD_WITHIN: Duration = Duration::from_secs(30);
 
-/// Serves `routes` on `listener` until `stop` says so; then takes no more connections, and gives requests
-/// under way `drain` to end. Returns how many connections were cut off.
+/// Serves `routes` on `listener` until `stop`. Then it accepts no more connections, and requests in flight get
+/// `drain` to end. Returns how many connections were cut off.
 pub async fn serve(
     listener: TcpListener,
     routes: Router,
@@ -38,15 +38,15 @@ pub async fn serve(
         .header_read_timeout(HEAD_WITHIN)
         .max_buf_size(HEAD_BYTES_MAX)
         .max_headers(HEADERS_MAX);
-    let room = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let permits = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     let open = GracefulShutdown::new();
     loop {
         let next = async {
             // Invariant: the semaphore is never closed.
-            let place = Arc::clone(&room).acquire_owned().await.ok();
-            (place, listener.accept().await)
+            let permit = Arc::clone(&permits).acquire_owned().await.ok();
+            (permit, listener.accept().await)
         };
-        let (place, accepted) = tokio::select! {
+        let (permit, accepted) = tokio::select! {
             biased;
             () = stopped(&mut stop) => break,
             next = next => next,
@@ -54,13 +54,13 @@ pub async fn serve(
         let (stream, peer) = match accepted {
             Ok(accepted) => accepted,
             Err(error) => {
-                // Out of file descriptors, mostly: some will be free in a moment.
-                tracing::warn!("a connection could not be taken: {error}");
+                // Usually there are no free file descriptors; some will be free in a moment.
+                tracing::warn!("a connection could not be accepted: {error}");
                 tokio::time::sleep(Duration::from_millis(50)).await;
                 continue;
             }
         };
-        // An answer is one small segment; waiting to fill it would only delay it.
+        // A response is one small segment; waiting to fill it would only delay it.
         let _ = stream.set_nodelay(true);
         let routes = routes.clone();
         let service = tower::service_fn(move |mut request: hyper::Request<hyper::body::Incoming>| {
@@ -70,20 +70,20 @@ pub async fn serve(
         let connection = server.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
         let connection = open.watch(connection);
         tokio::spawn(async move {
-            // A client that goes away is no news.
+            // A client may disconnect at any time.
             let _ = connection.await;
-            drop(place);
+            drop(permit);
         });
     }
     drop(listener);
-    let left = CONNECTIONS_MAX - room.available_permits();
+    let left = CONNECTIONS_MAX - permits.available_permits();
     match tokio::time::timeout(drain, open.shutdown()).await {
         Ok(()) => 0,
-        Err(_) => (CONNECTIONS_MAX - room.available_permits()).min(left),
+        Err(_) => (CONNECTIONS_MAX - permits.available_permits()).min(left),
     }
 }
 
 async fn stopped(stop: &mut watch::Receiver<bool>) {
-    // Whoever held the other end is gone: that, too, is an end.
+    // A dropped sender also ends it.
     let _ = stop.wait_for(|stop| *stop).await;
 }

@@ -1,8 +1,7 @@
-//! Watching orders for those who want to see them move: one look at the database for all watchers.
+//! Watching orders on behalf of event streams: one query for all watchers.
 //!
-//! Orders move in other processes, too, so the database is asked: for all watched orders at once, by
-//! primary key, those that moved lately more often than those at rest. Nothing an order's own work
-//! does waits for a watcher, however many there are.
+//! Orders also move in other processes, so the database is polled: all watched orders in one query, by primary key,
+//! recently active ones more often than idle ones. An order never waits for its watchers, however many there are.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -13,21 +12,21 @@ use holdfast_saga::records::view::OrderVersion;
 use holdfast_shared::OrderId;
 use tokio::sync::{Notify, watch};
 
-/// How often orders that moved lately are looked at: what a watcher waits at most.
-const LIVELY_EVERY: Duration = Duration::from_millis(200);
-/// How many looks later those at rest are looked at as well.
-const RESTING_EVERY: u32 = 10;
-/// An order that has not moved for this long is at rest.
-const LIVELY_FOR: Duration = Duration::from_secs(30);
-/// Orders in one statement.
-const AT_ONCE: usize = 5_000;
+/// How often active orders are polled; a watcher waits no longer than that.
+const ACTIVE_INTERVAL: Duration = Duration::from_millis(200);
+/// Every so many polls include the idle orders.
+const IDLE_POLLS: u32 = 10;
+/// An order that has not moved for this long is idle.
+const ACTIVE_FOR: Duration = Duration::from_secs(30);
+/// Orders in one query.
+const BATCH: usize = 5_000;
 
-/// Who watches what. Clones share it.
+/// All watched orders. Clones share them.
 #[derive(Debug, Clone)]
 pub(crate) struct Watch {
     orders: Arc<Mutex<BTreeMap<OrderId, Watched>>>,
-    /// Somebody began to watch.
-    begun: Arc<Notify>,
+    /// Notified by every new watcher.
+    started: Arc<Notify>,
     stop: watch::Receiver<bool>,
 }
 
@@ -45,37 +44,35 @@ pub(crate) struct Watcher {
 }
 
 impl Watch {
-    /// Looks in the background until `stop` says so.
+    /// Polls in the background until `stop`.
     pub(crate) fn start(store: Arc<dyn Store>, stop: watch::Receiver<bool>) -> Self {
-        let watch = Self { orders: Arc::default(), begun: Arc::default(), stop };
+        let watch = Self { orders: Arc::default(), started: Arc::default(), stop };
         tokio::spawn(watch.clone().run(store));
         watch
     }
 
-    /// Begins to watch an order that has not moved for `still`. One that rests is not looked at more often
-    /// because somebody new looks on: after a restart everybody does at once. The first wait ends at once, whatever
-    /// others have been told before.
-    pub(crate) fn watch(&self, order: OrderId, still: Duration) -> Watcher {
+    /// Starts to watch an order that has not moved for `idle`. A new watcher does not make an idle order active:
+    /// after a restart all streams reconnect at once. The first wait of the watcher ends at once.
+    pub(crate) fn watch(&self, order: OrderId, idle: Duration) -> Watcher {
         let mut orders = self.orders();
         let watched = orders.entry(order).or_insert_with(|| {
-            let moved_at = Instant::now().checked_sub(still).unwrap_or_else(Instant::now);
+            let moved_at = Instant::now().checked_sub(idle).unwrap_or_else(Instant::now);
             Watched { order_version: watch::Sender::new(None), moved_at }
         });
         let mut order_version = watched.order_version.subscribe();
         order_version.mark_changed();
-        self.begun.notify_one();
+        self.started.notify_one();
         Watcher { order_version, stop: self.stop.clone() }
     }
 
-    /// Expects an order to move soon: somebody asked for it here. Its watchers need not wait for the next look
-    /// at those at rest.
+    /// Makes an order active, because a request here will move it.
     pub(crate) fn expect(&self, order: OrderId) {
         if let Some(watched) = self.orders().get_mut(&order) {
             watched.moved_at = Instant::now();
         }
     }
 
-    /// Whether this process is about to end.
+    /// Whether this process is stopping.
     pub(crate) fn is_stopping(&self) -> bool {
         *self.stop.borrow()
     }
@@ -83,18 +80,18 @@ impl Watch {
     async fn run(self, store: Arc<dyn Store>) {
         let mut stop = self.stop.clone();
         for round in 0_u32.. {
-            let watched = self.due(round.is_multiple_of(RESTING_EVERY));
-            for orders in watched.chunks(AT_ONCE) {
+            let watched = self.due(round.is_multiple_of(IDLE_POLLS));
+            for orders in watched.chunks(BATCH) {
                 match store.order_versions(orders).await {
-                    Ok(order_versions) => self.tell(&order_versions),
-                    Err(error) => tracing::debug!("watched orders could not be looked at: {error}"),
+                    Ok(order_versions) => self.publish(&order_versions),
+                    Err(error) => tracing::debug!("watched orders could not be polled: {error}"),
                 }
             }
             let is_watched = !self.orders().is_empty();
             let next = async {
-                tokio::time::sleep(LIVELY_EVERY).await;
+                tokio::time::sleep(ACTIVE_INTERVAL).await;
                 if !is_watched {
-                    self.begun.notified().await;
+                    self.started.notified().await;
                 }
             };
             tokio::select! {
@@ -104,15 +101,15 @@ impl Watch {
         }
     }
 
-    /// The orders to look at; those nobody watches any more are forgotten.
-    fn due(&self, resting_too: bool) -> Vec<OrderId> {
+    /// The orders to poll. Those without watchers are forgotten.
+    fn due(&self, with_idle: bool) -> Vec<OrderId> {
         let mut orders = self.orders();
         orders.retain(|_, watched| watched.order_version.receiver_count() > 0);
-        let due = orders.iter().filter(|(_, watched)| resting_too || watched.moved_at.elapsed() < LIVELY_FOR);
+        let due = orders.iter().filter(|(_, watched)| with_idle || watched.moved_at.elapsed() < ACTIVE_FOR);
         due.map(|(order, _)| *order).collect()
     }
 
-    fn tell(&self, order_versions: &BTreeMap<OrderId, OrderVersion>) {
+    fn publish(&self, order_versions: &BTreeMap<OrderId, OrderVersion>) {
         let mut orders = self.orders();
         for (order, order_version) in order_versions {
             let Some(watched) = orders.get_mut(order) else { continue };
@@ -121,7 +118,7 @@ impl Watch {
                 continue;
             }
             watched.order_version.send_replace(Some(*order_version));
-            // The first look shows how an order stands, not that it moves.
+            // The first poll shows the state of an order, not that it moved.
             if known.is_some() {
                 watched.moved_at = Instant::now();
             }
@@ -129,18 +126,18 @@ impl Watch {
     }
 
     fn orders(&self) -> MutexGuard<'_, BTreeMap<OrderId, Watched>> {
-        // Each change of the map is whole before it can panic.
+        // No change of the map can panic half way.
         self.orders.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Watcher {
-    /// Lets the next wait end at once.
+    /// Ends the next wait at once.
     pub(crate) fn look_again(&mut self) {
         self.order_version.mark_changed();
     }
 
-    /// Waits until the order has moved; `false` when this process is about to end.
+    /// Waits until the order has moved. `false`: this process is stopping.
     pub(crate) async fn moved(&mut self) -> bool {
         tokio::select! {
             biased;

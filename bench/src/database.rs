@@ -5,7 +5,8 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use holdfast_store_postgres::PostgresStore;
 use serde::Serialize;
-use sqlx::{AssertSqlSafe, Connection, PgConnection};
+use sqlx::postgres::PgPoolOptions;
+use sqlx::{AssertSqlSafe, Connection, PgConnection, PgPool};
 use uuid::Uuid;
 
 #[derive(Debug)]
@@ -14,6 +15,8 @@ pub(crate) struct Database {
     name: String,
     pub(crate) url: String,
     pub(crate) store: PostgresStore,
+    /// For the bench's own statements.
+    pub(crate) shell: PgPool,
 }
 
 /// What Postgres has counted.
@@ -70,14 +73,19 @@ impl Database {
         Self::open(admin_url, name.to_owned()).await
     }
 
+    async fn close(&self) {
+        self.store.close().await;
+        self.shell.close().await;
+    }
+
     /// A copy of it, which nobody may use meanwhile.
     pub(crate) async fn copy(&self) -> Result<Self> {
-        self.store.close().await;
+        self.close().await;
         let mut admin = PgConnection::connect(&self.admin_url).await?;
         let version: i32 = sqlx::query_scalar("select current_setting('server_version_num')::int")
             .fetch_one(&mut admin)
             .await?;
-        // Page by page through the log, as newer servers do it unless told, takes far longer for a large one.
+        // Page by page through the log, as newer servers do it by default, takes far longer for a large one.
         let strategy = if version >= 150_000 { "strategy file_copy" } else { "" };
         let (name, from) = (fresh_name(), &self.name);
         let sql = format!("create database {name} template {from} {strategy}");
@@ -87,7 +95,7 @@ impl Database {
 
     /// The same with connections of its own.
     pub(crate) async fn reopened(self) -> Result<Self> {
-        self.store.close().await;
+        self.close().await;
         Self::open(&self.admin_url, self.name).await
     }
 
@@ -95,22 +103,20 @@ impl Database {
     async fn open(admin_url: &str, name: String) -> Result<Self> {
         let slash = admin_url.rfind('/').context("the Postgres URL names no database")?;
         let url = format!("{}/{name}", &admin_url[..slash]);
-        // Two connections: one for the checkout_intake, one for the executor. More of them lose.
+        // Two connections: one for the intake, one for the executor. More of them lose.
         let store = PostgresStore::connect(&url, 4).await?;
         store.migrate().await?;
+        let shell = PgPoolOptions::new().max_connections(4).connect_lazy(&url)?;
         // Absent where the server was not started with it; then statements are not counted.
-        let _ =
-            sqlx::raw_sql("create extension if not exists pg_stat_statements").execute(store.pool()).await;
-        Ok(Self { admin_url: admin_url.to_owned(), name, url, store })
+        let _ = sqlx::raw_sql("create extension if not exists pg_stat_statements").execute(&shell).await;
+        Ok(Self { admin_url: admin_url.to_owned(), name, url, store, shell })
     }
 
     /// Refuses a server on which a commit is not on disk when it is answered.
     pub(crate) async fn insist_on_durability(&self) -> Result<()> {
         for setting in ["synchronous_commit", "fsync"] {
-            let value: String = sqlx::query_scalar("select current_setting($1)")
-                .bind(setting)
-                .fetch_one(self.store.pool())
-                .await?;
+            let value: String =
+                sqlx::query_scalar("select current_setting($1)").bind(setting).fetch_one(&self.shell).await?;
             ensure!(value == "on", "{setting} is {value}: figures without durability mean nothing");
         }
         Ok(())
@@ -137,7 +143,7 @@ impl Database {
     pub(crate) async fn counters(&self) -> Result<Counters> {
         // Each backend reports its counts when it has been idle for a second.
         tokio::time::sleep(Duration::from_millis(1_100)).await;
-        let pool = self.store.pool();
+        let pool = &self.shell;
         let commits =
             sqlx::query_scalar("select xact_commit from pg_stat_database where datname = current_database()")
                 .fetch_one(pool)
@@ -164,7 +170,7 @@ impl Database {
     /// A figure counts only when every order is done, every message sent and every piece accounted for.
     pub(crate) async fn verify(&self, orders: usize, lines: usize) -> Result<()> {
         let count = async |sql: &'static str| -> Result<i64> {
-            Ok(sqlx::query_scalar(sql).fetch_one(self.store.pool()).await?)
+            Ok(sqlx::query_scalar(sql).fetch_one(&self.shell).await?)
         };
         let orders = i64::try_from(orders)?;
         let confirmed = count("select count(*) from orders where status = 'CONFIRMED'").await?;
@@ -188,7 +194,7 @@ impl Database {
     }
 
     pub(crate) async fn drop(self) -> Result<()> {
-        self.store.close().await;
+        self.close().await;
         let mut admin = PgConnection::connect(&self.admin_url).await?;
         let sql = format!("drop database {} with (force)", self.name);
         sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut admin).await?;

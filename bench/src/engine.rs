@@ -139,5 +139,5 @@ impl Memory {
 async fn used_memory(connection: &mut MultiplexedConnection) -> Result<i64> {
     let info: String = redis::cmd("INFO").arg("memory").query_async(connection).await?;
     let used = info.lines().find_map(|line| line.strip_prefix("used_memory:"));
-    Ok(used.context("Redis does not tell its memory")?.trim().parse()?)
+    Ok(used.context("Redis does not report its memory")?.trim().parse()?)
 }

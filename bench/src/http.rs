@@ -1,11 +1,11 @@
-//! The front door, measured from outside: the real binary as a child process, asked over keep-alive
+//! The front submitter, measured from outside: the real binary as a child process, asked over keep-alive
 //! connections.
 
 pub(crate) mod accept;
 pub(crate) mod client;
-pub(crate) mod home;
 pub(crate) mod latency;
 pub(crate) mod process;
 pub(crate) mod profile;
 pub(crate) mod row_server;
 pub(crate) mod streams;
+pub(crate) mod target_database;

@@ -1,5 +1,5 @@
 //! Measures Holdfast: a running stack under the load of a scenario, how many orders the engine alone settles, and
-//! what the front door answers over HTTP.
+//! what the front submitter answers over HTTP.
 //!
 //! The shop's rows are verified before a figure counts. Results go to stdout, progress to stderr.
 

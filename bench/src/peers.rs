@@ -6,16 +6,17 @@
 mod contender;
 mod figures;
 mod report;
+mod sample;
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use clap::ValueEnum;
-use serde::Serialize;
 
 use self::contender::{Contender, Peer, Servers, Work};
 pub(crate) use self::report::Summary;
+use self::sample::Sample;
 use crate::machine::Machine;
 
 /// A shop's quiet hour, and a busy one that every contender of the table can keep up with on two cores.
@@ -70,18 +71,6 @@ enum Part {
     Latency,
     /// Verdicts a second on one scarce SKU
     FlashSale,
-}
-
-/// One figure, or why there is none.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-struct Sample {
-    contender: Contender,
-    work: Work,
-    round: u32,
-    /// Whether others left the machine to us when it began.
-    was_idle: bool,
-    figures: Option<figures::Figures>,
-    failure: Option<String>,
 }
 
 pub(crate) async fn run(args: &Args) -> Result<Summary> {

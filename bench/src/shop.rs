@@ -1,14 +1,13 @@
-//! A shop to measure in: stocked shelves, one filled cart an order, and what a buyer tells.
+//! A shop to measure in: stocked shelves, one filled cart an order, and what a buyer sends.
 
 use anyhow::{Result, ensure};
 use holdfast_saga::ports::Store;
 use holdfast_saga::records::batch_rows::World;
 use holdfast_saga::records::{Cart, CartItem, Product, StockAdjustment, StockMove};
 use holdfast_saga::shop::checkout::{CheckoutRequest, digest};
+use holdfast_sandbox::Token;
 use holdfast_shared::{Address, CartId, CartStatus, Contact, Currency, Money, PaymentMethod, Sku, Time};
 use uuid::Uuid;
-
-use crate::http::client::Method;
 
 /// More than all rounds can sell.
 const ON_HAND: i64 = 10_000_000;
@@ -134,4 +133,13 @@ pub(crate) fn address() -> Address {
         postal_code: "12345".to_owned(),
         country: "US".to_owned(),
     }
+}
+
+/// How a buyer pays.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Method {
+    /// By a card of the sandbox's, which behaves as its token says.
+    Card(Token),
+    /// Waits until an admin confirms.
+    Cod,
 }

@@ -14,7 +14,8 @@ use holdfast_saga::flows::{
 use holdfast_saga::ports::Gateways;
 use holdfast_sandbox::http::HttpSandbox;
 use holdfast_store_postgres::PostgresStore;
-use holdfast_worker::{LogNotifier, Metrics, Redis, RedisBackend, Runtime, Source, WorkerConfig};
+use holdfast_telemetry::Metrics;
+use holdfast_worker::{LogNotifier, Redis, RedisBackend, Runtime, Source, WorkerConfig};
 
 /// The same stages as before: what is new about it is that this release's workers have never heard of it.
 static CHECKOUT_ONLINE_V2: Definition = Definition { version: 2, ..checkout_online::V1 };

@@ -1,50 +1,65 @@
-//! `holdfast api`: the front door alone, for production. Workers run elsewhere.
+//! `holdfast api`: the REST API alone, for production. Workers run elsewhere.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use holdfast_saga::ports::Dispatch;
+use holdfast_saga::ports::{Dispatch, Hint};
 use holdfast_saga::shop::checkout::AcceptPolicy;
-use holdfast_worker::{Metrics, RedisDispatch};
+use holdfast_telemetry::Metrics;
+use holdfast_worker::RedisDispatch;
 
-use crate::args::{ApiArgs, Global};
+use crate::api_server::{self, ApiParts, ApiServerArgs};
 use crate::database::Database;
-use crate::door::{ApiParts, HttpServer, NoHints, listen, policy, settings, verifier};
 use crate::exit::{Exit, say, usage};
-use crate::redis::{absent, named, of_shop};
+use crate::global::Global;
+use crate::http_server::listen;
+use crate::redis::{RedisArgs, of_shop, unavailable};
 
-pub(crate) async fn run(args: ApiArgs, global: &Global) -> anyhow::Result<Exit> {
-    let ApiArgs { door: args, redis: hints } = args;
-    let verifier = verifier(&args.trust)?.ok_or_else(|| {
-        usage("whose tokens shall be believed? Set HOLDFAST_JWT_SECRET (`openssl rand -hex 32` makes one) or HOLDFAST_JWKS_FILE")
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    server: ApiServerArgs,
+
+    #[command(flatten)]
+    redis: RedisArgs,
+}
+
+/// Sends no hints: workers find what is due by themselves.
+#[derive(Debug)]
+struct NoHints;
+
+impl Dispatch for NoHints {
+    fn wake(&self, _: &[Hint]) {}
+}
+
+pub(crate) async fn run(args: Args, global: &Global) -> anyhow::Result<Exit> {
+    let Args { server: args, redis: redis_args } = args;
+    let verifier = args.token_keys.verifier()?.ok_or_else(|| {
+        usage(
+            "no key to verify tokens with; set HOLDFAST_JWT_SECRET (`openssl rand -hex 32` makes one) or HOLDFAST_JWKS_FILE",
+        )
     })?;
-    let (settings, redis) = (settings(&args)?, named(&hints)?);
+    let (settings, redis) = (args.settings()?, redis_args.parse()?);
     let listener = listen(args.http_addr, "--http-addr").await?;
     let database = Database::open(global.database_url.as_deref()).await?;
     let redis = of_shop(redis, database.store()).await?;
     let metrics = Metrics::default();
     let (dispatch, policy): (Arc<dyn Dispatch>, _) = match redis {
         Some(redis) => {
-            // The shop is open without it: hints are dropped until it answers.
-            if let Some(absent) = absent(&redis).await? {
-                say(&format!("{absent}; orders go on without it"));
+            // The API works without Redis: hints are dropped until it answers.
+            if let Some(unavailable) = unavailable(&redis).await? {
+                say(&format!("{unavailable}; orders go on without it"));
             }
-            (Arc::new(RedisDispatch::start(redis, hints.queue_backend, &metrics)), policy(&args))
+            let dispatch = RedisDispatch::start(redis, redis_args.queue_backend, &metrics);
+            (Arc::new(dispatch), args.policy())
         }
-        // Nobody is hinted at, so a new order is due at once.
-        None => (Arc::new(NoHints), AcceptPolicy { hint_ahead: Duration::ZERO, ..policy(&args) }),
+        // Without hints, a new order is due at once.
+        None => (Arc::new(NoHints), AcceptPolicy { hint_ahead: Duration::ZERO, ..args.policy() }),
     };
-    let open = ApiParts {
-        store: database.shared(),
-        dispatch,
-        verifier,
-        policy,
-        metrics,
-        settings,
-        drain: *args.drain_timeout,
-    };
-    let door = HttpServer::open(listener, open).await?;
-    let exit = door.stay_open("/docs explains, SIGTERM stops").await?;
+    let drain = *args.drain_timeout;
+    let parts = ApiParts { store: database.shared(), dispatch, verifier, policy, metrics, settings, drain };
+    let server = api_server::start(listener, parts).await?;
+    let exit = server.run("/docs shows the API, SIGTERM stops").await?;
     if exit == Exit::Ok {
         database.close().await;
     }

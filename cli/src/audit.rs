@@ -1,37 +1,50 @@
-//! `holdfast audit`: recomputes every promise from the rows, and holds them against the provider's own books.
+//! `holdfast audit`: recomputes every promise from the rows, and compares them with the provider's own ledger.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
-use holdfast_api::body::ops::audit::{AuditBody, InFlightBody, SettledManuallyBody, ViolationBody};
+use holdfast_contract::audit::{AuditBody, InFlightBody, SettledManuallyBody, ViolationBody};
+use holdfast_saga::operations::audit_run;
 use holdfast_saga::ports::PaymentProvider;
 use holdfast_shared::{Currency, Money};
 
-use crate::args::{AuditArgs, SandboxArgs};
 use crate::database::Database;
 use crate::exit::{Exit, say};
 use crate::output::{Format, pairs, table};
-use crate::provider::Provider;
+use crate::provider::{Provider, SANDBOX_URL, SandboxArgs};
 
-/// More orders do not fit on a screen; JSON has them all.
+/// More orders do not fit on a screen; JSON lists all of them.
 const ORDERS_SHOWN: usize = 20;
 
-pub(crate) async fn run(database: &Database, args: AuditArgs, output: Format) -> anyhow::Result<Exit> {
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// The file of the sandbox provider's own ledger, to compare ours with
+    ///
+    /// Default: the file sandbox.db beside the database's own file, if it exists.
+    #[arg(long, value_name = "PATH", env = "HOLDFAST_SANDBOX_LEDGER")]
+    sandbox_ledger: Option<PathBuf>,
+
+    #[arg(long, value_name = "URL", env = "HOLDFAST_SANDBOX_URL", hide_env_values = true, help = SANDBOX_URL)]
+    sandbox_url: Option<String>,
+}
+
+pub(crate) async fn run(database: &Database, args: Args, output: Format) -> anyhow::Result<Exit> {
     let store = database.store();
     let sandbox = SandboxArgs { sandbox_ledger: args.sandbox_ledger, sandbox_url: args.sandbox_url };
     let provider = Provider::find(&sandbox, database.path()).await?;
     let provider = provider.as_ref().map(|provider| &*provider.sandbox as &dyn PaymentProvider);
-    let body = AuditBody::of(store, provider).await?;
+    let body = AuditBody::from(audit_run::run(store, provider).await?);
     output.one(&body, || table_of(&body))?;
     if body.clean {
         return Ok(Exit::Ok);
     }
-    say(&format!("{} broken; the ids above say whose", plural(body.violations.len(), "promise")));
+    say(&format!("{} broken; see the ids above", plural(body.violations.len(), "promise")));
     Ok(Exit::Violated)
 }
 
-/// The audit for people.
+/// The audit as a table.
 pub(crate) fn table_of(audit: &AuditBody) -> String {
-    let mut told = pairs([
+    let mut text = pairs([
         ("shop", audit.shop.to_string()),
         ("orders", audit.orders.to_string()),
         ("SKUs", audit.skus.to_string()),
@@ -39,10 +52,10 @@ pub(crate) fn table_of(audit: &AuditBody) -> String {
             "charges",
             audit
                 .charges
-                .map_or_else(not_compared, |charges| format!("{charges} in the provider's own books")),
+                .map_or_else(not_compared, |charges| format!("{charges} in the provider's own ledger")),
         ),
-        ("in flight", flying(audit)),
-        ("settled by hand", by_hand(audit)),
+        ("in flight", in_flight(audit)),
+        ("settled manually", settled_manually(audit)),
         (
             "broken",
             if audit.clean { "nothing".to_owned() } else { plural(audit.violations.len(), "promise") },
@@ -50,31 +63,31 @@ pub(crate) fn table_of(audit: &AuditBody) -> String {
     ]);
     if !audit.in_flight.is_empty() {
         let shown = audit.in_flight.iter().take(ORDERS_SHOWN).map(row);
-        told.push('\n');
-        told += &table(&["IN FLIGHT", "STATUS", "HELD", "DEAD"], shown);
+        text.push('\n');
+        text += &table(&["IN FLIGHT", "STATUS", "HELD", "DEAD"], shown);
     }
     if !audit.settled_manually.is_empty() {
         let row = |found: &SettledManuallyBody| {
             vec![found.order.to_string(), found.status.to_string(), found.amount.to_string()]
         };
-        told.push('\n');
+        text.push('\n');
         let shown = audit.settled_manually.iter().take(ORDERS_SHOWN).map(row);
-        told += &table(&["SETTLED BY HAND", "STATUS", "AMOUNT"], shown);
+        text += &table(&["SETTLED MANUALLY", "STATUS", "AMOUNT"], shown);
     }
     if audit.in_flight.len().max(audit.settled_manually.len()) > ORDERS_SHOWN {
-        told += "and more; --output json lists all of them\n";
+        text += "and more; --output json lists all of them\n";
     }
     if !audit.violations.is_empty() {
         let row = |found: &ViolationBody| {
-            vec![found.subject.clone(), found.invariant.to_string(), found.detail.clone()]
+            vec![found.subject.clone(), found.invariant.clone(), found.detail.clone()]
         };
-        told.push('\n');
-        told += &table(&["BROKEN", "PROMISE", "DETAIL"], audit.violations.iter().map(row));
+        text.push('\n');
+        text += &table(&["BROKEN", "PROMISE", "DETAIL"], audit.violations.iter().map(row));
     }
-    told
+    text
 }
 
-fn flying(audit: &AuditBody) -> String {
+fn in_flight(audit: &AuditBody) -> String {
     if audit.in_flight.is_empty() {
         return "nothing".to_owned();
     }
@@ -83,7 +96,7 @@ fn flying(audit: &AuditBody) -> String {
     format!("{}, holding {}; {dead} dead", plural(audit.in_flight.len(), "order"), held)
 }
 
-fn by_hand(audit: &AuditBody) -> String {
+fn settled_manually(audit: &AuditBody) -> String {
     if audit.settled_manually.is_empty() {
         return "nothing".to_owned();
     }
@@ -91,7 +104,7 @@ fn by_hand(audit: &AuditBody) -> String {
     format!("{amount} of {}", plural(audit.settled_manually.len(), "order"))
 }
 
-/// So much of each currency.
+/// The sum of each currency.
 fn sum(amounts: impl Iterator<Item = Money>) -> String {
     let mut sums: BTreeMap<Currency, i64> = BTreeMap::new();
     for amount in amounts {
@@ -107,7 +120,7 @@ fn row(found: &InFlightBody) -> Vec<String> {
 }
 
 fn not_compared() -> String {
-    "not compared: the provider's books were not given".to_owned()
+    "not compared: no ledger of the provider was given".to_owned()
 }
 
 fn plural(count: usize, what: &str) -> String {

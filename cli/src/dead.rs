@@ -1,28 +1,30 @@
-//! `holdfast dead`: sagas that gave up, and what an operator does about them.
+//! `holdfast dead`: sagas that gave up, and what an operator can do about them.
 
 mod actions;
+mod selection;
 
-use std::time::Duration;
-
-use holdfast_api::body::ops::dead::{DeadBody, DeadGroupBody, DeadLetterResult};
-use holdfast_api::body::ops::saga::SagaDetails;
+use holdfast_contract::dead_letter::{DeadLetterBody, DeadLetterGroupBody, DeadLetterResult};
+use holdfast_contract::saga::SagaDetails;
+use holdfast_contract::{CommandOutcome, List};
 use holdfast_saga::flows::REGISTRY;
-use holdfast_saga::operations::dead_letter::resolve::{DeadLetterAction, preview_actions};
-use holdfast_saga::operations::dead_letter::{self, DeadFilter};
+use holdfast_saga::operations::dead_letter;
+use holdfast_saga::operations::dead_letter::DeadLetterAction;
+use holdfast_saga::operations::dead_letter::resolve::preview_actions;
 use holdfast_saga::ports::{Store, StoreError};
 use holdfast_shared::{SagaId, SagaState};
 use serde::Serialize;
 
-use crate::args::{DeadCommand, DeadListArgs, Died};
+use self::selection::{FilterArgs, Options, Selection};
 use crate::database::Database;
 use crate::exit::{Exit, conflict};
-use crate::output::{Format, Page, pairs};
+use crate::output::{Format, Limit, pairs};
 use crate::saga::{find, table_of};
+use crate::values::reason;
 
-/// A reason that nobody gave: what a discard would lead to does not depend on it.
+/// The reason in a dry run: the effect of a discard does not depend on it.
 const ANY_REASON: &str = "any";
 
-/// A dead saga, with what each action would lead to.
+/// A dead saga, with what each action would do.
 #[derive(Debug, Serialize)]
 struct DeadPage {
     #[serde(flatten)]
@@ -31,57 +33,142 @@ struct DeadPage {
     discard: DeadLetterResult,
 }
 
-pub(crate) async fn run(database: &Database, command: DeadCommand, output: Format) -> anyhow::Result<Exit> {
+#[derive(clap::Subcommand)]
+pub(crate) enum Command {
+    /// List dead letters, newest first
+    List(ListArgs),
+    /// Show one dead saga, its history, and what a retry and a discard would do
+    Show {
+        /// The saga's id, such as 1042.3
+        saga: SagaId,
+    },
+    /// Resume dead sagas at the step where they stopped
+    Retry(RetryArgs),
+    /// Discard dead letters: skip the step at which they stopped
+    ///
+    /// A notification is dropped. A refund counts as settled manually: Holdfast sends nothing for
+    /// it, and the audit lists the order. The rest of the saga runs. Settle the refund first.
+    #[command(verbatim_doc_comment)]
+    Discard(DiscardArgs),
+}
+
+#[derive(clap::Args)]
+pub(crate) struct ListArgs {
+    #[command(flatten)]
+    filter: FilterArgs,
+
+    /// Only sagas whose reason contains this text
+    #[arg(long, value_name = "TEXT")]
+    reason: Option<String>,
+
+    /// Count them by saga, step and reason instead
+    #[arg(long, conflicts_with_all = ["all", "limit", "cursor"])]
+    group: bool,
+
+    /// List all of them
+    #[arg(long, conflicts_with_all = ["limit", "cursor"])]
+    all: bool,
+
+    #[command(flatten)]
+    limit: Limit,
+
+    /// Continue after this saga of an earlier page
+    #[arg(long, value_name = "SAGA")]
+    cursor: Option<SagaId>,
+}
+
+#[derive(clap::Args)]
+pub(crate) struct RetryArgs {
+    #[command(flatten)]
+    selection: Selection,
+
+    #[command(flatten)]
+    filter: FilterArgs,
+
+    /// With --all: only sagas whose reason contains this text
+    #[arg(long, value_name = "TEXT")]
+    reason: Option<String>,
+
+    #[command(flatten)]
+    options: Options,
+}
+
+#[derive(clap::Args)]
+pub(crate) struct DiscardArgs {
+    #[command(flatten)]
+    selection: Selection,
+
+    /// The reason, for the timeline and the audit trail
+    #[arg(long, value_name = "TEXT", value_parser = reason)]
+    reason: String,
+
+    #[command(flatten)]
+    filter: FilterArgs,
+
+    /// With --all: only sagas whose own reason contains this text
+    #[arg(long, value_name = "TEXT")]
+    died_of: Option<String>,
+
+    #[command(flatten)]
+    options: Options,
+}
+
+pub(crate) async fn run(database: &Database, command: Command, output: Format) -> anyhow::Result<Exit> {
     let store = database.store();
     match command {
-        DeadCommand::List(args) => list(store, args, output).await,
-        DeadCommand::Show { saga } => show(store, saga, output).await,
-        DeadCommand::Retry(args) => {
-            let filters = args.died.named(args.reason);
-            actions::run(store, args.which, filters, DeadLetterAction::Retry, args.how, output).await
+        Command::List(args) => list(store, args, output).await,
+        Command::Show { saga } => show(store, saga, output).await,
+        Command::Retry(args) => {
+            let filter = args.filter.with_reason(args.reason);
+            actions::run(store, args.selection, filter, DeadLetterAction::Retry, args.options, output).await
         }
-        DeadCommand::Discard(args) => {
-            let filters = args.died.named(args.died_of);
+        Command::Discard(args) => {
+            let filter = args.filter.with_reason(args.died_of);
             let action = DeadLetterAction::Discard { reason: args.reason };
-            actions::run(store, args.which, filters, action, args.how, output).await
+            actions::run(store, args.selection, filter, action, args.options, output).await
         }
     }
 }
 
-async fn list(store: &dyn Store, args: DeadListArgs, output: Format) -> anyhow::Result<Exit> {
-    let filter = filter(store, args.died.named(args.reason)).await?;
+async fn list(store: &dyn Store, args: ListArgs, output: Format) -> anyhow::Result<Exit> {
+    let filter = args.filter.with_reason(args.reason).at_now(store).await?;
     if args.group {
         let all = dead_letter::list(store, &REGISTRY, &filter, None, usize::MAX).await?;
-        let groups = dead_letter::groups(&all).into_iter().map(DeadGroupBody::from).collect();
+        let groups = dead_letter::groups(&all).into_iter().map(DeadLetterGroupBody::from).collect();
         let header = ["COUNT", "SAGA", "STEP", "OLDEST", "NEWEST", "EXAMPLE", "REASON"];
-        output.list(&Page::whole(groups), &header, group_row)?;
+        output.list(&List::whole(groups), "no dead letters", &header, group_row)?;
         return Ok(Exit::Ok);
     }
     let limit = if args.all { u32::MAX } else { args.limit.limit };
-    let wanted = usize::try_from(limit).unwrap_or(usize::MAX).saturating_add(1);
-    let dead_letters = dead_letter::list(store, &REGISTRY, &filter, args.cursor, wanted).await?;
-    let dead_letters = dead_letters.into_iter().map(DeadBody::from).collect();
-    let page = Page::of(dead_letters, limit, |letter: &DeadBody| letter.id.to_string());
-    output.list(&page, &["SAGA", "DEFINITION", "STEP", "DEAD SINCE", "", "REASON"], row)?;
+    let limit = limit.saturating_add(1);
+    let limit_read = usize::try_from(limit).unwrap_or(usize::MAX);
+    let dead_letters = dead_letter::list(store, &REGISTRY, &filter, args.cursor, limit_read).await?;
+    let page = List::page(dead_letters, limit, |dead| dead.id.to_string(), DeadLetterBody::from);
+    output.list(
+        &page,
+        "no dead letters",
+        &["SAGA", "DEFINITION", "STEP", "DEAD SINCE", "", "REASON"],
+        row,
+    )?;
     Ok(Exit::Ok)
 }
 
-fn row(letter: &DeadBody) -> Vec<String> {
+fn row(dead: &DeadLetterBody) -> Vec<String> {
     vec![
-        letter.id.to_string(),
-        letter.saga.clone(),
-        letter.step.unwrap_or("unknown").to_owned(),
-        letter.dead_since.to_string(),
-        if letter.retry_pending { "about to go on" } else { "" }.to_owned(),
-        letter.reason.clone(),
+        dead.id.to_string(),
+        dead.saga.clone(),
+        dead.step.clone().unwrap_or_else(|| "unknown".to_owned()),
+        dead.dead_since.to_string(),
+        if dead.retry_pending { "retry pending" } else { "" }.to_owned(),
+        dead.reason.clone(),
     ]
 }
 
-fn group_row(group: &DeadGroupBody) -> Vec<String> {
+fn group_row(group: &DeadLetterGroupBody) -> Vec<String> {
     vec![
         group.count.to_string(),
         group.saga.clone(),
-        group.step.unwrap_or("unknown").to_owned(),
+        group.step.clone().unwrap_or_else(|| "unknown".to_owned()),
         group.oldest.to_string(),
         group.newest.to_string(),
         group.example.to_string(),
@@ -99,35 +186,31 @@ async fn show(store: &dyn Store, id: SagaId, output: Format) -> anyhow::Result<E
     }
     let (retry, discard) =
         (DeadLetterAction::Retry, DeadLetterAction::Discard { reason: ANY_REASON.to_owned() });
-    let page =
-        DeadPage { retry: would(store, id, retry).await?, discard: would(store, id, discard).await?, saga };
+    let page = DeadPage {
+        retry: dry_run(store, id, retry).await?,
+        discard: dry_run(store, id, discard).await?,
+        saga,
+    };
     output.one(&page, || page.table())?;
     Ok(Exit::Ok)
 }
 
-async fn would(
+async fn dry_run(
     store: &dyn Store,
     id: SagaId,
     action: DeadLetterAction,
 ) -> Result<DeadLetterResult, StoreError> {
     let planned = preview_actions(store, &REGISTRY, &[id], &action).await?;
-    let missing = || DeadLetterResult { id, answer: "not_found", detail: String::new(), preview: None };
-    let told = planned.into_iter().next();
-    Ok(told.map_or_else(missing, |(id, planned)| DeadLetterResult::planned(id, &action, planned)))
+    let missing =
+        || DeadLetterResult { id, answer: CommandOutcome::NotFound, detail: String::new(), preview: None };
+    let planned = planned.into_iter().next();
+    Ok(planned.map_or_else(missing, |(id, planned)| DeadLetterResult::dry_run(id, &action, planned)))
 }
 
 impl DeadPage {
     fn table(&self) -> String {
-        let told = |action: &DeadLetterResult| format!("{}: {}", action.answer, action.detail);
-        let actions = pairs([("a retry", told(&self.retry)), ("a discard", told(&self.discard))]);
+        let shown = |action: &DeadLetterResult| format!("{}: {}", action.answer, action.detail);
+        let actions = pairs([("a retry", shown(&self.retry)), ("a discard", shown(&self.discard))]);
         format!("{}\n{actions}", table_of(&self.saga))
     }
-}
-
-/// What was asked for, by the clock that sagas go by.
-async fn filter(store: &dyn Store, died: Died) -> Result<DeadFilter, StoreError> {
-    let Died { saga, step, reason, older_than, younger_than } = died;
-    let now = store.now().await?;
-    let ago = |age: humantime::Duration| now - Duration::from(age);
-    Ok(DeadFilter { saga, step, reason, before: older_than.map(ago), since: younger_than.map(ago) })
 }

@@ -1,4 +1,4 @@
-//! How a command ends: the exit codes scripts hold on to, and the one place where errors become words.
+//! How a command ends: its exit code, and the one place that turns errors into messages.
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -10,19 +10,18 @@ use crate::redact::redact;
 /// The exit codes. Scripts depend on the numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Exit {
-    /// Done, or so already.
+    /// It is done, or was already done.
     Ok = 0,
-    /// It could not be done.
     Error = 1,
-    /// It was not asked for properly.
+    /// The command line is wrong.
     Usage = 2,
-    /// What it is about does not exist.
+    /// The thing it is about does not exist.
     NotFound = 3,
-    /// Something else happened instead.
+    /// The current state does not allow it.
     Conflict = 4,
-    /// Some of it was done, some not.
+    /// Some of it is done, some is not.
     Partly = 5,
-    /// A promise is broken.
+    /// The audit found a broken promise.
     Violated = 6,
 }
 
@@ -32,53 +31,53 @@ impl From<Exit> for ExitCode {
     }
 }
 
-/// An error that knows how to end. Every other one ends as [`Exit::Error`].
+/// An error with its exit code. Every other error ends as [`Exit::Error`].
 #[derive(Debug, thiserror::Error)]
-#[error("{words}")]
-struct Ends {
+#[error("{message}")]
+struct ExitError {
     exit: Exit,
-    words: String,
+    message: String,
 }
 
-/// It was not asked for properly.
-pub(crate) fn usage(words: impl Into<String>) -> anyhow::Error {
-    ends(Exit::Usage, words)
+/// The command line is wrong.
+pub(crate) fn usage(message: impl Into<String>) -> anyhow::Error {
+    with_exit(Exit::Usage, message)
 }
 
-/// What it is about does not exist.
-pub(crate) fn not_found(words: impl Into<String>) -> anyhow::Error {
-    ends(Exit::NotFound, words)
+/// The thing it is about does not exist.
+pub(crate) fn not_found(message: impl Into<String>) -> anyhow::Error {
+    with_exit(Exit::NotFound, message)
 }
 
-/// Something else happened instead.
-pub(crate) fn conflict(words: impl Into<String>) -> anyhow::Error {
-    ends(Exit::Conflict, words)
+/// The current state does not allow it.
+pub(crate) fn conflict(message: impl Into<String>) -> anyhow::Error {
+    with_exit(Exit::Conflict, message)
 }
 
-fn ends(exit: Exit, words: impl Into<String>) -> anyhow::Error {
-    let words = words.into();
-    Ends { exit, words }.into()
+fn with_exit(exit: Exit, message: impl Into<String>) -> anyhow::Error {
+    let message = message.into();
+    ExitError { exit, message }.into()
 }
 
-/// Says on stderr what went wrong, and how it ends.
+/// Prints an error on stderr, and returns its exit code.
 pub(crate) fn report(error: &anyhow::Error) -> Exit {
     say(&format!("error: {}", sentence(error)));
-    error.downcast_ref::<Ends>().map_or(Exit::Error, |ends| ends.exit)
+    error.downcast_ref::<ExitError>().map_or(Exit::Error, |error| error.exit)
 }
 
-/// Words for whoever reads stderr. If nobody does, they are lost, and that is no error.
-pub(crate) fn say(words: &str) {
-    let _ = writeln!(std::io::stderr(), "{}", redact(words));
+/// Prints a message on stderr. If nobody reads it, that is not an error.
+pub(crate) fn say(message: &str) {
+    let _ = writeln!(std::io::stderr(), "{}", redact(message));
 }
 
-/// The error and its causes, with what to do where the error itself does not say it.
+/// The error and its causes, with what to do next where the error itself does not say it.
 fn sentence(error: &anyhow::Error) -> String {
     let what_to_do = error.downcast_ref::<StoreError>().map_or("", |error| match error {
         StoreError::Unavailable(_) => "; check that it runs, and that DATABASE_URL is right",
         StoreError::Contention(_) => "; try again in a moment",
-        StoreError::CommitUnknown(_) => "; look whether it was done before doing it again",
+        StoreError::CommitUnknown(_) => "; check whether it was done before you repeat it",
         StoreError::Data(_) | StoreError::Mismatch { .. } => {
-            "; nothing was changed, `holdfast audit` may say more"
+            "; nothing was changed, `holdfast audit` may show more"
         }
         StoreError::Refused(_) => "",
     });

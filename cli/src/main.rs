@@ -1,17 +1,23 @@
-//! The one binary: it reads what is asked, wires the rooms together, and answers.
+//! The one binary: it parses the command line, assembles the parts, and runs a command.
 //!
-//! It holds no rule of the shop. Data goes to stdout, words to stderr, and the exit code says how it ended.
+//! It holds no rule of the shop. Data goes to stdout, messages to stderr, and the exit code says how a command ended.
 
+mod address;
 mod api;
+mod api_server;
 mod args;
+mod assemble;
 mod audit;
+mod completions;
 mod database;
 mod dead;
 mod demo;
-mod door;
 mod exit;
+mod global;
+mod http_server;
 mod logging;
 mod migrate;
+mod operator;
 mod order;
 mod output;
 mod progress;
@@ -21,78 +27,86 @@ mod redact;
 mod redis;
 mod saga;
 mod sandbox;
+mod schema;
+mod shutdown;
 mod stock;
 mod token;
+mod token_keys;
 mod up;
+mod values;
 mod worker;
-mod workers;
 
 use std::process::ExitCode;
 
-use crate::args::{Args, Command, WorkerArgs};
-use crate::database::Database;
-use crate::exit::Exit;
+use clap::Parser as _;
 
-/// A batch is many small pieces that one thread makes and another one drops: here that costs a third less.
+use crate::args::{Args, Command};
+use crate::database::with_database;
+use crate::exit::{Exit, say};
+use crate::redact::redact;
+
+/// A batch allocates many small values in one thread and frees them in another: with jemalloc that costs a third less.
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 fn main() -> ExitCode {
-    let exit = match args::read() {
+    let exit = match parse() {
         Ok(args) => run(args),
         Err(exit) => exit,
     };
     exit.into()
 }
 
-fn run(args: Args) -> Exit {
-    let answered = logging::start().and_then(|()| {
-        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-        runtime.block_on(answer(args))
-    });
-    answered.unwrap_or_else(|error| exit::report(&error))
+/// Parses the command line. On an error, or when help was requested, the text is already printed.
+fn parse() -> Result<Args, Exit> {
+    Args::try_parse().map_err(|error| {
+        let text = error.render().to_string();
+        let redacted = redact(&text);
+        if redacted == text {
+            // A reader that has closed the pipe is not an error.
+            let _ = error.print();
+        } else {
+            say(redacted.trim_end());
+        }
+        if error.use_stderr() { Exit::Usage } else { Exit::Ok }
+    })
 }
 
-async fn answer(args: Args) -> anyhow::Result<Exit> {
+fn run(args: Args) -> Exit {
+    let ended = logging::start().and_then(|()| {
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+        runtime.block_on(run_command(args))
+    });
+    ended.unwrap_or_else(|error| exit::report(&error))
+}
+
+async fn run_command(args: Args) -> anyhow::Result<Exit> {
     let Args { global, command } = args;
-    let output = global.output;
+    let (url, output) = (global.database_url.as_deref(), global.output);
     match command {
-        Command::Up(up) => return up::run(up, &global).await,
-        Command::Demo(demo) => return demo::run(demo, global).await,
-        Command::Api(door) => return api::run(door, &global).await,
-        Command::Worker(WorkerArgs { command: None, serve }) => return worker::run(serve, &global).await,
-        Command::Sandbox(sandbox) => return sandbox::run(sandbox).await,
-        Command::Token(token) => return token::run(token, &global).await,
-        Command::Completions { shell } => return args::completions(shell),
-        Command::Migrate => return migrate::run(global.database_url.as_deref(), output).await,
-        Command::Audit(_)
-        | Command::Order(_)
-        | Command::Saga(_)
-        | Command::Dead(_)
-        | Command::Queue(_)
-        | Command::Worker(WorkerArgs { command: Some(_), .. })
-        | Command::Stock(_) => {}
-    }
-    let database = Database::open(global.database_url.as_deref()).await?;
-    let answered = match command {
-        Command::Audit(audit) => audit::run(&database, audit, output).await,
-        Command::Order(command) => order::run(&database, command, output).await,
-        Command::Saga(command) => saga::run(&database, command, output).await,
-        Command::Dead(command) => dead::run(&database, command, output).await,
-        Command::Queue(command) => queue::run(&database, command, output).await,
-        Command::Worker(WorkerArgs { command: Some(command), .. }) => {
-            workers::run(&database, command, output).await
+        Command::Up(args) => up::run(args, &global).await,
+        Command::Demo(args) => demo::run(args, &global).await,
+        Command::Api(args) => api::run(args, &global).await,
+        Command::Worker(args) => worker::run(args, &global).await,
+        Command::Sandbox(args) => sandbox::run(args).await,
+        Command::Token(args) => token::run(args, &global).await,
+        Command::Completions { shell } => completions::run(shell),
+        Command::Migrate => migrate::run(url, output).await,
+        Command::Audit(args) => with_database(url, async |shop| audit::run(shop, args, output).await).await,
+        Command::Order(command) => {
+            with_database(url, async |shop| order::run(shop, command, output).await).await
         }
-        Command::Stock(command) => stock::run(&database, command, output).await,
-        Command::Up(_)
-        | Command::Demo(_)
-        | Command::Api(_)
-        | Command::Worker(WorkerArgs { command: None, .. })
-        | Command::Sandbox(_)
-        | Command::Token(_)
-        | Command::Completions { .. }
-        | Command::Migrate => Ok(Exit::Ok),
-    };
-    database.close().await;
-    answered
+        Command::Saga(command) => {
+            with_database(url, async |shop| saga::run(shop, command, output).await).await
+        }
+        Command::Dead(command) => {
+            with_database(url, async |shop| dead::run(shop, command, output).await).await
+        }
+        Command::Queue(command) => {
+            with_database(url, async |shop| queue::run(shop, command, output).await).await
+        }
+        Command::Stock(command) => {
+            with_database(url, async |shop| stock::run(shop, command, output).await).await
+        }
+    }
 }

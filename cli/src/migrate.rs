@@ -1,8 +1,9 @@
-//! `holdfast migrate`: brings the schema up to date, once.
+//! `holdfast migrate`: brings the schema up to date.
 
 use serde::Serialize;
 
-use crate::database::{Address, Database};
+use crate::address::Address;
+use crate::database::Database;
 use crate::exit::{Exit, say};
 use crate::output::{Format, table};
 

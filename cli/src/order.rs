@@ -1,4 +1,4 @@
-//! `holdfast order`: what became of an order, and decisions about it.
+//! `holdfast order`: listing and explaining orders, and deciding about them.
 
 mod body;
 
@@ -6,29 +6,29 @@ use std::fmt;
 use std::str::FromStr;
 
 use anyhow::Context as _;
-use holdfast_api::body::order::OrderBody;
+use holdfast_contract::saga::will_be_carried_out;
+use holdfast_contract::{CommandOutcome, List};
 use holdfast_saga::flows::REGISTRY;
 use holdfast_saga::ports::Store;
 use holdfast_saga::records::view::{OrderFilter, OrderView};
 use holdfast_saga::shop::answer::Answered;
 use holdfast_saga::shop::order::{self, Verb};
 use holdfast_saga::timeline::{Conditions, Story, explain};
-use holdfast_shared::{Actor, OrderId};
+use holdfast_shared::{Actor, CancelReason, OrderId, OrderStatus, PaymentMethod};
 use serde::Serialize;
 use uuid::Uuid;
 
 use self::body::{ExplainedBody, OrderPage};
-use crate::args::{Decision, OrderCommand, OrderListArgs};
 use crate::database::Database;
 use crate::exit::{Exit, conflict, not_found, say};
-use crate::output::{Format, Page};
+use crate::output::{Format, Limit};
+use crate::values::{name, one_of};
 
-/// An order as somebody outside names it.
+/// An order, by its number or its public id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum OrderRef {
-    /// By its number.
     Number(OrderId),
-    /// By its public id; whether there is such an order shows when its row was read.
+    /// The public id. Only the order's row shows whether it is genuine.
     Public(Uuid),
 }
 
@@ -39,7 +39,7 @@ impl FromStr for OrderRef {
         let number = text.parse().map(Self::Number);
         number
             .or_else(|_| text.parse().map(Self::Public))
-            .map_err(|_| "an order number such as 1042, or a public id (a UUID), is expected".to_owned())
+            .map_err(|_| "expected an order number such as 1042, or a public id (a UUID)".to_owned())
     }
 }
 
@@ -60,7 +60,7 @@ impl OrderRef {
         }
     }
 
-    /// A made-up public id leads to a number, but not back.
+    /// An invented public id leads to a number, but not back.
     fn names(self, view: &OrderView) -> bool {
         match self {
             Self::Number(number) => view.order.id == number,
@@ -80,22 +80,86 @@ impl OrderRef {
 
     async fn story(self, store: &dyn Store) -> anyhow::Result<Story> {
         let order = self.find(store).await?.order.id;
-        Story::read(store, order).await?.with_context(|| format!("order {order} vanished"))
+        Story::read(store, order).await?.with_context(|| format!("order {order} no longer exists"))
     }
 }
 
-pub(crate) async fn run(database: &Database, command: OrderCommand, output: Format) -> anyhow::Result<Exit> {
+#[derive(clap::Subcommand)]
+pub(crate) enum Command {
+    /// List orders, newest first
+    List(ListArgs),
+    /// Show one order
+    Show {
+        #[command(flatten)]
+        order: OneOrder,
+    },
+    /// Explain an order: what happened, what it waits for, what comes next and what would unblock it
+    Explain {
+        #[command(flatten)]
+        order: OneOrder,
+    },
+    /// Confirm a cash-on-delivery order
+    Confirm(Decision),
+    /// Reject a cash-on-delivery order
+    Reject(Decision),
+    /// Cancel an order, before or after it was confirmed
+    Cancel(Decision),
+}
+
+#[derive(clap::Args)]
+pub(crate) struct OneOrder {
+    /// The order's number, such as 1042, or its public id (a UUID)
+    order: OrderRef,
+}
+
+#[derive(clap::Args)]
+pub(crate) struct Decision {
+    #[command(flatten)]
+    order: OneOrder,
+
+    /// The name of the admin who decides, for the audit trail
+    #[arg(long, value_name = "NAME", value_parser = name)]
+    actor: String,
+}
+
+#[derive(clap::Args)]
+pub(crate) struct ListArgs {
+    /// Only orders with this status
+    #[arg(long, ignore_case = true, value_parser = one_of::<OrderStatus>())]
+    status: Option<OrderStatus>,
+
+    /// Only orders with this payment method
+    #[arg(long, ignore_case = true, value_parser = one_of::<PaymentMethod>())]
+    payment_method: Option<PaymentMethod>,
+
+    /// Only orders cancelled for this reason
+    #[arg(long, ignore_case = true, value_parser = one_of::<CancelReason>())]
+    cancel_reason: Option<CancelReason>,
+
+    /// Only orders that wait for an operator
+    #[arg(long)]
+    needs_attention: bool,
+
+    #[command(flatten)]
+    limit: Limit,
+
+    /// Continue after this order of an earlier page
+    #[arg(long, value_name = "ORDER")]
+    cursor: Option<OrderId>,
+}
+
+pub(crate) async fn run(database: &Database, command: Command, output: Format) -> anyhow::Result<Exit> {
     match command {
-        OrderCommand::List(args) => list(database.store(), &args, output).await,
-        OrderCommand::Show { order } => show(database.store(), order.order, output).await,
-        OrderCommand::Explain { order } => explain_one(database, order.order, output).await,
-        OrderCommand::Confirm(decision) => decide(database.store(), Verb::Confirm, decision, output).await,
-        OrderCommand::Reject(decision) => decide(database.store(), Verb::Reject, decision, output).await,
-        OrderCommand::Cancel(decision) => decide(database.store(), Verb::Cancel, decision, output).await,
+        Command::List(args) => list(database.store(), &args, output).await,
+        Command::Show { order } => show(database.store(), order.order, output).await,
+        Command::Explain { order } => explain_one(database, order.order, output).await,
+        Command::Confirm(decision) => decide(database.store(), Verb::Confirm, decision, output).await,
+        Command::Reject(decision) => decide(database.store(), Verb::Reject, decision, output).await,
+        Command::Cancel(decision) => decide(database.store(), Verb::Cancel, decision, output).await,
     }
 }
 
-async fn list(store: &dyn Store, args: &OrderListArgs, output: Format) -> anyhow::Result<Exit> {
+async fn list(store: &dyn Store, args: &ListArgs, output: Format) -> anyhow::Result<Exit> {
     let limit = args.limit.limit;
     let filter = OrderFilter {
         status: args.status,
@@ -106,10 +170,10 @@ async fn list(store: &dyn Store, args: &OrderListArgs, output: Format) -> anyhow
         before: args.cursor,
         limit: limit + 1,
     };
-    let orders = store.orders(&filter).await?.iter().map(body::order).collect();
-    let page = Page::of(orders, limit, |order: &OrderBody| order.number.to_string());
+    let views = store.orders(&filter).await?;
+    let page = List::page(views, limit + 1, |view| view.order.id.to_string(), |view| body::order(&view));
     let header = ["ORDER", "STATUS", "PAYMENT", "TOTAL", "LINES", "ACCEPTED", "ATTENTION"];
-    output.list(&page, &header, body::row)?;
+    output.list(&page, "no orders", &header, body::row)?;
     Ok(Exit::Ok)
 }
 
@@ -127,12 +191,12 @@ async fn explain_one(database: &Database, order: OrderRef, output: Format) -> an
     Ok(Exit::Ok)
 }
 
-/// What came of a decision.
+/// The result of a decision.
 #[derive(Debug, Serialize)]
 struct DecidedBody {
     id: Uuid,
     number: OrderId,
-    answer: &'static str,
+    answer: CommandOutcome,
     detail: String,
 }
 
@@ -141,13 +205,11 @@ async fn decide(store: &dyn Store, verb: Verb, decision: Decision, output: Forma
     let number = view.order.id;
     let by = Actor::Admin(decision.actor);
     let (answer, detail) = match order::ask(store, number, verb, &by).await? {
-        Ok(Answered::Accepted(_)) => {
-            ("accepted", format!("order {number}: accepted, the next free worker does it"))
-        }
-        Ok(Answered::Done(words)) => ("done", words),
-        Ok(Answered::Already(words)) => ("already", format!("{words}; nothing was changed")),
-        Err(instead) if instead.is_not_found() => return Err(not_found(instead.to_string())),
-        Err(instead) => return Err(conflict(instead.to_string())),
+        Ok(Answered::Accepted(_)) => (CommandOutcome::Accepted, will_be_carried_out(number)),
+        Ok(Answered::Done(detail)) => (CommandOutcome::Done, detail),
+        Ok(Answered::Already(detail)) => (CommandOutcome::Already, format!("{detail}; nothing was changed")),
+        Err(error) if error.is_not_found() => return Err(not_found(error.to_string())),
+        Err(error) => return Err(conflict(error.to_string())),
     };
     say(&detail);
     let decided = DecidedBody { id: view.public_id(), number, answer, detail };

@@ -6,11 +6,12 @@ use anyhow::Context as _;
 use clap::ValueEnum;
 use comfy_table::Table;
 use comfy_table::presets::NOTHING;
+use holdfast_contract::List;
 use serde::Serialize;
 
 use crate::exit::say;
 
-/// How data is printed.
+/// The format of data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub(crate) enum Format {
     /// Columns, for people
@@ -22,31 +23,15 @@ pub(crate) enum Format {
     Jsonl,
 }
 
-/// One page of a list.
-#[derive(Debug, Serialize)]
-pub(crate) struct Page<T> {
-    items: Vec<T>,
-    next_cursor: Option<String>,
-}
-
-impl<T> Page<T> {
-    /// All there is.
-    pub(crate) fn whole(items: Vec<T>) -> Self {
-        Self { items, next_cursor: None }
-    }
-
-    /// The first `limit` of `items`, which were asked for with one more, to know whether there are more.
-    pub(crate) fn of(mut items: Vec<T>, limit: u32, cursor: impl FnOnce(&T) -> String) -> Self {
-        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-        let more = items.len() > limit;
-        items.truncate(limit);
-        let next_cursor = items.last().filter(|_| more).map(cursor);
-        Self { items, next_cursor }
-    }
+/// How many items to list.
+#[derive(clap::Args)]
+pub(crate) struct Limit {
+    /// The most items to list
+    #[arg(long, default_value_t = 20, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000))]
+    pub(crate) limit: u32,
 }
 
 impl Format {
-    /// Prints one thing.
     pub(crate) fn one<T: Serialize>(self, body: &T, table: impl FnOnce() -> String) -> anyhow::Result<()> {
         match self {
             Self::Table => print(&table()),
@@ -55,34 +40,35 @@ impl Format {
         }
     }
 
-    /// Prints a list: in JSON as `{"items": [..], "next_cursor": ..}`, in JSONL one object a line.
+    /// Prints a list: as JSON `{"items": [..], "next_cursor": ..}`, as JSONL one object a line. `empty` says what was
+    /// not found.
     pub(crate) fn list<T: Serialize>(
         self,
-        page: &Page<T>,
+        list: &List<T>,
+        empty: &str,
         header: &[&str],
         row: impl Fn(&T) -> Vec<String>,
     ) -> anyhow::Result<()> {
         match self {
-            Self::Json => return self.one(page, String::new),
-            Self::Table if page.items.is_empty() => say("there are none"),
-            Self::Table => print(&table(header, page.items.iter().map(row)))?,
+            Self::Json => return self.one(list, String::new),
+            Self::Table if list.items.is_empty() => say(empty),
+            Self::Table => print(&table(header, list.items.iter().map(row)))?,
             Self::Jsonl => {
                 let mut lines = String::new();
-                for item in &page.items {
+                for item in &list.items {
                     lines += &serde_json::to_string(item)?;
                     lines.push('\n');
                 }
                 print(&lines)?;
             }
         }
-        if let Some(cursor) = &page.next_cursor {
-            say(&format!("there are more: `--cursor {cursor}` shows the next ones"));
+        if let Some(cursor) = &list.next_cursor {
+            say(&format!("there are more: `--cursor {cursor}` lists the next ones"));
         }
         Ok(())
     }
 }
 
-/// Columns under headers.
 pub(crate) fn table(header: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
     let mut table = Table::new();
     table.load_style(NOTHING).set_header(header.to_vec());
@@ -90,7 +76,7 @@ pub(crate) fn table(header: &[&str], rows: impl IntoIterator<Item = Vec<String>>
     aligned(&mut table)
 }
 
-/// Names and what they stand for.
+/// Names with their values.
 pub(crate) fn pairs<'a>(pairs: impl IntoIterator<Item = (&'a str, String)>) -> String {
     let mut table = Table::new();
     table.load_style(NOTHING);
@@ -105,12 +91,12 @@ fn aligned(table: &mut Table) -> String {
     table.trim_fmt() + "\n"
 }
 
-/// What customers typed in never steers a terminal.
+/// Removes control characters: text of customers must not control a terminal.
 fn plain(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
-/// Prints to stdout. A reader that has seen enough, such as `head`, is no error.
+/// Prints to stdout. A reader that closes the pipe, such as `head`, is not an error.
 pub(crate) fn print(text: &str) -> anyhow::Result<()> {
     let mut stdout = std::io::stdout().lock();
     match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {

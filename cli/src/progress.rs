@@ -1,10 +1,10 @@
-//! A bar that says how far something is.
+//! Progress bars.
 
 use std::io::IsTerminal;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-/// A bar for people, which looks like `template`; scripts and logs get none.
+/// A progress bar in the style of `template`, on a terminal only.
 pub(crate) fn bar(length: usize, template: &str) -> ProgressBar {
     let target = if std::io::stderr().is_terminal() {
         ProgressDrawTarget::stderr()

@@ -1,138 +1,154 @@
-//! Who takes the money: the sandbox's books in a file, or a sandbox that runs elsewhere.
+//! The payment provider: which one takes the money, and where the sandbox is.
 
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use holdfast_sandbox::http::HttpSandbox;
-use holdfast_sandbox::{DurableSandbox, SandboxControl};
-use holdfast_shared::SystemClock;
-use holdfast_worker::{CircuitBreaker, CircuitBreakerConfig, Metrics, Redis};
+use holdfast_sandbox::SandboxControl;
 
-use crate::args::{GuardArgs, SandboxArgs};
-use crate::door::{HttpServer, listen_anywhere};
+use crate::assemble::{self, BreakerSettings};
 use crate::exit::usage;
-use crate::sandbox;
+use crate::http_server::{HttpServer, listen_anywhere};
 
-/// The sandbox's books beside a shop that is a file.
+/// The sandbox's ledger beside a shop in a file.
 const SHOP_LEDGER: &str = "sandbox.db";
-/// The same in this folder, for a shop on a server.
+/// The sandbox's ledger in this folder, for a shop on a server.
 pub(crate) const DEFAULT_LEDGER: &str = "holdfast-sandbox.db";
-/// An audit reads page by page, and nobody waits for it who would buy.
-const AUDIT_PATIENCE: Duration = Duration::from_secs(30);
+/// An audit reads the ledger page by page, and no buyer waits for it.
+const AUDIT_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// A payment provider, ready to be asked.
-#[derive(Debug)]
-pub(crate) struct Provider {
-    pub(crate) sandbox: Arc<dyn SandboxControl>,
-    /// Where this process serves its own books.
-    door: Option<HttpServer>,
+/// The help of `--sandbox-url`.
+pub(crate) const SANDBOX_URL: &str = "A sandbox provider that runs elsewhere (`holdfast sandbox`), such as http://127.0.0.1:9091; instead of a ledger";
+
+/// The payment providers of this binary.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub(crate) enum PaymentProviderName {
+    /// Plays a provider, with a ledger of its own
+    #[default]
+    Sandbox,
 }
 
-/// Where a sandbox is, as far as the command line says.
-#[derive(Debug)]
+impl PaymentProviderName {
+    /// The name in its payments.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Sandbox => "sandbox",
+        }
+    }
+}
+
+/// How often the payment provider may be called.
+#[derive(clap::Args)]
+pub(crate) struct ProviderRateArgs {
+    /// Calls to the payment provider a second, of all workers together; 0: no limit
+    #[arg(long, value_name = "N", env = "HOLDFAST_PROVIDER_RATE", default_value_t = 0)]
+    pub(crate) provider_rate: u32,
+}
+
+impl ProviderRateArgs {
+    /// The settings of the circuit breaker.
+    pub(crate) fn breaker(&self) -> BreakerSettings {
+        BreakerSettings { rate: NonZeroU32::new(self.provider_rate) }
+    }
+}
+
+/// Where the sandbox provider is: a ledger or a URL, not both.
+#[derive(clap::Args)]
+pub(crate) struct SandboxArgs {
+    /// The file of the sandbox provider's own ledger
+    ///
+    /// Default: sandbox.db beside a shop in a file, holdfast-sandbox.db in this folder for a shop on a server.
+    #[arg(long, value_name = "PATH", env = "HOLDFAST_SANDBOX_LEDGER")]
+    pub(crate) sandbox_ledger: Option<PathBuf>,
+
+    #[arg(long, value_name = "URL", env = "HOLDFAST_SANDBOX_URL", hide_env_values = true, help = SANDBOX_URL)]
+    pub(crate) sandbox_url: Option<String>,
+}
+
+/// A sandbox provider, ready for calls.
+pub(crate) struct Provider {
+    pub(crate) sandbox: Arc<dyn SandboxControl>,
+    /// The server of its ledger, if this process serves one.
+    server: Option<HttpServer>,
+}
+
+/// Where a sandbox is, according to the command line.
 pub(crate) enum SandboxLocation {
-    /// Its books are this file.
+    /// Its ledger is this file.
     Ledger(PathBuf),
-    /// Somebody else has the books.
-    Remote(HttpSandbox),
+    Remote(Arc<dyn SandboxControl>),
 }
 
 impl Provider {
-    /// The sandbox to hold a shop against: the one that was named, or books that lie beside the shop's file.
-    /// New, empty ones are not begun.
+    /// The sandbox to compare a shop with: the given one, or a ledger beside the shop's file. Never creates a ledger.
     pub(crate) async fn find(args: &SandboxArgs, shop: Option<&Path>) -> anyhow::Result<Option<Self>> {
-        let place = match SandboxLocation::named(args, AUDIT_PATIENCE)? {
+        let location = match SandboxLocation::given(args, AUDIT_TIMEOUT)? {
             Some(SandboxLocation::Ledger(path)) if !path.is_file() => {
-                return Err(usage(format!("--sandbox-ledger: {} is no file", path.display())));
+                return Err(usage(format!("--sandbox-ledger: {} is not a file", path.display())));
             }
-            Some(place) => place,
+            Some(location) => location,
             None => match beside(shop).filter(|path| path.is_file()) {
                 Some(path) => SandboxLocation::Ledger(path),
                 None => return Ok(None),
             },
         };
-        place.open().await.map(Some)
+        location.open().await.map(Some)
     }
 
-    /// Holds the calls of `worker` back while this provider is away. Workers with one Redis do it together.
-    pub(crate) fn circuit_breaker(
-        &self,
-        args: &GuardArgs,
-        worker: &str,
-        redis: Option<Arc<Redis>>,
-        metrics: &Metrics,
-    ) -> CircuitBreaker {
-        let config = CircuitBreakerConfig {
-            rate: NonZeroU32::new(args.provider_rate),
-            redis,
-            ..CircuitBreakerConfig::new(self.sandbox.name(), worker)
-        };
-        CircuitBreaker::start(config, metrics.clone())
-    }
-
-    /// Where this process serves its own books, if it does.
+    /// The URL of its server, if this process serves its ledger.
     pub(crate) fn url(&self) -> Option<&str> {
-        self.door.as_ref().map(|door| door.url.as_str())
+        self.server.as_ref().map(HttpServer::url)
     }
 
-    /// Serves its own books no longer. Once the last call has ended, nobody needs them.
+    /// Stops its server. Call it after the last call has ended.
     pub(crate) async fn close(self) {
-        if let Some(door) = self.door {
-            door.close().await;
+        if let Some(server) = self.server {
+            server.close().await;
         }
     }
 }
 
 impl SandboxLocation {
-    /// Where the sandbox is that was asked for, or that belongs to a shop in the file `shop`. Nothing is touched.
-    /// An answer from elsewhere that takes longer than `timeout` is lost.
+    /// The given location, or the ledger that belongs to the shop in the file `shop`. Opens nothing. An answer of a
+    /// remote sandbox that takes longer than `timeout` counts as lost.
     pub(crate) fn of(args: &SandboxArgs, shop: Option<&Path>, timeout: Duration) -> anyhow::Result<Self> {
-        let own = || Self::Ledger(beside(shop).unwrap_or_else(|| PathBuf::from(DEFAULT_LEDGER)));
-        Ok(Self::named(args, timeout)?.unwrap_or_else(own))
+        let default = || Self::Ledger(beside(shop).unwrap_or_else(|| PathBuf::from(DEFAULT_LEDGER)));
+        Ok(Self::given(args, timeout)?.unwrap_or_else(default))
     }
 
-    fn named(args: &SandboxArgs, timeout: Duration) -> anyhow::Result<Option<Self>> {
-        // A variable that is set to nothing is not set.
+    fn given(args: &SandboxArgs, timeout: Duration) -> anyhow::Result<Option<Self>> {
+        // An empty variable counts as unset.
         let url = args.sandbox_url.as_deref().filter(|url| !url.is_empty());
         match (url, &args.sandbox_ledger) {
             (Some(_), Some(_)) => Err(usage(
                 "--sandbox-url and --sandbox-ledger (or HOLDFAST_SANDBOX_URL and HOLDFAST_SANDBOX_LEDGER) are both \
                  set; give the ledger to the `holdfast sandbox` that serves it, and keep the URL here",
             )),
-            (Some(url), None) => {
-                let sandbox = HttpSandbox::new(url, timeout).map_err(|error| usage(error.to_string()))?;
-                Ok(Some(Self::Remote(sandbox)))
-            }
+            (Some(url), None) => Ok(Some(Self::Remote(assemble::remote_sandbox(url, timeout)?))),
             (None, Some(ledger)) => Ok(Some(Self::Ledger(ledger.clone()))),
             (None, None) => Ok(None),
         }
     }
 
-    /// Ready to be asked; books in a file are opened, or begun, by this very process.
+    /// Opens the sandbox. This process opens or creates a ledger itself.
     pub(crate) async fn open(self) -> anyhow::Result<Provider> {
-        let sandbox: Arc<dyn SandboxControl> = match self {
-            Self::Ledger(ledger) => Arc::new(books(&ledger).await?),
-            Self::Remote(sandbox) => Arc::new(sandbox),
+        let sandbox = match self {
+            Self::Ledger(ledger) => assemble::sandbox(&ledger).await?,
+            Self::Remote(sandbox) => sandbox,
         };
-        Ok(Provider { sandbox, door: None })
+        Ok(Provider { sandbox, server: None })
     }
 
-    /// Books in a file, too, are asked over HTTP: calls then time out and answers get lost as they do in production.
+    /// Opens the sandbox, and serves a ledger over HTTP: calls then time out and answers get lost as in production.
     pub(crate) async fn serve(self, timeout: Duration) -> anyhow::Result<Provider> {
         let Self::Ledger(ledger) = self else { return self.open().await };
-        let door = sandbox::open(listen_anywhere().await?, books(&ledger).await?, Duration::ZERO)?;
-        let sandbox = HttpSandbox::new(&door.url, timeout)?;
-        Ok(Provider { sandbox: Arc::new(sandbox), door: Some(door) })
+        let server = assemble::serve_sandbox(listen_anywhere().await?, &ledger, Duration::ZERO).await?;
+        let sandbox = assemble::remote_sandbox(server.url(), timeout)?;
+        Ok(Provider { sandbox, server: Some(server) })
     }
 }
 
 fn beside(shop: Option<&Path>) -> Option<PathBuf> {
     shop.map(|path| path.with_file_name(SHOP_LEDGER))
-}
-
-/// The books at `ledger`, or new ones.
-pub(crate) async fn books(ledger: &Path) -> anyhow::Result<DurableSandbox> {
-    Ok(DurableSandbox::open(ledger, Arc::new(SystemClock)).await?)
 }

@@ -1,26 +1,56 @@
-//! `holdfast queue`: how the pools stand, and the set_paused.
+//! `holdfast queue`: listing, pausing and resuming queues.
 
-use holdfast_api::body::ops::queue::{QueueBody, QueueResult};
+use holdfast_contract::List;
+use holdfast_contract::queue::{QueueBody, QueueResult};
 use holdfast_saga::operations::queue;
 use holdfast_saga::ports::Store;
 use holdfast_saga::shop::answer::Answered;
 use holdfast_shared::{Actor, Queue};
 
-use crate::args::QueueCommand;
 use crate::database::Database;
 use crate::exit::{Exit, say};
-use crate::output::{Format, Page};
+use crate::operator::Operator;
+use crate::output::Format;
+use crate::values::{one_of, reason};
 
-pub(crate) async fn run(database: &Database, command: QueueCommand, output: Format) -> anyhow::Result<Exit> {
+#[derive(clap::Subcommand)]
+pub(crate) enum Command {
+    /// List the queues, each with its due, in-flight and dead sagas and with who paused it
+    List,
+    /// Pause a queue: workers take no more of its sagas; calls in flight may end
+    Pause {
+        /// The queue
+        #[arg(value_parser = one_of::<Queue>())]
+        queue: Queue,
+
+        /// The reason, shown with the queue
+        #[arg(long, value_name = "TEXT", value_parser = reason)]
+        reason: Option<String>,
+
+        #[command(flatten)]
+        actor: Operator,
+    },
+    /// Resume a paused queue
+    Resume {
+        /// The queue
+        #[arg(value_parser = one_of::<Queue>())]
+        queue: Queue,
+
+        #[command(flatten)]
+        actor: Operator,
+    },
+}
+
+pub(crate) async fn run(database: &Database, command: Command, output: Format) -> anyhow::Result<Exit> {
     let store = database.store();
     match command {
-        QueueCommand::List => list(store, output).await,
-        QueueCommand::Pause { queue: name, reason, actor } => {
+        Command::List => list(store, output).await,
+        Command::Pause { queue: name, reason, actor } => {
             let by = Actor::Operator(actor.actor);
-            told(name, queue::pause(store, name, reason, &by).await?, output)
+            report(name, queue::pause(store, name, reason, &by).await?, output)
         }
-        QueueCommand::Resume { queue: name, actor } => {
-            told(name, queue::resume(store, name, &Actor::Operator(actor.actor)).await?, output)
+        Command::Resume { queue: name, actor } => {
+            report(name, queue::resume(store, name, &Actor::Operator(actor.actor)).await?, output)
         }
     }
 }
@@ -28,8 +58,8 @@ pub(crate) async fn run(database: &Database, command: QueueCommand, output: Form
 async fn list(store: &dyn Store, output: Format) -> anyhow::Result<Exit> {
     let now = store.now().await?;
     let queues = store.queues().await?.into_iter().map(|view| QueueBody::new(view, now));
-    let page = Page::whole(queues.collect());
-    output.list(&page, &["QUEUE", "DUE", "OLDEST", "IN FLIGHT", "DEAD", "PAUSED"], row)?;
+    let queues = List::whole(queues.collect());
+    output.list(&queues, "no queues", &["QUEUE", "DUE", "OLDEST", "IN FLIGHT", "DEAD", "PAUSED"], row)?;
     Ok(Exit::Ok)
 }
 
@@ -49,9 +79,9 @@ fn row(queue: &QueueBody) -> Vec<String> {
     ]
 }
 
-fn told(queue: Queue, answered: Answered, output: Format) -> anyhow::Result<Exit> {
-    let braked = QueueResult::new(queue, answered);
-    say(&braked.detail);
-    output.one(&braked, String::new)?;
+fn report(queue: Queue, answered: Answered, output: Format) -> anyhow::Result<Exit> {
+    let result = QueueResult::new(queue, answered);
+    say(&result.detail);
+    output.one(&result, String::new)?;
     Ok(Exit::Ok)
 }

@@ -1,3 +1,3 @@
-//! No secret gets into words, also not those of the command line.
+//! Removing secrets from everything that is printed.
 
 pub(crate) use holdfast_shared::redact;

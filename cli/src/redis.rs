@@ -1,32 +1,56 @@
-//! Redis, as it is named on the command line.
+//! Redis, which carries hints between processes.
 
 use std::sync::Arc;
 
 use holdfast_saga::ports::Store;
-use holdfast_worker::{Redis, RedisDown};
+use holdfast_worker::{Redis, RedisBackend, RedisDown};
 
-use crate::args::RedisArgs;
 use crate::exit::usage;
+use crate::values::{name, one_of};
 
-/// The Redis that was named, if one was. Nobody is connected to.
-pub(crate) fn named(args: &RedisArgs) -> anyhow::Result<Option<Redis>> {
-    // A variable that is set to nothing is not set.
-    let Some(url) = args.redis_url.as_deref().filter(|url| !url.is_empty()) else {
-        return Ok(None);
-    };
-    let redis = Redis::parse(url, &args.redis_prefix).map_err(|error| usage(error.to_string()))?;
-    Ok(Some(redis))
+#[derive(clap::Args)]
+pub(crate) struct RedisArgs {
+    /// The URL of Redis: it carries hints between processes, and nothing that must not be lost
+    #[arg(long, value_name = "URL", env = "REDIS_URL", hide_env_values = true, long_help = REDIS_URL)]
+    redis_url: Option<String>,
+
+    /// How hints are stored in Redis; the same for all processes of a shop
+    #[arg(long, value_name = "NAME", env = "HOLDFAST_QUEUE_BACKEND", default_value_t)]
+    #[arg(value_parser = one_of::<RedisBackend>())]
+    pub(crate) queue_backend: RedisBackend,
+
+    /// The prefix of all keys in Redis, before the shop's id
+    #[arg(long, value_name = "NAME", env = "HOLDFAST_REDIS_PREFIX", default_value = "holdfast", value_parser = name)]
+    redis_prefix: String,
 }
 
-/// The keys of the shop in `store` on it.
+const REDIS_URL: &str = "\
+The URL of Redis: it carries hints between processes, and nothing that must not be lost
+
+redis://HOST[:PORT][/DB], rediss://… for TLS, or redis+sentinel://HOST[:PORT],HOST[:PORT]/SERVICE[/DB];
+a user and a password stand before the host, as in any URL. Without Redis, workers look for what is due
+five times a second.";
+
+impl RedisArgs {
+    /// The given Redis, if any. Does not connect.
+    pub(crate) fn parse(&self) -> anyhow::Result<Option<Redis>> {
+        // An empty variable counts as unset.
+        let Some(url) = self.redis_url.as_deref().filter(|url| !url.is_empty()) else {
+            return Ok(None);
+        };
+        let redis = Redis::parse(url, &self.redis_prefix).map_err(|error| usage(error.to_string()))?;
+        Ok(Some(redis))
+    }
+}
+
+/// The same Redis, with the keys of the shop in `store`.
 pub(crate) async fn of_shop(redis: Option<Redis>, store: &dyn Store) -> anyhow::Result<Option<Arc<Redis>>> {
     let Some(redis) = redis else { return Ok(None) };
     Ok(Some(Arc::new(redis.of_shop(store.keys().await?.shop()))))
 }
 
-/// What is wrong with a Redis that does not answer now: whoever can work without it does. One that does not let
-/// us in is refused.
-pub(crate) async fn absent(redis: &Redis) -> Result<Option<RedisDown>, RedisDown> {
+/// Why Redis does not answer, if it does not: a process may work without it. Fails if Redis refuses the connection.
+pub(crate) async fn unavailable(redis: &Redis) -> Result<Option<RedisDown>, RedisDown> {
     match redis.check().await {
         Ok(()) => Ok(None),
         Err(silent @ RedisDown::Silent { .. }) => Ok(Some(silent)),

@@ -1,38 +1,100 @@
-//! `holdfast saga`: what carries an order to its end, step by step.
+//! `holdfast saga`: the sagas that carry an order to its end.
 
-use holdfast_api::body::ops::saga::{CommandResult, HistoryLine, SagaBody, SagaDetails};
+use holdfast_contract::List;
+use holdfast_contract::saga::{
+    CommandResult, HistoryLine, SagaBody, SagaDetails, will_be_carried_out, will_read_signal, will_resume,
+};
 use holdfast_saga::operations::dead_letter::resolve;
-use holdfast_saga::operations::signal;
-use holdfast_saga::operations::signal::Sign;
+use holdfast_saga::operations::saga_list;
+use holdfast_saga::operations::signal::{self, Sign};
 use holdfast_saga::ports::Store;
 use holdfast_saga::records::view::SagaFilter;
 use holdfast_saga::shop::answer::Answer;
-use holdfast_shared::{Actor, SagaId, Time};
+use holdfast_shared::{Actor, SagaId, SagaState, Time};
 
-use crate::args::{SagaCommand, SagaListArgs};
 use crate::database::Database;
 use crate::exit::{Exit, conflict, not_found, say};
-use crate::output::{Format, Page, pairs, table};
+use crate::operator::Operator;
+use crate::output::{Format, Limit, pairs, table};
+use crate::values::one_of;
 
-pub(crate) async fn run(database: &Database, command: SagaCommand, output: Format) -> anyhow::Result<Exit> {
+#[derive(clap::Subcommand)]
+pub(crate) enum Command {
+    /// List sagas, newest first
+    List(ListArgs),
+    /// Show one saga and its history
+    Show {
+        /// The saga's id, such as 1042.0
+        saga: SagaId,
+    },
+    /// Resume a dead saga at the step where it stopped
+    Retry {
+        /// The saga's id, such as 1042.0
+        saga: SagaId,
+
+        #[command(flatten)]
+        actor: Operator,
+    },
+    /// Send a signal to a saga that waits for it
+    Signal {
+        /// The saga's id, such as 1042.0
+        saga: SagaId,
+
+        /// A decision about cash on delivery, or that the charge changed at the provider
+        #[arg(value_parser = one_of::<Sign>())]
+        signal: Sign,
+
+        #[command(flatten)]
+        actor: Operator,
+    },
+    /// Cancel a saga's order, before or after it was confirmed
+    Cancel {
+        /// The saga's id, such as 1042.0
+        saga: SagaId,
+
+        #[command(flatten)]
+        actor: Operator,
+    },
+}
+
+#[derive(clap::Args)]
+pub(crate) struct ListArgs {
+    #[arg(long, value_name = "NAME", help = "Only sagas of this definition, such as checkout_online")]
+    definition: Option<String>,
+
+    /// Only sagas in this state
+    #[arg(long, ignore_case = true, value_parser = one_of::<SagaState>())]
+    state: Option<SagaState>,
+
+    #[command(flatten)]
+    limit: Limit,
+
+    /// Continue after this saga of an earlier page
+    #[arg(long, value_name = "SAGA")]
+    cursor: Option<SagaId>,
+}
+
+pub(crate) async fn run(database: &Database, command: Command, output: Format) -> anyhow::Result<Exit> {
     match command {
-        SagaCommand::List(args) => list(database.store(), args, output).await,
-        SagaCommand::Show { saga } => show(database.store(), saga, output).await,
-        SagaCommand::Retry { saga, actor } => retry(database.store(), saga, actor.actor, output).await,
-        SagaCommand::Signal { saga, signal: sign, actor } => {
+        Command::List(args) => list(database.store(), args, output).await,
+        Command::Show { saga } => show(database.store(), saga, output).await,
+        Command::Retry { saga, actor } => retry(database.store(), saga, actor.actor, output).await,
+        Command::Signal { saga, signal: sign, actor } => {
             signal(database.store(), saga, sign, actor.actor, output).await
         }
-        SagaCommand::Cancel { saga, actor } => cancel(database.store(), saga, actor.actor, output).await,
+        Command::Cancel { saga, actor } => cancel(database.store(), saga, actor.actor, output).await,
     }
 }
 
-async fn list(store: &dyn Store, args: SagaListArgs, output: Format) -> anyhow::Result<Exit> {
+async fn list(store: &dyn Store, args: ListArgs, output: Format) -> anyhow::Result<Exit> {
     let limit = args.limit.limit;
     let filter =
         SagaFilter { definition: args.definition, state: args.state, before: args.cursor, limit: limit + 1 };
-    let sagas = SagaBody::list(store, &filter).await?;
-    let page = Page::of(sagas, limit, |saga: &SagaBody| saga.id.to_string());
-    output.list(&page, &["SAGA", "DEFINITION", "STATE", "STEP", "QUEUE", "DUE", "LAST ERROR"], |saga| {
+    let sagas = saga_list::list(store, &filter).await?;
+    let page =
+        List::page(sagas, limit + 1, |listed| listed.saga.id.to_string(), |listed| SagaBody::from(&listed));
+    let header = ["SAGA", "DEFINITION", "STATE", "STEP", "QUEUE", "DUE", "LAST ERROR"];
+    output.list(&page, "no sagas", &header, |saga| {
         vec![
             saga.id.to_string(),
             saga.definition.clone(),
@@ -52,17 +114,17 @@ async fn show(store: &dyn Store, id: SagaId, output: Format) -> anyhow::Result<E
     Ok(Exit::Ok)
 }
 
-/// A saga with its history, or the refusal.
+/// A saga with its history.
 pub(crate) async fn find(store: &dyn Store, id: SagaId) -> anyhow::Result<SagaDetails> {
-    let found = SagaDetails::read(store, id).await?;
-    found.ok_or_else(|| {
+    let found = saga_list::find(store, id).await?;
+    found.map(|(saga, story)| SagaDetails::new(&saga, &story)).ok_or_else(|| {
         not_found(format!("saga {id} does not exist; `holdfast saga list` shows those that do"))
     })
 }
 
 async fn retry(store: &dyn Store, id: SagaId, actor: String, output: Format) -> anyhow::Result<Exit> {
     let answer = resolve::retry(store, id, &Actor::Operator(actor)).await?;
-    told(id, answer, format!("saga {id} goes on with the next free worker"), output)
+    report(id, answer, will_resume(id), output)
 }
 
 async fn signal(
@@ -73,29 +135,28 @@ async fn signal(
     output: Format,
 ) -> anyhow::Result<Exit> {
     let answer = signal::signal(store, id, sign, &Actor::Operator(actor)).await?;
-    told(id, answer, format!("saga {id} hears of it with the next free worker"), output)
+    report(id, answer, will_read_signal(id), output)
 }
 
 async fn cancel(store: &dyn Store, id: SagaId, actor: String, output: Format) -> anyhow::Result<Exit> {
     let answer = signal::cancel(store, id, &Actor::Operator(actor)).await?;
-    let order = id.order();
-    told(id, answer, format!("order {order}: accepted, the next free worker does it"), output)
+    report(id, answer, will_be_carried_out(id.order()), output)
 }
 
-/// Says what came of asking something of a saga; `accepted` in words.
-fn told(id: SagaId, answer: Answer, accepted: String, output: Format) -> anyhow::Result<Exit> {
+/// Prints the result of a command; `accepted` explains what happens next.
+fn report(id: SagaId, answer: Answer, accepted: String, output: Format) -> anyhow::Result<Exit> {
     let body = match CommandResult::new(id, answer, accepted) {
         Ok(body) => body,
-        Err(instead) if instead.is_not_found() => return Err(not_found(instead.to_string())),
-        Err(instead) => return Err(conflict(instead.to_string())),
+        Err(error) if error.is_not_found() => return Err(not_found(error.to_string())),
+        Err(error) => return Err(conflict(error.to_string())),
     };
     say(&body.detail);
     output.one(&body, String::new)?;
     Ok(Exit::Ok)
 }
 
-fn step_of(saga: &SagaBody) -> &'static str {
-    saga.step.unwrap_or("unknown")
+fn step_of(saga: &SagaBody) -> &str {
+    saga.step.as_deref().unwrap_or("unknown")
 }
 
 /// A saga and its history, for people.
@@ -110,7 +171,7 @@ pub(crate) fn table_of(page: &SagaDetails) -> String {
         ("point of no return", if saga.pivoted { "passed" } else { "ahead" }.to_owned()),
         ("queue", saga.queue.to_string()),
         ("fence", saga.fence.to_string()),
-        ("attempts", format!("{} begun, {} failed", saga.attempts, saga.failures)),
+        ("attempts", format!("{} started, {} failed", saga.attempts, saga.failures)),
         ("worker", saga.worker.clone().unwrap_or_default()),
         ("leased until", time(saga.leased_until)),
         ("due", time(saga.wake_at)),
@@ -119,7 +180,7 @@ pub(crate) fn table_of(page: &SagaDetails) -> String {
         ("created", saga.created_at.to_string()),
         ("updated", saga.updated_at.to_string()),
     ];
-    let row = |line: &HistoryLine| vec![line.at.to_string(), line.words.clone()];
+    let row = |line: &HistoryLine| vec![line.at.to_string(), line.text.clone()];
     let head = pairs(head.into_iter().filter(|(_, value)| !value.is_empty()));
     format!("{head}\n{}", table(&["AT", "WHAT HAPPENED"], page.history.iter().map(row)))
 }

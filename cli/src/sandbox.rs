@@ -1,40 +1,31 @@
-//! `holdfast sandbox`: the sandbox payment provider as a process of its own, shared by all workers.
+//! `holdfast sandbox`: the sandbox payment provider as a server, shared by all workers.
 
-use std::time::Duration;
+use std::net::SocketAddr;
+use std::path::PathBuf;
 
-use anyhow::Context as _;
-use holdfast_saga::ports::PaymentProvider as _;
-use holdfast_sandbox::DurableSandbox;
-use holdfast_sandbox::http::routes;
-use holdfast_shared::StepKey;
-use tokio::net::TcpListener;
-use tokio::sync::watch;
-
-use crate::args::SandboxServerArgs;
-use crate::door::{HttpServer, listen};
+use crate::assemble;
 use crate::exit::Exit;
-use crate::provider::books;
+use crate::http_server::listen;
+use crate::provider::DEFAULT_LEDGER;
+use crate::values::duration;
 
-/// A request is answered within milliseconds, and a delay ends when the sandbox does.
-const DRAIN: Duration = Duration::from_secs(5);
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// The address to listen on
+    #[arg(long, value_name = "ADDR", env = "HOLDFAST_SANDBOX_ADDR", default_value = "127.0.0.1:9091")]
+    sandbox_addr: SocketAddr,
 
-pub(crate) async fn run(args: SandboxServerArgs) -> anyhow::Result<Exit> {
-    let listener = listen(args.sandbox_addr, "--sandbox-addr").await?;
-    let books = books(&args.sandbox_ledger).await?;
-    // Books that open and cannot be written would refuse every charge: whoever starts this should know now.
-    let tried = books.look_up(&StepKey::from_stored("boot")).await;
-    tried.with_context(|| args.sandbox_ledger.display().to_string())?;
-    let door = open(listener, books, *args.delay)?;
-    door.stay_open(&format!("the books are {}, SIGTERM stops", args.sandbox_ledger.display())).await
+    /// The file of its ledger; it is created if it does not exist
+    #[arg(long, value_name = "PATH", env = "HOLDFAST_SANDBOX_LEDGER", default_value = DEFAULT_LEDGER)]
+    sandbox_ledger: PathBuf,
+
+    /// How long the answer to each charge takes
+    #[arg(long, value_name = "TIME", env = "HOLDFAST_SANDBOX_DELAY", default_value = "0s", value_parser = duration)]
+    delay: humantime::Duration,
 }
 
-/// Serves `books`; each charge is answered `delay` after it was carried out.
-pub(crate) fn open(
-    listener: TcpListener,
-    books: DurableSandbox,
-    delay: Duration,
-) -> anyhow::Result<HttpServer> {
-    let stop = watch::Sender::new(false);
-    let routes = routes(books, delay, stop.subscribe());
-    HttpServer::to(listener, routes, stop, DRAIN)
+pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
+    let listener = listen(args.sandbox_addr, "--sandbox-addr").await?;
+    let server = assemble::serve_sandbox(listener, &args.sandbox_ledger, *args.delay).await?;
+    server.run(&format!("the ledger is {}, SIGTERM stops", args.sandbox_ledger.display())).await
 }

@@ -1,34 +1,54 @@
-//! `holdfast stock`: what is on the shelf, and moving it by hand.
+//! `holdfast stock`: showing and adjusting stock levels.
 
+use holdfast_contract::List;
+use holdfast_contract::product::StockBody;
 use holdfast_saga::ports::Store;
-use holdfast_saga::records::Stock;
 use holdfast_saga::shop::stock_adjustment::{Adjust, Refused, adjust};
 use holdfast_shared::Sku;
-use serde::Serialize;
 
-use crate::args::StockCommand;
 use crate::database::Database;
 use crate::exit::{Exit, conflict, not_found, say, usage};
-use crate::output::{Format, Page, table};
+use crate::operator::Operator;
+use crate::output::{Format, Limit, table};
+use crate::values::{delta, reason};
 
 const HEADER: [&str; 4] = ["SKU", "ON HAND", "RESERVED", "AVAILABLE"];
 
-/// A stock level.
-#[derive(Debug, Serialize)]
-struct StockBody {
-    sku: Sku,
-    on_hand: i64,
-    reserved: i64,
-    available: i64,
+#[derive(clap::Subcommand)]
+pub(crate) enum Command {
+    /// Show stock levels, and how much of each is reserved
+    Show {
+        /// Only this SKU
+        sku: Option<Sku>,
+
+        #[command(flatten)]
+        limit: Limit,
+    },
+    /// Add or remove pieces, with a reason for the audit trail
+    Adjust {
+        /// The product
+        sku: Sku,
+
+        /// Pieces to add, or to remove if negative
+        #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = delta)]
+        delta: i64,
+
+        /// The reason, kept for ever
+        #[arg(long, value_name = "TEXT", value_parser = reason)]
+        reason: String,
+
+        #[command(flatten)]
+        actor: Operator,
+    },
 }
 
-pub(crate) async fn run(database: &Database, command: StockCommand, output: Format) -> anyhow::Result<Exit> {
+pub(crate) async fn run(database: &Database, command: Command, output: Format) -> anyhow::Result<Exit> {
     match command {
-        StockCommand::Show { sku: Some(sku), .. } => show(database.store(), &sku, output).await,
-        StockCommand::Show { sku: None, limit } => list(database.store(), limit.limit, output).await,
-        StockCommand::Adjust { sku, delta, reason, actor } => {
-            let asked = Adjust { sku, delta, reason, actor: actor.actor, expect: None };
-            adjust_one(database.store(), &asked, output).await
+        Command::Show { sku: Some(sku), .. } => show(database.store(), &sku, output).await,
+        Command::Show { sku: None, limit } => list(database.store(), limit.limit, output).await,
+        Command::Adjust { sku, delta, reason, actor } => {
+            let adjustment = Adjust { sku, delta, reason, actor: actor.actor, expect: None };
+            adjust_one(database.store(), &adjustment, output).await
         }
     }
 }
@@ -37,7 +57,7 @@ async fn show(store: &dyn Store, sku: &Sku, output: Format) -> anyhow::Result<Ex
     let found = store.stock(Some(sku), 1).await?.pop();
     let (sku, level) = found.ok_or_else(|| not_found(Refused::UnknownSku(sku.clone()).to_string()))?;
     let body = StockBody::new(sku, level);
-    output.one(&body, || table(&HEADER, [body.row()]))?;
+    output.one(&body, || table(&HEADER, [row(&body)]))?;
     Ok(Exit::Ok)
 }
 
@@ -48,42 +68,30 @@ async fn list(store: &dyn Store, limit: u32, output: Format) -> anyhow::Result<E
         levels.truncate(shown);
         say(&format!("there are more than {limit}: name a SKU, or raise --limit"));
     }
-    let bodies = levels.into_iter().map(|(sku, level)| StockBody::new(sku, level)).collect();
-    let page = Page::of(bodies, limit, |body: &StockBody| body.sku.to_string());
-    output.list(&page, &HEADER, StockBody::row)?;
+    let levels = levels.into_iter().map(|(sku, level)| StockBody::new(sku, level)).collect();
+    output.list(&List::whole(levels), "no stock levels", &HEADER, row)?;
     Ok(Exit::Ok)
 }
 
-async fn adjust_one(store: &dyn Store, asked: &Adjust, output: Format) -> anyhow::Result<Exit> {
-    let level = adjust(store, asked).await?.map_err(|refused| match &refused {
+async fn adjust_one(store: &dyn Store, adjustment: &Adjust, output: Format) -> anyhow::Result<Exit> {
+    let level = adjust(store, adjustment).await?.map_err(|refused| match &refused {
         Refused::UnknownSku(_) => not_found(refused.to_string()),
         Refused::Nothing(_) => usage(refused.to_string()),
         Refused::Changed { .. } | Refused::BelowReserved { .. } | Refused::TooMany { .. } => {
             conflict(refused.to_string())
         }
     })?;
-    say(&format!("{}: {:+}, now {} on hand", asked.sku, asked.delta, level.on_hand));
-    let body = StockBody::new(asked.sku.clone(), level);
-    output.one(&body, || table(&HEADER, [body.row()]))?;
+    say(&format!("{}: {:+}, now {} on hand", adjustment.sku, adjustment.delta, level.on_hand));
+    let body = StockBody::new(adjustment.sku.clone(), level);
+    output.one(&body, || table(&HEADER, [row(&body)]))?;
     Ok(Exit::Ok)
 }
 
-impl StockBody {
-    fn new(sku: Sku, level: Stock) -> Self {
-        Self {
-            sku,
-            on_hand: level.on_hand,
-            reserved: level.reserved,
-            available: level.on_hand - level.reserved,
-        }
-    }
-
-    fn row(&self) -> Vec<String> {
-        vec![
-            self.sku.to_string(),
-            self.on_hand.to_string(),
-            self.reserved.to_string(),
-            self.available.to_string(),
-        ]
-    }
+fn row(level: &StockBody) -> Vec<String> {
+    vec![
+        level.sku.to_string(),
+        level.on_hand.to_string(),
+        level.reserved.to_string(),
+        level.available.to_string(),
+    ]
 }

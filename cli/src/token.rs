@@ -1,13 +1,33 @@
 //! `holdfast token`: a token for trying things out, and for scripts of a shop that shares its secret.
 
+use std::path::Path;
+
 use holdfast_api::auth::{Role, sign};
-use rand::RngExt as _;
 use serde::Serialize;
 
-use crate::args::{Global, TokenArgs};
-use crate::database::Database;
-use crate::door::{default_shop, trust};
+use crate::database::{DEFAULT_SHOP, Database};
 use crate::exit::{Exit, usage};
+use crate::global::Global;
+use crate::token_keys::{TokenKeyArgs, own_secret};
+use crate::values::{name, one_of, window};
+
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// The role of its bearer
+    #[arg(long, value_parser = one_of::<Role>())]
+    role: Role,
+
+    /// The name of its bearer (the claim sub)
+    #[arg(long, value_name = "NAME", value_parser = name)]
+    sub: String,
+
+    /// How long it is valid
+    #[arg(long, value_name = "TIME", default_value = "12h", value_parser = window)]
+    valid_for: humantime::Duration,
+
+    #[command(flatten)]
+    token_keys: TokenKeyArgs,
+}
 
 #[derive(Serialize)]
 struct Signed {
@@ -16,49 +36,32 @@ struct Signed {
     role: Role,
 }
 
-pub(crate) async fn run(args: TokenArgs, global: &Global) -> anyhow::Result<Exit> {
-    if args.trust.jwks().is_some() && args.trust.secret().is_none() {
-        return Err(usage("tokens of a JWKS file are signed by its issuer, who alone has the private key"));
+pub(crate) async fn run(args: Args, global: &Global) -> anyhow::Result<Exit> {
+    let keys = &args.token_keys;
+    if keys.jwks().is_some() && keys.secret().is_none() {
+        return Err(usage("the issuer of a JWKS file signs its tokens; only the issuer has the private key"));
     }
-    let secret = match args.trust.secret() {
+    let secret = match keys.secret() {
         Some(secret) => secret.to_owned(),
         None => secret_of_shop(global.database_url.as_deref()).await?,
     };
-    let token = sign(&secret, &trust(&args.trust), &args.sub, args.role, *args.valid_for)
+    let token = sign(&secret, &keys.settings(), &args.sub, args.role, *args.valid_for)
         .map_err(|error| usage(error.to_string()))?;
     let body = Signed { token, sub: args.sub, role: args.role };
     global.output.one(&body, || format!("{}\n", body.token))?;
     Ok(Exit::Ok)
 }
 
-/// The secret that `holdfast up` made for its shop.
+/// The secret that `holdfast up` created for its shop.
 async fn secret_of_shop(url: Option<&str>) -> anyhow::Result<String> {
-    let default = default_shop();
-    let default = default.exists().then(|| format!("sqlite://{}", default.display()));
+    let default = Path::new(DEFAULT_SHOP).exists().then(|| format!("sqlite://{DEFAULT_SHOP}"));
     let url = url.map(str::to_owned).or(default).ok_or_else(|| {
-        usage("which secret signs it? Set HOLDFAST_JWT_SECRET, or name a shop of `holdfast up` with --database-url")
+        usage(
+            "no secret to sign with; set HOLDFAST_JWT_SECRET, or name a shop of `holdfast up` with --database-url",
+        )
     })?;
     let database = Database::open(Some(&url)).await?;
     let secret = own_secret(&database).await;
     database.close().await;
     secret
-}
-
-/// A shop that was told no secret keeps one of its own.
-pub(crate) async fn own_secret(database: &Database) -> anyhow::Result<String> {
-    let secret = database.store().secret("jwt", fresh_bytes()).await?;
-    Ok(hex(&secret))
-}
-
-/// A secret that nobody else knows, and that is forgotten with its process.
-pub(crate) fn random_secret() -> String {
-    hex(&fresh_bytes())
-}
-
-fn fresh_bytes() -> [u8; 32] {
-    rand::rng().random()
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
 }

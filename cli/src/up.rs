@@ -8,95 +8,114 @@ use std::time::Duration;
 use anyhow::Context as _;
 use holdfast_api::auth::{Role, Verifier, sign};
 use holdfast_saga::flows::REGISTRY;
-use holdfast_saga::ports::Gateways;
-use holdfast_worker::{LogNotifier, Metrics, Runtime, WorkerConfig};
+use holdfast_telemetry::Metrics;
+use holdfast_worker::{Source, WorkerConfig};
 
-use crate::args::{Global, UpArgs};
-use crate::database::{Address, Database};
-use crate::door::{ApiParts, HttpServer, Stop, default_shop, listen, policy, settings, trust, verifier};
+use crate::address::Address;
+use crate::api_server::{self, ApiParts, ApiServerArgs};
+use crate::assemble::{self, WorkerParts};
+use crate::database::{DEFAULT_SHOP, Database};
 use crate::exit::{Exit, say, usage};
+use crate::global::Global;
+use crate::http_server::listen;
 use crate::output::print;
-use crate::provider::SandboxLocation;
-use crate::token::own_secret;
+use crate::provider::{ProviderRateArgs, SandboxArgs, SandboxLocation};
+use crate::shutdown::Shutdown;
+use crate::token_keys::{TokenKeyArgs, own_secret};
 
-/// What `up` prints to be pasted, after a line for each name in it; the README shows the same.
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    server: ApiServerArgs,
+
+    #[command(flatten)]
+    sandbox: SandboxArgs,
+
+    #[command(flatten)]
+    provider_rate: ProviderRateArgs,
+}
+
+/// The lines to paste that `up` prints, after the variables they use. The documentation shows the same lines.
 const WALK_THROUGH: &str = include_str!("up/walk_through.sh");
 
-/// Tokens to paste are good for a working day.
+/// The printed tokens are valid for a working day.
 const TOKENS_VALID: Duration = Duration::from_hours(12);
-/// How long the sandbox may take: `tok_timeout` never answers, and nobody wants to wait for that.
+/// The timeout of the sandbox: `tok_timeout` never answers, and should not take long.
 const CALL_TIMEOUT: Duration = Duration::from_secs(2);
 
-pub(crate) async fn run(args: UpArgs, global: &Global) -> anyhow::Result<Exit> {
-    let (settings, named) = (settings(&args.door)?, verifier(&args.door.trust)?);
-    let listener = listen(args.door.http_addr, "--http-addr").await?;
-    let url = global.database_url.clone().unwrap_or_else(|| format!("sqlite://{}", default_shop().display()));
+pub(crate) async fn run(args: Args, global: &Global) -> anyhow::Result<Exit> {
+    let keys = &args.server.token_keys;
+    let (settings, verifier) = (args.server.settings()?, keys.verifier()?);
+    let listener = listen(args.server.http_addr, "--http-addr").await?;
+    let url = global.database_url.clone().unwrap_or_else(|| format!("sqlite://{DEFAULT_SHOP}"));
     let address = Address::parse(Some(&url))?;
-    let place = SandboxLocation::of(&args.sandbox, address.path(), CALL_TIMEOUT)?;
+    let location = SandboxLocation::of(&args.sandbox, address.path(), CALL_TIMEOUT)?;
     let database = Database::connect(&address).await?;
     database.migrate().await.with_context(|| address.shown())?;
     let stocked = catalogue::stock(database.store()).await?;
 
-    let secret = match args.door.trust.secret() {
+    let secret = match keys.secret() {
         Some(secret) => secret.to_owned(),
         None => own_secret(&database).await?,
     };
-    let verifier = match named {
+    let verifier = match verifier {
         Some(verifier) => verifier,
-        None => Verifier::with_secret(&secret, trust(&args.door.trust))
-            .map_err(|error| usage(error.to_string()))?,
+        None => Verifier::with_secret(&secret, keys.settings()).map_err(|error| usage(error.to_string()))?,
     };
-    let provider = place.serve(CALL_TIMEOUT).await?;
-    let outside = Gateways { payments: Arc::clone(&provider.sandbox) as _, notifier: Arc::new(LogNotifier) };
+    let provider = location.serve(CALL_TIMEOUT).await?;
     let metrics = Metrics::default();
-    let config = WorkerConfig { call_timeout: CALL_TIMEOUT, ..WorkerConfig::default() };
-    let circuit_breaker = provider.circuit_breaker(&args.circuit_breaker, &config.name, None, &metrics);
-    let config = WorkerConfig { circuit_breaker: Some(circuit_breaker), ..config };
-    let runtime = Runtime::start(database.shared(), REGISTRY, outside, config, metrics.clone())?;
-    let policy = policy(&args.door);
-    let open = ApiParts {
+    let runtime = assemble::worker(WorkerParts {
+        store: database.shared(),
+        registry: REGISTRY,
+        payments: Arc::clone(&provider.sandbox) as _,
+        source: &Source::Embedded,
+        config: WorkerConfig { call_timeout: CALL_TIMEOUT, ..WorkerConfig::default() },
+        circuit_breaker: Some(args.provider_rate.breaker()),
+        metrics: metrics.clone(),
+    })?;
+    let parts = ApiParts {
         store: database.shared(),
         dispatch: runtime.dispatch(),
         verifier,
-        policy,
+        policy: args.server.policy(),
         metrics,
         settings,
-        drain: *args.door.drain_timeout,
+        drain: *args.server.drain_timeout,
     };
-    let door = HttpServer::open(listener, open).await?;
-    let mut stop = Stop::listen()?;
+    let server = api_server::start(listener, parts).await?;
+    let mut shutdown = Shutdown::listen()?;
 
-    say(&format!("Holdfast is up at {} on {}", door.url, address.shown()));
+    say(&format!("Holdfast is up at {} on {}", server.url(), address.shown()));
     if stocked > 0 {
         say(&format!("stocked {stocked} demo products"));
     }
     if let Some(url) = provider.url() {
         say(&format!("its sandbox provider is at {url}"));
     }
-    // With a JWKS file the tokens are somebody else's to make.
-    if args.door.trust.jwks().is_none() {
-        print(&walk_through(&door.url, &secret, &args)?)?;
+    // With a JWKS file, only its issuer can sign tokens.
+    if keys.jwks().is_none() {
+        print(&walk_through(server.url(), &secret, keys)?)?;
     }
-    stop.told().await;
-    say("stopping: what is under way may end; press Ctrl-C again to stop at once");
+    shutdown.signalled().await;
+    say("stopping: requests and calls in flight may end; Ctrl-C again stops at once");
     let cut_off = tokio::select! {
-        cut_off = async { door.close().await + runtime.stop().await.cut_off } => cut_off,
-        () = stop.told() => return Ok(Exit::Error),
+        cut_off = async { server.close().await + runtime.stop().await.cut_off } => cut_off,
+        () = shutdown.signalled() => return Ok(Exit::Error),
     };
     if cut_off > 0 {
-        say(&format!("connections and calls cut off: {cut_off}; orders go on at the next start"));
+        say(&format!("connections and calls cut off: {cut_off}; orders continue at the next start"));
     }
     provider.close().await;
     database.close().await;
     Ok(Exit::Ok)
 }
 
-/// Lines to paste as they are: where the shop is, who asks, and then an order's whole life, three times.
-fn walk_through(url: &str, secret: &str, args: &UpArgs) -> anyhow::Result<String> {
-    let token = |role, sub| sign(secret, &trust(&args.door.trust), sub, role, TOKENS_VALID);
+/// Lines to paste: the URL, the tokens, and three orders from beginning to end.
+fn walk_through(url: &str, secret: &str, keys: &TokenKeyArgs) -> anyhow::Result<String> {
+    let token = |role, sub| sign(secret, &keys.settings(), sub, role, TOKENS_VALID);
     let (admin, customer) = (token(Role::Admin, "ada")?, token(Role::Customer, "carla")?);
     Ok(format!(
-        "# Paste all of this into another shell. The tokens are good for 12 hours; `holdfast token` makes more.\n\
+        "# Paste all of this into another shell. The tokens are valid for 12 hours; `holdfast token` makes more.\n\
          URL={url}\nADMIN={admin}\nCUSTOMER={customer}\n\n{WALK_THROUGH}\n\
          # Other cards: tok_timeout, tok_flaky, tok_requires_action, tok_refund_fails. All of the API: {url}/docs\n\
          # Why is one not moving?  holdfast order explain NUMBER --database-url URL\n"

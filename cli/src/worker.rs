@@ -1,118 +1,187 @@
-//! `holdfast worker`: carries orders on, in any number of processes.
+//! `holdfast worker`: runs sagas, in any number of processes.
 
 mod health;
 
+mod list;
+
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::bail;
 use holdfast_saga::flows::REGISTRY;
-use holdfast_saga::ports::Gateways;
 use holdfast_shared::Queue;
-use holdfast_worker::{LogNotifier, Metrics, Redis, Runtime, Source, WorkerConfig};
+use holdfast_telemetry::Metrics;
+use holdfast_worker::{Redis, Source, WorkerConfig};
 use tokio::sync::watch;
 
-use crate::args::{Global, WorkerServeArgs};
-use crate::database::{Address, Database};
-use crate::door::{HttpServer, Stop, listen};
+use crate::address::Address;
+use crate::assemble::{self, WorkerParts};
+use crate::database::{Database, with_database};
 use crate::exit::{Exit, say, usage};
-use crate::provider::SandboxLocation;
-use crate::redis::{absent, named, of_shop};
+use crate::global::Global;
+use crate::http_server::{HttpServer, listen};
+use crate::provider::{ProviderRateArgs, SandboxArgs, SandboxLocation};
+use crate::redis::{RedisArgs, of_shop, unavailable};
+use crate::shutdown::Shutdown;
+use crate::values::{duration, pool, window};
 
-/// How long a worker waits for a Redis that does not answer when it starts.
-const INSIST: Duration = Duration::from_secs(5);
-/// And how often it looks.
-const ASK_AGAIN: Duration = Duration::from_millis(250);
-/// Whoever asks how a worker fares is answered at once.
+/// How long a worker waits for Redis when it starts.
+const REDIS_MAX_WAIT: Duration = Duration::from_secs(5);
+/// The pause between two attempts in that time.
+const REDIS_RETRY_DELAY: Duration = Duration::from_millis(250);
+/// Health checks and scrapes are answered at once.
 const HEALTH_DRAIN: Duration = Duration::from_secs(1);
 
-pub(crate) async fn run(args: WorkerServeArgs, global: &Global) -> anyhow::Result<Exit> {
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    command: Option<Command>,
+
+    #[command(flatten)]
+    serve: ServeArgs,
+}
+
+#[derive(clap::Subcommand)]
+enum Command {
+    /// List the workers: alive, silent, or left
+    List,
+}
+
+#[derive(clap::Args)]
+struct ServeArgs {
+    /// A pool to serve, and how many of its calls may be in flight; may be repeated
+    ///
+    /// Default: checkout=256, compensation=64, payment-events=64, notifications=256.
+    #[arg(long, value_name = "POOL=N", value_parser = pool)]
+    queue: Vec<(Queue, usize)>,
+
+    #[command(flatten)]
+    redis: RedisArgs,
+
+    /// The address for health checks and metrics
+    #[arg(long, value_name = "ADDR", env = "HOLDFAST_WORKER_ADDR", default_value = "127.0.0.1:9090")]
+    worker_addr: SocketAddr,
+
+    /// How long a call may hold its saga before another worker takes it over
+    #[arg(long, value_name = "TIME", env = "HOLDFAST_LEASE", default_value = "30s", value_parser = window)]
+    lease: humantime::Duration,
+
+    /// A call without an answer for this long is unknown, and looked up; at most half the lease
+    #[arg(long, value_name = "TIME", env = "HOLDFAST_CALL_TIMEOUT", default_value = "10s", value_parser = window)]
+    call_timeout: humantime::Duration,
+
+    /// How long calls in flight may take to end when the process stops
+    #[arg(long, value_name = "TIME", env = "HOLDFAST_DRAIN_TIMEOUT", default_value = "15s", value_parser = duration)]
+    drain_timeout: humantime::Duration,
+
+    #[command(flatten)]
+    sandbox: SandboxArgs,
+
+    #[command(flatten)]
+    provider_rate: ProviderRateArgs,
+}
+
+pub(crate) async fn run(args: Args, global: &Global) -> anyhow::Result<Exit> {
+    let (url, output) = (global.database_url.as_deref(), global.output);
+    match args.command {
+        Some(Command::List) => with_database(url, async |shop| list::run(shop.store(), output).await).await,
+        None => serve(args.serve, global).await,
+    }
+}
+
+async fn serve(args: ServeArgs, global: &Global) -> anyhow::Result<Exit> {
     let config = config(&args)?;
-    let redis = named(&args.redis)?;
+    let redis = args.redis.parse()?;
     let address = Address::parse(global.database_url.as_deref())?;
-    let place = SandboxLocation::of(&args.sandbox, address.path(), config.call_timeout)?;
+    let location = SandboxLocation::of(&args.sandbox, address.path(), config.call_timeout)?;
     let listener = listen(args.worker_addr, "--worker-addr").await?;
     let database = Database::open(global.database_url.as_deref()).await?;
     let redis = of_shop(redis, database.store()).await?;
-    let absent = match &redis {
-        Some(redis) => absent(redis).await?,
+    let no_redis = match &redis {
+        Some(redis) => unavailable(redis).await?,
         None => None,
     };
     let source = match redis.clone() {
         Some(redis) => Source::Redis(redis, args.redis.queue_backend),
         None => Source::Embedded,
     };
-    let provider = place.open().await?;
-    let outside = Gateways { payments: Arc::clone(&provider.sandbox) as _, notifier: Arc::new(LogNotifier) };
+    let provider = location.open().await?;
     let metrics = Metrics::default();
     let (name, pools) = (config.name.clone(), shown(&config.pools));
-    let circuit_breaker = provider.circuit_breaker(&args.circuit_breaker, &name, redis.clone(), &metrics);
-    let config = WorkerConfig { circuit_breaker: Some(circuit_breaker), ..config };
-    let runtime = Runtime::start_on(&source, database.shared(), REGISTRY, outside, config, metrics.clone())?;
+    let runtime = assemble::worker(WorkerParts {
+        store: database.shared(),
+        registry: REGISTRY,
+        payments: Arc::clone(&provider.sandbox) as _,
+        source: &source,
+        config,
+        circuit_breaker: Some(args.provider_rate.breaker()),
+        metrics: metrics.clone(),
+    })?;
     let (stop, stopping) = (watch::Sender::new(false), watch::Sender::new(false));
     let this_shop = database.store().keys().await?.shop();
     let routes = health::routes(this_shop, metrics, runtime.dependency_health(), stopping.subscribe());
-    let door = HttpServer::to(listener, routes, stop, HEALTH_DRAIN)?;
-    let mut told = Stop::listen()?;
+    let server = HttpServer::start(listener, routes, stop, HEALTH_DRAIN)?;
+    let mut shutdown = Shutdown::listen()?;
 
     let working = async {
-        if let (Some(redis), Some(absent)) = (&redis, absent)
+        if let (Some(redis), Some(no_redis)) = (&redis, no_redis)
             && !answers_soon(redis).await
         {
-            return absent;
+            return no_redis;
         }
-        say(&format!("{name} carries orders on at {}: {pools}", address.shown()));
+        say(&format!("worker {name} runs on {}: {pools}", address.shown()));
         match &source {
             Source::Redis(redis, backend) => say(&format!("hints come through {redis} ({backend})")),
-            Source::Embedded => say("no REDIS_URL: what is due is found by looking for it"),
+            Source::Embedded => say("no REDIS_URL: the worker looks for what is due"),
         }
-        say(&format!("health and metrics are at {}; SIGTERM stops", door.url));
+        say(&format!("health and metrics are at {}; SIGTERM stops", server.url()));
         std::future::pending().await
     };
-    let absent = tokio::select! {
-        absent = working => Some(absent),
-        () = told.told() => {
-            say("stopping: calls in flight may end; press Ctrl-C again to stop at once");
+    let no_redis = tokio::select! {
+        no_redis = working => Some(no_redis),
+        () = shutdown.signalled() => {
+            say("stopping: calls in flight may end; Ctrl-C again stops at once");
             None
         }
     };
     stopping.send_replace(true);
     let cut_off = tokio::select! {
         stopped = runtime.stop() => stopped.cut_off,
-        () = told.told() => return Ok(Exit::Error),
+        () = shutdown.signalled() => return Ok(Exit::Error),
     };
-    door.close().await;
+    server.close().await;
     if cut_off > 0 {
-        say(&format!("calls cut off: {cut_off}; they are taken over when their leases end"));
+        say(&format!("calls cut off: {cut_off}; they are taken over when their leases expire"));
     }
     provider.close().await;
     database.close().await;
-    match absent {
-        Some(absent) => {
-            bail!("{absent}; correct REDIS_URL, or leave it out to find what is due without Redis")
+    match no_redis {
+        Some(no_redis) => {
+            bail!("{no_redis}; correct REDIS_URL, or unset it to work without Redis")
         }
         None => Ok(Exit::Ok),
     }
 }
 
-/// Whether Redis answers before long.
+/// Whether Redis answers within [`REDIS_MAX_WAIT`].
 ///
-/// A worker insists on the Redis it was given, or a mistyped address would go unnoticed. But it works meanwhile, by
-/// the sweep: where workers are started again whenever they end, a Redis that is away stops no order.
+/// A worker ends if its Redis does not answer, so that a mistyped address is noticed. Until then it works by the sweep:
+/// where workers are restarted whenever they end, a Redis that is down stops no order.
 async fn answers_soon(redis: &Redis) -> bool {
-    let until = Instant::now() + INSIST;
+    let until = Instant::now() + REDIS_MAX_WAIT;
     while Instant::now() < until {
         if redis.check().await.is_ok() {
             return true;
         }
-        tokio::time::sleep(ASK_AGAIN).await;
+        tokio::time::sleep(REDIS_RETRY_DELAY).await;
     }
     false
 }
 
-/// How this worker works. What contradicts itself is refused before anything is touched.
-fn config(args: &WorkerServeArgs) -> anyhow::Result<WorkerConfig> {
+/// The configuration. A contradiction is refused before anything is opened.
+fn config(args: &ServeArgs) -> anyhow::Result<WorkerConfig> {
     let mut pools = BTreeMap::new();
     for (queue, calls) in &args.queue {
         if pools.insert(*queue, *calls).is_some() {
@@ -132,11 +201,11 @@ fn config(args: &WorkerServeArgs) -> anyhow::Result<WorkerConfig> {
     Ok(config)
 }
 
-/// A name that no worker ever had before, and that says where it runs.
+/// A unique name that contains the host.
 fn name() -> String {
     let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
-    let life: u16 = rand::random();
-    format!("{host}-{}-{life:04x}", std::process::id())
+    let suffix: u16 = rand::random();
+    format!("{host}-{}-{suffix:04x}", std::process::id())
 }
 
 fn shown(pools: &BTreeMap<Queue, usize>) -> String {

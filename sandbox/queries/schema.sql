@@ -1,4 +1,4 @@
--- The sandbox provider's books: what a payment provider knows, and nothing that the shop knows.
+-- The sandbox provider's ledger: what a payment provider knows, and nothing that the shop knows.
 -- Instants are microseconds since 1970, amounts minor units. Rows are found by our keys alone.
 create table if not exists charges (
     key text primary key,
@@ -7,7 +7,7 @@ create table if not exists charges (
     amount_minor integer,
     currency text,
     captured_minor integer not null,
-    -- deliberately not held below captured_minor: the books show mistakes, they do not prevent them
+    -- deliberately not held below captured_minor: the ledger shows mistakes, it does not prevent them
     refunded_minor integer not null,
     refunds_refused integer not null,
     reason text,

@@ -1,4 +1,4 @@
-//! What the books hold: charges and refunds, each under the key it was asked for with.
+//! What the ledger holds: charges and refunds, each under the key it was asked for with.
 
 use std::time::Duration;
 

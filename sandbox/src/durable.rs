@@ -9,8 +9,8 @@ use holdfast_saga::ports::{ChargeState, Fault, NamedRefund, PaymentProvider, Sta
 use holdfast_shared::{Clock, Money, StepKey};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::books::Books;
-use crate::writer::{BATCH_MAX, Job, Writer};
+use crate::ledger_file::{BATCH_MAX, LedgerFile};
+use crate::writer::{Job, Writer};
 use crate::{KEY_TTL, NAME, Operation, Reply, SandboxControl};
 
 /// One batch in the making while another is being written; more would only hide how busy the disk is.
@@ -22,7 +22,7 @@ const ALL: u32 = u32::MAX;
 /// Part of a list, and the key after which it goes on.
 pub(crate) type Page<T> = (Vec<T>, Option<StepKey>);
 
-/// A provider whose books are a file, safe against the death of any process at any instant.
+/// A provider whose ledger is a file, safe against the death of any process at any instant.
 ///
 /// What it answered is on disk. A call whose future is dropped may still be carried out. Dropping the
 /// sandbox carries out what was asked before, as long as the runtime lives.
@@ -35,32 +35,32 @@ pub struct DurableSandbox {
     jobs: mpsc::Sender<Job>,
 }
 
-/// The books could not be opened: their folder must exist and be writable, the file must be ours.
+/// The ledger could not be opened: their folder must exist and be writable, the ledger must be ours.
 #[derive(Debug, thiserror::Error)]
-#[error("the sandbox provider's books {} cannot be opened: {reason}", path.display())]
+#[error("the sandbox provider's ledger {} cannot be opened: {reason}", path.display())]
 pub struct OpenError {
     path: PathBuf,
     reason: String,
 }
 
 impl DurableSandbox {
-    /// Opens the books at `path`, or begins them. Needs a tokio runtime, where its writer then lives.
+    /// Opens the ledger at `path`, or begins them. Needs a tokio runtime, where its writer then lives.
     pub async fn open(path: impl AsRef<Path>, clock: Arc<dyn Clock>) -> Result<Self, OpenError> {
         Self::open_with(path, clock, KEY_TTL).await
     }
 
-    /// Opens the books, recognising a key for `key_ttl`. All who share them should agree on it.
+    /// Opens the ledger, recognising a key for `key_ttl`. All who share them should agree on it.
     pub async fn open_with(
         path: impl AsRef<Path>,
         clock: Arc<dyn Clock>,
         key_ttl: Duration,
     ) -> Result<Self, OpenError> {
         let path = path.as_ref().to_owned();
-        let books = Books::open_to_write(&path)
+        let file = LedgerFile::open_to_write(&path)
             .await
             .map_err(|error| OpenError { path: path.clone(), reason: error.to_string() })?;
         let (jobs, queue) = mpsc::channel(QUEUE_DEPTH);
-        tokio::spawn(Writer::new(path.clone(), books, clock, key_ttl).run(queue));
+        tokio::spawn(Writer::new(path.clone(), file, clock, key_ttl).run(queue));
         Ok(Self { path, key_ttl, jobs })
     }
 
@@ -85,15 +85,15 @@ impl DurableSandbox {
 
     /// The same for charges that wait for their buyer.
     pub(crate) async fn waiting_after(&self, after: &str, limit: u32) -> Result<Page<StepKey>, Fault> {
-        let mut books = self.reader().await?;
-        let keys = books.waiting_actions(after, limit).await.map_err(|error| unreadable(&error))?;
+        let mut file = self.reader().await?;
+        let keys = file.waiting_actions(after, limit).await.map_err(|error| unreadable(&error))?;
         let next = last_of_full(&keys, limit).cloned();
         Ok((keys, next))
     }
 
-    /// A connection to read on beside the writer: for what is rare, and long on large books.
-    async fn reader(&self) -> Result<Books, Fault> {
-        Books::open_to_read(&self.path).await.map_err(|error| unreadable(&error))
+    /// A connection to read on beside the writer: for what is rare, and long on large ledgers.
+    async fn reader(&self) -> Result<LedgerFile, Fault> {
+        LedgerFile::open_to_read(&self.path).await.map_err(|error| unreadable(&error))
     }
 }
 
@@ -102,7 +102,7 @@ fn last_of_full<T>(rows: &[T], limit: u32) -> Option<&T> {
 }
 
 fn unreadable(error: &sqlx::Error) -> Fault {
-    Fault::Unavailable(format!("the sandbox provider's books cannot be read: {error}"))
+    Fault::Unavailable(format!("the sandbox provider's ledger cannot be read: {error}"))
 }
 
 #[async_trait]

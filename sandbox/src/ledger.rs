@@ -12,7 +12,7 @@ use crate::{Capture, Charge, Operation, Refund, Refunds, Reply, Standing, Token}
 /// How often `tok_flaky` fails for one order before it captures.
 const FLAKY_FAILURES: u32 = 2;
 
-/// The books: all of them, or the part that some operations concern.
+/// The ledger: all of it, or the part that some operations concern.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ledger {
     key_ttl: Duration,
@@ -21,7 +21,7 @@ pub struct Ledger {
     failures: BTreeMap<String, u32>,
 }
 
-/// One row of the books as it is from now on.
+/// One row of the ledger as it is from now on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Entry {
     /// A charge.
@@ -36,7 +36,7 @@ pub enum Entry {
 type Decision = (Reply, Vec<Entry>);
 
 impl Ledger {
-    /// Empty books that recognise a key for `key_ttl`.
+    /// An empty ledger that recognise a key for `key_ttl`.
     pub const fn new(key_ttl: Duration) -> Self {
         Self { key_ttl, charges: BTreeMap::new(), refunds: BTreeMap::new(), failures: BTreeMap::new() }
     }
@@ -48,8 +48,8 @@ impl Ledger {
 
     /// Carries `operation` out.
     ///
-    /// The entries are durable, all or none, before the reply goes out. Replaying them on the books as
-    /// they were gives the books as they are.
+    /// The entries are durable, all or none, before the reply goes out. Replaying them on the ledger as
+    /// it was gives the ledger as it is.
     pub fn handle(&mut self, operation: &Operation, now: Time) -> (Reply, Vec<Entry>) {
         let (reply, entries) = self.decide(operation, now);
         for entry in &entries {
@@ -58,7 +58,7 @@ impl Ledger {
         (reply, entries)
     }
 
-    /// Puts an entry into the books, over what they said before.
+    /// Puts an entry into the ledger, over what it said before.
     pub fn replay(&mut self, entry: Entry) {
         match entry {
             Entry::Charge(key, charge) => {
@@ -138,8 +138,8 @@ impl Ledger {
                 if failures >= FLAKY_FAILURES {
                     return capture(key, earlier, amount, Refunds::Open, now);
                 }
-                let words = format!("the sandbox failed {} of {FLAKY_FAILURES} times", failures + 1);
-                (Reply::Unavailable(words), vec![Entry::Failures(payer, failures + 1)])
+                let message = format!("the sandbox failed {} of {FLAKY_FAILURES} times", failures + 1);
+                (Reply::Unavailable(message), vec![Entry::Failures(payer, failures + 1)])
             }
             Some(Token::Down) => {
                 (Reply::Unavailable("the sandbox is down for this token".to_owned()), vec![])
@@ -167,7 +167,7 @@ impl Ledger {
 
     /// Gives money back, once per key that is remembered.
     ///
-    /// The sum of refunds is deliberately not held below what was captured: these books exist to show
+    /// The sum of refunds is deliberately not held below what was captured: these ledger exists to show
     /// the shop's mistakes, not to hide them.
     fn refund(&self, key: &StepKey, of: &StepKey, amount_minor: i64, now: Time) -> Decision {
         let earlier = self.refunds.get(key);
@@ -270,6 +270,6 @@ fn stands(key: &StepKey, charge: &Charge) -> Decision {
     (Reply::Stands(charge.state(key)), vec![])
 }
 
-fn refused(words: String) -> Decision {
-    (Reply::Refused(words), vec![])
+fn refused(message: String) -> Decision {
+    (Reply::Refused(message), vec![])
 }

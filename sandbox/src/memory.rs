@@ -25,7 +25,7 @@ pub enum Sky {
 
 type Weather = dyn Fn(&Operation) -> Sky + Send + Sync;
 
-/// A provider whose books are lost when it is dropped.
+/// A provider whose ledger is lost when it is dropped.
 ///
 /// `tok_timeout` answers [`Fault::Unclear`] at once, where a real provider would not answer at all.
 pub struct MemorySandbox {
@@ -36,9 +36,9 @@ pub struct MemorySandbox {
 }
 
 impl MemorySandbox {
-    /// Empty books, under a clear sky.
+    /// An empty ledger, under a clear sky.
     pub fn new(clock: Arc<dyn Clock>) -> Self {
-        tracing::warn!("the sandbox provider keeps its books in memory: they are lost on exit");
+        tracing::warn!("the sandbox provider keeps its ledger in memory: they are lost on exit");
         Self {
             clock,
             key_ttl: KEY_TTL,
@@ -47,7 +47,7 @@ impl MemorySandbox {
         }
     }
 
-    /// Empty books that recognise a key for `key_ttl`.
+    /// An empty ledger that recognise a key for `key_ttl`.
     #[must_use]
     pub fn with_key_ttl(self, key_ttl: Duration) -> Self {
         Self { key_ttl, ledger: Mutex::new(Ledger::new(key_ttl)), ..self }
@@ -60,8 +60,8 @@ impl MemorySandbox {
         Self { weather: Box::new(weather), ..self }
     }
 
-    /// A copy of the books as they are.
-    pub fn books(&self) -> Ledger {
+    /// A copy of the ledger as they are.
+    pub fn snapshot(&self) -> Ledger {
         self.ledger().clone()
     }
 
@@ -78,7 +78,7 @@ impl MemorySandbox {
     }
 
     fn carry_out(&self, operation: &Operation) -> Reply {
-        // Read under the lock: the books never see time run backwards between two requests.
+        // Read under the lock: the ledger never sees time run backwards between two requests.
         let mut ledger = self.ledger();
         ledger.handle(operation, self.clock.now()).0
     }

@@ -143,8 +143,8 @@ impl Reply {
     /// What it is to somebody who expected another answer.
     pub(crate) fn into_fault(self) -> Fault {
         match self {
-            Self::Refused(words) => Fault::NotDone(words),
-            Self::Unavailable(words) => Fault::Unavailable(words),
+            Self::Refused(message) => Fault::NotDone(message),
+            Self::Unavailable(message) => Fault::Unavailable(message),
             Self::AnswerLost => Fault::Unclear("the sandbox lost its answer".to_owned()),
             Self::Stands(_) | Self::NotKnown | Self::Done => {
                 Fault::Unclear(format!("the sandbox answered something else than was asked: {self:?}"))

@@ -1,12 +1,13 @@
-//! The rows of the file, and what they mean.
+//! The rows of the ledger, and what they mean.
 
 use holdfast_shared::{Money, StepKey, Time};
 use serde::Serialize;
-use sqlx::{Error, FromRow};
+use sqlx::sqlite::SqliteRow;
+use sqlx::{Error, FromRow, Row as _};
 
 use crate::{Capture, Charge, Refund, Refunds, Standing};
 
-#[derive(Debug, Serialize, FromRow)]
+#[derive(Debug, Serialize)]
 pub(crate) struct ChargeRow {
     key: String,
     state: String,
@@ -19,7 +20,23 @@ pub(crate) struct ChargeRow {
     keyed_at: i64,
 }
 
-#[derive(Debug, Serialize, FromRow)]
+impl FromRow<'_, SqliteRow> for ChargeRow {
+    fn from_row(row: &SqliteRow) -> Result<Self, Error> {
+        Ok(Self {
+            key: row.try_get("key")?,
+            state: row.try_get("state")?,
+            amount_minor: row.try_get("amount_minor")?,
+            currency: row.try_get("currency")?,
+            captured_minor: row.try_get("captured_minor")?,
+            refunded_minor: row.try_get("refunded_minor")?,
+            refunds_refused: row.try_get("refunds_refused")?,
+            reason: row.try_get("reason")?,
+            keyed_at: row.try_get("keyed_at")?,
+        })
+    }
+}
+
+#[derive(Debug, Serialize)]
 pub(crate) struct RefundRow {
     key: String,
     charge: String,
@@ -28,10 +45,28 @@ pub(crate) struct RefundRow {
     keyed_at: i64,
 }
 
-#[derive(Debug, Serialize, FromRow)]
+impl FromRow<'_, SqliteRow> for RefundRow {
+    fn from_row(row: &SqliteRow) -> Result<Self, Error> {
+        Ok(Self {
+            key: row.try_get("key")?,
+            charge: row.try_get("charge")?,
+            amount_minor: row.try_get("amount_minor")?,
+            moved_minor: row.try_get("moved_minor")?,
+            keyed_at: row.try_get("keyed_at")?,
+        })
+    }
+}
+
+#[derive(Debug, Serialize)]
 pub(crate) struct FailuresRow {
     pub(crate) payer: String,
     pub(crate) failures: u32,
+}
+
+impl FromRow<'_, SqliteRow> for FailuresRow {
+    fn from_row(row: &SqliteRow) -> Result<Self, Error> {
+        Ok(Self { payer: row.try_get("payer")?, failures: row.try_get("failures")? })
+    }
 }
 
 impl From<(StepKey, Charge)> for ChargeRow {

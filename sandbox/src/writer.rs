@@ -1,4 +1,4 @@
-//! The one task of a process that writes the books: many operations, one commit, then the answers.
+//! The one task of a process that writes the ledger: many operations, one commit, then the answers.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -8,11 +8,8 @@ use holdfast_saga::ports::Fault;
 use holdfast_shared::Clock;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::books::Books;
+use crate::ledger_file::{BATCH_MAX, LedgerFile};
 use crate::{Ledger, Operation, Reply};
-
-/// Operations per commit. Beyond this the disk's wait is well shared, and a neighbour should have a turn.
-pub(crate) const BATCH_MAX: usize = 256;
 
 /// An operation, and who waits for its answer.
 #[derive(Debug)]
@@ -25,14 +22,14 @@ pub(crate) struct Job {
 pub(crate) struct Writer {
     path: PathBuf,
     /// None after a failure: its connection went, and with it whatever it had begun.
-    books: Option<Books>,
+    file: Option<LedgerFile>,
     clock: Arc<dyn Clock>,
     key_ttl: Duration,
 }
 
 impl Writer {
-    pub(crate) fn new(path: PathBuf, books: Books, clock: Arc<dyn Clock>, key_ttl: Duration) -> Self {
-        Self { path, books: Some(books), clock, key_ttl }
+    pub(crate) fn new(path: PathBuf, file: LedgerFile, clock: Arc<dyn Clock>, key_ttl: Duration) -> Self {
+        Self { path, file: Some(file), clock, key_ttl }
     }
 
     /// Works until nobody can ask any more and everything asked is answered.
@@ -49,33 +46,36 @@ impl Writer {
                 }
             };
             for (waiting, answer) in waiting.into_iter().zip(answers) {
-                // Whoever stopped waiting finds the answer in the books.
+                // Whoever stopped waiting finds the answer in the ledger.
                 let _gone = waiting.send(answer);
             }
         }
     }
 
     async fn carry_out(&mut self, operations: &[Operation]) -> Result<Vec<Reply>, Fault> {
-        let (mut books, replies) = self.up_to_commit(operations).await.map_err(|error| {
+        let (mut file, replies) = self.up_to_commit(operations).await.map_err(|error| {
             // The file is as it was, whatever becomes of the connection.
-            Fault::Unavailable(format!("the sandbox provider's books cannot be written: {error}"))
+            Fault::Unavailable(format!("the sandbox provider's ledger cannot be written: {error}"))
         })?;
-        books.commit().await.map_err(|error| {
-            Fault::Unclear(format!("the sandbox provider's books may have been written: {error}"))
+        file.commit().await.map_err(|error| {
+            Fault::Unclear(format!("the sandbox provider's ledger may have been written: {error}"))
         })?;
-        self.books = Some(books);
+        self.file = Some(file);
         Ok(replies)
     }
 
-    async fn up_to_commit(&mut self, operations: &[Operation]) -> Result<(Books, Vec<Reply>), sqlx::Error> {
-        let mut books = match self.books.take() {
-            Some(books) => books,
-            None => Books::open_to_write(&self.path).await?,
+    async fn up_to_commit(
+        &mut self,
+        operations: &[Operation],
+    ) -> Result<(LedgerFile, Vec<Reply>), sqlx::Error> {
+        let mut file = match self.file.take() {
+            Some(file) => file,
+            None => LedgerFile::open_to_write(&self.path).await?,
         };
-        books.begin().await?;
+        file.begin().await?;
         let mut ledger = Ledger::new(self.key_ttl);
-        books.load(operations, &mut ledger).await?;
-        // Read under the lock: for all who share the file, time runs in the order of their commits.
+        file.load(operations, &mut ledger).await?;
+        // Read under the lock: for all who share the ledger, time runs in the order of their commits.
         let now = self.clock.now();
         let mut replies = Vec::with_capacity(operations.len());
         let mut entries = Vec::new();
@@ -84,7 +84,7 @@ impl Writer {
             replies.push(reply);
             entries.extend(made);
         }
-        books.save(entries).await?;
-        Ok((books, replies))
+        file.save(entries).await?;
+        Ok((file, replies))
     }
 }

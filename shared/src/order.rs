@@ -240,7 +240,7 @@ pub struct Address {
     /// Anything more.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub line2: Option<String>,
-    /// Town.
+    /// City.
     pub city: String,
     /// State or province.
     #[serde(default, skip_serializing_if = "Option::is_none")]

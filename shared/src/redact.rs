@@ -1,4 +1,4 @@
-//! No secret gets into words: passwords inside of URLs and payment tokens are starred out, whoever put them there.
+//! No secret gets into message: passwords inside of URLs and payment tokens are starred out, whoever put them there.
 
 const STARS: &str = "***";
 
@@ -8,7 +8,7 @@ const TOKENS: [&str; 2] = ["tok_", "pm_"];
 /// Parameters of a database URL that hold a secret.
 const PARAMETERS: [&str; 2] = ["password=", "passfile="];
 
-/// `text` without the secrets that can be told by their shape.
+/// `text` without the secrets that can be recognised by their shape.
 pub fn redact(text: &str) -> String {
     let mut text = passwords(text);
     for parameter in PARAMETERS {
@@ -23,37 +23,37 @@ pub fn redact(text: &str) -> String {
 /// `scheme://user:secret@host` keeps everything but the secret. A secret may contain anything, so what is
 /// starred out ends at the last `@` before a blank or a quote.
 fn passwords(text: &str) -> String {
-    let mut told = String::with_capacity(text.len());
+    let mut text_out = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(at) = rest.find("://") {
         let (before, after) = rest.split_at(at + 3);
-        told.push_str(before);
+        text_out.push_str(before);
         let end =
             after.find(|c: char| c.is_whitespace() || matches!(c, '\'' | '"' | '`')).unwrap_or(after.len());
         let (address, following) = after.split_at(end);
         match address.rsplit_once('@').and_then(|(owner, host)| Some((owner.split_once(':')?.0, host))) {
-            Some((user, host)) => told.extend([user, ":", STARS, "@", host]),
-            None => told.push_str(address),
+            Some((user, host)) => text_out.extend([user, ":", STARS, "@", host]),
+            None => text_out.push_str(address),
         }
         rest = following;
     }
-    told + rest
+    text_out + rest
 }
 
-/// Stars out what follows `prefix`, wherever it begins a word.
+/// Stars out what follows `prefix`, wherever it begins a token.
 fn values(text: &str, prefix: &str, belongs: fn(char) -> bool) -> String {
-    let mut told = String::with_capacity(text.len());
+    let mut text_out = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(at) = rest.find(prefix) {
         let begins_a_word = !rest[..at].ends_with(|c: char| c.is_ascii_alphanumeric() || c == '_');
         let (before, after) = rest.split_at(at + prefix.len());
-        told.push_str(before);
+        text_out.push_str(before);
         rest = if begins_a_word { after.trim_start_matches(belongs) } else { after };
         if rest.len() < after.len() {
-            told.push_str(STARS);
+            text_out.push_str(STARS);
         }
     }
-    told + rest
+    text_out + rest
 }
 
 #[cfg(test)]

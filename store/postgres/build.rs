@@ -1,7 +1,24 @@
-//! Queries are checked and embedded by macros that cargo does not see through: a changed file must rebuild the crate.
+//! Lists the files of `migrations/postgres`, so that a new one is part of the binary by being there.
 
-fn main() {
-    println!("cargo::rerun-if-changed=queries");
-    println!("cargo::rerun-if-changed=.sqlx");
-    println!("cargo::rerun-if-changed=../../migrations/postgres");
+use std::fmt::Write as _;
+use std::path::Path;
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../migrations/postgres").canonicalize()?;
+    println!("cargo::rerun-if-changed={}", folder.display());
+    let mut names: Vec<String> = Vec::new();
+    for entry in std::fs::read_dir(&folder)? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|extension| extension == "sql") {
+            names.extend(path.file_name().map(|name| name.to_string_lossy().into_owned()));
+        }
+    }
+    names.sort();
+    let mut list = String::from("&[");
+    for name in names {
+        writeln!(list, "({name:?}, include_str!({:?})),", folder.join(&name).display().to_string())?;
+    }
+    list.push(']');
+    std::fs::write(Path::new(&std::env::var("OUT_DIR")?).join("migrations.rs"), list)?;
+    Ok(())
 }

@@ -12,7 +12,8 @@ use holdfast_saga::records::call::{Call, Outcome};
 use holdfast_saga::records::saga::Saga;
 use holdfast_sandbox::{MemorySandbox, SandboxControl};
 use holdfast_shared::{Clock, ManualClock, Queue, SagaId, SystemClock, Time};
-use holdfast_worker::{LogNotifier, Metrics, Runtime, WorkerConfig};
+use holdfast_telemetry::Metrics;
+use holdfast_worker::{LogNotifier, Runtime, WorkerConfig};
 
 use crate::shop::Shop;
 
@@ -37,12 +38,12 @@ pub fn engine(store: &Arc<dyn Store>, name: &str) -> Engine {
     }
 }
 
-/// BatchInput for one batch: these outcomes, and everything that is due.
+/// A [`BatchInput`] for one batch: these outcomes, and everything that is due.
 pub fn sweep(outcomes: Vec<Outcome>) -> BatchInput {
     BatchInput { outcomes, due_max: 1_000, ..hinted([]) }
 }
 
-/// BatchInput for one batch: these sagas, and nothing else.
+/// A [`BatchInput`] for one batch: these sagas, and nothing else.
 pub fn hinted(hints: impl IntoIterator<Item = SagaId>) -> BatchInput {
     let slots = QUEUES.into_iter().map(|queue| (queue, 1_000)).collect();
     BatchInput { outcomes: Vec::new(), hints: hints.into_iter().collect(), due_max: 0, slots }

@@ -1,4 +1,4 @@
-//! Rows as tests need them: small, valid, and told apart by a number.
+//! Rows as tests need them: small, valid, and numbered.
 
 use std::sync::Arc;
 
@@ -169,7 +169,7 @@ pub fn product(name: &str) -> Product {
     }
 }
 
-/// A customer's wish to cancel.
+/// A customer's request to cancel.
 pub fn signal(saga: SagaId, dedupe: &str) -> NewSignal {
     let body = SignalBody::Cancel { by: Actor::Customer };
     NewSignal { saga, dedupe: dedupe.to_owned(), body }

@@ -102,7 +102,7 @@ impl Shop {
                 name: "A. Buyer".to_owned(),
                 line1: "Way 1".to_owned(),
                 line2: None,
-                city: "Town".to_owned(),
+                city: "Springfield".to_owned(),
                 region: None,
                 postal_code: "1".to_owned(),
                 country: "DE".to_owned(),
@@ -217,7 +217,7 @@ impl Shop {
         }
     }
 
-    /// Every promise, recomputed, against the provider's own books.
+    /// Every promise, recomputed, against the provider's own ledger.
     pub async fn audit(&self, outside: &Gateways) -> Report {
         let mut audit = Audit::new(self.store.keys().await.expect("the store answers").shop());
         self.store.facts(&mut |fact| audit.see(fact)).await.expect("reads");

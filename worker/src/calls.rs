@@ -1,4 +1,4 @@
-//! Carrying out calls: bounded in time, never sent on a lease that is nearly over.
+//! Executing calls: within a timeout, and never on a lease that is nearly over.
 
 use std::time::{Duration, Instant};
 
@@ -8,16 +8,16 @@ use holdfast_saga::records::call::{Answer, Call, Outcome};
 
 use crate::circuit_breaker::{CircuitBreaker, Held};
 
-/// A timer that fires so much too late says something about this process, and nothing about the provider.
-const OVERSLEPT: Duration = Duration::from_millis(500);
+/// A timer that fires this much too late says that this process was frozen, and nothing about the provider.
+const TIMER_DELAY_MAX: Duration = Duration::from_millis(500);
 
-/// Carries out `call` and says what came of it, unless `circuit_breaker` holds it back.
+/// Executes `call` and returns its outcome, unless `circuit_breaker` holds it back.
 ///
-/// `leased_at` is the monotonic instant before the lease began. A call that could still be under way when the
-/// lease ends is not sent: somebody else may own the saga by then.
-pub(crate) async fn carry_out(
+/// `leased_at` is a monotonic time before the lease began. A call that could still be in flight when the lease
+/// ends is not sent: another worker may own the saga by then.
+pub(crate) async fn execute(
     call: Call,
-    outside: Gateways,
+    gateways: Gateways,
     leased_at: Instant,
     lease: Duration,
     timeout_max: Duration,
@@ -41,17 +41,17 @@ pub(crate) async fn carry_out(
         }
         return call.outcome(Answer::NotSent);
     }
-    let began = Instant::now();
-    let outside = permit.as_ref().map_or_else(|| outside.clone(), |permit| permit.watch(&outside));
-    let answer = match tokio::time::timeout(timeout, execute_call(&call, &outside)).await {
+    let started = Instant::now();
+    let gateways = permit.as_ref().map_or_else(|| gateways.clone(), |permit| permit.watch(&gateways));
+    let answer = match tokio::time::timeout(timeout, execute_call(&call, &gateways)).await {
         Ok(answer) => answer,
         Err(_) => Answer::Unknown { error: format!("no answer within {timeout:?}") },
     };
     if let Some(permit) = permit {
-        // A worker that was frozen meanwhile did not hear what was said.
-        let listened = began.elapsed() < timeout + OVERSLEPT;
-        // The order's own answer does not wait until others know how the provider is.
-        tokio::spawn(if listened { permit.settle() } else { permit.without_a_sign().settle() });
+        // A worker that was frozen in between cannot judge the provider.
+        let was_awake = started.elapsed() < timeout + TIMER_DELAY_MAX;
+        // The outcome of the call does not wait until the other replicas know about the provider.
+        tokio::spawn(if was_awake { permit.settle() } else { permit.without_observation().settle() });
     }
     call.outcome(answer)
 }

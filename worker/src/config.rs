@@ -1,36 +1,34 @@
-//! What an operator can set, and what a worker counts.
+//! The settings of a worker.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use holdfast_shared::Queue;
 
 use crate::circuit_breaker::CircuitBreaker;
 
-/// How a worker works. Every bound is written here once, with its reason.
+/// The settings of a worker. Every bound is written here once, with its reason.
 #[derive(Debug, Clone)]
 pub struct WorkerConfig {
-    /// The name its leases carry.
+    /// The name in its leases.
     pub name: String,
     /// The pools it serves, and how many calls of each may be in flight.
     pub pools: BTreeMap<Queue, usize>,
-    /// Sagas in one batch: more of them share a commit, until waiting for it costs more than it saves.
+    /// Sagas in one batch. A larger batch shares one commit among more sagas, until waiting for it costs more.
     pub batch_max: usize,
     /// Hints that wait for a batch. A full intake holds the queue's own worker back.
     pub intake_max: usize,
-    /// How long a call may keep its saga before somebody else takes it over.
+    /// How long a call may hold its saga before another worker takes it over.
     pub lease: Duration,
     /// A call without an answer for this long is unknown. At most half the lease.
     pub call_timeout: Duration,
-    /// How often due sagas are looked for that nobody hinted at; while none are found, less and less, down to a fifth
-    /// as often.
+    /// How often the sweep looks for due sagas without a hint. While it finds none, it slows down to a fifth of that.
     pub sweep_every: Duration,
     /// How long calls in flight may take to end when the worker stops.
     pub drain_timeout: Duration,
     /// Settled sagas and idempotency keys older than this are deleted.
     pub keep: Duration,
-    /// Who holds calls back while their payment provider is away; `None`: nobody.
+    /// Holds calls back while their payment provider is down; `None`: no circuit breaker.
     pub circuit_breaker: Option<CircuitBreaker>,
 }
 
@@ -59,18 +57,18 @@ impl Default for WorkerConfig {
 /// A configuration that contradicts itself.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ConfigError {
-    /// A call could outlive its lease.
+    /// A call could last longer than its lease.
     #[error("the call timeout of {call_timeout:?} is more than half the lease of {lease:?}; raise the lease")]
     LeaseTooShort {
-        /// As configured.
+        /// The timeout in the configuration.
         call_timeout: Duration,
-        /// As configured.
+        /// The lease in the configuration.
         lease: Duration,
     },
-    /// Nothing would ever run.
+    /// No call could ever start.
     #[error("no pool has room for a call; give at least one of them a number above 0")]
     NoPools,
-    /// A bound of zero.
+    /// A bound that is zero.
     #[error("{0} must be above 0")]
     Zero(&'static str),
 }
@@ -91,35 +89,6 @@ impl WorkerConfig {
             return Err(ConfigError::Zero("the intake"));
         }
         Ok(())
-    }
-}
-
-/// What a worker has done since it started.
-#[derive(Debug, Default)]
-pub struct WorkerStats {
-    /// Batches that committed something or found nothing to do.
-    pub batches: AtomicU64,
-    /// Sagas claimed by them.
-    pub claimed: AtomicU64,
-    /// Sagas moved by them.
-    pub moved: AtomicU64,
-    /// Calls begun.
-    pub calls: AtomicU64,
-    /// Calls begun now and not answered.
-    pub in_flight: AtomicU64,
-    /// Outcomes that came after their fence was gone.
-    pub late: AtomicU64,
-    /// Batches that failed as a whole.
-    pub failed: AtomicU64,
-    /// Sagas that ended for good: orders, messages and all.
-    pub settled: AtomicU64,
-    /// The largest batch.
-    pub batch_largest: AtomicU64,
-}
-
-impl WorkerStats {
-    pub(crate) fn add(counter: &AtomicU64, count: usize) {
-        counter.fetch_add(count as u64, Ordering::Relaxed);
     }
 }
 

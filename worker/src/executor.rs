@@ -1,7 +1,7 @@
-//! The batch executor: whatever is pending when the last commit returns forms the next batch.
+//! The batch executor: whatever is pending when a commit returns forms the next batch.
 //!
-//! At low load a batch is one saga, and the hint is all the latency there is. Under load it is as
-//! many as fit, and they share a commit; a second batch then plans while the first one is in the database.
+//! At low load a batch is one saga, and only the hint adds latency. Under load a batch is full, and its sagas share
+//! one commit. A second batch then plans while the first one waits for the database.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -14,76 +14,75 @@ use holdfast_saga::engine::batch::{
 use holdfast_saga::ports::{Dispatch, Gateways, Hint, StoreError};
 use holdfast_saga::records::call::{Answer, Outcome};
 use holdfast_shared::{Queue, SagaId};
+use holdfast_telemetry::Metrics;
 use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::{sleep, sleep_until};
 
-use crate::calls::carry_out;
-use crate::config::{WorkerConfig, WorkerStats};
-use crate::metrics::Metrics;
+use crate::calls::execute;
+use crate::config::WorkerConfig;
 use crate::queue::Poll;
+use crate::stats::WorkerStats;
 
-/// A saga that was locked by somebody else is looked at again this much later.
-const LOCKED_AGAIN: Duration = Duration::from_millis(10);
-/// A saga whose commit was refused while it was alone in its batch is tried again this much later.
-const REFUSED_AGAIN: Duration = Duration::from_millis(500);
-/// Waits between batches while the database does not answer.
+/// When to retry a saga that another transaction has locked.
+const LOCKED_RETRY_DELAY: Duration = Duration::from_millis(10);
+/// When to retry a saga whose commit failed although it was alone in its batch.
+const REFUSED_RETRY_DELAY: Duration = Duration::from_millis(500);
+/// The shortest and the longest wait between batches while the database does not answer.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(2));
-/// Even without a free slot some hints are looked at: a signal needs no slot.
+/// Even without a free call permit, a batch takes some hints: a signal needs no permit.
 const HINTS_MIN: usize = 16;
-/// A sweep that finds nothing makes the next one wait twice as long, up to so many times as long as usual: hints tell
-/// what is new, and a timer may be late by as much.
-const REST_MAX: u32 = 5;
-/// Batches at once. While one waits for the database another one plans; a third would only wait with them.
+/// Each sweep that finds nothing doubles the wait for the next one, up to so many times the usual one. Hints announce
+/// new work, and a timer may be late by that much.
+const SWEEP_SLOWDOWN_MAX: u32 = 5;
+/// Batches at once. While one waits for the database the other one plans; a third would only wait as well.
 const CONCURRENT_BATCHES: usize = 2;
-/// A second batch begins beside another one only with this part of a full one: small ones cost more commits
-/// than their waiting is worth.
-const SECOND_LANE_PART: usize = 4;
+/// A second batch starts only with this part of a full one. Smaller ones would cost more commits than they save.
+const SECOND_BATCH_PART: usize = 4;
 
-/// Whom an executor tells what it does.
+/// What an executor reports to.
 pub(crate) struct ExecutorDeps {
     pub(crate) stats: Arc<WorkerStats>,
     pub(crate) metrics: Metrics,
-    /// Where sagas go on that other workers serve.
+    /// Sends hints for sagas that other workers serve.
     pub(crate) dispatch: Arc<dyn Dispatch>,
-    /// Whether the database answers.
+    /// Records that the database answers.
     pub(crate) database: Poll,
 }
 
 pub(crate) struct Executor {
     engine: Arc<Engine>,
     commit_failures: Arc<CommitFailures>,
-    outside: Gateways,
+    gateways: Gateways,
     config: WorkerConfig,
-    around: ExecutorDeps,
+    deps: ExecutorDeps,
     intake: mpsc::Receiver<SagaId>,
     stop: watch::Receiver<bool>,
     outcomes_in: mpsc::UnboundedReceiver<(Queue, Outcome)>,
     outcomes_out: mpsc::UnboundedSender<(Queue, Outcome)>,
-    /// Batches under way, with the sagas each was given.
+    /// The running batches, each with its sagas.
     batches: JoinSet<(Vec<SagaId>, BatchOutcome)>,
-    /// All of those sagas: none is in two batches.
+    /// The sagas of all running batches: no saga is in two of them.
     batched: BTreeSet<SagaId>,
-    /// What came for them meanwhile.
-    meanwhile: BatchInput,
-    /// Sagas to look at, each once however often it was hinted at.
+    /// What arrived for these sagas in the meantime.
+    deferred: BatchInput,
+    /// Sagas to look at, each once, however many hints there were.
     hints: VecDeque<SagaId>,
     hinted: BTreeSet<SagaId>,
-    /// Answers that are not committed yet. Never dropped while this process lives.
+    /// Outcomes that are not committed yet. Never dropped while this process runs.
     outcomes: Vec<Outcome>,
-    /// Calls that may be begun.
-    slots: CallPermits,
-    /// Calls in flight.
+    /// Calls that may start.
+    permits: CallPermits,
     in_flight: usize,
-    /// Sagas before a call for which there was no slot.
+    /// Sagas whose next call found no free permit.
     awaiting_permit: BTreeMap<Queue, BTreeSet<SagaId>>,
-    /// What is worth another look a little later: sagas that somebody else had locked, and work whose
-    /// commit the database refused. Outcomes among it are never dropped while this process lives.
-    later: VecDeque<(Instant, BatchInput)>,
+    /// Work to retry a little later: sagas that were locked, and work whose commit the database refused.
+    /// Its outcomes are never dropped while this process runs.
+    retry_later: VecDeque<(Instant, BatchInput)>,
     next_sweep: tokio::time::Instant,
-    /// How long it is to the one after it.
-    rest: Duration,
-    /// While the database does not answer, nothing is begun before this instant, and each wait is longer.
+    /// The wait for the sweep after it.
+    sweep_interval: Duration,
+    /// While the database does not answer, no batch starts before this time, and each wait is longer.
     resume_at: tokio::time::Instant,
     backoff: Duration,
 }
@@ -91,60 +90,60 @@ pub(crate) struct Executor {
 impl Executor {
     pub(crate) fn new(
         engine: Engine,
-        outside: Gateways,
+        gateways: Gateways,
         config: WorkerConfig,
-        around: ExecutorDeps,
+        deps: ExecutorDeps,
         intake: mpsc::Receiver<SagaId>,
         stop: watch::Receiver<bool>,
     ) -> Self {
-        // Bounded by the slots: only a call in flight can send, and each sends once.
+        // Bounded by the permits: only a call in flight sends, and it sends once.
         let (outcomes_out, outcomes_in) = mpsc::unbounded_channel();
-        let slots = config.pools.iter().map(|(queue, slots)| (*queue, *slots)).collect();
+        let permits = config.pools.iter().map(|(queue, permits)| (*queue, *permits)).collect();
         let now = tokio::time::Instant::now();
-        let rest = config.sweep_every;
+        let sweep_interval = config.sweep_every;
         Self {
             engine: Arc::new(engine),
             commit_failures: Arc::default(),
-            outside,
+            gateways,
             config,
-            around,
+            deps,
             intake,
             stop,
             outcomes_in,
             outcomes_out,
             batches: JoinSet::new(),
             batched: BTreeSet::new(),
-            meanwhile: BatchInput::default(),
+            deferred: BatchInput::default(),
             hints: VecDeque::new(),
             hinted: BTreeSet::new(),
             outcomes: Vec::new(),
-            slots,
+            permits,
             in_flight: 0,
             awaiting_permit: BTreeMap::new(),
-            later: VecDeque::new(),
+            retry_later: VecDeque::new(),
             next_sweep: now,
-            rest,
+            sweep_interval,
             resume_at: now,
             backoff: BACKOFF.0,
         }
     }
 
-    /// Runs until it is told to stop, then lets calls in flight end and commits their outcomes. Returns
-    /// how many calls were still in flight when the drain timeout cut them off: their leases run out.
+    /// Runs until `stop`, then lets calls in flight end and commits their outcomes. Returns how many calls
+    /// the drain timeout cut off: their leases expire.
     pub(crate) async fn run(mut self) -> usize {
         while !*self.stop.borrow() {
             self.collect();
-            while self.may_begin() {
+            while self.may_start() {
                 let work = self.next_work();
-                self.begin(work);
+                self.start(work);
             }
             self.wait_for_work().await;
         }
         self.drain().await
     }
 
-    /// Whether there is a lane free and enough to do for it.
-    fn may_begin(&self) -> bool {
+    /// Whether another batch may start, and there is enough work for it.
+    fn may_start(&self) -> bool {
         let now = tokio::time::Instant::now();
         if now < self.resume_at {
             return false;
@@ -152,14 +151,14 @@ impl Executor {
         let pending = self.hints.len() + self.outcomes.len();
         match self.batches.len() {
             0 => pending > 0 || now >= self.next_sweep,
-            lanes => {
-                lanes < CONCURRENT_BATCHES && pending >= self.config.batch_max.div_ceil(SECOND_LANE_PART)
+            running => {
+                running < CONCURRENT_BATCHES && pending >= self.config.batch_max.div_ceil(SECOND_BATCH_PART)
             }
         }
     }
 
-    /// Runs a batch in a lane of its own, so that its work here overlaps another one's in the database.
-    fn begin(&mut self, work: BatchInput) {
+    /// Starts a batch in a task of its own, so that it plans while another one waits for the database.
+    fn start(&mut self, work: BatchInput) {
         let sagas: Vec<_> =
             work.outcomes.iter().map(|outcome| outcome.saga).chain(work.hints.iter().copied()).collect();
         self.batched.extend(&sagas);
@@ -167,24 +166,24 @@ impl Executor {
         self.batches.spawn(async move { (sagas, engine.run(work, &commit_failures).await) });
     }
 
-    /// Waits until a batch, a hint, an outcome, the next sweep or the end.
+    /// Waits for the end of a batch, a hint, an outcome, the next sweep, or `stop`.
     async fn wait_for_work(&mut self) {
         let pending = !self.hints.is_empty() || !self.outcomes.is_empty();
         let idle = if pending { self.resume_at } else { self.next_sweep.max(self.resume_at) };
-        // While a batch runs, what is due waits for its end.
+        // While a batch runs, the sweep waits for its end.
         let idle = self.batches.is_empty().then_some(idle);
-        let later = self.later.front().map(|(at, _)| tokio::time::Instant::from_std(*at));
+        let later = self.retry_later.front().map(|(at, _)| tokio::time::Instant::from_std(*at));
         let timer = later.into_iter().chain(idle).min();
         let open = self.batches.len() < CONCURRENT_BATCHES;
-        let room = open && self.hints.len() < self.config.batch_max;
+        let has_room = open && self.hints.len() < self.config.batch_max;
         let (mut ended, mut answered, mut hinted) = (None, None, None);
         tokio::select! {
             biased;
-            // Nobody left to say it is no reason to stop: the leases are still served.
+            // A dropped sender is no reason to stop: the leases are still served.
             Ok(_) = self.stop.wait_for(|stop| *stop) => {}
             Some(batch) = self.batches.join_next() => ended = Some(batch),
             outcome = self.outcomes_in.recv(), if open => answered = outcome,
-            Some(saga) = self.intake.recv(), if room => hinted = Some(saga),
+            Some(saga) = self.intake.recv(), if has_room => hinted = Some(saga),
             () = sleep_until(timer.unwrap_or(self.resume_at)), if open && timer.is_some() => {}
         }
         if let Some(batch) = ended {
@@ -198,7 +197,7 @@ impl Executor {
         }
     }
 
-    /// Takes in whatever else has come meanwhile.
+    /// Takes everything else that has arrived.
     fn collect(&mut self) {
         while let Ok((queue, outcome)) = self.outcomes_in.try_recv() {
             self.answered(queue, outcome);
@@ -207,8 +206,8 @@ impl Executor {
             let Ok(saga) = self.intake.try_recv() else { break };
             self.hint(saga);
         }
-        while self.later.front().is_some_and(|(at, _)| *at <= Instant::now()) {
-            if let Some((_, work)) = self.later.pop_front() {
+        while self.retry_later.front().is_some_and(|(at, _)| *at <= Instant::now()) {
+            if let Some((_, work)) = self.retry_later.pop_front() {
                 self.take_back(work);
             }
         }
@@ -227,10 +226,10 @@ impl Executor {
 
     fn answered(&mut self, queue: Queue, outcome: Outcome) {
         self.in_flight -= 1;
-        self.slots.give_back(queue);
-        self.around.stats.in_flight.fetch_sub(1, Ordering::Relaxed);
+        self.permits.give_back(queue);
+        self.deps.stats.in_flight.fetch_sub(1, Ordering::Relaxed);
         self.outcomes.push(outcome);
-        // A slot is free again: sagas that waited for one go first.
+        // A permit is free again: the sagas that wait for one go first.
         let waiting = self.awaiting_permit.get_mut(&queue).and_then(BTreeSet::pop_first);
         if let Some(saga) = waiting
             && self.hinted.insert(saga)
@@ -239,86 +238,86 @@ impl Executor {
         }
     }
 
-    /// What is pending, as far as it fits. What came for a saga in another batch waits for that batch's end.
+    /// The pending work, up to a full batch. What arrived for a saga in a running batch waits for its end.
     fn next_work(&mut self) -> BatchInput {
         let batched = &self.batched;
-        self.meanwhile
+        self.deferred
             .outcomes
             .extend(self.outcomes.extract_if(.., |outcome| batched.contains(&outcome.saga)));
         let outcomes_max = self.config.batch_max.min(self.outcomes.len());
         let outcomes: Vec<_> = self.outcomes.drain(..outcomes_max).collect();
         let room = self.config.batch_max - outcomes.len();
-        let free = self.slots.free();
+        let free = self.permits.free();
         let hints_max = room.min(free.max(HINTS_MIN)).min(self.hints.len());
         let mut hints: Vec<SagaId> = self.hints.drain(..hints_max).collect();
         for saga in &hints {
             self.hinted.remove(saga);
         }
-        self.meanwhile.hints.extend(hints.extract_if(.., |saga| self.batched.contains(saga)));
+        self.deferred.hints.extend(hints.extract_if(.., |saga| self.batched.contains(saga)));
         let mut due_max = 0;
         if tokio::time::Instant::now() >= self.next_sweep {
-            self.next_sweep = tokio::time::Instant::now() + self.rest;
+            self.next_sweep = tokio::time::Instant::now() + self.sweep_interval;
             due_max = room.saturating_sub(hints.len()).min(free.max(HINTS_MIN));
         }
-        BatchInput { outcomes, hints, due_max, slots: self.slots.clone() }
+        BatchInput { outcomes, hints, due_max, slots: self.permits.clone() }
     }
 
-    /// Frees the lane of a batch and its sagas, and waits a while if the database was at fault.
+    /// Releases an ended batch and its sagas, and backs off if the database failed.
     fn ended(&mut self, batch: Result<(Vec<SagaId>, BatchOutcome), JoinError>) {
-        // Nobody aborts a batch, so it can only have panicked, and nothing here knows how to go on.
+        // A batch is never aborted, so it can only have panicked, and there is no way to recover here.
         let (sagas, ran) = batch.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()));
         for saga in sagas {
             self.batched.remove(&saga);
         }
         match self.settle(ran) {
             None => {
-                self.around.database.answered();
+                self.deps.database.answered();
                 self.backoff = BACKOFF.0;
             }
             Some(error) => {
-                WorkerStats::add(&self.around.stats.failed, 1);
-                tracing::warn!("a batch is tried again in {:?}: {error}", self.backoff);
+                WorkerStats::add(&self.deps.stats.failed, 1);
+                tracing::warn!("a batch failed and will be retried in {:?}: {error}", self.backoff);
                 self.resume_at = tokio::time::Instant::now() + self.backoff;
                 self.backoff = (self.backoff * 2).min(BACKOFF.1);
             }
         }
-        let meanwhile = std::mem::take(&mut self.meanwhile);
-        self.take_back(meanwhile);
+        let deferred = std::mem::take(&mut self.deferred);
+        self.take_back(deferred);
     }
 
-    /// Takes in what came of a batch, and begins its calls.
+    /// Takes the result of a batch, and starts its calls.
     fn settle(&mut self, ran: BatchOutcome) -> Option<StoreError> {
         for done in ran.committed {
-            self.begin_calls(done);
+            self.start_calls(done);
         }
-        let again = Instant::now() + REFUSED_AGAIN;
-        // Without an error of the whole batch it was one row's fault: it waits, the others go on.
+        let again = Instant::now() + REFUSED_RETRY_DELAY;
+        // Without an error of the whole batch, one saga is at fault: it waits, and the others continue.
         for work in ran.not_committed {
             if ran.error.is_some() {
                 self.take_back(work);
             } else {
-                self.later.push_back((again, work));
+                self.retry_later.push_back((again, work));
             }
         }
         ran.error
     }
 
-    fn begin_calls(&mut self, done: Committed) {
-        self.around.metrics.committed(&done);
-        WorkerStats::add(&self.around.stats.batches, 1);
-        WorkerStats::add(&self.around.stats.claimed, done.claimed);
-        WorkerStats::add(&self.around.stats.moved, done.moved.len());
+    fn start_calls(&mut self, done: Committed) {
+        self.deps.metrics.committed(&done);
+        WorkerStats::add(&self.deps.stats.batches, 1);
+        WorkerStats::add(&self.deps.stats.claimed, done.claimed);
+        WorkerStats::add(&self.deps.stats.moved, done.moved.len());
         WorkerStats::add(
-            &self.around.stats.settled,
+            &self.deps.stats.settled,
             done.moved.iter().filter(|moved| moved.state.is_settled()).count(),
         );
-        WorkerStats::add(&self.around.stats.late, done.late);
-        WorkerStats::add(&self.around.stats.calls, done.calls.len());
-        WorkerStats::add(&self.around.stats.in_flight, done.calls.len());
-        self.around.stats.batch_largest.fetch_max(done.claimed as u64, Ordering::Relaxed);
-        let again = Instant::now() + LOCKED_AGAIN;
+        WorkerStats::add(&self.deps.stats.late, done.late);
+        WorkerStats::add(&self.deps.stats.calls, done.calls.len());
+        WorkerStats::add(&self.deps.stats.in_flight, done.calls.len());
+        self.deps.stats.batch_largest.fetch_max(done.claimed as u64, Ordering::Relaxed);
+        let again = Instant::now() + LOCKED_RETRY_DELAY;
         if !done.locked.is_empty() {
-            self.later.push_front((again, BatchInput { hints: done.locked, ..BatchInput::default() }));
+            self.retry_later.push_front((again, BatchInput { hints: done.locked, ..BatchInput::default() }));
         }
         let mut elsewhere = Vec::new();
         for (saga, queue) in done.awaiting_permit {
@@ -330,46 +329,46 @@ impl Executor {
                 None => elsewhere.push(Hint { saga, queue }),
             }
         }
-        self.around.dispatch.wake(&elsewhere);
+        self.deps.dispatch.wake(&elsewhere);
         let now = tokio::time::Instant::now();
         if done.claimed == 0 {
-            self.rest = (self.rest * 2).min(self.config.sweep_every * REST_MAX);
+            self.sweep_interval = (self.sweep_interval * 2).min(self.config.sweep_every * SWEEP_SLOWDOWN_MAX);
         } else {
-            self.rest = self.config.sweep_every;
-            self.next_sweep = self.next_sweep.min(now + self.rest);
+            self.sweep_interval = self.config.sweep_every;
+            self.next_sweep = self.next_sweep.min(now + self.sweep_interval);
         }
-        // A full sweep may have left some behind: the next one follows at once.
+        // A full sweep may have left some sagas: the next one follows at once.
         if done.claimed >= self.config.batch_max {
             self.next_sweep = now;
         }
         for call in done.calls {
             let queue = call.queue;
             self.in_flight += 1;
-            let outside = self.outside.clone();
+            let gateways = self.gateways.clone();
             let answers = self.outcomes_out.clone();
             let (lease, timeout) = (self.config.lease, self.config.call_timeout);
-            let (metrics, since) = (self.around.metrics.clone(), Instant::now());
+            let (metrics, since) = (self.deps.metrics.clone(), Instant::now());
             let (definition, circuit_breaker) = (call.definition, self.config.circuit_breaker.clone());
             tokio::spawn(async move {
-                let outcome = carry_out(call, outside, done.leased_at, lease, timeout, circuit_breaker).await;
-                // What was not sent took no time.
+                let outcome = execute(call, gateways, done.leased_at, lease, timeout, circuit_breaker).await;
+                // A call that was not sent has no duration.
                 if !matches!(outcome.answer, Answer::NotSent | Answer::NotNow { .. }) {
-                    metrics.called(definition, outcome.step, since.elapsed());
+                    metrics.call_ended(definition, outcome.step, since.elapsed());
                 }
-                // The executor outlives its calls, or the lease does.
+                // The executor outlives its calls; if it does not, their leases expire.
                 let _ = answers.send((queue, outcome));
             });
         }
     }
 
-    /// No new calls; those in flight may end, and what they achieved is committed.
+    /// Starts no new calls, lets those in flight end, and commits their outcomes.
     async fn drain(mut self) -> usize {
         let deadline = tokio::time::Instant::now() + self.config.drain_timeout;
         while let Some(batch) = self.batches.join_next().await {
             self.ended(batch);
         }
         loop {
-            for (_, work) in std::mem::take(&mut self.later) {
+            for (_, work) in std::mem::take(&mut self.retry_later) {
                 self.outcomes.extend(work.outcomes);
             }
             if self.in_flight == 0 && self.outcomes.is_empty() {

@@ -1,26 +1,23 @@
-//! Holdfast's workers: they run batches when something is due, and carry out the calls that come
-//! out of them. What a saga does next is decided in `holdfast-saga`; nothing here holds policy
-//! about orders.
+//! Holdfast's workers: they run batches when something is due, and execute the calls that the batches
+//! plan. `holdfast-saga` decides what a saga does next; no policy about orders lives here.
 
 mod calls;
-mod checkout_intake;
 mod circuit_breaker;
 mod config;
 mod executor;
-mod metrics;
+mod heartbeat;
 mod notifier;
 mod pruner;
 mod queue;
-mod registry;
+mod redis;
 mod runtime;
 mod saga_counts;
+mod stats;
 
-pub use checkout_intake::{AcceptError, CheckoutIntake};
-pub use circuit_breaker::{CircuitBreaker, CircuitBreakerConfig};
-pub use config::{ConfigError, WorkerConfig, WorkerStats};
-pub use metrics::Metrics;
-pub use notifier::LogNotifier;
-pub use queue::{
-    Asked, BadRedisUrl, DependencyHealth, Queues, Redis, RedisBackend, RedisDispatch, RedisDown, Source,
-};
-pub use runtime::{Runtime, Stopped};
+pub use self::circuit_breaker::{CircuitBreaker, CircuitBreakerConfig};
+pub use self::config::{ConfigError, WorkerConfig};
+pub use self::notifier::LogNotifier;
+pub use self::queue::{Dependency, DependencyHealth, Queues, RedisBackend, RedisDispatch, Source};
+pub use self::redis::{BadRedisUrl, Redis, RedisDown};
+pub use self::runtime::{Runtime, Stopped};
+pub use self::stats::WorkerStats;

@@ -1,11 +1,11 @@
-//! The first way to a customer: a structured line in the log.
+//! The log as a notification channel: one structured line for each notification.
 
 use async_trait::async_trait;
 use holdfast_saga::ports::{Fault, Notifier};
 use holdfast_saga::records::context::Notice;
 use holdfast_shared::{SagaId, StepKey};
 
-/// Writes messages to the log. Addresses are personal, so the line names the order alone.
+/// Writes notifications to the log. E-mail addresses are personal data, so the line names only the order.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct LogNotifier;
 

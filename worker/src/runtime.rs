@@ -5,45 +5,46 @@ use std::sync::Arc;
 use holdfast_saga::engine::batch::Engine;
 use holdfast_saga::engine::registry::Registry;
 use holdfast_saga::ports::{Dispatch, Gateways, Store};
+use holdfast_telemetry::Metrics;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use crate::config::{ConfigError, WorkerConfig, WorkerStats};
+use crate::config::{ConfigError, WorkerConfig};
 use crate::executor::{Executor, ExecutorDeps};
-use crate::metrics::Metrics;
-use crate::queue::{Asked, DependencyHealth, Queues, Source};
-use crate::{pruner, registry, saga_counts};
+use crate::queue::{Dependency, DependencyHealth, Queues, Source};
+use crate::stats::WorkerStats;
+use crate::{heartbeat, pruner, saga_counts};
 
-/// A running worker. Dropping it without [`Runtime::stop`] leaves its leases to run out.
+/// A running worker. Dropping it without [`Runtime::stop`] leaves its leases to expire.
 #[derive(Debug)]
 pub struct Runtime {
     dispatch: Arc<dyn Dispatch>,
     dependency_health: DependencyHealth,
     stats: Arc<WorkerStats>,
     stop: watch::Sender<bool>,
-    /// Told once its last outcome is committed.
-    gone: watch::Sender<bool>,
+    /// Set once its last outcome is committed.
+    ended: watch::Sender<bool>,
     executor: JoinHandle<usize>,
     others: Vec<JoinHandle<()>>,
 }
 
-/// How a worker ended.
+/// How a worker stopped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stopped {
-    /// Calls that were cut off by the drain timeout. Their sagas are taken over when their leases run out.
+    /// Calls that the drain timeout cut off. Their sagas are taken over when their leases expire.
     pub cut_off: usize,
 }
 
 impl Runtime {
-    /// Starts a worker whose hints stay in this process. A configuration that contradicts itself is refused.
+    /// Starts a worker whose hints stay in this process. Refuses a configuration that contradicts itself.
     pub fn start(
         store: Arc<dyn Store>,
         registry: Registry,
-        outside: Gateways,
+        gateways: Gateways,
         config: WorkerConfig,
         metrics: Metrics,
     ) -> Result<Self, ConfigError> {
-        Self::start_on(&Source::Embedded, store, registry, outside, config, metrics)
+        Self::start_on(&Source::Embedded, store, registry, gateways, config, metrics)
     }
 
     /// Starts a worker that gets its hints from `source`.
@@ -51,7 +52,7 @@ impl Runtime {
         source: &Source,
         store: Arc<dyn Store>,
         registry: Registry,
-        outside: Gateways,
+        gateways: Gateways,
         config: WorkerConfig,
         metrics: Metrics,
     ) -> Result<Self, ConfigError> {
@@ -60,12 +61,12 @@ impl Runtime {
         let (stop, stopped) = watch::channel(false);
         let Queues { dispatch, hints, dependency_health, serving: mut others } =
             Queues::open(source, &config, &metrics, &stopped);
-        let (gone, is_gone) = watch::channel(false);
-        let heartbeats = registry::run(
+        let (ended, is_ended) = watch::channel(false);
+        let heartbeats = heartbeat::run(
             Arc::clone(&store),
-            registry::WorkerInfo::new(&config, &registry),
+            heartbeat::WorkerInfo::new(&config, &registry),
             Arc::clone(&stats),
-            is_gone,
+            is_ended,
         );
         let engine = Engine {
             store: Arc::clone(&store),
@@ -77,30 +78,30 @@ impl Runtime {
         others.push(tokio::spawn(pruner::run(Arc::clone(&store), config.keep, stopped.clone())));
         others.push(tokio::spawn(heartbeats));
         others.push(tokio::spawn(saga_counts::run(store, metrics.clone(), stopped.clone())));
-        let around = ExecutorDeps {
+        let deps = ExecutorDeps {
             stats: Arc::clone(&stats),
             metrics,
             dispatch: Arc::clone(&dispatch),
-            database: dependency_health.of(Asked::Database),
+            database: dependency_health.of(Dependency::Database),
         };
-        let executor = Executor::new(engine, outside, config, around, hints, stopped);
+        let executor = Executor::new(engine, gateways, config, deps, hints, stopped);
         Ok(Self {
             dispatch,
             dependency_health,
             stats,
             stop,
-            gone,
+            ended,
             executor: tokio::spawn(executor.run()),
             others,
         })
     }
 
-    /// Where hints for this worker go.
+    /// Sends hints to this worker.
     pub fn dispatch(&self) -> Arc<dyn Dispatch> {
         Arc::clone(&self.dispatch)
     }
 
-    /// Who answers it, and who has not for long.
+    /// When the database and each queue last answered it.
     pub fn dependency_health(&self) -> DependencyHealth {
         self.dependency_health.clone()
     }
@@ -110,14 +111,14 @@ impl Runtime {
         Arc::clone(&self.stats)
     }
 
-    /// Stops: no new work, calls in flight may end within the drain timeout, their outcomes are committed.
+    /// Stops it: no new work starts, calls in flight may end within the drain timeout, and their outcomes are committed.
     pub async fn stop(self) -> Stopped {
         let _ = self.stop.send(true);
         let cut_off = self.executor.await.unwrap_or_else(|error| {
-            tracing::error!("the executor ended badly: {error}");
+            tracing::error!("the executor failed: {error}");
             0
         });
-        let _ = self.gone.send(true);
+        let _ = self.ended.send(true);
         for other in self.others {
             let _ = other.await;
         }

@@ -1,4 +1,4 @@
-//! How the sagas of the shop stand, and what waits in its queues, for the metrics.
+//! The sagas of the shop by state, and its queues, as metrics.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,31 +6,30 @@ use std::time::Duration;
 use holdfast_saga::ports::{Store, StoreError};
 use holdfast_saga::records::view::{QueueView, SagaCount};
 use holdfast_shared::Time;
+use holdfast_telemetry::Metrics;
 use tokio::sync::watch;
 
-use crate::metrics::Metrics;
+/// As often as Prometheus scrapes.
+const INTERVAL: Duration = Duration::from_secs(5);
 
-/// As often as a scraper comes by.
-const EVERY: Duration = Duration::from_secs(5);
-
-/// Counts now and then until `stop` says so. While the database does not answer, the last count stays.
+/// Counts until `stop`. While the database does not answer, the last counts stay.
 pub(crate) async fn run(store: Arc<dyn Store>, metrics: Metrics, mut stop: watch::Receiver<bool>) {
     loop {
-        match look(&*store).await {
+        match read(&*store).await {
             Ok((saga_counts, queues, now)) => {
-                metrics.stand(&saga_counts);
-                metrics.queues(&queues, now);
+                metrics.set_sagas(&saga_counts);
+                metrics.set_queues(&queues, now);
             }
             Err(error) => tracing::debug!("the sagas could not be counted: {error}"),
         }
         tokio::select! {
-            () = tokio::time::sleep(EVERY) => {}
+            () = tokio::time::sleep(INTERVAL) => {}
             _ = stop.wait_for(|stop| *stop) => return,
         }
     }
 }
 
-/// Costs what is not settled, however much is stored.
-async fn look(store: &dyn Store) -> Result<(Vec<SagaCount>, Vec<QueueView>, Time), StoreError> {
+/// The cost grows with the unsettled sagas, not with the stored ones.
+async fn read(store: &dyn Store) -> Result<(Vec<SagaCount>, Vec<QueueView>, Time), StoreError> {
     Ok((store.unsettled().await?, store.queues().await?, store.now().await?))
 }

@@ -1,4 +1,4 @@
-//! Carts: a guest's by its unguessable id, a customer's theirs alone.
+//! Carts. Whoever knows the id of a guest's cart may use it; a customer's cart is theirs alone.
 
 use std::collections::BTreeMap;
 
@@ -14,13 +14,13 @@ use holdfast_shared::{CartId, Sku};
 
 use crate::app::App;
 use crate::auth::Caller;
-use crate::body::cart::{CartBody, ItemBody};
 use crate::extract::{JsonBody, PathParam};
 use crate::problem::Problem;
+use holdfast_contract::cart::{CartBody, ItemBody};
 
-/// Open a cart
+/// Create a cart
 ///
-/// With a token it is yours alone; without, it belongs to whoever knows its id.
+/// With a token, only you can use it. Without a token, everyone who knows its id can.
 #[utoipa::path(post, operation_id = "create_cart", path = "/v1/carts", tag = "carts",
     responses((status = CREATED, body = CartBody, headers(("Location" = String)))),
     security((), ("bearer" = [])))]
@@ -31,22 +31,22 @@ pub(super) async fn create(State(app): State<App>, caller: Caller) -> Result<Res
         .into_response())
 }
 
-/// Look into a cart
-#[utoipa::path(get, operation_id = "show_cart", path = "/v1/carts/{id}", tag = "carts", params(("id" = CartId, Path)),
+/// Get a cart
+#[utoipa::path(get, operation_id = "get_cart", path = "/v1/carts/{id}", tag = "carts", params(("id" = CartId, Path)),
     responses((status = OK, body = CartBody)), security((), ("bearer" = [])))]
-pub(super) async fn show(
+pub(super) async fn get(
     State(app): State<App>,
     caller: Caller,
     PathParam(id): PathParam<CartId>,
 ) -> Result<Json<CartBody>, Problem> {
     let cart = app.store.cart(id).await?.filter(|cart| cart::visible(cart, caller.sub()));
-    shown(&app, cart.ok_or(cart::Refused::UnknownCart(id))?).await
+    priced(&app, cart.ok_or(cart::Refused::UnknownCart(id))?).await
 }
 
-/// Throw an open cart away
-#[utoipa::path(delete, operation_id = "discard_cart", path = "/v1/carts/{id}", tag = "carts", params(("id" = CartId, Path)),
+/// Delete an open cart
+#[utoipa::path(delete, operation_id = "delete_cart", path = "/v1/carts/{id}", tag = "carts", params(("id" = CartId, Path)),
     responses((status = NO_CONTENT)), security((), ("bearer" = [])))]
-pub(super) async fn discard(
+pub(super) async fn delete(
     State(app): State<App>,
     caller: Caller,
     PathParam(id): PathParam<CartId>,
@@ -55,9 +55,9 @@ pub(super) async fn discard(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Put a product into a cart, or set how many of it
+/// Add a product to a cart, or change its quantity
 ///
-/// A guest's cart that is edited with a token becomes the caller's.
+/// If you edit a guest's cart with a token, the cart becomes yours.
 #[utoipa::path(put, operation_id = "put_cart_item", path = "/v1/carts/{id}/items/{sku}", tag = "carts", params(("id" = CartId, Path), ("sku" = Sku, Path)),
     request_body = ItemBody, responses((status = OK, body = CartBody)), security((), ("bearer" = [])))]
 pub(super) async fn put_item(
@@ -67,10 +67,10 @@ pub(super) async fn put_item(
     JsonBody(item): JsonBody<ItemBody>,
 ) -> Result<Json<CartBody>, Problem> {
     let item = CartItem { sku, quantity: item.quantity };
-    shown(&app, cart::put_item(&*app.store, id, caller.sub(), item).await??).await
+    priced(&app, cart::put_item(&*app.store, id, caller.sub(), item).await??).await
 }
 
-/// Take a product out of a cart
+/// Remove a product from a cart
 #[utoipa::path(delete, operation_id = "remove_cart_item", path = "/v1/carts/{id}/items/{sku}", tag = "carts", params(("id" = CartId, Path), ("sku" = Sku, Path)),
     responses((status = OK, body = CartBody)), security((), ("bearer" = [])))]
 pub(super) async fn remove_item(
@@ -78,12 +78,12 @@ pub(super) async fn remove_item(
     caller: Caller,
     PathParam((id, sku)): PathParam<(CartId, Sku)>,
 ) -> Result<Json<CartBody>, Problem> {
-    shown(&app, cart::remove_item(&*app.store, id, caller.sub(), &sku).await??).await
+    priced(&app, cart::remove_item(&*app.store, id, caller.sub(), &sku).await??).await
 }
 
-/// Make a guest's cart yours
+/// Merge a guest's cart into yours
 ///
-/// Its items join your open cart, equal ones add up, and it is gone. Without an open cart of yours it becomes it.
+/// Its items are added to your open cart, and the guest's cart is deleted. If you have no open cart, it becomes yours.
 #[utoipa::path(post, operation_id = "merge_cart", path = "/v1/carts/{id}/merge", tag = "carts", params(("id" = CartId, Path)),
     responses((status = OK, body = CartBody)), security(("bearer" = [])))]
 pub(super) async fn merge(
@@ -92,11 +92,11 @@ pub(super) async fn merge(
     PathParam(id): PathParam<CartId>,
 ) -> Result<Json<CartBody>, Problem> {
     let customer = caller.known()?;
-    shown(&app, cart::merge(&*app.store, id, customer).await??).await
+    priced(&app, cart::merge(&*app.store, id, customer).await??).await
 }
 
-/// A cart at today's prices.
-async fn shown(app: &App, cart: Cart) -> Result<Json<CartBody>, Problem> {
+/// The cart at current prices.
+async fn priced(app: &App, cart: Cart) -> Result<Json<CartBody>, Problem> {
     let skus: Vec<Sku> = cart.items.iter().map(|item| item.sku.clone()).collect();
     let mut products: BTreeMap<Sku, Product> = BTreeMap::new();
     if let Ok(limit @ 1..) = u32::try_from(skus.len()) {

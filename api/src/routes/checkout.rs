@@ -1,4 +1,4 @@
-//! The checkout: one request, one order, however often it is sent.
+//! The checkout: one order for one key, however often the request is sent.
 
 use axum::Json;
 use axum::extract::State;
@@ -10,26 +10,25 @@ use holdfast_saga::shop::checkout::{CheckoutRequest, digest};
 
 use crate::app::App;
 use crate::auth::Caller;
-use crate::body::checkout::CheckoutBody;
-use crate::body::order::OrderDetails;
-use crate::edge::{IDEMPOTENCY_KEY, IDEMPOTENT_REPLAYED};
 use crate::extract::JsonBody;
+use crate::headers::{IDEMPOTENCY_KEY, IDEMPOTENT_REPLAYED};
 use crate::problem::Problem;
+use holdfast_contract::checkout::CheckoutBody;
+use holdfast_contract::order::OrderDetails;
 
-/// The route, as far as keys are scoped to it.
+/// The route, as part of the scope of idempotency keys.
 const ROUTE: &str = "POST /v1/checkout";
-/// Longer keys are none that a generator makes.
+/// The longest idempotency key.
 const KEY_MAX: usize = 255;
 
 /// Check a cart out
 ///
-/// The order is accepted and will end fully done, fully undone, or visibly stuck with a next move. Repeat the
-/// request with the same `Idempotency-Key` whenever the answer got lost: the answer will be the same, byte by
-/// byte, with the header `Idempotent-Replayed: true`. Keys are remembered for at least 24 hours, for each caller
-/// (a guest's: for each cart).
+/// The order is accepted, and will end fully done, fully undone, or visibly stuck with a next move. If the answer got
+/// lost, repeat the request with the same `Idempotency-Key`: you get the same answer, byte by byte, with the header
+/// `Idempotent-Replayed: true`. Keys are stored for at least 24 hours, per customer or, for guests, per cart.
 #[utoipa::path(post, operation_id = "check_out", path = "/v1/checkout", tag = "checkout", request_body = CheckoutBody,
     params(("Idempotency-Key" = String, Header, min_length = 1, max_length = 255,
-        description = "A fresh name for this request, such as a UUID; quotes around it are optional")),
+        description = "A new key for this checkout, such as a UUID; quotes around it are optional")),
     responses(
         (status = CREATED, body = OrderDetails, headers(("Location" = String), ("Idempotent-Replayed" = String)))),
     security((), ("bearer" = [])))]
@@ -40,19 +39,19 @@ pub(super) async fn check_out(
     JsonBody(body): JsonBody<CheckoutBody>,
 ) -> Result<Response, Problem> {
     let key = idempotency_key(&headers)?;
-    let request = CheckoutRequest { may_place: app.admission.is_open(), ..asked(&caller, key, body) };
+    let request = CheckoutRequest { may_place: app.admission.is_open(), ..request_of(&caller, key, body) };
     let customer = request.customer.is_some();
     let accepted = app.checkout_intake.accept(request).await??;
     let (order, replayed) = match accepted.placed {
         Some(placed) => (placed, accepted.replayed),
         None => (placed_before(&app, accepted.order).await?.into(), true),
     };
-    Ok(answer(&app, &order, customer, replayed))
+    Ok(respond(&app, &order, customer, replayed))
 }
 
-fn asked(caller: &Caller, key: &str, body: CheckoutBody) -> CheckoutRequest {
-    // What the request says, however it was written down.
-    let said = serde_json::to_string(&body).unwrap_or_default();
+fn request_of(caller: &Caller, key: &str, body: CheckoutBody) -> CheckoutRequest {
+    // The content of the request, independent of its formatting.
+    let text = serde_json::to_string(&body).unwrap_or_default();
     let cart = body.cart_id.to_string();
     let scope = match caller.sub() {
         Some(sub) => ["customer", sub],
@@ -60,7 +59,7 @@ fn asked(caller: &Caller, key: &str, body: CheckoutBody) -> CheckoutRequest {
     };
     CheckoutRequest {
         key: digest(&[ROUTE, scope[0], scope[1], key]),
-        body: digest(&[&said]),
+        body: digest(&[&text]),
         cart: body.cart_id,
         customer: caller.sub().map(str::to_owned),
         method: body.payment.method,
@@ -76,13 +75,13 @@ fn asked(caller: &Caller, key: &str, body: CheckoutBody) -> CheckoutRequest {
 async fn placed_before(app: &App, order: holdfast_shared::OrderId) -> Result<Order, Problem> {
     let view = app.store.order(order).await?;
     view.map(|view| view.order).ok_or_else(|| {
-        tracing::error!("order {order} is gone, its idempotency key is not");
+        tracing::error!("order {order} does not exist, but its idempotency key does");
         Problem::internal()
     })
 }
 
-/// Depends on the order as it was accepted alone, so every answer to one key is the same.
-fn answer(app: &App, order: &Order, customer: bool, replayed: bool) -> Response {
+/// Depends only on the order as it was accepted, so all answers to one key are equal.
+fn respond(app: &App, order: &Order, customer: bool, replayed: bool) -> Response {
     let public = order.id.public(order.accepted_at);
     let token = (!customer).then(|| app.tokens.of(public));
     let location = format!("/v1/orders/{public}");
@@ -94,19 +93,19 @@ fn answer(app: &App, order: &Order, customer: bool, replayed: bool) -> Response 
     response
 }
 
-/// The key, with or without the quotes that make it a structured field.
+/// The idempotency key, with or without the quotes of a structured field.
 pub(super) fn idempotency_key(headers: &HeaderMap) -> Result<&str, Problem> {
     let mut values = headers.get_all(IDEMPOTENCY_KEY).iter();
     let missing = || {
-        let words = "the header Idempotency-Key is missing; send a fresh UUID, and the same one when you repeat the request";
-        Problem::bad_request("idempotency_key_missing", words)
+        let detail = "the header Idempotency-Key is missing; send a fresh UUID, and the same one when you repeat the request";
+        Problem::bad_request("idempotency_key_missing", detail)
     };
     let value = values.next().ok_or_else(missing)?;
     let malformed = || {
-        let words = format!(
+        let detail = format!(
             "Idempotency-Key must be one value of 1 to {KEY_MAX} printable ASCII characters without blanks"
         );
-        Problem::bad_request("idempotency_key_malformed", words)
+        Problem::bad_request("idempotency_key_malformed", detail)
     };
     let text = value.to_str().map_err(|_| malformed())?.trim();
     let bare = text.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or(text);
@@ -125,11 +124,12 @@ mod tests {
         for value in values {
             headers.append(IDEMPOTENCY_KEY, HeaderValue::from_static(value));
         }
-        let told = idempotency_key(&headers).map_err(|problem| format!("{problem:?}"));
+        let parsed = idempotency_key(&headers).map_err(|problem| format!("{problem:?}"));
         match expected {
-            Ok(key) => assert_eq!(told, Ok(key), "{values:?}"),
+            Ok(key) => assert_eq!(parsed, Ok(key), "{values:?}"),
             Err(code) => {
-                assert!(told.as_ref().is_err_and(|told| told.contains(code)), "{values:?}: {told:?}");
+                let is_refused = parsed.as_ref().is_err_and(|problem| problem.contains(code));
+                assert!(is_refused, "{values:?}: {parsed:?}");
             }
         }
     }

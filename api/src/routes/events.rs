@@ -1,4 +1,4 @@
-//! An order's changes as they happen, over server-sent events.
+//! The events of an order, as server-sent events.
 
 use std::convert::Infallible;
 use std::time::Duration;
@@ -9,92 +9,82 @@ use axum::response::sse::{Event, KeepAlive, Sse};
 use futures_util::stream::{self, Stream};
 use holdfast_saga::timeline::{Audience, Seen, Story, since};
 use holdfast_shared::{OrderId, OrderStatus, Time};
-use serde::Serialize;
 use tokio::time::{Instant, timeout_at};
-use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::orders::{GuestKeyAnywhere, find};
 use crate::app::App;
 use crate::auth::Caller;
-use crate::body::order::{OrderBody, TimelineEntry};
 use crate::extract::PathParam;
+use crate::headers::LAST_EVENT_ID;
+use crate::order_access::{OrderTokenAnywhere, find};
 use crate::problem::Problem;
 use crate::watch::Watcher;
+use holdfast_contract::order::{OrderBody, OrderMoved, TimelineEntry};
 
-/// A comment now and then keeps proxies from closing an idle stream.
+/// How often an idle stream sends a comment, so that proxies do not close it.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
-/// A stream ends after this long; its reader comes back, and shows again that they may follow.
-const LAST: Duration = Duration::from_hours(1);
-/// A browser whose stream ended comes back after this long.
-const COME_BACK: Duration = Duration::from_secs(1);
+/// A stream ends after this long. Its client reconnects, and is authenticated again.
+const MAX_STREAM_AGE: Duration = Duration::from_hours(1);
+/// After this long a browser reconnects.
+const RECONNECT_DELAY: Duration = Duration::from_secs(1);
 
-/// The data of an event: an order that moved.
-#[derive(Debug, Serialize, ToSchema)]
-pub(super) struct OrderMoved {
-    /// The order as it stands now.
-    order: OrderBody,
-    /// What happened since the event before.
-    happened: Vec<TimelineEntry>,
-}
-
-/// Where one stream has got to.
-struct Following {
+/// The state of one stream.
+struct EventStream {
     app: App,
     order: OrderId,
     watcher: Watcher,
     seen: Seen,
     audience: Audience,
-    /// Whether its reader was told where it begins.
-    is_begun: bool,
+    /// Whether the first event was sent.
+    is_started: bool,
     ends_at: Instant,
 }
 
-/// Follow an order's changes
+/// Stream the events of an order
 ///
-/// Server-sent events. The first tells how the order stands and what happened so far, each further one (`event:
-/// order`) what happened since. After a break send `Last-Event-ID` (browsers do): nothing is missed, nothing is
-/// told twice. The stream ends after an hour, or when the server stops; come back then.
-#[utoipa::path(get, operation_id = "follow_order", path = "/v1/orders/{id}/events", tag = "orders",
+/// Server-sent events of the type `order`. The first event has the order as it is now and everything that happened so
+/// far, each further one what happened since. After a disconnect send `Last-Event-ID`, as browsers do: no event is lost,
+/// and none is repeated. The stream ends after an hour, or when the server stops; then connect again.
+#[utoipa::path(get, operation_id = "stream_order_events", path = "/v1/orders/{id}/events", tag = "orders",
     params(("id" = Uuid, Path), ("Last-Event-ID" = Option<String>, Header),
-        ("order_token" = Option<String>, Query, description = "A guest's order token, where no header can be sent")),
+        ("order_token" = Option<String>, Query, description = "A guest's order token, for clients that cannot send a header")),
     responses((status = OK, body = OrderMoved, content_type = "text/event-stream")),
     security(("bearer" = []), ("order_token" = [])))]
 pub(super) async fn stream(
     State(app): State<App>,
     caller: Caller,
-    GuestKeyAnywhere(key): GuestKeyAnywhere,
+    OrderTokenAnywhere(token): OrderTokenAnywhere,
     headers: HeaderMap,
     PathParam(id): PathParam<Uuid>,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Problem> {
-    let order = find(&app, &caller, &key, id).await?.order;
-    // While it is being paid, a buyer looks on and waits.
-    let pays = order.status == OrderStatus::PendingPayment;
-    let still = if pays { Duration::ZERO } else { Time::system_now().since(order.updated_at) };
-    // An id that is none of ours is as good as none: then all of it is told.
-    let last = headers.get("last-event-id").and_then(|id| id.to_str().ok());
+    let order = find(&app, &caller, &token, id).await?.order;
+    // During the payment the buyer waits for the next event.
+    let is_in_payment = order.status == OrderStatus::PendingPayment;
+    let idle = if is_in_payment { Duration::ZERO } else { Time::system_now().since(order.updated_at) };
+    // An unknown id counts as none: then the first event has everything.
+    let last = headers.get(LAST_EVENT_ID).and_then(|id| id.to_str().ok());
     let seen = last.and_then(|last| last.parse().ok()).unwrap_or_default();
-    let following = Following {
-        watcher: app.watch.watch(order.id, still),
+    let stream_state = EventStream {
+        watcher: app.watch.watch(order.id, idle),
         audience: caller.audience(),
         seen,
-        is_begun: false,
-        ends_at: Instant::now() + LAST,
+        is_started: false,
+        ends_at: Instant::now() + MAX_STREAM_AGE,
         app,
         order: order.id,
     };
-    let events = stream::unfold(following, |mut following| async move {
-        let event = following.next().await?;
-        Some((Ok(event), following))
+    let events = stream::unfold(stream_state, |mut stream_state| async move {
+        let event = stream_state.next().await?;
+        Some((Ok(event), stream_state))
     });
     Ok(Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)))
 }
 
-impl Following {
+impl EventStream {
     /// The next event; `None` ends the stream.
     async fn next(&mut self) -> Option<Event> {
-        if !std::mem::replace(&mut self.is_begun, true) {
-            return Some(Event::default().retry(COME_BACK).comment("following"));
+        if !std::mem::replace(&mut self.is_started, true) {
+            return Some(Event::default().retry(RECONNECT_DELAY).comment("following"));
         }
         loop {
             if !timeout_at(self.ends_at, self.watcher.moved()).await.unwrap_or(false) {
@@ -103,9 +93,9 @@ impl Following {
             let mut story = match Story::read(&*self.app.store, self.order).await {
                 Ok(story) => story?,
                 Err(error) => {
-                    tracing::debug!("a followed order could not be read: {error}");
+                    tracing::debug!("the order of a stream could not be read: {error}");
                     self.watcher.look_again();
-                    tokio::time::sleep(COME_BACK).await;
+                    tokio::time::sleep(RECONNECT_DELAY).await;
                     continue;
                 }
             };

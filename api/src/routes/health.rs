@@ -1,4 +1,4 @@
-//! Whether the process lives, whether it can work, and what it counts.
+//! Liveness, readiness and metrics.
 
 use std::time::Duration;
 
@@ -6,58 +6,48 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
+use holdfast_contract::health::Readiness;
 use holdfast_saga::ports::StoreError;
-use holdfast_shared::ShopId;
-use serde::Serialize;
-use utoipa::ToSchema;
 
 use crate::app::App;
 use crate::problem::Problem;
 
-/// A database that takes longer cannot be worked with, and whoever asks does not wait much longer either.
+/// A database that takes longer counts as down; probes do not wait much longer either.
 const ANSWER_WITHIN: Duration = Duration::from_secs(2);
 
-/// The front door can work. If it cannot, the answer is a problem that says what is missing.
-#[derive(Debug, Serialize, ToSchema)]
-pub(super) struct Readiness {
-    /// Always true.
-    ready: bool,
-    /// Which shop this is to payment providers, Redis and recipients.
-    #[schema(value_type = String, example = "9f2c41ab07")]
-    shop: ShopId,
-}
-
-/// Is the process alive?
-#[utoipa::path(get, operation_id = "is_alive", path = "/healthz", tag = "health", responses((status = OK, body = String, content_type = "text/plain")), security(()))]
-pub(super) async fn alive() -> &'static str {
+/// Check that the process is alive
+#[utoipa::path(get, operation_id = "healthz", path = "/healthz", tag = "health", responses((status = OK, body = String, content_type = "text/plain")), security(()))]
+pub(super) async fn healthz() -> &'static str {
     "ok\n"
 }
 
-/// Can it work? What is missing?
-#[utoipa::path(get, operation_id = "is_ready", path = "/readyz", tag = "health", responses((status = OK, body = Readiness)), security(()))]
-pub(super) async fn ready(State(app): State<App>) -> Result<Json<Readiness>, Problem> {
-    let not_yet = |missing: &str| Problem::unavailable("not_ready", format!("not ready: {missing}"), 1);
+/// Check that the process can work
+///
+/// If it cannot, the problem says what is missing.
+#[utoipa::path(get, operation_id = "readyz", path = "/readyz", tag = "health", responses((status = OK, body = Readiness)), security(()))]
+pub(super) async fn readyz(State(app): State<App>) -> Result<Json<Readiness>, Problem> {
+    let not_ready = |missing: &str| Problem::unavailable("not_ready", format!("not ready: {missing}"), 1);
     if app.watch.is_stopping() {
-        return Err(not_yet("this process is stopping"));
+        return Err(not_ready("this process is stopping"));
     }
     if !app.checkout_intake.is_running() {
-        return Err(not_yet("nobody takes checkouts in: restart this process"));
+        return Err(not_ready("the checkout intake has ended: restart this process"));
     }
-    let asked = async {
+    let checks = async {
         app.store.pending(1).await?;
         Ok(app.store.keys().await?.shop())
     };
     let silent = |_| StoreError::Unavailable(format!("no answer within {} s", ANSWER_WITHIN.as_secs()));
-    match tokio::time::timeout(ANSWER_WITHIN, asked).await.unwrap_or_else(|late| Err(silent(late))) {
+    match tokio::time::timeout(ANSWER_WITHIN, checks).await.unwrap_or_else(|late| Err(silent(late))) {
         Ok(shop) => Ok(Json(Readiness { ready: true, shop })),
         Err(error) => {
             tracing::warn!("not ready: {error}");
-            Err(not_yet("the database does not answer"))
+            Err(not_ready("the database does not answer"))
         }
     }
 }
 
-/// Metrics, in Prometheus' text format
+/// Get metrics, in the text format of Prometheus
 #[utoipa::path(get, operation_id = "metrics", path = "/metrics", tag = "health", responses((status = OK, body = String, content_type = "text/plain")), security(()))]
 pub(super) async fn metrics(State(app): State<App>) -> Result<Response, Problem> {
     let (kind, text) = app.metrics.text().map_err(|error| {

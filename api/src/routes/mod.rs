@@ -1,4 +1,4 @@
-//! The routes, one file a noun. Handlers take apart, call a rule, and answer.
+//! The routes, one file for each noun. A handler parses the request, calls a rule, and responds.
 
 mod admin;
 mod carts;
@@ -15,16 +15,16 @@ use utoipa_axum::routes;
 
 use crate::app::App;
 
-/// Every route there is; the OpenAPI document is made of the same list.
+/// All routes. The OpenAPI document is made from the same list.
 pub(crate) fn all() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(carts::create))
-        .routes(routes!(carts::show, carts::discard))
+        .routes(routes!(carts::get, carts::delete))
         .routes(routes!(carts::put_item, carts::remove_item))
         .routes(routes!(carts::merge))
         .routes(routes!(checkout::check_out))
         .routes(routes!(orders::list))
-        .routes(routes!(orders::show))
+        .routes(routes!(orders::get))
         .routes(routes!(orders::cancel))
         .routes(routes!(orders::timeline))
         .routes(routes!(events::stream))
@@ -36,27 +36,27 @@ pub(crate) fn all() -> OpenApiRouter<App> {
         .routes(routes!(admin::cancel))
         .routes(routes!(admin::refund))
         .routes(routes!(catalog::list))
-        .routes(routes!(catalog::show))
+        .routes(routes!(catalog::get))
         .routes(routes!(catalog::put))
-        .routes(routes!(catalog::stock))
+        .routes(routes!(catalog::get_stock))
         .routes(routes!(catalog::adjust))
         .routes(routes!(notifications::list))
-        .routes(routes!(notifications::read))
+        .routes(routes!(notifications::mark_read))
         .routes(routes!(ops::list))
-        .routes(routes!(ops::show))
+        .routes(routes!(ops::get))
         .routes(routes!(ops::retry))
         .routes(routes!(ops::signal))
         .routes(routes!(ops::cancel))
-        .routes(routes!(ops::dead::list))
-        .routes(routes!(ops::dead::groups))
-        .routes(routes!(ops::dead::retry))
-        .routes(routes!(ops::dead::discard))
+        .routes(routes!(ops::dead_letters::list))
+        .routes(routes!(ops::dead_letters::groups))
+        .routes(routes!(ops::dead_letters::retry))
+        .routes(routes!(ops::dead_letters::discard))
         .routes(routes!(ops::queues::list))
         .routes(routes!(ops::queues::pause))
         .routes(routes!(ops::queues::resume))
         .routes(routes!(ops::queues::workers))
         .routes(routes!(ops::audit))
-        .routes(routes!(health::alive))
-        .routes(routes!(health::ready))
+        .routes(routes!(health::healthz))
+        .routes(routes!(health::readyz))
         .routes(routes!(health::metrics))
 }

@@ -1,4 +1,4 @@
-//! Messages to customers, as they were saved before they were sent.
+//! Notifications to customers.
 
 use axum::Json;
 use axum::extract::State;
@@ -9,64 +9,72 @@ use utoipa::IntoParams;
 
 use crate::app::App;
 use crate::auth::Caller;
-use crate::body::List;
-use crate::body::list::Page;
-use crate::body::notification::NotificationBody;
 use crate::extract::{PathParam, QueryParams};
 use crate::problem::Problem;
+use holdfast_contract::List;
+use holdfast_contract::list::Page;
+use holdfast_contract::notification::NotificationBody;
 
-/// Which messages to list.
+/// Filters and paging of a list of notifications.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct ListQuery {
-    /// Only those that were read, or only those that were not.
+    /// Only unread notifications (`true`), or only read ones (`false`).
     unread: Option<bool>,
-    /// How many at most.
+    /// The most items to return.
     #[param(minimum = 1, maximum = 100, default = 20)]
     limit: Option<u32>,
-    /// `next_cursor` of the page before.
+    /// The `next_cursor` of the previous page.
     #[param(pattern = r"^[1-9][0-9]{0,15}\.[0-9]{1,2}$")]
     cursor: Option<String>,
 }
 
-/// List messages, newest first
+/// List notifications, newest first
 ///
-/// A customer sees their own, an admin or operator everybody's.
+/// A customer sees their own, an admin or an operator sees all.
 #[utoipa::path(get, operation_id = "list_notifications", path = "/v1/notifications", tag = "notifications", params(ListQuery),
     responses((status = OK, body = List<NotificationBody>)), security(("bearer" = [])))]
 pub(super) async fn list(
     State(app): State<App>,
     caller: Caller,
-    QueryParams(wanted): QueryParams<ListQuery>,
+    QueryParams(query): QueryParams<ListQuery>,
 ) -> Result<Json<List<NotificationBody>>, Problem> {
     let own = caller.known()?.to_owned();
-    let page = Page { limit: wanted.limit, cursor: wanted.cursor };
+    let page = Page { limit: query.limit, cursor: query.cursor };
     let limit = page.read()?;
     let filter = NotificationFilter {
         customer: (!caller.sees_all()).then_some(own),
-        unread: wanted.unread,
+        unread: query.unread,
         before: page.after(|cursor| cursor.parse().ok())?,
         limit,
     };
     let views = app.store.notifications(&filter).await?;
-    Ok(Json(List::page(views, limit, |view| view.notification.saga.to_string(), |view| view.into())))
+    Ok(Json(List::page(
+        views,
+        limit,
+        |view| view.notification.saga.to_string(),
+        |view| NotificationBody::from(&view),
+    )))
 }
 
-/// Mark a message of yours as read
+/// Mark a notification as read
 ///
-/// Reading it again changes nothing: the first time counts.
-#[utoipa::path(post, operation_id = "read_notification", path = "/v1/notifications/{id}/read", tag = "notifications", params(("id" = String, Path, example = "1042.1")),
+/// Only its customer can. Repeating it changes nothing: the first time is kept.
+#[utoipa::path(post, operation_id = "mark_notification_read", path = "/v1/notifications/{id}/read", tag = "notifications", params(("id" = String, Path, example = "1042.1")),
     responses((status = OK, body = NotificationBody)), security(("bearer" = [])))]
-pub(super) async fn read(
+pub(super) async fn mark_read(
     State(app): State<App>,
     caller: Caller,
     PathParam(id): PathParam<SagaId>,
 ) -> Result<Json<NotificationBody>, Problem> {
-    // Whoever runs the shop sees every message, but reads only their own.
+    // Admins and operators see every notification, but mark only their own.
     let customer = caller.known()?;
     let view = app.store.mark_read(id, Some(customer)).await?;
     let missing = || {
-        Problem::not_found("notification_not_found", format!("there is no message {id}, or it is not yours"))
+        Problem::not_found(
+            "notification_not_found",
+            format!("notification {id} does not exist, or it is not yours"),
+        )
     };
     Ok(Json((&view.ok_or_else(missing)?).into()))
 }

@@ -133,7 +133,7 @@ async fn a_card_number_is_refused_in_any_field() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn past_its_bound_the_shop_takes_no_more_orders() {
+async fn beyond_the_bound_checkouts_are_refused() {
     let settings = holdfast_api::Settings { requests_per_second: None, pending_max: 2, ..Default::default() };
     let shop = Shop::with(settings, false).await;
     let first = shop.cart(Who::Nobody).await;

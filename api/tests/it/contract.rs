@@ -20,7 +20,7 @@ fn the_document_is_the_one_beside_the_code() {
 }
 
 #[test]
-fn every_operation_is_described_and_told_of_its_problems() {
+fn every_operation_is_described_with_its_problems() {
     let document: Value = serde_json::from_str(&holdfast_api::document()).expect("JSON");
     assert_eq!(document["openapi"], "3.1.0");
     for (path, item) in document["paths"].as_object().expect("paths") {
@@ -40,7 +40,7 @@ async fn it_is_served_and_read_without_any_other_host() {
     assert_eq!(served, known);
     let page = shop.get("/docs/", Who::Nobody).await;
     assert_eq!(page.status(), StatusCode::OK);
-    // Without it the page is blank: unless told, a browser may load nothing.
+    // Without this header the page is blank: the API forbids loading anything by default.
     let policy = page.headers()["content-security-policy"].to_str().expect("text").to_owned();
     assert!(policy.starts_with("default-src 'self'"), "{policy}");
     let html = page.text().await.expect("a page");

@@ -36,7 +36,7 @@ async fn whatever_is_refused_is_refused_in_one_shape() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_expired_token_is_nobodys() {
+async fn an_expired_token_is_refused() {
     let shop = Shop::asleep().await;
     // Signed with our secret: {"sub":"ada","role":"admin","exp":1,..}.
     let claims =
@@ -44,8 +44,8 @@ async fn an_expired_token_is_nobodys() {
     let key = jsonwebtoken::EncodingKey::from_secret(crate::fixture::SECRET.as_bytes());
     let expired = jsonwebtoken::encode(&jsonwebtoken::Header::default(), &claims, &key).expect("a token");
     let asked = shop.ask(Method::GET, "/v1/orders", Who::Nobody).bearer_auth(expired).send().await;
-    let told = problem_of(asked.expect("an answer"), 401, "invalid_token").await;
-    assert!(told["detail"].to_string().contains("expired"), "{told}");
+    let shown = problem_of(asked.expect("an answer"), 401, "invalid_token").await;
+    assert!(shown["detail"].to_string().contains("expired"), "{shown}");
     // A token without a signature, or with a role of its own making, is none.
     let none = "eyJhbGciOiJub25lIiwidHlwIjoiSldUIn0.eyJzdWIiOiJhZGEiLCJyb2xlIjoiYWRtaW4ifQ.";
     let asked = shop.ask(Method::GET, "/v1/orders", Who::Nobody).bearer_auth(none).send().await;
@@ -74,7 +74,7 @@ async fn every_answer_names_its_request_and_keeps_browsers_in_bounds() {
     ] {
         assert_eq!(kept.headers()[name], value);
     }
-    let unfit = asked("two words").await.expect("an answer");
+    let unfit = asked("two parts").await.expect("an answer");
     let given = unfit.headers()["x-request-id"].to_str().expect("an id");
     assert!(uuid::Uuid::try_parse(given).is_ok(), "{given}");
     let problem = problem_of(shop.get("/nowhere", Who::Nobody).await, 404, "route_not_found").await;
@@ -93,11 +93,11 @@ async fn only_the_shops_own_pages_may_call_from_a_browser() {
     for (origin, allowed) in [("https://shop.example", true), ("https://evil.example", false)] {
         let asked = shop.ask(Method::OPTIONS, "/v1/checkout", Who::Nobody).header("origin", origin);
         let asked = asked.header("access-control-request-method", "POST").send().await.expect("an answer");
-        let told = asked
+        let shown = asked
             .headers()
             .get("access-control-allow-origin")
             .map(|origin| origin.to_str().expect("text").to_owned());
-        assert_eq!(told.as_deref(), allowed.then_some(origin));
+        assert_eq!(shown.as_deref(), allowed.then_some(origin));
     }
     // A refusal, too, can be read by the page that was refused.
     let asked = |path| shop.ask(Method::GET, path, Who::Nobody).header("origin", "https://shop.example");
@@ -111,7 +111,7 @@ async fn only_the_shops_own_pages_may_call_from_a_browser() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_asks_too_often_is_told_when_to_come_again_and_others_are_not() {
+async fn a_caller_over_the_limit_learns_when_to_retry_and_others_are_served() {
     let shop = Shop::limited(5).await;
     let mut refused = None;
     for _ in 0..40 {
@@ -170,7 +170,7 @@ async fn a_head_that_never_ends_is_cut_off() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_stopping_door_lets_requests_end_and_takes_no_more() {
+async fn a_stopping_server_lets_requests_end_and_accepts_no_more() {
     let shop = Shop::asleep().await;
     assert_eq!(shop.get("/readyz", Who::Nobody).await.status(), StatusCode::OK);
     shop.stop.send(true).expect("a door");
@@ -211,7 +211,7 @@ async fn metrics_count_by_route_never_by_path() {
         r#"holdfast_queue_depth{queue="checkout"} 0"#,
         r#"holdfast_queue_oldest_seconds{queue="notifications"} 0"#,
     ] {
-        assert!(metrics.lines().any(|told| told == line), "{line} is missing in:\n{metrics}");
+        assert!(metrics.lines().any(|shown| shown == line), "{line} is missing in:\n{metrics}");
     }
     assert!(!metrics.contains(&cart), "a path became a label");
     shop.close().await;

@@ -41,12 +41,12 @@ async fn read(response: Response, enough: impl Fn(&Event) -> bool) -> Vec<Event>
 }
 
 fn happened(events: &[Event]) -> Vec<String> {
-    let told = events.iter().flat_map(|event| event.data["happened"].as_array().expect("a list").clone());
-    told.map(|line| text(&line["text"])).collect()
+    let shown = events.iter().flat_map(|event| event.data["happened"].as_array().expect("a list").clone());
+    shown.map(|line| text(&line["text"])).collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_stream_tells_each_change_once_also_across_a_break() {
+async fn a_stream_sends_each_change_once_also_across_a_reconnect() {
     let shop = Shop::open().await;
     let carla = Who::Customer("carla");
     let order = shop.order(cod(), carla).await;
@@ -70,12 +70,12 @@ async fn a_stream_tells_each_change_once_also_across_a_break() {
     assert!(rest.iter().any(confirmed), "{rest:?}");
     // Together they are the timeline, nothing missed and nothing twice.
     let timeline = json_of(shop.get(&format!("/v1/orders/{id}/timeline"), carla).await, StatusCode::OK).await;
-    let mut told = [happened(&first), happened(&rest)].concat();
+    let mut shown = [happened(&first), happened(&rest)].concat();
     let mut all: Vec<String> =
         timeline["items"].as_array().expect("items").iter().map(|line| text(&line["text"])).collect();
-    told.sort();
+    shown.sort();
     all.sort();
-    assert_eq!(told, all);
+    assert_eq!(shown, all);
     // Who has heard all hears nothing.
     let last = rest.last().expect("an event").id.clone();
     let again = shop.ask(Method::GET, &path, carla).header("last-event-id", &last).send().await;
@@ -84,7 +84,7 @@ async fn a_stream_tells_each_change_once_also_across_a_break() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_guest_follows_live_and_is_told_to_come_back_when_the_door_closes() {
+async fn a_guest_streams_events_and_reconnects_after_the_server_stops() {
     let shop = Shop::open().await;
     let order = shop.order(card("tok_ok"), Who::Nobody).await;
     let (id, token) = (text(&order["id"]), text(&order["order_token"]));
@@ -100,7 +100,7 @@ async fn a_guest_follows_live_and_is_told_to_come_back_when_the_door_closes() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_buyer_is_told_what_became_of_it_and_nothing_of_the_shops_inside() {
+async fn a_buyer_sees_what_happened_and_nothing_internal() {
     let shop = Shop::open().await;
     let order = shop.order(cod(), Who::Nobody).await;
     let (id, token) = (text(&order["id"]), text(&order["order_token"]));
@@ -113,12 +113,12 @@ async fn a_buyer_is_told_what_became_of_it_and_nothing_of_the_shops_inside() {
         json_of(asked.header("x-order-token", &token).send().await.expect("an answer"), StatusCode::OK).await;
     let stream = shop.get(&format!("/v1/orders/{id}/events?order_token={token}"), Who::Nobody).await;
     let events = read(stream, |event| event.data["order"]["status"] == "PROCESSING").await;
-    let told: Vec<String> =
+    let shown: Vec<String> =
         timeline["items"].as_array().expect("items").iter().map(|line| text(&line["text"])).collect();
-    assert_eq!(happened(&events), told);
-    for words in ["confirmed by the shop", "order confirmed", "being prepared"] {
-        assert!(told.contains(&words.to_owned()), "{words}: {told:?}");
+    assert_eq!(happened(&events), shown);
+    for message in ["confirmed by the shop", "order confirmed", "being prepared"] {
+        assert!(shown.contains(&message.to_owned()), "{message}: {shown:?}");
     }
-    assert!(!told.iter().any(|line| line.contains("ada") || line.contains("saga")), "{told:?}");
+    assert!(!shown.iter().any(|line| line.contains("ada") || line.contains("saga")), "{shown:?}");
     shop.close().await;
 }

@@ -6,13 +6,15 @@ use std::time::{Duration, Instant};
 
 use holdfast_api::auth::{Role, TokenSettings, Verifier, sign};
 use holdfast_api::{Parts, Settings, serve};
+use holdfast_intake::CheckoutIntake;
 use holdfast_saga::flows::REGISTRY;
 use holdfast_saga::ports::{Dispatch, Gateways, Hint, PaymentProvider as _, Store};
 use holdfast_saga::shop::checkout::AcceptPolicy;
 use holdfast_sandbox::MemorySandbox;
 use holdfast_shared::SystemClock;
 use holdfast_store_sqlite::SqliteStore;
-use holdfast_worker::{CheckoutIntake, LogNotifier, Metrics, Runtime, WorkerConfig};
+use holdfast_telemetry::Metrics;
+use holdfast_worker::{LogNotifier, Runtime, WorkerConfig};
 use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -21,7 +23,7 @@ use tokio::sync::watch;
 
 pub(crate) const SECRET: &str = "a secret for tests, long enough for HS256";
 /// Longer than anything here takes on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(20);
+const MAX_WAIT: Duration = Duration::from_secs(20);
 
 /// Hints for nobody.
 #[derive(Debug)]
@@ -101,11 +103,11 @@ impl Shop {
             CheckoutIntake::start(Arc::clone(&store), policy, Arc::clone(&dispatch), metrics.clone());
         let verifier = Verifier::with_secret(SECRET, TokenSettings::default()).expect("a long enough secret");
         let parts = Parts { store: Arc::clone(&store), checkout_intake, dispatch, verifier, metrics };
-        let (stop, told) = watch::channel(false);
-        let routes = holdfast_api::open(parts, settings, told.clone()).await.expect("an open door");
+        let (stop, stopping) = watch::channel(false);
+        let routes = holdfast_api::open(parts, settings, stopping.clone()).await.expect("an API");
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let url = format!("http://{}", listener.local_addr().expect("an address"));
-        tokio::spawn(serve(listener, routes, told, Duration::from_secs(5)));
+        tokio::spawn(serve(listener, routes, stopping, Duration::from_secs(5)));
         let opened = Self { url, stop, store, client: reqwest::Client::new(), runtime, _folder: folder };
         opened.stock("mug-01", 1_299, 100).await;
         opened
@@ -174,7 +176,7 @@ impl Shop {
             if order["status"] == status {
                 return order;
             }
-            assert!(since.elapsed() < PATIENCE, "order {id} is not {status}: {order}");
+            assert!(since.elapsed() < MAX_WAIT, "order {id} is not {status}: {order}");
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }

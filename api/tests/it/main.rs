@@ -1,4 +1,4 @@
-//! The front door over real HTTP on loopback, with a real database behind it.
+//! The API over real HTTP on loopback, with a real database behind it.
 
 mod carts;
 mod catalog;

@@ -76,9 +76,9 @@ fn the_table_names_every_route_there_is() {
     };
     let served: BTreeSet<_> =
         document["paths"].as_object().expect("paths").iter().flat_map(methods).collect();
-    let told: BTreeSet<_> =
+    let shown: BTreeSet<_> =
         TABLE.iter().map(|(method, path, _)| ((*method).to_owned(), (*path).to_owned())).collect();
-    assert_eq!(told, served);
+    assert_eq!(shown, served);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use crate::fixture::{Shop, Who, card, cod, json_of, problem_of, text};
 
-const PATIENCE: Duration = Duration::from_secs(40);
+const MAX_WAIT: Duration = Duration::from_secs(40);
 
 async fn get(shop: &Shop, path: &str) -> Value {
     json_of(shop.get(path, Who::Operator).await, StatusCode::OK).await
@@ -30,7 +30,7 @@ async fn until(shop: &Shop, path: &str, is_so: impl Fn(&Value) -> bool) -> Value
         if is_so(&found) {
             return found;
         }
-        assert!(since.elapsed() < PATIENCE, "{path}: {found:#}");
+        assert!(since.elapsed() < MAX_WAIT, "{path}: {found:#}");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }
@@ -60,9 +60,9 @@ async fn a_dead_refund_is_looked_at_retried_and_settled_by_hand() {
     assert_eq!((&groups["items"][0]["count"], &groups["items"][0]["example"]), (&json!(1), &json!(saga)));
 
     let ids = json!({"ids": [saga], "dry_run": true});
-    let told = post(&shop, "/v1/ops/dead/retry", ids, StatusCode::OK).await;
-    let preview = &told["items"][0]["preview"];
-    assert_eq!(preview["steps"], json!(["refund_payment", "restock", "cancel_order", "notify"]), "{told:#}");
+    let shown = post(&shop, "/v1/ops/dead/retry", ids, StatusCode::OK).await;
+    let preview = &shown["items"][0]["preview"];
+    assert_eq!(preview["steps"], json!(["refund_payment", "restock", "cancel_order", "notify"]), "{shown:#}");
     assert_eq!(preview["money"][0]["amount"], json!({"amount_minor": 1_299, "currency": "EUR"}));
     assert_eq!(preview["stock"][0], json!({"sku": "mug-01", "on_hand": 1, "reserved": 0}));
 
@@ -93,9 +93,9 @@ async fn a_dead_refund_is_looked_at_retried_and_settled_by_hand() {
     until(&shop, "/v1/ops/dead", is_dead_again).await;
 
     let mixed = json!({"ids": [saga, "1.0", "999.0"], "reason": "paid back in cash"});
-    let told = post(&shop, "/v1/ops/dead/discard", mixed, StatusCode::OK).await;
-    let counts = (&told["done"], &told["refused"], &told["not_found"]);
-    assert_eq!(counts, (&json!(1), &json!(1), &json!(1)), "{told:#}");
+    let shown = post(&shop, "/v1/ops/dead/discard", mixed, StatusCode::OK).await;
+    let counts = (&shown["done"], &shown["refused"], &shown["not_found"]);
+    assert_eq!(counts, (&json!(1), &json!(1), &json!(1)), "{shown:#}");
     let cancelled = shop.until(&order, "CANCELLED").await;
     assert_eq!(cancelled["payment"]["settled_manually"]["amount_minor"], 1_299);
     let audit = get(&shop, "/v1/ops/audit").await;
@@ -103,13 +103,16 @@ async fn a_dead_refund_is_looked_at_retried_and_settled_by_hand() {
     assert_eq!(audit["settled_manually"][0]["amount"]["amount_minor"], 1_299);
     let saga = get(&shop, &format!("/v1/ops/sagas/{saga}")).await;
     assert_eq!(saga["state"], "COMPLETED");
-    let words = saga["history"].to_string();
-    assert!(words.contains("operator") && words.contains("settled by hand: paid back in cash"), "{words}");
+    let message = saga["history"].to_string();
+    assert!(
+        message.contains("operator") && message.contains("settled by hand: paid back in cash"),
+        "{message}"
+    );
     shop.close().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_saga_is_told_what_it_waits_for_or_undone() {
+async fn a_saga_accepts_the_signal_it_waits_for_or_is_cancelled() {
     let shop = Shop::open().await;
     let order = shop.order(cod(), Who::Nobody).await;
     let (id, saga) = (text(&order["id"]), format!("{}.0", order["number"]));
@@ -144,7 +147,7 @@ async fn a_saga_is_told_what_it_waits_for_or_undone() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_asked_of_the_dead_is_bounded() {
+async fn commands_about_dead_letters_are_bounded() {
     let shop = Shop::asleep().await;
     let many: Vec<String> = (1..=257).map(|number| format!("{number}.0")).collect();
     for (path, body) in [
@@ -169,14 +172,14 @@ async fn what_is_asked_of_the_dead_is_bounded() {
     }
     problem_of(shop.get("/v1/ops/dead?cursor=x", Who::Operator).await, 400, "invalid_cursor").await;
     let some = json!({"ids": &many[..256]});
-    let told = post(&shop, "/v1/ops/dead/retry", some, StatusCode::OK).await;
-    assert_eq!(told["not_found"], 256);
+    let shown = post(&shop, "/v1/ops/dead/retry", some, StatusCode::OK).await;
+    assert_eq!(shown["not_found"], 256);
     problem_of(shop.post("/v1/ops/queues/coffee/resume", Who::Operator).await, 404, "not_found").await;
     shop.close().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn all_that_fit_a_filter_are_asked_batch_by_batch() {
+async fn a_filter_is_processed_batch_by_batch() {
     let shop = Shop::asleep().await;
     let now = shop.store.now().await.expect("the store answers");
     let keys = shop.store.keys().await.expect("the store answers");
@@ -205,12 +208,12 @@ async fn all_that_fit_a_filter_are_asked_batch_by_batch() {
     let mut body = json!({"filter": {"step": "send"}});
     let mut counts = Vec::new();
     loop {
-        let told = post(&shop, "/v1/ops/dead/retry", body.clone(), StatusCode::OK).await;
-        counts.push((told["items"].as_array().map_or(0, Vec::len), told["done"].clone()));
-        if told["next_cursor"].is_null() {
+        let shown = post(&shop, "/v1/ops/dead/retry", body.clone(), StatusCode::OK).await;
+        counts.push((shown["items"].as_array().map_or(0, Vec::len), shown["done"].clone()));
+        if shown["next_cursor"].is_null() {
             break;
         }
-        body["cursor"] = told["next_cursor"].clone();
+        body["cursor"] = shown["next_cursor"].clone();
     }
     assert_eq!(counts, [(256, json!(256)), (44, json!(44))]);
     shop.close().await;

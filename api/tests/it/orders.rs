@@ -29,11 +29,11 @@ async fn cash_on_delivery_goes_from_confirmation_to_the_door() {
     problem_of(shop.post(&verb("cancel"), Who::Admin).await, 409, "order_conflict").await;
     let timeline =
         json_of(shop.get(&format!("/v1/orders/{id}/timeline"), Who::Admin).await, StatusCode::OK).await;
-    let told = timeline["items"].to_string();
+    let shown = timeline["items"].to_string();
     for word in ["ada", "confirm", "carrier", "delivered"] {
-        assert!(told.contains(word), "{word}: {told}");
+        assert!(shown.contains(word), "{word}: {shown}");
     }
-    assert!(!told.contains("tok_"), "{told}");
+    assert!(!shown.contains("tok_"), "{shown}");
     shop.close().await;
 }
 
@@ -46,9 +46,9 @@ async fn a_rejected_order_cannot_be_confirmed_any_more() {
         .await;
     shop.until(&id, "CANCELLED").await;
     let late = shop.post(&format!("/v1/admin/orders/{id}/confirm"), Who::Admin).await;
-    let told = problem_of(late, 409, "order_conflict").await;
-    assert_eq!(told["order_status"], "CANCELLED");
-    assert!(text(&told["detail"]).contains("rejected"), "{told}");
+    let shown = problem_of(late, 409, "order_conflict").await;
+    assert_eq!(shown["order_status"], "CANCELLED");
+    assert!(text(&shown["detail"]).contains("rejected"), "{shown}");
     shop.close().await;
 }
 

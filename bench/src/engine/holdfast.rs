@@ -1,21 +1,23 @@
-//! Holdfast itself: the checkout_intake's group commit, a queue, the batch executor.
+//! Holdfast itself: the intake's group commit, a queue, the batch executor.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
+use holdfast_intake::CheckoutIntake;
 use holdfast_saga::flows::REGISTRY;
 use holdfast_saga::ports::{Gateways, PaymentProvider};
 use holdfast_saga::shop::checkout::AcceptPolicy;
 use holdfast_sandbox::{MemorySandbox, Token};
 use holdfast_shared::{CartId, Queue, SystemClock};
-use holdfast_worker::{CheckoutIntake, LogNotifier, Metrics, Runtime, Source, WorkerConfig};
+use holdfast_telemetry::Metrics;
+use holdfast_worker::{LogNotifier, Runtime, Source, WorkerConfig};
 
 use super::ROUND_MAX;
 use super::report::Batches;
 use crate::database::Database;
-use crate::http::client::Method;
+use crate::shop::Method;
 use crate::shop::checkout;
 
 /// Settles one order a cart; the time runs from the first submit to the last message sent.

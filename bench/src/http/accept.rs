@@ -14,12 +14,13 @@ use serde::Serialize;
 use tokio::process::Command;
 use uuid::Uuid;
 
-use super::client::{Connection, Method};
+use super::client::Connection;
 use super::latency::Latencies;
 use super::process::{Holdfast, Server, Subject};
 use super::row_server;
 use crate::database::{Counters, Database};
 use crate::engine::{Spread, per};
+use crate::shop::Method;
 use crate::shop::{self, Goods};
 
 /// Checkouts that warm connections, plans and caches up before a round counts.
@@ -94,7 +95,7 @@ async fn measure(args: &Args, holdfast: &Holdfast, kind: Kind) -> Result<Round> 
     let all = args.orders + WARM_UP;
     let (carts, server) = match kind {
         Kind::RowServer => {
-            sqlx::raw_sql(row_server::TABLE).execute(database.store.pool()).await?;
+            sqlx::raw_sql(row_server::TABLE).execute(&database.shell).await?;
             database.settle_down().await?;
             let carts = (0..all).map(|_| CartId(Uuid::now_v7())).collect();
             (carts, start_row_server(&database, args.baseline_connections).await?)
@@ -178,7 +179,7 @@ async fn verify(database: &Database, kind: Kind, orders: usize) -> Result<()> {
     let accepted = match kind {
         Kind::RowServer => {
             let count = "select count(*) from row_orders where status = 'PENDING_PAYMENT'";
-            let count: i64 = sqlx::query_scalar(count).fetch_one(database.store.pool()).await?;
+            let count: i64 = sqlx::query_scalar(count).fetch_one(&database.shell).await?;
             count.unsigned_abs()
         }
         Kind::Holdfast => database.store.pending(u64::try_from(orders)? + 1).await?,

@@ -4,7 +4,6 @@ use std::net::SocketAddr;
 use std::sync::LazyLock;
 
 use anyhow::{Context, Result, ensure};
-use holdfast_sandbox::Token;
 use holdfast_shared::{Address, CartId, Contact};
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::{Bytes, Incoming};
@@ -15,16 +14,7 @@ use hyper_util::rt::TokioIo;
 use serde::Serialize;
 use tokio::net::TcpStream;
 
-use crate::shop::{address, contact};
-
-/// How a buyer pays.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Method {
-    /// By a card of the sandbox's, which behaves as its token says.
-    Card(Token),
-    /// Waits until an admin confirms.
-    Cod,
-}
+use crate::shop::{Method, address, contact};
 
 /// A connection with one request on it at a time.
 #[derive(Debug)]

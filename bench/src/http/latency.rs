@@ -1,4 +1,4 @@
-//! Latencies, kept in a histogram and told as percentiles.
+//! Latencies, kept in a histogram and reported as percentiles.
 
 use std::fmt;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use serde::{Serialize, Serializer};
 #[derive(Debug, Clone)]
 pub(crate) struct Latencies(Histogram<u64>);
 
-/// What is told of them.
+/// Their summary.
 #[derive(Debug, Clone, Copy, Serialize)]
 pub(crate) struct Percentiles {
     pub(crate) count: u64,
@@ -85,10 +85,10 @@ mod tests {
     fn percentiles_are_those_of_all_that_was_recorded_and_added() {
         let mut all: Latencies = (1..=50).map(Duration::from_millis).collect();
         all.add(&(51..=100).map(Duration::from_millis).collect());
-        let told = all.percentiles();
-        assert_eq!(told.count, 100);
+        let summary = all.percentiles();
+        assert_eq!(summary.count, 100);
         for (measured, expected) in
-            [(told.p50_ms, 50.0), (told.p95_ms, 95.0), (told.p99_ms, 99.0), (told.max_ms, 100.0)]
+            [(summary.p50_ms, 50.0), (summary.p95_ms, 95.0), (summary.p99_ms, 99.0), (summary.max_ms, 100.0)]
         {
             assert!((measured - expected).abs() <= expected / 500.0, "{measured} is not {expected}");
         }

@@ -14,11 +14,11 @@ use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader, Lines};
 use tokio::process::{Child, ChildStderr, ChildStdout, Command};
 use tokio::task::JoinHandle;
 
-use super::home::Home;
+use super::target_database::TargetDatabase;
 
 /// A server says where it listens within this time, or never.
 const UP_WITHIN: Duration = Duration::from_secs(30);
-/// And ends within this time after it was told to.
+/// And ends within this time after SIGTERM.
 const DOWN_WITHIN: Duration = Duration::from_secs(30);
 /// The kernel counts CPU time in hundredths of a second, on every architecture that matters here.
 const TICK: Duration = Duration::from_millis(10);
@@ -86,20 +86,20 @@ impl Holdfast {
         Ok(Self(path))
     }
 
-    /// `holdfast up`: the door and the workers in one process.
-    pub(crate) async fn up(&self, home: &Home) -> Result<Server> {
-        let mut command = self.command("up", &home.url);
-        command.arg("--sandbox-ledger").arg(home.ledger());
-        Server::start(door(command)).await
+    /// `holdfast up`: the submitter and the workers in one process.
+    pub(crate) async fn up(&self, target: &TargetDatabase) -> Result<Server> {
+        let mut command = self.command("up", &target.url);
+        command.arg("--sandbox-ledger").arg(target.ledger());
+        Server::start(submitter(command)).await
     }
 
-    /// `holdfast api`: the door alone. Without hints its workers, if there are any, look for what is due.
+    /// `holdfast api`: the submitter alone. Without hints its workers, if there are any, look for what is due.
     pub(crate) async fn api(&self, database_url: &str, hints: Option<&Hints>) -> Result<Server> {
         let mut command = self.command("api", database_url);
         if let Some(hints) = hints {
-            hints.tell(&mut command);
+            hints.configure(&mut command);
         }
-        Server::start(door(command)).await
+        Server::start(submitter(command)).await
     }
 
     /// `holdfast worker`: takes the money at the sandbox that listens at `sandbox`.
@@ -111,7 +111,7 @@ impl Holdfast {
         calls: usize,
     ) -> Result<Server> {
         let mut command = self.command("worker", database_url);
-        hints.tell(&mut command);
+        hints.configure(&mut command);
         command.args(["--worker-addr", "127.0.0.1:0", "--sandbox-url", &format!("http://{sandbox}")]);
         for queue in Queue::iter() {
             command.arg("--queue").arg(format!("{queue}={calls}"));
@@ -119,7 +119,7 @@ impl Holdfast {
         Server::start(command).await
     }
 
-    /// `holdfast sandbox`: a payment provider with books on disk, that answers a charge after `delay`.
+    /// `holdfast sandbox`: a payment provider with ledger on disk, that answers a charge after `delay`.
     pub(crate) async fn sandbox(&self, ledger: &Path, delay: Duration) -> Result<Server> {
         let mut command = Command::new(&self.0);
         command.args(["sandbox", "--sandbox-addr", "127.0.0.1:0", "--sandbox-ledger"]).arg(ledger);
@@ -128,9 +128,9 @@ impl Holdfast {
     }
 
     /// Recomputes every promise; an error names what is broken.
-    pub(crate) async fn audit(&self, home: &Home) -> Result<()> {
-        let mut command = self.command("audit", &home.url);
-        command.arg("--sandbox-ledger").arg(home.ledger());
+    pub(crate) async fn audit(&self, target: &TargetDatabase) -> Result<()> {
+        let mut command = self.command("audit", &target.url);
+        command.arg("--sandbox-ledger").arg(target.ledger());
         output(command).await.map(drop)
     }
 
@@ -149,13 +149,13 @@ impl Holdfast {
 }
 
 impl Hints {
-    fn tell(&self, command: &mut Command) {
+    fn configure(&self, command: &mut Command) {
         command.args(["--redis-url", &self.redis_url, "--redis-prefix", &self.prefix]);
     }
 }
 
 /// No limit on one caller: all buyers of a bench come from one address.
-fn door(mut command: Command) -> Command {
+fn submitter(mut command: Command) -> Command {
     command.args(["--http-addr", "127.0.0.1:0", "--rate-limit", "0", "--pending-max", "10000000"]);
     command.env("HOLDFAST_JWT_SECRET", JWT_SECRET);
     command
@@ -214,13 +214,13 @@ impl Process {
         let gauge = Gauge(pid.context("the process has no id")?);
         let said = tokio::spawn(all(child.stdout.take().context("no stdout")?));
         let mut lines = BufReader::new(child.stderr.take().context("no stderr")?).lines();
-        let told = tokio::time::timeout(UP_WITHIN, wait_for(&mut lines, ready))
+        let ready_line = tokio::time::timeout(UP_WITHIN, wait_for(&mut lines, ready))
             .await
             .with_context(|| format!("{} did not say that it is ready", shown(&name)))??;
         // Whatever it still has to say is for the reader of the run.
         tokio::spawn(async move {
             while let Ok(Some(line)) = lines.next_line().await {
-                // Neither what it says once it is ready nor that it stops when it is told to is news.
+                // Neither what it says once it is ready nor that it stops on SIGTERM is news.
                 let is_news = !["stopping:", "hints come through", "health and metrics"]
                     .iter()
                     .any(|known| line.starts_with(known));
@@ -229,7 +229,7 @@ impl Process {
                 }
             }
         });
-        Ok((Self { child, gauge, said }, told))
+        Ok((Self { child, gauge, said }, ready_line))
     }
 
     pub(crate) const fn gauge(&self) -> Gauge {
@@ -286,9 +286,9 @@ impl ProcStat {
         // The name in brackets may hold anything; behind it come the state and numbers.
         let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
         let number =
-            |at: usize| -> Result<u32> { Ok(fields.get(at).context("/proc tells too little")?.parse()?) };
+            |at: usize| -> Result<u32> { Ok(fields.get(at).context("/proc says too little")?.parse()?) };
         Ok(Self {
-            parent: fields.get(1).context("/proc tells too little")?.parse()?,
+            parent: fields.get(1).context("/proc says too little")?.parse()?,
             own: TICK * (number(11)? + number(12)?),
             ended_children: TICK * (number(13)? + number(14)?),
         })
@@ -317,8 +317,8 @@ async fn wait_for<T>(
 ) -> Result<T> {
     let mut said = String::new();
     while let Some(line) = lines.next_line().await? {
-        if let Some(told) = ready(&line)? {
-            return Ok(told);
+        if let Some(ready_line) = ready(&line)? {
+            return Ok(ready_line);
         }
         said.push_str(&line);
         said.push('\n');

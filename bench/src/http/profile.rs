@@ -11,10 +11,11 @@ use holdfast_sandbox::Token;
 use holdfast_shared::CartId;
 use serde::Serialize;
 
-use super::client::{Connection, Method};
-use super::home::{Home, Kind};
+use super::client::Connection;
 use super::latency::Latencies;
 use super::process::{Holdfast, Server, Subject};
+use super::target_database::{Kind, TargetDatabase};
+use crate::shop::Method;
 use crate::shop::{self, Goods};
 
 #[derive(Debug, Clone, clap::Args)]
@@ -97,13 +98,13 @@ pub(crate) async fn run(args: &Args) -> Result<Report> {
 }
 
 async fn measure(args: &Args, holdfast: &Holdfast, on: Kind, ramp_seconds: f64) -> Result<Shop> {
-    let home = Home::create(on, &args.subject.postgres_url).await?;
+    let target = TargetDatabase::create(on, &args.subject.postgres_url).await?;
     let each = args.seconds / args.think_seconds.max(0.001) + 2.0;
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count of orders")]
     let carts = (f64::from(args.users) * each) as usize;
-    let carts = Arc::new(shop::seed(home.store(), carts, args.goods).await.context("seeding the shop")?);
-    home.settle_down().await?;
-    let server = holdfast.up(&home).await?;
+    let carts = Arc::new(shop::seed(target.store(), carts, args.goods).await.context("seeding the shop")?);
+    target.settle_down().await?;
+    let server = holdfast.up(&target).await?;
 
     let started = Instant::now();
     let plan = Plan {
@@ -116,11 +117,11 @@ async fn measure(args: &Args, holdfast: &Holdfast, on: Kind, ramp_seconds: f64) 
     let seen = buyers(args.users, plan, &server, &carts).await?;
     let elapsed = started.elapsed();
     let cpu = server.cpu_time()?.saturating_sub(cpu_before);
-    home.decided(0).await?;
-    let accept_to_confirmed = home.confirmations(seen.whole.count()).await?;
+    target.decided(0).await?;
+    let accept_to_confirmed = target.confirmations(seen.whole.count()).await?;
     server.stop().await?;
-    holdfast.audit(&home).await?;
-    home.clear_away().await?;
+    holdfast.audit(&target).await?;
+    target.clear_away().await?;
     Ok(Shop {
         on,
         whole: Part::new(seen.whole, elapsed),

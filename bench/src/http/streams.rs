@@ -2,9 +2,9 @@
 //! no order is slower for them, and that a change still reaches its stream.
 
 mod cost;
-mod flock;
 mod load;
 mod report;
+mod subscribers;
 
 use std::time::{Duration, Instant};
 
@@ -14,19 +14,20 @@ use holdfast_shared::CartId;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use self::cost::Cost;
-use self::flock::{Flock, Watched};
 use self::load::Load;
 pub(crate) use self::report::Report;
-use super::client::{Connection, Method};
-use super::home::{Home, Kind};
+use self::subscribers::{Subscribers, Watched};
+use super::client::Connection;
 use super::latency::Latencies;
 use super::process::{Server, Subject};
+use super::target_database::{Kind, TargetDatabase};
+use crate::shop::Method;
 use crate::shop::{self, Goods};
 
 /// Descriptors beside those of the streams: the load's connections, the database's, files.
 const DESCRIPTORS_BESIDE: u64 = 200;
 /// A change reaches its stream within this time, or never.
-const TOLD_WITHIN: Duration = Duration::from_secs(20);
+const UPDATED_WITHIN: Duration = Duration::from_secs(20);
 
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct Args {
@@ -65,30 +66,30 @@ pub(crate) async fn run(args: &Args) -> Result<Report> {
     let streams = usize::try_from(args.streams)?;
     ensure!(args.changes <= streams / 2, "{} changes need as many waiting orders", args.changes);
 
-    let home = Home::create(args.on, &args.subject.postgres_url).await?;
+    let target = TargetDatabase::create(args.on, &args.subject.postgres_url).await?;
     let orders = streams + 2 * load.orders();
-    let carts = shop::seed(home.store(), orders, args.goods).await.context("seeding the shop")?;
-    home.settle_down().await?;
-    let server = holdfast.up(&home).await?;
+    let carts = shop::seed(target.store(), orders, args.goods).await.context("seeding the shop")?;
+    target.settle_down().await?;
+    let server = holdfast.up(&target).await?;
     let (watched, rest) = carts.split_at(streams);
     let (without, beside) = rest.split_at(load.orders());
 
     eprintln!("http-streams: placing {streams} orders to watch");
     let waiting = u64::from(args.streams) / 2;
     let watched = place(&server, watched).await?;
-    home.decided(waiting).await?;
-    home.settle_down().await?;
+    target.decided(waiting).await?;
+    target.settle_down().await?;
     // What follows a decision, such as the buyer's message, is not the streams' either.
     tokio::time::sleep(Duration::from_secs(2)).await;
 
     let idle = Duration::from_secs(args.idle_seconds);
     eprintln!("http-streams: {} orders/s without streams", args.rate);
-    let without = load.run(&server, &home, without, waiting).await?;
+    let without = load.run(&server, &target, without, waiting).await?;
     let empty = Cost::of(&server, idle).await?;
 
     eprintln!("http-streams: opening {streams} streams");
     let opening = Instant::now();
-    let mut flock = Flock::open(&server, &watched).await?;
+    let mut subscribers = Subscribers::open(&server, &watched).await?;
     let opened_seconds = opening.elapsed().as_secs_f64();
     let fresh = Cost::of(&server, idle).await?;
     eprintln!("http-streams: letting them rest");
@@ -96,16 +97,16 @@ pub(crate) async fn run(args: &Args) -> Result<Report> {
     let resting = Cost::of(&server, idle).await?;
 
     eprintln!("http-streams: {} orders/s beside the streams", args.rate);
-    let beside = load.run(&server, &home, beside, waiting).await?;
+    let beside = load.run(&server, &target, beside, waiting).await?;
     eprintln!("http-streams: confirming {} watched orders", args.changes);
-    let change_to_event = confirm(&server, &admin, &watched, &mut flock, args.changes).await?;
-    let lost = flock.lost();
+    let change_to_event = confirm(&server, &admin, &watched, &mut subscribers, args.changes).await?;
+    let lost = subscribers.lost();
     ensure!(lost == 0, "{lost} streams ended by themselves");
 
-    drop(flock);
+    drop(subscribers);
     server.stop().await?;
-    holdfast.audit(&home).await?;
-    home.clear_away().await?;
+    holdfast.audit(&target).await?;
+    target.clear_away().await?;
     Ok(Report {
         on: args.on,
         streams: args.streams,
@@ -167,13 +168,13 @@ async fn place(server: &Server, carts: &[CartId]) -> Result<Vec<Watched>> {
     Ok(placed)
 }
 
-/// Confirms watched orders one after the other: how long until each one's stream tells that it is CONFIRMED,
+/// Confirms watched orders one after the other: how long until each one's stream says that it is CONFIRMED,
 /// from the instant the admin asked.
 async fn confirm(
     server: &Server,
     admin: &str,
     watched: &[Watched],
-    flock: &mut Flock,
+    subscribers: &mut Subscribers,
     changes: usize,
 ) -> Result<Latencies> {
     let mut connection = Connection::open(server.address).await?;
@@ -181,9 +182,9 @@ async fn confirm(
     for (number, order) in watched.iter().enumerate().filter(|(_, order)| order.waits).take(changes) {
         let asked = Instant::now();
         connection.post(&format!("/v1/admin/orders/{}/confirm", order.id), admin).await?;
-        let told = tokio::time::timeout(TOLD_WITHIN, flock.confirmed(number)).await;
-        let told = told.with_context(|| format!("the stream of order {} says nothing", order.id))??;
-        latencies.record(told - asked);
+        let update = tokio::time::timeout(UPDATED_WITHIN, subscribers.confirmed(number)).await;
+        let update = update.with_context(|| format!("the stream of order {} says nothing", order.id))??;
+        latencies.record(update - asked);
     }
     Ok(latencies)
 }

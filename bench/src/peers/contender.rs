@@ -104,10 +104,10 @@ impl Contender {
             };
             // Whoever starts it has waited for an idle machine already.
             let rest = "--rounds 1 --idle-within 0 --output json";
-            words(&format!("run {} --via {via} {amount} {rest}", work.scenario()))
+            arguments_of(&format!("run {} --via {via} {amount} {rest}", work.scenario()))
         };
         let limit = |name: &str, orders: u64| {
-            words(&format!("limit {name} --orders {orders} --rounds 1 --output json"))
+            arguments_of(&format!("limit {name} --orders {orders} --rounds 1 --output json"))
         };
         match self {
             Self::Direct => holdfast("direct"),
@@ -120,7 +120,7 @@ impl Contender {
                     Work::Steady { rate, .. } => format!(" --rate {rate}"),
                     Work::Throughput { .. } | Work::FlashSale { .. } => String::new(),
                 };
-                words(&format!("--peer {} --scenario {scenario} --orders {orders}{rate}", peer.name()))
+                arguments_of(&format!("--peer {} --scenario {scenario} --orders {orders}{rate}", peer.name()))
             }
         }
     }
@@ -175,7 +175,7 @@ impl Work {
     }
 }
 
-fn words(line: &str) -> Vec<String> {
+fn arguments_of(line: &str) -> Vec<String> {
     line.split(' ').map(str::to_owned).collect()
 }
 
@@ -208,7 +208,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_is_asked_in_its_own_words() {
+    fn each_is_asked_with_its_own_arguments() {
         let check = |contender: Contender, work, expected: &str| {
             assert_eq!(contender.arguments(work).join(" "), expected);
         };

@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn silence_and_other_words_are_errors() {
+    fn silence_and_unknown_output_are_errors() {
         assert_eq!(Figures::of_peer("").expect_err("a figure").to_string(), "it printed nothing");
         assert_eq!(Figures::of_peer("oops").expect_err("a figure").to_string(), "it printed oops");
     }

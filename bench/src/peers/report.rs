@@ -4,9 +4,9 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::Sample;
 use super::contender::{Contender, Peer, Work};
 use super::figures::{Figures, Percentiles};
+use super::sample::Sample;
 use crate::engine::Spread;
 
 #[derive(Debug, Serialize)]
@@ -312,13 +312,13 @@ mod tests {
     fn what_failed_and_what_was_noisy_is_said() {
         let mut all = samples(FLOW, WORK, &[900.0, 0.0]);
         all[0].was_idle = false;
-        let told = Summary::of(all).to_string();
+        let text = Summary::of(all).to_string();
         assert!(
-            told.contains(
+            text.contains(
                 "NOT MEASURED: bullmq_flow, 10 orders (10 of a peer's) as fast as they are taken, round 2: it ended\n"
             ),
-            "{told}"
+            "{text}"
         );
-        assert!(told.contains("NOT IDLE: 1 of 2 began while others used the machine\n"), "{told}");
+        assert!(text.contains("NOT IDLE: 1 of 2 began while others used the machine\n"), "{text}");
     }
 }

@@ -68,7 +68,7 @@ impl Meter {
 
 /// The process whose children serve this database, if it runs where we can see it.
 async fn postmaster(database: &Database) -> Result<Option<i32>> {
-    let backend: i32 = sqlx::query_scalar("select pg_backend_pid()").fetch_one(database.store.pool()).await?;
+    let backend: i32 = sqlx::query_scalar("select pg_backend_pid()").fetch_one(&database.shell).await?;
     // Another machine's process ids mean somebody else here.
     let is_postgres = |pid: i32| {
         std::fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|name| name.starts_with("postgres"))

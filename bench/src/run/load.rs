@@ -10,9 +10,9 @@ use holdfast_shared::OrderId;
 use tokio::sync::{Mutex, mpsc};
 use tokio::task::JoinSet;
 
-use super::door::{Buyer, Door};
 use super::scenario::Arrival;
-use super::wishes::Wish;
+use super::submitter::{Buyer, Submitter};
+use super::workload::Purchase;
 
 /// One order that was placed; the times count from the start of the round.
 #[derive(Debug, Clone, Copy)]
@@ -39,14 +39,14 @@ impl Schedule {
 /// Orders of a round, to be placed.
 #[derive(Debug)]
 pub(crate) struct Load {
-    pub(crate) door: Door,
-    pub(crate) wishes: Arc<Vec<Wish>>,
+    pub(crate) submitter: Submitter,
+    pub(crate) workload: Arc<Vec<Purchase>>,
     /// Requests that can be under way at once.
     pub(crate) connections: usize,
 }
 
 impl Load {
-    /// Places the orders as `arrival` has it, from `started` on; returns what was placed, the first wishes first.
+    /// Places the orders as `arrival` has it, from `started` on; returns what was placed, the first workload first.
     pub(crate) async fn run(self, arrival: Arrival, started: Instant) -> Result<Vec<Asked>> {
         let asked = match arrival {
             Arrival::Closed { .. } | Arrival::Backlog { .. } => self.closed(started).await,
@@ -63,12 +63,12 @@ impl Load {
     async fn closed(self, started: Instant) -> Result<Vec<Asked>> {
         let next = Arc::new(AtomicUsize::new(0));
         let mut buyers = JoinSet::new();
-        for _ in 0..self.connections.min(self.wishes.len()) {
+        for _ in 0..self.connections.min(self.workload.len()) {
             let mut asking = self.asking(started).await?;
-            let (wishes, next) = (Arc::clone(&self.wishes), Arc::clone(&next));
+            let (workload, next) = (Arc::clone(&self.workload), Arc::clone(&next));
             buyers.spawn(async move {
-                while let Some(wish) = wishes.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    asking.ask(wish, Instant::now()).await?;
+                while let Some(order) = workload.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    asking.ask(order, Instant::now()).await?;
                 }
                 Ok(asking.asked)
             });
@@ -77,7 +77,7 @@ impl Load {
     }
 
     async fn open(self, schedule: Schedule, started: Instant) -> Result<Vec<Asked>> {
-        let (due, queue) = mpsc::channel(self.wishes.len().max(1));
+        let (due, queue) = mpsc::channel(self.workload.len().max(1));
         let queue = Arc::new(Mutex::new(queue));
         let mut buyers = JoinSet::new();
         for _ in 0..self.connections {
@@ -85,19 +85,19 @@ impl Load {
             buyers.spawn(async move {
                 loop {
                     // A statement of its own, or the lock would be held while the order is placed.
-                    let next: Option<(Instant, Wish)> = queue.lock().await.recv().await;
-                    let Some((due, wish)) = next else { return Ok(asking.asked) };
-                    asking.ask(&wish, due).await?;
+                    let next: Option<(Instant, Purchase)> = queue.lock().await.recv().await;
+                    let Some((due, order)) = next else { return Ok(asking.asked) };
+                    asking.ask(&order, due).await?;
                 }
             });
         }
-        let wishes = Arc::clone(&self.wishes);
+        let workload = Arc::clone(&self.workload);
         // The runtime's timers tick in milliseconds; a thread wakes up to some microseconds.
         let pace = tokio::task::spawn_blocking(move || {
-            for (number, wish) in wishes.iter().enumerate() {
+            for (number, order) in workload.iter().enumerate() {
                 let at = started + schedule.due(number);
                 std::thread::sleep(at.saturating_duration_since(Instant::now()));
-                if due.blocking_send((at, *wish)).is_err() {
+                if due.blocking_send((at, *order)).is_err() {
                     return;
                 }
             }
@@ -118,14 +118,15 @@ impl Load {
         let mut buyers = JoinSet::new();
         for user in 0..users {
             let comes = started + ramp * user / users;
-            let door = self.door.clone();
-            let (wishes, next) = (Arc::clone(&self.wishes), Arc::clone(&next));
+            let submitter = self.submitter.clone();
+            let (workload, next) = (Arc::clone(&self.workload), Arc::clone(&next));
             buyers.spawn(async move {
                 tokio::time::sleep_until(comes.into()).await;
-                let mut asking = Asking { buyer: door.buyer().await?, started, asked: Vec::new() };
+                let mut asking = Asking { buyer: submitter.buyer().await?, started, asked: Vec::new() };
                 while Instant::now() < ends {
-                    let wish = wishes.get(next.fetch_add(1, Ordering::Relaxed)).context("no cart is left")?;
-                    asking.ask(wish, Instant::now()).await?;
+                    let order =
+                        workload.get(next.fetch_add(1, Ordering::Relaxed)).context("no cart is left")?;
+                    asking.ask(order, Instant::now()).await?;
                     tokio::time::sleep(thought).await;
                 }
                 Ok(asking.asked)
@@ -135,7 +136,7 @@ impl Load {
     }
 
     async fn asking(&self, started: Instant) -> Result<Asking> {
-        let buyer = self.door.buyer().await?;
+        let buyer = self.submitter.buyer().await?;
         Ok(Asking { buyer, started, asked: Vec::new() })
     }
 }
@@ -148,11 +149,11 @@ struct Asking {
 }
 
 impl Asking {
-    async fn ask(&mut self, wish: &Wish, due: Instant) -> Result<()> {
-        let placed = self.buyer.place(wish).await?;
+    async fn ask(&mut self, order: &Purchase, due: Instant) -> Result<()> {
+        let placed = self.buyer.place(order).await?;
         let (due_after, answered) = (due - self.started, self.started.elapsed());
         self.asked.push(Asked { order: placed.order, due: due_after, answered });
-        self.buyer.follow_up(wish, placed).await
+        self.buyer.follow_up(order, placed).await
     }
 }
 

@@ -21,7 +21,7 @@ pub(crate) struct Ended {
     /// When the transaction that accepted it read the clock.
     pub(crate) accepted_at: Time,
     /// When the transaction that marked its message SENT did.
-    pub(crate) told_at: Time,
+    pub(crate) notified_at: Time,
 }
 
 /// The newest order there is.
@@ -32,8 +32,8 @@ pub(crate) async fn newest(store: &dyn Store) -> Result<Option<OrderId>> {
 
 /// The orders behind `after`, oldest first. An error names one that is not over.
 pub(crate) async fn ended(store: &dyn Store, after: Option<OrderId>) -> Result<Vec<Ended>> {
-    let mut told = told(store, after).await?;
-    let mut ended = Vec::with_capacity(told.len());
+    let mut notified = notified(store, after).await?;
+    let mut ended = Vec::with_capacity(notified.len());
     let mut before = None;
     loop {
         let filter = OrderFilter { before, limit: PAGE, ..OrderFilter::default() };
@@ -41,15 +41,16 @@ pub(crate) async fn ended(store: &dyn Store, after: Option<OrderId>) -> Result<V
         let new: Vec<_> =
             page.iter().map(|view| &view.order).filter(|order| Some(order.id) > after).collect();
         for order in &new {
-            let told_at = told.remove(&order.id);
-            let told_at = told_at.with_context(|| format!("nobody was told about order {}", order.id))?;
+            let notified_at = notified
+                .remove(&order.id)
+                .with_context(|| format!("no message about order {} was sent", order.id))?;
             ended.push(Ended {
                 id: order.id,
                 cart: order.cart,
                 status: order.status,
                 reason: order.cancel_reason,
                 accepted_at: order.accepted_at,
-                told_at,
+                notified_at,
             });
         }
         before = page.last().map(|view| view.order.id);
@@ -57,14 +58,14 @@ pub(crate) async fn ended(store: &dyn Store, after: Option<OrderId>) -> Result<V
             break;
         }
     }
-    ensure!(told.is_empty(), "somebody was told about orders that do not exist: {told:?}");
+    ensure!(notified.is_empty(), "messages were sent about orders that do not exist: {notified:?}");
     ended.reverse();
     Ok(ended)
 }
 
 /// When the message about each order was sent. The saga of a message ends in the commit that marks it SENT.
-async fn told(store: &dyn Store, after: Option<OrderId>) -> Result<BTreeMap<OrderId, Time>> {
-    let mut told = BTreeMap::new();
+async fn notified(store: &dyn Store, after: Option<OrderId>) -> Result<BTreeMap<OrderId, Time>> {
+    let mut notified = BTreeMap::new();
     let mut before = None;
     loop {
         let filter = SagaFilter {
@@ -77,19 +78,22 @@ async fn told(store: &dyn Store, after: Option<OrderId>) -> Result<BTreeMap<Orde
         for saga in &page {
             let order = saga.id.order();
             if Some(order) <= after {
-                return Ok(told);
+                return Ok(notified);
             }
             ensure!(saga.state == SagaState::Completed, "message {} is {}", saga.id, saga.state);
-            ensure!(told.insert(order, saga.updated_at).is_none(), "order {order} was told of twice");
+            ensure!(
+                notified.insert(order, saga.updated_at).is_none(),
+                "two messages were sent about order {order}"
+            );
         }
         match page.last() {
             Some(last) => before = Some(last.id),
-            None => return Ok(told),
+            None => return Ok(notified),
         }
     }
 }
 
-/// Recomputes every promise, and holds them against the provider's own books where there are any. An error says
+/// Recomputes every promise, and holds them against the provider's own ledger where there are any. An error says
 /// what is broken, or still moving.
 pub(crate) async fn audit(store: &dyn Store, statement: Option<&[StatementLine]>) -> Result<Report> {
     let mut audit = Audit::new(store.keys().await?.shop());

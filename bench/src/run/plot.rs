@@ -9,13 +9,12 @@ use anyhow::{Context, Result};
 use plotters::coord::Shift;
 use plotters::prelude::*;
 
-use super::Report;
-use super::report::Round;
+use super::report::{Report, Round};
 use super::series::Series;
 use crate::conditions::Conditions;
 
 const SIZE: (u32, u32) = (960, 680);
-/// Told apart by those who see no red or green, too.
+/// Update apart by those who see no red or green, too.
 const BLUE_LINE: RGBColor = RGBColor(0, 114, 178);
 const ORANGE_LINE: RGBColor = RGBColor(213, 94, 0);
 const GREEN_LINE: RGBColor = RGBColor(0, 158, 115);
@@ -46,8 +45,8 @@ pub(super) fn draw(folder: &Path, name: &str, report: &Report, conditions: &Cond
     fs::create_dir_all(folder)?;
     fs::write(folder.join(format!("{name}.svg")), svg(name, round)?)?;
     // Beside each picture lies what is said of it, so that the page can be put together from the folder alone.
-    let told = format!("{conditions}\n{report}");
-    fs::write(folder.join(format!("{name}.txt")), told)?;
+    let update = format!("{conditions}\n{report}");
+    fs::write(folder.join(format!("{name}.txt")), update)?;
     fs::write(folder.join("index.html"), page(folder)?)?;
     Ok(())
 }
@@ -187,13 +186,13 @@ fn page(folder: &Path) -> Result<String> {
          <p>One picture a scenario, of the last round of its run. Its figures and conditions stand below it.</p>\n",
     );
     for name in names {
-        let told = fs::read_to_string(folder.join(format!("{name}.txt"))).unwrap_or_default();
+        let update = fs::read_to_string(folder.join(format!("{name}.txt"))).unwrap_or_default();
         let name = escaped(&name);
         write!(
             page,
             "<h2>{name}</h2>\n<img src=\"{name}.svg\" alt=\"Throughput and latency of {name} over time\">\n\
              <pre>{}</pre>\n",
-            escaped(&told)
+            escaped(&update)
         )?;
     }
     page.push_str("</html>\n");

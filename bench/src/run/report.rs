@@ -9,12 +9,12 @@ use serde::Serialize;
 use super::cost::CpuTime;
 use super::scenario::{Buyers, Scenario};
 use super::series::Series;
-use super::wishes::Ends;
-use super::{Books, Setup, Via};
+use super::setup::{LedgerKind, Setup, Via};
+use super::workload::Ends;
 use crate::database::Counters;
 use crate::engine::{Spread, per};
-use crate::http::home::Kind;
 use crate::http::latency::Percentiles;
+use crate::http::target_database::Kind;
 use crate::machine::Machine;
 
 /// What a run measured, and how it was set up.
@@ -22,7 +22,7 @@ use crate::machine::Machine;
 pub(crate) struct Report {
     pub(crate) on: Kind,
     pub(crate) via: Via,
-    pub(crate) books: Books,
+    pub(crate) ledger: LedgerKind,
     pub(crate) workers: usize,
     pub(crate) connections: usize,
     pub(crate) past_orders: usize,
@@ -65,7 +65,7 @@ pub(crate) struct Round {
     pub(crate) verified: bool,
     pub(crate) ends: Vec<EndedAs>,
     pub(crate) audited_orders: u64,
-    /// Charges in the provider's own books that ours agree with.
+    /// Charges in the provider's own ledger that ours agree with.
     pub(crate) audited_charges: Option<u64>,
     pub(crate) cpu_us_per_order: Cpu,
     pub(crate) resident_bytes: BTreeMap<String, Resident>,
@@ -116,8 +116,8 @@ pub(crate) struct Resident {
 }
 
 impl From<Percentiles> for Millis {
-    fn from(told: Percentiles) -> Self {
-        let Percentiles { count, p50_ms, p95_ms, p99_ms, max_ms } = told;
+    fn from(update: Percentiles) -> Self {
+        let Percentiles { count, p50_ms, p95_ms, p99_ms, max_ms } = update;
         Self { p50: p50_ms, p95: p95_ms, p99: p99_ms, max: max_ms, count }
     }
 }
@@ -163,7 +163,7 @@ impl Report {
         Self {
             on,
             via: setup.via,
-            books: setup.books,
+            ledger: setup.ledger,
             workers: setup.workers,
             connections: setup.connections,
             past_orders,
@@ -179,19 +179,19 @@ impl Report {
 
     /// How it was set up, in a line.
     pub(crate) fn setup(&self) -> String {
-        let Self { on, via, books, workers, connections, past_orders, scenario, .. } = self;
+        let Self { on, via, ledger, workers, connections, past_orders, scenario, .. } = self;
         let via = match (on, via) {
             (Kind::Sqlite, _) => "all in one process",
             (Kind::Postgres, Via::Direct) => "direct submit, streams",
             (Kind::Postgres, Via::Http) => "over HTTP, streams",
         };
-        let books = match books {
-            Books::Memory => "payment ledger in memory",
-            Books::Http => "payment ledger of `holdfast sandbox`",
+        let ledger = match ledger {
+            LedgerKind::Memory => "payment ledger in memory",
+            LedgerKind::Http => "payment ledger of `holdfast sandbox`",
         };
         let shop = scenario.shop;
         format!(
-            "{on}, {via}, {workers} worker(s), {connections} requests at once, {books}, charges take {} ms, \
+            "{on}, {via}, {workers} worker(s), {connections} requests at once, {ledger}, charges take {} ms, \
              {} line(s) over {} SKU(s), {past_orders} past orders",
             scenario.provider.delay_ms, shop.lines, shop.skus
         )

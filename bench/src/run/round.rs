@@ -8,21 +8,21 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use holdfast_shared::{OrderId, Time};
 
-use super::Setup;
 use super::cost::{CpuTime, Meter, Sampler};
 use super::load::{Asked, Load};
 use super::outcome::{self, Ended};
 use super::report::{Cpu, EndedAs, PerOrder, Resident, Round, SettledSeen};
 use super::scenario::Arrival;
 use super::series::Series;
+use super::setup::Setup;
 use super::stack::Stack;
-use super::wishes::Wishes;
 use super::worker::Records;
+use super::workload::Workload;
 use crate::database::Counters;
 use crate::engine::per;
-use crate::http::home::Home;
 use crate::http::latency::Latencies;
 use crate::http::process::Gauge;
+use crate::http::target_database::TargetDatabase;
 use crate::machine::Machine;
 
 /// Orders that warm connections, plans and caches up before a round counts; a quarter of a small round's.
@@ -30,50 +30,50 @@ const WARM_UP_MAX: usize = 500;
 /// How long a round may take to settle after its last order was accepted, before it counts as hung.
 const SETTLED_WITHIN: Duration = Duration::from_mins(15);
 
-/// Plays one round in `home`; `past` orders are in it already.
-pub(crate) async fn play(setup: &Setup, home: Home, past: usize) -> Result<Round> {
+/// Plays one round in `target`; `past` orders are in it already.
+pub(crate) async fn play(setup: &Setup, target: TargetDatabase, past: usize) -> Result<Round> {
     let scenario = &setup.scenario;
-    let before = outcome::newest(home.store()).await?;
+    let before = outcome::newest(target.store()).await?;
     let is_backlog = matches!(scenario.arrival, Arrival::Backlog { .. });
     let orders = orders(scenario.arrival);
     // Without workers nothing of a warm-up would settle.
     let warm_up = if is_backlog { 0 } else { WARM_UP_MAX.min(orders / 4) };
-    let wishes = Wishes::prepare(home.store(), scenario, warm_up, orders).await?;
-    home.settle_down().await?;
+    let workload = Workload::prepare(target.store(), scenario, warm_up, orders).await?;
+    target.settle_down().await?;
     let machine = Machine::wait_for_idle(setup.idle_within).await?;
     if !machine.is_idle() {
         eprintln!("run: the machine is not idle ({:.0} % of a core); going on", machine.other_work_percent);
     }
 
-    let counted = Counters::of(&home).await?;
-    let mut stack = Stack::open(setup, home).await?;
-    let door = stack.door(setup).await?;
+    let counted = Counters::of(&target).await?;
+    let mut stack = Stack::open(setup, target).await?;
+    let submitter = stack.submitter(setup).await?;
     if !is_backlog {
         stack.start_workers(setup).await?;
         let load = Load {
-            door: door.clone(),
-            wishes: Arc::new(wishes.warm_up.clone()),
+            submitter: submitter.clone(),
+            workload: Arc::new(workload.warm_up.clone()),
             connections: setup.connections,
         };
-        load.run(Arrival::Closed { orders: wishes.warm_up.len() }, Instant::now())
+        load.run(Arrival::Closed { orders: workload.warm_up.len() }, Instant::now())
             .await
             .context("the warm-up")?;
         stack.settled(SETTLED_WITHIN).await.context("the warm-up")?;
     }
-    let warm = outcome::newest(stack.home.store()).await?;
+    let warm = outcome::newest(stack.target.store()).await?;
 
     let mut costs = Costs::begin(&stack).await?;
     let (mut started, mut started_at) = (Instant::now(), Time::system_now());
     let load = Load {
-        door: door.clone(),
-        wishes: Arc::new(wishes.measured.clone()),
+        submitter: submitter.clone(),
+        workload: Arc::new(workload.measured.clone()),
         connections: setup.connections,
     };
     let asked = load.run(scenario.arrival, started).await?;
     let accepting = started.elapsed();
     if is_backlog {
         // What is measured is the drain: it begins when the workers do.
-        stack.home.settle_down().await?;
+        stack.target.settle_down().await?;
         costs = Costs::begin(&stack).await?;
         (started, started_at) = (Instant::now(), Time::system_now());
         stack.start_workers(setup).await?;
@@ -81,21 +81,21 @@ pub(crate) async fn play(setup: &Setup, home: Home, past: usize) -> Result<Round
     }
     stack.settled(SETTLED_WITHIN).await?;
     let elapsed = started.elapsed();
-    drop(door);
+    drop(submitter);
     let spent = costs.end().await?;
 
-    let (home, records) = stack.stop().await?;
+    let (target, records) = stack.stop().await?;
     // A backend reports all it has counted when its client is gone: so the warm-up's share is in it.
-    let counters = match (counted, Counters::of(&home).await?) {
+    let counters = match (counted, Counters::of(&target).await?) {
         (Some(before), Some(after)) => Some(after.since(&before)),
         _ => None,
     };
-    let ended = outcome::ended(home.store(), before).await.context("this run counts for nothing")?;
-    let ends = wishes.verify(scenario, asked.len(), &ended).context("this run counts for nothing")?;
+    let ended = outcome::ended(target.store(), before).await.context("this run counts for nothing")?;
+    let ends = workload.verify(scenario, asked.len(), &ended).context("this run counts for nothing")?;
     // The provider has never heard of orders that were written here as past.
     let statement = (past == 0).then_some(records.statement.as_slice());
-    let audit = outcome::audit(home.store(), statement).await.context("this run counts for nothing")?;
-    home.clear_away().await?;
+    let audit = outcome::audit(target.store(), statement).await.context("this run counts for nothing")?;
+    target.clear_away().await?;
 
     let ended_orders = ended.len();
     let measured: Vec<Ended> = ended.into_iter().filter(|order| Some(order.id) > warm).collect();
@@ -111,10 +111,10 @@ pub(crate) async fn play(setup: &Setup, home: Home, past: usize) -> Result<Round
     let settled: Latencies = match settled_seen {
         SettledSeen::ByTheMessage => asked
             .iter()
-            .filter_map(|asked| Some(records.told.get(&asked.order)?.since(started_at + asked.due)))
+            .filter_map(|asked| Some(records.update.get(&asked.order)?.since(started_at + asked.due)))
             .collect(),
         SettledSeen::ByTheRows => {
-            measured.iter().map(|order| order.told_at.since(order.accepted_at)).collect()
+            measured.iter().map(|order| order.notified_at.since(order.accepted_at)).collect()
         }
     };
     Ok(Round {
@@ -140,7 +140,7 @@ pub(crate) async fn play(setup: &Setup, home: Home, past: usize) -> Result<Round
 impl SettledSeen {
     fn of(records: &Records, is_backlog: bool) -> Self {
         // A backlog's orders were due long before anybody worked.
-        if is_backlog || records.told.is_empty() { Self::ByTheRows } else { Self::ByTheMessage }
+        if is_backlog || records.update.is_empty() { Self::ByTheRows } else { Self::ByTheMessage }
     }
 }
 
@@ -213,10 +213,10 @@ impl Costs {
 
 /// Everybody who takes part.
 async fn meter(stack: &Stack) -> Result<Meter> {
-    Meter::new(watched(stack), stack.home.database(), stack.redis_url()).await
+    Meter::new(watched(stack), stack.target.database(), stack.redis_url()).await
 }
 
-/// The stack's processes and this one. It has the checkout_intake in it when orders are placed directly, and all there is
+/// The stack's processes and this one. It holds the intake when orders are placed directly, and all there is
 /// on SQLite.
 fn watched(stack: &Stack) -> Vec<(String, Gauge)> {
     let mut watched = stack.gauges();
@@ -226,8 +226,8 @@ fn watched(stack: &Stack) -> Vec<(String, Gauge)> {
 
 impl Counters {
     /// What Postgres has counted, if it is Postgres.
-    async fn of(home: &Home) -> Result<Option<Self>> {
-        match home.database() {
+    async fn of(target: &TargetDatabase) -> Result<Option<Self>> {
+        match target.database() {
             Some(database) => database.counters().await.map(Some),
             None => Ok(None),
         }

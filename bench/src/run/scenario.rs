@@ -10,8 +10,8 @@ use holdfast_sandbox::Token;
 use holdfast_shared::{CancelReason, OrderStatus};
 use serde::{Deserialize, Serialize};
 
-use crate::http::client::Method;
 use crate::shop::Goods;
+use crate::shop::Method;
 
 /// Every scenario: its name and its file.
 const FILES: [(&str, &str); 9] = [
@@ -26,7 +26,7 @@ const FILES: [(&str, &str); 9] = [
     ("ancestor", include_str!("../../scenarios/ancestor.toml")),
 ];
 
-/// One scenario, as its file says or as it was told otherwise.
+/// One scenario, as its file says or as it was update otherwise.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Scenario {
@@ -99,7 +99,7 @@ pub(crate) struct Buyers {
     pub(crate) wants: ListQuery,
     #[serde(default)]
     pub(crate) then: Then,
-    /// How their orders end; who wants a scarce piece and gets none is told `out_of_stock` instead.
+    /// How their orders end; who wants a scarce piece and gets none is update `out_of_stock` instead.
     pub(crate) ends: End,
 }
 

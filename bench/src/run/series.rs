@@ -11,7 +11,7 @@ use super::load::Asked;
 use super::outcome::Ended;
 use crate::http::latency::Latencies;
 
-/// More windows than this nobody tells apart in a picture.
+/// More windows than this cannot be distinguished in a picture.
 const WINDOWS_MAX: u32 = 1_200;
 
 /// A round over time. The lists are of one length, but for those of memory.
@@ -46,8 +46,9 @@ impl Series {
         let width = EVERY.max(lasted / WINDOWS_MAX);
         let accepted = asked.iter().map(|asked| (asked.answered, asked.answered.saturating_sub(asked.due)));
         let accepted = windows(width, lasted, accepted);
-        let settled =
-            ended.iter().map(|order| (order.told_at.since(started), order.told_at.since(order.accepted_at)));
+        let settled = ended
+            .iter()
+            .map(|order| (order.notified_at.since(started), order.notified_at.since(order.accepted_at)));
         let settled = windows(width, lasted, settled);
         let per_s = |windows: &[Window]| {
             windows.iter().map(|window| float(window.0.count()) / width.as_secs_f64()).collect()

@@ -1,26 +1,31 @@
-//! The measured stack: a door and workers as processes around a Postgres and a Redis, or all of it in this process
+//! The measured stack: a submitter and workers as processes around a Postgres and a Redis, or all of it in this process
 //! on SQLite. Every stack has a database and a Redis prefix of its own, and leaves nothing behind.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
+use holdfast_intake::CheckoutIntake;
 use holdfast_saga::flows::REGISTRY;
 use holdfast_saga::ports::{Dispatch, Gateways, Store};
 use holdfast_saga::shop::checkout::AcceptPolicy;
 use holdfast_sandbox::NAME;
 use holdfast_shared::SagaState;
 use holdfast_store_postgres::PostgresStore;
-use holdfast_worker::{CheckoutIntake, Metrics, Redis, RedisBackend, RedisDispatch, Runtime};
+use holdfast_telemetry::Metrics;
+use holdfast_worker::{Redis, RedisBackend, RedisDispatch, Runtime};
 use uuid::Uuid;
 
-use super::door::Door;
+use super::setup::{LedgerKind, Setup, Via};
+use super::submitter::Submitter;
 use super::worker::{AtWork, Crew, Journal, Records, SlowSandbox, config};
-use super::{Books, CALLS, Setup, Via};
-use crate::http::home::Home;
 use crate::http::process::{Gauge, Hints, Server};
+use crate::http::target_database::TargetDatabase;
 
-/// Connections of the generator's own checkout_intake, as few as a `holdfast api` uses, and of its admins.
+/// Calls that a worker may have in flight: as many as two batches begin.
+const CALLS: usize = 1_024;
+
+/// Connections of the generator's own intake, as few as a `holdfast api` uses, and of its admins.
 const CONNECTIONS: u32 = 6;
 /// How often the database is asked whether all is settled. Each time costs two statements that look at what is not
 /// settled; an order counts as settled when that is seen, so a round seems at most this much longer.
@@ -29,7 +34,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(20);
 /// A stack that runs.
 #[derive(Debug)]
 pub(crate) struct Stack {
-    pub(crate) home: Home,
+    pub(crate) target: TargetDatabase,
     place: Place,
 }
 
@@ -48,65 +53,67 @@ struct Processes {
 }
 
 impl Stack {
-    /// Sets a stack up around `home`. No worker of it works yet, unless all of it is in this process.
-    pub(crate) async fn open(setup: &Setup, home: Home) -> Result<Self> {
+    /// Sets a stack up around `target`. No worker of it works yet, unless all of it is in this process.
+    pub(crate) async fn open(setup: &Setup, target: TargetDatabase) -> Result<Self> {
         let delay = setup.scenario.provider_delay();
-        let Some(database) = home.database() else {
+        let Some(database) = target.database() else {
             let sandbox = Arc::new(SlowSandbox::new(delay));
             let journal = Arc::new(Journal::default());
             let outside =
                 Gateways { payments: Arc::clone(&sandbox) as _, notifier: Arc::clone(&journal) as _ };
-            let (store, config) = (home.shared(), config(CALLS));
+            let (store, config) = (target.shared(), config(CALLS));
             let runtime = Runtime::start(store, REGISTRY, outside, config, Metrics::default())?;
-            return Ok(Self { home, place: Place::Embedded { runtime, sandbox, journal } });
+            return Ok(Self { target, place: Place::Embedded { runtime, sandbox, journal } });
         };
         database.insist_on_durability().await?;
         let redis_url = setup.redis_url.clone().context("which Redis? Set HOLDFAST_TEST_REDIS_URL")?;
         let hints = Hints { redis_url, prefix: format!("bench-{}", Uuid::now_v7().simple()) };
         let api = match setup.via {
             Via::Direct => None,
-            Via::Http => Some(setup.holdfast()?.api(&home.url, Some(&hints)).await.context("holdfast api")?),
+            Via::Http => {
+                Some(setup.holdfast()?.api(&target.url, Some(&hints)).await.context("holdfast api")?)
+            }
         };
         let crew = Crew {
-            database_url: home.url.clone(),
+            database_url: target.url.clone(),
             hints: hints.clone(),
             workers: setup.workers,
             calls: CALLS,
             provider_delay: delay,
         };
         let processes = Processes { hints, api, crew, at_work: None };
-        Ok(Self { home, place: Place::Processes(Box::new(processes)) })
+        Ok(Self { target, place: Place::Processes(Box::new(processes)) })
     }
 
     /// Starts the workers. In this process they work already.
     pub(crate) async fn start_workers(&mut self, setup: &Setup) -> Result<()> {
         if let Place::Processes(processes) = &mut self.place {
             let crew = &processes.crew;
-            processes.at_work = Some(match setup.books {
-                Books::Memory => crew.in_memory().await?,
-                Books::Http => crew.over_http(&setup.holdfast()?, self.home.ledger()).await?,
+            processes.at_work = Some(match setup.ledger {
+                LedgerKind::Memory => crew.in_memory().await?,
+                LedgerKind::Http => crew.over_http(&setup.holdfast()?, self.target.ledger()).await?,
             });
         }
         Ok(())
     }
 
     /// Where its buyers go in.
-    pub(crate) async fn door(&self, setup: &Setup) -> Result<Door> {
+    pub(crate) async fn submitter(&self, setup: &Setup) -> Result<Submitter> {
         let direct = |store: Arc<dyn Store>, dispatch: Arc<dyn Dispatch>| {
             let policy = AcceptPolicy::new(NAME);
             let checkout_intake =
                 CheckoutIntake::start(Arc::clone(&store), policy, Arc::clone(&dispatch), Metrics::default());
-            Door::Direct { checkout_intake, store, dispatch }
+            Submitter::Direct { checkout_intake, store, dispatch }
         };
         let processes = match &self.place {
-            Place::Embedded { runtime, .. } => return Ok(direct(self.home.shared(), runtime.dispatch())),
+            Place::Embedded { runtime, .. } => return Ok(direct(self.target.shared(), runtime.dispatch())),
             Place::Processes(processes) => processes,
         };
         if let Some(api) = &processes.api {
             let admin = setup.holdfast()?.admin_token().await?.into();
-            return Ok(Door::Http { address: api.address, admin });
+            return Ok(Submitter::Http { address: api.address, admin });
         }
-        let store = Arc::new(PostgresStore::connect(&self.home.url, CONNECTIONS).await?);
+        let store = Arc::new(PostgresStore::connect(&self.target.url, CONNECTIONS).await?);
         let redis = Arc::new(Redis::parse(&processes.hints.redis_url, &processes.hints.prefix)?);
         redis.check().await?;
         let dispatch = RedisDispatch::start(redis, RedisBackend::Streams, &Metrics::default());
@@ -135,7 +142,7 @@ impl Stack {
     /// Waits until every order is decided and every message sent.
     pub(crate) async fn settled(&self, at_most: Duration) -> Result<()> {
         let since = Instant::now();
-        let store = self.home.store();
+        let store = self.target.store();
         loop {
             // What is pending is counted up to one, by a partial index. Only once nothing is, what follows the
             // decisions is looked at: messages on their way, a few.
@@ -154,8 +161,8 @@ impl Stack {
         }
     }
 
-    /// Stops everybody; returns the home and what was done outside.
-    pub(crate) async fn stop(self) -> Result<(Home, Records)> {
+    /// Stops everybody; returns the target and what was done outside.
+    pub(crate) async fn stop(self) -> Result<(TargetDatabase, Records)> {
         let records = match self.place {
             Place::Embedded { runtime, sandbox, journal } => {
                 runtime.stop().await;
@@ -174,7 +181,7 @@ impl Stack {
                 records
             }
         };
-        Ok((self.home, records))
+        Ok((self.target, records))
     }
 }
 

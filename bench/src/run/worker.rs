@@ -1,5 +1,5 @@
 //! A worker with a provider of its own: what `holdfast worker` runs, but the payment ledger is in memory, so that
-//! what is measured is Holdfast and not a sandbox's disk. When it stops it tells its books, for the audit, and when
+//! what is measured is Holdfast and not a sandbox's disk. When it stops it tells its ledger, for the audit, and when
 //! each message left.
 
 use std::collections::BTreeMap;
@@ -17,8 +17,9 @@ use holdfast_saga::records::context::Notice;
 use holdfast_sandbox::MemorySandbox;
 use holdfast_shared::{Money, OrderId, Queue, SagaId, StepKey, SystemClock, Time};
 use holdfast_store_postgres::PostgresStore;
+use holdfast_telemetry::Metrics;
 use holdfast_worker::{
-    CircuitBreaker, CircuitBreakerConfig, Metrics, Redis, RedisBackend, Runtime, Source, WorkerConfig,
+    CircuitBreaker, CircuitBreakerConfig, Redis, RedisBackend, Runtime, Source, WorkerConfig,
 };
 use strum::IntoEnumIterator as _;
 use tokio::process::Command;
@@ -86,21 +87,21 @@ pub(crate) fn config(calls: usize) -> WorkerConfig {
 pub(crate) struct Records {
     pub(crate) statement: Vec<StatementLine>,
     /// When each order's first message left; empty where nobody kept a journal.
-    pub(crate) told: BTreeMap<OrderId, Time>,
+    pub(crate) update: BTreeMap<OrderId, Time>,
 }
 
 impl Records {
     pub(crate) async fn of(sandbox: &SlowSandbox, journal: &Journal) -> Result<Self> {
         let mut records =
             Self { statement: sandbox.statement().await?.unwrap_or_default(), ..Self::default() };
-        records.add(Self { told: journal.told(), ..Self::default() });
+        records.add(Self { update: journal.update(), ..Self::default() });
         Ok(records)
     }
 
     fn add(&mut self, others: Self) {
         self.statement.extend(others.statement);
-        for (order, at) in others.told {
-            let first = self.told.entry(order).or_insert(at);
+        for (order, at) in others.update {
+            let first = self.update.entry(order).or_insert(at);
             *first = at.min(*first);
         }
     }
@@ -112,7 +113,7 @@ impl Records {
             format!("charge {charge} {currency} {captured_minor} {refunded_minor}\n")
         });
         let messages =
-            self.told.iter().map(|(order, at)| format!("told {} {}\n", order.number(), at.as_micros()));
+            self.update.iter().map(|(order, at)| format!("update {} {}\n", order.number(), at.as_micros()));
         charges.chain(messages).collect()
     }
 
@@ -127,8 +128,8 @@ impl Records {
                     captured_minor: captured.parse()?,
                     refunded_minor: refunded.parse()?,
                 }),
-                ["told", order, at] => {
-                    records.told.insert(OrderId::new(order.parse()?), Time::from_micros(at.parse()?));
+                ["update", order, at] => {
+                    records.update.insert(OrderId::new(order.parse()?), Time::from_micros(at.parse()?));
                 }
                 _ => anyhow::bail!("a worker said {line:?}"),
             }
@@ -143,7 +144,7 @@ impl Records {
 pub(crate) struct Journal(Mutex<Vec<(OrderId, Time)>>);
 
 impl Journal {
-    fn told(&self) -> BTreeMap<OrderId, Time> {
+    fn update(&self) -> BTreeMap<OrderId, Time> {
         // The first message of an order is the last one written.
         self.0.lock().unwrap_or_else(PoisonError::into_inner).iter().rev().copied().collect()
     }
@@ -161,28 +162,28 @@ impl Notifier for Journal {
 /// A provider in memory that takes its time to answer a charge. Any number of charges wait at once.
 #[derive(Debug)]
 pub(crate) struct SlowSandbox {
-    books: MemorySandbox,
+    ledger: MemorySandbox,
     delay: Duration,
 }
 
 impl SlowSandbox {
     pub(crate) fn new(delay: Duration) -> Self {
-        Self { books: MemorySandbox::new(Arc::new(SystemClock)), delay }
+        Self { ledger: MemorySandbox::new(Arc::new(SystemClock)), delay }
     }
 }
 
 #[async_trait]
 impl PaymentProvider for SlowSandbox {
     fn name(&self) -> &str {
-        self.books.name()
+        self.ledger.name()
     }
 
     fn key_ttl(&self) -> Duration {
-        self.books.key_ttl()
+        self.ledger.key_ttl()
     }
 
     async fn charge(&self, key: &StepKey, amount: Money, token: &str) -> Result<ChargeState, Fault> {
-        let answer = self.books.charge(key, amount, token).await;
+        let answer = self.ledger.charge(key, amount, token).await;
         if !self.delay.is_zero() {
             tokio::time::sleep(self.delay).await;
         }
@@ -190,23 +191,23 @@ impl PaymentProvider for SlowSandbox {
     }
 
     async fn look_up(&self, charge: &StepKey) -> Result<Option<ChargeState>, Fault> {
-        self.books.look_up(charge).await
+        self.ledger.look_up(charge).await
     }
 
     async fn void(&self, charge: &StepKey) -> Result<ChargeState, Fault> {
-        self.books.void(charge).await
+        self.ledger.void(charge).await
     }
 
     async fn refund(&self, key: &StepKey, charge: &StepKey, amount_minor: i64) -> Result<(), Fault> {
-        self.books.refund(key, charge, amount_minor).await
+        self.ledger.refund(key, charge, amount_minor).await
     }
 
     async fn refunds(&self, charge: &StepKey) -> Result<Vec<NamedRefund>, Fault> {
-        self.books.refunds(charge).await
+        self.ledger.refunds(charge).await
     }
 
     async fn statement(&self) -> Result<Option<Vec<StatementLine>>, Fault> {
-        self.books.statement().await
+        self.ledger.statement().await
     }
 }
 
@@ -224,14 +225,14 @@ pub(crate) struct Crew {
 /// Workers at work, and who takes the money for them.
 #[derive(Debug)]
 pub(crate) enum AtWork {
-    /// Each with books of its own, in memory.
+    /// Each with ledger of its own, in memory.
     InMemory(Vec<Process>),
     /// The real ones, and one sandbox on disk that all of them ask.
     OverHttp { workers: Vec<Server>, sandbox: Box<Server>, ledger: PathBuf },
 }
 
 impl Crew {
-    /// Workers whose books are in their memory.
+    /// Workers whose ledger are in their memory.
     pub(crate) async fn in_memory(&self) -> Result<AtWork> {
         let mut workers = Vec::new();
         for _ in 0..self.workers {
@@ -246,7 +247,7 @@ impl Crew {
         Ok(AtWork::InMemory(workers))
     }
 
-    /// `holdfast worker`s and a `holdfast sandbox`, whose books are the file `ledger`.
+    /// `holdfast worker`s and a `holdfast sandbox`, whose ledger are the file `ledger`.
     pub(crate) async fn over_http(&self, holdfast: &Holdfast, ledger: PathBuf) -> Result<AtWork> {
         let sandbox = holdfast.sandbox(&ledger, self.provider_delay).await.context("the sandbox")?;
         let mut workers = Vec::new();
@@ -289,8 +290,8 @@ impl AtWork {
                     worker.stop().await?;
                 }
                 sandbox.stop().await?;
-                let books = holdfast_sandbox::DurableSandbox::open(&ledger, Arc::new(SystemClock)).await?;
-                let statement = books.statement().await?.unwrap_or_default();
+                let ledger = holdfast_sandbox::DurableSandbox::open(&ledger, Arc::new(SystemClock)).await?;
+                let statement = ledger.statement().await?.unwrap_or_default();
                 Ok(Records { statement, ..Records::default() })
             }
         }
@@ -302,15 +303,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn records_are_read_as_they_were_told() {
+    fn records_are_read_as_they_were_written() {
         let line = StatementLine {
             charge: StepKey::from_stored("9f2c41ab07-1042-81f3a2c95d0e:take_payment:1"),
             currency: holdfast_shared::Currency::EUR,
             captured_minor: 1_999,
             refunded_minor: 0,
         };
-        let told = [(OrderId::new(1042), Time::from_micros(1_700_000_000_000_001))].into();
-        let records = Records { statement: vec![line], told };
+        let update = [(OrderId::new(1042), Time::from_micros(1_700_000_000_000_001))].into();
+        let records = Records { statement: vec![line], update };
         assert_eq!(Records::parse(&records.to_text()).expect("reads"), records);
         assert!(Records::parse("nothing of the kind").is_err());
     }
@@ -321,6 +322,6 @@ mod tests {
             (OrderId::new(1), Time::from_micros(5)),
             (OrderId::new(1), Time::from_micros(9)),
         ]));
-        assert_eq!(journal.told()[&OrderId::new(1)], Time::from_micros(5));
+        assert_eq!(journal.update()[&OrderId::new(1)], Time::from_micros(5));
     }
 }

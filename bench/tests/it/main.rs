@@ -26,9 +26,9 @@ fn measured(args: &[&str]) -> Value {
     let played = play(&[args, &["--rounds", "1"]].concat());
     let stderr = String::from_utf8_lossy(&played.stderr);
     assert!(played.status.success(), "{args:?}: {stderr}");
-    let mut told: Value = serde_json::from_slice(&played.stdout).expect("JSON");
-    assert_eq!(told["scenario"], args[0]);
-    let round = told["result"]["rounds"][0].take();
+    let mut report: Value = serde_json::from_slice(&played.stdout).expect("JSON");
+    assert_eq!(report["scenario"], args[0]);
+    let round = report["result"]["rounds"][0].take();
     assert_eq!(round["verified"], true, "{round}");
     for figure in ["orders_per_s", "elapsed_s"] {
         assert!(round[figure].as_f64().is_some_and(|figure| figure > 0.0), "{figure} in {round}");
@@ -96,8 +96,8 @@ fn rounds_that_begin_with_past_orders_begin_alike() {
     let played = play(&["checkout-online", "--orders", "20", "--past-orders", "30", "--rounds", "2"]);
     let stderr = String::from_utf8_lossy(&played.stderr);
     assert!(played.status.success(), "{stderr}");
-    let told: Value = serde_json::from_slice(&played.stdout).expect("JSON");
-    let rounds = told["result"]["rounds"].as_array().expect("rounds");
+    let report: Value = serde_json::from_slice(&played.stdout).expect("JSON");
+    let rounds = report["result"]["rounds"].as_array().expect("rounds");
     let audited: Vec<_> = rounds.iter().map(|round| round["audited_orders"].clone()).collect();
     assert_eq!(audited, [55, 55]);
 }
@@ -115,7 +115,7 @@ async fn a_cooked_row_costs_the_figure() {
     let refused = play(&[&args[..], &["--rounds", "1"]].concat());
     let stderr = String::from_utf8_lossy(&refused.stderr);
     assert_eq!(refused.status.code(), Some(1), "{stderr}");
-    assert!(refused.stdout.is_empty(), "a figure was told: {}", String::from_utf8_lossy(&refused.stdout));
+    assert!(refused.stdout.is_empty(), "a figure was printed: {}", String::from_utf8_lossy(&refused.stdout));
     assert!(stderr.contains("counts for nothing") && stderr.contains("sku-000007"), "{stderr}");
 
     let copy =

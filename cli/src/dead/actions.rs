@@ -1,31 +1,33 @@
-//! Doing the same about many dead sagas: in batches, at a bounded rate, with a line for each.
+//! One command for many dead sagas: in batches, at a bounded rate, with a line for each saga.
 
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
-use holdfast_api::body::ops::dead::DeadLetterResult;
+use holdfast_contract::CommandOutcome;
+use holdfast_contract::dead_letter::DeadLetterResult;
 use holdfast_saga::flows::REGISTRY;
 use holdfast_saga::operations::dead_letter;
-use holdfast_saga::operations::dead_letter::resolve::{BATCH, DeadLetterAction, act, preview_actions};
+use holdfast_saga::operations::dead_letter::DeadLetterAction;
+use holdfast_saga::operations::dead_letter::resolve::{BATCH, act, preview_actions};
 use holdfast_saga::ports::{Store, StoreError};
 use holdfast_saga::shop::answer::Answer;
 use holdfast_shared::{Actor, SagaId};
 use serde::Serialize;
 use tokio::sync::watch;
 
-use crate::args::{Died, How, Which};
-use crate::door::Stop;
+use super::selection::{Filter, Options, Selection};
 use crate::exit::{Exit, conflict, not_found, say, usage};
 use crate::output::{Format, print};
 use crate::progress::bar;
+use crate::shutdown::Shutdown;
 
 /// A rate is kept by the tenth of a second.
 const SLICES_PER_SECOND: u32 = 10;
-/// Somebody else may be in the way of a batch for a moment.
-const PATIENCE: u32 = 5;
-const MOMENT: Duration = Duration::from_millis(200);
+/// How often, and after which delay, a batch is retried while another transaction holds its locks.
+const RETRIES: u32 = 5;
+const RETRY_DELAY: Duration = Duration::from_millis(200);
 
-/// What came of all of it.
+/// The results of all batches.
 #[derive(Debug, Default, Serialize)]
 struct Summary {
     items: Vec<DeadLetterResult>,
@@ -33,39 +35,45 @@ struct Summary {
     already: u64,
     refused: u64,
     not_found: u64,
-    /// Whether it was stopped before everything was asked.
+    /// Whether a signal stopped it before the end.
     interrupted: bool,
-    /// Why it could not go on, if it could not.
+    /// The error that stopped it, if any.
     #[serde(skip_serializing_if = "Option::is_none")]
     broke_off: Option<String>,
 }
 
 pub(super) async fn run(
     store: &dyn Store,
-    which: Which,
-    filters: Died,
+    selection: Selection,
+    filter: Filter,
     action: DeadLetterAction,
-    how: How,
+    options: Options,
     output: Format,
 ) -> anyhow::Result<Exit> {
-    let single = which.sagas.len() == 1;
-    let asked = if which.all {
-        let filter = super::filter(store, filters).await?;
+    let single = selection.sagas.len() == 1;
+    let ids = if selection.all {
+        let filter = filter.at_now(store).await?;
         let dead_letters = dead_letter::list(store, &REGISTRY, &filter, None, usize::MAX).await?;
-        dead_letters.into_iter().map(|letter| letter.id).collect()
-    } else if filters == Died::default() {
-        which.sagas
+        dead_letters.into_iter().map(|dead| dead.id).collect()
+    } else if filter == Filter::default() {
+        selection.sagas
     } else {
-        return Err(usage("filters go with --all; name the sagas, or say --all"));
+        return Err(usage("filters need --all; give either ids or --all"));
     };
-    let work =
-        Work { single, store, action, by: Actor::Operator(how.actor.actor), dry_run: how.dry_run, output };
-    let summary = work.all(&asked, how.rate).await?;
+    let work = Work {
+        single,
+        store,
+        action,
+        by: Actor::Operator(options.actor.actor),
+        dry_run: options.dry_run,
+        output,
+    };
+    let summary = work.all(&ids, options.rate).await?;
     let exit = summary.exit(single)?;
-    if asked.is_empty() {
-        say("there are none");
+    if ids.is_empty() {
+        say("no dead letters");
     } else {
-        say(&summary.words(how.dry_run));
+        say(&summary.message(options.dry_run));
     }
     if output == Format::Json {
         output.one(&summary, String::new)?;
@@ -74,7 +82,7 @@ pub(super) async fn run(
 }
 
 struct Work<'a> {
-    /// One that was named: what stands against it is an error, said once.
+    /// One given saga: a refusal is an error, printed once.
     single: bool,
     store: &'a dyn Store,
     action: DeadLetterAction,
@@ -97,14 +105,14 @@ impl Work<'_> {
             }
             let answered = match self.batch(batch).await {
                 Ok(answered) => answered,
-                // What was committed before stays told.
+                // The results of committed batches stay printed.
                 Err(error) if count > 0 => {
                     summary.broke_off = Some(error.to_string());
                     break;
                 }
                 Err(error) => return Err(error.into()),
             };
-            bar.suspend(|| self.tell(&answered))?;
+            bar.suspend(|| self.print(&answered))?;
             bar.inc(batch.len() as u64);
             summary.add(answered, self.output);
             count = count.saturating_add(u32::try_from(batch.len()).unwrap_or(u32::MAX));
@@ -124,9 +132,9 @@ impl Work<'_> {
         let mut waited = 0;
         loop {
             match self.once(batch).await {
-                Err(StoreError::Contention(_)) if waited < PATIENCE => {
+                Err(StoreError::Contention(_)) if waited < RETRIES => {
                     waited += 1;
-                    tokio::time::sleep(MOMENT).await;
+                    tokio::time::sleep(RETRY_DELAY).await;
                 }
                 answered => return answered,
             }
@@ -137,16 +145,18 @@ impl Work<'_> {
         let action = &self.action;
         if self.dry_run {
             let planned = preview_actions(self.store, &REGISTRY, batch, action).await?.into_iter();
-            return Ok(planned.map(|(id, told)| DeadLetterResult::planned(id, action, told)).collect());
+            return Ok(planned.map(|(id, planned)| DeadLetterResult::dry_run(id, action, planned)).collect());
         }
         let answers = act(self.store, &REGISTRY, batch, action, &self.by).await?.into_iter();
         Ok(answers.map(|(id, answer): (SagaId, Answer)| DeadLetterResult::new(id, action, &answer)).collect())
     }
 
-    /// A line for each, as soon as its commit is there; one JSON document has to wait for the end.
-    fn tell(&self, answered: &[DeadLetterResult]) -> anyhow::Result<()> {
+    /// Prints a line for each saga after its commit. A JSON document is printed at the end instead.
+    fn print(&self, answered: &[DeadLetterResult]) -> anyhow::Result<()> {
         let mut lines = String::new();
-        let is_error = |item: &&DeadLetterResult| matches!(item.answer, "refused" | "not_found");
+        let is_error = |item: &&DeadLetterResult| {
+            matches!(item.answer, CommandOutcome::Refused | CommandOutcome::NotFound)
+        };
         for item in answered.iter().filter(|item| !(self.single && is_error(item))) {
             match self.output {
                 Format::Table => {
@@ -165,20 +175,20 @@ impl Summary {
     fn add(&mut self, answered: Vec<DeadLetterResult>, output: Format) {
         for item in &answered {
             let count = match item.answer {
-                "done" | "would" => &mut self.done,
-                "already" => &mut self.already,
-                "not_found" => &mut self.not_found,
-                _ => &mut self.refused,
+                CommandOutcome::Accepted | CommandOutcome::Done | CommandOutcome::Would => &mut self.done,
+                CommandOutcome::Already => &mut self.already,
+                CommandOutcome::NotFound => &mut self.not_found,
+                CommandOutcome::Refused => &mut self.refused,
             };
             *count += 1;
         }
-        // Only the document at the end needs all of them; but one alone is looked at for how it ends.
+        // Only the JSON document needs all of them; the exit code of a single saga needs its result.
         if output == Format::Json || self.items.is_empty() {
             self.items.extend(answered);
         }
     }
 
-    fn words(&self, dry_run: bool) -> String {
+    fn message(&self, dry_run: bool) -> String {
         let Self { done, already, refused, not_found, interrupted, broke_off, .. } = self;
         let done = if dry_run { format!("{done} would be done") } else { format!("{done} done") };
         let missing = if *not_found > 0 { format!(", {not_found} not found") } else { String::new() };
@@ -187,15 +197,15 @@ impl Summary {
             None if *interrupted => "; interrupted: run it again for the rest".to_owned(),
             None => String::new(),
         };
-        format!("{done}, {already} already so, {refused} refused{missing}{stopped}")
+        format!("{done}, {already} unchanged, {refused} refused{missing}{stopped}")
     }
 
-    /// How it ends. One saga that was named, and of which nothing came, is an error of its own.
+    /// The exit code. A single given saga that was refused is an error with its own message.
     fn exit(&self, single: bool) -> anyhow::Result<Exit> {
         let (good, bad) = (self.done + self.already, self.refused + self.not_found);
         if let (true, 0, Some(item)) = (single, good, self.items.first()) {
-            let words = item.detail.clone();
-            return Err(if self.not_found > 0 { not_found(words) } else { conflict(words) });
+            let detail = item.detail.clone();
+            return Err(if self.not_found > 0 { not_found(detail) } else { conflict(detail) });
         }
         Ok(match (good, bad) {
             _ if self.interrupted || self.broke_off.is_some() => Exit::Partly,
@@ -207,14 +217,14 @@ impl Summary {
     }
 }
 
-/// Becomes true once somebody wants this process to end. From now on nothing else ends it.
+/// Becomes true at SIGTERM or Ctrl-C, which no longer end the process by themselves.
 fn stopped() -> anyhow::Result<watch::Receiver<bool>> {
-    let mut stop = Stop::listen()?;
-    let (told, stopped) = watch::channel(false);
+    let mut shutdown = Shutdown::listen()?;
+    let (stop, stopped) = watch::channel(false);
     tokio::spawn(async move {
-        stop.told().await;
-        // Nobody listens any more when the work is done.
-        let _ = told.send(true);
+        shutdown.signalled().await;
+        // Without a receiver, the work is done already.
+        let _ = stop.send(true);
         std::future::pending::<()>().await;
     });
     Ok(stopped)

@@ -1,5 +1,5 @@
-//! The people around the shop: buyers who act or walk away, admins who decide or forget, customers
-//! who change their mind.
+//! The actors around the shop: buyers who complete a payment or do not, admins who decide or forget to, customers
+//! who cancel.
 
 use std::collections::BTreeMap;
 
@@ -17,35 +17,34 @@ use super::stage::Stage;
 /// Orders in one page of a list.
 pub(crate) const PAGE: u32 = 1_000;
 
-/// Who still has a part to play, and which orders were accepted.
+/// The orders of a demo, and what the actors still have to do.
 #[derive(Debug, Default)]
-pub(crate) struct Cast {
+pub(crate) struct Actors {
     /// Every order of this demo.
     pub(crate) orders: Vec<OrderId>,
-    /// Parts that are still to be played.
-    parts: BTreeMap<OrderId, Part>,
+    /// What is still to do.
+    tasks: BTreeMap<OrderId, Task>,
 }
 
-/// An order, and what somebody does about it.
+/// An order, and what an actor does about it.
 #[derive(Debug, Clone)]
-pub(crate) struct Part {
-    /// Its public id.
+pub(crate) struct Task {
     pub(crate) id: Uuid,
     pub(crate) fate: Fate,
-    /// Whose it is; `None`: a guest's.
+    /// The customer; `None`: a guest.
     pub(crate) customer: Option<String>,
-    /// The guest's key to it. Nobody has it any more after a restart.
+    /// The guest's token. It is lost at a restart.
     pub(crate) order_token: Option<String>,
 }
 
-impl Cast {
+impl Actors {
     pub(crate) fn new() -> Self {
         Self::default()
     }
 
-    /// The cast of a demo that was interrupted, from the notes on its orders.
+    /// The actors of an interrupted demo, from the notes of its orders.
     pub(crate) async fn from_notes(stage: &Stage) -> anyhow::Result<Self> {
-        let mut cast = Self::new();
+        let mut actors = Self::new();
         let mut filter = OrderFilter { limit: PAGE, ..OrderFilter::default() };
         loop {
             let page = stage.store().orders(&filter).await?;
@@ -53,17 +52,17 @@ impl Cast {
                 let order = &view.order;
                 if let Some(fate) = order.notes.as_deref().and_then(Fate::from_note) {
                     let customer = order.customer.clone();
-                    cast.add(order.id, Part { id: view.public_id(), fate, customer, order_token: None });
+                    actors.add(order.id, Task { id: view.public_id(), fate, customer, order_token: None });
                 }
             }
-            let Some(last) = page.last() else { return Ok(cast) };
+            let Some(last) = page.last() else { return Ok(actors) };
             filter.before = Some(last.order.id);
         }
     }
 
-    pub(crate) fn add(&mut self, order: OrderId, part: Part) {
+    pub(crate) fn add(&mut self, order: OrderId, task: Task) {
         self.orders.push(order);
-        let plays = match part.fate {
+        let acts = match task.fate {
             Fate::Plain | Fate::BuyerLeaves | Fate::AdminForgets => false,
             Fate::BuyerActs
             | Fate::AdminConfirms
@@ -71,54 +70,59 @@ impl Cast {
             | Fate::CustomerCancels
             | Fate::ShopCancels => true,
         };
-        if plays {
-            self.parts.insert(order, part);
+        if acts {
+            self.tasks.insert(order, task);
         }
     }
 
-    /// Whether everybody has played their part.
+    /// Whether nothing is left to do.
     pub(crate) fn is_idle(&self) -> bool {
-        self.parts.is_empty()
+        self.tasks.is_empty()
     }
 
-    /// Everybody does what they can do now.
+    /// Does everything that can be done now.
     pub(crate) async fn act(&mut self, stage: &Stage) -> anyhow::Result<()> {
         let mut waiting: BTreeMap<OrderId, StepKey> = BTreeMap::new();
-        if self.parts.values().any(|part| part.fate == Fate::BuyerActs) {
+        if self.tasks.values().any(|task| task.fate == Fate::BuyerActs) {
             let shop = stage.store().keys().await?.shop();
-            let ours = |charge: StepKey| match charge.owner() {
+            let own = |charge: StepKey| match charge.owner() {
                 Some((owner, order)) if owner == shop => Some((order, charge)),
                 Some(_) | None => None,
             };
-            waiting.extend(stage.sandbox.waiting_actions().await?.into_iter().filter_map(ours));
+            waiting.extend(stage.sandbox.waiting_actions().await?.into_iter().filter_map(own));
         }
-        let mut played = Vec::new();
-        for (order, part) in &self.parts {
-            if play(stage, *order, part, waiting.get(order)).await? {
-                played.push(*order);
+        let mut done = Vec::new();
+        for (order, task) in &self.tasks {
+            if perform(stage, *order, task, waiting.get(order)).await? {
+                done.push(*order);
             }
         }
-        for order in played {
-            self.parts.remove(&order);
+        for order in done {
+            self.tasks.remove(&order);
         }
         Ok(())
     }
 }
 
-/// Plays one part, and says whether it is over.
-async fn play(stage: &Stage, order: OrderId, part: &Part, waiting: Option<&StepKey>) -> anyhow::Result<bool> {
-    let buyer = By::Buyer { customer: part.customer.as_deref(), order_token: part.order_token.as_deref() };
-    let (verb, by) = match part.fate {
+/// Performs one task, and returns whether it is done.
+async fn perform(
+    stage: &Stage,
+    order: OrderId,
+    task: &Task,
+    waiting: Option<&StepKey>,
+) -> anyhow::Result<bool> {
+    let buyer = By::Buyer { customer: task.customer.as_deref(), order_token: task.order_token.as_deref() };
+    let (verb, by) = match task.fate {
         Fate::BuyerActs => {
             let Some(charge) = waiting else { return redeliver(stage, order).await };
             stage.sandbox.complete_action(charge, true).await?;
-            tell_of(stage, charge).await?;
+            deliver_event(stage, charge).await?;
             return Ok(true);
         }
         Fate::AdminConfirms => ("confirm", By::Admin),
         Fate::AdminRejects => ("reject", By::Admin),
-        // A guest whose token went with an earlier run asks the shop to do it.
-        Fate::CustomerCancels if part.customer.is_none() && part.order_token.is_none() => {
+        // A guest whose token was lost at a restart asks the shop to cancel.
+        Fate::CustomerCancels if task.customer.is_none() && task.order_token.is_none() => {
             ("cancel", By::Admin)
         }
         Fate::CustomerCancels => ("cancel", buyer),
@@ -132,27 +136,27 @@ async fn play(stage: &Stage, order: OrderId, part: &Part, waiting: Option<&StepK
         }
         Fate::Plain | Fate::BuyerLeaves | Fate::AdminForgets => return Ok(true),
     };
-    stage.usual.decide(part.id, verb, by).await?;
+    stage.usual.decide(task.id, verb, by).await?;
     Ok(true)
 }
 
-/// The provider's event: something happened to this charge.
-async fn tell_of(stage: &Stage, charge: &StepKey) -> anyhow::Result<()> {
+/// Delivers the provider's event about a charge.
+async fn deliver_event(stage: &Stage, charge: &StepKey) -> anyhow::Result<()> {
     if let Ok(Answered::Accepted(hint)) = payment_event(stage.store(), charge, charge.as_str()).await? {
         stage.wake(hint);
     }
     Ok(())
 }
 
-/// The buyer is not asked yet, or acted before a crash took the event away: a provider repeats an event that
-/// nobody took, and a repeated event is the same event. Says whether the part is over.
+/// The buyer is not asked yet, or acted before a crash that lost the event: a provider repeats an event without an
+/// answer, and a repeated event is the same event. Returns whether the task is done.
 async fn redeliver(stage: &Stage, order: OrderId) -> anyhow::Result<bool> {
     let Some(view) = stage.store().order(order).await? else { return Ok(true) };
     let payment = view.payment.filter(|payment| payment.status == PaymentStatus::RequiresAction);
     if let Some(charge) = payment.and_then(|payment| payment.charge)
         && let Some(ChargeState::Captured { .. }) = stage.sandbox.look_up(&charge).await?
     {
-        tell_of(stage, &charge).await?;
+        deliver_event(stage, &charge).await?;
     }
     Ok(!view.order.status.is_pending())
 }

@@ -1,20 +1,20 @@
-//! The people of a demo ask over HTTP, as everybody does.
+//! The HTTP client of the actors.
 
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use holdfast_api::auth::{Role, TokenSettings, sign};
-use holdfast_api::body::checkout::CheckoutBody;
+use holdfast_contract::checkout::CheckoutBody;
+use holdfast_contract::order::OrderDetails;
 use reqwest::{Response, StatusCode};
-use serde::Deserialize;
 use uuid::Uuid;
 
-/// A demo is over long before.
+/// Longer than any demo runs.
 const TOKENS_VALID: Duration = Duration::from_hours(24);
-/// Longer than any answer takes, the database's patience included.
-const PATIENCE: Duration = Duration::from_secs(15);
+/// Longer than the API takes for any answer.
+const TIMEOUT: Duration = Duration::from_secs(15);
 
-/// Asks one front door.
+/// A client of one API.
 #[derive(Debug, Clone)]
 pub(crate) struct Client {
     http: reqwest::Client,
@@ -23,20 +23,10 @@ pub(crate) struct Client {
     admin: String,
 }
 
-/// An order, as far as a demo looks at it.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub(crate) struct Placed {
-    pub(crate) id: Uuid,
-    pub(crate) number: i64,
-    #[serde(default)]
-    pub(crate) order_token: Option<String>,
-}
-
-/// Who asks for a decision.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum By<'a> {
     Admin,
-    /// The buyer; a guest by the token of their order.
+    /// The buyer; a guest with the token of their order.
     Buyer {
         customer: Option<&'a str>,
         order_token: Option<&'a str>,
@@ -45,7 +35,7 @@ pub(crate) enum By<'a> {
 
 impl Client {
     pub(crate) fn new(url: &str, secret: &str) -> anyhow::Result<Self> {
-        let http = reqwest::Client::builder().timeout(PATIENCE).build()?;
+        let http = reqwest::Client::builder().timeout(TIMEOUT).build()?;
         let admin = sign(secret, &TokenSettings::default(), "demo", Role::Admin, TOKENS_VALID)?;
         Ok(Self { http, url: url.to_owned(), secret: secret.to_owned(), admin })
     }
@@ -60,19 +50,19 @@ impl Client {
         customer: Option<&str>,
         key: &str,
         body: &CheckoutBody,
-    ) -> anyhow::Result<Placed> {
+    ) -> anyhow::Result<OrderDetails> {
         let mut request = self.http.post(format!("{}/v1/checkout", self.url)).header("idempotency-key", key);
         if let Some(customer) = customer {
             request = request.bearer_auth(self.customer(customer)?);
         }
-        let answer = request.json(body).send().await.context("asking for a checkout")?;
+        let answer = request.json(body).send().await.context("sending a checkout")?;
         if answer.status() != StatusCode::CREATED {
-            bail!("a demo order was refused: {}", words(answer).await);
+            bail!("a demo order was refused: {}", error_of(answer).await);
         }
         Ok(answer.json().await?)
     }
 
-    /// Asks `verb` of an order. That something else happened first is an answer, too.
+    /// Applies `verb` to an order. A conflict counts as an answer: something else happened first.
     pub(crate) async fn decide(&self, order: Uuid, verb: &str, by: By<'_>) -> anyhow::Result<()> {
         let request = match by {
             By::Admin => self
@@ -90,16 +80,16 @@ impl Client {
                 request
             }
         };
-        let answer = request.send().await.with_context(|| format!("asking to {verb} order {order}"))?;
+        let answer = request.send().await.with_context(|| format!("sending {verb} for order {order}"))?;
         match answer.status() {
             StatusCode::ACCEPTED | StatusCode::OK | StatusCode::CONFLICT => Ok(()),
-            _ => bail!("order {order} could not be asked to {verb}: {}", words(answer).await),
+            _ => bail!("{verb} of order {order} failed: {}", error_of(answer).await),
         }
     }
 }
 
-/// What a refusal says.
-async fn words(answer: Response) -> String {
+/// The status and the body of an error.
+async fn error_of(answer: Response) -> String {
     let status = answer.status();
     let text = answer.text().await.unwrap_or_default();
     format!("{status} {text}")

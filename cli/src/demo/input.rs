@@ -6,7 +6,7 @@
 //! ```
 //!
 //! `customer_ref` and `payment` may be missing; then a guest pays by a card that works. Fields that are not
-//! named here are passed over. The first price a SKU comes with is its price; enough of everything is stocked.
+//! listed here are ignored. The first price a SKU comes with is its price; enough of everything is stocked.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -19,10 +19,9 @@ use holdfast_saga::shop::checkout::{LINES_MAX, QUANTITY_MAX};
 use holdfast_shared::{Currency, Money, PaymentMethod, Sku};
 use serde::Deserialize;
 
-use super::mix::{Fate, Program, Wish, sku};
+use super::mix::{Fate, PlannedOrder, Workload, sku};
 use crate::exit::usage;
 
-/// Longer lines are not orders.
 const LINE_MAX: usize = 1 << 20;
 
 #[derive(Debug, Deserialize)]
@@ -47,13 +46,13 @@ struct Payment {
     token: Option<String>,
 }
 
-/// Reads the whole file. A line that cannot be understood is named by its number, and nothing else is done.
-pub(crate) fn read(path: &Path) -> anyhow::Result<Program> {
+/// Reads the whole file. An error names the number of the line, and nothing else happens.
+pub(crate) fn read(path: &Path) -> anyhow::Result<Workload> {
     let shown = path.display();
     let file = File::open(path).map_err(|error| usage(format!("{shown} cannot be read: {error}")))?;
     let mut reader = BufReader::new(file);
-    let mut shelf: BTreeMap<Sku, (Product, i64)> = BTreeMap::new();
-    let mut wishes = Vec::new();
+    let mut products: BTreeMap<Sku, (Product, i64)> = BTreeMap::new();
+    let mut orders = Vec::new();
     let mut line = Vec::new();
     for number in 1.. {
         line.clear();
@@ -61,19 +60,19 @@ pub(crate) fn read(path: &Path) -> anyhow::Result<Program> {
         if read == 0 {
             break;
         }
-        let wish = to_filter(&line, &mut shelf);
-        wishes.extend(
-            wish.map_err(|error| usage(format!("{shown}, line {number}: {error:#}; nothing was done")))?,
+        let order = parse(&line, &mut products);
+        orders.extend(
+            order.map_err(|error| usage(format!("{shown}, line {number}: {error:#}; nothing was done")))?,
         );
     }
-    if wishes.is_empty() {
-        return Err(usage(format!("{shown} holds no orders; one JSON object a line is expected")));
+    if orders.is_empty() {
+        return Err(usage(format!("{shown} has no orders; expected one JSON object a line")));
     }
-    Ok(Program { shelf: shelf.into_values().collect(), wishes })
+    Ok(Workload { products: products.into_values().collect(), orders })
 }
 
-/// One line; blank ones are no orders and no mistakes.
-fn to_filter(line: &[u8], shelf: &mut BTreeMap<Sku, (Product, i64)>) -> anyhow::Result<Option<Wish>> {
+/// Parses a line. A blank line is neither an order nor an error.
+fn parse(line: &[u8], products: &mut BTreeMap<Sku, (Product, i64)>) -> anyhow::Result<Option<PlannedOrder>> {
     ensure!(line.len() <= LINE_MAX, "longer than {LINE_MAX} bytes");
     let text = std::str::from_utf8(line).context("not UTF-8")?.trim();
     if text.is_empty() {
@@ -85,15 +84,11 @@ fn to_filter(line: &[u8], shelf: &mut BTreeMap<Sku, (Product, i64)>) -> anyhow::
     let currency: Currency = order.currency.parse()?;
     let mut items: Vec<CartItem> = Vec::with_capacity(order.lines.len());
     for line in &order.lines {
-        items.push(stock(line, currency, shelf)?);
+        items.push(stock(line, currency, products)?);
     }
     let mut seen = std::collections::BTreeSet::new();
     for item in &items {
-        ensure!(
-            seen.insert(&item.sku),
-            "{} stands in it twice; put the whole quantity into one line",
-            item.sku
-        );
+        ensure!(seen.insert(&item.sku), "{} is in it twice; put the whole quantity into one line", item.sku);
     }
     let payment = order.payment.unwrap_or(Payment { method: PaymentMethod::Card, token: None });
     let online = payment.method.is_online();
@@ -103,19 +98,25 @@ fn to_filter(line: &[u8], shelf: &mut BTreeMap<Sku, (Product, i64)>) -> anyhow::
         (true, Some("tok_requires_action")) => Fate::BuyerActs,
         (true, _) => Fate::Plain,
     };
-    Ok(Some(Wish { customer: order.customer_ref, items, method: payment.method, token, fate, twice: false }))
+    Ok(Some(PlannedOrder {
+        customer: order.customer_ref,
+        items,
+        method: payment.method,
+        token,
+        fate,
+        twice: false,
+    }))
 }
 
 fn stock(
     line: &Line,
     currency: Currency,
-    shelf: &mut BTreeMap<Sku, (Product, i64)>,
+    products: &mut BTreeMap<Sku, (Product, i64)>,
 ) -> anyhow::Result<CartItem> {
     let sku = sku(&line.sku)?;
     let quantity = u32::try_from(line.quantity).ok().filter(|quantity| (1..=QUANTITY_MAX).contains(quantity));
-    let quantity = quantity.ok_or_else(|| {
-        anyhow!("{} of {sku}: a quantity from 1 to {QUANTITY_MAX} is expected", line.quantity)
-    })?;
+    let quantity = quantity
+        .ok_or_else(|| anyhow!("{} of {sku}: expected a quantity from 1 to {QUANTITY_MAX}", line.quantity))?;
     ensure!(line.unit_price_minor >= 0, "{sku} costs {}, less than nothing", line.unit_price_minor);
     if let Some(own) = &line.currency {
         let own: Currency = own.parse()?;
@@ -124,10 +125,10 @@ fn stock(
     let price = Money::new(line.unit_price_minor, currency);
     price.times(quantity).with_context(|| format!("{quantity} of {sku}"))?;
     let product = || Product { sku: sku.clone(), name: sku.to_string(), price, active: true };
-    let (product, pieces) = shelf.entry(sku.clone()).or_insert_with(|| (product(), 0));
+    let (product, pieces) = products.entry(sku.clone()).or_insert_with(|| (product(), 0));
     ensure!(
         product.price == price,
-        "{sku} costs {price} here and {} further up; a SKU has one price",
+        "{sku} costs {price} here and {} in an earlier line; a SKU has one price",
         product.price
     );
     *pieces += i64::from(quantity);
@@ -165,7 +166,7 @@ mod tests {
             ),
         ];
         for (line, expected) in cases {
-            let error = to_filter(line.as_bytes(), &mut BTreeMap::new()).expect_err(line);
+            let error = parse(line.as_bytes(), &mut BTreeMap::new()).expect_err(line);
             assert!(format!("{error:#}").contains(expected), "{line}: {error:#}");
         }
     }
@@ -173,10 +174,10 @@ mod tests {
     #[test]
     fn a_line_without_payment_is_paid_by_a_card_that_works() {
         let line = br#"{"lines":[{"sku":"a","quantity":2,"unit_price_minor":100}],"currency":"EUR","placed_on":"1997"}"#;
-        let mut shelf = BTreeMap::new();
-        let wish = to_filter(line, &mut shelf).expect("an order").expect("not blank");
-        assert_eq!((wish.method, wish.token.as_deref()), (PaymentMethod::Card, Some("tok_ok")));
-        assert_eq!(shelf.into_values().map(|(_, pieces)| pieces).collect::<Vec<_>>(), [2]);
-        assert!(to_filter(b"  \n", &mut BTreeMap::new()).expect("no mistake").is_none());
+        let mut products = BTreeMap::new();
+        let order = parse(line, &mut products).expect("an order").expect("not blank");
+        assert_eq!((order.method, order.token.as_deref()), (PaymentMethod::Card, Some("tok_ok")));
+        assert_eq!(products.into_values().map(|(_, pieces)| pieces).collect::<Vec<_>>(), [2]);
+        assert!(parse(b"  \n", &mut BTreeMap::new()).expect("no error").is_none());
     }
 }

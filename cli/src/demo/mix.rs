@@ -1,4 +1,4 @@
-//! The generated orders: everything that can happen to a checkout, in a mix that follows from the seed.
+//! The generated workload: everything that can happen to a checkout, in a mix that depends on the seed alone.
 
 use std::str::FromStr;
 
@@ -9,40 +9,36 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use strum::{Display, EnumString};
 
-/// What a demo plays: a shop and what is wanted of it.
+/// The workload of a demo: the products of a shop, and orders of them.
 #[derive(Debug)]
-pub(crate) struct Program {
-    /// What is for sale, and how many pieces of it.
-    pub(crate) shelf: Vec<(Product, i64)>,
-    /// What buyers want.
-    pub(crate) wishes: Vec<Wish>,
+pub(crate) struct Workload {
+    /// The products, with their pieces.
+    pub(crate) products: Vec<(Product, i64)>,
+    pub(crate) orders: Vec<PlannedOrder>,
 }
 
-/// One buyer's order.
+/// One order of the workload.
 #[derive(Debug, Clone)]
-pub(crate) struct Wish {
+pub(crate) struct PlannedOrder {
     pub(crate) customer: Option<String>,
     pub(crate) items: Vec<CartItem>,
     pub(crate) method: PaymentMethod,
     pub(crate) token: Option<String>,
     pub(crate) fate: Fate,
-    /// The same request is sent twice at the same instant.
+    /// Whether the same request is sent twice at once.
     pub(crate) twice: bool,
 }
 
-/// What people do about an order. It stands in the order's notes, so that a resumed demo knows it, too.
+/// What happens to an order from outside. The order's notes contain it, so that a resumed demo knows it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Display, EnumString)]
 #[strum(serialize_all = "snake_case")]
 pub(crate) enum Fate {
-    /// Nothing; it goes its way.
     Plain,
     /// The buyer completes the payment when asked to.
     BuyerActs,
-    /// The buyer walks away when asked to act.
+    /// The buyer does not complete the payment.
     BuyerLeaves,
-    /// An admin confirms.
     AdminConfirms,
-    /// An admin rejects.
     AdminRejects,
     /// No admin decides in time.
     AdminForgets,
@@ -52,7 +48,7 @@ pub(crate) enum Fate {
     ShopCancels,
 }
 
-/// How a fate is written into an order's notes.
+/// The prefix of a fate in an order's notes.
 const NOTE: &str = "demo: ";
 
 impl Fate {
@@ -64,13 +60,13 @@ impl Fate {
         Self::from_str(note.strip_prefix(NOTE)?).ok()
     }
 
-    /// Whether nobody will decide about it, so that its window must be short for the demo to end.
+    /// Whether its window must expire, and so be short, for the demo to end.
     pub(crate) const fn is_left_alone(self) -> bool {
         matches!(self, Self::BuyerLeaves | Self::AdminForgets)
     }
 }
 
-/// The kinds of order, and how many of a hundred are of each.
+/// The kinds of order, each with its share of a hundred.
 const KINDS: [(u32, PaymentMethod, &str, Fate, Stocked); 13] = [
     (45, PaymentMethod::Card, "tok_ok", Fate::Plain, Stocked::Well),
     (8, PaymentMethod::Card, "tok_declined", Fate::Plain, Stocked::Well),
@@ -86,15 +82,14 @@ const KINDS: [(u32, PaymentMethod, &str, Fate, Stocked); 13] = [
     (3, PaymentMethod::Card, "tok_ok", Fate::ShopCancels, Stocked::Well),
     (6, PaymentMethod::Card, "tok_ok", Fate::Plain, Stocked::Scarcely),
 ];
-/// Every so many orders one is confirmed, cancelled, and its refund keeps failing: an operator's case.
+/// One in so many orders is confirmed and cancelled, and its refund keeps failing: an operator must act.
 const STUCK_EVERY: usize = 100;
-/// One in so many is sent twice at the same instant.
+/// One in so many orders is sent twice at once.
 const TWICE_ONE_IN: u32 = 20;
-/// SKUs with enough for everybody.
+/// SKUs with enough pieces for all orders.
 const PLENTY: usize = 40;
-/// Pieces of each.
 const PLENTY_PIECES: i64 = 100_000;
-/// SKUs with too little.
+/// SKUs with too few pieces.
 const SCARCE: usize = 2;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -103,16 +98,17 @@ enum Stocked {
     Scarcely,
 }
 
-/// The program of `orders` orders that follows from `seed`: the same seed, the same wishes.
-pub(crate) fn compose(orders: usize, seed: u64) -> Program {
+/// A workload of `orders` orders. The same seed makes the same workload.
+pub(crate) fn compose(orders: usize, seed: u64) -> Workload {
     let mut random = StdRng::seed_from_u64(seed);
     let products: Vec<Product> = (0..PLENTY + SCARCE).filter_map(product).collect();
-    // About half of those who want a scarce piece get one.
+    // About half of the orders for a scarce piece succeed.
     let scarce_pieces = i64::try_from(orders).unwrap_or(i64::MAX).saturating_mul(6) / 100 / 2 / 2;
-    let wishes = (0..orders).map(|index| wish(index, &products, &mut random)).collect();
+    let planned = (0..orders).map(|index| planned_order(index, &products, &mut random)).collect();
     let pieces = |index: usize| if index < PLENTY { PLENTY_PIECES } else { scarce_pieces };
-    let shelf = products.into_iter().enumerate().map(|(index, product)| (product, pieces(index))).collect();
-    Program { shelf, wishes }
+    let products =
+        products.into_iter().enumerate().map(|(index, product)| (product, pieces(index))).collect();
+    Workload { products, orders: planned }
 }
 
 fn product(index: usize) -> Option<Product> {
@@ -125,7 +121,7 @@ fn product(index: usize) -> Option<Product> {
     Some(Product { sku: sku.parse().ok()?, name, price, active: true })
 }
 
-fn wish(index: usize, products: &[Product], random: &mut StdRng) -> Wish {
+fn planned_order(index: usize, products: &[Product], random: &mut StdRng) -> PlannedOrder {
     let (method, token, fate, stocked) = if index % STUCK_EVERY == STUCK_EVERY / 50 {
         (PaymentMethod::Card, "tok_refund_fails", Fate::ShopCancels, Stocked::Well)
     } else {
@@ -141,7 +137,7 @@ fn wish(index: usize, products: &[Product], random: &mut StdRng) -> Wish {
                 .collect()
         }
     };
-    Wish {
+    PlannedOrder {
         customer: random.random_bool(0.5).then(|| format!("customer-{index}")),
         items,
         method,
@@ -167,7 +163,6 @@ fn item(sku: &Sku, quantity: u32) -> CartItem {
     CartItem { sku: sku.clone(), quantity }
 }
 
-/// A SKU out of somebody else's text.
 pub(crate) fn sku(text: &str) -> anyhow::Result<Sku> {
     text.parse().context("sku")
 }
@@ -177,25 +172,25 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_same_seed_gives_the_same_wishes() {
-        let wishes = |seed| format!("{:?}", compose(300, seed).wishes);
-        assert_eq!(wishes(7), wishes(7));
-        assert_ne!(wishes(7), wishes(8));
+    fn the_same_seed_makes_the_same_workload() {
+        let orders = |seed| format!("{:?}", compose(300, seed).orders);
+        assert_eq!(orders(7), orders(7));
+        assert_ne!(orders(7), orders(8));
     }
 
     #[test]
     fn five_hundred_orders_show_everything() {
-        let wishes = compose(500, 7).wishes;
+        let orders = compose(500, 7).orders;
         for (_, method, token, fate, _) in KINDS {
-            let shown = wishes.iter().any(|wish| {
-                wish.method == method
-                    && wish.fate == fate
-                    && wish.token.as_deref().unwrap_or_default() == token
+            let shown = orders.iter().any(|order| {
+                order.method == method
+                    && order.fate == fate
+                    && order.token.as_deref().unwrap_or_default() == token
             });
             assert!(shown, "{method} {token} {fate}");
         }
-        assert!(wishes.iter().any(|wish| wish.token.as_deref() == Some("tok_refund_fails")));
-        assert!(wishes.iter().any(|wish| wish.twice));
+        assert!(orders.iter().any(|order| order.token.as_deref() == Some("tok_refund_fails")));
+        assert!(orders.iter().any(|order| order.twice));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! `holdfast demo`: boots the embedded stack, settles real orders, and proves that the books are right.
+//! `holdfast demo`: starts everything in this process, settles orders, and audits them.
 
 mod actors;
 mod client;
@@ -8,88 +8,112 @@ mod report;
 mod shop;
 mod stage;
 
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use anyhow::bail;
 use indicatif::ProgressBar;
 
-use self::actors::Cast;
-use self::mix::Program;
+use self::actors::Actors;
+use self::mix::Workload;
 use self::stage::Stage;
-use crate::args::{DemoArgs, Global};
 use crate::exit::{Exit, say, usage};
+use crate::global::Global;
 use crate::output::Format;
 use crate::progress;
+use crate::provider::SandboxArgs;
 
-/// Nothing moving for this long means that something hangs: the demo says so instead of waiting for ever.
-const STANDSTILL: Duration = Duration::from_mins(1);
-/// How often the actors look around.
+/// If no saga moves for this long, the demo fails instead of waiting for ever.
+const STALLED_AFTER: Duration = Duration::from_mins(1);
+/// How often the actors look for something to do.
 const TICK: Duration = Duration::from_millis(50);
 
-/// Runs the demo. Ends well only if every order is terminal or visibly parked, and the audit is clean.
-pub(crate) async fn run(args: DemoArgs, global: Global) -> anyhow::Result<Exit> {
-    // The whole input is read before anything is touched: a bad line changes nothing.
-    let program = match &args.input {
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// How many orders to generate
+    #[arg(long, default_value_t = 500, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    orders: u32,
+
+    /// The seed of the workload: the same seed generates the same orders
+    #[arg(long, default_value_t = 7, value_name = "N")]
+    seed: u64,
+
+    /// Settle the orders of this file instead, one JSON object a line
+    #[arg(long, value_name = "FILE.jsonl")]
+    input: Option<PathBuf>,
+
+    /// Continue with what an interrupted demo left in the database
+    #[arg(long)]
+    resume: bool,
+
+    #[command(flatten)]
+    sandbox: SandboxArgs,
+}
+
+/// Runs the demo. It succeeds only if every order is settled or visibly stuck, and the audit is clean.
+pub(crate) async fn run(args: Args, global: &Global) -> anyhow::Result<Exit> {
+    // The whole input is read first: a bad line changes nothing.
+    let workload = match &args.input {
         _ if args.resume => None,
         Some(file) => Some(input::read(file)?),
         None => Some(mix::compose(usize::try_from(args.orders)?, args.seed)),
     };
     if args.resume && global.database_url.is_none() {
-        return Err(usage("which demo shall go on? Give --resume the same --database-url again"));
+        return Err(usage("--resume needs the --database-url of the interrupted demo"));
     }
-    let stage = Stage::boot(&args, &global).await?;
+    let stage = Stage::boot(&args.sandbox, global).await?;
     let ended = tokio::select! {
-        ended = play(&stage, program, global.output) => ended,
-        _ = tokio::signal::ctrl_c() => Err(anyhow::anyhow!("interrupted; {}", stage.how_to_go_on())),
+        ended = play(&stage, workload, global.output) => ended,
+        _ = tokio::signal::ctrl_c() => Err(anyhow::anyhow!("interrupted; {}", stage.how_to_resume())),
     };
     let cut_off = stage.stop().await;
     if cut_off > 0 {
-        say(&format!("{cut_off} calls were cut off; their orders go on when their leases have run out"));
+        say(&format!("calls cut off: {cut_off}; their orders continue when their leases expire"));
     }
     ended
 }
 
-async fn play(stage: &Stage, program: Option<Program>, output: Format) -> anyhow::Result<Exit> {
+async fn play(stage: &Stage, workload: Option<Workload>, output: Format) -> anyhow::Result<Exit> {
     let started = Instant::now();
-    let mut cast = match program {
-        Some(program) => {
-            shop::open(stage, &program).await?;
-            let total = program.wishes.len();
+    let mut actors = match workload {
+        Some(workload) => {
+            shop::stock(stage, &workload).await?;
+            let total = workload.orders.len();
             say(&format!("{}: settling {total} orders", stage.name()));
             let bar = bar(total);
-            let cast = shop::submit(stage, program, &bar).await?;
+            let actors = shop::submit(stage, workload, &bar).await?;
             bar.finish_and_clear();
-            cast
+            actors
         }
-        None => Cast::from_notes(stage).await?,
+        None => Actors::from_notes(stage).await?,
     };
-    settle(stage, &mut cast).await?;
-    report::print(stage, &cast, started.elapsed(), output).await
+    settle(stage, &mut actors).await?;
+    report::print(stage, &actors, started.elapsed(), output).await
 }
 
-/// Plays the people around the shop until every order rests.
-async fn settle(stage: &Stage, cast: &mut Cast) -> anyhow::Result<()> {
+/// Lets the actors act until every order is settled or stuck.
+async fn settle(stage: &Stage, actors: &mut Actors) -> anyhow::Result<()> {
     let bar = bar(0);
     bar.set_message("settling");
     let (mut moved, mut since) = (0, Instant::now());
     loop {
-        cast.act(stage).await?;
-        let standing = stage.standing().await?;
-        bar.set_length(standing.orders);
-        bar.set_position(standing.settled);
-        if standing.live == 0 && cast.is_idle() {
+        actors.act(stage).await?;
+        let progress_now = stage.progress().await?;
+        bar.set_length(progress_now.orders);
+        bar.set_position(progress_now.settled);
+        if progress_now.live == 0 && actors.is_idle() {
             bar.finish_and_clear();
             return Ok(());
         }
         let now = stage.moved();
         if now != moved {
             (moved, since) = (now, Instant::now());
-        } else if since.elapsed() > STANDSTILL {
+        } else if since.elapsed() > STALLED_AFTER {
             bar.finish_and_clear();
             bail!(
-                "{} sagas have not moved for {STANDSTILL:?}; `holdfast saga list` names them, {}",
-                standing.live,
-                stage.how_to_go_on()
+                "{} sagas have not moved for {STALLED_AFTER:?}; `holdfast saga list` lists them, {}",
+                progress_now.live,
+                stage.how_to_resume()
             );
         }
         tokio::time::sleep(TICK).await;

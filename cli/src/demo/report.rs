@@ -1,24 +1,25 @@
-//! What became of the orders: outcomes, three stories, and the audit.
+//! The result of a demo: outcomes, three timelines, and the audit.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use holdfast_api::body::ops::audit::AuditBody;
+use holdfast_contract::audit::AuditBody;
 use holdfast_saga::flows::REGISTRY;
+use holdfast_saga::operations::audit_run;
 use holdfast_saga::records::slot;
 use holdfast_saga::records::view::{OrderFilter, OrderView, SagaFilter};
 use holdfast_saga::timeline::{Conditions, Story, explain, timeline};
 use holdfast_shared::{CancelReason, OrderId, OrderStatus, PaymentMethod};
 use serde::Serialize;
 
-use super::actors::{Cast, PAGE};
+use super::actors::{Actors, PAGE};
 use super::stage::Stage;
 use crate::audit::table_of;
 use crate::exit::Exit;
 use crate::output::{Format, table};
 
-/// What became of a demo.
+/// The result of a demo.
 #[derive(Debug, Serialize)]
 struct Summary {
     orders: usize,
@@ -30,7 +31,7 @@ struct Summary {
     audit: AuditBody,
 }
 
-/// So many orders ended like this.
+/// The number of orders with one outcome.
 #[derive(Debug, Serialize)]
 struct Outcome {
     status: OrderStatus,
@@ -40,39 +41,39 @@ struct Outcome {
     orders: usize,
 }
 
-/// Prints everything, and says how the demo ends.
+/// Prints the result, and returns the exit code.
 pub(crate) async fn print(
     stage: &Stage,
-    cast: &Cast,
+    actors: &Actors,
     elapsed: Duration,
     output: Format,
 ) -> anyhow::Result<Exit> {
-    let orders = ours(stage, cast).await?;
-    let times = settle_times(stage, cast).await?;
+    let orders = own_orders(stage, actors).await?;
+    let times = settle_times(stage, actors).await?;
     let summary = Summary {
         orders: orders.len(),
         seconds: elapsed.as_secs_f64(),
         outcomes: outcomes(&orders),
         settled_p50_ms: percentile(&times, 50),
         settled_p99_ms: percentile(&times, 99),
-        audit: AuditBody::of(stage.store(), Some(&*stage.sandbox)).await?,
+        audit: audit_run::run(stage.store(), Some(&*stage.sandbox)).await?.into(),
     };
-    let mut stories = String::new();
+    let mut timelines = String::new();
     for (title, order) in samples(&orders) {
-        stories += &tell(stage, title, order).await?;
+        timelines += &timeline_of(stage, title, order).await?;
     }
-    output.one(&summary, || summary.text(&stories))?;
-    let on_the_way =
+    output.one(&summary, || summary.text(&timelines))?;
+    let is_unsettled =
         |view: &&OrderView| view.order.status.is_pending() || view.order.status == OrderStatus::Cancelling;
-    let unsettled = orders.iter().filter(on_the_way).filter(|view| !view.needs_attention).count();
+    let unsettled = orders.iter().filter(is_unsettled).filter(|view| !view.needs_attention).count();
     if unsettled > 0 {
-        anyhow::bail!("{unsettled} orders are neither settled nor parked; {}", stage.how_to_go_on());
+        anyhow::bail!("{unsettled} orders are neither settled nor stuck; {}", stage.how_to_resume());
     }
     Ok(if summary.audit.clean { Exit::Ok } else { Exit::Violated })
 }
 
 impl Summary {
-    fn text(&self, stories: &str) -> String {
+    fn text(&self, timelines: &str) -> String {
         let row = |outcome: &Outcome| {
             vec![
                 outcome.status.to_string(),
@@ -84,7 +85,7 @@ impl Summary {
         };
         let shown = |ms: Option<f64>| ms.map_or_else(|| "-".to_owned(), |ms| format!("{ms:.1} ms"));
         format!(
-            "{}{} orders in {:.1} s; accepted to settled: p50 {}, p99 {}\n{stories}\naudit\n{}",
+            "{}{} orders in {:.1} s; accepted to settled: p50 {}, p99 {}\n{timelines}\naudit\n{}",
             table(&["STATUS", "REASON", "PAID BY", "", "ORDERS"], self.outcomes.iter().map(row)),
             self.orders,
             self.seconds,
@@ -96,9 +97,9 @@ impl Summary {
 }
 
 /// The orders of this demo, oldest first.
-async fn ours(stage: &Stage, cast: &Cast) -> anyhow::Result<Vec<OrderView>> {
-    let Some(first) = cast.orders.iter().min() else { return Ok(Vec::new()) };
-    let known: std::collections::BTreeSet<OrderId> = cast.orders.iter().copied().collect();
+async fn own_orders(stage: &Stage, actors: &Actors) -> anyhow::Result<Vec<OrderView>> {
+    let Some(first) = actors.orders.iter().min() else { return Ok(Vec::new()) };
+    let known: std::collections::BTreeSet<OrderId> = actors.orders.iter().copied().collect();
     let mut orders = Vec::with_capacity(known.len());
     let mut filter = OrderFilter { limit: PAGE, ..OrderFilter::default() };
     loop {
@@ -115,8 +116,8 @@ async fn ours(stage: &Stage, cast: &Cast) -> anyhow::Result<Vec<OrderView>> {
 }
 
 /// From accepted to settled, sorted.
-async fn settle_times(stage: &Stage, cast: &Cast) -> anyhow::Result<Vec<Duration>> {
-    let known: std::collections::BTreeSet<OrderId> = cast.orders.iter().copied().collect();
+async fn settle_times(stage: &Stage, actors: &Actors) -> anyhow::Result<Vec<Duration>> {
+    let known: std::collections::BTreeSet<OrderId> = actors.orders.iter().copied().collect();
     let mut times = Vec::with_capacity(known.len());
     for definition in REGISTRY.all().filter(|definition| definition.name.starts_with("checkout_")) {
         let name = definition.name.to_owned();
@@ -154,7 +155,7 @@ fn outcomes(orders: &[OrderView]) -> Vec<Outcome> {
     outcomes.into_values().collect()
 }
 
-/// One order that was fulfilled, one that was undone after money or stock had moved, one that is stuck.
+/// One fulfilled order, one that was undone after money or stock had moved, and one that is stuck.
 fn samples(orders: &[OrderView]) -> impl Iterator<Item = (&'static str, OrderId)> {
     let find = |title, fits: &dyn Fn(&OrderView) -> bool| {
         orders.iter().find(|view| fits(view)).map(|view| (title, view.order.id))
@@ -167,7 +168,7 @@ fn samples(orders: &[OrderView]) -> impl Iterator<Item = (&'static str, OrderId)
     [find("fulfilled", &stands), find("undone", &undone), find("stuck", &stuck)].into_iter().flatten()
 }
 
-async fn tell(stage: &Stage, title: &str, order: OrderId) -> anyhow::Result<String> {
+async fn timeline_of(stage: &Stage, title: &str, order: OrderId) -> anyhow::Result<String> {
     let Some(story) = Story::read(stage.store(), order).await? else { return Ok(String::new()) };
     let start = story.order.order.accepted_at;
     let mut text = format!("\norder {order}, {title}\n");
@@ -175,7 +176,7 @@ async fn tell(stage: &Stage, title: &str, order: OrderId) -> anyhow::Result<Stri
         let after = line.at.since(start).as_secs_f64();
         let saga =
             if line.saga.slot() == slot::CHECKOUT { String::new() } else { format!("[{}] ", line.saga) };
-        writeln!(text, "  {after:>8.3} s  {saga}{}", line.words)?;
+        writeln!(text, "  {after:>8.3} s  {saga}{}", line.text)?;
     }
     if story.order.needs_attention {
         let conditions = Conditions::read(stage.store()).await?;

@@ -1,9 +1,9 @@
-//! Opening the shop and letting the buyers in.
+//! Stocking the shop and sending the checkouts.
 
 use std::collections::BTreeMap;
 
 use anyhow::Context as _;
-use holdfast_api::body::checkout::CheckoutBody;
+use holdfast_contract::checkout::CheckoutBody;
 use holdfast_saga::records::batch_rows::{Footprint, World};
 use holdfast_saga::records::{AdminAction, Cart, StockAdjustment, StockMove};
 use holdfast_shared::{CartId, CartStatus, Ids, OrderId, SystemIds, Time};
@@ -12,24 +12,23 @@ use serde_json::json;
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
-use super::actors::{Cast, Part};
-use super::mix::{Program, Wish};
+use super::actors::{Actors, Task};
+use super::mix::{PlannedOrder, Workload};
 use super::stage::Stage;
 
-/// Carts written in one commit.
-const CARTS_AT_ONCE: usize = 500;
-/// Buyers at the till at once.
-const BUYERS: usize = 64;
+/// Carts in one commit.
+const CARTS_BATCH: usize = 500;
+const CONCURRENT_CHECKOUTS: usize = 64;
 
-/// Puts the products on the shelf, on top of what is there already.
-pub(crate) async fn open(stage: &Stage, program: &Program) -> anyhow::Result<()> {
+/// Adds the products, and their pieces to the stock there is.
+pub(crate) async fn stock(stage: &Stage, workload: &Workload) -> anyhow::Result<()> {
     let mut tx = stage.store().begin().await?;
     let mut world = World::default();
-    // Nothing is read, only what time it is.
+    // Only the current time is read.
     tx.load(&Footprint::default(), &mut world).await?;
     let at = world.now;
     world.writes.at = at;
-    for (product, pieces) in &program.shelf {
+    for (product, pieces) in &workload.products {
         *world.writes.stock.entry(product.sku.clone()).or_default() +=
             StockMove { on_hand: *pieces, reserved: 0 };
         world.writes.put_products.insert(product.sku.clone(), product.clone());
@@ -45,87 +44,88 @@ pub(crate) async fn open(stage: &Stage, program: &Program) -> anyhow::Result<()>
         at,
         actor: "demo".to_owned(),
         action: "stock.open".to_owned(),
-        subject: format!("{} SKUs", program.shelf.len()),
-        detail: "a demo stocked its shelf".to_owned(),
+        subject: format!("{} SKUs", workload.products.len()),
+        detail: "a demo stocked its products".to_owned(),
         order: None,
     });
-    tx.save(&world.writes).await.context("stocking the shelf")
+    tx.save(&world.writes).await.context("stocking the products")
 }
 
-/// Requests that are under way.
-type Buying = JoinSet<anyhow::Result<(OrderId, Part)>>;
+/// The checkouts in flight.
+type Checkouts = JoinSet<anyhow::Result<(OrderId, Task)>>;
 
-/// Submits every wish, and returns who has a part to play in what follows.
-pub(crate) async fn submit(stage: &Stage, program: Program, bar: &ProgressBar) -> anyhow::Result<Cast> {
-    let mut buying = Buying::new();
-    // Another run of the same program is another set of requests.
+/// Sends all checkouts, and returns the actors with what they have to do.
+pub(crate) async fn submit(stage: &Stage, workload: Workload, bar: &ProgressBar) -> anyhow::Result<Actors> {
+    let mut checkouts = Checkouts::new();
+    // Another run of the same workload has other idempotency keys.
     let run = Uuid::now_v7().to_string();
-    let mut cast = Cast::new();
+    let mut actors = Actors::new();
     let mut number = 0;
-    for wishes in program.wishes.chunks(CARTS_AT_ONCE) {
-        for (cart, wish) in fill_carts(stage, wishes).await?.into_iter().zip(wishes) {
-            while buying.len() >= BUYERS {
-                take(&mut cast, &mut buying, bar).await?;
+    for orders in workload.orders.chunks(CARTS_BATCH) {
+        for (cart, order) in fill_carts(stage, orders).await?.into_iter().zip(orders) {
+            while checkouts.len() >= CONCURRENT_CHECKOUTS {
+                finish_one(&mut actors, &mut checkouts, bar).await?;
             }
             number += 1;
-            let (key, body) = (format!("demo-{run}-{number}"), request(number, cart, wish)?);
-            let client = if wish.fate.is_left_alone() { stage.hasty.clone() } else { stage.usual.clone() };
-            let (fate, twice, customer) = (wish.fate, wish.twice, wish.customer.clone());
-            buying.spawn(async move {
-                let ask = || client.check_out(customer.as_deref(), &key, &body);
-                let again = async { if twice { Some(ask().await) } else { None } };
-                let (first, again) = tokio::join!(ask(), again);
+            let (key, body) = (format!("demo-{run}-{number}"), request(number, cart, order)?);
+            let client =
+                if order.fate.is_left_alone() { stage.expiring.clone() } else { stage.usual.clone() };
+            let (fate, twice, customer) = (order.fate, order.twice, order.customer.clone());
+            checkouts.spawn(async move {
+                let send = || client.check_out(customer.as_deref(), &key, &body);
+                let again = async { if twice { Some(send().await) } else { None } };
+                let (first, again) = tokio::join!(send(), again);
                 let first = first?;
                 if let Some(again) = again {
                     anyhow::ensure!(first == again?, "one key led to two answers");
                 }
-                let part = Part { id: first.id, fate, customer, order_token: first.order_token };
-                Ok((OrderId::new(first.number), part))
+                let task = Task { id: first.order.id, fate, customer, order_token: first.order_token };
+                Ok((first.order.number, task))
             });
         }
-        cast.act(stage).await?;
+        actors.act(stage).await?;
     }
-    while !buying.is_empty() {
-        take(&mut cast, &mut buying, bar).await?;
+    while !checkouts.is_empty() {
+        finish_one(&mut actors, &mut checkouts, bar).await?;
     }
-    Ok(cast)
+    Ok(actors)
 }
 
-async fn take(cast: &mut Cast, buying: &mut Buying, bar: &ProgressBar) -> anyhow::Result<()> {
-    let Some(bought) = buying.join_next().await else { return Ok(()) };
-    let (order, part) = bought??;
-    cast.add(order, part);
+async fn finish_one(actors: &mut Actors, checkouts: &mut Checkouts, bar: &ProgressBar) -> anyhow::Result<()> {
+    let Some(finished) = checkouts.join_next().await else { return Ok(()) };
+    let (order, task) = finished??;
+    actors.add(order, task);
     bar.inc(1);
     Ok(())
 }
 
-async fn fill_carts(stage: &Stage, wishes: &[Wish]) -> anyhow::Result<Vec<CartId>> {
+async fn fill_carts(stage: &Stage, orders: &[PlannedOrder]) -> anyhow::Result<Vec<CartId>> {
     let mut tx = stage.store().begin().await?;
     let mut world = World::default();
     tx.load(&Footprint::default(), &mut world).await?;
     world.writes.at = world.now;
-    let cart = |wish: &Wish| cart(wish, world.now);
-    let carts: Vec<Cart> = wishes.iter().map(cart).collect();
+    let cart = |order: &PlannedOrder| cart(order, world.now);
+    let carts: Vec<Cart> = orders.iter().map(cart).collect();
     let ids = carts.iter().map(|cart| cart.id).collect();
     world.writes.put_carts = carts.into_iter().map(|cart| (cart.id, cart)).collect::<BTreeMap<_, _>>();
     tx.save(&world.writes).await.context("filling carts")?;
     Ok(ids)
 }
 
-fn cart(wish: &Wish, now: Time) -> Cart {
+fn cart(order: &PlannedOrder, now: Time) -> Cart {
     Cart {
         id: SystemIds.cart(now),
-        owner: wish.customer.clone(),
+        owner: order.customer.clone(),
         status: CartStatus::Open,
         order: None,
-        items: wish.items.clone(),
+        items: order.items.clone(),
         updated_at: now,
     }
 }
 
-fn request(number: usize, cart: CartId, wish: &Wish) -> anyhow::Result<CheckoutBody> {
-    let mut payment = json!({"method": wish.method});
-    if let Some(token) = &wish.token {
+fn request(number: usize, cart: CartId, order: &PlannedOrder) -> anyhow::Result<CheckoutBody> {
+    let mut payment = json!({"method": order.method});
+    if let Some(token) = &order.token {
         payment["token"] = json!(token);
     }
     let body = json!({
@@ -135,7 +135,7 @@ fn request(number: usize, cart: CartId, wish: &Wish) -> anyhow::Result<CheckoutB
         "shipping_address": {
             "name": "A. Buyer", "line1": "1 High Street", "city": "Springfield", "postal_code": "12345", "country": "US"
         },
-        "notes": wish.fate.note(),
+        "notes": order.fate.note(),
     });
-    serde_json::from_value(body).context("a demo order cannot be asked for")
+    serde_json::from_value(body).context("a demo order is not a valid checkout")
 }

@@ -1,4 +1,4 @@
-//! The stage a demo plays on: a shop's database, the sandbox's own books, and a worker.
+//! The processes of a demo, in one: a database, a sandbox, a worker and two APIs.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -8,63 +8,65 @@ use anyhow::Context as _;
 use holdfast_api::Settings;
 use holdfast_api::auth::{TokenSettings, Verifier};
 use holdfast_saga::flows::REGISTRY;
-use holdfast_saga::ports::{Gateways, Hint, Store};
+use holdfast_saga::ports::{Hint, Store};
 use holdfast_saga::shop::checkout::AcceptPolicy;
 use holdfast_sandbox::SandboxControl;
 use holdfast_shared::SagaState;
-use holdfast_worker::{LogNotifier, Metrics, Runtime, WorkerConfig, WorkerStats};
+use holdfast_telemetry::Metrics;
+use holdfast_worker::{Runtime, Source, WorkerConfig, WorkerStats};
 use tempfile::TempDir;
 
 use super::client::Client;
-use crate::args::{DemoArgs, Global, SandboxArgs};
-use crate::database::{Address, Database};
-use crate::door::{ApiParts, HttpServer, listen_anywhere};
-use crate::provider::SandboxLocation;
-use crate::token::random_secret;
+use crate::address::Address;
+use crate::api_server::{self, ApiParts};
+use crate::assemble::{self, WorkerParts};
+use crate::database::Database;
+use crate::global::Global;
+use crate::http_server::{HttpServer, listen_anywhere};
+use crate::provider::{SandboxArgs, SandboxLocation};
+use crate::token_keys::random_secret;
 
-/// How much shorter the waits between two tries are than in production, so that giving up takes
-/// seconds instead of minutes.
-const HURRY: u32 = 25;
-/// `tok_timeout` never answers; this is how long the demo listens.
+/// The backoff between retries is divided by this, so that giving up takes seconds instead of minutes.
+const BACKOFF_DIVISOR: u32 = 25;
+/// The timeout of calls: `tok_timeout` never answers.
 const CALL_TIMEOUT: Duration = Duration::from_millis(400);
-/// A worker that was killed is succeeded after this long.
+/// After this long, the calls of a killed worker are taken over.
 const LEASE: Duration = Duration::from_secs(2);
-/// The window of orders that nobody will decide about.
-const LEFT_ALONE_FOR: Duration = Duration::from_secs(3);
+/// The window of orders that must expire.
+const SHORT_WINDOW: Duration = Duration::from_secs(3);
 
-/// Requests under way when the demo ends are nobody's any more.
+/// When the demo ends, nothing waits for requests in flight.
 const DRAIN: Duration = Duration::from_secs(2);
 
 pub(crate) struct Stage {
     database: Database,
     name: String,
-    /// The command that goes on with this very shop; `None` when it goes with the temporary folder.
+    /// The command that resumes this demo; `None` for a shop in a temporary folder.
     resume: Option<String>,
     pub(crate) sandbox: Arc<dyn SandboxControl>,
     runtime: Runtime,
-    /// Takes orders with the usual windows.
+    /// The API with the usual windows.
     pub(crate) usual: Client,
-    /// Takes orders that nobody will decide about.
-    pub(crate) hasty: Client,
-    doors: [HttpServer; 2],
+    /// The API with short windows, for orders that must expire.
+    pub(crate) expiring: Client,
+    servers: [HttpServer; 2],
     stats: Arc<WorkerStats>,
     _folder: Option<TempDir>,
 }
 
-/// How the sagas of the shop stand.
+/// The sagas of the shop, by progress.
 #[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Standing {
-    /// Checkouts, whatever became of them.
+pub(crate) struct Progress {
     pub(crate) orders: u64,
-    /// Of these, the ones that rest.
+    /// Checkouts that are settled or dead.
     pub(crate) settled: u64,
-    /// Sagas of any kind that still move or wait.
+    /// Sagas of any kind that are neither settled nor dead.
     pub(crate) live: u64,
 }
 
 impl Stage {
-    /// Opens or creates the shop, brings its schema up to date and starts a worker.
-    pub(crate) async fn boot(args: &DemoArgs, global: &Global) -> anyhow::Result<Self> {
+    /// Opens or creates the shop, migrates its schema and starts a worker.
+    pub(crate) async fn boot(sandbox_args: &SandboxArgs, global: &Global) -> anyhow::Result<Self> {
         let (address, folder) = if let Some(url) = &global.database_url {
             (Address::parse(Some(url))?, None)
         } else {
@@ -72,40 +74,45 @@ impl Stage {
             let url = format!("sqlite://{}", folder.path().join("shop.db").display());
             (Address::parse(Some(&url))?, Some(folder))
         };
-        let place = SandboxLocation::of(&args.sandbox, address.path(), CALL_TIMEOUT)?;
+        let location = SandboxLocation::of(sandbox_args, address.path(), CALL_TIMEOUT)?;
         let database = Database::connect(&address).await?;
         database.migrate().await.with_context(|| address.shown())?;
-        let sandbox = place.open().await?.sandbox;
-        // One that does not answer would let every order fail: better nothing is begun.
+        let sandbox = location.open().await?.sandbox;
+        // With a sandbox that does not answer, every order would fail: fail before the first order instead.
         sandbox.waiting_actions().await?;
-        let outside = Gateways { payments: Arc::clone(&sandbox) as _, notifier: Arc::new(LogNotifier) };
-        let config = WorkerConfig { lease: LEASE, call_timeout: CALL_TIMEOUT, ..WorkerConfig::default() };
         let metrics = Metrics::default();
-        let registry = REGISTRY.with_backoff_divided_by(HURRY);
-        let runtime = Runtime::start(database.shared(), registry, outside, config, metrics.clone())?;
+        let runtime = assemble::worker(WorkerParts {
+            store: database.shared(),
+            registry: REGISTRY.with_backoff_divided_by(BACKOFF_DIVISOR),
+            payments: Arc::clone(&sandbox) as _,
+            source: &Source::Embedded,
+            config: WorkerConfig { lease: LEASE, call_timeout: CALL_TIMEOUT, ..WorkerConfig::default() },
+            circuit_breaker: None,
+            metrics: metrics.clone(),
+        })?;
         let usual = AcceptPolicy::new(sandbox.name());
-        let hasty =
-            AcceptPolicy { payment_within: LEFT_ALONE_FOR, confirm_within: LEFT_ALONE_FOR, ..usual.clone() };
+        let expiring =
+            AcceptPolicy { payment_within: SHORT_WINDOW, confirm_within: SHORT_WINDOW, ..usual.clone() };
         let secret = random_secret();
-        let open = |policy: AcceptPolicy, metrics| {
+        let parts = |policy: AcceptPolicy, metrics| {
             let (store, dispatch) = (database.shared(), runtime.dispatch());
             let verifier = Verifier::with_secret(&secret, TokenSettings::default())?;
             let settings = Settings { requests_per_second: None, ..Settings::default() };
             anyhow::Ok(ApiParts { store, dispatch, verifier, policy, metrics, settings, drain: DRAIN })
         };
-        let doors = [
-            HttpServer::open(listen_anywhere().await?, open(usual, metrics)?).await?,
-            HttpServer::open(listen_anywhere().await?, open(hasty, Metrics::default())?).await?,
+        let servers = [
+            api_server::start(listen_anywhere().await?, parts(usual, metrics)?).await?,
+            api_server::start(listen_anywhere().await?, parts(expiring, Metrics::default())?).await?,
         ];
-        let [usual, hasty] = [&doors[0], &doors[1]].map(|door| Client::new(&door.url, &secret));
+        let [usual, expiring] = [&servers[0], &servers[1]].map(|server| Client::new(server.url(), &secret));
         Ok(Self {
-            resume: folder.is_none().then(|| resume_command(args)),
+            resume: folder.is_none().then(|| resume_command(sandbox_args)),
             name: folder
                 .as_ref()
                 .map_or_else(|| address.shown(), |folder| folder.path().display().to_string()),
             usual: usual?,
-            hasty: hasty?,
-            doors,
+            expiring: expiring?,
+            servers,
             stats: runtime.stats(),
             database,
             sandbox,
@@ -118,20 +125,20 @@ impl Stage {
         self.database.store()
     }
 
-    /// Where the shop is.
+    /// The address of the shop.
     pub(crate) fn name(&self) -> &str {
         &self.name
     }
 
     /// What becomes of orders that are still on their way.
-    pub(crate) fn how_to_go_on(&self) -> String {
+    pub(crate) fn how_to_resume(&self) -> String {
         match &self.resume {
-            Some(command) => format!("`{command}` goes on with the orders that are on their way"),
-            None => "the shop was a temporary one and is gone; give --database-url to keep one".to_owned(),
+            Some(command) => format!("`{command}` continues with the unsettled orders"),
+            None => "the shop was temporary and is deleted; use --database-url to keep one".to_owned(),
         }
     }
 
-    /// Tells the worker that a saga is due.
+    /// Wakes the worker for a saga.
     pub(crate) fn wake(&self, hint: Hint) {
         self.runtime.dispatch().wake(&[hint]);
     }
@@ -141,23 +148,23 @@ impl Stage {
         self.stats.moved.load(Ordering::Relaxed)
     }
 
-    pub(crate) async fn standing(&self) -> anyhow::Result<Standing> {
-        let mut standing = Standing::default();
+    pub(crate) async fn progress(&self) -> anyhow::Result<Progress> {
+        let mut progress = Progress::default();
         for count in self.store().saga_counts().await? {
-            let rests = count.state.is_settled() || count.state == SagaState::Dead;
+            let is_at_rest = count.state.is_settled() || count.state == SagaState::Dead;
             if count.definition.starts_with("checkout_") {
-                standing.orders += count.sagas;
-                standing.settled += if rests { count.sagas } else { 0 };
+                progress.orders += count.sagas;
+                progress.settled += if is_at_rest { count.sagas } else { 0 };
             }
-            standing.live += if rests { 0 } else { count.sagas };
+            progress.live += if is_at_rest { 0 } else { count.sagas };
         }
-        Ok(standing)
+        Ok(progress)
     }
 
-    /// Stops the worker; says how many calls were cut off.
+    /// Stops everything, and returns how many calls were cut off.
     pub(crate) async fn stop(self) -> usize {
-        for door in self.doors {
-            door.close().await;
+        for server in self.servers {
+            server.close().await;
         }
         let stopped = self.runtime.stop().await;
         self.database.close().await;
@@ -165,8 +172,8 @@ impl Stage {
     }
 }
 
-fn resume_command(args: &DemoArgs) -> String {
-    let SandboxArgs { sandbox_ledger, sandbox_url } = &args.sandbox;
+fn resume_command(args: &SandboxArgs) -> String {
+    let SandboxArgs { sandbox_ledger, sandbox_url } = args;
     let ledger = sandbox_ledger.as_ref().map(|path| format!(" --sandbox-ledger {}", path.display()));
     let url = sandbox_url.as_ref().filter(|url| !url.is_empty()).map(|_| " --sandbox-url …".to_owned());
     format!("holdfast demo --resume --database-url …{}", ledger.or(url).unwrap_or_default())

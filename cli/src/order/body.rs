@@ -1,8 +1,8 @@
-//! An order as it is shown: the API's own JSON, with what only an operator sees, and the tables for people.
+//! An order on the command line: the API's JSON with what only an operator sees, and tables.
 //!
-//! What would open a door is left out: the payment token, the cart's id, the buyer's payment link.
+//! It never shows anything that grants access: the payment token, the cart's id, the buyer's payment link.
 
-use holdfast_api::body::order::{LineBody, OrderBody, OrderDetails};
+use holdfast_contract::order::{LineBody, OrderBody, OrderDetails};
 use holdfast_saga::records::slot;
 use holdfast_saga::records::view::OrderView;
 use holdfast_saga::timeline::next_move;
@@ -14,12 +14,12 @@ use uuid::Uuid;
 use crate::output::{pairs, table};
 use crate::redact::redact;
 
-/// One order, whole.
+/// One order with its sagas.
 #[derive(Debug, Serialize)]
 pub(super) struct OrderPage {
     #[serde(flatten)]
     details: OrderDetails,
-    /// Who takes the money, once they were asked to.
+    /// The payment provider, once it was called.
     #[serde(skip_serializing_if = "Option::is_none")]
     provider: Option<String>,
     reservation: Option<ReservationStatus>,
@@ -37,7 +37,7 @@ struct SagaBody {
     next_move: Option<String>,
 }
 
-/// Why an order stands where it stands.
+/// Why an order has its status.
 #[derive(Debug, Serialize)]
 pub(super) struct ExplainedBody {
     id: Uuid,
@@ -47,18 +47,18 @@ pub(super) struct ExplainedBody {
     explanation: Explanation,
 }
 
-/// An order, as in lists.
+/// An order in a list.
 pub(super) fn order(view: &OrderView) -> OrderBody {
     let mut order = OrderBody::new(view);
     order.payment.next_action = None;
     order
 }
 
-/// Its row in a table.
+/// The row of an order in a table.
 pub(super) fn row(order: &OrderBody) -> Vec<String> {
     vec![
         order.number.to_string(),
-        standing(order),
+        status(order),
         order.payment_method.to_string(),
         order.totals.total.to_string(),
         order.lines.len().to_string(),
@@ -67,7 +67,7 @@ pub(super) fn row(order: &OrderBody) -> Vec<String> {
     ]
 }
 
-fn standing(order: &OrderBody) -> String {
+fn status(order: &OrderBody) -> String {
     match order.cancel_reason {
         Some(reason) => format!("{} ({reason})", order.status),
         None => order.status.to_string(),
@@ -96,15 +96,15 @@ impl OrderPage {
 
     pub(super) fn table(&self) -> String {
         let OrderDetails { order, contact: buyer, shipping_address, notes, .. } = &self.details;
-        let book = &order.payment;
-        let by_hand =
-            book.settled_manually.map(|amount| format!(", {amount} settled by hand")).unwrap_or_default();
+        let money = &order.payment;
+        let settled =
+            money.settled_manually.map(|amount| format!(", {amount} settled manually")).unwrap_or_default();
         let payment =
-            format!("{} ({} captured, {} refunded{by_hand})", book.status, book.captured, book.refunded);
+            format!("{} ({} captured, {} refunded{settled})", money.status, money.captured, money.refunded);
         let head = [
             ("order", order.number.to_string()),
             ("id", order.id.to_string()),
-            ("status", standing(order)),
+            ("status", status(order)),
             ("paid by", order.payment_method.to_string()),
             ("total", order.totals.total.to_string()),
             ("payment", payment),
@@ -138,15 +138,15 @@ impl OrderPage {
 
     fn attention(&self) -> String {
         let moves = self.sagas.iter().filter_map(|saga| saga.next_move.clone());
-        let told = pairs(moves.map(|next_move| ("needs attention", next_move)));
-        if told.trim().is_empty() { String::new() } else { format!("\n{told}") }
+        let text = pairs(moves.map(|next_move| ("needs attention", next_move)));
+        if text.trim().is_empty() { String::new() } else { format!("\n{text}") }
     }
 }
 
 impl ExplainedBody {
     pub(super) fn new(story: &Story, explanation: Explanation) -> Self {
         let Explanation { happened, now, next, unblocks, blockers } = explanation;
-        let happened = happened.into_iter().map(|line| Line { words: redact(&line.words), ..line }).collect();
+        let happened = happened.into_iter().map(|line| Line { text: redact(&line.text), ..line }).collect();
         Self {
             id: story.order.public_id(),
             number: story.order.order.id,
@@ -157,10 +157,10 @@ impl ExplainedBody {
 
     pub(super) fn table(&self) -> String {
         let Explanation { happened, now, next, unblocks, .. } = &self.explanation;
-        // One saga tells most stories; its id would only be in the way.
+        // Most orders have one saga; its id would be noise.
         let checkout = self.number.saga(slot::CHECKOUT);
         let saga = |saga: SagaId| if saga == checkout { String::new() } else { saga.to_string() };
-        let row = |line: &Line| vec![line.at.to_string(), saga(line.saga), line.words.clone()];
+        let row = |line: &Line| vec![line.at.to_string(), saga(line.saga), line.text.clone()];
         let story = table(&["AT", "SAGA", "WHAT HAPPENED"], happened.iter().map(row));
         let rest = pairs([("now", now.clone()), ("next", next.clone()), ("unblocks", unblocks.clone())]);
         format!("{story}\n{rest}")
@@ -177,12 +177,12 @@ fn contact(contact: &Contact) -> String {
 }
 
 fn address(address: &Address) -> String {
-    let town = format!("{} {}", address.postal_code, address.city);
+    let city = format!("{} {}", address.postal_code, address.city);
     let parts = [
         Some(&address.name),
         Some(&address.line1),
         address.line2.as_ref(),
-        Some(&town),
+        Some(&city),
         address.region.as_ref(),
         Some(&address.country),
     ];

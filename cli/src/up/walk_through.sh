@@ -1,4 +1,4 @@
-# Two helpers: a guest buys two mugs and pays as told, and we wait until an order stands as it should.
+# Two helpers: one buys two mugs as a guest, the other waits until an order has a status.
 buy() {
   cart=$(curl -sSf -X POST "$URL/v1/carts" | sed 's/.*"id":"\([^"]*\)".*/\1/')
   curl -sSf -o /dev/null -X PUT "$URL/v1/carts/$cart/items/mug-01" -H 'content-type: application/json' -d '{"quantity": 2}'

@@ -1,4 +1,4 @@
-//! How a worker fares, for whoever restarts workers and whoever draws their metrics.
+//! The health and the metrics of a worker.
 
 use axum::Json;
 use axum::Router;
@@ -8,9 +8,10 @@ use axum::middleware::map_response;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use holdfast_api::problem::{self, Problem};
+use holdfast_contract::health::Readiness;
 use holdfast_shared::ShopId;
-use holdfast_worker::{DependencyHealth, Metrics};
-use serde::Serialize;
+use holdfast_telemetry::Metrics;
+use holdfast_worker::DependencyHealth;
 use tokio::sync::watch;
 
 #[derive(Clone)]
@@ -19,12 +20,6 @@ struct Worker {
     metrics: Metrics,
     dependency_health: DependencyHealth,
     stopping: watch::Receiver<bool>,
-}
-
-#[derive(Serialize)]
-struct Ready {
-    ready: bool,
-    shop: ShopId,
 }
 
 /// `/healthz`, `/readyz` and `/metrics`.
@@ -37,33 +32,33 @@ pub(super) fn routes(
     Router::new()
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(ready))
-        .route("/metrics", get(measured))
+        .route("/metrics", get(scrape))
         .layer(map_response(async |response: Response| problem::render(response)))
         .with_state(Worker { shop, metrics, dependency_health, stopping })
 }
 
-/// Ready is who hears of work: a worker that nobody answers is not, though its process lives.
+/// A worker is ready while the database and its queues answer.
 async fn ready(State(worker): State<Worker>) -> Response {
-    let not_yet = |missing: String| {
+    let not_ready = |missing: String| {
         Problem::unavailable("not_ready", format!("not ready: {missing}"), 1).into_response()
     };
     if *worker.stopping.borrow() {
-        return not_yet("this process is stopping".to_owned());
+        return not_ready("this process is stopping".to_owned());
     }
-    let deaf: Vec<String> = worker
+    let down: Vec<String> = worker
         .dependency_health
-        .deaf()
+        .down()
         .into_iter()
-        .map(|(asked, silence)| format!("{asked} has not answered for {} s", silence.as_secs()))
+        .map(|(dependency, silence)| format!("{dependency} has not answered for {} s", silence.as_secs()))
         .collect();
-    if deaf.is_empty() {
-        Json(Ready { ready: true, shop: worker.shop }).into_response()
+    if down.is_empty() {
+        Json(Readiness { ready: true, shop: worker.shop }).into_response()
     } else {
-        not_yet(deaf.join(", "))
+        not_ready(down.join(", "))
     }
 }
 
-async fn measured(State(worker): State<Worker>) -> Response {
+async fn scrape(State(worker): State<Worker>) -> Response {
     match worker.metrics.text() {
         Ok((kind, text)) => ([(CONTENT_TYPE, kind)], text).into_response(),
         Err(error) => {

@@ -12,39 +12,39 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use crate::binary::{Ran, holdfast, run, run_on, sqlite_url};
-use crate::fixture::{PATIENCE, ServerDatabase, runtime, server_alone};
+use crate::fixture::{MAX_WAIT, ServerDatabase, runtime, server_alone};
 use crate::server::{SECRET, Server, api, cart, checkout, client, get, json_of, stock, token, until};
 
 #[test]
-fn what_is_set_up_wrongly_is_said_before_anything_is_served() {
+fn a_wrong_configuration_is_reported_before_anything_is_served() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let url = sqlite_url(&folder.path().join("shop.db"));
-    let refused = |variables: &[(&str, &str)], arguments: &[&str], words: &str| {
+    let refused = |variables: &[(&str, &str)], arguments: &[&str], message: &str| {
         let mut command = holdfast();
         let command = command.env("DATABASE_URL", &url).envs(variables.iter().copied()).args(arguments);
-        Ran::of(command.output().expect("the binary runs")).ends(2, words);
+        Ran::of(command.output().expect("the binary runs")).ends(2, message);
     };
     let secret = ("HOLDFAST_JWT_SECRET", SECRET);
     refused(
         &[],
         &["api"],
-        "Set HOLDFAST_JWT_SECRET (`openssl rand -hex 32` makes one) or HOLDFAST_JWKS_FILE",
+        "set HOLDFAST_JWT_SECRET (`openssl rand -hex 32` makes one) or HOLDFAST_JWKS_FILE",
     );
-    refused(&[("HOLDFAST_JWT_SECRET", "")], &["api"], "Set HOLDFAST_JWT_SECRET");
+    refused(&[("HOLDFAST_JWT_SECRET", "")], &["api"], "set HOLDFAST_JWT_SECRET");
     for command in ["up", "api"] {
         refused(&[secret, ("HOLDFAST_JWKS_FILE", "keys.json")], &[command], "are both set; keep the one");
         refused(&[("HOLDFAST_JWT_SECRET", "hunter2")], &[command], "has 7 bytes, at least 32 are needed");
         for origin in ["shop.example", "https://", "https://shop.example/", "*"] {
-            let words = format!("--cors-origin {origin} is no origin; https://shop.example is expected");
-            refused(&[secret], &[command, "--cors-origin", origin], &words);
+            let message = format!("--cors-origin {origin} is not an origin; expected https://shop.example");
+            refused(&[secret], &[command, "--cors-origin", origin], &message);
         }
         let origins = ("HOLDFAST_CORS_ORIGINS", "https://a.example,b.example");
-        refused(&[secret, origins], &[command], "b.example is no origin");
+        refused(&[secret, origins], &[command], "b.example is not an origin");
         for flag in ["--payment-within", "--cod-confirm-within"] {
-            refused(&[secret], &[command, flag, "soon"], "a time such as 90s, 30m or 48h is expected");
+            refused(&[secret], &[command, flag, "soon"], "expected a duration such as 90s, 30m or 48h");
             refused(&[secret], &[command, &format!("{flag}=-1s")], flag);
-            refused(&[secret], &[command, flag, "0s"], "1s to 366d are expected");
-            refused(&[secret], &[command, flag, "500000years"], "at most 366d are expected");
+            refused(&[secret], &[command, flag, "0s"], "expected 1s to 366d");
+            refused(&[secret], &[command, flag, "500000years"], "expected at most 366d");
         }
         refused(&[secret, ("HOLDFAST_DRAIN_TIMEOUT", "x")], &[command], "--drain-timeout");
         refused(&[secret], &[command, "--http-addr", "8080"], "--http-addr");
@@ -58,16 +58,19 @@ fn what_is_set_up_wrongly_is_said_before_anything_is_served() {
 #[test]
 fn a_token_needs_a_secret_a_role_and_a_name() {
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let refused = |arguments: &[&str], words: &str| {
+    let refused = |arguments: &[&str], message: &str| {
         let ran = holdfast().current_dir(folder.path()).arg("token").args(arguments).output();
-        Ran::of(ran.expect("the binary runs")).ends(2, words);
+        Ran::of(ran.expect("the binary runs")).ends(2, message);
     };
-    refused(&["--role", "admin", "--sub", "ada"], "which secret signs it? Set HOLDFAST_JWT_SECRET");
+    refused(&["--role", "admin", "--sub", "ada"], "no secret to sign with; set HOLDFAST_JWT_SECRET");
     refused(&["--role", "admin", "--sub", "ada", "--jwt-secret", "hunter2"], "at least 32 are needed");
-    refused(&["--role", "admin", "--sub", "ada", "--jwks-file", "keys.json"], "signed by its issuer");
+    refused(
+        &["--role", "admin", "--sub", "ada", "--jwks-file", "keys.json"],
+        "only the issuer has the private key",
+    );
     refused(&["--role", "king", "--sub", "ada"], "possible values: customer, admin, operator");
     refused(&["--role", "admin"], "--sub <NAME>");
-    refused(&["--role", "admin", "--sub", "ada", "--valid-for", "0s"], "1s to 366d are expected");
+    refused(&["--role", "admin", "--sub", "ada", "--valid-for", "0s"], "expected 1s to 366d");
 }
 
 #[test]
@@ -79,7 +82,7 @@ fn a_database_without_a_schema_is_refused_with_what_to_do() {
     std::fs::write(&file, "").expect("an empty file");
     run_on(&sqlite_url(&file), &arguments).ends(1, "run `holdfast migrate`");
     run_on(&ServerDatabase::create().url, &arguments).ends(1, "run `holdfast migrate`");
-    run(&arguments).ends(2, "Give --database-url or set DATABASE_URL");
+    run(&arguments).ends(2, "use --database-url or set DATABASE_URL");
 }
 
 /// Ends with 0 within seconds, although somebody follows an order, some ask without a pause, and somebody
@@ -94,9 +97,9 @@ fn stops(mut server: Server, admin: &str, signal: &str) {
         let placed = checkout(&client, &server.url, &cart, "k").send().await.expect("an answer");
         let order = json_of(placed, 201).await["id"].as_str().expect("an id").to_owned();
         let mut following = get(&format!("{}/v1/orders/{order}/events", server.url), admin).await;
-        let mut told = Vec::new();
-        while !String::from_utf8_lossy(&told).contains("event: order") {
-            told.extend(following.chunk().await.expect("a stream").expect("an event"));
+        let mut shown = Vec::new();
+        while !String::from_utf8_lossy(&shown).contains("event: order") {
+            shown.extend(following.chunk().await.expect("a stream").expect("an event"));
         }
         (client, following)
     });
@@ -119,22 +122,22 @@ fn stops(mut server: Server, admin: &str, signal: &str) {
     server.signal(signal);
     let rest = runtime.block_on(async {
         let end = async { while let Ok(Some(_)) = following.chunk().await {} };
-        timeout(PATIENCE, end).await.expect("the stream ends");
-        timeout(PATIENCE, asking.join_all()).await
+        timeout(MAX_WAIT, end).await.expect("the stream ends");
+        timeout(MAX_WAIT, asking.join_all()).await
     });
     rest.expect("nobody is left without an answer");
     assert_eq!(server.ended(), Some(0), "{}", server.stderr());
     assert!(since.elapsed() < Duration::from_secs(20), "{:?}", since.elapsed());
     until("the slow one was cut off", || server.stderr().contains("cut off: 1").then_some(()));
     let mut left = Vec::new();
-    // Cut off, or told nothing.
+    // Cut off, or without an answer.
     let _ = slow.read_to_end(&mut left);
     assert!(left.is_empty(), "{left:?}");
     assert!(runtime.block_on(async { client.get(format!("{}/healthz", server.url)).send().await }).is_err());
 }
 
 #[test]
-fn sigterm_and_ctrl_c_end_it_well_whoever_is_still_there() {
+fn sigterm_and_ctrl_c_end_it_gracefully_with_open_connections() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     for signal in ["TERM", "INT"] {
         let mut command = holdfast();

@@ -17,7 +17,7 @@ on_both! {
             "shop": report["shop"], "clean": true, "orders": 2, "skus": 1, "charges": 2, "in_flight": [], "settled_manually": [],
             "violations": []
         }));
-        // Beside a file the books are found; for a server they must be named.
+        // Beside a file the ledger are found; for a server they must be named.
         let default = shop.run(&["audit", "--output", "json"]).json();
         let found = shop.url.starts_with("sqlite");
         assert_eq!(default["charges"].is_null(), !found);
@@ -44,7 +44,7 @@ on_both! {
         assert!(table.stdout.contains("2 orders, holding 19.99 EUR; 1 dead"), "{table:#?}");
     }
 
-    fn what_is_broken_is_named_and_ends_with_six(shop) {
+    fn a_broken_promise_is_named_and_exits_with_six(shop) {
         shop.stock("cd-1", 10);
         let order = shop.order("cd-1", 1, Some("tok_ok"));
         shop.work(Duration::from_secs(5));
@@ -62,9 +62,9 @@ on_both! {
         assert!(table.stdout.contains(&order) && table.stdout.contains("sku cd-1"), "{table:#?}");
     }
 
-    fn books_that_are_not_there_are_not_begun(shop) {
+    fn a_missing_ledger_is_not_created(shop) {
         let missing = shop.ledger().with_file_name("missing.db");
-        shop.run(&["audit", "--sandbox-ledger", &missing.display().to_string()]).ends(2, "missing.db is no file");
+        shop.run(&["audit", "--sandbox-ledger", &missing.display().to_string()]).ends(2, "missing.db is not a file");
         assert!(!missing.exists());
     }
 }

@@ -43,12 +43,12 @@ impl Ran {
         }
     }
 
-    /// It ended with `code`, and said `words` on stderr. A refusal puts nothing on stdout, and none of them
-    /// is a panic.
+    /// It ended with `code`, and printed `message` on stderr. A refusal prints nothing on stdout, and no
+    /// command panics.
     #[track_caller]
-    pub(crate) fn ends(&self, code: i32, words: &str) -> &Self {
+    pub(crate) fn ends(&self, code: i32, message: &str) -> &Self {
         assert_eq!(self.code, Some(code), "{self:#?}");
-        assert!(self.stderr.contains(words), "{words:?} is not in {self:#?}");
+        assert!(self.stderr.contains(message), "{message:?} is not in {self:#?}");
         assert!(!self.stderr.contains("panicked"), "{self:#?}");
         assert!(code == 0 || code == 6 || self.stdout.is_empty(), "{self:#?}");
         self

@@ -5,7 +5,7 @@
 //! `HOLDFAST_CHAOS_SEED` repeats its orders and its victims.
 
 mod buyers;
-mod crew;
+mod process_set;
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -18,10 +18,10 @@ use rand::seq::IndexedRandom as _;
 use rand::{RngExt as _, SeedableRng as _};
 
 use self::buyers::{Buyers, stock_up};
-use self::crew::Crew;
+use self::process_set::ProcessSet;
+use crate::cluster::Cluster;
 use crate::fixture::{ServerDatabase, server_alone};
 use crate::server::{SECRET, Server, api, token};
-use crate::town::Town;
 
 /// As many as CI has time for.
 const ORDERS: u32 = 5_000;
@@ -36,7 +36,7 @@ const AWAY: Duration = Duration::from_secs(10);
 /// Whatever is not settled by then, after the last order, is stuck.
 const SETTLED_WITHIN: Duration = Duration::from_mins(3);
 
-/// What happens to the town besides the killing of workers, and when: in parts of the load.
+/// What happens to the cluster besides the killing of workers, and when: in parts of the load.
 const BLOWS: [(f64, Blow); 5] = [
     (0.10, Blow::Flush),
     (0.20, Blow::RedisAway),
@@ -45,7 +45,7 @@ const BLOWS: [(f64, Blow); 5] = [
     (0.75, Blow::Freeze),
 ];
 
-/// What the front doors of the next release do: new orders are its own.
+/// What the APIs of the next release do: new orders run its definition.
 const NEXT_RELEASE: &str = "
     create function of_the_next_release() returns trigger language plpgsql as $$
     begin
@@ -82,35 +82,35 @@ fn every_accepted_order_settles_whatever_is_killed() {
     let database = ServerDatabase::create_alone();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     runtime.expect("a runtime").block_on(async {
-        let mut town = Town::open(database, "streams", "5ms").await;
-        let apis: Vec<Server> = (0..2).map(|_| front_door(&town)).collect();
+        let mut cluster = Cluster::open(database, "streams", "5ms").await;
+        let apis: Vec<Server> = (0..2).map(|_| start_api(&cluster)).collect();
         let urls: Vec<String> = apis.iter().map(|api| api.url.clone()).collect();
-        stock_up(&town, &token(Role::Admin)).await;
-        let crew = Arc::new(Crew::of(3, || town.worker_command()));
+        stock_up(&cluster, &token(Role::Admin)).await;
+        let process_set = Arc::new(ProcessSet::of(3, || cluster.worker_command()));
         let mut rng = StdRng::seed_from_u64(seed);
         let since = Instant::now();
-        let buyers = Buyers::send(orders, PACE, urls, town.sandbox.url.clone(), rng.random());
+        let buyers = Buyers::send(orders, PACE, urls, cluster.sandbox.url.clone(), rng.random());
 
-        let killing = tokio::spawn(Arc::clone(&crew).kill_now_and_then(KILL_EVERY, rng.random()));
-        let mut told = Vec::new();
+        let killing = tokio::spawn(Arc::clone(&process_set).kill_now_and_then(KILL_EVERY, rng.random()));
+        let mut shown = Vec::new();
         for (part, blow) in BLOWS {
             let due = (PACE * orders).mul_f64(part);
             tokio::time::sleep(due.saturating_sub(since.elapsed())).await;
             let begun = since.elapsed();
-            strike(blow, &mut town, &crew, &pg_ctl, &mut rng).await;
-            told.push(format!("{blow:?} from {begun:.0?} to {:.0?}", since.elapsed()));
+            strike(blow, &mut cluster, &process_set, &pg_ctl, &mut rng).await;
+            shown.push(format!("{blow:?} from {begun:.0?} to {:.0?}", since.elapsed()));
         }
         let accepted = buyers.join().await;
         let load = since.elapsed();
-        let killed = crew.spare_all();
+        let killed = process_set.stop_killing();
         killing.await.expect("kills to the end");
         let since = Instant::now();
-        town.settle(SETTLED_WITHIN).await;
+        cluster.settle(SETTLED_WITHIN).await;
         let tail = since.elapsed();
-        crew.dismiss();
-        accepted.judge(&town).await;
-        town.assert_clean();
-        let page = accepted.report(seed, load, tail, killed, &told, &town).await;
+        process_set.dismiss();
+        accepted.judge(&cluster).await;
+        cluster.assert_clean();
+        let page = accepted.report(seed, load, tail, killed, &shown, &cluster).await;
         // Tests that pass are not heard: the page stays where it can be read afterwards.
         let kept = Path::new(env!("CARGO_TARGET_TMPDIR")).join("chaos.txt");
         std::fs::write(&kept, &page).expect("is written");
@@ -118,41 +118,41 @@ fn every_accepted_order_settles_whatever_is_killed() {
     });
 }
 
-/// A front door whose buyers must act soon.
-fn front_door(town: &Town) -> Server {
-    let mut command = api(&town.database.url);
-    command.env("HOLDFAST_JWT_SECRET", SECRET).env("REDIS_URL", town.redis.url());
+/// A API whose buyers must act soon.
+fn start_api(cluster: &Cluster) -> Server {
+    let mut command = api(&cluster.database.url);
+    command.env("HOLDFAST_JWT_SECRET", SECRET).env("REDIS_URL", cluster.redis.url());
     Server::start(command.args(["--payment-within", "30s", "--cod-confirm-within", "90s"]))
 }
 
 /// A worker of the release after this one.
-fn next_release(town: &Town) -> Command {
+fn next_release(cluster: &Cluster) -> Command {
     let binary = Path::new(env!("CARGO_BIN_EXE_holdfast")).with_file_name("examples").join("next_release");
     assert!(binary.is_file(), "`cargo build --example next_release` makes {}", binary.display());
     let mut worker = Command::new(binary);
-    worker.env_clear().env("DATABASE_URL", &town.database.url).env("REDIS_URL", town.redis.url());
-    worker.env("HOLDFAST_SANDBOX_URL", &town.sandbox.url);
+    worker.env_clear().env("DATABASE_URL", &cluster.database.url).env("REDIS_URL", cluster.redis.url());
+    worker.env("HOLDFAST_SANDBOX_URL", &cluster.sandbox.url);
     worker
 }
 
-async fn strike(blow: Blow, town: &mut Town, crew: &Crew, pg_ctl: &str, rng: &mut StdRng) {
+async fn strike(blow: Blow, cluster: &mut Cluster, process_set: &ProcessSet, pg_ctl: &str, rng: &mut StdRng) {
     match blow {
         Blow::Flush => {
-            let mut redis = town.redis.connect().await;
+            let mut redis = cluster.redis.connect().await;
             redis::cmd("FLUSHALL").query_async::<()>(&mut redis).await.expect("flushes");
         }
         Blow::RedisAway => {
-            town.redis.kill();
+            cluster.redis.kill();
             tokio::time::sleep(AWAY).await;
-            town.redis.start_again().await;
+            cluster.redis.start_again().await;
         }
         // One worker after another is relieved by one of the next release; the last of this one stays.
         Blow::Deploy => {
-            crew.relieve(0, next_release(town));
+            process_set.relieve(0, next_release(cluster));
             tokio::time::sleep(AWAY / 5).await;
-            sqlx::raw_sql(NEXT_RELEASE).execute(&mut town.sql().await).await.expect("is applied");
+            sqlx::raw_sql(NEXT_RELEASE).execute(&mut cluster.sql().await).await.expect("is applied");
             tokio::time::sleep(AWAY / 5).await;
-            crew.relieve(1, next_release(town));
+            process_set.relieve(1, next_release(cluster));
         }
         Blow::RestartPostgres => {
             let done =
@@ -161,9 +161,9 @@ async fn strike(blow: Blow, town: &mut Town, crew: &Crew, pg_ctl: &str, rng: &mu
         }
         Blow::Freeze => {
             let victim = *[0, 1, 2].choose(rng).expect("three");
-            crew.freeze(victim).await;
+            process_set.freeze(victim).await;
             tokio::time::sleep(AWAY / 2).await;
-            crew.thaw(victim);
+            process_set.thaw(victim);
         }
     }
 }

@@ -10,16 +10,15 @@ use holdfast_saga::records::history::Entry;
 use holdfast_saga::timeline::{Conditions, Story, explain};
 use holdfast_sandbox::http::HttpSandbox;
 use holdfast_shared::{OrderId, OrderStatus};
+use holdfast_telemetry::Metrics;
 use holdfast_testkit::database::Database;
 use holdfast_testkit::driver::{hasty, with_backoff_divided_by};
 use holdfast_testkit::redis::RedisServer;
 use holdfast_testkit::shop::Shop;
-use holdfast_worker::{
-    CircuitBreaker, CircuitBreakerConfig, LogNotifier, Metrics, Redis, Runtime, WorkerConfig,
-};
+use holdfast_worker::{CircuitBreaker, CircuitBreakerConfig, LogNotifier, Redis, Runtime, WorkerConfig};
 
+use crate::cluster::{Cluster, in_cluster};
 use crate::server::Server;
-use crate::town::{Town, in_town};
 
 const ORDERS: usize = 200;
 const COOLDOWN: Duration = Duration::from_millis(400);
@@ -125,7 +124,7 @@ async fn check(meanwhile: impl AsyncFn(&mut RedisServer)) {
     }
     let per_second = held as u128 * 1_000 / (since.elapsed().as_millis() + 1_000);
     assert!(per_second < 1_000, "{per_second} times a second somebody looks whether it is back");
-    told(&shop, parked[ORDERS - 1]).await;
+    assert_explained(&shop, parked[ORDERS - 1]).await;
 
     let back = Server::sandbox(&ledger, &address, &[]);
     let released = release(&provider).await;
@@ -136,7 +135,7 @@ async fn check(meanwhile: impl AsyncFn(&mut RedisServer)) {
         confirmed += usize::from(shop.view(**order).await.order.status == OrderStatus::Confirmed);
     }
     assert_eq!(confirmed, orders.len(), "all of them settle");
-    let statement = provider.statement().await.expect("it answers").expect("it keeps books");
+    let statement = provider.statement().await.expect("it answers").expect("it keeps ledger");
     assert_eq!(statement.len(), orders.len());
     shop.assert_clean(&outside).await;
     eprintln!("{burnt} tries in 3 s, {per_second} looks a second, {released} released in the first 900 ms");
@@ -154,15 +153,15 @@ async fn check(meanwhile: impl AsyncFn(&mut RedisServer)) {
     drop(back);
 }
 
-/// What an operator is told of an order that is parked.
-async fn told(shop: &Shop, order: OrderId) {
-    let is_told = async || {
+/// What `order explain` shows of a parked order.
+async fn assert_explained(shop: &Shop, order: OrderId) {
+    let is_explained = async || {
         let story = Story::read(&*shop.store, order).await.expect("reads").expect("the order exists");
         let conditions = Conditions::read(&*shop.store).await.expect("reads");
         let now = explain(&story, &REGISTRY, &conditions).now;
         now.contains("the provider sandbox is not available; tried again at")
     };
-    shop.until("the operator is told", is_told).await;
+    shop.until("the explanation names the reason", is_explained).await;
 }
 
 /// How many payments got through in the first moment after the provider was back.
@@ -178,43 +177,44 @@ async fn release(provider: &HttpSandbox) -> usize {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_provider_that_is_away_burns_no_attempts_and_gets_its_orders_gradually() {
+async fn a_provider_that_is_down_costs_no_attempts_and_recovers_gradually() {
     check(async |_| {}).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_same_with_a_redis_that_dies_meanwhile() {
+async fn the_same_with_a_redis_that_dies() {
     check(async |redis| redis.kill()).await;
 }
 
-/// The same through processes: two workers, and a Redis that tells each what the other one found.
+/// The same with processes: two workers share the state in Redis.
 #[test]
-fn workers_tell_each_other_that_their_provider_is_away() {
-    in_town("0s", async |mut town: Town| {
-        let workers = [town.worker(), town.worker()];
-        town.sandbox.kill();
-        let placed = town.orders(40, "tok_ok").await;
-        let client = town.client.clone();
+fn workers_share_that_their_provider_is_down() {
+    in_cluster("0s", async |mut cluster: Cluster| {
+        let workers = [cluster.worker(), cluster.worker()];
+        cluster.sandbox.kill();
+        let placed = cluster.orders(40, "tok_ok").await;
+        let client = cluster.client.clone();
         let are = async |state: &str| {
             let line = format!("holdfast_provider_breaker{{provider=\"sandbox\",state=\"{state}\"}} 1");
             for worker in &workers {
                 let metrics = client.get(format!("{}/metrics", worker.url)).send().await;
                 let metrics = metrics.expect("an answer").text().await.expect("text");
-                if !metrics.lines().any(|told| told == line) {
+                if !metrics.lines().any(|shown| shown == line) {
                     return false;
                 }
             }
             true
         };
-        town.until("both leave it alone", async || are("open").await).await;
-        town.reopen_sandbox();
-        town.until("all are confirmed", async || {
-            town.stats().await == [("CONFIRMED".to_owned(), i64::try_from(placed.len()).expect("few"))]
-        })
-        .await;
-        town.until("both know that it is well", async || are("closed").await).await;
-        assert_eq!(town.statement().await.len(), placed.len());
-        town.rest().await;
-        town.assert_clean();
+        cluster.until("both leave it alone", async || are("open").await).await;
+        cluster.reopen_sandbox();
+        cluster
+            .until("all are confirmed", async || {
+                cluster.stats().await == [("CONFIRMED".to_owned(), i64::try_from(placed.len()).expect("few"))]
+            })
+            .await;
+        cluster.until("both know that it is well", async || are("closed").await).await;
+        assert_eq!(cluster.statement().await.len(), placed.len());
+        cluster.rest().await;
+        cluster.assert_clean();
     });
 }

@@ -17,7 +17,7 @@ fn migrates(url: &str) {
     second.ends(0, "nothing to do");
     assert_eq!(second.json(), serde_json::json!({"applied": []}));
     assert!(run_on(url, &["migrate"]).stdout.is_empty());
-    run_on(url, &["order", "list"]).ends(0, "there are none");
+    run_on(url, &["order", "list"]).ends(0, "no orders");
 }
 
 #[test]
@@ -35,7 +35,7 @@ fn a_server_is_migrated_once() {
 
 on_both! {
     fn a_newer_schema_is_refused_only_when_it_says_that_it_breaks(shop) {
-        let newer = |version: i64, words: &str| {
+        let newer = |version: i64, message: &str| {
             let (now, checksum) = if shop.url.starts_with("sqlite") {
                 ("datetime('now')", "x'00'")
             } else {
@@ -43,7 +43,7 @@ on_both! {
             };
             shop.sql(&format!(
                 "insert into _sqlx_migrations (version, description, installed_on, success, checksum, execution_time)
-                 values ({version}, '{words}', {now}, true, {checksum}, 0)"
+                 values ({version}, '{message}', {now}, true, {checksum}, 0)"
             ));
         };
         newer(9_000, "new index");
@@ -92,7 +92,7 @@ fn a_file_that_is_no_database_is_refused() {
 }
 
 #[test]
-fn a_server_that_does_not_know_us_is_refused_with_what_to_do() {
+fn a_server_that_refuses_us_is_reported_with_what_to_do() {
     let server = ServerDatabase::create();
     let url = &server.url;
     let missing = format!("{url}_missing");

@@ -1,4 +1,4 @@
-//! Dead dead_letters: listed, looked through, set going again, or taken off our hands.
+//! Dead letters: listed, filtered, retried, or discarded.
 
 use std::io::{BufRead as _, BufReader};
 use std::process::Stdio;
@@ -8,7 +8,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
 use crate::binary::{Ran, holdfast};
-use crate::fixture::{PATIENCE, Shop};
+use crate::fixture::{MAX_WAIT, Shop};
 use crate::on_both;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -81,8 +81,8 @@ fn many_dead(shop: &Shop, count: usize) {
 on_both! {
     fn the_dead_are_listed_filtered_and_grouped(shop) {
         shop.stock("cd-1", 10);
-        shop.run(&["dead", "list"]).ends(0, "there are none");
-        shop.run(&["dead", "retry", "--all"]).ends(0, "there are none");
+        shop.run(&["dead", "list"]).ends(0, "no dead letters");
+        shop.run(&["dead", "retry", "--all"]).ends(0, "no dead letters");
         let first = shop.dead_order().1.to_string();
         let second = shop.dead_order().1.to_string();
         let list = |more: &[&str]| {
@@ -95,7 +95,7 @@ on_both! {
         assert_eq!(list(&["--all", "--saga", "cancellation", "--step", "refund_payment"]).len(), 2);
         assert_eq!(list(&["--saga", "notification"]).len(), 0);
         assert_eq!(list(&["--reason", "REFUSES refunds"]).len(), 2);
-        assert_eq!(list(&["--reason", "no such words"]).len(), 0);
+        assert_eq!(list(&["--reason", "no such text"]).len(), 0);
         assert_eq!(list(&["--older-than", "1m"]).len(), 2);
         assert_eq!(list(&["--younger-than", "1m"]).len(), 0);
 
@@ -115,18 +115,18 @@ on_both! {
         assert_eq!(lines.stdout.lines().count(), 2);
     }
 
-    fn what_would_happen_is_told_and_nothing_happens(shop) {
+    fn a_dry_run_shows_what_would_happen_and_changes_nothing(shop) {
         shop.stock("cd-1", 10);
         let (order, saga) = shop.dead_order();
         let id = saga.to_string();
         let shown = shop.run(&["dead", "show", &id]);
         shown.ends(0, "");
-        for words in [
+        for message in [
             "a retry    would: refund_payment, restock, cancel_order, notify; gives back 19.99 EUR; puts 1 of cd-1 back on the shelf",
             "a discard  would: restock, cancel_order, notify; leaves to you 19.99 EUR; puts 1 of cd-1 back on the shelf",
             "stopped at the refund, an operator must act",
         ] {
-            assert!(shown.stdout.contains(words), "{words}: {}", shown.stdout);
+            assert!(shown.stdout.contains(message), "{message}: {}", shown.stdout);
         }
         let dry = shop.run(&["dead", "retry", &id, "--dry-run", "--output", "json"]).ends(0, "1 would be done").json();
         assert_eq!(dry["items"][0]["answer"], "would");
@@ -169,7 +169,7 @@ on_both! {
         assert_eq!((&summary["done"], &summary["refused"], &summary["not_found"]), (&2.into(), &1.into(), &1.into()));
         // Again: nothing twice.
         let again = shop.run(&["dead", "retry", "--all", "--output", "json"]);
-        assert_eq!(again.ends(0, "0 done, 2 already so, 0 refused").json()["already"], 2);
+        assert_eq!(again.ends(0, "0 done, 2 unchanged, 0 refused").json()["already"], 2);
         shop.run(&["dead", "discard", &first, "--reason", "x"]).ends(4, "operator otto retried saga");
         let table = shop.run(&["dead", "retry", "--all"]);
         assert_eq!(table.stdout.lines().filter(|line| line.contains("  already    saga ")).count(), 2, "{table:#?}");
@@ -181,25 +181,25 @@ on_both! {
         let (order, saga) = shop.dead_order();
         let id = saga.to_string();
         let discard = ["dead", "discard", &id, "--reason", "paid back in cash", "--actor", "otto"];
-        shop.run(&discard).ends(0, "1 done, 0 already so, 0 refused");
-        shop.run(&discard).ends(0, "0 done, 1 already so");
+        shop.run(&discard).ends(0, "1 done, 0 unchanged, 0 refused");
+        shop.run(&discard).ends(0, "0 done, 1 unchanged");
         shop.run(&["dead", "retry", &id]).ends(4, "operator otto discarded saga");
         let due = shop.run(&["dead", "list", "--output", "json"]).json();
         assert_eq!(due["items"][0]["retry_pending"], true);
         shop.catch_up();
         shop.work(SECOND);
-        shop.run(&["dead", "list"]).ends(0, "there are none");
+        shop.run(&["dead", "list"]).ends(0, "no dead letters");
         let shown = shop.run(&["order", "show", &order.to_string(), "--output", "json"]).json();
         assert_eq!(shown["status"], "CANCELLED");
         assert_eq!(shown["payment"]["settled_manually"]["amount_minor"], 1_999);
         assert_eq!(shop.run(&["stock", "show", "cd-1", "--output", "json"]).json()["on_hand"], 10);
-        let told = shop.run(&["order", "explain", &order.to_string()]);
-        let words = "operator otto says that the refund was settled by hand: paid in cash; nothing more is sent for it";
-        assert!(told.stdout.contains(&words.replace("paid in cash", "paid back in cash")), "{told:#?}");
+        let shown = shop.run(&["order", "explain", &order.to_string()]);
+        let message = "operator otto says that the refund was settled by hand: paid in cash; nothing more is sent for it";
+        assert!(shown.stdout.contains(&message.replace("paid in cash", "paid back in cash")), "{shown:#?}");
         let ledger = shop.ledger().display().to_string();
         let audit = shop.run(&["audit", "--sandbox-ledger", &ledger]);
         audit.ends(0, "");
-        assert!(audit.stdout.contains("settled by hand  19.99 EUR of 1 order"), "{audit:#?}");
+        assert!(audit.stdout.contains("settled manually  19.99 EUR of 1 order"), "{audit:#?}");
         let audit = shop.run(&["audit", "--output", "json", "--sandbox-ledger", &ledger]).json();
         assert_eq!(audit["settled_manually"][0]["order"], order.number());
     }
@@ -208,7 +208,7 @@ on_both! {
         const MANY: usize = 20_000;
         many_dead(shop, MANY);
         // The best of three: other tests want the machine as well.
-        let mut fastest = PATIENCE;
+        let mut fastest = MAX_WAIT;
         for _ in 0..3 {
             let since = Instant::now();
             let listed = shop.run(&["dead", "list", "--all", "--output", "json"]);

@@ -11,16 +11,16 @@ use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 
 use crate::binary::{Ran, holdfast, run, run_on, sqlite_url};
-use crate::fixture::{PATIENCE, ServerDatabase};
+use crate::fixture::{MAX_WAIT, ServerDatabase};
 
 #[test]
-fn a_small_demo_settles_everything_and_tells_three_stories() {
+fn a_small_demo_settles_everything_and_prints_three_timelines() {
     let ran = run(&["demo", "--orders", "150"]);
     ran.ends(0, "settling 150 orders");
-    for words in
+    for message in
         ["CONFIRMED", "out_of_stock", "needs attention", ", fulfilled", ", undone", ", stuck", "next move"]
     {
-        assert!(ran.stdout.contains(words), "{words:?} is not in {}", ran.stdout);
+        assert!(ran.stdout.contains(message), "{message:?} is not in {}", ran.stdout);
     }
     assert!(ran.stdout.contains("150 orders in "), "{}", ran.stdout);
     let broken = ran.stdout.lines().find(|line| line.starts_with("broken"));
@@ -44,20 +44,20 @@ fn a_bad_line_is_named_and_nothing_is_done() {
         ),
         (
             r#"{"lines":[{"sku":"cd-1","quantity":1,"unit_price_minor":998}],"currency":"USD"}"#,
-            "line 2: cd-1 costs 9.98 USD here and 9.99 USD further up",
+            "line 2: cd-1 costs 9.98 USD here and 9.99 USD in an earlier line",
         ),
     ];
-    for (bad, words) in cases {
+    for (bad, message) in cases {
         let input = folder.path().join("orders.jsonl");
         fs::write(&input, format!("{good}\n{bad}\n{good}\n")).expect("the input is written");
         let shop = folder.path().join("shop.db");
         let ran = run_on(&sqlite_url(&shop), &["demo", "--input", &input.to_string_lossy()]);
-        ran.ends(2, words);
+        ran.ends(2, message);
         assert!(!shop.exists(), "{bad}: a shop was made");
     }
     let empty = folder.path().join("empty.jsonl");
     fs::write(&empty, "\n\n").expect("the input is written");
-    run(&["demo", "--input", &empty.to_string_lossy()]).ends(2, "holds no orders");
+    run(&["demo", "--input", &empty.to_string_lossy()]).ends(2, "has no orders");
     run(&["demo", "--input", "/nowhere/orders.jsonl"]).ends(2, "cannot be read");
     run(&["demo", "--resume"]).ends(2, "--database-url");
     run(&["demo", "--orders", "0"]).ends(2, "--orders");
@@ -112,7 +112,7 @@ fn killed(url: &str, kills: u32, orders: u32) {
     let (mut round, mut longest) = (0, Duration::from_millis(700));
     // On a slow machine it takes longer until there is something to lose.
     while round < kills || accepted(url, &ledger) <= u64::from(kills) {
-        assert!(longest < PATIENCE, "seed {seed}: hardly an order was accepted");
+        assert!(longest < MAX_WAIT, "seed {seed}: hardly an order was accepted");
         let mut demo = start(url, &ledger, &["--orders", &orders.to_string(), "--seed", &round.to_string()]);
         sleep(longest.mul_f64(random.random_range(0.03..1.0)));
         demo.kill().expect("SIGKILL is sent");

@@ -1,4 +1,4 @@
-//! A shop with a database of its own, and a worker that can be told to work.
+//! A shop with a database of its own, and a worker that a test can start.
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -42,7 +42,7 @@ const AGO: Duration = Duration::from_hours(6);
 const STEP: Duration = Duration::from_secs(5);
 
 /// Longer than anything that is waited for takes on a busy machine.
-pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
+pub(crate) const MAX_WAIT: Duration = Duration::from_mins(1);
 
 /// A shop.
 pub(crate) struct Shop {
@@ -104,7 +104,7 @@ impl Shop {
         run_on(&self.url, arguments)
     }
 
-    /// Where the provider's books are.
+    /// Where the provider's ledger are.
     pub(crate) fn ledger(&self) -> PathBuf {
         self.dir.path().join("sandbox.db")
     }
@@ -230,7 +230,7 @@ impl Shop {
         }
         let since = Instant::now();
         while self.count(BUSY) > 0 {
-            assert!(since.elapsed() < PATIENCE, "somebody keeps a transaction open on {}", self.url);
+            assert!(since.elapsed() < MAX_WAIT, "somebody keeps a transaction open on {}", self.url);
             std::thread::sleep(Duration::from_millis(10));
         }
     }

@@ -8,8 +8,8 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
+use crate::cluster::{Cluster, LEASE, in_cluster};
 use crate::server::Server;
-use crate::town::{LEASE, Town, in_town};
 
 const CONFIRMED: &str = "select count(*) from orders where status = 'CONFIRMED'";
 const LEASED: &str = "select count(*) from sagas where leased_until is not null";
@@ -53,91 +53,96 @@ impl Valve {
 }
 
 /// A worker that is the only one for now, and the order it is at.
-async fn busy(town: &Town, worker: &Server) {
-    town.order("tok_ok").await;
-    town.until("its call is in flight", async || town.number(LEASED).await == 1).await;
+async fn busy(cluster: &Cluster, worker: &Server) {
+    cluster.order("tok_ok").await;
+    cluster.until("its call is in flight", async || cluster.number(LEASED).await == 1).await;
     tokio::time::sleep(Duration::from_millis(100)).await;
     worker.signal("STOP");
 }
 
 /// One order is confirmed and paid once, whoever wakes up afterwards.
-async fn settled_once(town: &Town, frozen: &Server) {
+async fn settled_once(cluster: &Cluster, frozen: &Server) {
     frozen.signal("CONT");
     // Long enough for whatever it still wants to do.
     tokio::time::sleep(LEASE).await;
-    town.rest().await;
-    assert_eq!(town.stats().await, [("CONFIRMED".to_owned(), 1)]);
-    let statement = town.statement().await;
+    cluster.rest().await;
+    assert_eq!(cluster.stats().await, [("CONFIRMED".to_owned(), 1)]);
+    let statement = cluster.statement().await;
     let taken: i64 = statement.iter().map(|line| line["captured_minor"].as_i64().expect("a number")).sum();
     let back: i64 = statement.iter().map(|line| line["refunded_minor"].as_i64().expect("a number")).sum();
     assert_eq!((taken, back), (1_299, 0), "{statement:?}");
-    town.assert_clean();
+    cluster.assert_clean();
 }
 
 #[test]
 fn before_a_charge_is_sent() {
-    in_town("0s", async |town| {
-        let valve = Valve::to(&town.sandbox.url).await;
+    in_cluster("0s", async |cluster| {
+        let valve = Valve::to(&cluster.sandbox.url).await;
         valve.is_open.send_replace(false);
-        let frozen = Server::start(town.worker_command().env("HOLDFAST_SANDBOX_URL", &valve.url));
-        busy(&town, &frozen).await;
-        assert_eq!(town.statement().await.len(), 0, "nothing was asked of the provider");
-        let _heir = town.worker();
-        town.until("somebody else confirms the order", async || town.number(CONFIRMED).await == 1).await;
+        let frozen = Server::start(cluster.worker_command().env("HOLDFAST_SANDBOX_URL", &valve.url));
+        busy(&cluster, &frozen).await;
+        assert_eq!(cluster.statement().await.len(), 0, "nothing was asked of the provider");
+        let _heir = cluster.worker();
+        cluster
+            .until("somebody else confirms the order", async || cluster.number(CONFIRMED).await == 1)
+            .await;
         // Only now the first charge arrives, under a key that was voided by then.
         valve.is_open.send_replace(true);
-        settled_once(&town, &frozen).await;
+        settled_once(&cluster, &frozen).await;
     });
 }
 
 #[test]
 fn between_a_charge_and_its_commit() {
-    in_town("900ms", async |town| {
-        let frozen = town.worker();
-        town.order("tok_ok").await;
-        town.until("the money is taken", async || !town.statement().await.is_empty()).await;
+    in_cluster("900ms", async |cluster| {
+        let frozen = cluster.worker();
+        cluster.order("tok_ok").await;
+        cluster.until("the money is taken", async || !cluster.statement().await.is_empty()).await;
         frozen.signal("STOP");
-        assert_eq!(town.number(CONFIRMED).await, 0, "nobody heard of it");
-        let _heir = town.worker();
+        assert_eq!(cluster.number(CONFIRMED).await, 0, "nobody heard of it");
+        let _heir = cluster.worker();
         let since = Instant::now();
-        town.until("somebody else confirms the order", async || town.number(CONFIRMED).await == 1).await;
+        cluster
+            .until("somebody else confirms the order", async || cluster.number(CONFIRMED).await == 1)
+            .await;
         assert!(since.elapsed() < LEASE * 2, "{:?}", since.elapsed());
-        settled_once(&town, &frozen).await;
+        settled_once(&cluster, &frozen).await;
     });
 }
 
 /// E2: it holds rows that every batch wants, and costs seconds.
 #[test]
 fn between_row_locks_and_commit() {
-    in_town("0s", async |town| {
-        let frozen = town.worker();
-        let mut shelf = town.sql().await;
+    in_cluster("0s", async |cluster| {
+        let frozen = cluster.worker();
+        let mut shelf = cluster.sql().await;
         let mut holding = shelf.begin().await.expect("begins");
         holding.execute("select * from stock where sku = 'mug-01' for update").await.expect("locks");
-        town.order("tok_ok").await;
+        cluster.order("tok_ok").await;
         let waiting = "select count(*) from pg_stat_activity \
                        where datname = current_database() and wait_event_type = 'Lock'";
-        town.until("it waits for the shelf, with its other rows locked", async || {
-            town.number(waiting).await == 1
-        })
-        .await;
+        cluster
+            .until("it waits for the shelf, with its other rows locked", async || {
+                cluster.number(waiting).await == 1
+            })
+            .await;
         frozen.signal("STOP");
         holding.rollback().await.expect("lets go");
         let held = "select count(*) from pg_stat_activity \
                     where datname = current_database() and state = 'idle in transaction'";
-        town.until("it has all its locks, and sleeps", async || town.number(held).await == 1).await;
+        cluster.until("it has all its locks, and sleeps", async || cluster.number(held).await == 1).await;
 
         let since = Instant::now();
-        let _heir = town.worker();
-        town.orders(10, "tok_ok").await;
-        town.until("everybody is confirmed", async || town.number(CONFIRMED).await == 11).await;
+        let _heir = cluster.worker();
+        cluster.orders(10, "tok_ok").await;
+        cluster.until("everybody is confirmed", async || cluster.number(CONFIRMED).await == 11).await;
         let stalled = since.elapsed();
         assert!(stalled < Duration::from_secs(9), "{stalled:?}");
         frozen.signal("CONT");
         tokio::time::sleep(LEASE).await;
-        town.rest().await;
-        assert_eq!(town.stats().await, [("CONFIRMED".to_owned(), 11)]);
-        town.assert_clean();
+        cluster.rest().await;
+        assert_eq!(cluster.stats().await, [("CONFIRMED".to_owned(), 11)]);
+        cluster.assert_clean();
         println!("a worker frozen on its row locks stalled the others for {stalled:?}");
     });
 }

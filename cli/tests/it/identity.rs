@@ -8,9 +8,9 @@ use holdfast_testkit::redis::{RedisServer, connect};
 use serde_json::Value;
 
 use crate::binary::{Ran, holdfast, run_on, sqlite_url};
+use crate::cluster::body;
 use crate::fixture::{ServerDatabase, runtime, sql_on};
 use crate::server::{SECRET, Server, api, cart, client, get, json_of, stock, token, until};
-use crate::town::body;
 
 /// An API and a worker on the shop at `database`, which pay at `sandbox`.
 struct Deployed {
@@ -114,8 +114,8 @@ fn two_shops_in_one_folder_share_a_ledger_and_no_money() {
 
 #[test]
 fn staging_and_production_share_a_provider_account_and_a_redis_and_meet_nowhere() {
-    let books = tempfile::tempdir().expect("a temporary folder");
-    let sandbox = Server::sandbox(&books.path().join("sandbox.db"), "127.0.0.1:0", &[]);
+    let ledger = tempfile::tempdir().expect("a temporary folder");
+    let sandbox = Server::sandbox(&ledger.path().join("sandbox.db"), "127.0.0.1:0", &[]);
     let redis = runtime().block_on(RedisServer::start());
     // A test holds the server once at most: the second one lives no longer than the first.
     let databases = [ServerDatabase::create(), ServerDatabase::create_alone()];
@@ -144,8 +144,8 @@ fn staging_and_production_share_a_provider_account_and_a_redis_and_meet_nowhere(
 
 #[test]
 fn a_restored_backup_uses_numbers_again_and_takes_no_strangers_money() {
-    let books = tempfile::tempdir().expect("a temporary folder");
-    let sandbox = Server::sandbox(&books.path().join("sandbox.db"), "127.0.0.1:0", &[]);
+    let ledger = tempfile::tempdir().expect("a temporary folder");
+    let sandbox = Server::sandbox(&ledger.path().join("sandbox.db"), "127.0.0.1:0", &[]);
     // A test holds the server once at most: the second one lives no longer than the first.
     let (lost, restored) = (ServerDatabase::create(), ServerDatabase::create_alone());
     run_on(&lost.url, &["migrate"]).ends(0, "applied");

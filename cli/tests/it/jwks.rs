@@ -4,7 +4,9 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use jsonwebtoken::jwk::Jwk;
+use base64::Engine as _;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use jsonwebtoken::crypto::rust_crypto::DEFAULT_PROVIDER;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use rand::RngExt as _;
 use reqwest::StatusCode;
@@ -32,10 +34,11 @@ impl Issuer {
         Self { key: EncodingKey::from_ec_der(&der), algorithm: Algorithm::ES256 }
     }
 
-    /// RSA with 2048 bits, made by `openssl`; `None` where there is none.
-    fn rsa() -> Option<Self> {
+    /// RSA, made by `openssl`; `None` where there is none.
+    fn rsa(bits: u32) -> Option<Self> {
+        let bits = format!("rsa_keygen_bits:{bits}");
         let made = Command::new("openssl")
-            .args(["genpkey", "-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048", "-outform", "DER"])
+            .args(["genpkey", "-algorithm", "RSA", "-pkeyopt", &bits, "-outform", "DER"])
             .output();
         let made = made.ok().filter(|made| made.status.success())?;
         let der = made.stdout.as_slice();
@@ -46,9 +49,18 @@ impl Issuer {
 
     /// What the issuer publishes about it.
     fn public(&self, kid: Option<&str>) -> Value {
-        let mut jwk = Jwk::from_encoding_key(&self.key, self.algorithm).expect("a key");
-        jwk.common.key_id = kid.map(str::to_owned);
-        serde_json::to_value(jwk).expect("JSON")
+        let (utils, der) = (&DEFAULT_PROVIDER.key_utils, self.key.as_bytes());
+        let mut jwk = if self.algorithm == Algorithm::ES256 {
+            let (_, x, y) = (utils.ec_pub_components_from_private_key)(der, self.algorithm).expect("a key");
+            json!({"kty": "EC", "crv": "P-256", "alg": "ES256", "x": base64(x), "y": base64(y)})
+        } else {
+            let (n, e) = (utils.rsa_pub_components_from_private_key)(der).expect("a key");
+            json!({"kty": "RSA", "alg": "RS256", "n": base64(n), "e": base64(e)})
+        };
+        if let Some(kid) = kid {
+            jwk["kid"] = json!(kid);
+        }
+        jwk
     }
 
     fn token(&self, kid: Option<&str>, valid: i64) -> String {
@@ -57,8 +69,16 @@ impl Issuer {
         let claims =
             json!({"sub": "ada", "role": "admin", "exp": exp, "iss": "https://id.example", "aud": "shop"});
         let header = Header { kid: kid.map(str::to_owned), ..Header::new(self.algorithm) };
-        jsonwebtoken::encode(&header, &claims, &self.key).expect("a token")
+        let parts = [serde_json::to_vec(&header).expect("JSON"), claims.to_string().into_bytes()];
+        let message = parts.map(base64).join(".");
+        // The issuer signs with other code than the shop verifies with.
+        let signer = (DEFAULT_PROVIDER.signer_factory)(&self.algorithm, &self.key).expect("a key");
+        format!("{message}.{}", base64(signer.sign(message.as_bytes())))
     }
+}
+
+fn base64(bytes: impl AsRef<[u8]>) -> String {
+    BASE64_URL_SAFE_NO_PAD.encode(bytes)
 }
 
 /// What a shop that believes `keys` says to each token.
@@ -73,8 +93,8 @@ fn check(keys: &[Value], tokens: &[(String, StatusCode)]) {
     runtime().block_on(async {
         for (token, expected) in tokens {
             let answer = get(&format!("{}/v1/orders", shop.url), token).await;
-            let (status, words) = (answer.status(), answer.text().await.expect("a body"));
-            assert_eq!(status, *expected, "{token}: {words}");
+            let (status, message) = (answer.status(), answer.text().await.expect("a body"));
+            assert_eq!(status, *expected, "{token}: {message}");
         }
     });
 }
@@ -83,7 +103,7 @@ const GOOD: StatusCode = StatusCode::OK;
 const BAD: StatusCode = StatusCode::UNAUTHORIZED;
 
 #[test]
-fn a_token_is_believed_if_a_key_in_the_file_signed_it() {
+fn a_token_is_valid_if_a_key_in_the_file_signed_it() {
     let (ours, theirs) = (Issuer::elliptic(), Issuer::elliptic());
     check(
         &[ours.public(Some("k1"))],
@@ -121,8 +141,8 @@ fn keys_are_rolled_over_and_those_for_encryption_are_passed_over() {
 }
 
 #[test]
-fn rsa_keys_are_believed_too() {
-    let Some((ours, theirs)) = Issuer::rsa().zip(Issuer::rsa()) else {
+fn rsa_keys_are_valid_too() {
+    let Some((ours, theirs)) = Issuer::rsa(2_048).zip(Issuer::rsa(3_072)) else {
         eprintln!("not run: there is no openssl here to make a key with");
         return;
     };
@@ -135,7 +155,7 @@ fn rsa_keys_are_believed_too() {
 #[test]
 fn a_file_that_holds_no_keys_is_refused_with_the_reason() {
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let refused = |text: Option<&str>, words: &str| {
+    let refused = |text: Option<&str>, message: &str| {
         let file = folder.path().join("keys.json");
         match text {
             Some(text) => std::fs::write(&file, text).expect("a file"),
@@ -144,17 +164,21 @@ fn a_file_that_holds_no_keys_is_refused_with_the_reason() {
         for command in ["up", "api"] {
             let shop = sqlite_url(&folder.path().join("shop.db"));
             let ran = run_on(&shop, &[command, "--jwks-file", file_name(&file)]);
-            ran.ends(2, "keys.json cannot be used: ").ends(2, words);
+            ran.ends(2, "keys.json cannot be used: ").ends(2, message);
         }
     };
     refused(None, "No such file");
-    refused(Some("-----BEGIN PUBLIC KEY-----"), "it is no JWKS");
-    refused(Some(r#"{"keys": []}"#), "it has no key that tokens could be signed with");
+    refused(Some("-----BEGIN PUBLIC KEY-----"), "it is not a JWKS");
+    refused(Some(r#"{"keys": []}"#), "it has no key that can sign tokens");
     refused(
         Some(r#"{"keys": [{"kty": "oct", "k": "c2VjcmV0", "alg": "HS256"}]}"#),
         "use HOLDFAST_JWT_SECRET",
     );
     refused(Some(r#"{"keys": [{"kty": "oct", "k": "c2VjcmV0"}]}"#), "`alg` must name a signature");
+    if let Some(weak) = Issuer::rsa(1_024) {
+        let keys = json!({"keys": [weak.public(Some("weak"))]}).to_string();
+        refused(Some(&keys), "key weak: its RSA modulus has 1024 bits, at least 2048 are needed");
+    }
     assert!(!folder.path().join("shop.db").exists(), "nothing was made");
 }
 

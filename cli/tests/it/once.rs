@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Duration, Instant, sleep};
 
 use crate::binary::run_on;
-use crate::fixture::{PATIENCE, ServerDatabase, runtime};
+use crate::fixture::{MAX_WAIT, ServerDatabase, runtime};
 use crate::server::{Server, cart, checkout, client, stock, token};
 
 /// What a checkout was answered: whether as a repetition, and the body byte by byte.
@@ -39,7 +39,7 @@ async fn insist(client: &reqwest::Client, url: &str, cart: &str, key: &str) -> A
         if let Some(answer) = ask(client, url, cart, key).await {
             return answer;
         }
-        assert!(since.elapsed() < PATIENCE, "{key} is not answered");
+        assert!(since.elapsed() < MAX_WAIT, "{key} is not answered");
         sleep(Duration::from_millis(50)).await;
     }
 }
@@ -72,7 +72,7 @@ fn a_hundred_requests_with_one_key_at_two_replicas_are_one_order() {
     assert_eq!(orders(&database.url), 1);
 }
 
-/// The crash between commit and answer is in here, too: it shows as a repetition of what nobody was told.
+/// This includes the crash between commit and answer: it shows as a repetition without a first answer.
 #[test]
 fn an_answer_that_a_crash_swallowed_is_given_by_another_replica() {
     const ROUNDS: u64 = 20;
@@ -83,7 +83,7 @@ fn an_answer_that_a_crash_swallowed_is_given_by_another_replica() {
     let database = ServerDatabase::create();
     run_on(&database.url, &["migrate"]).ends(0, "applied");
     let survivor = Server::api(&database.url);
-    let (mut told, mut swallowed) = (0, 0);
+    let (mut acknowledged, mut swallowed) = (0, 0);
     let runtime = runtime();
     runtime.block_on(stock(&survivor.url, &token(Role::Admin)));
     // How long an answer takes is different on each machine; the crash shall come about then.
@@ -117,7 +117,7 @@ fn an_answer_that_a_crash_swallowed_is_given_by_another_replica() {
                     Some((first, after)) => {
                         assert!(again.replayed && first.body == again.body, "seed {seed}: {key}");
                         answered = answered.max(Some(after));
-                        told += 1;
+                        acknowledged += 1;
                     }
                     None => swallowed += usize::from(again.replayed),
                 }
@@ -126,6 +126,8 @@ fn an_answer_that_a_crash_swallowed_is_given_by_another_replica() {
         });
     }
     let keys = usize::try_from(ROUNDS).expect("few") * BUYERS;
-    eprintln!("{keys} keys: {told} were answered, {swallowed} answers were swallowed after the commit");
+    eprintln!(
+        "{keys} keys: {acknowledged} were answered, {swallowed} answers were swallowed after the commit"
+    );
     assert_eq!(orders(&database.url), keys, "seed {seed}: one order for each key");
 }

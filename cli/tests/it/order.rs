@@ -42,11 +42,11 @@ on_both! {
         // The same number, accepted at another instant: made up.
         let forged = format!("00000000{}", &id[8..]);
         for order in ["999999", forged.as_str(), "00000000-0000-7000-8000-000000000000"] {
-            let words = format!("order {order} does not exist; `holdfast order list` shows those that do");
-            shop.run(&["order", "show", order]).ends(3, &words);
-            shop.run(&["order", "explain", order]).ends(3, &words);
+            let message = format!("order {order} does not exist; `holdfast order list` shows those that do");
+            shop.run(&["order", "show", order]).ends(3, &message);
+            shop.run(&["order", "explain", order]).ends(3, &message);
             for verb in ["confirm", "reject", "cancel"] {
-                shop.run(&["order", verb, order, "--actor", "maria"]).ends(3, &words);
+                shop.run(&["order", verb, order, "--actor", "maria"]).ends(3, &message);
             }
         }
     }
@@ -69,8 +69,8 @@ on_both! {
         shop.work(SECOND);
         assert_eq!(shop.run(&confirm).ends(0, "is CONFIRMED").json()["answer"], "already");
         let explained = shop.run(&["order", "explain", &order, "--output", "json"]).json();
-        let told: Vec<_> = explained["happened"].as_array().expect("lines").iter().map(|line| &line["words"]).collect();
-        assert_eq!(told.iter().filter(|words| **words == "confirmed by admin maria").count(), 1, "{told:#?}");
+        let shown: Vec<_> = explained["happened"].as_array().expect("lines").iter().map(|line| &line["text"]).collect();
+        assert_eq!(shown.iter().filter(|message| **message == "confirmed by admin maria").count(), 1, "{shown:#?}");
         assert_eq!(explained["next"], "the shop prepares it");
         shop.run(&["audit"]).ends(0, "");
     }
@@ -117,11 +117,11 @@ on_both! {
         shop.stock("cd-1", 10);
         let order = shop.order("cd-1", 1, Some("tok_ok")).to_string();
         let explained = shop.run(&["order", "explain", &order, "--output", "json"]).json();
-        let now = explained["now"].as_str().expect("words");
+        let now = explained["now"].as_str().expect("text");
         // It is due a little after it was accepted, six hours ago.
         let nobody = |hours| format!("and nobody took it for {hours} h; no live worker serves its queue checkout");
         assert!([5, 6].iter().any(|hours| now.ends_with(&nobody(hours))), "{now}");
-        assert!(explained["unblocks"].as_str().expect("words").starts_with("start a worker"), "{explained:#}");
+        assert!(explained["unblocks"].as_str().expect("text").starts_with("start a worker"), "{explained:#}");
     }
 
     fn e8_an_order_of_a_newer_release_says_so(shop) {
@@ -129,7 +129,7 @@ on_both! {
         let order = shop.order("cd-1", 1, Some("tok_ok"));
         shop.sql("update sagas set version = 2");
         let explained = shop.run(&["order", "explain", &order.to_string(), "--output", "json"]).json();
-        let now = explained["now"].as_str().expect("words");
+        let now = explained["now"].as_str().expect("text");
         assert!(now.contains("runs checkout_online version 2, which this binary does not know; it is due since"), "{now}");
         let saga = shop.run(&["saga", "show", &order.saga(0).to_string(), "--output", "json"]).json();
         assert!(saga["step"].is_null() && saga["version"] == 2, "{saga:#}");

@@ -1,4 +1,4 @@
-//! Data on stdout, words on stderr; a reader that has seen enough is no error.
+//! Data goes to stdout, messages to stderr; a reader that closes the pipe is not an error.
 
 use std::fs::File;
 use std::process::Stdio;
@@ -23,7 +23,7 @@ on_both! {
         assert_eq!(last["items"].as_array().map(Vec::len), Some(1));
         assert!(last["next_cursor"].is_null());
 
-        shop.run(&["order", "list", "--limit", "2", "--output", "jsonl"]).ends(0, "`--cursor 2` shows the next ones");
+        shop.run(&["order", "list", "--limit", "2", "--output", "jsonl"]).ends(0, "`--cursor 2` lists the next ones");
         let lines = shop.run(&["order", "list", "--output", "jsonl"]);
         assert_eq!(lines.stdout.lines().count(), 3);
         for line in lines.stdout.lines() {
@@ -37,7 +37,7 @@ on_both! {
 
         let none = shop.run(&["order", "list", "--status", "cancelled", "--output", "json"]);
         assert_eq!(none.json(), serde_json::json!({"items": [], "next_cursor": null}));
-        shop.run(&["order", "list", "--status", "cancelled"]).ends(0, "there are none");
+        shop.run(&["order", "list", "--status", "cancelled"]).ends(0, "no orders");
 
         let sagas = shop.run(&["saga", "list", "--limit", "4", "--output", "json"]).json();
         let cursor = sagas["next_cursor"].as_str().expect("a cursor").to_owned();

@@ -1,4 +1,4 @@
-//! Queues and workers: how they stand, and the set_paused.
+//! Queues and workers: how they stand, and pausing them.
 
 use std::time::Duration;
 
@@ -42,7 +42,7 @@ on_both! {
 
     fn workers_are_listed_and_none_is_missed_silently(shop) {
         shop.stock("cd-1", 10);
-        shop.run(&["worker", "list"]).ends(0, "there are none");
+        shop.run(&["worker", "list"]).ends(0, "no workers");
         let order = shop.order("cd-1", 1, Some("tok_ok")).to_string();
         let explained = shop.run(&["order", "explain", &order]);
         assert!(explained.stdout.contains("no live worker serves its queue checkout"), "{explained:#?}");
@@ -58,7 +58,7 @@ on_both! {
         assert_eq!(explained["blockers"], serde_json::json!([]), "{explained:#}");
     }
 
-    fn a_waiting_saga_is_told_what_it_waits_for_and_nothing_else(shop) {
+    fn a_waiting_saga_accepts_the_signal_it_waits_for_and_no_other(shop) {
         shop.stock("cd-1", 10);
         let (cod, action) = (shop.order("cd-1", 1, None), shop.order("cd-1", 1, Some("tok_requires_action")));
         shop.work(SECOND);
@@ -67,9 +67,9 @@ on_both! {
         let signal = |saga: &str, what: &str| shop.run(&["saga", "signal", saga, what, "--actor", "otto"]);
         signal(&action, "confirmation").ends(4, "is paid by card; it confirms itself");
         signal(&cod, "payment_event").ends(4, "is WAITING and waits for no news of a charge");
-        signal(&action, "payment_event").ends(0, "hears of it with the next free worker");
+        signal(&action, "payment_event").ends(0, "will read the signal with the next free worker");
         signal(&action, "payment_event").ends(0, "is about to ask the provider");
-        signal(&cod, "confirmation").ends(0, "hears of it");
+        signal(&cod, "confirmation").ends(0, "will read the signal");
         signal(&cod, "confirmation").ends(0, "was confirmed a moment ago");
         signal(&cod, "rejection").ends(4, "was confirmed a moment ago");
         signal("77.0", "payment_event").ends(3, "saga 77.0 does not exist");
@@ -84,7 +84,7 @@ on_both! {
         let cancel = |saga: &str| shop.run(&["saga", "cancel", saga, "--actor", "otto"]);
         cancel("77.3").ends(3, "saga 77.3 does not exist");
         cancel("77.0").ends(3, "saga 77.0 does not exist");
-        cancel(&third).ends(0, "accepted, the next free worker does it");
+        cancel(&third).ends(0, "accepted; the next free worker carries it out");
         cancel(&third).ends(0, "is being cancelled");
         cancel(&action).ends(0, "was cancelled at");
     }

@@ -8,34 +8,35 @@ use holdfast_testkit::certificates::certify;
 use holdfast_testkit::redis::{RedisServer, connect, free_port};
 
 use crate::binary::Ran;
+use crate::cluster::{Cluster, in_cluster};
 use crate::server::Server;
-use crate::town::{Town, in_town};
 
-/// Starts a worker of `town` that finds Redis at `url`, and sees a hint reach it.
-async fn hears(town: &Town, url: &str, redis: &str, extra: &[(&str, &str)]) -> Server {
-    let mut command = town.worker_command();
+/// Starts a worker of `cluster` that finds Redis at `url`, and sees a hint reach it.
+async fn hears(cluster: &Cluster, url: &str, redis: &str, extra: &[(&str, &str)]) -> Server {
+    let mut command = cluster.worker_command();
     let worker = Server::start(command.env("REDIS_URL", url).envs(extra.iter().copied()));
-    heard(town, &worker, redis).await;
+    heard(cluster, &worker, redis).await;
     assert!(!worker.stderr().contains("s3cret"), "{}", worker.stderr());
     worker
 }
 
 /// A hint that is put into Redis by hand is taken.
-async fn heard(town: &Town, worker: &Server, redis: &str) {
-    let before = taken(town, worker).await;
-    let stream = format!("holdfast:{}:{{checkout}}:hints", town.shop().await);
-    town.until("the worker takes a hint", async || {
-        // A server that is promoted breaks with those who knew it before.
-        let add = redis::cmd("XADD").arg(&[stream.as_str(), "*", "saga", "1.0"]).to_owned();
-        let _ = add.query_async::<String>(&mut connect(redis).await).await;
-        tokio::time::sleep(Duration::from_millis(100)).await;
-        taken(town, worker).await > before
-    })
-    .await;
+async fn heard(cluster: &Cluster, worker: &Server, redis: &str) {
+    let before = taken(cluster, worker).await;
+    let stream = format!("holdfast:{}:{{checkout}}:hints", cluster.shop().await);
+    cluster
+        .until("the worker takes a hint", async || {
+            // A server that is promoted breaks with those who knew it before.
+            let add = redis::cmd("XADD").arg(&[stream.as_str(), "*", "saga", "1.0"]).to_owned();
+            let _ = add.query_async::<String>(&mut connect(redis).await).await;
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            taken(cluster, worker).await > before
+        })
+        .await;
 }
 
-async fn taken(town: &Town, worker: &Server) -> u64 {
-    let metrics = town.client.get(format!("{}/metrics", worker.url)).send().await.expect("an answer");
+async fn taken(cluster: &Cluster, worker: &Server) -> u64 {
+    let metrics = cluster.client.get(format!("{}/metrics", worker.url)).send().await.expect("an answer");
     let metrics = metrics.text().await.expect("text");
     let name = "holdfast_jobs_total{outcome=\"taken\",queue=\"checkout\"}";
     let line = metrics.lines().find_map(|line| line.strip_prefix(name)).unwrap_or(" 0");
@@ -44,10 +45,10 @@ async fn taken(town: &Town, worker: &Server) -> u64 {
 
 #[test]
 fn behind_a_password_in_a_database_of_its_own() {
-    in_town("0s", async |town| {
+    in_cluster("0s", async |cluster| {
         let server = RedisServer::start_with(&["--requirepass", "s3cret"]).await;
         let url = server.url().replace("redis://", "redis://:s3cret@") + "/5";
-        let _worker = hears(&town, &url, &url, &[]).await;
+        let _worker = hears(&cluster, &url, &url, &[]).await;
         let mut elsewhere = connect(&server.url().replace("redis://", "redis://:s3cret@")).await;
         let keys: u64 = redis::cmd("DBSIZE").query_async(&mut elsewhere).await.expect("counts");
         assert_eq!(keys, 0, "nothing is in another database");
@@ -56,7 +57,7 @@ fn behind_a_password_in_a_database_of_its_own() {
 
 #[test]
 fn over_tls() {
-    in_town("0s", async |town| {
+    in_cluster("0s", async |cluster| {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let file = |name: &str| folder.path().join(name).display().to_string();
         certify(folder.path());
@@ -77,9 +78,9 @@ fn over_tls() {
         ];
         let server = RedisServer::start_with(&options).await;
         let url = format!("rediss://localhost:{port}");
-        let _worker = hears(&town, &url, &server.url(), &[("SSL_CERT_FILE", &authority)]).await;
+        let _worker = hears(&cluster, &url, &server.url(), &[("SSL_CERT_FILE", &authority)]).await;
         // A server that nobody vouches for is not talked to.
-        let mut stranger = town.worker_command();
+        let mut stranger = cluster.worker_command();
         let ran = stranger.env("REDIS_URL", &url).env("SSL_CERT_FILE", file("other.pem")).output();
         Ran::of(ran.expect("the binary runs")).ends(1, "does not answer");
     });
@@ -87,7 +88,7 @@ fn over_tls() {
 
 #[test]
 fn behind_sentinels_that_choose_another_server() {
-    in_town("0s", async |town| {
+    in_cluster("0s", async |cluster| {
         let mut first = RedisServer::start_with(&["--requirepass", "s3cret", "--masterauth", "s3cret"]).await;
         let address = first.url().trim_start_matches("redis://").replace(':', " ");
         let replica = ["--requirepass", "s3cret", "--masterauth", "s3cret", "--replicaof", &address];
@@ -97,19 +98,19 @@ fn behind_sentinels_that_choose_another_server() {
         let authorised = |server: &RedisServer| server.url().replace("redis://", "redis://:s3cret@");
         let url = format!("redis+sentinel://:s3cret@127.0.0.1:{}/shop", sentinel.port);
 
-        town.until("the sentinel knows both", async || sentinel.knows_a_replica()).await;
-        let worker = hears(&town, &url, &authorised(&first), &[("RUST_LOG", "info")]).await;
+        cluster.until("the sentinel knows both", async || sentinel.knows_a_replica()).await;
+        let worker = hears(&cluster, &url, &authorised(&first), &[("RUST_LOG", "info")]).await;
         first.kill();
-        heard(&town, &worker, &authorised(&second)).await;
+        heard(&cluster, &worker, &authorised(&second)).await;
         assert_eq!(
             worker.stderr().matches("checkout}:hints in Redis").count(),
             3,
             "read, lost, read: {}",
             worker.stderr()
         );
-        town.orders(5, "tok_ok").await;
-        town.rest().await;
-        town.assert_clean();
+        cluster.orders(5, "tok_ok").await;
+        cluster.rest().await;
+        cluster.assert_clean();
     });
 }
 
@@ -123,13 +124,13 @@ impl Sentinel {
     fn start(folder: &Path, watched: &str) -> Self {
         let port = free_port();
         let config = folder.join("sentinel.conf");
-        let words = format!(
+        let message = format!(
             "port {port}\nbind 127.0.0.1\ndir {}\nsentinel monitor shop {watched} 1\n\
              sentinel auth-pass shop s3cret\nsentinel down-after-milliseconds shop 500\n\
              sentinel failover-timeout shop 3000\n",
             folder.display()
         );
-        std::fs::write(&config, words).expect("is written");
+        std::fs::write(&config, message).expect("is written");
         let mut command = Command::new("redis-server");
         command.arg(&config).arg("--sentinel").stdin(Stdio::null()).stdout(Stdio::null());
         Self { port, process: command.spawn().expect("redis-server is installed") }
@@ -138,9 +139,9 @@ impl Sentinel {
     /// Until then it has nobody to choose.
     fn knows_a_replica(&self) -> bool {
         let mut ask = Command::new("redis-cli");
-        let told = ask.args(["-p", &self.port.to_string(), "sentinel", "replicas", "shop"]).output();
-        let told = String::from_utf8(told.expect("redis-cli is installed").stdout).unwrap_or_default();
-        told.contains("master-link-status\nok")
+        let shown = ask.args(["-p", &self.port.to_string(), "sentinel", "replicas", "shop"]).output();
+        let shown = String::from_utf8(shown.expect("redis-cli is installed").stdout).unwrap_or_default();
+        shown.contains("master-link-status\nok")
     }
 }
 

@@ -20,7 +20,7 @@ on_both! {
         assert_eq!(saga["definition"], "checkout_online");
         assert_eq!(saga["state"], "COMPLETED");
         let last = saga["history"].as_array().and_then(|lines| lines.last()).expect("a history");
-        assert_eq!(last["words"], "the checkout is done");
+        assert_eq!(last["text"], "the checkout is done");
         let table = shop.run(&["saga", "show", &id]);
         assert!(table.stdout.contains("payment taken: 19.99 EUR"), "{table:#?}");
         shop.run(&["saga", "retry", &id]).ends(4, &format!("saga {id} is COMPLETED, only a dead one is retried"));
@@ -34,9 +34,9 @@ on_both! {
         let id = saga.to_string();
         let listed = shop.run(&["saga", "list", "--state", "DEAD", "--output", "json"]).json();
         assert_eq!(listed["items"][0]["id"], id);
-        assert!(listed["items"][0]["next_move"].as_str().is_some_and(|words| words.contains(&id)), "{listed:#}");
+        assert!(listed["items"][0]["next_move"].as_str().is_some_and(|message| message.contains(&id)), "{listed:#}");
         let retry = ["saga", "retry", id.as_str(), "--actor", "otto", "--output", "json"];
-        assert_eq!(shop.run(&retry).ends(0, "goes on with the next free worker").json()["answer"], "accepted");
+        assert_eq!(shop.run(&retry).ends(0, "will be resumed by the next free worker").json()["answer"], "accepted");
         assert_eq!(shop.run(&retry).ends(0, "is about to go on").json()["answer"], "already");
         shop.allow_refunds(order);
         shop.catch_up();

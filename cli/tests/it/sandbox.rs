@@ -15,7 +15,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use crate::binary::{Ran, holdfast, run, run_on, sqlite_url};
-use crate::fixture::{PATIENCE, Shop, runtime};
+use crate::fixture::{MAX_WAIT, Shop, runtime};
 use crate::server::{SECRET, Server, cart, checkout, client, get, json_of, token, until};
 
 const ANYWHERE: &str = "127.0.0.1:0";
@@ -27,7 +27,7 @@ fn key(order: i64) -> StepKey {
 }
 
 fn ask(url: &str) -> HttpSandbox {
-    HttpSandbox::new(url, PATIENCE).expect("a URL")
+    HttpSandbox::new(url, MAX_WAIT).expect("a URL")
 }
 
 fn is_captured(state: &ChargeState) -> bool {
@@ -47,7 +47,7 @@ fn a_kill_between_the_capture_and_its_answer_loses_and_doubles_nothing() {
     };
     let look = || runtime.block_on(asked.look_up(&key(1))).expect("it answers");
     until("the money has moved", || look().filter(is_captured));
-    assert!(!charging.is_finished(), "nobody has been told");
+    assert!(!charging.is_finished(), "no answer was sent yet");
     first.kill();
     let answer = runtime.block_on(charging).expect("no panic");
     assert!(matches!(answer, Err(Fault::Unclear(_))), "{answer:?}");
@@ -58,7 +58,7 @@ fn a_kill_between_the_capture_and_its_answer_loses_and_doubles_nothing() {
         let found = asked.look_up(&key(1)).await.expect("it answers");
         assert!(found.as_ref().is_some_and(is_captured), "{found:?}");
         assert_eq!(asked.charge(&key(1), PRICE, "tok_ok").await, Ok(found.expect("captured")));
-        let statement = asked.statement().await.expect("it answers").expect("it keeps books");
+        let statement = asked.statement().await.expect("it answers").expect("it keeps a ledger");
         assert_eq!(statement.iter().map(|line| line.captured_minor).collect::<Vec<_>>(), [1_999]);
     });
 }
@@ -92,7 +92,7 @@ fn an_order_whose_provider_dies_under_the_payment_is_paid_once() {
         (order["status"] == "CONFIRMED").then_some(())
     });
     assert_eq!(captured().expect("it answers").len(), 1);
-    assert!(!home.path().join("sandbox.db").exists(), "up keeps no books of its own");
+    assert!(!home.path().join("sandbox.db").exists(), "up keeps no ledger of its own");
     let audit = run_on(
         &sqlite_url(&home.path().join("holdfast.db")),
         &["audit", "--sandbox-url", &url, "--output", "json"],
@@ -102,7 +102,7 @@ fn an_order_whose_provider_dies_under_the_payment_is_paid_once() {
 
 /// What `up` does inside itself goes over HTTP, too: somebody else can ask there.
 #[test]
-fn up_asks_its_own_books_over_http() {
+fn up_calls_its_own_sandbox_over_http() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let mut up = holdfast();
     let up = Server::start(up.current_dir(folder.path()).args(["up", "--http-addr", ANYWHERE]));
@@ -116,20 +116,21 @@ fn up_asks_its_own_books_over_http() {
         json_of(lost.send().await.expect("an answer"), 201).await;
     });
     let inside = until("it says where its sandbox is", || {
-        let told = up.stderr();
-        Some(told.split("sandbox provider is at ").nth(1)?.lines().next()?.to_owned())
+        let shown = up.stderr();
+        Some(shown.split("sandbox provider is at ").nth(1)?.lines().next()?.to_owned())
     });
     let timeline = || {
         let explained = run_on(
             &sqlite_url(&folder.path().join("holdfast.db")),
             &["order", "explain", "1", "--output", "json"],
         );
-        let told = explained.json();
-        told["now"].as_str().is_some_and(|now| now.contains("CONFIRMED")).then_some(told)
+        let shown = explained.json();
+        shown["now"].as_str().is_some_and(|now| now.contains("CONFIRMED")).then_some(shown)
     };
-    let told = until("the order is confirmed", timeline).to_string();
-    assert!(told.contains("was not answered") && told.contains("2s"), "{told}");
-    let statement = runtime.block_on(ask(&inside).statement()).expect("it answers").expect("it keeps books");
+    let shown = until("the order is confirmed", timeline).to_string();
+    assert!(shown.contains("was not answered") && shown.contains("2s"), "{shown}");
+    let statement =
+        runtime.block_on(ask(&inside).statement()).expect("it answers").expect("it keeps a ledger");
     assert_eq!(statement.len(), 1);
     run_on(&sqlite_url(&folder.path().join("holdfast.db")), &["audit"]).ends(0, "");
 }
@@ -153,10 +154,10 @@ fn up_asks_its_provider_no_more_often_than_it_may() {
         }
     });
     let shop = sqlite_url(&home.path().join("holdfast.db"));
-    until("the operator is told", || {
-        let told = run_on(&shop, &["order", "explain", &ORDERS.to_string(), "--output", "json"]).json();
-        let now = told["now"].as_str().expect("words");
-        now.contains("no more than 2 times a second; tried again at").then_some(())
+    until("the explanation names the reason", || {
+        let shown = run_on(&shop, &["order", "explain", &ORDERS.to_string(), "--output", "json"]).json();
+        let now = shown["now"].as_str().expect("text");
+        now.contains("limited to 2 calls a second; tried again at").then_some(())
     });
     until("all are paid", || {
         let statement = runtime.block_on(ask(&sandbox.url).statement()).ok()??;
@@ -185,7 +186,7 @@ fn a_demo_settles_against_a_sandbox_elsewhere() {
 }
 
 #[test]
-fn it_stops_in_good_order_whoever_is_kept_waiting() {
+fn it_stops_gracefully_with_waiting_requests() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let mut sandbox = Server::sandbox(&folder.path().join("ledger.db"), ANYWHERE, &[]);
     let runtime = runtime();
@@ -217,25 +218,24 @@ fn a_sandbox_that_cannot_work_says_why_in_one_sentence() {
         sandbox.args(["sandbox", "--sandbox-addr", address, "--sandbox-ledger"]).arg(ledger);
         Ran::of(sandbox.output().expect("the binary runs"))
     };
-    let words = format!("cannot listen on {address}; choose another --sandbox-addr");
-    sandbox(&address, &ledger).ends(1, &words);
+    let message = format!("cannot listen on {address}; choose another --sandbox-addr");
+    sandbox(&address, &ledger).ends(1, &message);
     assert!(!ledger.exists(), "nothing was begun");
     let nowhere = folder.path().join("no/folder/ledger.db");
-    let no_books = folder.path().join("notes.txt");
-    std::fs::write(&no_books, "these are no books, however long one looks at them: not at all")
-        .expect("writes");
-    for path in [nowhere.as_path(), no_books.as_path(), folder.path()] {
+    let no_ledger = folder.path().join("notes.txt");
+    std::fs::write(&no_ledger, "this is not a ledger, however long it is: not at all").expect("writes");
+    for path in [nowhere.as_path(), no_ledger.as_path(), folder.path()] {
         let ran = sandbox(ANYWHERE, path);
         ran.ends(1, &path.display().to_string());
         assert_eq!(ran.stderr.lines().count(), 1, "{ran:#?}");
     }
     run(&["sandbox", "--sandbox-addr", "here"]).ends(2, "--sandbox-addr");
-    run(&["sandbox", "--delay", "soon"]).ends(2, "a time such as 90s");
+    run(&["sandbox", "--delay", "soon"]).ends(2, "a duration such as 90s");
 }
 
-/// Books that open and cannot be written are refused at the start, not at the first charge.
+/// A ledger that opens and cannot be written is refused at start-up, not at the first charge.
 #[test]
-fn books_that_somebody_else_keeps_locked_are_refused_at_the_start() {
+fn a_ledger_that_is_locked_elsewhere_is_refused_at_start_up() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let ledger = folder.path().join("ledger.db");
     drop(Server::sandbox(&ledger, ANYWHERE, &[]));
@@ -248,14 +248,14 @@ fn books_that_somebody_else_keeps_locked_are_refused_at_the_start() {
     let mut sandbox = holdfast();
     sandbox.args(["sandbox", "--sandbox-addr", ANYWHERE, "--sandbox-ledger"]).arg(&ledger);
     let ran = Ran::of(sandbox.output().expect("the binary runs"));
-    ran.ends(1, &format!("{}: the sandbox provider's books cannot be written", ledger.display()));
+    ran.ends(1, &format!("{}: the sandbox provider's ledger cannot be written", ledger.display()));
 }
 
 #[test]
 fn which_sandbox_is_said_once_and_properly() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let shop = sqlite_url(&folder.path().join("shop.db"));
-    let both = ["--sandbox-url", "http://127.0.0.1:1", "--sandbox-ledger", "books.db"];
+    let both = ["--sandbox-url", "http://127.0.0.1:1", "--sandbox-ledger", "ledger.db"];
     let bad = ["--sandbox-url", "https://ann:s3cret@127.0.0.1:1"];
     for command in ["up", "demo", "audit"] {
         // An audit looks at the shop first.
@@ -280,7 +280,7 @@ fn which_sandbox_is_said_once_and_properly() {
 }
 
 #[test]
-fn a_sandbox_that_is_not_there_is_one_sentence() {
+fn a_missing_sandbox_is_reported_in_one_sentence() {
     let shop = Shop::sqlite();
     let folder = tempfile::tempdir().expect("a temporary folder");
     let nobody = "http://ann:s3cret@127.0.0.1:1";
@@ -329,7 +329,7 @@ fn two_workers_charge_under_the_same_keys_once_each() {
         for answer in charging.join_all().await {
             assert!(answer.as_ref().is_ok_and(is_captured), "{answer:?}");
         }
-        (since.elapsed(), workers[0].statement().await.expect("it answers").expect("it keeps books"))
+        (since.elapsed(), workers[0].statement().await.expect("it answers").expect("it keeps a ledger"))
     });
     assert_eq!(statement.len(), usize::try_from(KEYS).expect("few"));
     assert!(statement.iter().all(|line| line.captured_minor == PRICE.amount_minor));

@@ -68,9 +68,9 @@ on_both! {
                 let command = command.env("RUST_LOG", "trace").env("DATABASE_URL", &shop.url).args(&arguments);
                 let ran = Ran::of(command.output().expect("the binary runs"));
                 assert_eq!(ran.code, Some(0), "{arguments:?} {ran:#?}");
-                let told = format!("{}{}", ran.stdout, ran.stderr);
+                let shown = format!("{}{}", ran.stdout, ran.stderr);
                 let hidden = ["refund_fails", "tok_down", "requires_action\""];
-                assert!(hidden.iter().all(|token| !told.contains(token)), "{arguments:?} {told}");
+                assert!(hidden.iter().all(|token| !shown.contains(token)), "{arguments:?} {shown}");
             }
         }
         // What a transaction reads and writes, names and addresses among it, is no business of the log.

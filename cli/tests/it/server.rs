@@ -12,7 +12,7 @@ use reqwest::{RequestBuilder, Response, StatusCode};
 use serde_json::{Value, json};
 
 use crate::binary::holdfast;
-use crate::fixture::PATIENCE;
+use crate::fixture::MAX_WAIT;
 
 pub(crate) const SECRET: &str = "a secret for tests, long enough for HS256";
 
@@ -36,7 +36,7 @@ impl Server {
         Self::start(api(url).env("HOLDFAST_JWT_SECRET", SECRET))
     }
 
-    /// `holdfast sandbox` with the books at `ledger`, at `address`.
+    /// `holdfast sandbox` with the ledger at `ledger`, at `address`.
     pub(crate) fn sandbox(ledger: &Path, address: &str, arguments: &[&str]) -> Self {
         let mut sandbox = holdfast();
         sandbox.args(["sandbox", "--sandbox-addr", address, "--sandbox-ledger"]).arg(ledger);
@@ -51,9 +51,9 @@ impl Server {
         let stderr = collect(child.stderr.take().expect("a pipe"));
         let mut server = Self { child, url: String::new(), stdout, stderr };
         server.url = until("it says where it listens", || {
-            let told = server.stderr();
-            let from = told.find("http://")?;
-            Some(told[from..].split([' ', ';']).next()?.to_owned())
+            let shown = server.stderr();
+            let from = shown.find("http://")?;
+            Some(shown[from..].split([' ', ';']).next()?.to_owned())
         });
         server
     }
@@ -70,7 +70,7 @@ impl Server {
         assert!(signal(self.child.id(), name), "kill -{name}");
     }
 
-    /// Memory it holds, where the system tells.
+    /// The memory it uses, where the system reports it.
     pub(crate) fn memory_kib(&self) -> Option<u64> {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).ok()?;
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
@@ -133,7 +133,7 @@ pub(crate) fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
         if let Some(seen) = look() {
             return seen;
         }
-        assert!(since.elapsed() < PATIENCE, "{what}: not within {PATIENCE:?}");
+        assert!(since.elapsed() < MAX_WAIT, "{what}: not within {MAX_WAIT:?}");
         thread::sleep(Duration::from_millis(10));
     }
 }
@@ -144,7 +144,7 @@ pub(crate) fn token(role: Role) -> String {
 }
 
 pub(crate) fn client() -> reqwest::Client {
-    reqwest::Client::builder().timeout(PATIENCE).build().expect("a client")
+    reqwest::Client::builder().timeout(MAX_WAIT).build().expect("a client")
 }
 
 /// The answer's document, if its status is the expected one.

@@ -15,9 +15,9 @@ on_both! {
         let all = shop.run(&["stock", "show", "--output", "json"]).json();
         assert_eq!(all["items"].as_array().map(Vec::len), Some(2));
         shop.run(&["stock", "show", "--limit", "1"]).ends(0, "there are more than 1: name a SKU, or raise --limit");
-        let words = "cd-9 has no stock level; `holdfast stock show` lists those that do";
-        shop.run(&["stock", "show", "cd-9"]).ends(3, words);
-        shop.run(&["stock", "adjust", "cd-9", "--delta", "1", "--reason", "found"]).ends(3, words);
+        let message = "cd-9 has no stock level; `holdfast stock show` lists those that do";
+        shop.run(&["stock", "show", "cd-9"]).ends(3, message);
+        shop.run(&["stock", "adjust", "cd-9", "--delta", "1", "--reason", "found"]).ends(3, message);
     }
 
     fn a_level_moves_with_its_reason_but_never_below_what_is_promised(shop) {

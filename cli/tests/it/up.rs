@@ -15,7 +15,7 @@ fn own_token(folder: &std::path::Path, arguments: &[&str]) -> String {
 }
 
 #[test]
-fn an_address_that_is_taken_is_named_and_nothing_is_touched() {
+fn an_address_in_use_is_reported_and_nothing_changes() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let up = Server::up(folder.path());
     let address = up.url.trim_start_matches("http://");
@@ -26,8 +26,8 @@ fn an_address_that_is_taken_is_named_and_nothing_is_touched() {
             .env("HOLDFAST_JWT_SECRET", crate::server::SECRET)
             .args([command, "--http-addr", address, "--database-url", "sqlite://shop.db"])
             .output();
-        let words = format!("cannot listen on {address}; choose another --http-addr");
-        Ran::of(ran.expect("the binary runs")).ends(1, &words);
+        let message = format!("cannot listen on {address}; choose another --http-addr");
+        Ran::of(ran.expect("the binary runs")).ends(1, &message);
     }
     assert_eq!(other.path().read_dir().expect("a folder").count(), 0, "nothing was made");
 }
@@ -103,7 +103,7 @@ fn an_order_is_the_same_on_the_command_line_and_over_http() {
 }
 
 #[test]
-fn a_token_of_its_own_is_believed_and_one_of_another_shop_is_not() {
+fn its_own_token_is_valid_and_one_of_another_shop_is_not() {
     let (folder, other) = (tempfile::tempdir().expect("a folder"), tempfile::tempdir().expect("a folder"));
     let (up, _other) = (Server::up(folder.path()), Server::up(other.path()));
     let list = format!("{}/v1/orders", up.url);

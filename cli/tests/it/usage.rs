@@ -17,16 +17,16 @@ fn bad_flags_end_as_usage() {
         (&["order", "list", "--status", "LOST"], "possible values: PENDING_PAYMENT"),
         (&["order", "list", "--cursor", "x"], "an order number such as 1042"),
         (&["order", "show"], "<ORDER>"),
-        (&["order", "show", "1x"], "an order number such as 1042, or a public id (a UUID), is expected"),
-        (&["order", "show", "0"], "an order number such as 1042, or a public id (a UUID), is expected"),
+        (&["order", "show", "1x"], "expected an order number such as 1042, or a public id (a UUID)"),
+        (&["order", "show", "0"], "expected an order number such as 1042, or a public id (a UUID)"),
         (&["order", "confirm", "1"], "--actor <NAME>"),
-        (&["order", "confirm", "1", "--actor", " "], "1 to 80 characters on one line are expected"),
+        (&["order", "confirm", "1", "--actor", " "], "expected 1 to 80 characters on one line"),
         (&["saga", "show", "1"], "a saga id such as 1042.0"),
         (&["dead", "retry"], "<SAGA|--all>"),
         (&["dead", "retry", "1.0", "--all"], "cannot be used with"),
         (&["dead", "retry", "--all", "--rate", "0"], "0 is not in 1..=1000000"),
         (&["dead", "discard", "1.0"], "--reason <TEXT>"),
-        (&["dead", "list", "--older-than", "soon"], "a time such as 90s, 30m or 48h is expected"),
+        (&["dead", "list", "--older-than", "soon"], "expected a duration such as 90s, 30m or 48h"),
         (&["dead", "list", "--group", "--all"], "cannot be used with"),
         (
             &["queue", "pause", "coffee"],
@@ -40,18 +40,18 @@ fn bad_flags_end_as_usage() {
         (&["demo", "--orders", "0"], "0 is not in 1..=1000000"),
         (&["completions", "cmd"], "possible values: bash"),
     ];
-    for (arguments, words) in cases {
-        run(arguments).ends(2, words);
+    for (arguments, message) in cases {
+        run(arguments).ends(2, message);
     }
 }
 
 #[test]
 fn a_database_must_be_named_and_be_one_of_two_kinds() {
-    run(&["order", "list"]).ends(2, "Give --database-url or set DATABASE_URL");
-    run_on("", &["order", "list"]).ends(2, "Give --database-url or set DATABASE_URL");
-    let words = "begins with mysql; postgres://USER@HOST/NAME or sqlite://PATH is expected";
-    run_on("mysql://ann@db/shop", &["order", "list"]).ends(2, words);
-    run_on("shop.db", &["migrate"]).ends(2, "begins with no scheme at all");
+    run(&["order", "list"]).ends(2, "use --database-url or set DATABASE_URL");
+    run_on("", &["order", "list"]).ends(2, "use --database-url or set DATABASE_URL");
+    let message = "begins with mysql; expected postgres://USER@HOST/NAME or sqlite://PATH";
+    run_on("mysql://ann@db/shop", &["order", "list"]).ends(2, message);
+    run_on("shop.db", &["migrate"]).ends(2, "begins with no scheme");
     run_on("sqlite://", &["audit"]).ends(2, "names no file");
     run_on("sqlite://:memory:", &["migrate"]).ends(1, "");
 }
@@ -61,18 +61,18 @@ fn a_flag_wins_over_the_environment() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let url = sqlite_url(&folder.path().join("shop.db"));
     run_on("mysql://nowhere", &["migrate", "--database-url", &url]).ends(0, "applied");
-    run_on("mysql://nowhere", &["--database-url", &url, "order", "list"]).ends(0, "there are none");
+    run_on("mysql://nowhere", &["--database-url", &url, "order", "list"]).ends(0, "no orders");
 }
 
 #[test]
 fn a_missing_file_is_not_created_by_looking_at_it() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let path = folder.path().join("shop.db");
-    let words = "shop.db does not exist; `holdfast migrate` creates it";
+    let message = "shop.db does not exist; `holdfast migrate` creates it";
     for command in [["order", "list"], ["saga", "list"], ["stock", "show"]] {
-        run_on(&sqlite_url(&path), &command).ends(1, words);
+        run_on(&sqlite_url(&path), &command).ends(1, message);
     }
-    run_on(&sqlite_url(&path), &["audit"]).ends(1, words);
+    run_on(&sqlite_url(&path), &["audit"]).ends(1, message);
     assert!(!path.exists());
     run_on(&sqlite_url(&folder.path().join("no/folder/shop.db")), &["migrate"])
         .ends(1, "its folder must exist");
@@ -96,10 +96,10 @@ fn an_unreachable_server_is_one_sentence_within_seconds() {
 }
 
 #[test]
-fn a_log_filter_that_is_none_is_refused() {
+fn an_invalid_log_filter_is_refused() {
     let mut command = holdfast();
     let output = command.env("RUST_LOG", "a=b=c").args(["order", "list"]).output().expect("the binary runs");
-    crate::binary::Ran::of(output).ends(2, "RUST_LOG is no log filter");
+    crate::binary::Ran::of(output).ends(2, "RUST_LOG is not a log filter");
 }
 
 #[test]

@@ -8,9 +8,9 @@ use holdfast_testkit::redis::{RedisServer, free_port};
 use serde_json::Value;
 
 use crate::binary::{Ran, holdfast, run_on, sqlite_url};
+use crate::cluster::{LEASE, in_cluster, on_backend, order_of};
 use crate::fixture::{ServerDatabase, runtime};
 use crate::server::{client, json_of, signal, until};
-use crate::town::{LEASE, in_town, on_backend, order_of};
 
 const CONFIRMED: &str = "select count(*) from orders where status = 'CONFIRMED'";
 
@@ -19,34 +19,39 @@ fn ran(command: &mut Command) -> Ran {
 }
 
 #[test]
-fn what_is_set_up_wrongly_is_said_before_anything_is_begun() {
+fn a_wrong_configuration_is_reported_before_anything_starts() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let url = sqlite_url(&folder.path().join("shop.db"));
-    let refused = |arguments: &[&str], words: &str| {
+    let refused = |arguments: &[&str], message: &str| {
         let mut command = holdfast();
         command.current_dir(folder.path()).env("DATABASE_URL", &url).arg("worker").args(arguments);
-        ran(&mut command).ends(2, words);
+        ran(&mut command).ends(2, message);
     };
-    refused(&["--queue", "checkouts=4"], "there are checkout, compensation, payment-events, notifications");
-    refused(&["--queue", "checkout"], "POOL=N such as checkout=256 is expected");
-    refused(&["--queue", "checkout=0"], "1 to 10000 calls in flight are expected");
-    refused(&["--queue", "checkout=-1"], "1 to 10000 calls in flight are expected");
+    refused(
+        &["--queue", "checkouts=4"],
+        "the pools are checkout, compensation, payment-events, notifications",
+    );
+    refused(&["--queue", "checkout"], "expected POOL=N, such as checkout=256");
+    refused(&["--queue", "checkout=0"], "expected 1 to 10000 calls in flight");
+    refused(&["--queue", "checkout=-1"], "expected 1 to 10000 calls in flight");
     refused(&["--queue", "checkout=1", "--queue", "checkout=2"], "--queue checkout is given twice");
     refused(&["--lease", "19s"], "is more than half the lease of 19s; raise the lease");
     refused(&["--lease", "0s"], "--lease");
     refused(&["--queue-backend", "kafka"], "streams, apalis-redis");
+    // Only the API chooses a provider: a worker calls the one that each payment names.
+    refused(&["--payment-provider", "sandbox"], "unexpected argument '--payment-provider'");
     for redis in
         ["nonsense", "http://localhost", "redis://localhost:port", "redis+sentinel://localhost", "redis://"]
     {
-        refused(&["--redis-url", redis], "the Redis URL is not understood");
+        refused(&["--redis-url", redis], "the Redis URL is invalid");
     }
-    let both = ["--sandbox-url", "http://127.0.0.1:1", "--sandbox-ledger", "books.db"];
+    let both = ["--sandbox-url", "http://127.0.0.1:1", "--sandbox-ledger", "ledger.db"];
     refused(&both, "are both set");
     assert_eq!(std::fs::read_dir(folder.path()).expect("a folder").count(), 0, "nothing was made");
 }
 
 #[test]
-fn what_is_not_there_is_said_in_one_sentence_without_its_secrets() {
+fn a_missing_dependency_is_reported_in_one_sentence_without_secrets() {
     let database = ServerDatabase::create();
     run_on(&database.url, &["migrate"]).ends(0, "applied");
     let redis = runtime().block_on(RedisServer::start_with(&["--requirepass", "s3cret"]));
@@ -54,12 +59,12 @@ fn what_is_not_there_is_said_in_one_sentence_without_its_secrets() {
     let taken = TcpListener::bind("127.0.0.1:0").expect("binds");
     let taken = taken.local_addr().expect("is bound").to_string();
     let address = redis.url().trim_start_matches("redis://").to_owned();
-    let refused = |database: &str, redis: &str, address: &str, words: &str| {
+    let refused = |database: &str, redis: &str, address: &str, message: &str| {
         let mut command = holdfast();
         command.env("DATABASE_URL", database).env("REDIS_URL", redis).env("RUST_LOG", "trace");
         let since = Instant::now();
         let ran = ran(command.args(["worker", "--worker-addr", address]));
-        ran.ends(1, words);
+        ran.ends(1, message);
         assert_eq!(ran.stderr.matches("error: ").count(), 1, "{ran:#?}");
         assert!(!ran.stderr.contains("s3cret") && !ran.stderr.contains("hunter2"), "{ran:#?}");
         assert!(since.elapsed() < Duration::from_secs(15), "{:?}", since.elapsed());
@@ -67,8 +72,8 @@ fn what_is_not_there_is_said_in_one_sentence_without_its_secrets() {
     let free = "127.0.0.1:0";
     let gone = format!("redis://ann:hunter2@127.0.0.1:{nobody}/0");
     refused(&database.url, &gone, free, "does not answer");
-    refused(&database.url, &format!("redis://:hunter2@{address}"), free, "does not let us in");
-    refused(&database.url, &format!("redis://{address}"), free, "does not let us in");
+    refused(&database.url, &format!("redis://:hunter2@{address}"), free, "refuses the connection");
+    refused(&database.url, &format!("redis://{address}"), free, "refuses the connection");
     refused(&database.url, &format!("redis://:s3cret@{address}"), &taken, "choose another --worker-addr");
     refused(&format!("postgres://ann:hunter2@127.0.0.1:{nobody}/shop"), &gone, free, "127.0.0.1");
 }
@@ -76,19 +81,19 @@ fn what_is_not_there_is_said_in_one_sentence_without_its_secrets() {
 #[test]
 fn an_order_goes_through_all_processes() {
     for backend in ["streams", "apalis-redis"] {
-        on_backend(backend, "0s", async |town| {
-            let mut worker = town.worker();
+        on_backend(backend, "0s", async |cluster| {
+            let mut worker = cluster.worker();
             ready(&worker.url, 200).await;
             // It is heard of by a hint: what the sweep finds alone is due half a second later.
             let mut fastest = Duration::MAX;
             for _ in 0..5 {
-                let order = town.order("tok_ok").await;
+                let order = cluster.order("tok_ok").await;
                 let since = Instant::now();
                 let confirmed = format!(
                     "select count(*) from orders where status = 'CONFIRMED' and id = {}",
                     order_of(&order)
                 );
-                town.until("it is confirmed", async || town.number(&confirmed).await == 1).await;
+                cluster.until("it is confirmed", async || cluster.number(&confirmed).await == 1).await;
                 fastest = fastest.min(since.elapsed());
             }
             assert!(fastest < Duration::from_millis(400), "{backend}: {fastest:?}");
@@ -107,8 +112,8 @@ fn an_order_goes_through_all_processes() {
             }
             worker.signal("TERM");
             assert_eq!(worker.ended(), Some(0), "{}", worker.stderr());
-            town.rest().await;
-            town.assert_clean();
+            cluster.rest().await;
+            cluster.assert_clean();
         });
     }
 }
@@ -119,53 +124,53 @@ async fn ready(url: &str, status: u16) -> Value {
 
 #[test]
 fn pools_are_served_apart() {
-    in_town("0s", async |town| {
+    in_cluster("0s", async |cluster| {
         let serving = |pools: &[&str]| {
-            let mut command = town.worker_command();
+            let mut command = cluster.worker_command();
             for pool in pools {
                 command.args(["--queue", pool]);
             }
             crate::server::Server::start(&mut command)
         };
         let _forward = serving(&["checkout=8"]);
-        town.orders(10, "tok_ok").await;
-        town.orders(5, "tok_declined").await;
-        town.until("what goes forward is confirmed", async || town.number(CONFIRMED).await == 10).await;
+        cluster.orders(10, "tok_ok").await;
+        cluster.orders(5, "tok_declined").await;
+        cluster.until("what goes forward is confirmed", async || cluster.number(CONFIRMED).await == 10).await;
         let sent = "select count(*) from notifications where status = 'SENT'";
         tokio::time::sleep(Duration::from_millis(500)).await;
-        assert_eq!(town.number(sent).await, 0, "nobody sends messages yet");
+        assert_eq!(cluster.number(sent).await, 0, "nobody sends messages yet");
         let _others = serving(&["compensation=4", "notifications=4"]);
-        town.rest().await;
-        assert_eq!(town.number(sent).await, 15);
+        cluster.rest().await;
+        assert_eq!(cluster.number(sent).await, 15);
         assert_eq!(
-            town.stats().await,
+            cluster.stats().await,
             [("CANCELLED payment_declined".to_owned(), 5), ("CONFIRMED".to_owned(), 10)]
         );
-        town.assert_clean();
+        cluster.assert_clean();
     });
 }
 
 /// Pitfall 19: what it was doing is done by somebody else, and done once.
 #[test]
 fn a_killed_workers_calls_are_taken_over_within_four_seconds() {
-    in_town("800ms", async |town| {
-        let mut doomed = town.worker();
-        let orders = town.orders(20, "tok_ok").await.len();
+    in_cluster("800ms", async |cluster| {
+        let mut doomed = cluster.worker();
+        let orders = cluster.orders(20, "tok_ok").await.len();
         let leased = "select count(*) from sagas where leased_until is not null";
-        town.until("it has calls in flight", async || town.number(leased).await > 0).await;
-        let _heir = town.worker();
+        cluster.until("it has calls in flight", async || cluster.number(leased).await > 0).await;
+        let _heir = cluster.worker();
         doomed.kill();
         let since = Instant::now();
-        let left = town.number(leased).await;
+        let left = cluster.number(leased).await;
         let all = i64::try_from(orders).expect("fits");
-        town.until("all are confirmed", async || town.number(CONFIRMED).await == all).await;
+        cluster.until("all are confirmed", async || cluster.number(CONFIRMED).await == all).await;
         let took = since.elapsed();
         assert!(left > 0, "it died with calls in flight");
         assert!(took < LEASE * 2, "{took:?} after the kill");
-        town.rest().await;
-        town.assert_clean();
+        cluster.rest().await;
+        cluster.assert_clean();
         assert!(
-            town.statement().await.iter().all(|line| line["captured_minor"] == 1_299),
+            cluster.statement().await.iter().all(|line| line["captured_minor"] == 1_299),
             "each is paid once"
         );
         println!("{left} calls of a killed worker, taken over within {took:?} with a lease of {LEASE:?}");
@@ -175,28 +180,28 @@ fn a_killed_workers_calls_are_taken_over_within_four_seconds() {
 /// Pitfall 21.
 #[test]
 fn after_a_flush_all_due_work_is_under_way_within_two_seconds() {
-    in_town("0s", async |town| {
-        let workers = [town.worker(), town.worker()];
-        town.orders(3, "tok_ok").await;
-        town.rest().await;
+    in_cluster("0s", async |cluster| {
+        let workers = [cluster.worker(), cluster.worker()];
+        cluster.orders(3, "tok_ok").await;
+        cluster.rest().await;
         for worker in &workers {
             worker.signal("STOP");
         }
-        town.orders(200, "tok_ok").await;
+        cluster.orders(200, "tok_ok").await;
         // All of them are due by now, and all that says so in Redis is lost.
         let due = "select count(*) from sagas where wake_at <= now()";
-        town.until("all are due", async || town.number(due).await >= 190).await;
-        let flushed = redis::cmd("FLUSHALL").query_async::<()>(&mut town.redis.connect().await).await;
+        cluster.until("all are due", async || cluster.number(due).await >= 190).await;
+        let flushed = redis::cmd("FLUSHALL").query_async::<()>(&mut cluster.redis.connect().await).await;
         flushed.expect("flushes");
         for worker in &workers {
             worker.signal("CONT");
         }
         let since = Instant::now();
-        town.until("nothing is due that is not under way", async || town.number(due).await == 0).await;
+        cluster.until("nothing is due that is not under way", async || cluster.number(due).await == 0).await;
         let took = since.elapsed();
         assert!(took < Duration::from_secs(2), "{took:?}");
-        town.rest().await;
-        town.assert_clean();
+        cluster.rest().await;
+        cluster.assert_clean();
         println!("200 due orders were under way {took:?} after Redis was flushed");
     });
 }
@@ -204,53 +209,53 @@ fn after_a_flush_all_due_work_is_under_way_within_two_seconds() {
 /// Pitfall 27: an interrupted attempt is not a failed one.
 #[test]
 fn sigterm_lets_calls_end_and_counts_no_attempt() {
-    in_town("700ms", async |town| {
-        let mut first = town.worker();
-        town.orders(10, "tok_ok").await;
+    in_cluster("700ms", async |cluster| {
+        let mut first = cluster.worker();
+        cluster.orders(10, "tok_ok").await;
         let leased = "select count(*) from sagas where leased_until is not null";
-        town.until("it has calls in flight", async || town.number(leased).await > 3).await;
+        cluster.until("it has calls in flight", async || cluster.number(leased).await > 3).await;
         let since = Instant::now();
         first.signal("TERM");
         assert_eq!(first.ended(), Some(0), "{}", first.stderr());
         assert!(since.elapsed() < Duration::from_secs(4), "{:?}", since.elapsed());
-        assert_eq!(town.number(leased).await, 0, "nothing is left behind that somebody must wait for");
-        let _second = town.worker();
-        town.rest().await;
-        assert_eq!(town.stats().await, [("CONFIRMED".to_owned(), 10)]);
+        assert_eq!(cluster.number(leased).await, 0, "nothing is left behind that somebody must wait for");
+        let _second = cluster.worker();
+        cluster.rest().await;
+        assert_eq!(cluster.stats().await, [("CONFIRMED".to_owned(), 10)]);
         let taken_over = "select count(*) from saga_log where entries::text like '%taken_over%' or entries::text like '%unknown%'";
-        assert_eq!(town.number(taken_over).await, 0);
-        town.assert_clean();
+        assert_eq!(cluster.number(taken_over).await, 0);
+        cluster.assert_clean();
     });
 }
 
 /// Pitfall 30: it insists on its Redis, and loses no time over that.
 #[test]
 fn a_worker_that_starts_while_redis_is_away_works_until_it_gives_up() {
-    in_town("0s", async |mut town| {
-        town.redis.kill();
-        town.orders(10, "tok_ok").await;
-        let started = town.worker_command().stderr(Stdio::piped()).spawn().expect("the binary runs");
+    in_cluster("0s", async |mut cluster| {
+        cluster.redis.kill();
+        cluster.orders(10, "tok_ok").await;
+        let started = cluster.worker_command().stderr(Stdio::piped()).spawn().expect("the binary runs");
         let since = Instant::now();
-        town.until("all are confirmed", async || town.number(CONFIRMED).await == 10).await;
+        cluster.until("all are confirmed", async || cluster.number(CONFIRMED).await == 10).await;
         assert!(since.elapsed() < Duration::from_secs(4), "{:?}", since.elapsed());
         let ran = Ran::of(started.wait_with_output().expect("it ends"));
         ran.ends(1, "does not answer");
         assert_eq!(ran.stderr.lines().count(), 1, "{ran:#?}");
         assert!(since.elapsed() < Duration::from_secs(12), "{:?}", since.elapsed());
-        town.redis.start_again().await;
-        let _worker = town.worker();
-        town.rest().await;
-        town.assert_clean();
+        cluster.redis.start_again().await;
+        let _worker = cluster.worker();
+        cluster.rest().await;
+        cluster.assert_clean();
     });
 }
 
 #[test]
-fn a_worker_that_waits_for_its_redis_stops_when_told() {
-    in_town("0s", async |mut town| {
-        town.redis.kill();
-        let mut started = town.worker_command().stderr(Stdio::piped()).spawn().expect("the binary runs");
+fn a_worker_that_waits_for_its_redis_stops_at_a_signal() {
+    in_cluster("0s", async |mut cluster| {
+        cluster.redis.kill();
+        let mut started = cluster.worker_command().stderr(Stdio::piped()).spawn().expect("the binary runs");
         let heard_of = "select count(*) from workers";
-        town.until("it works", async || town.number(heard_of).await == 1).await;
+        cluster.until("it works", async || cluster.number(heard_of).await == 1).await;
         tokio::time::sleep(Duration::from_millis(200)).await;
         let since = Instant::now();
         assert!(signal(started.id(), "TERM"));
@@ -263,26 +268,26 @@ fn a_worker_that_waits_for_its_redis_stops_when_told() {
 /// Pitfall 20: a worker that Redis does not answer says that it is not ready, works on, and is ready again.
 #[test]
 fn a_worker_that_redis_does_not_answer_is_not_ready_and_works_on() {
-    in_town("0s", async |mut town| {
-        let worker = town.worker();
+    in_cluster("0s", async |mut cluster| {
+        let worker = cluster.worker();
         ready(&worker.url, 200).await;
-        town.redis.kill();
-        town.orders(20, "tok_ok").await;
-        town.rest().await;
-        assert_eq!(town.stats().await, [("CONFIRMED".to_owned(), 20)]);
+        cluster.redis.kill();
+        cluster.orders(20, "tok_ok").await;
+        cluster.rest().await;
+        assert_eq!(cluster.stats().await, [("CONFIRMED".to_owned(), 20)]);
         let asked = async || client().get(format!("{}/readyz", worker.url)).send().await.expect("an answer");
-        town.until("it says that it is deaf", async || asked().await.status() == 503).await;
+        cluster.until("it says that it is deaf", async || asked().await.status() == 503).await;
         let problem = json_of(asked().await, 503).await;
         assert!(
             problem["detail"]
                 .as_str()
-                .is_some_and(|words| words.contains("queue checkout in Redis has not answered for")),
+                .is_some_and(|message| message.contains("queue checkout in Redis has not answered for")),
             "{problem}"
         );
-        town.redis.start_again().await;
-        town.until("it is ready again", async || asked().await.status() == 200).await;
-        town.orders(5, "tok_ok").await;
-        town.rest().await;
-        town.assert_clean();
+        cluster.redis.start_again().await;
+        cluster.until("it is ready again", async || asked().await.status() == 200).await;
+        cluster.orders(5, "tok_ok").await;
+        cluster.rest().await;
+        cluster.assert_clean();
     });
 }

@@ -102,7 +102,7 @@ impl Trial<'_> {
         if wanted > free {
             return Err(Refusal {
                 reason: CancelReason::OutOfStock,
-                words: format!("order {order} wants {wanted} of {}, {free} left", line.sku),
+                message: format!("order {order} wants {wanted} of {}, {free} left", line.sku),
             });
         }
         step.reserved += wanted;
@@ -159,7 +159,7 @@ fn put<K: Ord, S, T>(table: &mut BTreeMap<K, (Option<S>, T)>, key: K, from: Opti
 
 /// A rule that only a fault of ours can break: the order is undone before the pivot, the saga dies after it.
 fn broken(rule: impl std::fmt::Display) -> Refusal {
-    Refusal { reason: CancelReason::AdminRequest, words: rule.to_string() }
+    Refusal { reason: CancelReason::AdminRequest, message: rule.to_string() }
 }
 
 #[cfg(test)]

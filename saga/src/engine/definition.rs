@@ -39,10 +39,23 @@ pub(crate) struct Position<'a> {
 pub struct Stage {
     /// Its name, in logs, keys and metrics.
     pub name: &'static str,
+    /// What people read of it.
+    pub phrases: Phrases,
     /// What it does.
     pub kind: Kind,
     /// How it is undone, if it is.
     pub undo: Option<Undo>,
+}
+
+/// What people read of a stage or of its undo. `{amount}` stands for the money that its saga is about.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Phrases {
+    /// As a thing one can wait for: `the payment`. Empty: its name.
+    pub noun: &'static str,
+    /// What the shop reads once it is done. Empty: nothing.
+    pub done: &'static str,
+    /// What the buyer reads once it is done. Empty: nothing.
+    pub done_for_buyer: &'static str,
 }
 
 /// What a stage does.
@@ -75,6 +88,8 @@ pub enum Undo {
     Local {
         /// Its name.
         name: &'static str,
+        /// What people read of it.
+        phrases: Phrases,
         /// What it does.
         changes: LocalFn,
     },
@@ -82,6 +97,8 @@ pub enum Undo {
     Call {
         /// Its name.
         name: &'static str,
+        /// What people read of it.
+        phrases: Phrases,
         /// What it does.
         call: CallSpec,
     },
@@ -92,7 +109,7 @@ pub enum Undo {
 pub struct CallSpec {
     /// What is asked, given the stable key; `None` when there is nothing to ask and the stage passes.
     pub request: fn(&Saga, StepKey) -> Option<Request>,
-    /// Keeps our own books: called for the intent and for each answer, in the commit that records it.
+    /// Keeps our own ledger: called for the intent and for each answer, in the commit that records it.
     pub record: fn(&mut Saga, &StepKey, Event<'_>) -> Result<Vec<Change>, Refusal>,
     /// How often, how far apart.
     pub retry: RetryPolicy,
@@ -117,7 +134,7 @@ pub enum Discard {
     Never(&'static str),
 }
 
-/// What happened to a call, for our own books.
+/// What happened to a call, for our own ledger.
 #[derive(Debug, Clone, Copy)]
 pub enum Event<'a> {
     /// It is about to be sent for the first time.
@@ -134,12 +151,12 @@ pub enum Event<'a> {
 
 /// A rule said no, before anything was changed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{words}")]
+#[error("{message}")]
 pub struct Refusal {
     /// What the order is cancelled for, if the rule speaks before the pivot.
     pub reason: CancelReason,
-    /// In words, with ids.
-    pub words: String,
+    /// A sentence with ids in it.
+    pub message: String,
 }
 
 impl Definition {
@@ -155,11 +172,17 @@ impl Definition {
 
     /// The stage or undo of this name, if there is one.
     pub(crate) fn step_named(&self, name: &str) -> Option<&'static str> {
-        let stages = || self.forward.iter().chain(self.after_undo);
-        let undos = stages().filter_map(|stage| stage.undo.as_ref()).map(|undo| match undo {
-            Undo::Local { name, .. } | Undo::Call { name, .. } => *name,
-        });
-        stages().map(|stage| stage.name).chain(undos).find(|step| *step == name)
+        self.steps().map(|(step, _)| step).find(|step| *step == name)
+    }
+
+    /// Its stages and their undos, each with what people read of it.
+    pub(crate) fn steps(&self) -> impl Iterator<Item = (&'static str, &Phrases)> {
+        self.forward.iter().chain(self.after_undo).flat_map(|stage| {
+            let undo = stage.undo.as_ref().map(|undo| match undo {
+                Undo::Local { name, phrases, .. } | Undo::Call { name, phrases, .. } => (*name, phrases),
+            });
+            [Some((stage.name, &stage.phrases)), undo].into_iter().flatten()
+        })
     }
 
     /// The same progress behind the point of no return, if it stands right before it: there is nothing to do at it.
@@ -185,7 +208,7 @@ impl Definition {
             Phase::Undo => {
                 let undone = at.checked_sub(1).and_then(|at| self.forward.get(at));
                 return match undone.and_then(|stage| stage.undo.as_ref()) {
-                    Some(Undo::Call { name, call }) => Position { step: name, call: Some(call) },
+                    Some(Undo::Call { name, call, .. }) => Position { step: name, call: Some(call) },
                     Some(Undo::Local { name, .. }) => Position { step: name, call: None },
                     None => Position { step: "end", call: None },
                 };
@@ -206,39 +229,62 @@ impl Definition {
 
 /// A local stage.
 pub const fn local(name: &'static str, changes: LocalFn) -> Stage {
-    Stage { name, kind: Kind::Local(changes), undo: None }
+    Stage::new(name, Kind::Local(changes))
 }
 
 /// A call stage.
 pub const fn call(name: &'static str, spec: CallSpec) -> Stage {
-    Stage { name, kind: Kind::Call(spec), undo: None }
+    Stage::new(name, Kind::Call(spec))
 }
 
 /// A stage that waits for an admin.
 pub const fn confirmation(name: &'static str) -> Stage {
-    Stage { name, kind: Kind::Confirmation, undo: None }
+    Stage::new(name, Kind::Confirmation).reads(Phrases::new("the confirmation", ""))
 }
 
 /// A stage that starts a child.
 pub const fn spawn(name: &'static str, child: SpawnFn) -> Stage {
-    Stage { name, kind: Kind::Spawn(child), undo: None }
+    Stage::new(name, Kind::Spawn(child))
 }
 
 /// The point of no return.
 pub const fn pivot() -> Stage {
-    Stage { name: "pivot", kind: Kind::Pivot, undo: None }
+    Stage::new("pivot", Kind::Pivot).reads(Phrases::new("the point of no return", ""))
 }
 
 impl Stage {
+    const fn new(name: &'static str, kind: Kind) -> Self {
+        Self { name, phrases: Phrases::new("", ""), kind, undo: None }
+    }
+
+    /// The same stage, with what people read of it.
+    #[must_use]
+    pub const fn reads(self, phrases: Phrases) -> Self {
+        Self { phrases, ..self }
+    }
+
     /// The same stage, undone by changes to our own rows.
     #[must_use]
-    pub const fn undo(self, name: &'static str, changes: LocalFn) -> Self {
-        Self { name: self.name, kind: self.kind, undo: Some(Undo::Local { name, changes }) }
+    pub const fn undo(self, name: &'static str, changes: LocalFn, phrases: Phrases) -> Self {
+        Self { undo: Some(Undo::Local { name, phrases, changes }), ..self }
     }
 
     /// The same stage, undone by a call.
     #[must_use]
-    pub const fn undo_call(self, name: &'static str, call: CallSpec) -> Self {
-        Self { name: self.name, kind: self.kind, undo: Some(Undo::Call { name, call }) }
+    pub const fn undo_call(self, name: &'static str, call: CallSpec, phrases: Phrases) -> Self {
+        Self { undo: Some(Undo::Call { name, phrases, call }), ..self }
+    }
+}
+
+impl Phrases {
+    /// A noun, and what the shop reads once it is done.
+    pub const fn new(noun: &'static str, done: &'static str) -> Self {
+        Self { noun, done, done_for_buyer: "" }
+    }
+
+    /// The same, and what the buyer reads once it is done.
+    #[must_use]
+    pub const fn buyer(self, done_for_buyer: &'static str) -> Self {
+        Self { done_for_buyer, ..self }
     }
 }

@@ -1,8 +1,9 @@
 //! What it would mean to take the call that a dead saga stopped at off its hands.
 
+use holdfast_shared::SagaState;
+
 use super::definition::{Definition, Discard, Event};
 use crate::records::saga::Saga;
-use holdfast_shared::SagaState;
 
 /// What discarding a dead saga would mean, or why it cannot be discarded and what to do instead.
 pub fn discardable(saga: &Saga, definition: &Definition) -> Result<Discard, String> {
@@ -28,7 +29,7 @@ pub fn discardable(saga: &Saga, definition: &Definition) -> Result<Discard, Stri
         Ok(_) => Ok(spec.discard),
         Err(refusal) => Err(format!(
             "saga {id} has nothing at {} that could be settled by hand ({}); `holdfast saga retry {id}` instead",
-            position.step, refusal.words
+            position.step, refusal.message
         )),
     }
 }

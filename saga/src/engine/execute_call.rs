@@ -104,13 +104,13 @@ struct PartRefund<'a> {
     key: &'a StepKey,
     charge: &'a StepKey,
     amount_minor: i64,
-    /// What our books say was back before.
+    /// What our ledger says had been refunded before.
     before: i64,
 }
 
 /// Looked up first: what an earlier attempt gave back is not sent again, not even under a key that the provider has
 /// forgotten. It is known by its key alone (M26): that somebody else gave the same amount back proves nothing. Where the
-/// provider's books say something else than ours, nothing is sent: a person must look.
+/// provider's ledger and ours disagree, nothing is sent: a person must look.
 async fn give_back(provider: &dyn PaymentProvider, refund: &PartRefund<'_>, mode: Mode) -> Answer {
     let PartRefund { key, charge, amount_minor, before } = *refund;
     let back = match provider.look_up(charge).await {
@@ -129,7 +129,8 @@ async fn give_back(provider: &dyn PaymentProvider, refund: &PartRefund<'_>, mode
             Ok(_) => {}
             Err(fault) => return not_sent_now(mode, fault.to_string()),
         }
-        let error = format!("the provider says that {back} of {charge} is back, our books say {before}");
+        let error =
+            format!("the provider says that {back} of {charge} is refunded, our ledger says {before}");
         return not_sent_now(mode, error);
     }
     match provider.refund(key, charge, amount_minor).await {

@@ -9,13 +9,14 @@ mod outcome;
 mod signal;
 mod stages;
 
+use holdfast_shared::{CancelReason, Queue, SagaEvent, SagaState, StepKey, Time};
+
 use crate::engine::definition::{CallSpec, Definition, Event, Refusal};
 use crate::records::call::{Call, Outcome};
 use crate::records::change::Change;
 use crate::records::history::Entry;
 use crate::records::saga::{CallState, Phase, Saga};
 use crate::records::signal::Signal;
-use holdfast_shared::{CancelReason, Queue, SagaEvent, SagaState, StepKey, Time};
 
 /// A call begun this often without an answer kills its worker, or the network to it is gone:
 /// the saga stops here instead of taking worker after worker down.
@@ -66,7 +67,7 @@ pub enum Next {
     Done,
     /// Stuck, visibly.
     Dead {
-        /// In words.
+        /// Why, as a sentence.
         reason: String,
     },
 }
@@ -173,13 +174,13 @@ impl<'a> Planner<'a> {
     }
 
     /// A stage failed for good: before the pivot everything is undone, after it the saga stops, visibly.
-    fn fail(&mut self, from: UnwindFrom, reason: CancelReason, words: String) {
+    fn fail(&mut self, from: UnwindFrom, reason: CancelReason, message: String) {
         if self.may_unwind() {
-            self.saga.progress.error = Some(words);
+            self.saga.progress.error = Some(message);
             self.unwind(from, reason);
         } else {
             let step = self.step_name();
-            self.mark_dead(step, words);
+            self.mark_dead(step, message);
         }
     }
 
@@ -203,11 +204,11 @@ impl<'a> Planner<'a> {
         self.enter(SagaEvent::Die);
     }
 
-    /// Lets our own books say that the call the saga stands at, if any, will not go on by itself.
+    /// Records in our own ledger that the saga's current call, if any, will not go on by itself.
     fn finalize_ledger(&mut self, event: Event<'_>) {
         let Some(at) = self.call_at() else { return };
         let key = self.key(at);
-        // A book that cannot be closed must not keep a saga from stopping; the audit would show it.
+        // A ledger row that cannot be closed must not keep a saga from stopping; the audit would show it.
         let _ = self.record(at, &key, event);
     }
 

@@ -51,8 +51,8 @@ impl Stage {
         if let Kind::Call(call) = self.kind {
             self.kind = Kind::Call(hurry(call));
         }
-        if let Some(Undo::Call { name, call }) = self.undo {
-            self.undo = Some(Undo::Call { name, call: hurry(call) });
+        if let Some(Undo::Call { name, phrases, call }) = self.undo {
+            self.undo = Some(Undo::Call { name, phrases, call: hurry(call) });
         }
         self
     }

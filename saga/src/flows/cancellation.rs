@@ -3,8 +3,9 @@
 use holdfast_shared::{OrderStatus, Queue};
 
 use super::notification;
+use super::stages::order::{CANCEL_ORDER, NOTIFY_CANCELLED};
 use super::stages::payment::{REFUND_PAYMENT, drop_due_on_delivery};
-use crate::engine::definition::{Definition, Refusal, call, local, pivot, spawn};
+use crate::engine::definition::{Definition, Kind, Phrases, Refusal, Stage, local, pivot};
 use crate::records::change::Change;
 use crate::records::context::{Cancellation, Context, NoticeKind};
 use crate::records::saga::{NewSaga, Saga};
@@ -16,14 +17,17 @@ pub static V1: Definition = Definition {
     queue: Queue::Compensation,
     forward: &[
         pivot(),
-        call("refund_payment", REFUND_PAYMENT),
-        local("restock", restock),
-        local("cancel_order", cancel_order),
-        spawn("notify", notify_cancelled),
+        REFUND_PAYMENT,
+        RESTOCK,
+        Stage { kind: Kind::Local(cancel_order), ..CANCEL_ORDER },
+        Stage { kind: Kind::Spawn(notify_cancelled), ..NOTIFY_CANCELLED },
     ],
     after_undo: &[],
     late_capture: None,
 };
+
+const RESTOCK: Stage = local("restock", restock)
+    .reads(Phrases::new("putting the goods back into stock", "goods put back into stock"));
 
 fn restock(saga: &Saga) -> Result<Vec<Change>, Refusal> {
     Ok(vec![Change::Restock { order: saga.id.order(), lines: cancellation(saga).lines.clone() }])

@@ -3,11 +3,11 @@
 use holdfast_shared::Queue;
 
 use super::stages::order::{
-    cancel_order, clear_cart, confirm_order, confirm_reservation, notify_cancelled, notify_confirmed,
-    release_stock, reopen_cart, reserve_stock, validate_cart,
+    CANCEL_ORDER, CLEAR_CART, CONFIRM_ORDER, CONFIRM_RESERVATION, NOTIFY_CANCELLED, NOTIFY_CONFIRMED,
+    REOPEN_CART, RESERVE_STOCK, VALIDATE_CART,
 };
-use super::stages::payment::due_on_delivery;
-use crate::engine::definition::{Definition, confirmation, local, pivot, spawn};
+use super::stages::payment::DUE_ON_DELIVERY;
+use crate::engine::definition::{Definition, confirmation, pivot};
 
 /// Reserve, wait for the admin, confirm.
 pub static V1: Definition = Definition {
@@ -15,20 +15,16 @@ pub static V1: Definition = Definition {
     version: 1,
     queue: Queue::Checkout,
     forward: &[
-        local("validate_cart", validate_cart),
-        local("reserve_stock", reserve_stock).undo("release_stock", release_stock),
+        VALIDATE_CART,
+        RESERVE_STOCK,
         confirmation("confirmation"),
         pivot(),
-        local("confirm_order", confirm_order),
-        local("due_on_delivery", due_on_delivery),
-        local("confirm_reservation", confirm_reservation),
-        local("clear_cart", clear_cart),
-        spawn("notify", notify_confirmed),
+        CONFIRM_ORDER,
+        DUE_ON_DELIVERY,
+        CONFIRM_RESERVATION,
+        CLEAR_CART,
+        NOTIFY_CONFIRMED,
     ],
-    after_undo: &[
-        local("cancel_order", cancel_order),
-        local("reopen_cart", reopen_cart),
-        spawn("notify", notify_cancelled),
-    ],
+    after_undo: &[CANCEL_ORDER, REOPEN_CART, NOTIFY_CANCELLED],
     late_capture: None,
 };

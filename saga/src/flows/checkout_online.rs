@@ -4,11 +4,11 @@ use holdfast_shared::Queue;
 
 use super::late_refund;
 use super::stages::order::{
-    cancel_order, clear_cart, confirm_order, confirm_reservation, notify_cancelled, notify_confirmed,
-    release_stock, reopen_cart, reserve_stock, validate_cart,
+    CANCEL_ORDER, CLEAR_CART, CONFIRM_ORDER, CONFIRM_RESERVATION, NOTIFY_CANCELLED, NOTIFY_CONFIRMED,
+    REOPEN_CART, RESERVE_STOCK, VALIDATE_CART,
 };
-use super::stages::payment::{REFUND_PAYMENT, TAKE_PAYMENT};
-use crate::engine::definition::{Definition, call, local, pivot, spawn};
+use super::stages::payment::TAKE_PAYMENT;
+use crate::engine::definition::{Definition, pivot};
 
 /// Reserve, take the money, confirm. Until the money is ours, everything can be undone.
 pub static V1: Definition = Definition {
@@ -16,19 +16,15 @@ pub static V1: Definition = Definition {
     version: 1,
     queue: Queue::Checkout,
     forward: &[
-        local("validate_cart", validate_cart),
-        local("reserve_stock", reserve_stock).undo("release_stock", release_stock),
-        call("take_payment", TAKE_PAYMENT).undo_call("refund_payment", REFUND_PAYMENT),
+        VALIDATE_CART,
+        RESERVE_STOCK,
+        TAKE_PAYMENT,
         pivot(),
-        local("confirm_order", confirm_order),
-        local("confirm_reservation", confirm_reservation),
-        local("clear_cart", clear_cart),
-        spawn("notify", notify_confirmed),
+        CONFIRM_ORDER,
+        CONFIRM_RESERVATION,
+        CLEAR_CART,
+        NOTIFY_CONFIRMED,
     ],
-    after_undo: &[
-        local("cancel_order", cancel_order),
-        local("reopen_cart", reopen_cart),
-        spawn("notify", notify_cancelled),
-    ],
+    after_undo: &[CANCEL_ORDER, REOPEN_CART, NOTIFY_CANCELLED],
     late_capture: Some(late_refund::start),
 };

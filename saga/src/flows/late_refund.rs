@@ -2,8 +2,8 @@
 
 use holdfast_shared::{Queue, StepKey};
 
-use super::stages::payment::{REFUND_PAYMENT, record_late_refund};
-use crate::engine::definition::{CallSpec, Definition, call, pivot};
+use super::stages::payment::REFUND_LATE_PAYMENT;
+use crate::engine::definition::{Definition, pivot};
 use crate::records::context::{Context, LateRefund};
 use crate::records::saga::{NewSaga, Saga};
 use crate::records::slot;
@@ -16,7 +16,7 @@ pub static V1: Definition = Definition {
     name: "late_refund",
     version: 1,
     queue: Queue::Compensation,
-    forward: &[pivot(), call("refund_payment", CallSpec { record: record_late_refund, ..REFUND_PAYMENT })],
+    forward: &[pivot(), REFUND_LATE_PAYMENT],
     after_undo: &[],
     late_capture: None,
 };

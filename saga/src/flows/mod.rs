@@ -6,15 +6,14 @@ pub mod checkout_online;
 pub mod late_refund;
 pub mod notification;
 pub mod partial_refund;
-
 mod stages;
 
 use holdfast_shared::PaymentMethod;
 
+pub(crate) use stages::payment::{owed, total};
+
 use crate::engine::definition::Definition;
 use crate::engine::registry::Registry;
-
-pub(crate) use stages::payment::{owed, total};
 
 /// The definition that a checkout paid like this runs from now on.
 pub const fn checkout(method: PaymentMethod) -> &'static Definition {

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use holdfast_shared::{CancelReason, Money, Queue, RetryPolicy};
 
-use crate::engine::definition::{CallSpec, Definition, Discard, Event, Refusal, call, local, pivot};
+use crate::engine::definition::{
+    CallSpec, Definition, Discard, Event, Phrases, Refusal, Stage, call, local, pivot,
+};
 use crate::records::call::Request;
 use crate::records::change::Change;
 use crate::records::context::{Context, Notice, NoticeKind};
@@ -17,12 +19,18 @@ pub static V1: Definition = Definition {
     name: "notification",
     version: 1,
     queue: Queue::Notifications,
-    forward: &[pivot(), local("save", save), call("send", SEND), local("update", update)],
+    forward: &[pivot(), SAVE, SEND, UPDATE],
     after_undo: &[],
     late_capture: None,
 };
 
-const SEND: CallSpec = CallSpec {
+const SAVE: Stage = local("save", save).reads(Phrases::new("saving the message", "message saved"));
+
+const SEND: Stage = call("send", NOTIFY).reads(Phrases::new("the message", "message sent"));
+
+const UPDATE: Stage = local("update", update).reads(Phrases::new("noting that the message went out", ""));
+
+const NOTIFY: CallSpec = CallSpec {
     request: |saga, key| Some(Request::Notify { key, id: saga.id, notice: notice(saga).clone() }),
     record: |saga, _key, event| match event {
         Event::Died | Event::Discarded => Ok(failed(saga)),

@@ -3,7 +3,7 @@
 use holdfast_shared::{KeyPrefix, PaymentStatus, Queue, RefundStatus, SagaId, Time};
 
 use super::stages::payment::GIVE_BACK;
-use crate::engine::definition::{Definition, call, pivot};
+use crate::engine::definition::{Definition, pivot};
 use crate::records::context::{Context, PartialRefund};
 use crate::records::saga::{Charge, Saga};
 
@@ -12,14 +12,14 @@ pub static V1: Definition = Definition {
     name: "partial_refund",
     version: 1,
     queue: Queue::Compensation,
-    forward: &[pivot(), call("give_back", GIVE_BACK)],
+    forward: &[pivot(), GIVE_BACK],
     after_undo: &[],
     late_capture: None,
 };
 
 /// The saga `id` that gives back what was `granted`, of a payment that stands at `status`.
 ///
-/// Its refund's book is opened as PENDING in the same commit; the memo says so.
+/// Its refund row is inserted as PENDING in the same commit; the saga's data says so.
 pub fn start(
     id: SagaId,
     key_prefix: KeyPrefix,

@@ -1,10 +1,12 @@
 //! The facts of an audit.
 
+use std::collections::BTreeMap;
+
+use holdfast_shared::{ReservationStatus, Sku};
+
 use super::Tables;
 use crate::records::Order;
 use crate::records::audit_fact::{OrderFact, PaymentFact, RefundFact, StockFact};
-use holdfast_shared::{ReservationStatus, Sku};
-use std::collections::BTreeMap;
 
 impl Tables {
     pub(super) fn stock_facts(&self) -> BTreeMap<Sku, StockFact> {

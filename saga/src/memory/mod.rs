@@ -10,6 +10,15 @@ mod storefront;
 mod tables;
 mod tx;
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use holdfast_shared::{
+    CartId, Clock, KeySource, OrderId, Queue, ReservationStatus, SagaId, ShopId, Sku, Time,
+};
+use tokio::sync::Mutex;
+use uuid::Uuid;
+
 use crate::records::history::LogRow;
 use crate::records::saga::Saga;
 use crate::records::signal::Signal;
@@ -17,13 +26,6 @@ use crate::records::view::{Paused, WorkerView};
 use crate::records::{
     AdminAction, Cart, KeyClaim, Notification, Order, Payment, Product, Refund, Stock, StockAdjustment,
 };
-use holdfast_shared::{
-    CartId, Clock, KeySource, OrderId, Queue, ReservationStatus, SagaId, ShopId, Sku, Time,
-};
-use std::collections::BTreeMap;
-use std::sync::Arc;
-use tokio::sync::Mutex;
-use uuid::Uuid;
 
 /// The shop that a store in memory is of, unless it is given another.
 const SHOP: &str = "00c0ffee42";

@@ -1,5 +1,11 @@
 //! What is read without a transaction.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use holdfast_shared::{CartId, KeySource, OrderId, SagaId, SagaState, Sku, Time};
+
 use super::tables::SIGNALS_KEPT;
 use super::tx::MemoryTx;
 use super::{MemoryStore, Tables};
@@ -14,10 +20,6 @@ use crate::records::view::{
     ProductFilter, QueueView, SagaCount, SagaFilter, WorkerView,
 };
 use crate::records::{AdminAction, Cart, Order, Product, Stock};
-use async_trait::async_trait;
-use holdfast_shared::{CartId, KeySource, OrderId, SagaId, SagaState, Sku, Time};
-use std::collections::BTreeMap;
-use std::sync::Arc;
 
 #[async_trait]
 impl Store for MemoryStore {

@@ -1,4 +1,4 @@
-//! What the shop's front door reads from the tables: carts, products, order_versions, messages.
+//! What the API reads from the tables: carts, products, order versions, messages.
 
 use std::collections::BTreeMap;
 

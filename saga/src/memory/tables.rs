@@ -1,12 +1,14 @@
 //! Writing the tables: each row moves from where it is said to stand, or nothing is written.
 
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use holdfast_shared::{CartId, CartStatus, OrderStatus, SagaId, SagaState, Time};
+
 use super::Tables;
 use crate::ports::StoreError;
 use crate::records::batch_rows::{CartMove, OrderMove, Writes};
 use crate::records::signal::Signal;
-use holdfast_shared::{CartId, CartStatus, OrderStatus, SagaId, SagaState, Time};
-use std::collections::BTreeMap;
-use std::time::Duration;
 
 /// Read signals are remembered this long, so that a repeated one is recognised.
 pub(super) const SIGNALS_KEPT: Duration = Duration::from_hours(30 * 24);

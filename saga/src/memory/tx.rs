@@ -1,15 +1,17 @@
 //! A transaction: whoever has one holds all tables.
 
+use std::collections::{BTreeMap, BTreeSet};
+
+use async_trait::async_trait;
+use holdfast_shared::{OrderId, SagaId, Time};
+use tokio::sync::OwnedMutexGuard;
+use uuid::Uuid;
+
 use super::Tables;
 use crate::ports::{Claim, Claimed, StoreError, Tx};
 use crate::records::KeyClaim;
 use crate::records::batch_rows::{Footprint, World, Writes};
 use crate::records::saga::Saga;
-use async_trait::async_trait;
-use holdfast_shared::{OrderId, SagaId, Time};
-use std::collections::{BTreeMap, BTreeSet};
-use tokio::sync::OwnedMutexGuard;
-use uuid::Uuid;
 
 pub(super) struct MemoryTx {
     pub(super) tables: OwnedMutexGuard<Tables>,

@@ -37,9 +37,9 @@ pub enum Invariant {
     /// The cart follows the order.
     Cart,
     /// `captured − refunded − settled by hand` is the total of an order that stands, less the refunds granted
-    /// on it, and nothing of a cancelled one; every refund has a book of its own.
+    /// on it, and nothing of a cancelled one; every refund has a ledger row of its own.
     Money,
-    /// The provider's own books say what ours say.
+    /// The provider's own ledger says what ours say.
     Provider,
     /// A settled order's notification is saved.
     Notification,
@@ -84,7 +84,7 @@ pub struct InFlight {
     pub status: OrderStatus,
     /// Whether a saga of it is dead and waits for an operator.
     pub dead: bool,
-    /// `captured − refunded − settled by hand` in our own books.
+    /// `captured − refunded − settled by hand` in our own ledger.
     pub held: Money,
 }
 
@@ -103,12 +103,12 @@ pub struct SettledManually {
 #[derive(Debug)]
 pub struct Audit {
     report: Report,
-    /// Per order: what our books hold, what was seen to by hand, and whether they are still moving.
-    books: BTreeMap<OrderId, Book>,
+    /// Per order: what our ledger holds, what was seen to by hand, and whether they are still moving.
+    ledger: BTreeMap<OrderId, LedgerRow>,
 }
 
 #[derive(Debug)]
-struct Book {
+struct LedgerRow {
     held_minor: i64,
     by_hand_minor: i64,
     moving: bool,
@@ -118,8 +118,8 @@ struct Book {
     refunded: Vec<StepKey>,
 }
 
-impl Book {
-    /// Whether the order has this charge on its books, under this very key: another one with the same order number was
+impl LedgerRow {
+    /// Whether the order has this charge in its ledger, under this very key: another one with the same order number was
     /// made by a shop that this database does not remember, such as the one a backup replaced.
     fn knows(&self, charge: &StepKey) -> bool {
         self.charge.as_ref().is_some_and(|latest| charge.is_up_to(latest)) || self.refunded.contains(charge)
@@ -138,7 +138,7 @@ impl Audit {
             settled_manually: Vec::new(),
             violations: Vec::new(),
         };
-        Self { report, books: BTreeMap::new() }
+        Self { report, ledger: BTreeMap::new() }
     }
 
     /// Takes one fact into account.
@@ -156,7 +156,7 @@ impl Audit {
         }
     }
 
-    /// Compares our books with the provider's, if it keeps a statement, and returns what was found.
+    /// Compares our ledger with the provider's, if it keeps a statement, and returns what was found.
     ///
     /// Hold the statement against a snapshot that was taken before it was drawn up: an order that moved in
     /// between is then moving in the snapshot, too.
@@ -211,7 +211,7 @@ impl Audit {
         let moves = moving || late_moving || granting;
         let charge = fact.payment.as_ref().and_then(|payment| payment.charge.clone());
         let refunded = fact.refunds.iter().map(|refund| refund.charge.clone()).collect();
-        self.books.insert(fact.id, Book { held_minor, by_hand_minor, moving: moves, charge, refunded });
+        self.ledger.insert(fact.id, LedgerRow { held_minor, by_hand_minor, moving: moves, charge, refunded });
         if by_hand_minor > 0 {
             let (order, status) = (fact.id, fact.status);
             let amount = Money::new(by_hand_minor, fact.currency);
@@ -271,7 +271,11 @@ impl Audit {
         // A message about what became of it: confirmed, or cancelled whether before or after.
         let notice = if stands { slot::CONFIRMED_NOTICE } else { slot::CANCELLED_NOTICE };
         if !fact.notifications.contains(&notice) {
-            self.broken(Invariant::Notification, subject(), format!("is {}, nobody was told", fact.status));
+            self.broken(
+                Invariant::Notification,
+                subject(),
+                format!("is {}, no message was saved", fact.status),
+            );
         }
     }
 
@@ -362,14 +366,14 @@ impl Audit {
                 self.broken(Invariant::Provider, subject(), "no order of ours asked for it".to_owned());
                 continue;
             };
-            let Some(book) = self.books.get(&order) else {
+            let Some(row) = self.ledger.get(&order) else {
                 let detail = format!("the provider holds {held_minor}, order {order} does not exist");
                 self.broken(Invariant::Provider, subject(), detail);
                 continue;
             };
-            if book.knows(&line.charge) {
+            if row.knows(&line.charge) {
                 *at_provider.entry(order).or_default() += held_minor;
-            } else if line.captured_minor > 0 && !book.moving {
+            } else if line.captured_minor > 0 && !row.moving {
                 let detail = format!(
                     "the provider holds {held_minor} of it, and order {order} of this database never asked for it; \
                      was a backup restored? Give it back at the provider"
@@ -378,15 +382,15 @@ impl Audit {
             }
         }
         self.report.charges = Some(charges);
-        for (order, book) in &self.books {
+        for (order, row) in &self.ledger {
             let held = at_provider.get(order).copied().unwrap_or(0);
             // Money seen to by hand may have gone back at the provider's desk, or by another way.
-            let fits = book.held_minor..=book.held_minor + book.by_hand_minor;
-            if !book.moving && !fits.contains(&held) {
+            let fits = row.held_minor..=row.held_minor + row.by_hand_minor;
+            if !row.moving && !fits.contains(&held) {
                 self.report.violations.push(Violation {
                     invariant: Invariant::Provider,
                     subject: format!("order {order}"),
-                    detail: format!("the provider holds {held}, our books say {}", book.held_minor),
+                    detail: format!("the provider holds {held}, our ledger says {}", row.held_minor),
                 });
             }
         }

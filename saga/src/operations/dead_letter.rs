@@ -1,7 +1,8 @@
-//! Dead dead_letters: sagas that gave up and wait for an operator. Which there are, and what can be done about each.
+//! Dead letters: sagas that gave up and wait for an operator. Which there are, and what can be done about each.
 //!
 //! Nothing here is locked and nothing is changed; [`resolve`] does that.
 
+mod action;
 mod preview;
 pub mod resolve;
 
@@ -10,6 +11,7 @@ use std::collections::BTreeMap;
 use holdfast_shared::{SagaId, Time};
 use serde::Serialize;
 
+pub use action::DeadLetterAction;
 pub use preview::{MoneyMove, MoneyWay, Preview, StockStep, preview};
 
 use crate::engine::registry::Registry;
@@ -50,7 +52,7 @@ pub struct DeadLetter {
     pub reason: String,
     /// Since when.
     pub dead_since: Time,
-    /// Whether it was told something that no worker has looked at yet, such as a retry.
+    /// Whether a signal for it, such as a retry, is not read yet.
     pub is_due: bool,
 }
 
@@ -157,16 +159,16 @@ fn letter(row: DeadRow, registry: &Registry) -> DeadLetter {
 /// The reason with `N` for the saga's own order number, so that the same fault of many orders is one reason.
 fn pattern(letter: &DeadLetter) -> String {
     let own = letter.id.order().to_string();
-    let mut told = String::with_capacity(letter.reason.len());
+    let mut text = String::with_capacity(letter.reason.len());
     let mut rest = letter.reason.as_str();
     while let Some(at) = rest.find(|c: char| c.is_ascii_digit()) {
         let (before, number) = rest.split_at(at);
         let end = number.find(|c: char| !c.is_ascii_digit()).unwrap_or(number.len());
         let (number, after) = number.split_at(end);
-        told.extend([before, if number == own { "N" } else { number }]);
+        text.extend([before, if number == own { "N" } else { number }]);
         rest = after;
     }
-    told + rest
+    text + rest
 }
 
 #[cfg(test)]
@@ -196,11 +198,11 @@ mod tests {
             dead(7, "cancellation", "7.1: no route to 10.0.0.12 for order 7", 40),
         ];
         let groups = groups(&dead_letters);
-        let told: Vec<_> =
+        let text: Vec<_> =
             groups.iter().map(|group| (group.saga.as_str(), group.reason.as_str(), group.count)).collect();
         // The last number of the address is order 12's only by chance.
-        assert_eq!(told[0], ("cancellation", "N.1: no route to 10.0.0.12 for order N", 1));
-        assert_eq!(told.len(), 4);
+        assert_eq!(text[0], ("cancellation", "N.1: no route to 10.0.0.12 for order N", 1));
+        assert_eq!(text.len(), 4);
         let alike = [dead(12, "n", "order 12 failed", 30), dead(7, "n", "order 7 failed", 10)];
         let alike = &super::groups(&alike)[0];
         assert_eq!(

@@ -1,6 +1,8 @@
-//! What operators do: dead dead_letters, queues, signals, and the audit.
+//! What operators do: dead letters, queues, signals, and the audit.
 
 pub mod audit;
+pub mod audit_run;
 pub mod dead_letter;
 pub mod queue;
+pub mod saga_list;
 pub mod signal;

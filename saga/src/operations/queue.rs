@@ -1,4 +1,4 @@
-//! The operator's set_paused: a pool that is paused is claimed from by the answers to its calls alone.
+//! Pausing a queue: while it is paused, only the answers to calls under way are claimed from it.
 
 use holdfast_shared::{Actor, Queue};
 
@@ -8,7 +8,7 @@ use crate::records::view::Paused;
 use crate::shop::answer::Answered;
 use crate::shop::audit_trail::record_action_on;
 
-/// What is done with the set_paused.
+/// What an operator does to a queue.
 enum PauseAction {
     /// For a reason, if one was given.
     Pull(Option<String>),
@@ -46,7 +46,7 @@ async fn set_paused(
         Actor::Admin(name) | Actor::Operator(name) => name.clone(),
         Actor::Customer => by.to_string(),
     };
-    let (action, detail, words) = match (world.paused.get(&queue), set_paused) {
+    let (action, detail, message) = match (world.paused.get(&queue), set_paused) {
         (Some(paused), PauseAction::Pull(_)) => {
             return Ok(Answered::Already(format!("queue {queue} is {paused}")));
         }
@@ -64,5 +64,5 @@ async fn set_paused(
     };
     record_action_on(&mut world, by, action, None, &format!("queue {queue}"), &detail);
     tx.save(&world.writes).await?;
-    Ok(Answered::Done(words))
+    Ok(Answered::Done(message))
 }

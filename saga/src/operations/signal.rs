@@ -12,7 +12,7 @@ use crate::shop::answer::{Answer, Answered, Conflict, already, instead};
 use crate::shop::audit_trail::record_action;
 use crate::shop::order::{Verb, ask};
 
-/// What a waiting saga can be told.
+/// What can be signalled to a waiting saga.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Display, EnumString, EnumIter, IntoStaticStr)]
 #[strum(serialize_all = "snake_case")]
 pub enum Sign {

@@ -74,7 +74,7 @@ pub struct NamedRefund {
     pub amount_minor: i64,
 }
 
-/// What the provider's own books say about one charge.
+/// What the provider's own ledger says about one charge.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StatementLine {
     /// Our reference.

@@ -87,7 +87,7 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// How many orders still wait for their payment or their confirmation, counted up to `at_most`.
     async fn pending(&self, at_most: u64) -> Result<u64, StoreError>;
 
-    /// The order_versions of those `orders` that exist, read at once.
+    /// The versions of those `orders` that exist, read at once.
     async fn order_versions(&self, orders: &[OrderId])
     -> Result<BTreeMap<OrderId, OrderVersion>, StoreError>;
 

@@ -14,7 +14,7 @@ pub struct AdminAction {
     pub action: String,
     /// On what, such as `order 1042`.
     pub subject: String,
-    /// What came of it, in words.
+    /// The result, as a sentence.
     pub detail: String,
     /// The order it was about, if it was about one.
     pub order: Option<OrderId>,

@@ -41,7 +41,7 @@ pub enum Request {
         provider: String,
         /// How much.
         amount_minor: i64,
-        /// What was back before, by our books.
+        /// What had been refunded before, by our ledger.
         refunded_minor: i64,
     },
     /// Tell the customer.
@@ -103,7 +103,7 @@ pub struct Call {
     pub timeout: Duration,
 }
 
-/// What came of a call. It names the commit it answers, so that a late one is told from a fresh one.
+/// What came of a call. It names the commit it answers, so that a late outcome is recognised.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outcome {
     /// Whose call.

@@ -67,14 +67,14 @@ pub enum Change {
         /// The order that holds it.
         order: OrderId,
     },
-    /// Opens the book on a payment, or moves it.
+    /// Inserts the payment row, or moves it.
     RecordPayment {
         /// Where our row stands; `None` when there is none yet.
         from: Option<PaymentStatus>,
         /// As it shall be.
         payment: Payment,
     },
-    /// Opens the book on a refund, or moves it.
+    /// Inserts the refund row, or moves it.
     RecordRefund {
         /// Where our row stands; `None` when there is none yet.
         from: Option<RefundStatus>,

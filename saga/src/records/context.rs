@@ -33,7 +33,7 @@ impl Context {
         }
     }
 
-    /// The buyer's payment token, which never gets into words.
+    /// The buyer's payment token, which never appears in a text.
     pub fn token(&self) -> Option<&str> {
         match self {
             Self::Checkout(checkout) => checkout.token.as_deref(),
@@ -181,13 +181,13 @@ pub struct PartialRefund {
     pub charge: StepKey,
     /// Who took it.
     pub provider: String,
-    /// What our book said was taken when it was granted.
+    /// What our ledger said was captured when the refund was granted.
     pub captured_minor: i64,
-    /// What our book said was back when it was granted. The provider has to say the same before more is sent.
+    /// What our ledger said was refunded when this refund was granted. The provider has to say the same before more is sent.
     pub refunded_minor: i64,
     /// The order's total.
     pub total: Money,
-    /// Why, in the words of whoever granted it.
+    /// The reason that the admin gave.
     pub reason: String,
     /// Who granted it.
     pub by: Actor,

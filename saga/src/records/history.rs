@@ -26,7 +26,7 @@ pub enum Entry {
     Refused {
         /// The stage.
         step: String,
-        /// The rule's words.
+        /// What the rule says.
         why: String,
     },
     /// The intent to call, committed before the call.
@@ -52,7 +52,7 @@ pub enum Entry {
     Rejected {
         /// The step.
         step: String,
-        /// The other side's words.
+        /// What the other side said.
         why: String,
     },
     /// The call failed and provably moved nothing.

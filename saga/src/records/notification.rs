@@ -1,11 +1,12 @@
 //! A message to a customer, and the way it takes.
 
-use crate::records::context::NoticeKind;
 use holdfast_shared::SagaId;
 use serde::{Deserialize, Serialize};
 use strum::{Display, EnumString, IntoStaticStr};
 
-/// Our own book on a message. It is saved before it is sent, and its status says what happened.
+use crate::records::context::NoticeKind;
+
+/// Our own row for a message. It is saved before it is sent, and its status says what happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Notification {
     /// The saga that sends it; also its key.

@@ -2,7 +2,7 @@
 
 use holdfast_shared::{Money, OrderId, PaymentStatus, RefundStatus, SagaId, StepKey};
 
-/// Our own book on an order's payment.
+/// Our own ledger row for an order's payment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Payment {
     /// The order paid for; one payment an order.
@@ -27,7 +27,7 @@ pub struct Payment {
     pub next_action: Option<String>,
 }
 
-/// Our own book on money going back. One per saga that gives money back.
+/// Our own ledger row for a refund. One per saga that refunds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refund {
     /// The saga that owns it; also its key.

@@ -112,7 +112,7 @@ pub struct Progress {
     /// Why it unwinds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cause: Option<CancelReason>,
-    /// The last thing that went wrong, in words.
+    /// The last error, as a sentence.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
     /// The worker that holds the lease.

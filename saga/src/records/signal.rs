@@ -56,7 +56,7 @@ pub enum SignalBody {
         key: StepKey,
         /// Whether the answer was that money was taken.
         captured: bool,
-        /// The answer, in words.
+        /// The answer, as JSON.
         answer: String,
     },
     /// An operator wants a dead saga to go on.

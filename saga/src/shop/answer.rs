@@ -43,11 +43,11 @@ impl Conflict {
 pub type Answer = Result<Answered, Conflict>;
 
 /// It cannot be done, and what happened instead.
-pub(crate) fn instead(words: String) -> Answer {
-    Err(Conflict::Instead(words))
+pub(crate) fn instead(message: String) -> Answer {
+    Err(Conflict::Instead(message))
 }
 
 /// It is so already.
-pub(crate) fn already(words: String) -> Answer {
-    Ok(Answered::Already(words))
+pub(crate) fn already(message: String) -> Answer {
+    Ok(Answered::Already(message))
 }

@@ -164,12 +164,12 @@ fn judge(found: Option<&Product>, sku: &Sku, expect: &Expect) -> Result<(), Refu
 /// What was put, and what it replaced.
 fn detail(before: Option<&Product>, after: &Product) -> String {
     match before {
-        None => format!("created: {}", words(after)),
-        Some(before) => format!("{}; before: {}", words(after), words(before)),
+        None => format!("created: {}", message(after)),
+        Some(before) => format!("{}; before: {}", message(after), message(before)),
     }
 }
 
-fn words(product: &Product) -> String {
+fn message(product: &Product) -> String {
     let state = if product.active { "for sale" } else { "withdrawn" };
     format!("{:?}, {}, {state}", product.name, product.price)
 }

@@ -13,6 +13,8 @@ use holdfast_shared::{
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
+pub use crate::shop::cart::{LINES_MAX, QUANTITY_MAX};
+
 use crate::flows;
 use crate::ports::{Store, StoreError};
 use crate::records::batch_rows::{CartMove, Footprint, World};
@@ -20,7 +22,6 @@ use crate::records::context::{Checkout, Context};
 use crate::records::slot;
 use crate::records::{Cart, Order};
 use crate::shop::cart::{self, adopt, check_lines, check_quantity, held, own};
-pub use crate::shop::cart::{LINES_MAX, QUANTITY_MAX};
 
 /// A request to check a cart out.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -169,7 +170,7 @@ pub async fn accept(
     let keys = store.keys().await?;
     let mut tx = store.begin().await?;
     let mut world = World::default();
-    // Equal keys in one batch are one request: the first is judged, the others are told what it was told.
+    // Equal keys in one batch are one request: the first is judged, the others get its answer.
     let mut firsts: BTreeMap<Uuid, usize> = BTreeMap::new();
     for (at, request) in requests.iter().enumerate() {
         firsts.entry(request.key).or_insert(at);

@@ -4,19 +4,21 @@
 mod cancel;
 mod fulfil;
 mod refund;
+mod state;
+
+use holdfast_shared::{Actor, CancelReason, OrderId, OrderStatus, PaymentMethod, SagaState};
 
 pub use refund::{Grant, REASON_MAX, refund};
 
-use holdfast_shared::{Actor, CancelReason, OrderId, OrderStatus, PaymentMethod, SagaId, SagaState};
-
-use crate::ports::{Hint, Store, StoreError};
+use crate::ports::{Store, StoreError};
 use crate::records::Order;
 use crate::records::batch_rows::{Footprint, World};
 use crate::records::saga::Phase;
-use crate::records::signal::{NewSignal, Signal, SignalBody};
+use crate::records::signal::SignalBody;
 use crate::records::slot;
 use crate::shop::answer::{Answer, Answered, Conflict, already, instead};
 use crate::shop::audit_trail::record_action;
+use state::{pending_cancel, pending_decision, send, was_cancelled};
 
 /// What is asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,7 +53,7 @@ impl Verb {
 
 /// Asks `verb` of `order` on behalf of `by`.
 ///
-/// Holds after `Accepted` and `Done`: the wish is committed, with its trace in the audit trail where an
+/// Holds after `Accepted` and `Done`: the request is committed, with its trace in the audit trail where an
 /// admin or an operator asked. An `Err` of the store means that nothing was written, except
 /// [`StoreError::CommitUnknown`]: asking again then finds out.
 pub async fn ask(store: &dyn Store, order: OrderId, verb: Verb, by: &Actor) -> Result<Answer, StoreError> {
@@ -80,24 +82,12 @@ pub async fn ask(store: &dyn Store, order: OrderId, verb: Verb, by: &Actor) -> R
     };
     let came_of_it = match &answer {
         Ok(Answered::Accepted(_)) => "accepted",
-        Ok(Answered::Done(words)) => words,
+        Ok(Answered::Done(message)) => message,
         Ok(Answered::Already(_)) | Err(_) => return Ok(answer),
     };
     record_action(&mut world, by, verb.action(), order, &format!("order {order}"), came_of_it);
     tx.save(&world.writes).await?;
     Ok(answer)
-}
-
-/// What stands in the way when the checkout of an order that stands stopped half way after its pivot.
-fn unsettled_checkout(world: &World, order: OrderId) -> Option<String> {
-    let (saga, _) = world.sagas.get(&order.saga(slot::CHECKOUT))?;
-    let settled = saga.state.is_settled();
-    (!settled).then(|| format!("order {order} needs attention first: see `holdfast order explain {order}`"))
-}
-
-fn was_cancelled(order: &Order) -> String {
-    let reason = order.cancel_reason.map_or("unknown reason", Into::into);
-    format!("order {} was cancelled at {} ({reason})", order.id, order.updated_at)
 }
 
 fn decide(world: &mut World, order: &Order, confirmed: bool, by: &Actor) -> Answer {
@@ -137,8 +127,9 @@ fn decide(world: &mut World, order: &Order, confirmed: bool, by: &Actor) -> Answ
         return instead(format!("{by} cancelled order {id} a moment ago"));
     }
     if let Some(decided) = pending_decision(inbox) {
-        let words = format!("order {id} was {} a moment ago", if decided { "confirmed" } else { "rejected" });
-        return if decided == confirmed { already(words) } else { instead(words) };
+        let message =
+            format!("order {id} was {} a moment ago", if decided { "confirmed" } else { "rejected" });
+        return if decided == confirmed { already(message) } else { instead(message) };
     }
     if saga.progress.phase != Phase::Forward || saga.progress.pivoted {
         let cause = saga.progress.cause.map_or("its saga is ending", Into::into);
@@ -153,35 +144,4 @@ fn decide(world: &mut World, order: &Order, confirmed: bool, by: &Actor) -> Answ
         "confirmation",
         SignalBody::Confirmation { confirmed, by: by.clone() },
     )
-}
-
-fn send(world: &mut World, saga: SagaId, dedupe: &str, body: SignalBody) -> Answer {
-    let Some((found, _)) = world.sagas.get(&saga) else {
-        return Err(Conflict::UnknownSaga(saga));
-    };
-    let hint = Hint { saga, queue: found.queue };
-    world.writes.signals.push(NewSignal { saga, dedupe: dedupe.to_owned(), body });
-    Ok(Answered::Accepted(hint))
-}
-
-fn pending_cancel(inbox: &[Signal]) -> Option<&Actor> {
-    inbox.iter().find_map(|signal| match &signal.body {
-        SignalBody::Cancel { by } => Some(by),
-        SignalBody::Confirmation { .. }
-        | SignalBody::PaymentEvent { .. }
-        | SignalBody::LateOutcome { .. }
-        | SignalBody::Retry { .. }
-        | SignalBody::Discard { .. } => None,
-    })
-}
-
-fn pending_decision(inbox: &[Signal]) -> Option<bool> {
-    inbox.iter().find_map(|signal| match &signal.body {
-        SignalBody::Confirmation { confirmed, .. } => Some(*confirmed),
-        SignalBody::Cancel { .. }
-        | SignalBody::PaymentEvent { .. }
-        | SignalBody::LateOutcome { .. }
-        | SignalBody::Retry { .. }
-        | SignalBody::Discard { .. } => None,
-    })
 }

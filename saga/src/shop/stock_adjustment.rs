@@ -139,8 +139,8 @@ mod tests {
             expect: None,
         };
         let judged = judge(level.as_ref(), &asked);
-        let told = judged.map(|level| level.on_hand).map_err(|refused| refused.to_string());
-        assert_eq!(told, expected.map_err(str::to_owned), "{level:?} {delta:+}");
+        let answer = judged.map(|level| level.on_hand).map_err(|refused| refused.to_string());
+        assert_eq!(answer, expected.map_err(str::to_owned), "{level:?} {delta:+}");
     }
 
     #[test]

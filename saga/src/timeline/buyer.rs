@@ -1,9 +1,9 @@
-//! The same in words for the buyer: what became of their order, and nothing of how the shop works inside.
+//! The same for the buyer: what became of their order, and nothing of how the shop works inside.
 //!
 //! A closed list. What an admin is called, what a provider answered, which worker vanished and why a refund was
 //! granted is the shop's business.
 
-use super::phrases::{amount, because, moment};
+use super::phrases::{because, filled, moment, phrases};
 use crate::records::AdminAction;
 use crate::records::context::{Context, PartialRefund};
 use crate::records::history::Entry;
@@ -20,20 +20,10 @@ pub(super) fn commit(saga: &Saga, entries: &[Entry]) -> Vec<String> {
 /// One entry of a history; `None` when it is no business of the buyer's.
 fn entry(saga: &Saga, entry: &Entry) -> Option<String> {
     Some(match entry {
-        Entry::Did(step) => match step.as_str() {
-            "reserve_stock" => "goods reserved".to_owned(),
-            "confirm_order" => "order confirmed".to_owned(),
-            "due_on_delivery" => format!("{} to be paid on delivery", amount(saga)),
-            "cancel_order" => "order cancelled".to_owned(),
-            "reopen_cart" => "the cart can be used again".to_owned(),
-            _ => return None,
-        },
-        Entry::Succeeded(step) => match step.as_str() {
-            "take_payment" => format!("payment taken: {}", amount(saga)),
-            "refund_payment" => "nothing of the payment is kept".to_owned(),
-            "give_back" => format!("{} given back", granted(saga)?),
-            _ => return None,
-        },
+        Entry::Succeeded(step) if step == "give_back" => format!("{} given back", granted(saga)?),
+        Entry::Did(step) | Entry::Succeeded(step) => {
+            return filled(phrases(step)?.done_for_buyer, saga);
+        }
         Entry::Pending { until, .. } => format!("the payment must be approved by {}", moment(*until)),
         Entry::Waiting { until, .. } => {
             format!("waiting for the shop to confirm, until {}", moment(*until))

@@ -20,7 +20,7 @@ pub struct Conditions {
     pub workers: Vec<WorkerView>,
 }
 
-/// Something that keeps a saga from being taken up, told to programs.
+/// Something that keeps a saga from being planned, in a form for programs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Blocker {

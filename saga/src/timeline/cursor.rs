@@ -1,18 +1,19 @@
-//! What somebody who follows an order has not been told yet.
+//! What a follower of an order has not seen yet.
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
-use super::{Line, Story, accepted, deeds, history_since};
+use super::lines::{accepted, acts, history_since};
+use super::story::{Line, Story};
 
-/// What a follower has been told: of each saga up to which commit, and how many deeds of people.
+/// What a follower has seen: of each saga up to which commit, and how many acts of people.
 ///
-/// Written as `0.5_1.2_d1`: saga 0 up to its fence 5, saga 1 up to 2, and one deed.
+/// Written as `0.5_1.2_d1`: saga 0 up to its fence 5, saga 1 up to 2, and one act.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Seen {
     fences: BTreeMap<u8, i64>,
-    deeds: usize,
+    acts: usize,
 }
 
 /// Text that is not how a [`Seen`] is written.
@@ -23,7 +24,7 @@ pub struct InvalidSeen;
 /// What happened since `seen`, oldest first, and what has been seen then.
 ///
 /// It goes by commits and not by time, so nothing is missed when two commits of an order overtake each other,
-/// and nothing is told twice. What a saga was told and has not read yet is left to the commit that reads it.
+/// and nothing is sent twice. An unread signal is left to the commit that reads it.
 pub fn since(story: &Story, seen: &Seen) -> (Vec<Line>, Seen) {
     let mut lines = Vec::new();
     if *seen == Seen::default() {
@@ -32,8 +33,8 @@ pub fn since(story: &Story, seen: &Seen) -> (Vec<Line>, Seen) {
     for saga in &story.sagas {
         lines.extend(history_since(story, saga, seen.fences.get(&saga.id.slot()).copied()));
     }
-    let deeds = deeds(story);
-    lines.extend(deeds.iter().skip(seen.deeds).cloned());
+    let acts = acts(story);
+    lines.extend(acts.iter().skip(seen.acts).cloned());
     // Stable, so what one commit decided keeps its order.
     lines.sort_by_key(|line| line.at);
     // A saga that was pruned has been seen all the same. Its history was read after its row, so it may be ahead.
@@ -43,7 +44,7 @@ pub fn since(story: &Story, seen: &Seen) -> (Vec<Line>, Seen) {
         let known = fences.entry(saga.slot()).or_default();
         *known = fence.max(*known);
     }
-    (lines, Seen { fences, deeds: deeds.len().max(seen.deeds) })
+    (lines, Seen { fences, acts: acts.len().max(seen.acts) })
 }
 
 impl fmt::Display for Seen {
@@ -51,7 +52,7 @@ impl fmt::Display for Seen {
         for (slot, fence) in &self.fences {
             write!(f, "{slot}.{fence}_")?;
         }
-        write!(f, "d{}", self.deeds)
+        write!(f, "d{}", self.acts)
     }
 }
 
@@ -60,14 +61,14 @@ impl FromStr for Seen {
 
     fn from_str(text: &str) -> Result<Self, InvalidSeen> {
         let mut parts: Vec<&str> = text.split('_').collect();
-        let deeds = parts.pop().and_then(|part| part.strip_prefix('d')?.parse().ok()).ok_or(InvalidSeen)?;
+        let acts = parts.pop().and_then(|part| part.strip_prefix('d')?.parse().ok()).ok_or(InvalidSeen)?;
         let fence = |part: &str| {
             let (slot, fence) = part.split_once('.')?;
             Some((slot.parse().ok()?, fence.parse().ok()?))
         };
         let fences =
             parts.into_iter().map(|part| fence(part).ok_or(InvalidSeen)).collect::<Result<_, _>>()?;
-        Ok(Self { fences, deeds })
+        Ok(Self { fences, acts })
     }
 }
 

@@ -1,9 +1,11 @@
-//! Entries, steps and reasons in words that a shop admin understands.
+//! Entries, steps and reasons as sentences that a shop admin understands.
 
 use std::time::Duration;
 
 use holdfast_shared::{Actor, CancelReason, Money, PaymentMethod, SagaId, Time};
 
+use crate::engine::definition::{Definition, Phrases};
+use crate::flows::REGISTRY;
 use crate::records::context::{Context, PartialRefund};
 use crate::records::history::Entry;
 use crate::records::saga::Saga;
@@ -43,27 +45,26 @@ pub(super) fn begun(saga: &Saga) -> Option<String> {
 
 /// What one commit decided.
 pub(super) fn commit(saga: &Saga, entries: &[Entry]) -> Vec<String> {
-    let mut told: Vec<String> = Vec::new();
+    let mut lines: Vec<String> = Vec::new();
     for entry in entries {
-        match (entry, told.last_mut()) {
-            // The failure was told just now.
+        match (entry, lines.last_mut()) {
+            // The line before it reports the failure.
             (Entry::RetryAt { at, .. }, Some(last)) => *last = format!("{last}; next try at {}", moment(*at)),
-            _ => told.extend(self::entry(saga, entry)),
+            _ => lines.extend(self::entry(saga, entry)),
         }
     }
-    told
+    lines
 }
 
 /// One entry of a history; `None` when it would tell a shop nothing.
 pub(super) fn entry(saga: &Saga, entry: &Entry) -> Option<String> {
-    let words = match entry {
-        Entry::Did(step) => return did(saga, step),
-        Entry::Undid(step) => undid(step),
+    let message = match entry {
+        Entry::Did(step) | Entry::Undid(step) => return did(saga, step),
         Entry::Refused { step, why } | Entry::Rejected { step, why } => {
             format!("{} was refused: {why}", noun(step))
         }
         Entry::Started { step, start, ask } => started(saga, step, *start, *ask),
-        Entry::Succeeded(step) => succeeded(saga, step),
+        Entry::Succeeded(step) => return succeeded(saga, step),
         Entry::Pending { until, .. } => format!("the buyer must approve the payment by {}", moment(*until)),
         Entry::Failed { step, why } => format!("{} failed, nothing has moved: {why}", noun(step)),
         Entry::Unknown { step, why } => {
@@ -109,7 +110,7 @@ pub(super) fn entry(saga: &Saga, entry: &Entry) -> Option<String> {
         Entry::Compensated => "everything is undone".to_owned(),
         Entry::Pivot => return None,
     };
-    Some(words)
+    Some(message)
 }
 
 /// What somebody did without a saga; `None` where a saga's history tells it.
@@ -167,50 +168,28 @@ pub(super) const fn task(saga: SagaId) -> &'static str {
 
 /// A step as a thing one can wait for.
 pub(super) fn noun(step: &str) -> String {
-    known_noun(step).map_or_else(|| step.replace('_', " "), str::to_owned)
-}
-
-pub(super) fn known_noun(step: &str) -> Option<&'static str> {
-    Some(match step {
-        "validate_cart" => "the check of the cart",
-        "reserve_stock" => "the reservation of the stock",
-        "release_stock" => "the release of the stock",
-        "take_payment" => "the payment",
-        "refund_payment" => "the refund",
-        "give_back" => "giving the money back",
-        "confirmation" => "the confirmation",
-        "pivot" => "the point of no return",
-        "confirm_order" => "the confirmation of the order",
-        "due_on_delivery" => "the note for the courier",
-        "confirm_reservation" => "taking the goods from stock",
-        "clear_cart" => "clearing the cart",
-        "cancel_order" => "cancelling the order",
-        "reopen_cart" => "handing the cart back",
-        "restock" => "putting the goods back into stock",
-        "notify" => "the message to the customer",
-        "save" => "saving the message",
-        "send" => "the message",
-        "update" => "noting that the message went out",
-        "end" => "its end",
-        _ => return None,
-    })
+    match phrases(step) {
+        Some(phrases) if !phrases.noun.is_empty() => phrases.noun.to_owned(),
+        _ if step == "end" => "its end".to_owned(),
+        _ => step.replace('_', " "),
+    }
 }
 
 fn did(saga: &Saga, step: &str) -> Option<String> {
-    Some(match step {
-        "validate_cart" => format!("the cart adds up to {}", amount(saga)),
-        "reserve_stock" => "stock reserved".to_owned(),
-        "confirm_order" => "order confirmed".to_owned(),
-        "due_on_delivery" => format!("{} to be collected on delivery", amount(saga)),
-        "confirm_reservation" => "goods taken from stock".to_owned(),
-        "clear_cart" => "cart cleared".to_owned(),
-        "cancel_order" => "order cancelled".to_owned(),
-        "reopen_cart" => "cart handed back to the customer".to_owned(),
-        "restock" => "goods put back into stock".to_owned(),
-        "save" => "message saved".to_owned(),
-        "update" => return None,
-        other => format!("done: {}", noun(other)),
-    })
+    match phrases(step) {
+        Some(phrases) => filled(phrases.done, saga),
+        None => Some(format!("done: {}", noun(step))),
+    }
+}
+
+/// What the flows say of a step.
+pub(super) fn phrases(step: &str) -> Option<&'static Phrases> {
+    REGISTRY.all().flat_map(Definition::steps).find(|(name, _)| *name == step).map(|(_, phrases)| phrases)
+}
+
+/// A phrase with the saga's money in it; `None` for an empty one.
+pub(super) fn filled(phrase: &str, saga: &Saga) -> Option<String> {
+    (!phrase.is_empty()).then(|| phrase.replace("{amount}", &amount(saga).to_string()))
 }
 
 fn discarded(step: &str, by: &Actor, reason: &str) -> String {
@@ -220,13 +199,6 @@ fn discarded(step: &str, by: &Actor, reason: &str) -> String {
             let what = noun(other);
             format!("{by} says that {what} was settled by hand: {reason}; nothing more is sent for it")
         }
-    }
-}
-
-fn undid(step: &str) -> String {
-    match step {
-        "release_stock" => "stock released".to_owned(),
-        other => format!("done: {}", noun(other)),
     }
 }
 
@@ -244,30 +216,13 @@ fn started(saga: &Saga, step: &str, start: u32, ask: bool) -> String {
     if start > 1 { format!("{what} (attempt {start})") } else { what }
 }
 
-fn succeeded(saga: &Saga, step: &str) -> String {
-    match step {
-        "take_payment" => format!("payment taken: {}", amount(saga)),
-        "refund_payment" => "the provider holds no money of this order any more".to_owned(),
-        "give_back" => given_back(saga),
-        "send" => match &*saga.context {
-            Context::Notice(notice) => format!("message sent to {}", notice.email),
-            Context::Checkout(_)
-            | Context::Cancellation(_)
-            | Context::LateRefund(_)
-            | Context::PartialRefund(_) => "message sent".to_owned(),
-        },
-        other => format!("done: {}", noun(other)),
-    }
-}
-
-fn given_back(saga: &Saga) -> String {
+fn succeeded(saga: &Saga, step: &str) -> Option<String> {
     match &*saga.context {
+        Context::Notice(notice) => Some(format!("message sent to {}", notice.email)),
         Context::PartialRefund(PartialRefund { amount, reason, by, .. }) => {
-            format!("{by} gave back {amount}: {reason}")
+            Some(format!("{by} gave back {amount}: {reason}"))
         }
-        Context::Checkout(_) | Context::Notice(_) | Context::Cancellation(_) | Context::LateRefund(_) => {
-            format!("{} is back", amount(saga))
-        }
+        Context::Checkout(_) | Context::Cancellation(_) | Context::LateRefund(_) => did(saga, step),
     }
 }
 
@@ -287,8 +242,8 @@ fn arrival(signal: &str) -> String {
         "cancel" => "a cancellation".to_owned(),
         "payment_event" => "a report of the provider".to_owned(),
         "late_outcome" => "an answer to an earlier attempt".to_owned(),
-        "retry" => "a wish to go on".to_owned(),
-        "discard" => "a word that it was seen to by hand".to_owned(),
+        "retry" => "a retry".to_owned(),
+        "discard" => "a discard".to_owned(),
         other => other.replace('_', " "),
     }
 }
@@ -313,7 +268,7 @@ pub(super) fn moment(at: Time) -> String {
     }
 }
 
-/// A span in its two largest words at most: `12 s`, `29 min`, `47 h`, `3 days`.
+/// A span in its two largest units at most: `12 s`, `29 min`, `47 h`, `3 days`.
 pub(super) fn span(duration: Duration) -> String {
     match duration.as_secs() {
         seconds @ ..=119 => format!("{seconds} s"),

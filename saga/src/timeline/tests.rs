@@ -1,24 +1,30 @@
+//! What a shop and a buyer read of an order, sentence by sentence.
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use holdfast_shared::{
     Actor, Address, CancelReason, CartId, Contact, Currency, KeyPrefix, Line as OrderLine, Money, OrderId,
-    OrderStatus, PaymentMethod, PaymentStatus, Queue, StepKey,
+    OrderStatus, PaymentMethod, PaymentStatus, Queue, SagaState, StepKey, Time,
 };
 use strum::IntoEnumIterator;
 use uuid::Uuid;
 
 use super::*;
-use crate::engine::definition::Stage;
-use crate::engine::definition::Undo;
+use crate::engine::definition::Definition;
 use crate::flows::{REGISTRY, cancellation, checkout_cod, checkout_online, notification, partial_refund};
-use crate::records::Order;
 use crate::records::context::{Cancellation, Checkout, Context, Notice, NoticeKind, PartialRefund};
+use crate::records::history::{Entry, LogRow};
 use crate::records::saga::CallState;
 use crate::records::saga::NewSaga;
 use crate::records::saga::Phase;
+use crate::records::saga::Saga;
+use crate::records::signal::Signal;
 use crate::records::signal::SignalBody;
+use crate::records::slot;
+use crate::records::view::OrderView;
 use crate::records::view::{Heartbeat, Paused, WorkerView};
+use crate::records::{AdminAction, Order};
 
 const ACCEPTED: Time = Time::from_micros(1_700_000_000_000_000);
 const TOKEN: &str = "tok_refund_fails";
@@ -125,8 +131,8 @@ fn started(step: &str) -> Entry {
     Entry::Started { step: step.to_owned(), start: 1, ask: false }
 }
 
-fn told(story: &Story) -> Vec<String> {
-    let line = |line: &Line| format!("{}s {} {}", line.at.since(ACCEPTED).as_secs(), line.saga, line.words);
+fn lines_of(story: &Story) -> Vec<String> {
+    let line = |line: &Line| format!("{}s {} {}", line.at.since(ACCEPTED).as_secs(), line.saga, line.text);
     timeline(story).iter().map(line).collect()
 }
 
@@ -149,7 +155,7 @@ fn a_fulfilled_order_reads_from_accepted_to_message_sent() {
         row(&child, 1, 3, vec![Entry::Succeeded("send".to_owned()), did("update"), Entry::Completed]),
     ];
     assert_eq!(
-        told(&story),
+        lines_of(&story),
         [
             "0s 1042.0 accepted: 2 lines, 39.98 EUR, card",
             "1s 1042.0 the cart adds up to 39.98 EUR",
@@ -190,7 +196,7 @@ fn a_dead_order_reads_with_the_reason_and_without_the_token() {
         ],
     )];
     assert_eq!(
-        told(&story)[1..],
+        lines_of(&story)[1..],
         [
             "4s 1042.0 cancellation asked for by the customer, in time",
             "4s 1042.0 undoing the order: the customer asked for it",
@@ -220,7 +226,7 @@ fn a_cancellation_after_the_pivot_says_why_it_began() {
     let mut story = story(PaymentMethod::Card, vec![checkout(PaymentMethod::Card), saga.clone()]);
     story.log = vec![row(&saga, 1, 61, vec![Entry::Pivot, started("refund_payment")])];
     assert_eq!(
-        told(&story)[1..],
+        lines_of(&story)[1..],
         [
             "60s 1042.3 undoing the confirmed order: the customer asked for it",
             "61s 1042.3 asking the provider to give back whatever it has taken",
@@ -253,7 +259,7 @@ fn a_partial_refund_says_who_gave_back_how_much_and_why() {
         row(&saga, 4, 64, vec![back, Entry::Completed]),
     ];
     assert_eq!(
-        told(&story)[1..],
+        lines_of(&story)[1..],
         [
             "60s 1042.32 admin ada granted a refund of 5.00 EUR: damaged box",
             "61s 1042.32 asking the provider to give back 5.00 EUR",
@@ -265,7 +271,7 @@ fn a_partial_refund_says_who_gave_back_how_much_and_why() {
 }
 
 #[test]
-fn every_entry_is_told_without_its_programming_name() {
+fn every_entry_is_described_without_its_programming_name() {
     let step = || "take_payment".to_owned();
     let why = || "no answer".to_owned();
     let by = || Actor::Admin("maria".to_owned());
@@ -328,8 +334,8 @@ fn every_entry_is_told_without_its_programming_name() {
         (Entry::Compensated, "everything is undone"),
     ];
     let saga = checkout(PaymentMethod::Card);
-    for (entry, words) in cases {
-        assert_eq!(phrases::entry(&saga, &entry).as_deref(), Some(words), "{entry:?}");
+    for (entry, message) in cases {
+        assert_eq!(phrases::entry(&saga, &entry).as_deref(), Some(message), "{entry:?}");
     }
 }
 
@@ -340,20 +346,16 @@ fn a_buyer_hears_what_a_discard_means_to_them_and_no_more() {
     let mut story = story(PaymentMethod::Card, vec![saga.clone()]);
     story.audience = Audience::Buyer;
     story.log = vec![row(&saga, 1, 1, vec![discarded("refund_payment"), discarded("send")])];
-    assert_eq!(told(&story)[1..], ["1s 1042.0 the shop settles the money with you in person"]);
+    assert_eq!(lines_of(&story)[1..], ["1s 1042.0 the shop settles the money with you in person"]);
 }
 
 #[test]
-fn every_stage_of_every_flow_has_words_of_its_own() {
-    let undo = |stage: &Stage| match &stage.undo {
-        Some(Undo::Local { name, .. } | Undo::Call { name, .. }) => Some(*name),
-        None => None,
-    };
+fn every_stage_of_every_flow_has_a_phrase_of_its_own() {
     for definition in REGISTRY.all() {
-        for stage in definition.forward.iter().chain(definition.after_undo) {
-            for name in [Some(stage.name), undo(stage)].into_iter().flatten() {
-                assert!(phrases::known_noun(name).is_some(), "{} of {} has no words", name, definition.name);
-            }
+        for (step, phrases) in definition.steps() {
+            assert!(!phrases.noun.is_empty(), "{step} of {} has no noun", definition.name);
+            let same = phrases::phrases(step).map(|phrases| (phrases.noun, phrases.done));
+            assert_eq!(same, Some((phrases.noun, phrases.done)), "{step} of {}", definition.name);
         }
     }
 }
@@ -430,7 +432,7 @@ fn a_saga_that_works_names_its_worker() {
         body: SignalBody::Cancel { by: Actor::Customer },
         created_at: at(1),
     });
-    assert_eq!(told(&asked)[1], "1s 1042.0 cancellation asked for by the customer; not looked at yet");
+    assert_eq!(lines_of(&asked)[1], "1s 1042.0 cancellation asked for by the customer; not looked at yet");
     check(
         "leased, and cancelled meanwhile",
         &asked,
@@ -476,7 +478,7 @@ fn a_saga_that_waits_says_for_whom_and_until_when() {
         (
             "order 1042 is PENDING_PAYMENT: the checkout waits for the buyer to approve the payment, \
          until 2023-11-14 22:43:20 UTC (in 30 min)",
-            "approved, it is carried through; without the provider's word by then, it is undone",
+            "approved, it is carried through; without an answer of the provider by then, it is undone",
             "the buyer approves, and the provider reports it; or `holdfast order cancel 1042 --actor NAME`",
         ),
     );
@@ -606,14 +608,14 @@ fn what_keeps_a_saga_from_being_taken_up_is_named() {
     let taken = "order 1042 is PENDING_PAYMENT: the checkout is due at the check of the cart since \
                  2023-11-14 22:13:20 UTC, the next free worker takes it";
     let next = "the checkout goes on within moments";
-    for (reason, words) in [
+    for (reason, message) in [
         (None, "its queue checkout is paused by otto since 2023-11-14 22:13:30 UTC"),
         (
             Some("the bank is down"),
             "its queue checkout is paused by otto since 2023-11-14 22:13:30 UTC: the bank is down",
         ),
     ] {
-        let now = format!("{taken}; {words}");
+        let now = format!("{taken}; {message}");
         check_under("paused", &due, &paused(reason), (&now, next, "`holdfast queue resume checkout`"));
     }
     let start = "start a worker that serves queue checkout; `holdfast worker list` shows those there are";
@@ -635,13 +637,13 @@ fn what_keeps_a_saga_from_being_taken_up_is_named() {
         saga.leased_until = Some(at(90));
         saga.progress.worker = Some("w1".to_owned());
     });
-    for (worker, words) in [
+    for (worker, message) in [
         (worker(40), "worker w1 is silent since 2023-11-14 22:14:00 UTC"),
         (left, "worker w1 left at 2023-11-14 22:14:19 UTC"),
     ] {
         let conditions = Conditions { workers: vec![worker], ..conditions(60) };
         let now = format!(
-            "order 1042 is PENDING_PAYMENT: {words}, while it was at the payment of the checkout; \
+            "order 1042 is PENDING_PAYMENT: {message}, while it was at the payment of the checkout; \
              it holds it until 2023-11-14 22:14:50 UTC (in 30 s)"
         );
         let next =
@@ -753,7 +755,7 @@ fn a_row_that_nobody_could_plan_still_says_why_it_stopped() {
         saga.wake_at = None;
         saga.progress.error = Some("its commit is refused".to_owned());
     });
-    assert_eq!(told(&story)[1], "0s 1042.0 stopped, an operator must act: its commit is refused");
+    assert_eq!(lines_of(&story)[1], "0s 1042.0 stopped, an operator must act: its commit is refused");
 }
 
 #[test]
@@ -766,7 +768,7 @@ fn the_step_of_a_cancellation_is_found_after_its_pivot() {
 }
 
 #[test]
-fn what_people_do_by_hand_is_told_once() {
+fn what_people_do_by_hand_is_listed_once() {
     let action = |seconds, action: &str| AdminAction {
         at: at(seconds),
         actor: "otto".to_owned(),
@@ -776,12 +778,12 @@ fn what_people_do_by_hand_is_told_once() {
         order: Some(OrderId::new(1042)),
     };
     let mut story = story(PaymentMethod::Cod, vec![]);
-    // What goes through a saga is told by its history.
+    // What goes through a saga is in its history.
     let verbs =
         ["order.confirm", "order.process", "order.ship", "order.deliver", "order.cancel", "saga.retry"];
     story.actions = verbs.iter().zip(1..).map(|(verb, seconds)| action(seconds, verb)).collect();
     assert_eq!(
-        told(&story)[1..],
+        lines_of(&story)[1..],
         [
             "2s 1042.0 preparation of the goods begun, says otto",
             "3s 1042.0 parcel handed to the carrier, says otto",

@@ -1,4 +1,4 @@
-//! The engine's rules about batches: commit_failures, slots, unknown definitions, and who comes first.
+//! The engine's rules about batches: refused commits, slots, unknown definitions, and who comes first.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -166,7 +166,7 @@ async fn a_failure_after_the_pivot_undoes_nothing_and_is_finished_by_a_retry() {
         let mut stages: Vec<_> = checkout_online::V1.forward.iter().map(copy).collect();
         let at = stages.iter().position(|stage| stage.name == failing).expect("the stage exists");
         stages[at] = local(failing, |_| {
-            Err(Refusal { reason: CancelReason::AdminRequest, words: "a rule says no".to_owned() })
+            Err(Refusal { reason: CancelReason::AdminRequest, message: "a rule says no".to_owned() })
         });
         parts.registry = registry_of(Definition { forward: Vec::leak(stages), ..checkout_online::V1 });
         let mut shop = Shop::of(parts).await;
@@ -179,8 +179,11 @@ async fn a_failure_after_the_pivot_undoes_nothing_and_is_finished_by_a_retry() {
         let (on_hand, reserved) = shop.level("cd-1").await;
         assert_eq!(on_hand - reserved, 8, "{failing}: nobody else is sold the goods");
         if failing == "confirm_order" {
-            let told = shop.ask(order, Verb::Cancel, &Actor::Customer).await;
-            assert!(matches!(&told, Err(Conflict::Instead(w)) if w.contains("needs attention")), "{told:?}");
+            let answer = shop.ask(order, Verb::Cancel, &Actor::Customer).await;
+            assert!(
+                matches!(&answer, Err(Conflict::Instead(w)) if w.contains("needs attention")),
+                "{answer:?}"
+            );
         }
         shop.registry = flows::REGISTRY;
         assert_eq!(shop.revive_all().await, 1);
@@ -333,7 +336,7 @@ async fn e15_within_a_batch_stock_goes_to_who_was_accepted_first() {
     shop.assert_clean("fair").await;
 }
 
-// The issue's own words: 500 buyers of a SKU with 50 left.
+// The issue's own message: 500 buyers of a SKU with 50 left.
 #[tokio::test]
 async fn of_five_hundred_buyers_of_the_last_fifty_exactly_fifty_get_one() {
     let mut shop = Shop::open().await;
@@ -352,7 +355,7 @@ async fn of_five_hundred_buyers_of_the_last_fifty_exactly_fifty_get_one() {
 
 #[test]
 fn every_definition_passes_its_pivot_before_it_tells_anybody() {
-    // Pitfall 24: nobody is told of an order that can still be undone.
+    // Pitfall 24: nobody hears of an order that can still be undone.
     for definition in flows::REGISTRY.all() {
         let pivots = definition.forward.iter().filter(|stage| matches!(stage.kind, Kind::Pivot)).count();
         assert_eq!(pivots, 1, "{}", definition.name);

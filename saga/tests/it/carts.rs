@@ -248,13 +248,13 @@ fn a_cart_costs_what_the_catalogue_says_of_what_is_for_sale() {
         (vec![item("dear", 1), item("dear", 1), item("cd-1", 1)], None),
         (vec![item("dear", 3)], None),
     ] {
-        let told = priced(&cart(items.clone()), &products);
-        assert_eq!(told.total, total, "{items:?}");
-        let names: Vec<_> = told.lines.iter().map(|line| &line.sku).collect();
+        let priced_cart = priced(&cart(items.clone()), &products);
+        assert_eq!(priced_cart.total, total, "{items:?}");
+        let names: Vec<_> = priced_cart.lines.iter().map(|line| &line.sku).collect();
         assert_eq!(names, items.iter().map(|item| &item.sku).collect::<Vec<_>>());
     }
-    let told = priced(&cart(vec![item("cd-1", 3), item("gone", 2), item("unknown", 1)]), &products);
-    let lines: Vec<_> = told
+    let priced_cart = priced(&cart(vec![item("cd-1", 3), item("gone", 2), item("unknown", 1)]), &products);
+    let lines: Vec<_> = priced_cart
         .lines
         .iter()
         .map(|line| (line.name.as_str(), line.unit_price, line.line_total, line.available))

@@ -67,7 +67,7 @@ async fn a_product_comes_with_an_empty_stock_level_and_is_changed_by_whoever_saw
     assert_eq!(trail_before.len(), 2, "{trail_before:?}");
     let same = put(&shop, second.clone(), Expect::Any).await;
     assert_eq!(same, Ok(Put { product: second, created: false }));
-    assert_eq!(trail(&shop).await, trail_before, "nothing was done, so nothing is told");
+    assert_eq!(trail(&shop).await, trail_before, "nothing was done, so nothing is logged");
     shop.assert_clean("a new product").await;
 }
 

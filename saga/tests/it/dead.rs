@@ -1,9 +1,10 @@
-//! Dead sagas: what a retry and a discard lead to, told beforehand and done, and what the books say afterwards.
+//! Dead sagas: what a retry and a discard lead to, previewed and done, and what the ledger says afterwards.
 
 use holdfast_saga::engine::discard::discardable;
 use holdfast_saga::flows::REGISTRY;
 use holdfast_saga::operations::audit::{Audit, Invariant, SettledManually};
-use holdfast_saga::operations::dead_letter::resolve::{DeadLetterAction, act};
+use holdfast_saga::operations::dead_letter::DeadLetterAction;
+use holdfast_saga::operations::dead_letter::resolve::act;
 use holdfast_saga::operations::dead_letter::{DeadFilter, groups, list, preview};
 use holdfast_saga::ports::{Fault, Store};
 use holdfast_saga::records::NotificationStatus;
@@ -51,17 +52,17 @@ async fn discarded(shop: &Shop, saga: SagaId) {
     assert_eq!(shop.statement().await, before, "nothing is sent for what was settled by hand");
     assert!(shop.saga(saga).await.state.is_settled());
     shop.assert_clean("settled by hand").await;
-    let words = told(shop, saga.order()).await;
-    assert!(words.contains("operator ole") && words.contains("paid back by bank transfer"), "{words}");
+    let message = story_of(shop, saga.order()).await;
+    assert!(message.contains("operator ole") && message.contains("paid back by bank transfer"), "{message}");
 }
 
-async fn told(shop: &Shop, order: OrderId) -> String {
+async fn story_of(shop: &Shop, order: OrderId) -> String {
     let story = Story::read(&*shop.store, order).await.expect("memory reads").expect("the order exists");
-    timeline(&story).into_iter().map(|line| line.words + "\n").collect()
+    timeline(&story).into_iter().map(|line| line.text + "\n").collect()
 }
 
 /// Status, captured, refunded, settled by hand.
-async fn book(shop: &Shop, order: OrderId) -> (PaymentStatus, i64, i64, i64) {
+async fn payment_row(shop: &Shop, order: OrderId) -> (PaymentStatus, i64, i64, i64) {
     let payment = shop.view(order).await.payment.expect("was begun");
     (payment.status, payment.captured_minor, payment.refunded_minor, payment.settled_manually_minor)
 }
@@ -128,7 +129,7 @@ async fn a_discarded_message_is_given_up_and_its_order_stands() {
     assert_eq!(saga.state, SagaState::Completed);
     assert_eq!(saga.progress.data.notification, Some(NotificationStatus::Failed));
     assert!(shop.notices.sent().is_empty());
-    assert!(told(&shop, order).await.contains("gave the message up"));
+    assert!(story_of(&shop, order).await.contains("gave the message up"));
     assert_eq!(settled_manually(&shop).await, []);
 }
 
@@ -136,13 +137,13 @@ async fn a_discarded_message_is_given_up_and_its_order_stands() {
 async fn the_undo_of_a_payment_goes_on_behind_a_refund_settled_by_hand() {
     let mut shop = Shop::open().await;
     let (order, saga) = unknown(&mut shop).await;
-    assert_eq!(book(&shop, order).await, (PaymentStatus::Unknown, 0, 0, 0));
+    assert_eq!(payment_row(&shop, order).await, (PaymentStatus::Unknown, 0, 0, 0));
     discarded(&shop, saga).await;
     let view = shop.view(order).await;
     assert_eq!((view.order.status, view.needs_attention), (OrderStatus::Cancelled, false));
     assert_eq!(shop.level("cd-1").await, (10, 0), "the stock is released");
     // What nobody knows of counts as taken: the most there can be.
-    assert_eq!(book(&shop, order).await, (PaymentStatus::Captured, 3_000, 0, 3_000));
+    assert_eq!(payment_row(&shop, order).await, (PaymentStatus::Captured, 3_000, 0, 3_000));
     let status = OrderStatus::Cancelled;
     assert_eq!(settled_manually(&shop).await, [SettledManually { order, status, amount: eur(3_000) }]);
     assert!(shop.notices.sent().iter().any(|(id, _)| *id == order.saga(slot::CANCELLED_NOTICE)));
@@ -153,7 +154,7 @@ async fn the_undo_of_a_payment_goes_on_behind_a_refund_settled_by_hand() {
     assert_eq!(shop.sagas().await.len(), 2, "no refund of late money: {:#?}", shop.sagas().await);
     shop.assert_clean("and an event").await;
     // The customer may go on with the cart.
-    let story = told(&shop, order).await;
+    let story = story_of(&shop, order).await;
     assert!(story.contains("cart handed back") && story.contains("settled by hand"), "{story}");
 }
 
@@ -164,7 +165,7 @@ async fn a_cancellation_goes_on_behind_a_refund_settled_by_hand() {
     discarded(&shop, saga).await;
     assert_eq!(shop.view(order).await.order.status, OrderStatus::Cancelled);
     assert_eq!(shop.level("cd-1").await, (10, 0), "the goods are back");
-    assert_eq!(book(&shop, order).await, (PaymentStatus::Captured, 3_000, 0, 3_000));
+    assert_eq!(payment_row(&shop, order).await, (PaymentStatus::Captured, 3_000, 0, 3_000));
     assert!(shop.notices.sent().iter().any(|(id, _)| *id == order.saga(slot::CANCELLED_NOTICE)));
     // Somebody gives it back at the provider's desk, as well they may: the audit holds either way.
     let charge = shop.charge(order, 1).await;
@@ -180,10 +181,10 @@ async fn a_granted_refund_settled_by_hand_counts_once() {
     let (order, saga) = granted(&mut shop).await;
     discarded(&shop, saga).await;
     assert_eq!(shop.view(order).await.order.status, OrderStatus::Confirmed);
-    assert_eq!(book(&shop, order).await, (PaymentStatus::Captured, 3_000, 0, 500));
+    assert_eq!(payment_row(&shop, order).await, (PaymentStatus::Captured, 3_000, 0, 500));
     let status = OrderStatus::Confirmed;
     assert_eq!(settled_manually(&shop).await, [SettledManually { order, status, amount: eur(500) }]);
-    // Whether the provider gave those 5.00 back our books do not tell, so nothing is added to them.
+    // Whether the provider gave those 5.00 back our ledger do not say, so nothing is added to them.
     let more = shop.grant(order, Some(100)).await;
     assert!(more.as_ref().is_err_and(|no| no.to_string().contains("was settled by hand")), "{more:?}");
     // A cancellation gives back what the provider still holds; what was settled stays settled.
@@ -192,7 +193,7 @@ async fn a_granted_refund_settled_by_hand_counts_once() {
     shop.accepted(order, Verb::Cancel, &admin()).await;
     shop.rest().await;
     assert_eq!(shop.view(order).await.order.status, OrderStatus::Cancelled);
-    assert_eq!(book(&shop, order).await, (PaymentStatus::Refunded, 3_000, 2_500, 500));
+    assert_eq!(payment_row(&shop, order).await, (PaymentStatus::Refunded, 3_000, 2_500, 500));
     shop.assert_clean("and cancelled").await;
 }
 
@@ -204,7 +205,7 @@ async fn a_cancellation_behind_a_gift_settled_by_hand_can_be_settled_by_hand_too
     shop.accepted(order, Verb::Cancel, &admin()).await;
     shop.rest().await;
     discarded(&shop, order.saga(slot::CANCELLATION)).await;
-    assert_eq!(book(&shop, order).await, (PaymentStatus::Captured, 3_000, 0, 3_000));
+    assert_eq!(payment_row(&shop, order).await, (PaymentStatus::Captured, 3_000, 0, 3_000));
     let all = settled_manually(&shop).await;
     assert_eq!(all.iter().map(|settled| settled.amount.amount_minor).collect::<Vec<_>>(), [3_000]);
 }
@@ -220,9 +221,9 @@ async fn late_money_settled_by_hand_is_nobodys_any_more() {
     assert_eq!(settled_manually(&shop).await[0].amount, eur(3_000));
 }
 
-// Where the provider's books say something else than ours, only a person can settle it.
+// Where the provider's ledger says something else than ours, only a person can settle it.
 #[tokio::test]
-async fn a_granted_refund_over_which_the_books_disagree_can_be_discarded_and_a_poisoned_one_too() {
+async fn a_granted_refund_over_which_the_ledgers_disagree_can_be_discarded_and_a_poisoned_one_too() {
     let mut shop = Shop::open().await;
     for poisoned in [false, true] {
         let order = shop.card("tok_ok").await;
@@ -244,7 +245,7 @@ async fn a_granted_refund_over_which_the_books_disagree_can_be_discarded_and_a_p
         assert!(matches!(answer, Ok(Answered::Accepted(_))), "{answer:?}");
         shop.rest().await;
         assert_eq!(shop.saga(saga).await.state, SagaState::Completed);
-        assert_eq!(book(&shop, order).await, (PaymentStatus::Captured, 3_000, 0, 500));
+        assert_eq!(payment_row(&shop, order).await, (PaymentStatus::Captured, 3_000, 0, 500));
         // At the desk more was given back than anybody granted: that stays to be seen.
         let broken = shop.audit().await.violations.into_iter();
         let broken: Vec<_> = broken.filter(|found| found.subject == format!("order {order}")).collect();
@@ -275,7 +276,7 @@ async fn what_only_our_own_rows_can_settle_is_not_discarded() {
         shop.memory.begin().await.expect("begins").save(&writes).await.expect("saves");
     };
     let (checkout, cod) = (order.saga(slot::CHECKOUT), waiting.saga(slot::CHECKOUT));
-    for (saga, stage, words) in [
+    for (saga, stage, message) in [
         (checkout, 4, "stopped at confirm_order, where nothing is asked of the outside"),
         (checkout, 2, "cancel its order instead"),
         (cod, 2, "stopped at confirmation, where nothing is asked"),
@@ -283,8 +284,8 @@ async fn what_only_our_own_rows_can_settle_is_not_discarded() {
     ] {
         dead(saga, &|saga| saga.progress.stage = stage).await;
         let answer = ask(&shop, saga, &discard()).await;
-        let told = answer.expect_err("cannot be settled by hand").to_string();
-        assert!(told.contains(words) && told.contains(&format!("saga {saga}")), "{told}");
+        let text = answer.expect_err("cannot be settled by hand").to_string();
+        assert!(text.contains(message) && text.contains(&format!("saga {saga}")), "{text}");
         // Not even when the signal is forced into the inbox.
         let body = SignalBody::Discard { by: operator(), reason: "forced".to_owned() };
         shop.signal(saga, &format!("forced:{stage}"), body).await;
@@ -356,9 +357,9 @@ async fn many_are_retried_in_one_commit_and_each_is_answered() {
     }
 }
 
-// A retry that nobody could plan dies with its signal unread, and nothing is due any more: it can be told again.
+// A retry that nobody could plan dies with its signal unread, and nothing is due any more: it can be sent again.
 #[tokio::test]
-async fn what_was_told_to_a_saga_that_died_before_it_heard_is_told_again() {
+async fn a_signal_that_a_saga_died_before_reading_can_be_sent_again() {
     let mut shop = Shop::open().await;
     let (order, saga) = cancellation(&mut shop).await;
     assert!(matches!(ask(&shop, saga, &DeadLetterAction::Retry).await, Ok(Answered::Accepted(_))));
@@ -378,9 +379,9 @@ async fn what_was_told_to_a_saga_that_died_before_it_heard_is_told_again() {
     holdfast_sandbox::SandboxControl::allow_refunds(&*shop.sandbox, &charge).await.expect("is allowed");
     shop.rest().await;
     assert_eq!(shop.saga(saga).await.state, SagaState::Completed);
-    assert_eq!(book(&shop, order).await, (PaymentStatus::Refunded, 3_000, 3_000, 0));
+    assert_eq!(payment_row(&shop, order).await, (PaymentStatus::Refunded, 3_000, 3_000, 0));
     assert!(shop.memory.inbox(saga).await.expect("reads").is_empty());
-    shop.assert_clean("told again").await;
+    shop.assert_clean("sent again").await;
 }
 
 #[tokio::test]
@@ -417,8 +418,8 @@ async fn a_preview_tells_what_then_happens() {
             };
             let saga = shop.saga(id).await;
             let definition = REGISTRY.find(&saga.definition).expect("is known");
-            let told = preview(&saga, definition, &action, shop.clock.now());
-            assert_eq!(told.to_string(), expected, "{begin} {action:?}");
+            let planned = preview(&saga, definition, &action, shop.clock.now());
+            assert_eq!(planned.to_string(), expected, "{begin} {action:?}");
             assert_eq!(shop.saga(id).await, saga, "a preview changes nothing");
 
             // And that is what the saga then does.
@@ -440,9 +441,9 @@ async fn a_preview_tells_what_then_happens() {
                     _ => None,
                 })
                 .collect();
-            assert_eq!(did, told.steps, "{begin} {action:?}");
+            assert_eq!(did, planned.steps, "{begin} {action:?}");
             let moved = |sku: &str| {
-                let step = told.stock.iter().find(|step| step.sku.as_str() == sku);
+                let step = planned.stock.iter().find(|step| step.sku.as_str() == sku);
                 step.map_or((0, 0), |step| (step.on_hand, step.reserved))
             };
             let after = (shop.level("cd-1").await, shop.level("cd-2").await);
@@ -515,7 +516,7 @@ async fn the_audit_notices_what_nobody_settled() {
         audit.see(Fact::Order(fact));
         audit.finish(None).violations.into_iter().map(|violation| violation.invariant).collect::<Vec<_>>()
     };
-    let book = |change: fn(&mut holdfast_saga::records::audit_fact::PaymentFact)| {
+    let damaged = |change: fn(&mut holdfast_saga::records::audit_fact::PaymentFact)| {
         move |fact: &mut OrderFact| {
             if let Some(payment) = &mut fact.payment {
                 change(payment);
@@ -523,8 +524,8 @@ async fn the_audit_notices_what_nobody_settled() {
         }
     };
     assert_eq!(judge(&|_| ()), []);
-    assert!(judge(&book(|payment| payment.settled_manually_minor = 600)).contains(&Invariant::Money));
-    assert!(judge(&book(|payment| payment.settled_manually_minor = 0)).contains(&Invariant::Money));
+    assert!(judge(&damaged(|payment| payment.settled_manually_minor = 600)).contains(&Invariant::Money));
+    assert!(judge(&damaged(|payment| payment.settled_manually_minor = 0)).contains(&Invariant::Money));
     assert!(judge(&|fact| fact.refunds[0].settled_manually = false).contains(&Invariant::Money));
     assert!(judge(&|fact| fact.refunds.clear()).contains(&Invariant::Money));
     // More is missing at the provider than anybody settled.
@@ -555,6 +556,6 @@ async fn only_the_dead_are_discardable() {
     assert!(discardable(&saga, definition).is_ok());
     for state in [SagaState::Running, SagaState::Waiting, SagaState::Compensating, SagaState::Completed] {
         saga.state = state;
-        assert!(discardable(&saga, definition).is_err_and(|words| words.contains("only a dead one")));
+        assert!(discardable(&saga, definition).is_err_and(|text| text.contains("only a dead one")));
     }
 }

@@ -1,4 +1,4 @@
-//! Both flows, told by the way they can go: what is asked, and how the order ends.
+//! Both flows, by the ways they can go: what is asked, and how the order ends.
 
 use std::time::Duration;
 
@@ -278,11 +278,11 @@ async fn a_message_that_cannot_be_sent_never_holds_up_an_order() {
     let notice = shop.saga(order.saga(slot::CONFIRMED_NOTICE)).await;
     assert_eq!((notice.state, shop.checkout(order).await.state), (SagaState::Dead, SagaState::Completed));
     assert_eq!(notice.progress.data.notification, Some(NotificationStatus::Failed));
-    shop.assert_clean("nobody told yet").await;
+    shop.assert_clean("not notified yet").await;
     shop.notices.fail_with(vec![]);
     assert_eq!(shop.revive_all().await, 1);
     shop.rest().await;
-    check(&shop, order, Ending::Stands(PaymentStatus::Captured), "told").await;
+    check(&shop, order, Ending::Stands(PaymentStatus::Captured), "notified").await;
 }
 
 #[tokio::test]

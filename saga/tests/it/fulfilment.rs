@@ -10,54 +10,54 @@ const STEPS: [Verb; 3] = [Verb::Process, Verb::Ship, Verb::Deliver];
 
 /// What a verb is answered with.
 #[derive(Debug, Clone, Copy)]
-enum Told {
+enum Expected {
     Done,
     Already,
     Instead(&'static str),
 }
 
-async fn told(shop: &Shop, order: OrderId, verb: Verb, expected: Told) {
+async fn assert_answer(shop: &Shop, order: OrderId, verb: Verb, expected: Expected) {
     let before = shop.view(order).await;
     let answer = shop.ask(order, verb.clone(), &admin()).await;
     let fits = match (&answer, expected) {
-        (Ok(Answered::Done(_)), Told::Done) | (Ok(Answered::Already(_)), Told::Already) => true,
-        (Err(Conflict::Instead(words)), Told::Instead(part)) => words.contains(part),
+        (Ok(Answered::Done(_)), Expected::Done) | (Ok(Answered::Already(_)), Expected::Already) => true,
+        (Err(Conflict::Instead(message)), Expected::Instead(part)) => message.contains(part),
         (Ok(_) | Err(_), _) => false,
     };
     assert!(fits, "{verb:?} of {}: {answer:?}, expected {expected:?}", before.order.status);
-    if !matches!(expected, Told::Done) {
+    if !matches!(expected, Expected::Done) {
         assert_eq!(shop.view(order).await, before, "{verb:?}");
     }
 }
 
 /// Asks all three of an order that stays as it is.
-async fn all_told(shop: &Shop, order: OrderId, parts: [&'static str; 3]) {
+async fn assert_all_instead(shop: &Shop, order: OrderId, parts: [&'static str; 3]) {
     for (verb, part) in STEPS.into_iter().zip(parts) {
-        told(shop, order, verb, Told::Instead(part)).await;
+        assert_answer(shop, order, verb, Expected::Instead(part)).await;
     }
 }
 
 #[tokio::test]
 async fn an_order_is_prepared_then_sent_then_delivered() {
-    use Told::{Already, Done, Instead};
+    use Expected::{Already, Done, Instead};
     for token in [Some("tok_ok"), None] {
         let mut shop = Shop::open().await;
         let order = if let Some(token) = token { shop.card(token).await } else { shop.cod().await };
         if token.is_none() {
-            let words = [
+            let message = [
                 "is PENDING_CONFIRMATION; it can be prepared once it is CONFIRMED",
                 "is PENDING_CONFIRMATION; it can be shipped once it is PROCESSING",
                 "is PENDING_CONFIRMATION; it can be delivered once it is SHIPPED",
             ];
-            all_told(&shop, order, words).await;
+            assert_all_instead(&shop, order, message).await;
             shop.accepted(order, Verb::Confirm, &admin()).await;
         } else {
-            let words = [
+            let message = [
                 "order 1 is PENDING_PAYMENT; it can be prepared once it is CONFIRMED",
                 "order 1 is PENDING_PAYMENT; it can be shipped once it is PROCESSING",
                 "order 1 is PENDING_PAYMENT; it can be delivered once it is SHIPPED",
             ];
-            all_told(&shop, order, words).await;
+            assert_all_instead(&shop, order, message).await;
         }
         shop.rest().await;
         for (verb, expected, status) in [
@@ -74,11 +74,11 @@ async fn an_order_is_prepared_then_sent_then_delivered() {
             (Verb::Process, Already, OrderStatus::Delivered),
             (Verb::Ship, Already, OrderStatus::Delivered),
         ] {
-            told(&shop, order, verb, expected).await;
+            assert_answer(&shop, order, verb, expected).await;
             assert_eq!(shop.view(order).await.order.status, status);
             shop.assert_clean("on its way").await;
         }
-        let payment = shop.view(order).await.payment.expect("the book is open");
+        let payment = shop.view(order).await.payment.expect("the payment row exists");
         let expected = if token.is_some() {
             (PaymentStatus::Captured, 3_000)
         } else {
@@ -97,12 +97,12 @@ async fn e13_an_order_that_is_being_cancelled_goes_nowhere() {
     shop.done(order, Verb::Process).await;
     shop.accepted(order, Verb::Cancel, &admin()).await;
     let late = "is being cancelled; it cannot be";
-    all_told(&shop, order, [late; 3]).await;
+    assert_all_instead(&shop, order, [late; 3]).await;
     shop.rest().await;
-    all_told(&shop, order, ["was cancelled at"; 3]).await;
+    assert_all_instead(&shop, order, ["was cancelled at"; 3]).await;
     let undone = shop.card("tok_declined").await;
     shop.rest().await;
-    all_told(&shop, undone, ["payment_declined"; 3]).await;
+    assert_all_instead(&shop, undone, ["payment_declined"; 3]).await;
     shop.assert_clean("cancelled").await;
 }
 
@@ -112,7 +112,10 @@ async fn only_the_shop_moves_an_order_on_and_it_leaves_a_trace() {
     let order = shop.card("tok_ok").await;
     shop.rest().await;
     let answer = shop.ask(order, Verb::Process, &Actor::Customer).await;
-    assert!(matches!(&answer, Err(Conflict::Instead(words)) if words.contains("by the shop")), "{answer:?}");
+    assert!(
+        matches!(&answer, Err(Conflict::Instead(message)) if message.contains("by the shop")),
+        "{answer:?}"
+    );
     let nobody = shop.ask(OrderId::new(99), Verb::Ship, &admin()).await;
     assert!(matches!(nobody, Err(Conflict::UnknownOrder(_))), "{nobody:?}");
     for verb in STEPS {

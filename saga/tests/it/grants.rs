@@ -31,9 +31,9 @@ async fn standing(shop: &mut Shop, token: &str) -> OrderId {
     order
 }
 
-/// Payment status, taken, given back: by our books, and taken and given back by the provider's.
-async fn books(shop: &Shop, order: OrderId) -> (PaymentStatus, i64, i64, i64, i64) {
-    let payment = shop.view(order).await.payment.expect("the book is open");
+/// Payment status, taken, given back: by our ledger, and taken and given back by the provider's.
+async fn ledgers(shop: &Shop, order: OrderId) -> (PaymentStatus, i64, i64, i64, i64) {
+    let payment = shop.view(order).await.payment.expect("the payment row exists");
     let lines = shop.statement().await;
     let line = lines.iter().find(|line| Some(&line.charge) == payment.charge.as_ref());
     let line = line.expect("the provider knows the charge");
@@ -51,7 +51,7 @@ async fn refunds(shop: &Shop, order: OrderId) -> Vec<(u8, RefundStatus, i64)> {
 
 #[track_caller]
 fn assert_no(answer: &Result<Answered, Conflict>, part: &str) {
-    let fits = matches!(answer, Err(Conflict::Instead(words)) if words.contains(part));
+    let fits = matches!(answer, Err(Conflict::Instead(message)) if message.contains(part));
     assert!(fits, "{answer:?}, expected a conflict that says {part:?}");
 }
 
@@ -74,7 +74,7 @@ async fn an_order_that_stands_is_given_back_bit_by_bit_and_keeps_its_status() {
         shop.granted(order, ask).await;
         shop.rest().await;
         back += given;
-        assert_eq!(books(&shop, order).await, (status, 3_000, back, 3_000, back));
+        assert_eq!(ledgers(&shop, order).await, (status, 3_000, back, 3_000, back));
         assert_eq!(shop.view(order).await.order.status, before);
         shop.assert_clean("given back").await;
     }
@@ -171,7 +171,7 @@ async fn e13_while_a_refund_is_under_way_there_is_no_other_and_no_cancellation()
     // The goods go their way meanwhile: a refund moves only money.
     shop.done(order, Verb::Process).await;
     shop.rest().await;
-    assert_eq!(books(&shop, order).await, (PaymentStatus::PartiallyRefunded, 3_000, 500, 3_000, 500));
+    assert_eq!(ledgers(&shop, order).await, (PaymentStatus::PartiallyRefunded, 3_000, 500, 3_000, 500));
     shop.assert_clean("retried").await;
     shop.accepted(order, Verb::Cancel, &admin()).await;
     shop.rest().await;
@@ -189,7 +189,7 @@ async fn a_cancellation_gives_back_what_is_left() {
         shop.accepted(order, Verb::Cancel, &admin()).await;
         shop.rest().await;
         assert_eq!(shop.view(order).await.order.status, OrderStatus::Cancelled);
-        assert_eq!(books(&shop, order).await, (PaymentStatus::Refunded, 3_000, 3_000, 3_000, 3_000));
+        assert_eq!(ledgers(&shop, order).await, (PaymentStatus::Refunded, 3_000, 3_000, 3_000, 3_000));
         let mut expected = vec![(slot::PARTIAL_REFUND, Succeeded, granted.unwrap_or(3_000))];
         expected.splice(0..0, left.map(|left| (slot::CANCELLATION, Succeeded, left)));
         assert_eq!(refunds(&shop, order).await, expected, "granted {granted:?}");
@@ -224,17 +224,20 @@ async fn a_grant_asked_for_twice_under_one_key_is_one_refund() {
     for _ in 0..2 {
         // While it is under way, and once it is back.
         let again = ask(&shop, "a").await.expect("the store answers");
-        assert!(matches!(&again, Ok(Answered::Already(words)) if words.contains("5.00 EUR")), "{again:?}");
+        assert!(
+            matches!(&again, Ok(Answered::Already(message)) if message.contains("5.00 EUR")),
+            "{again:?}"
+        );
         shop.rest().await;
     }
-    assert_eq!(books(&shop, order).await.2, 500);
+    assert_eq!(ledgers(&shop, order).await.2, 500);
     // Another refund under the same key is neither granted nor taken for the first.
     let mistaken = ask_for(&shop, "a", 600).await.expect("the store answers");
     assert!(matches!(mistaken, Err(Conflict::KeyReused(_))), "{mistaken:?}");
     let other = ask(&shop, "b").await.expect("the store answers");
     assert!(matches!(other, Ok(Answered::Accepted(_))), "{other:?}");
     shop.rest().await;
-    assert_eq!(books(&shop, order).await, (PaymentStatus::PartiallyRefunded, 3_000, 1_000, 3_000, 1_000));
+    assert_eq!(ledgers(&shop, order).await, (PaymentStatus::PartiallyRefunded, 3_000, 1_000, 3_000, 1_000));
     shop.assert_clean("twice").await;
 }
 
@@ -251,7 +254,7 @@ async fn e10_a_refund_whose_key_is_forgotten_is_looked_up_and_not_sent_again() {
     assert_eq!((asked.mode, &asked.key), (Mode::Query, &sent.key));
     let outcome = shop.execute(&asked).await;
     shop.batch(vec![outcome]).await;
-    assert_eq!(books(&shop, order).await, (PaymentStatus::PartiallyRefunded, 3_000, 500, 3_000, 500));
+    assert_eq!(ledgers(&shop, order).await, (PaymentStatus::PartiallyRefunded, 3_000, 500, 3_000, 500));
     shop.assert_clean("looked up").await;
 }
 
@@ -271,7 +274,7 @@ async fn money_that_went_back_by_hand_is_not_sent_again() {
         shop.outside.payments.refund(&desk, &charge, by_hand).await.expect("the desk gives it back");
         shop.rest().await;
         assert_eq!(shop.saga(saga).await.state, SagaState::Dead, "{by_hand} by hand");
-        assert_eq!(books(&shop, order).await.4, by_hand, "nothing was sent besides");
+        assert_eq!(ledgers(&shop, order).await.4, by_hand, "nothing was sent besides");
     }
 }
 
@@ -289,12 +292,12 @@ async fn no_slot_is_used_twice_although_its_saga_is_forgotten() {
         assert_eq!(refunds(&shop, order).await.last().map(|row| row.0), Some(at));
     }
     let given = i64::try_from(all.len()).expect("few") * 10;
-    assert_eq!(books(&shop, order).await.2, given);
+    assert_eq!(ledgers(&shop, order).await.2, given);
     assert_no(&shop.grant(order, Some(10)).await, "was given its last refund");
     shop.assert_clean("many gifts").await;
     shop.accepted(order, Verb::Cancel, &admin()).await;
     shop.rest().await;
-    assert_eq!(books(&shop, order).await, (PaymentStatus::Refunded, 3_000, 3_000, 3_000, 3_000));
+    assert_eq!(ledgers(&shop, order).await, (PaymentStatus::Refunded, 3_000, 3_000, 3_000, 3_000));
     shop.assert_clean("and cancelled").await;
 }
 
@@ -309,7 +312,7 @@ async fn a_refund_granted_and_a_retry_leave_their_trace() {
     assert!(trail.contains("order.refund") && trail.contains("5.00 EUR: damaged box"), "{trail}");
 }
 
-/// Our book on the order's money, with so much back.
+/// Our ledger row on the order's money, with so much back.
 fn paid(refunded_minor: i64) -> PaymentFact {
     let status = PaymentStatus::PartiallyRefunded;
     PaymentFact { status, captured_minor: 3_000, refunded_minor, settled_manually_minor: 0, charge: None }
@@ -338,7 +341,7 @@ async fn the_audit_notices_a_refund_that_nobody_granted_and_a_grant_that_never_w
     shop.granted(order, Some(500)).await;
     shop.rest().await;
     assert_eq!(found(&shop, |_| ()).await, []);
-    // The book says 7.00 EUR went back, 5.00 were granted.
+    // The ledger row says 7.00 EUR went back, 5.00 were granted.
     let more_back = found(&shop, |order| order.payment = Some(paid(700)));
     assert!(more_back.await.contains(&Invariant::Money));
     // Nobody granted what went back.
@@ -348,7 +351,7 @@ async fn the_audit_notices_a_refund_that_nobody_granted_and_a_grant_that_never_w
     // It was granted, did not go back, and nothing will do it.
     let forgotten = found(&shop, |order| order.refunds[0].status = RefundStatus::Pending);
     assert!(forgotten.await.contains(&Invariant::Money));
-    // The books agree with each other, but not with the provider's.
+    // The ledger rows agree with each other, but not with the provider's.
     let both = found(&shop, |order| {
         order.refunds[0].amount_minor = 600;
         order.payment = Some(paid(600));

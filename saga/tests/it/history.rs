@@ -51,14 +51,14 @@ impl Rules {
         }
     }
 
-    /// Honest rules, with a provider that forgets what it was told to void: money can really be late.
+    /// Honest rules, with a provider that forgets what it was report to void: money can really be late.
     pub(crate) fn forgetful() -> Self {
         Self { payments: |provider| Arc::new(Forgetful(provider)), reports: true, ..Self::honest() }
     }
 }
 
 /// What became of a history.
-pub(crate) struct Told {
+pub(crate) struct HistoryReport {
     /// What happened, line by line, if it was asked for.
     pub(crate) log: Vec<String>,
     /// What is wrong with it; empty when every promise was kept.
@@ -98,7 +98,7 @@ struct History {
 }
 
 /// Plays the history of `seed`.
-pub(crate) async fn play(seed: u64, rules: &Rules, tell: bool) -> Told {
+pub(crate) async fn play(seed: u64, rules: &Rules, tell: bool) -> HistoryReport {
     let mut history = History::begin(seed, rules, tell).await;
     let events = 20 + history.dice.below(100);
     for _ in 0..events {
@@ -118,7 +118,7 @@ pub(crate) async fn play(seed: u64, rules: &Rules, tell: bool) -> Told {
         standing += usize::from(history.shop.view(*order).await.order.status.stands());
     }
     let orders = (history.orders.len(), standing);
-    Told { log: history.log.unwrap_or_default(), wrong: history.wrong, orders }
+    HistoryReport { log: history.log.unwrap_or_default(), wrong: history.wrong, orders }
 }
 
 impl History {
@@ -293,7 +293,7 @@ impl History {
         self.workers[at] = Worker::default();
     }
 
-    /// The worker stops waiting for a call; or it has not sent it, because it was told to stop or held it back.
+    /// The worker stops waiting for a call; or it has not sent it, because it was report to stop or held it back.
     fn time_out(&mut self, at: usize) {
         let Some(flight) = self.workers[at].flights.pop() else { return };
         let answer = match (flight.left, self.dice.below(2)) {

@@ -94,7 +94,7 @@ async fn m7_a_restored_backup_does_not_take_the_money_of_orders_it_has_forgotten
 
 // M7, M26: the refund that a forgotten saga sent has another key, and its amount proves nothing.
 #[tokio::test]
-async fn m7_a_used_refund_slot_never_books_the_refund_of_the_saga_that_had_it_before() {
+async fn m7_a_used_refund_slot_never_takes_the_refund_of_the_saga_that_had_it_before() {
     for again in [500, 300] {
         let mut shop = Shop::open().await;
         let order = shop.card("tok_ok").await;
@@ -126,7 +126,7 @@ async fn m7_a_charge_of_another_shop_is_no_event_of_ours() {
     let foreign = KeySource::random(ShopId::random()).draw(order);
     for charge in [StepKey::new(&foreign, "take_payment", 1), StepKey::from_stored("1.0:take_payment:1")] {
         let answer = payment_event(&*shop.store, &charge, "evt").await.expect("the store answers");
-        let named = matches!(&answer, Err(Conflict::Instead(words)) if words.contains(charge.as_str()));
+        let named = matches!(&answer, Err(Conflict::Instead(message)) if message.contains(charge.as_str()));
         assert!(named, "{answer:?}");
     }
     let ours = shop.checkout(order).await.progress.data.charge.expect("was begun").key;

@@ -1,4 +1,4 @@
-//! What a plan makes of what it is told: answers that keep it waiting, reports and decisions that come
+//! What a plan makes of outcomes and signals: answers that keep it waiting, reports and decisions that come
 //! when they no longer count, workers that say nothing at all.
 
 use std::time::Duration;

@@ -33,7 +33,7 @@ async fn a_buyer_who_acts_in_time_gets_the_order_and_one_who_refuses_does_not() 
         let waiting = shop.checkout(order).await;
         assert_eq!((waiting.state, waiting.queue), (SagaState::Waiting, Queue::PaymentEvents));
         let view = shop.view(order).await;
-        assert!(view.payment.expect("the book is open").next_action.is_some());
+        assert!(view.payment.expect("the payment row exists").next_action.is_some());
         shop.sandbox.complete_action(&charge.key, approved).await.expect("the sandbox answers");
         // Pitfall 10: the same event thrice, under one id and under another, is one event.
         for id in ["evt_1", "evt_1", "evt_2"] {
@@ -240,16 +240,16 @@ async fn a_refund_whose_answer_was_lost_says_so_until_it_is_known() {
     shop.rest().await;
     shop.accepted(order, Verb::Cancel, &admin()).await;
     let refund = one_call(&shop).await;
-    let book = async |shop: &Shop| shop.saga(order.saga(slot::CANCELLATION)).await.progress.data.refund;
-    assert_eq!(book(&shop).await, Some(RefundStatus::Pending));
+    let status = async |shop: &Shop| shop.saga(order.saga(slot::CANCELLATION)).await.progress.data.refund;
+    assert_eq!(status(&shop).await, Some(RefundStatus::Pending));
     shop.batch(vec![refund.outcome(Answer::Unknown { error: "no answer".to_owned() })]).await;
     shop.clock.set(shop.next_due().await.expect("a retry is due"));
     let asked = one_call(&shop).await;
     assert_eq!((asked.mode, &asked.key), (Mode::Query, &refund.key));
-    assert_eq!(book(&shop).await, Some(RefundStatus::Unknown));
+    assert_eq!(status(&shop).await, Some(RefundStatus::Unknown));
     let outcome = shop.execute(&asked).await;
     shop.batch(vec![outcome]).await;
-    assert_eq!(book(&shop).await, Some(RefundStatus::Succeeded));
+    assert_eq!(status(&shop).await, Some(RefundStatus::Succeeded));
     shop.rest().await;
     shop.assert_clean("known").await;
 }

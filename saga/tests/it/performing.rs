@@ -18,7 +18,7 @@ type Reply = Result<Option<ChargeState>, Fault>;
 /// What is asked and how, what the provider replies, what it must have been asked, and the answer.
 type Script = (Request, Mode, Vec<Reply>, &'static [&'static str], (&'static str, i64));
 
-/// A provider that answers as it was told to, and remembers what it was asked.
+/// A provider that answers by a script, and remembers what it was asked.
 #[derive(Debug, Default)]
 struct Scripted {
     replies: Mutex<VecDeque<Reply>>,
@@ -165,7 +165,7 @@ async fn every_answer_of_a_provider_means_what_it_proves() {
         (undo_of(ours), Query, vec![not_done()], &["void c"], ("unknown", 0)),
         (undo_of(ours), Query, vec![captured(10)], &["void c"], ("undone", 10)),
         (undo_of(other), Query, vec![], &[], ("unknown", 0)),
-        // Giving back in part: sent only while the provider's books say what ours do.
+        // Giving back in part: sent only while the provider's ledger says what ours do.
         (refund_of(ours), Send, vec![captured(2), Ok(None)], &["look up c", "refund 3 r"], ("refunded", 0)),
         (refund_of(ours), Query, vec![captured(2), Ok(None)], &["look up c", "refund 3 r"], ("refunded", 0)),
         (refund_of(ours), Send, vec![captured(2), not_done()], &["look up c", "refund 3 r"], ("failed", 0)),

@@ -31,7 +31,7 @@ enum Story {
     CancelConfirmed(Option<&'static str>),
     /// Money that arrives after the order was given up.
     LateCapture(&'static str),
-    /// A refund of so much, or of all, granted on an order that stands; with a gift before it, if told so.
+    /// A refund of so much, or of all, granted on an order that stands; with a gift before it, if asked to.
     Granted { token: &'static str, minor: Option<i64>, again: bool },
     /// A cancellation after the pivot, of an order of which so much was given back before.
     CancelGranted(Option<i64>),
@@ -386,8 +386,8 @@ async fn prove_with(story: Story, mishap: Mishap, care: Care) -> Steps {
     );
     let kept = if view.order.status.stands() { 8 } else { 10 };
     assert_eq!(shop.level("cd-1").await, (kept, 0), "{context}");
-    let told = shop.notices.sent().iter().any(|(saga, _)| saga.order() == order);
-    assert!(told || care == Care::Discard, "{context}");
+    let notified = shop.notices.sent().iter().any(|(saga, _)| saga.order() == order);
+    assert!(notified || care == Care::Discard, "{context}");
     steps
 }
 
@@ -424,17 +424,17 @@ async fn every_outcome_may_be_heard_twice() {
 
 #[tokio::test]
 async fn every_call_may_fail_in_every_way() {
-    let words = || "made up".to_owned();
+    let message = || "made up".to_owned();
     for story in STORIES {
         let steps = prove(story, Mishap::Nothing).await;
         for call in 1..=steps.calls.len() {
             for (answer, carried_out) in [
-                (Answer::Failed { error: words() }, false),
-                (Answer::Rejected { reason: words() }, false),
-                (Answer::Unknown { error: words() }, false),
-                (Answer::Unknown { error: words() }, true),
+                (Answer::Failed { error: message() }, false),
+                (Answer::Rejected { reason: message() }, false),
+                (Answer::Unknown { error: message() }, false),
+                (Answer::Unknown { error: message() }, true),
                 (Answer::NotSent, false),
-                (Answer::NotNow { retry_in: Duration::from_secs(3), why: words() }, false),
+                (Answer::NotNow { retry_in: Duration::from_secs(3), why: message() }, false),
                 (Answer::Pending { next_action: None }, false),
                 (Answer::Pending { next_action: None }, true),
             ] {
@@ -475,7 +475,7 @@ async fn every_call_may_lose_its_lease_and_be_heard_late() {
     }
 }
 
-// Whatever an operator takes off a dead saga's hands, the rest of it goes on, and the books hold.
+// Whatever an operator takes off a dead saga's hands, the rest of it goes on, and the ledger holds.
 #[tokio::test]
 async fn whatever_keeps_failing_may_be_settled_by_hand() {
     let mut settled = 0;

@@ -1,4 +1,4 @@
-//! The engine's rules about time and truth: late outcomes, signals, fences, and what people are told.
+//! The engine's rules about time and truth: late outcomes, signals, fences, and what people are answered.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -80,7 +80,7 @@ fn e1_no_call_may_take_longer_than_half_its_lease() {
             if let Kind::Call(call) = &stage.kind {
                 assert!(call.timeout <= LEASE / 2, "{} {}", definition.name, stage.name);
             }
-            if let Some(Undo::Call { name, call }) = &stage.undo {
+            if let Some(Undo::Call { name, call, .. }) = &stage.undo {
                 assert!(call.timeout <= LEASE / 2, "{} {name}", definition.name);
             }
         }
@@ -233,56 +233,58 @@ async fn e12_a_decision_that_was_accepted_outlives_its_sagas_death() {
 
 /// What `verb` is answered with.
 #[derive(Debug, Clone, Copy, PartialEq)]
-enum Told {
+enum Expected {
     Accepted,
     Already,
     Instead(&'static str),
 }
 
-async fn told(shop: &Shop, order: OrderId, verb: Verb, by: &Actor, expected: Told) {
+async fn assert_answer(shop: &Shop, order: OrderId, verb: Verb, by: &Actor, expected: Expected) {
     let answer = shop.ask(order, verb.clone(), by).await;
     let fits = match (&answer, expected) {
-        (Ok(Answered::Accepted(_)), Told::Accepted) | (Ok(Answered::Already(_)), Told::Already) => true,
-        (Err(Conflict::Instead(words)), Told::Instead(part)) => words.contains(part),
+        (Ok(Answered::Accepted(_)), Expected::Accepted) | (Ok(Answered::Already(_)), Expected::Already) => {
+            true
+        }
+        (Err(Conflict::Instead(message)), Expected::Instead(part)) => message.contains(part),
         (Ok(_) | Err(_), _) => false,
     };
     assert!(fits, "{verb:?} by {by}: {answer:?}, expected {expected:?}");
 }
 
 #[tokio::test]
-async fn e12_people_are_told_what_is_true_under_the_lock() {
-    use Told::{Accepted, Already, Instead};
+async fn e12_people_get_true_answers_under_the_lock() {
+    use Expected::{Accepted, Already, Instead};
     let customer = Actor::Customer;
     let mut shop = Shop::open().await;
     let nobody = shop.ask(OrderId::new(99), Verb::Cancel, &customer).await;
     assert!(matches!(nobody, Err(Conflict::UnknownOrder(_))), "{nobody:?}");
 
     let card = shop.card("tok_ok").await;
-    told(&shop, card, Verb::Confirm, &admin(), Instead("confirms itself")).await;
-    told(&shop, card, Verb::Cancel, &customer, Accepted).await;
-    told(&shop, card, Verb::Cancel, &customer, Already).await;
+    assert_answer(&shop, card, Verb::Confirm, &admin(), Instead("confirms itself")).await;
+    assert_answer(&shop, card, Verb::Cancel, &customer, Accepted).await;
+    assert_answer(&shop, card, Verb::Cancel, &customer, Already).await;
     shop.rest().await;
-    told(&shop, card, Verb::Cancel, &customer, Already).await;
+    assert_answer(&shop, card, Verb::Cancel, &customer, Already).await;
 
     let confirmed = shop.cod().await;
-    told(&shop, confirmed, Verb::Confirm, &admin(), Accepted).await;
-    told(&shop, confirmed, Verb::Confirm, &admin(), Already).await;
-    told(&shop, confirmed, Verb::Reject, &admin(), Instead("confirmed a moment ago")).await;
+    assert_answer(&shop, confirmed, Verb::Confirm, &admin(), Accepted).await;
+    assert_answer(&shop, confirmed, Verb::Confirm, &admin(), Already).await;
+    assert_answer(&shop, confirmed, Verb::Reject, &admin(), Instead("confirmed a moment ago")).await;
     shop.rest().await;
-    told(&shop, confirmed, Verb::Confirm, &admin(), Already).await;
-    told(&shop, confirmed, Verb::Reject, &admin(), Instead("cancel it instead")).await;
+    assert_answer(&shop, confirmed, Verb::Confirm, &admin(), Already).await;
+    assert_answer(&shop, confirmed, Verb::Reject, &admin(), Instead("cancel it instead")).await;
 
     let rejected = shop.cod().await;
-    told(&shop, rejected, Verb::Reject, &admin(), Accepted).await;
-    told(&shop, rejected, Verb::Reject, &admin(), Already).await;
-    told(&shop, rejected, Verb::Confirm, &admin(), Instead("rejected a moment ago")).await;
+    assert_answer(&shop, rejected, Verb::Reject, &admin(), Accepted).await;
+    assert_answer(&shop, rejected, Verb::Reject, &admin(), Already).await;
+    assert_answer(&shop, rejected, Verb::Confirm, &admin(), Instead("rejected a moment ago")).await;
     shop.rest().await;
-    told(&shop, rejected, Verb::Reject, &admin(), Already).await;
-    told(&shop, rejected, Verb::Confirm, &admin(), Instead("rejected_by_admin")).await;
+    assert_answer(&shop, rejected, Verb::Reject, &admin(), Already).await;
+    assert_answer(&shop, rejected, Verb::Confirm, &admin(), Instead("rejected_by_admin")).await;
 
     let cancelled = shop.cod().await;
-    told(&shop, cancelled, Verb::Cancel, &customer, Accepted).await;
-    told(&shop, cancelled, Verb::Confirm, &admin(), Instead("the customer cancelled")).await;
+    assert_answer(&shop, cancelled, Verb::Cancel, &customer, Accepted).await;
+    assert_answer(&shop, cancelled, Verb::Confirm, &admin(), Instead("the customer cancelled")).await;
     shop.rest().await;
     shop.assert_clean("answers").await;
 }
@@ -291,20 +293,20 @@ async fn e12_people_are_told_what_is_true_under_the_lock() {
 async fn e13_an_order_has_one_live_saga_and_its_state_says_who_may_cancel() {
     let mut shop = Shop::open().await;
     for (status, by, expected) in [
-        (OrderStatus::Processing, Actor::Customer, Told::Instead("only the shop can cancel")),
-        (OrderStatus::Processing, admin(), Told::Accepted),
-        (OrderStatus::Shipped, admin(), Told::Instead("only come back as a return")),
-        (OrderStatus::Delivered, Actor::Customer, Told::Instead("only come back as a return")),
+        (OrderStatus::Processing, Actor::Customer, Expected::Instead("only the shop can cancel")),
+        (OrderStatus::Processing, admin(), Expected::Accepted),
+        (OrderStatus::Shipped, admin(), Expected::Instead("only come back as a return")),
+        (OrderStatus::Delivered, Actor::Customer, Expected::Instead("only come back as a return")),
     ] {
         let order = shop.order_of(&[("cd-1", 1)], Some("tok_ok")).await;
         shop.rest().await;
         let mut writes = Writes { at: shop.clock.now(), ..Writes::default() };
         writes.orders.insert(order, OrderMove { from: OrderStatus::Confirmed, to: status, reason: None });
         shop.memory.begin().await.expect("memory opens").save(&writes).await.expect("the order moves");
-        told(&shop, order, Verb::Cancel, &by, expected).await;
-        if expected == Told::Accepted {
+        assert_answer(&shop, order, Verb::Cancel, &by, expected).await;
+        if expected == Expected::Accepted {
             // Entered atomically: the second one finds the first.
-            told(&shop, order, Verb::Cancel, &by, Told::Already).await;
+            assert_answer(&shop, order, Verb::Cancel, &by, Expected::Already).await;
             let live = shop.memory.sagas_of(order).await.expect("memory reads");
             let live: Vec<_> =
                 live.iter().filter(|saga| !saga.state.is_settled()).map(|saga| saga.id.slot()).collect();

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use holdfast_saga::engine::definition::{CallSpec, Definition, Kind, Stage, Undo};
+use holdfast_saga::engine::definition::{CallSpec, Definition, Kind, Phrases, Stage, Undo};
 use holdfast_saga::engine::registry::Registry;
 use holdfast_saga::flows::{self, checkout_cod, checkout_online};
 use holdfast_saga::ports::{ChargeState, Claimed, Fault, NamedRefund, PaymentProvider, StatementLine};
@@ -19,10 +19,10 @@ const HISTORIES: u64 = 3_000;
 
 /// Plays by broken rules until the oracle notices, and checks that it does for the right reason.
 fn check(rules: &Rules, signs: &[&str]) {
-    let Err((seed, told)) = play_all(0..HISTORIES, rules) else {
+    let Err((seed, report)) = play_all(0..HISTORIES, rules) else {
         panic!("{HISTORIES} histories did not notice");
     };
-    let wrong = told.wrong.join("\n");
+    let wrong = report.wrong.join("\n");
     assert!(signs.iter().any(|sign| wrong.contains(sign)), "seed {seed}: {wrong}");
 }
 
@@ -44,7 +44,7 @@ fn stock_released_after_the_pivot_is_noticed() {
     // Pitfall 4: a paid order whose goods are given away.
     let registry = registry_with(|stages, release| {
         let at = stages.iter().position(|stage| stage.name == "confirm_reservation").expect("it confirms");
-        stages[at] = Stage { name: "release_stock", kind: release, undo: None };
+        stages[at] = Stage { name: "release_stock", phrases: Phrases::default(), kind: release, undo: None };
     });
     check(&Rules { registry, ..Rules::honest() }, &["Reservation"]);
 }
@@ -106,10 +106,12 @@ pub(crate) fn copy(stage: &Stage) -> Stage {
         Kind::Pivot => Kind::Pivot,
     };
     let undo = stage.undo.as_ref().map(|undo| match undo {
-        Undo::Local { name, changes } => Undo::Local { name, changes: *changes },
-        Undo::Call { name, call } => Undo::Call { name, call: CallSpec { ..*call } },
+        Undo::Local { name, phrases, changes } => Undo::Local { name, phrases: *phrases, changes: *changes },
+        Undo::Call { name, phrases, call } => {
+            Undo::Call { name, phrases: *phrases, call: CallSpec { ..*call } }
+        }
     });
-    Stage { name: stage.name, kind, undo }
+    Stage { name: stage.name, phrases: stage.phrases, kind, undo }
 }
 
 /// Makes every refund look like a new one to the provider.

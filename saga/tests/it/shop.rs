@@ -11,8 +11,9 @@ use holdfast_saga::engine::registry::Registry;
 use holdfast_saga::flows;
 use holdfast_saga::memory::MemoryStore;
 use holdfast_saga::operations::audit::{Audit, Report};
+use holdfast_saga::operations::dead_letter::DeadLetterAction;
 use holdfast_saga::operations::dead_letter::resolve;
-use holdfast_saga::operations::dead_letter::resolve::{DeadLetterAction, act};
+use holdfast_saga::operations::dead_letter::resolve::act;
 use holdfast_saga::ports::{Fault, Gateways, Notifier, PaymentProvider, Store};
 use holdfast_saga::records::batch_rows::{Footprint, World, Writes};
 use holdfast_saga::records::call::{Call, Outcome};
@@ -47,7 +48,7 @@ pub(crate) fn noon() -> Time {
 pub(crate) const QUEUES: [Queue; 4] =
     [Queue::Checkout, Queue::Compensation, Queue::PaymentEvents, Queue::Notifications];
 
-/// A notifier that remembers what it sent, and fails when told to.
+/// A notifier that remembers what it sent, and fails on demand.
 #[derive(Debug, Default)]
 pub(crate) struct Notices {
     sent: Mutex<Vec<(SagaId, NoticeKind)>>,
@@ -208,7 +209,7 @@ impl Shop {
                 name: "A. Buyer".to_owned(),
                 line1: "Way 1".to_owned(),
                 line2: None,
-                city: "Town".to_owned(),
+                city: "Springfield".to_owned(),
                 region: None,
                 postal_code: "1".to_owned(),
                 country: "DE".to_owned(),
@@ -423,10 +424,10 @@ impl Shop {
     }
 
     pub(crate) async fn statement(&self) -> Vec<holdfast_saga::ports::StatementLine> {
-        self.sandbox.statement().await.expect("the sandbox answers").expect("the sandbox keeps books")
+        self.sandbox.statement().await.expect("the sandbox answers").expect("the sandbox keeps a ledger")
     }
 
-    /// Every promise, recomputed, against the provider's own books.
+    /// Every promise, recomputed, against the provider's own ledger.
     pub(crate) async fn audit(&self) -> Report {
         let mut audit = Audit::new(self.memory.keys().await.expect("memory reads").shop());
         self.memory.facts(&mut |fact| audit.see(fact)).await.expect("memory reads");

@@ -5,7 +5,7 @@
 use std::env;
 use std::thread;
 
-use crate::history::{Rules, Told, play};
+use crate::history::{HistoryReport, Rules, play};
 
 /// Enough to meet every pair of mishaps many times, and over in well under two minutes.
 const HISTORIES: u64 = 10_000;
@@ -16,15 +16,15 @@ const THREADS: u8 = 2;
 pub(crate) fn play_all(
     seeds: impl Iterator<Item = u64>,
     rules: &Rules,
-) -> Result<(usize, usize), (u64, Told)> {
+) -> Result<(usize, usize), (u64, HistoryReport)> {
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime starts");
     let mut orders = (0, 0);
     for seed in seeds {
-        let told = runtime.block_on(play(seed, rules, false));
-        if !told.wrong.is_empty() {
+        let report = runtime.block_on(play(seed, rules, false));
+        if !report.wrong.is_empty() {
             return Err((seed, runtime.block_on(play(seed, rules, true))));
         }
-        orders = (orders.0 + told.orders.0, orders.1 + told.orders.1);
+        orders = (orders.0 + report.orders.0, orders.1 + report.orders.1);
     }
     Ok(orders)
 }
@@ -45,8 +45,12 @@ fn play_many(histories: u64, rules: &Rules) -> (usize, usize) {
     for part in played {
         match part {
             Ok((accepted, standing)) => orders = (orders.0 + accepted, orders.1 + standing),
-            Err((seed, told)) => {
-                panic!("HOLDFAST_SIM_SEED={seed} reruns this:\n{}\n{:#?}", told.log.join("\n"), told.wrong)
+            Err((seed, report)) => {
+                panic!(
+                    "HOLDFAST_SIM_SEED={seed} reruns this:\n{}\n{:#?}",
+                    report.log.join("\n"),
+                    report.wrong
+                )
             }
         }
     }
@@ -57,8 +61,8 @@ fn play_many(histories: u64, rules: &Rules) -> (usize, usize) {
 fn rerun(rules: &Rules) -> bool {
     let Some(seed) = number("HOLDFAST_SIM_SEED") else { return false };
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime starts");
-    let told = runtime.block_on(play(seed, rules, true));
-    assert!(told.wrong.is_empty(), "seed {seed}:\n{}\n{:#?}", told.log.join("\n"), told.wrong);
+    let report = runtime.block_on(play(seed, rules, true));
+    assert!(report.wrong.is_empty(), "seed {seed}:\n{}\n{:#?}", report.log.join("\n"), report.wrong);
     true
 }
 
@@ -152,8 +156,8 @@ fn the_histories_meet_everything_that_can_be_met() {
         if unmet.is_empty() {
             return;
         }
-        let told = runtime.block_on(play(seed, &Rules::honest(), true));
-        unmet.retain(|sign| !told.log.iter().any(|line| line.contains(sign)));
+        let report = runtime.block_on(play(seed, &Rules::honest(), true));
+        unmet.retain(|sign| !report.log.iter().any(|line| line.contains(sign)));
     }
     panic!("never met: {unmet:?}");
 }

@@ -103,22 +103,22 @@ impl HttpSandbox {
     async fn send(&self, request: RequestBuilder) -> Result<(reqwest::StatusCode, Vec<u8>), Fault> {
         let response = request.send().await.map_err(|error| self.fault(&error))?;
         let status = response.status();
-        let body = response.bytes().await.map_err(|error| Fault::Unclear(self.words(&error)))?;
+        let body = response.bytes().await.map_err(|error| Fault::Unclear(self.message(&error)))?;
         Ok((status, body.into()))
     }
 
-    /// A connection that was never made, and a request that could not be put into words, moved nothing.
+    /// A connection that was never made, and a request that could not be put into message, moved nothing.
     fn fault(&self, error: &reqwest::Error) -> Fault {
         if error.is_connect() {
-            Fault::Unavailable(self.words(error))
+            Fault::Unavailable(self.message(error))
         } else if error.is_builder() {
-            Fault::NotDone(self.words(error))
+            Fault::NotDone(self.message(error))
         } else {
-            Fault::Unclear(self.words(error))
+            Fault::Unclear(self.message(error))
         }
     }
 
-    fn words(&self, error: &reqwest::Error) -> String {
+    fn message(&self, error: &reqwest::Error) -> String {
         let place = self.place();
         if error.is_connect() {
             return format!("the sandbox at {place} cannot be reached: {}; is it running?", cause(error));
@@ -160,12 +160,12 @@ impl HttpSandbox {
 /// The innermost reason: the ones around it only say who noticed.
 fn cause(error: &reqwest::Error) -> String {
     let mut cause = error.source();
-    let mut words = None;
+    let mut message = None;
     while let Some(inner) = cause {
-        words = Some(inner.to_string());
+        message = Some(inner.to_string());
         cause = inner.source();
     }
-    words.unwrap_or_else(|| "no reason is known".to_owned())
+    message.unwrap_or_else(|| "no reason is known".to_owned())
 }
 
 #[async_trait]

@@ -1,4 +1,4 @@
-//! The sandbox over HTTP: [`routes`] let many processes share one set of books, [`HttpSandbox`] asks them.
+//! The sandbox over HTTP: [`routes`] let many processes share one ledger, [`HttpSandbox`] asks them.
 //!
 //! # The wire
 //!

@@ -1,5 +1,5 @@
-//! The desk: HTTP in front of the books. It holds no rules, and it does not queue: what is asked at the same
-//! time shares the commits of the books' writer.
+//! The desk: HTTP in front of the ledger. It holds no rules, and it does not queue: what is asked at the same
+//! time shares the commits of the ledger' writer.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,7 +26,7 @@ const BODY_BYTES_MAX: usize = 16 * 1024;
 /// Our own keys have some thirty.
 const KEY_CHARS_MAX: usize = 200;
 /// Charges whose answer is held back at once. Each is a connection and nothing else, but a caller that died
-/// without a word holds one for ever: beyond this the answer is lost the short way, as "nobody can tell".
+/// silently holds one for ever: beyond this the answer is lost the short way, as "it may have been done".
 const HELD_MAX: usize = 1_024;
 /// Lines in one page: half a megabyte, and some milliseconds beside the writer.
 const PAGE: u32 = 5_000;
@@ -69,8 +69,8 @@ impl Desk {
             Ok(Reply::Stands(state)) => Json(ChargeBody::from(state)).into_response(),
             Ok(Reply::Done) => StatusCode::NO_CONTENT.into_response(),
             Ok(Reply::NotKnown) => Problem::new(Code::NotKnown, "no such charge is known").into_response(),
-            Ok(Reply::Refused(words)) => Problem::new(Code::Refused, words).into_response(),
-            Ok(Reply::Unavailable(words)) => Problem::new(Code::Unavailable, words).into_response(),
+            Ok(Reply::Refused(message)) => Problem::new(Code::Refused, message).into_response(),
+            Ok(Reply::Unavailable(message)) => Problem::new(Code::Unavailable, message).into_response(),
             Ok(Reply::AnswerLost) => self.lose().await.into_response(),
             Err(fault) => Problem::from(fault).into_response(),
         }
@@ -143,8 +143,8 @@ struct Part {
 
 async fn waiting(State(desk): At, Query(part): Query<Part>) -> Response {
     if part.waiting.is_none() {
-        let words = "charges are listed only while they wait: GET /charges?waiting".to_owned();
-        return Refusal(StatusCode::BAD_REQUEST, words).into_response();
+        let message = "charges are listed only while they wait: GET /charges?waiting".to_owned();
+        return Refusal(StatusCode::BAD_REQUEST, message).into_response();
     }
     let page = desk.sandbox.waiting_after(&part.cursor, PAGE).await;
     page_of(page, |key| key.as_str().to_owned())
@@ -195,8 +195,8 @@ impl<S: Send + Sync> FromRequestParts<S> for Named {
 
 fn checked(key: &str) -> Result<StepKey, Refusal> {
     if key.is_empty() || key.len() > KEY_CHARS_MAX || !key.bytes().all(|byte| byte.is_ascii_graphic()) {
-        let words = format!("a key of 1 to {KEY_CHARS_MAX} visible ASCII characters is expected");
-        return Err(Refusal(StatusCode::BAD_REQUEST, words));
+        let message = format!("a key of 1 to {KEY_CHARS_MAX} visible ASCII characters is expected");
+        return Err(Refusal(StatusCode::BAD_REQUEST, message));
     }
     Ok(StepKey::from_stored(key))
 }

@@ -86,7 +86,7 @@ impl Code {
         }
     }
 
-    /// Whether the sandbox says this code with that status; others' pages are not taken for its words.
+    /// Whether the sandbox says this code with that status; others' pages are not taken for its message.
     fn fits(self, status: StatusCode) -> bool {
         status == self.status() || self == Self::Invalid && status.is_client_error()
     }
@@ -101,9 +101,9 @@ impl Problem {
 impl From<Fault> for Problem {
     fn from(fault: Fault) -> Self {
         match fault {
-            Fault::NotDone(words) => Self::new(Code::Refused, words),
-            Fault::Unavailable(words) => Self::new(Code::Unavailable, words),
-            Fault::Unclear(words) => Self::new(Code::Unclear, words),
+            Fault::NotDone(message) => Self::new(Code::Refused, message),
+            Fault::Unavailable(message) => Self::new(Code::Unavailable, message),
+            Fault::Unclear(message) => Self::new(Code::Unclear, message),
         }
     }
 }

@@ -12,7 +12,7 @@ async fn a_buyer_who_agrees_has_paid_once() {
         let paid = captured(&charge(1), eur(100), 0);
         assert_eq!(sandbox.complete_action(&charge(1), true).await, Ok(paid.clone()));
         assert_eq!(sandbox.waiting_actions().await, Ok(vec![]));
-        // Whoever acts again, or changes their mind, is told what stands.
+        // Whoever acts again, or changes their mind, gets the same answer.
         assert_eq!(sandbox.complete_action(&charge(1), true).await, Ok(paid.clone()));
         assert_eq!(sandbox.complete_action(&charge(1), false).await, Ok(paid.clone()));
         assert_eq!(sandbox.charge(&charge(1), eur(100), "tok_requires_action").await, Ok(paid));

@@ -44,7 +44,7 @@ async fn treat(mut stream: TcpStream, manner: Manner) {
         read.extend(&chunk[..bytes]);
     }
     match manner {
-        Manner::Says(words) => stream.write_all(words.as_bytes()).await.expect("answers"),
+        Manner::Says(message) => stream.write_all(message.as_bytes()).await.expect("answers"),
         Manner::Mute | Manner::HangsUp => std::future::pending().await,
     }
 }
@@ -60,8 +60,8 @@ async fn fault(sandbox: &HttpSandbox) -> Fault {
     let found = sandbox.look_up(&charge(1)).await.expect_err("no sandbox is there");
     let class = std::mem::discriminant(&charged);
     assert!([&refunded, &found].iter().all(|fault| std::mem::discriminant(*fault) == class), "{charged:?}");
-    let told = format!("{charged} {refunded} {found}");
-    assert!(!told.contains("s3cret") && told.contains(&sandbox.place()), "{told}");
+    let text = format!("{charged} {refunded} {found}");
+    assert!(!text.contains("s3cret") && text.contains(&sandbox.place()), "{text}");
     charged
 }
 
@@ -73,7 +73,7 @@ async fn a_refused_connection_never_began() {
     let fault = fault(&client(address, PATIENCE)).await;
     let place = format!("http://{address}");
     assert!(
-        matches!(&fault, Fault::Unavailable(words) if words.contains("Connection refused") && words.contains(&place)),
+        matches!(&fault, Fault::Unavailable(message) if message.contains("Connection refused") && message.contains(&place)),
         "{fault:?}"
     );
 }
@@ -107,7 +107,7 @@ async fn what_cannot_be_put_into_a_request_never_began() {
 #[tokio::test]
 async fn an_answer_that_does_not_come_in_time_is_unclear() {
     let fault = fault(&client(listener(Manner::Mute).await, Duration::from_millis(200))).await;
-    assert!(matches!(&fault, Fault::Unclear(words) if words.contains("within 200ms")), "{fault:?}");
+    assert!(matches!(&fault, Fault::Unclear(message) if message.contains("within 200ms")), "{fault:?}");
 }
 
 #[tokio::test]
@@ -164,10 +164,10 @@ async fn an_answer_that_cannot_be_read_is_unclear() {
 }
 
 #[tokio::test]
-async fn the_sandboxs_own_words_say_whether_it_began() {
-    let words = || "words".to_owned();
-    let (refused, away) = (Fault::NotDone(words()), Fault::Unavailable(words()));
-    let unclear = Fault::Unclear(words());
+async fn the_sandboxs_own_answers_say_whether_it_began() {
+    let message = || "words".to_owned();
+    let (refused, away) = (Fault::NotDone(message()), Fault::Unavailable(message()));
+    let unclear = Fault::Unclear(message());
     for (status, code, expected) in [
         ("409 Conflict", "refused", &refused),
         ("503 Service Unavailable", "unavailable", &away),
@@ -183,7 +183,7 @@ async fn the_sandboxs_own_words_say_whether_it_began() {
 
 #[test]
 fn a_url_that_is_none_is_refused_without_being_repeated() {
-    for (url, words) in [
+    for (url, message) in [
         ("", "cannot be read"),
         ("127.0.0.1:9091", "cannot be read"),
         ("ann:s3cret@sandbox", "begins with ann"),
@@ -192,7 +192,7 @@ fn a_url_that_is_none_is_refused_without_being_repeated() {
         ("http://sandbox?s3cret", "has a query"),
     ] {
         let error = HttpSandbox::new(url, PATIENCE).expect_err(url).to_string();
-        assert!(error.contains(words) && error.ends_with("http://HOST:PORT is expected"), "{url}: {error}");
+        assert!(error.contains(message) && error.ends_with("http://HOST:PORT is expected"), "{url}: {error}");
         assert!(!error.contains("s3cret"), "{error}");
     }
     let place = HttpSandbox::new("http://ann:s3cret@sandbox:81/below/", PATIENCE).expect("a URL").place();

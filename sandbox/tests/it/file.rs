@@ -1,4 +1,4 @@
-//! The books as a file: shared by many, surviving each.
+//! The ledger as a file: shared by many, surviving each.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -18,7 +18,7 @@ pub(crate) async fn raw(folder: &tempfile::TempDir) -> SqliteConnection {
 }
 
 #[tokio::test]
-async fn books_that_are_opened_again_are_the_same() {
+async fn a_ledger_that_is_opened_again_is_the_same() {
     let (folder, clock) = (folder(), clock());
     let first = opened(&folder, &clock).await;
     first.charge(&charge(1), eur(100), "tok_ok").await.expect("captured");
@@ -69,7 +69,7 @@ async fn take_the_money_once(two: [Arc<dyn PaymentProvider>; 2]) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn many_can_begin_the_same_books_at_once() {
+async fn many_can_create_the_same_ledger_at_once() {
     let (folder, clock) = (folder(), clock());
     let path = folder.path().join("sandbox.db");
     let mut opening = JoinSet::new();
@@ -133,7 +133,7 @@ async fn a_neighbour_who_holds_the_lock_is_waited_for() {
 }
 
 #[tokio::test]
-async fn books_that_cannot_be_written_take_nothing_and_recover() {
+async fn a_ledger_that_cannot_be_written_takes_nothing_and_recovers() {
     let (folder, clock) = (folder(), clock());
     let sandbox = opened(&folder, &clock).await;
     let mut neighbour = raw(&folder).await;
@@ -141,7 +141,10 @@ async fn books_that_cannot_be_written_take_nothing_and_recover() {
     sqlx::query(broken).execute(&mut neighbour).await.expect("breaks");
     for _ in 0..2 {
         let answer = sandbox.charge(&charge(1), eur(100), "tok_ok").await;
-        assert!(matches!(&answer, Err(Fault::Unavailable(words)) if words.contains("broken")), "{answer:?}");
+        assert!(
+            matches!(&answer, Err(Fault::Unavailable(message)) if message.contains("broken")),
+            "{answer:?}"
+        );
     }
     sqlx::query("drop trigger broken").execute(&mut neighbour).await.expect("mends");
     assert_eq!(statement(&sandbox).await, []);

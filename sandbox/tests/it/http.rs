@@ -14,7 +14,7 @@ use tokio::task::{JoinHandle, JoinSet};
 use crate::file::raw;
 use crate::{NO_ANSWER, PATIENCE, captured, charge, clock, eur, folder, line, opened, refund, statement};
 
-/// Books that are served on a free port, until this is dropped.
+/// A ledger that are served on a free port, until this is dropped.
 #[derive(Debug)]
 pub(crate) struct Desk {
     pub(crate) url: String,
@@ -23,11 +23,11 @@ pub(crate) struct Desk {
 }
 
 impl Desk {
-    pub(crate) async fn open(books: DurableSandbox, delay: Duration) -> Self {
+    pub(crate) async fn open(ledger: DurableSandbox, delay: Duration) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a free port");
         let url = format!("http://{}", listener.local_addr().expect("bound"));
         let (stop, stopped) = watch::channel(false);
-        let routes = routes(books, delay, stopped);
+        let routes = routes(ledger, delay, stopped);
         let serving = tokio::spawn(async { axum::serve(listener, routes).await.expect("serves") });
         Self { url, stop, serving }
     }
@@ -43,7 +43,7 @@ impl Drop for Desk {
     }
 }
 
-/// A desk with empty books that answers each charge after `delay`.
+/// A desk with an empty ledger that answers each charge after `delay`.
 async fn desk(delay: Duration) -> (tempfile::TempDir, Desk) {
     let folder = folder();
     let desk = Desk::open(opened(&folder, &clock()).await, delay).await;
@@ -94,7 +94,7 @@ async fn what_is_not_understood_is_refused_and_does_nothing() {
         (post("/charges", "k", &endless), 413),
         (post("/charges", "", good), 400),
         (post("/charges", &long_key, good), 400),
-        (post("/charges", "two words", good), 400),
+        (post("/charges", "two parts", good), 400),
         (post("/refunds", "k", r#"{"charge": "", "amount_minor": 1}"#), 400),
         (post("/charges/k/complete", "", ""), 400),
         (http.post(format!("{}/charges", desk.url)).json(&json!({})), 400),
@@ -116,14 +116,14 @@ async fn what_is_not_understood_is_refused_and_does_nothing() {
 async fn lists_of_many_pages_are_complete() {
     const ORDERS: i64 = 10_001;
     let (_folder, desk) = desk(Duration::ZERO).await;
-    let books = desk.client(PATIENCE);
+    let ledger = desk.client(PATIENCE);
     let (mut asking, mut expected) = (JoinSet::new(), Vec::new());
     for order in 1..=ORDERS {
         while asking.len() >= 256 {
             asking.join_next().await;
         }
-        let client = books.clone();
-        // A void is in the books and not on the statement.
+        let client = ledger.clone();
+        // A void is in the ledger and not on the statement.
         asking.spawn(async move {
             if order % 5 == 0 {
                 client.void(&charge(order)).await.expect("voided");
@@ -137,8 +137,8 @@ async fn lists_of_many_pages_are_complete() {
     }
     asking.join_all().await;
     expected.sort();
-    assert_eq!(books.waiting_actions().await, Ok(expected.clone()));
-    let lines = statement(&books).await;
+    assert_eq!(ledger.waiting_actions().await, Ok(expected.clone()));
+    let lines = statement(&ledger).await;
     assert_eq!(lines.into_iter().map(|line| line.charge).collect::<Vec<_>>(), expected);
 }
 
@@ -149,7 +149,7 @@ async fn charges_that_come_together_share_a_commit() {
     const FRAME: u64 = 4_096 + 24;
     let (folder, desk) = desk(Duration::ZERO).await;
     let client = desk.client(PATIENCE);
-    let books = folder.path().join("sandbox.db");
+    let ledger = folder.path().join("sandbox.db");
     let mut neighbour = raw(&folder).await;
     sqlx::query("begin immediate").execute(&mut neighbour).await.expect("locks");
     let mut charging = JoinSet::new();
@@ -158,7 +158,7 @@ async fn charges_that_come_together_share_a_commit() {
         charging.spawn(async move { client.charge(&charge(order), eur(100), "tok_ok").await });
     }
     assert!(tokio::time::timeout(NO_ANSWER, charging.join_next()).await.is_err(), "all wait for the lock");
-    let written = || std::fs::metadata(books.with_extension("db-wal")).expect("a WAL").len();
+    let written = || std::fs::metadata(ledger.with_extension("db-wal")).expect("a WAL").len();
     let before = written();
     sqlx::query("rollback").execute(&mut neighbour).await.expect("releases");
     for answer in charging.join_all().await {
@@ -245,7 +245,7 @@ async fn who_hangs_up_has_paid_all_the_same() {
         let answer = hasty.charge(&charge(1), eur(100), token).await;
         match token {
             "tok_ok" => assert_eq!(answer, Ok(captured(&charge(1), eur(100), 0))),
-            _ => assert!(matches!(&answer, Err(Fault::Unclear(words)) if words.contains("within 500ms"))),
+            _ => assert!(matches!(&answer, Err(Fault::Unclear(message)) if message.contains("within 500ms"))),
         }
     }
     hasty.refund(&refund(1), &charge(1), 40).await.expect("refunded");

@@ -85,7 +85,7 @@ async fn a_refund_repeated_under_its_key_moves_nothing() {
 }
 
 #[tokio::test]
-async fn a_refund_too_many_shows_in_the_books() {
+async fn a_refund_too_many_shows_in_the_ledger() {
     on_each(async |sandbox, _| {
         sandbox.charge(&charge(1), eur(100), "tok_ok").await.expect("captured");
         for order in 1..=2 {

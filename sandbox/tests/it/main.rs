@@ -18,15 +18,15 @@ use holdfast_shared::{Currency, KeyPrefix, ManualClock, Money, OrderId, StepKey,
 
 use crate::http::Desk;
 
-/// Runs `check` on each kind of sandbox, with empty books and a clock of its own.
+/// Runs `check` on each kind of sandbox, with an empty ledger and a clock of its own.
 async fn on_each(check: impl AsyncFn(&dyn SandboxControl, &ManualClock)) {
     let clock = clock();
     check(&MemorySandbox::new(clock.clone()), &clock).await;
-    on_books(check).await;
+    on_durable(check).await;
 }
 
-/// The same on those that keep their books in a file: their own, and one that is asked over HTTP.
-async fn on_books(check: impl AsyncFn(&dyn SandboxControl, &ManualClock)) {
+/// The same on those that keep their ledger in a file: their own, and one that is asked over HTTP.
+async fn on_durable(check: impl AsyncFn(&dyn SandboxControl, &ManualClock)) {
     let (folder, clock) = (folder(), clock());
     check(&opened(&folder, &clock).await, &clock).await;
     let (folder, clock) = (self::folder(), self::clock());

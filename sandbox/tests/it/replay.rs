@@ -1,4 +1,4 @@
-//! Long random histories: the books follow from their entries, and the file says what memory says.
+//! Long random histories: the ledger follows from their entries, and the file says what memory says.
 
 use std::time::Duration;
 
@@ -53,7 +53,7 @@ impl Dice {
 }
 
 #[test]
-fn replayed_entries_give_the_same_books() {
+fn replayed_entries_give_the_same_ledger() {
     for seed in 0..300 {
         let mut dice = Dice(seed);
         let mut now = Time::from_micros(0);
@@ -64,8 +64,8 @@ fn replayed_entries_give_the_same_books() {
             let operation = dice.operation();
             let before = ledger.clone();
             let (reply, entries) = ledger.handle(&operation, now);
-            if let Reply::Refused(words) = &reply {
-                assert_eq!(ledger, before, "seed {seed}, step {step}: {operation:?} refused: {words}");
+            if let Reply::Refused(message) = &reply {
+                assert_eq!(ledger, before, "seed {seed}, step {step}: {operation:?} refused: {message}");
             }
             for entry in entries {
                 replayed.replay(entry);
@@ -78,13 +78,13 @@ fn replayed_entries_give_the_same_books() {
 
 #[tokio::test]
 async fn the_file_answers_as_memory_does() {
-    answers_as_memory_does(async |books, _| Box::new(books) as Box<dyn SandboxControl>).await;
+    answers_as_memory_does(async |ledger, _| Box::new(ledger) as Box<dyn SandboxControl>).await;
 }
 
 #[tokio::test]
 async fn the_file_answers_as_memory_does_over_http() {
-    answers_as_memory_does(async |books, desks| {
-        let desk = Desk::open(books, Duration::ZERO).await;
+    answers_as_memory_does(async |ledger, desks| {
+        let desk = Desk::open(ledger, Duration::ZERO).await;
         let client = desk.client(PATIENCE);
         desks.push(desk);
         Box::new(client) as Box<dyn SandboxControl>
@@ -92,7 +92,7 @@ async fn the_file_answers_as_memory_does_over_http() {
     .await;
 }
 
-/// Holds the sandbox that `reach` makes of books against memory. Every now and then the books are opened anew.
+/// Holds the sandbox that `reach` makes of ledger against memory. Every now and then the ledger is opened anew.
 async fn answers_as_memory_does(
     reach: impl AsyncFn(DurableSandbox, &mut Vec<Desk>) -> Box<dyn SandboxControl>,
 ) {

@@ -5,7 +5,8 @@ use holdfast_sandbox::{MemorySandbox, SandboxControl, Token};
 use holdfast_shared::StepKey;
 
 use crate::{
-    NO_ANSWER, captured, charge, clock, declined, eur, key_prefix, line, on_books, on_each, refund, statement,
+    NO_ANSWER, captured, charge, clock, declined, eur, key_prefix, line, on_durable, on_each, refund,
+    statement,
 };
 
 #[tokio::test]
@@ -54,7 +55,7 @@ async fn tok_timeout_takes_the_money_and_loses_the_answer() {
 
     known_after_all(&memory).await;
 
-    on_books(async |sandbox, _| {
+    on_durable(async |sandbox, _| {
         let key = charge(1);
         let waiting = sandbox.charge(&key, eur(500), "tok_timeout");
         assert!(tokio::time::timeout(NO_ANSWER, waiting).await.is_err(), "it must never answer");

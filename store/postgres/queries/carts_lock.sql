@@ -1,4 +1,4 @@
-select id, owner, status, order_id, items::text as "items!", updated_at
+select id, owner, status, order_id, items, updated_at
 from carts
 where id = any($1)
 order by id

@@ -1,3 +1,4 @@
+-- many rows are arrays here, a JSON document in SQLite
 -- a cart names the order that holds it: only that order may clear it or hand it back
 update carts
 set status = new.status, order_id = case new.status when 'OPEN' then null else new.order_id end, updated_at = $5

@@ -1,3 +1,4 @@
+-- many rows are arrays here, a JSON document in SQLite
 insert into carts (id, owner, status, order_id, items, updated_at)
 select id, owner, status, order_id, items::json, $6
 from unnest($1::uuid[], $2::text[], $3::text[], $4::bigint[], $5::text[]) as new (id, owner, status, order_id, items)

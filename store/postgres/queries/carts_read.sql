@@ -1,1 +1,2 @@
-select id, owner, status, order_id, items::text as "items!", updated_at from carts where id = $1
+-- a page of one: SQLite reads many carts by the same statement
+select id, owner, status, order_id, items, updated_at from carts where id = $1

@@ -1,3 +1,4 @@
+-- many rows are arrays here, a JSON document in SQLite
 update notifications
 set status = new.status, updated_at = $4
 from unnest($1::bigint[], $2::text[], $3::text[]) as new (saga_id, was, status)

@@ -1,1 +1,1 @@
-select statement_timestamp() as "now!"
+select statement_timestamp() as now

@@ -1,5 +1,5 @@
--- orders, their reservations and payments go on from where they were, and customers' messages are saved; what is not
--- where it was does not move. Each order's rows are guarded by its saga's lock, so their own order does not matter.
+-- moves orders, their reservations and their payments from the state they were in, and saves notifications; a row in
+-- another state does not move. The lock of each order's saga guards its rows, so their own order does not matter.
 with moved_orders as (
     update orders
     set status = new.status, cancel_reason = new.reason, updated_at = $1
@@ -24,9 +24,9 @@ with moved_orders as (
                  provider_ref, next_action)
     where payments.order_id = new.order_id and payments.status = new.was
     returning payments.order_id
-), told as (
+), notified as (
     insert into notifications (saga_id, notice, channel, recipient, status, created_at, updated_at)
     select *, $1, $1 from unnest($18::bigint[], $19::text[], $20::text[], $21::text[], $22::text[])
 )
-select (select count(*) from moved_orders) as "orders!", (select count(*) from moved_reservations) as "reservations!",
-       (select count(*) from moved_payments) as "payments!"
+select (select count(*) from moved_orders) as orders, (select count(*) from moved_reservations) as reservations,
+       (select count(*) from moved_payments) as payments

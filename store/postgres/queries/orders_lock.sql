@@ -1,5 +1,5 @@
-select id, status, cancel_reason, method, cart_id, customer, contact::text as "contact!",
-       shipping_address::text as "shipping_address!", notes, total_minor, currency, accepted_at, updated_at
+select id, status, cancel_reason, method, cart_id, customer, contact,
+       shipping_address, notes, total_minor, currency, accepted_at, updated_at
 from orders
 where id = any($1)
 order by id

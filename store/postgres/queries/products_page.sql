@@ -1,4 +1,4 @@
--- bytewise, whatever the locale; every other filter may be null
+-- bytewise, whatever the locale, as SQLite always compares; a filter that is null does not filter
 select sku, name, price_minor, currency, active
 from products
 where sku collate "C" > $1

@@ -1,3 +1,4 @@
+-- many rows are arrays here, a JSON document in SQLite
 insert into products (sku, name, price_minor, currency, active, updated_at)
 select *, $6 from unnest($1::text[], $2::text[], $3::bigint[], $4::text[], $5::boolean[])
 on conflict (sku) do update

@@ -1,2 +1,2 @@
--- a queue that is not paused has no row to lock; whoever brakes waits for the others who do, claims wait for nobody
+-- a queue that is not paused has no row to lock; two commits that pause or resume wait for each other, a claim for none
 lock table queues in share row exclusive mode

@@ -1,3 +1,4 @@
+-- many rows are arrays here, a JSON document in SQLite
 update refunds
 set status = new.status, amount_minor = new.amount_minor, settled_manually = new.settled_manually, updated_at = $6
 from unnest($1::bigint[], $2::text[], $3::text[], $4::bigint[], $5::boolean[])

@@ -1,3 +1,4 @@
+-- many rows are arrays here, a JSON document in SQLite
 -- a repeated signal is the same signal; a new one makes its saga due, and never touches its fence
 with new as (
     insert into signals (saga_id, dedupe, body, created_at)

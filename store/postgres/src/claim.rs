@@ -8,16 +8,38 @@ use holdfast_saga::records::context::Context;
 use holdfast_saga::records::saga::Saga;
 use holdfast_saga::records::signal::Signal;
 use holdfast_shared::{Queue, SagaId, Time};
+use holdfast_store_rows::{self as rows, Decoded};
 use time::OffsetDateTime;
 use tokio::try_join;
 
-use crate::decode::{SagaRow, SignalRow};
-use crate::pipe::Pipe;
-use crate::spare::Lent;
+use crate::pipeline::{Params, PipelinedConnection};
+use crate::pool::PooledConnection;
+use crate::row::{self, PgRow};
 use crate::statement::Sql;
 
+/// Contexts that the caller has: they are not read again.
+type Contexts<'a> = BTreeMap<SagaId, &'a Arc<Context>>;
+
+/// A locked saga, and the database's present when it was read.
+pub(crate) struct LockedSaga {
+    pub(crate) id: SagaId,
+    pub(crate) saga: Decoded<Saga>,
+    pub(crate) seen_at: Time,
+}
+
+/// The position of `seen_at` behind the columns of a saga.
+const SEEN_AT: usize = 14;
+
+impl LockedSaga {
+    fn decode(row: &PgRow, known: &Contexts<'_>) -> Result<Self, StoreError> {
+        let id = rows::saga_id(row)?;
+        let saga = rows::saga(row, known.get(&id).copied())?;
+        Ok(Self { id, saga, seen_at: row.value::<OffsetDateTime>(SEEN_AT)?.into() })
+    }
+}
+
 pub(crate) async fn claim(
-    lent: &mut Lent,
+    transaction: &mut PooledConnection,
     claim: &Claim<'_>,
     now: Option<Time>,
 ) -> Result<Claimed, StoreError> {
@@ -25,97 +47,80 @@ pub(crate) async fn claim(
     let mut asked: BTreeSet<i64> = outcomes.iter().copied().collect();
     // What has an outcome is locked by this very transaction, which skips no lock of its own.
     let hints: Vec<i64> = keys(claim.hints).into_iter().filter(|id| asked.insert(*id)).collect();
-    let known: BTreeMap<SagaId, &Arc<Context>> =
-        claim.contexts.iter().map(|(id, context)| (*id, context)).collect();
+    let known: Contexts<'_> = claim.contexts.iter().map(|(id, context)| (*id, context)).collect();
     let are_known = claim.outcomes.iter().all(|id| known.contains_key(id));
     let by_id: Vec<i64> = asked.iter().copied().collect();
     let filter = Filter::of(claim, now);
-    let (pipe, begun) = lent.begin()?;
-    let ((), mut rows, mut claimed, mut signals) = try_join!(
+    let (connection, begun) = transaction.begin_batch()?;
+    let ((), mut locked, mut claimed, mut signals) = try_join!(
         biased;
         begun,
-        lock(pipe, &outcomes, !are_known),
-        filter.claim_due(pipe, &hints, &by_id, claim.due_max),
-        unread(pipe, &by_id),
+        lock(connection, &outcomes, &known, !are_known),
+        filter.claim(connection, &hints, &by_id, claim.due_max, &known),
+        unread(connection, &by_id),
     )?;
-    rows.append(&mut claimed);
-    let found: BTreeSet<i64> = rows.iter().map(|row| row.id).collect();
+    locked.append(&mut claimed);
+    let found: BTreeSet<i64> = locked.iter().map(|row| row.id.key()).collect();
     let missing: Vec<i64> = hints.into_iter().filter(|id| !found.contains(id)).collect();
     let due: Vec<i64> = found.difference(&asked).copied().collect();
-    let (locked, mut others, now) = try_join!(
+    let (elsewhere, mut others, now) = try_join!(
         biased;
-        filter.still_claimable(pipe, &missing),
-        unread(pipe, &due),
-        present(pipe, now.or_else(|| rows.iter().map(|row| row.seen_at.into()).max())),
+        filter.still_claimable(connection, &missing),
+        unread(connection, &due),
+        present(connection, now.or_else(|| locked.iter().map(|row| row.seen_at).max())),
     )?;
     signals.append(&mut others);
     let mut unreadable = Vec::new();
-    let mut sagas = Vec::with_capacity(rows.len());
-    for row in rows {
-        let context = known.get(&row.id()).copied();
-        match row.decode(context) {
+    let mut sagas = Vec::with_capacity(locked.len());
+    for row in locked {
+        match row.saga {
             Ok(saga) => sagas.push(saga),
-            Err(blame) => unreadable.push(blame),
+            Err(reason) => unreadable.push(reason),
         }
     }
-    let (sagas, mut blamed) = with_signals(sagas, signals);
-    unreadable.append(&mut blamed);
-    Ok(Claimed { now, sagas, locked, unreadable })
+    let (sagas, mut with_unreadable_signals) = rows::with_inboxes(sagas, signals);
+    unreadable.append(&mut with_unreadable_signals);
+    Ok(Claimed { now, sagas, locked: elsewhere, unreadable })
 }
 
-/// Locks sagas by id, whoever holds them; reads their contexts only if asked to.
-pub(crate) async fn lock(pipe: &Pipe, ids: &[i64], with_contexts: bool) -> Result<Vec<SagaRow>, StoreError> {
+/// Locks sagas by id, waiting for a transaction that holds one. Their contexts are read if `with_contexts`; otherwise
+/// all of them must be `known`.
+pub(crate) async fn lock(
+    connection: &PipelinedConnection,
+    ids: &[i64],
+    known: &Contexts<'_>,
+    with_contexts: bool,
+) -> Result<Vec<LockedSaga>, StoreError> {
     if ids.is_empty() {
         return Ok(Vec::new());
     }
-    pipe.rows(Sql::SagasLock, &[&ids, &with_contexts]).await
+    let decode = |row: &PgRow| LockedSaga::decode(row, known);
+    connection.read(Sql::SagasLock, &[&ids, &with_contexts], decode).await
 }
 
 /// Reads inboxes. Sent behind the locks: a signal that is committed later finds `wake_at` and sets it again.
-pub(crate) async fn unread(pipe: &Pipe, sagas: &[i64]) -> Result<Vec<SignalRow>, StoreError> {
+pub(crate) async fn unread(
+    connection: &PipelinedConnection,
+    sagas: &[i64],
+) -> Result<Vec<Decoded<Signal>>, StoreError> {
     if sagas.is_empty() {
         return Ok(Vec::new());
     }
-    pipe.rows(Sql::SignalsUnread, &[&sagas]).await
+    connection.read(Sql::SignalsUnread, &[&sagas], rows::signal).await
 }
 
 /// The present: as it is `known` already, or the database's.
-pub(crate) async fn present(pipe: &Pipe, known: Option<Time>) -> Result<Time, StoreError> {
-    if let Some(now) = known {
-        return Ok(now);
+pub(crate) async fn present(
+    connection: &PipelinedConnection,
+    known: Option<Time>,
+) -> Result<Time, StoreError> {
+    match known {
+        Some(now) => Ok(now),
+        None => connection.read_one(Sql::Now, &[], row::now).await,
     }
-    let (now,): (OffsetDateTime,) = pipe.row(Sql::Now, &[]).await?;
-    Ok(now.into())
 }
 
-type WithSignals = Vec<(Saga, Vec<Signal>)>;
-
-/// Gives each saga its inbox; those with a signal that cannot be read are left out, and blamed.
-pub(crate) fn with_signals(sagas: Vec<Saga>, rows: Vec<SignalRow>) -> (WithSignals, Vec<(SagaId, String)>) {
-    let mut inboxes: BTreeMap<SagaId, Vec<Signal>> = BTreeMap::new();
-    let mut reasons: BTreeMap<SagaId, String> = BTreeMap::new();
-    for row in rows {
-        match row.decode() {
-            Ok(signal) => inboxes.entry(signal.saga).or_default().push(signal),
-            Err((saga, reason)) => {
-                reasons.insert(saga, reason);
-            }
-        }
-    }
-    let mut readable = Vec::with_capacity(sagas.len());
-    let mut blamed = Vec::new();
-    for saga in sagas {
-        if let Some(reason) = reasons.remove(&saga.id) {
-            blamed.push((saga.id, reason));
-        } else {
-            let inbox = inboxes.remove(&saga.id).unwrap_or_default();
-            readable.push((saga, inbox));
-        }
-    }
-    (readable, blamed)
-}
-
-/// What every claim but an outcome's must fit.
+/// What a saga must fit to be claimed, unless it has an outcome.
 struct Filter {
     /// `None`: the database's.
     now: Option<OffsetDateTime>,
@@ -134,29 +139,35 @@ impl Filter {
         }
     }
 
-    async fn claim_due(
+    async fn claim(
         &self,
-        pipe: &Pipe,
+        connection: &PipelinedConnection,
         hints: &[i64],
         by_id: &[i64],
         due_max: usize,
-    ) -> Result<Vec<SagaRow>, StoreError> {
+        known: &Contexts<'_>,
+    ) -> Result<Vec<LockedSaga>, StoreError> {
         if hints.is_empty() && due_max == 0 {
             return Ok(Vec::new());
         }
         let due_max = i64::try_from(due_max).unwrap_or(i64::MAX);
         let Self { now, queues, names, versions } = self;
+        let decode = |row: &PgRow| LockedSaga::decode(row, known);
         // A saga that is asked for by its id is found by it, so the sweep leaves it out.
-        pipe.rows(Sql::ClaimDue, &[&hints, now, queues, names, versions, &by_id, &due_max]).await
+        let params: &Params<'_> = &[&hints, now, queues, names, versions, &by_id, &due_max];
+        connection.read(Sql::SagasClaim, params, decode).await
     }
 
-    async fn still_claimable(&self, pipe: &Pipe, missing: &[i64]) -> Result<Vec<SagaId>, StoreError> {
+    async fn still_claimable(
+        &self,
+        connection: &PipelinedConnection,
+        missing: &[i64],
+    ) -> Result<Vec<SagaId>, StoreError> {
         if missing.is_empty() {
             return Ok(Vec::new());
         }
         let Self { now, queues, names, versions } = self;
-        let ids = pipe.rows(Sql::StillClaimable, &[&missing, now, queues, names, versions]).await?;
-        Ok(ids.into_iter().map(|(id,)| SagaId::from_key(id)).collect())
+        connection.read(Sql::SagasClaimable, &[&missing, now, queues, names, versions], rows::saga_id).await
     }
 }
 

@@ -4,24 +4,25 @@ use std::collections::BTreeMap;
 
 use holdfast_saga::ports::StoreError;
 use holdfast_saga::records::batch_rows::{Footprint, World};
-use holdfast_saga::records::{KeyClaim, Stock};
-use holdfast_shared::{Line, OrderId, Sku, Time};
+use holdfast_saga::records::saga::Saga;
+use holdfast_saga::records::signal::Signal;
+use holdfast_saga::records::view::Paused;
+use holdfast_shared::{OrderId, Queue, SagaId, Sku, Time};
+use holdfast_store_rows::{self as rows, Decoded, unreadable};
 use time::OffsetDateTime;
 use tokio::try_join;
 use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
-use crate::decode::{
-    CartRow, LineRow, OrderRow, PaymentRow, ProductRow, RefundRow, SagaRow, SignalRow, word,
-};
-use crate::error::unreadable;
-use crate::pipe::{FromRow, Pipe, rows};
-use crate::spare::Lent;
+use crate::claim;
+use crate::params::numbers;
+use crate::pipeline::PipelinedConnection;
+use crate::pool::PooledConnection;
+use crate::row::PgRow;
 use crate::statement::Sql;
-use crate::{claim, operations};
 
 pub(crate) async fn load(
-    lent: &mut Lent,
+    transaction: &mut PooledConnection,
     footprint: &Footprint,
     now: Option<Time>,
     world: &mut World,
@@ -29,7 +30,8 @@ pub(crate) async fn load(
     let ids: Vec<i64> = footprint.sagas.iter().map(|id| id.key()).collect();
     let order_ids = numbers(&footprint.orders);
     let cart_ids: Vec<Uuid> = footprint.carts.iter().map(|id| id.0).collect();
-    let (pipe, begun) = lent.begin()?;
+    let no_context = BTreeMap::new();
+    let (connection, begun) = transaction.begin_batch()?;
     let (
         (),
         claimed,
@@ -47,132 +49,113 @@ pub(crate) async fn load(
     ) = try_join!(
         biased;
         begun,
-        claim_keys(pipe, &footprint.keys, now),
-        claim::lock(pipe, &ids, true),
-        claim::unread(pipe, &ids),
-        named::<_, OrderRow>(pipe, Sql::OrdersLock, order_ids.clone()),
-        named::<_, LineRow>(pipe, Sql::OrderLinesRead, order_ids),
-        named::<_, PaymentRow>(pipe, Sql::PaymentsLock, numbers(&footprint.payments)),
-        named::<_, RefundRow>(pipe, Sql::RefundsRead, numbers(&footprint.refunds)),
-        named::<_, CartRow>(pipe, Sql::CartsLock, cart_ids),
-        named::<_, ProductRow>(pipe, Sql::ProductsRead, names(&footprint.products)),
-        operations::lock_paused(pipe, footprint.pauses),
-        named::<_, LevelRow>(pipe, Sql::StockRead, names(&footprint.levels)),
-        named::<_, LevelRow>(pipe, Sql::StockLock, names(&footprint.stock)),
+        claim_keys(connection, &footprint.keys, now),
+        claim::lock(connection, &ids, &no_context, true),
+        claim::unread(connection, &ids),
+        by_id(connection, Sql::OrdersLock, order_ids.clone(), rows::order),
+        by_id(connection, Sql::OrderLinesRead, order_ids, rows::line),
+        by_id(connection, Sql::PaymentsLock, numbers(&footprint.payments), rows::payment),
+        by_id(connection, Sql::RefundsRead, numbers(&footprint.refunds), rows::refund),
+        by_id(connection, Sql::CartsLock, cart_ids, rows::cart),
+        by_id(connection, Sql::ProductsRead, names(&footprint.products), rows::product),
+        lock_paused(connection, footprint.pauses),
+        by_id(connection, Sql::StockRead, names(&footprint.levels), rows::stock),
+        by_id(connection, Sql::StockLock, names(&footprint.stock), rows::stock),
     )?;
-    let told = claimed.first().map(|row| row.created_at).or_else(|| sagas.first().map(|row| row.seen_at));
-    world.claimed.extend(claimed.into_iter().map(|row| (row.key, OrderId::new(row.order_id))));
+    let seen = claimed.first().map(|key| key.created_at).or_else(|| sagas.first().map(|row| row.seen_at));
+    world.claimed.extend(claimed.into_iter().map(|claimed| (claimed.key, claimed.order)));
     let taken: Vec<Uuid> =
         footprint.keys.iter().map(|(key, _)| *key).filter(|key| !world.claimed.contains_key(key)).collect();
     let (taken, now) = try_join!(
         biased;
-        named::<_, TakenRow>(pipe, Sql::KeysTaken, taken),
-        claim::present(pipe, now.or_else(|| told.map(Into::into))),
+        by_id(connection, Sql::IdempotencyKeysRead, taken, rows::taken_key),
+        claim::present(connection, now.or(seen)),
     )?;
     world.now = now;
-    for TakenRow { key, body, order_id } in taken {
-        world.taken.insert(key, KeyClaim { key, body, order: OrderId::new(order_id) });
+    world.taken.extend(taken.into_iter().map(|taken| (taken.key, taken)));
+    let sagas = sagas.into_iter().map(|row| row.saga).collect();
+    world.sagas.extend(with_inboxes(sagas, signals)?.into_iter().map(|found| (found.0.id, found)));
+    let mut lines = rows::lines_by_order(lines);
+    for mut order in orders {
+        order.lines = lines.remove(&order.id).unwrap_or_default();
+        world.orders.insert(order.id, order);
     }
-    found_sagas(sagas, signals, world)?;
-    let mut lines = by_order(lines)?;
-    for row in orders {
-        let order = OrderId::new(row.id);
-        world.orders.insert(order, row.decode(lines.remove(&order).unwrap_or_default())?);
-    }
-    for row in payments {
-        let payment = row.decode()?;
-        world.payments.insert(payment.order, payment);
-    }
-    for row in refunds {
-        let refund = row.decode()?;
-        world.refunds.insert(refund.saga, refund);
-    }
-    for row in carts {
-        let cart = row.decode()?;
-        world.carts.insert(cart.id, cart);
-    }
-    for row in products {
-        let product = row.decode()?;
-        world.products.insert(product.sku.clone(), product);
-    }
+    world.payments.extend(payments.into_iter().map(|payment| (payment.order, payment)));
+    world.refunds.extend(refunds.into_iter().map(|refund| (refund.saga, refund)));
+    world.carts.extend(carts.into_iter().map(|cart| (cart.id, cart)));
+    world.products.extend(products.into_iter().map(|product| (product.sku.clone(), product)));
+    world.stock.extend(levels.into_iter().chain(stock));
     if let Some(paused) = paused {
         world.paused = paused;
     }
-    for LevelRow { sku, on_hand, reserved } in levels.into_iter().chain(stock) {
-        world.stock.insert(word("sku", &sku)?, Stock { on_hand, reserved });
-    }
     Ok(())
 }
 
-rows! {
-    struct ClaimedRow {
-        key: Uuid,
-        order_id: i64,
-        /// The database's present.
-        created_at: OffsetDateTime,
-    }
-
-    struct TakenRow {
-        key: Uuid,
-        body: Uuid,
-        order_id: i64,
-    }
-
-    struct LevelRow {
-        sku: String,
-        on_hand: i64,
-        reserved: i64,
-    }
-}
-
-/// The rows a statement finds by their ids; where nothing is asked for, nothing is sent.
-async fn named<T: ToSql + Sync, R: FromRow>(
-    pipe: &Pipe,
+/// The rows that a statement finds by their ids; where no id is requested for, nothing is sent.
+async fn by_id<I: ToSql + Sync, T>(
+    connection: &PipelinedConnection,
     sql: Sql,
-    ids: Vec<T>,
-) -> Result<Vec<R>, StoreError> {
+    ids: Vec<I>,
+    decode: impl Fn(&PgRow) -> Result<T, StoreError>,
+) -> Result<Vec<T>, StoreError> {
     if ids.is_empty() {
         return Ok(Vec::new());
     }
-    pipe.rows(sql, &[&ids]).await
+    connection.read(sql, &[&ids], decode).await
+}
+
+/// A key that this transaction has claimed, and the database's present when it did.
+struct ClaimedKey {
+    key: Uuid,
+    order: OrderId,
+    created_at: Time,
 }
 
 async fn claim_keys(
-    pipe: &Pipe,
-    asked: &[(Uuid, Uuid)],
+    connection: &PipelinedConnection,
+    requested: &[(Uuid, Uuid)],
     now: Option<Time>,
-) -> Result<Vec<ClaimedRow>, StoreError> {
-    if asked.is_empty() {
+) -> Result<Vec<ClaimedKey>, StoreError> {
+    if requested.is_empty() {
         return Ok(Vec::new());
     }
-    let (keys, bodies): (Vec<Uuid>, Vec<Uuid>) = asked.iter().copied().unzip();
-    pipe.rows(Sql::KeysClaim, &[&keys, &bodies, &now.map(OffsetDateTime::from)]).await
+    let (keys, bodies): (Vec<Uuid>, Vec<Uuid>) = requested.iter().copied().unzip();
+    let decode = |row: &PgRow| {
+        let (key, order) = rows::claimed_key(row)?;
+        Ok(ClaimedKey { key, order, created_at: row.value::<OffsetDateTime>(2)?.into() })
+    };
+    let now = now.map(OffsetDateTime::from);
+    connection.read(Sql::IdempotencyKeysClaim, &[&keys, &bodies, &now], decode).await
 }
 
-fn found_sagas(rows: Vec<SagaRow>, signals: Vec<SignalRow>, world: &mut World) -> Result<(), StoreError> {
-    let mut sagas = Vec::with_capacity(rows.len());
-    for row in rows {
-        sagas.push(row.decode(None).map_err(|(id, reason)| unreadable(&format!("saga {id}"), reason))?);
+/// If it is `wanted`, waits for other commits that pause or resume queues, then reads which are paused.
+async fn lock_paused(
+    connection: &PipelinedConnection,
+    wanted: bool,
+) -> Result<Option<BTreeMap<Queue, Paused>>, StoreError> {
+    if !wanted {
+        return Ok(None);
     }
-    let (sagas, blamed) = claim::with_signals(sagas, signals);
-    if let Some((id, reason)) = blamed.into_iter().next() {
-        return Err(unreadable(&format!("a signal of saga {id}"), reason));
-    }
-    world.sagas.extend(sagas.into_iter().map(|(saga, inbox)| (saga.id, (saga, inbox))));
-    Ok(())
+    let (_, paused) = try_join!(
+        biased;
+        connection.execute(Sql::QueuesLock, &[]),
+        connection.read(Sql::QueuesRead, &[], rows::paused_queue),
+    )?;
+    Ok(Some(paused.into_iter().flatten().collect()))
 }
 
-/// The lines of some orders, each as the rows have them: sorted by SKU.
-pub(crate) fn by_order(rows: Vec<LineRow>) -> Result<BTreeMap<OrderId, Vec<Line>>, StoreError> {
-    let mut lines: BTreeMap<OrderId, Vec<Line>> = BTreeMap::new();
-    for row in rows {
-        lines.entry(OrderId::new(row.order_id)).or_default().push(row.decode()?);
+/// The sagas with their inboxes, if all of them can be read.
+fn with_inboxes(
+    sagas: Vec<Decoded<Saga>>,
+    signals: Vec<Decoded<Signal>>,
+) -> Result<Vec<rows::SagaInbox>, StoreError> {
+    let refused = |(id, reason): (SagaId, String)| unreadable(format_args!("saga {id}"), reason);
+    let sagas = sagas.into_iter().collect::<Result<Vec<Saga>, _>>().map_err(refused)?;
+    let (sagas, with_unreadable_signals) = rows::with_inboxes(sagas, signals);
+    match with_unreadable_signals.into_iter().next() {
+        Some(found) => Err(refused(found)),
+        None => Ok(sagas),
     }
-    Ok(lines)
-}
-
-fn numbers(orders: &[OrderId]) -> Vec<i64> {
-    orders.iter().map(|id| id.number()).collect()
 }
 
 fn names(skus: &[Sku]) -> Vec<String> {

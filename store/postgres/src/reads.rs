@@ -1,4 +1,4 @@
-//! What readers see; nothing here locks.
+//! The reads of orders, sagas and stock; nothing here locks.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,191 +9,139 @@ use holdfast_saga::records::saga::Saga;
 use holdfast_saga::records::signal::Signal;
 use holdfast_saga::records::view::{OrderFilter, OrderView, SagaCount, SagaFilter};
 use holdfast_shared::{OrderId, SagaId, Sku};
-use sqlx::PgPool;
-use time::OffsetDateTime;
+use holdfast_store_rows::{self as rows, Decoded, unreadable};
+use tokio::try_join;
 
-use crate::decode::{LineRow, OrderRow, PaymentRow, SagaRow, SignalRow, json, word};
-use crate::error::{store_error, unreadable};
-use crate::load::by_order;
+use crate::pipeline::Params;
+use crate::pool::Pool;
+use crate::row;
+use crate::statement::Sql;
 
-pub(crate) async fn orders(pool: &PgPool, filter: &OrderFilter) -> Result<Vec<OrderView>, StoreError> {
+pub(crate) async fn orders(pool: &Pool, filter: &OrderFilter) -> Result<Vec<OrderView>, StoreError> {
     let before = filter.before.map(OrderId::number);
     let (status, method) = (filter.status.map(<&str>::from), filter.method.map(<&str>::from));
     let (reason, limit) = (filter.reason.map(<&str>::from), i64::from(filter.limit));
+    let needs_attention = filter.needs_attention;
     let ids = if let Some(customer) = &filter.customer {
-        let page = sqlx::query_file_scalar!(
-            "queries/order_list_of_customer.sql",
-            customer,
-            status,
-            method,
-            reason,
-            before.unwrap_or(i64::MAX),
-            filter.needs_attention,
-            limit,
-        );
-        page.fetch_all(pool).await
+        let before = before.unwrap_or(i64::MAX);
+        pool.read(
+            Sql::OrdersPageOfCustomer,
+            &[customer, &status, &method, &reason, &before, &needs_attention, &limit],
+            row::number,
+        )
+        .await?
     } else {
-        let page = sqlx::query_file_scalar!(
-            "queries/order_list.sql",
-            status,
-            method,
-            reason,
-            before,
-            filter.needs_attention,
-            limit,
-        );
-        page.fetch_all(pool).await
+        pool.read(
+            Sql::OrdersPage,
+            &[&status, &method, &reason, &before, &needs_attention, &limit],
+            row::number,
+        )
+        .await?
     };
-    views(pool, &ids.map_err(store_error)?).await
+    views(pool, &ids).await
 }
 
-/// Orders with what belongs to them, newest first.
-pub(crate) async fn views(pool: &PgPool, ids: &[i64]) -> Result<Vec<OrderView>, StoreError> {
-    let rows = sqlx::query_file_as!(OrderRow, "queries/orders_read.sql", ids)
-        .fetch_all(pool)
-        .await
-        .map_err(store_error)?;
-    let payments = sqlx::query_file_as!(PaymentRow, "queries/payments_read.sql", ids)
-        .fetch_all(pool)
-        .await
-        .map_err(store_error)?;
-    let mut payments: BTreeMap<i64, PaymentRow> =
-        payments.into_iter().map(|row| (row.order_id, row)).collect();
-    let held =
-        sqlx::query_file!("queries/reservations_read.sql", ids).fetch_all(pool).await.map_err(store_error)?;
-    let mut held: BTreeMap<i64, String> = held.into_iter().map(|row| (row.order_id, row.status)).collect();
-    let dead = sqlx::query_file_scalar!("queries/orders_with_dead_saga.sql", ids)
-        .fetch_all(pool)
-        .await
-        .map_err(store_error)?;
-    let dead: BTreeSet<i64> = dead.into_iter().collect();
-    let lines = sqlx::query_file_as!(LineRow, "queries/order_lines_read.sql", ids)
-        .fetch_all(pool)
-        .await
-        .map_err(store_error)?;
-    let mut lines = by_order(lines)?;
-    let mut views = Vec::with_capacity(rows.len());
-    for row in rows {
-        let id = row.id;
-        views.push(OrderView {
-            order: row.decode(lines.remove(&OrderId::new(id)).unwrap_or_default())?,
-            payment: payments.remove(&id).map(PaymentRow::decode).transpose()?,
-            reservation: held.remove(&id).map(|status| word("reservation", &status)).transpose()?,
-            needs_attention: dead.contains(&id),
-        });
+/// The orders of `ids` that exist, newest first, each with what belongs to it: in one round trip.
+pub(crate) async fn views(pool: &Pool, ids: &[i64]) -> Result<Vec<OrderView>, StoreError> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
     }
+    let mut acquired = pool.acquire().await?;
+    let connection = acquired.statements()?;
+    let by_id: &Params<'_> = &[&ids];
+    let (orders, payments, reservations, dead, lines) = try_join!(
+        biased;
+        connection.read(Sql::OrdersRead, by_id, rows::order),
+        connection.read(Sql::PaymentsRead, by_id, rows::payment),
+        connection.read(Sql::ReservationsRead, by_id, rows::reservation),
+        connection.read(Sql::OrdersWithDeadSaga, by_id, row::number),
+        connection.read(Sql::OrderLinesRead, by_id, rows::line),
+    )?;
+    acquired.has_answered();
+    let mut payments: BTreeMap<OrderId, _> =
+        payments.into_iter().map(|payment| (payment.order, payment)).collect();
+    let reservations: BTreeMap<OrderId, _> = reservations.into_iter().collect();
+    let dead: BTreeSet<i64> = dead.into_iter().collect();
+    let mut lines = rows::lines_by_order(lines);
+    let mut views: Vec<OrderView> = orders
+        .into_iter()
+        .map(|mut order| {
+            order.lines = lines.remove(&order.id).unwrap_or_default();
+            OrderView {
+                payment: payments.remove(&order.id),
+                reservation: reservations.get(&order.id).copied(),
+                needs_attention: dead.contains(&order.id.number()),
+                order,
+            }
+        })
+        .collect();
     views.sort_by_key(|view| std::cmp::Reverse(view.order.id));
     Ok(views)
 }
 
-pub(crate) async fn sagas_between(
-    pool: &PgPool,
-    first: SagaId,
-    last: SagaId,
-) -> Result<Vec<Saga>, StoreError> {
-    let rows = sqlx::query_file_as!(SagaRow, "queries/saga_read.sql", first.key(), last.key())
-        .fetch_all(pool)
-        .await
-        .map_err(store_error)?;
-    Ok(readable(rows))
+pub(crate) async fn sagas_between(pool: &Pool, first: SagaId, last: SagaId) -> Result<Vec<Saga>, StoreError> {
+    let params = (first.key(), last.key());
+    Ok(readable(pool.read(Sql::SagasOfOrder, &[&params.0, &params.1], |row| rows::saga(row, None)).await?))
 }
 
-/// One saga. One that cannot be read is an error here: whoever asks for it by its id is told why.
-pub(crate) async fn saga(pool: &PgPool, id: SagaId) -> Result<Option<Saga>, StoreError> {
-    let row = sqlx::query_file_as!(SagaRow, "queries/saga_read.sql", id.key(), id.key())
-        .fetch_optional(pool)
-        .await
-        .map_err(store_error)?;
+/// One saga. One that cannot be read is an error here: a caller who asks for it by its id gets the reason.
+pub(crate) async fn saga(pool: &Pool, id: SagaId) -> Result<Option<Saga>, StoreError> {
+    let key = id.key();
+    let found = pool.read(Sql::SagasOfOrder, &[&key, &key], |row| rows::saga(row, None)).await?;
     let saga =
-        |row: SagaRow| row.decode(None).map_err(|(id, reason)| unreadable(&format!("saga {id}"), reason));
-    row.map(saga).transpose()
+        |found: Decoded<Saga>| found.map_err(|(id, reason)| unreadable(format_args!("saga {id}"), reason));
+    found.into_iter().next().map(saga).transpose()
 }
 
-pub(crate) async fn sagas(pool: &PgPool, filter: &SagaFilter) -> Result<Vec<Saga>, StoreError> {
-    let rows = sqlx::query_file_as!(
-        SagaRow,
-        "queries/saga_list.sql",
-        filter.definition,
-        filter.state.map(<&str>::from),
-        filter.before.map(SagaId::key),
-        i64::from(filter.limit),
-    )
-    .fetch_all(pool)
-    .await
-    .map_err(store_error)?;
-    Ok(readable(rows))
+pub(crate) async fn sagas(pool: &Pool, filter: &SagaFilter) -> Result<Vec<Saga>, StoreError> {
+    let state = filter.state.map(<&str>::from);
+    let before = filter.before.map_or(i64::MAX, SagaId::key);
+    let limit = i64::from(filter.limit);
+    let page = pool
+        .read(Sql::SagasPage, &[&filter.definition, &state, &before, &limit], |row| rows::saga(row, None))
+        .await?;
+    Ok(readable(page))
 }
 
 /// The sagas that can be read. One that cannot must not hide the others: it is dead or soon will be,
 /// and asking for it by its id says why.
-fn readable(rows: Vec<SagaRow>) -> Vec<Saga> {
-    let saga = |row: SagaRow| match row.decode(None) {
+fn readable(sagas: Vec<Decoded<Saga>>) -> Vec<Saga> {
+    let saga = |found: Decoded<Saga>| match found {
         Ok(saga) => Some(saga),
         Err((id, reason)) => {
             tracing::warn!(saga.id = %id, "saga {id} is left out of a list, its row cannot be read: {reason}");
             None
         }
     };
-    rows.into_iter().filter_map(saga).collect()
+    sagas.into_iter().filter_map(saga).collect()
 }
 
-pub(crate) async fn log(pool: &PgPool, saga: SagaId) -> Result<Vec<LogRow>, StoreError> {
-    let rows =
-        sqlx::query_file!("queries/log_read.sql", saga.key()).fetch_all(pool).await.map_err(store_error)?;
-    let row = |entries: String, fence, at: OffsetDateTime| {
-        Ok(LogRow { saga, fence, at: at.into(), entries: json("log entries", &entries)? })
-    };
-    rows.into_iter().map(|found| row(found.entries, found.fence, found.at)).collect()
+pub(crate) async fn log(pool: &Pool, saga: SagaId) -> Result<Vec<LogRow>, StoreError> {
+    pool.read(Sql::SagaLogRead, &[&saga.key()], rows::log_row).await
 }
 
-pub(crate) async fn inbox(pool: &PgPool, saga: SagaId) -> Result<Vec<Signal>, StoreError> {
-    let rows = sqlx::query_file_as!(SignalRow, "queries/signals_unread.sql", &[saga.key()])
-        .fetch_all(pool)
-        .await
-        .map_err(store_error)?;
-    let signal =
-        |row: SignalRow| row.decode().map_err(|(id, reason)| unreadable(&format!("saga {id}"), reason));
-    rows.into_iter().map(signal).collect()
+pub(crate) async fn inbox(pool: &Pool, saga: SagaId) -> Result<Vec<Signal>, StoreError> {
+    let keys = [saga.key()];
+    let signals = pool.read(Sql::SignalsUnread, &[&keys.as_slice()], rows::signal).await?;
+    let refused = |(id, reason)| unreadable(format_args!("saga {id}"), reason);
+    signals.into_iter().map(|signal| signal.map_err(refused)).collect()
 }
 
 pub(crate) async fn stock(
-    pool: &PgPool,
+    pool: &Pool,
     sku: Option<&Sku>,
     limit: u32,
 ) -> Result<Vec<(Sku, Stock)>, StoreError> {
-    let rows = sqlx::query_file!("queries/stock_list.sql", sku.map(Sku::as_str), i64::from(limit))
-        .fetch_all(pool)
-        .await
-        .map_err(store_error)?;
-    let level = |sku: String, on_hand, reserved| Ok((word("sku", &sku)?, Stock { on_hand, reserved }));
-    rows.into_iter().map(|row| level(row.sku, row.on_hand, row.reserved)).collect()
-}
-
-pub(crate) async fn saga_counts(pool: &PgPool) -> Result<Vec<SagaCount>, StoreError> {
-    let rows = sqlx::query_file_as!(CensusRow, "queries/saga_counts.sql")
-        .fetch_all(pool)
-        .await
-        .map_err(store_error)?;
-    rows.into_iter().map(CensusRow::decode).collect()
-}
-
-pub(crate) async fn unsettled(pool: &PgPool) -> Result<Vec<SagaCount>, StoreError> {
-    let rows = sqlx::query_file_as!(CensusRow, "queries/census_unsettled.sql")
-        .fetch_all(pool)
-        .await
-        .map_err(store_error)?;
-    rows.into_iter().map(CensusRow::decode).collect()
-}
-
-struct CensusRow {
-    definition: String,
-    state: String,
-    sagas: i64,
-}
-
-impl CensusRow {
-    fn decode(self) -> Result<SagaCount, StoreError> {
-        let Self { definition, state, sagas } = self;
-        Ok(SagaCount { definition, state: word("state", &state)?, sagas: sagas.unsigned_abs() })
+    match sku {
+        Some(sku) => pool.read(Sql::StockRead, &[&[sku.as_str()].as_slice()], rows::stock).await,
+        None => pool.read(Sql::StockPage, &[&i64::from(limit)], rows::stock).await,
     }
+}
+
+pub(crate) async fn saga_counts(pool: &Pool) -> Result<Vec<SagaCount>, StoreError> {
+    pool.read(Sql::SagasCount, &[], rows::saga_count).await
+}
+
+pub(crate) async fn unsettled(pool: &Pool) -> Result<Vec<SagaCount>, StoreError> {
+    pool.read(Sql::SagasCountUnsettled, &[], rows::saga_count).await
 }

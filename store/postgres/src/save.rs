@@ -1,9 +1,10 @@
-//! Writing a batch, set-wise, in the lock order of E4; stock last of all, because every batch wants the same few rows:
-//! they are held for no more than the commit.
+//! Writing a batch, set-wise, in the lock order of E4; stock last of all, because every batch writes the same few rows:
+//! they are locked for no longer than the commit.
 //!
-//! Tables that every order's commits write together share a statement: an order alone pays for each one's start.
+//! Tables that the commits of every order write together share a statement: an order alone pays for the start of each.
 
 mod order;
+mod queue;
 mod refund;
 mod saga;
 mod shop;
@@ -13,55 +14,38 @@ use holdfast_saga::records::batch_rows::Writes;
 use time::OffsetDateTime;
 use tokio::try_join;
 
-use crate::operations;
-use crate::spare::Lent;
+use crate::pool::PooledConnection;
 
 /// Writes everything, sent in one go; the caller commits.
-pub(crate) async fn save(lent: &mut Lent, writes: &Writes) -> Result<(), StoreError> {
+pub(crate) async fn save(transaction: &mut PooledConnection, writes: &Writes) -> Result<(), StoreError> {
     let at = OffsetDateTime::from(writes.at);
-    let (pipe, begun) = lent.begin()?;
+    let (connection, begun) = transaction.begin_batch()?;
     try_join!(
         biased;
         begun,
-        shop::unclaim(pipe, writes),
-        saga::save(pipe, writes, at),
-        saga::poison(pipe, writes, at),
-        saga::consume(pipe, writes, at),
-        order::place(pipe, writes, at),
-        order::hold(pipe, writes, at),
-        order::advance(pipe, writes, at),
-        refund::update(pipe, writes, at),
-        order::move_notifications(pipe, writes, at),
-        shop::hold_carts(pipe, writes),
-        shop::move_carts(pipe, writes, at),
-        shop::discard_carts(pipe, writes),
-        refund::insert(pipe, writes, at),
-        saga::signal(pipe, writes, at),
-        shop::put_carts(pipe, writes, at),
-        shop::put_products(pipe, writes, at),
-        shop::open_shelves(pipe, writes),
-        shop::insert_adjustments(pipe, writes),
-        shop::insert_actions(pipe, writes),
-        operations::resume(pipe, writes),
-        operations::pause(pipe, writes),
-        shop::hold_stock(pipe, writes),
-        shop::move_stock(pipe, writes),
+        shop::unclaim(connection, writes),
+        saga::save(connection, writes, at),
+        saga::poison(connection, writes, at),
+        saga::consume(connection, writes, at),
+        order::insert(connection, writes, at),
+        order::open(connection, writes, at),
+        order::advance(connection, writes, at),
+        refund::update(connection, writes, at),
+        order::move_notifications(connection, writes, at),
+        shop::lock_carts(connection, writes),
+        shop::move_carts(connection, writes, at),
+        shop::discard_carts(connection, writes),
+        refund::insert(connection, writes, at),
+        saga::signal(connection, writes, at),
+        shop::put_carts(connection, writes, at),
+        shop::put_products(connection, writes, at),
+        shop::ensure_stock_rows(connection, writes),
+        shop::insert_adjustments(connection, writes),
+        shop::insert_actions(connection, writes),
+        queue::resume(connection, writes),
+        queue::pause(connection, writes),
+        shop::lock_stock(connection, writes),
+        shop::move_stock(connection, writes),
     )?;
     Ok(())
-}
-
-/// Every row that should have moved did, or the batch is not saved.
-fn all_moved(table: &'static str, expected: usize, found: u64) -> Result<(), StoreError> {
-    let expected = expected as u64;
-    if expected == found { Ok(()) } else { Err(StoreError::Mismatch { table, expected, found }) }
-}
-
-/// A document as Postgres takes it.
-fn json<T: serde::Serialize>(value: &T) -> Result<String, StoreError> {
-    serde_json::to_string(value).map_err(|error| StoreError::Data(format!("cannot be written: {error}")))
-}
-
-/// A word of the vocabulary as Postgres takes it.
-fn word(word: impl Into<&'static str>) -> &'static str {
-    word.into()
 }

@@ -1,66 +1,104 @@
 //! The schema: migrations are part of the binary, and a database that does not fit is refused.
 
+use std::sync::LazyLock;
+use std::time::Instant;
+
 use holdfast_saga::ports::StoreError;
-use sqlx::PgPool;
-use sqlx::migrate::{Migrate, MigrateError, Migrator};
+use holdfast_store_rows::migration::{self, Applied, Migration};
+use tokio_postgres::Client;
 
 use crate::error::store_error;
+use crate::pool::Pool;
 
-/// A newer migration is harmless unless the file says otherwise: `0007_breaking_….sql` (E8).
-const BREAKING: &str = "breaking";
+static MIGRATIONS: LazyLock<Vec<Migration>> =
+    LazyLock::new(|| migration::of_files(include!(concat!(env!("OUT_DIR"), "/migrations.rs"))));
 
-static MIGRATOR: Migrator = {
-    let mut migrator = sqlx::migrate!("../../migrations/postgres");
-    migrator.ignore_missing = true;
-    migrator
-};
+/// A migration may take any time, and waits for another process that migrates. That lock belongs to its transaction, so
+/// no connection pooler in between can leave it behind. A table is waited for no longer than by any batch: the shop
+/// would wait behind the migration.
+const BEGIN: &str = "
+    set local statement_timeout = 0; set local idle_in_transaction_session_timeout = 0; set local lock_timeout = 0;
+    select pg_advisory_xact_lock(4983402716950321);
+    set local lock_timeout = '1s';
+    set local client_min_messages = warning;
+    create table if not exists _sqlx_migrations (
+        version bigint primary key,
+        description text not null,
+        installed_on timestamptz not null default now(),
+        success boolean not null,
+        checksum bytea not null,
+        execution_time bigint not null
+    )";
 
-pub(crate) async fn migrate(pool: &PgPool) -> Result<Vec<(i64, String)>, StoreError> {
-    let before = applied(pool).await?;
-    refuse_breaking(&before)?;
-    MIGRATOR.run(pool).await.map_err(migrate_error)?;
-    let known = MIGRATOR.iter().map(|migration| (migration.version, migration.description.to_string()));
-    Ok(known.filter(|(version, _)| !before.iter().any(|(applied, _)| applied == version)).collect())
-}
-
-pub(crate) async fn check(pool: &PgPool) -> Result<(), StoreError> {
-    let applied = applied(pool).await?;
-    refuse_breaking(&applied)?;
-    let missing =
-        MIGRATOR.iter().find(|migration| !applied.iter().any(|(version, _)| *version == migration.version));
-    match missing {
-        None => Ok(()),
-        Some(migration) => Err(StoreError::Refused(format!(
-            "the database lacks migration {} ({}); run `holdfast migrate` first",
-            migration.version, migration.description
-        ))),
+/// Applies what is missing, each migration in a transaction of its own, and returns what was applied.
+pub(crate) async fn migrate(pool: &Pool) -> Result<Vec<(i64, String)>, StoreError> {
+    let mut done = Vec::new();
+    while let Some(migration) = migrate_one(pool).await? {
+        done.push((migration.version, migration.description.clone()));
     }
+    Ok(done)
 }
 
-fn refuse_breaking(applied: &[(i64, String)]) -> Result<(), StoreError> {
-    let known = |version: i64| MIGRATOR.iter().any(|migration| migration.version == version);
-    match applied.iter().find(|(version, words)| !known(*version) && words.starts_with(BREAKING)) {
-        None => Ok(()),
-        Some((version, words)) => Err(StoreError::Refused(format!(
-            "the database has migration {version} ({words}), which this binary is too old for; \
-             upgrade holdfast, nothing was changed"
-        ))),
-    }
+/// Applies the first migration that is missing, unless none is.
+async fn migrate_one(pool: &Pool) -> Result<Option<&'static Migration>, StoreError> {
+    let mut transaction = pool.acquire().await?;
+    // A database that is set to read-only stays as it is.
+    let (connection, begun) = transaction.begin("begin")?;
+    begun.await?;
+    let client = connection.client();
+    client.batch_execute(BEGIN).await.map_err(store_error)?;
+    let applied = applied(client).await?;
+    let Some(migration) = migration::pending(&MIGRATIONS, &applied)?.first().copied() else {
+        transaction.rollback().await;
+        return Ok(None);
+    };
+    let since = Instant::now();
+    let failed = |error: tokio_postgres::Error| in_migration(migration, store_error(error));
+    client.batch_execute(migration.sql).await.map_err(failed)?;
+    let elapsed = i64::try_from(since.elapsed().as_nanos()).unwrap_or(i64::MAX);
+    let record = "insert into _sqlx_migrations (version, description, success, checksum, execution_time)
+                  values ($1, $2, true, $3, $4)";
+    let Migration { version, description, .. } = migration;
+    client.execute(record, &[version, description, &migration.checksum(), &elapsed]).await.map_err(failed)?;
+    transaction.commit().await.map_err(|error| in_migration(migration, error))?;
+    Ok(Some(migration))
 }
 
-/// What is applied: version and description; empty on a database that was never migrated.
-async fn applied(pool: &PgPool) -> Result<Vec<(i64, String)>, StoreError> {
-    let mut connection = pool.acquire().await.map_err(store_error)?;
-    connection.ensure_migrations_table("_sqlx_migrations").await.map_err(migrate_error)?;
-    sqlx::query_as("select version, description from _sqlx_migrations order by version")
-        .fetch_all(&mut *connection)
-        .await
+pub(crate) async fn check(pool: &Pool) -> Result<(), StoreError> {
+    let mut acquired = pool.acquire().await?;
+    let client = acquired.statements()?.client();
+    let is_there = "select to_regclass('_sqlx_migrations') is not null";
+    let is_there: bool = client.query_one(is_there, &[]).await.map_err(store_error)?.get(0);
+    let applied = if is_there { applied(client).await? } else { Vec::new() };
+    acquired.has_answered();
+    migration::check(&MIGRATIONS, &applied)
+}
+
+async fn applied(client: &Client) -> Result<Vec<Applied>, StoreError> {
+    let read = "select version, description, checksum, success from _sqlx_migrations order by version";
+    let rows = client.query(read, &[]).await.map_err(store_error)?;
+    rows.iter()
+        .map(|row| {
+            Ok(Applied {
+                version: row.try_get(0)?,
+                description: row.try_get(1)?,
+                checksum: row.try_get(2)?,
+                success: row.try_get(3)?,
+            })
+        })
+        .collect::<Result<_, tokio_postgres::Error>>()
         .map_err(store_error)
 }
 
-fn migrate_error(error: MigrateError) -> StoreError {
+/// An error that says which migration it stopped.
+fn in_migration(migration: &Migration, error: StoreError) -> StoreError {
+    let Migration { version, description, .. } = migration;
+    let detail = |cause| format!("migration {version} ({description}) was not applied: {cause}");
     match error {
-        MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => store_error(error),
-        other => StoreError::Refused(format!("the schema cannot be migrated: {other}")),
+        StoreError::Refused(cause) => StoreError::Refused(detail(cause)),
+        StoreError::Unavailable(cause) => StoreError::Unavailable(detail(cause)),
+        StoreError::Contention(cause) => StoreError::Contention(detail(cause)),
+        StoreError::Data(cause) => StoreError::Data(detail(cause)),
+        error @ (StoreError::Mismatch { .. } | StoreError::CommitUnknown(_)) => error,
     }
 }

@@ -1,59 +1,110 @@
-//! The statements of transactions. Each connection prepares all of them when it is opened, so that any of them can be
-//! sent ahead of another's answer; and a schema that does not fit shows itself then.
+//! The statements of this store.
+//!
+//! A connection for transactions prepares [`Sql::OF_TRANSACTIONS`] when it is opened, so that any of them can be sent
+//! ahead of another's answer; and a schema that does not fit shows itself then. All others are prepared on a
+//! connection when it needs them first.
 
 macro_rules! statements {
-    ($($name:ident = $file:literal,)*) => {
-        #[derive(Debug, Clone, Copy)]
+    (of transactions { $($name:ident = $file:literal,)* } outside { $($other:ident = $other_file:literal,)* }) => {
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
         pub(crate) enum Sql {
             $($name,)*
+            $($other,)*
         }
 
         impl Sql {
             /// All texts, each at its statement's place.
-            pub(crate) const TEXTS: &[&str] = &[$(include_str!(concat!("../queries/", $file, ".sql")),)*];
+            pub(crate) const TEXTS: &[&str] = &[
+                $(include_str!(concat!("../", $file, ".sql")),)*
+                $(include_str!(concat!("../", $other_file, ".sql")),)*
+            ];
+
+            /// What a transaction may need.
+            pub(crate) const OF_TRANSACTIONS: &[Self] = &[$(Self::$name,)*];
         }
     };
 }
 
 statements! {
-    AdjustmentsInsert = "adjustments_insert",
-    AdminActionsInsert = "admin_actions_insert",
-    CartsDiscard = "carts_discard",
-    CartsHold = "carts_hold",
-    CartsLock = "carts_lock",
-    CartsMove = "carts_move",
-    CartsPut = "carts_put",
-    ClaimDue = "claim_due",
-    KeysClaim = "keys_claim",
-    KeysTaken = "keys_taken",
-    KeysUnclaim = "keys_unclaim",
-    NotificationsMove = "notifications_move",
-    Now = "now",
-    OrderLinesRead = "order_lines_read",
-    OrdersAdvance = "orders_advance",
-    OrdersHold = "orders_hold",
-    OrdersLock = "orders_lock",
-    OrdersPlace = "orders_place",
-    PaymentsLock = "payments_lock",
-    ProductsPut = "products_put",
-    ProductsRead = "products_read",
-    QueuesLock = "queues_lock",
-    QueuesPause = "queues_pause",
-    QueuesPaused = "queues_paused",
-    QueuesResume = "queues_resume",
-    RefundsInsert = "refunds_insert",
-    RefundsMove = "refunds_move",
-    RefundsRead = "refunds_read",
-    SagasLock = "sagas_lock",
-    SagasPoison = "sagas_poison",
-    SagasSave = "sagas_save",
-    SignalsConsume = "signals_consume",
-    SignalsInsert = "signals_insert",
-    SignalsUnread = "signals_unread",
-    StillClaimable = "still_claimable",
-    StockHold = "stock_hold",
-    StockLock = "stock_lock",
-    StockMove = "stock_move",
-    StockOpen = "stock_open",
-    StockRead = "stock_read",
+    of transactions {
+        AdminActionsInsert = "queries/admin_actions_insert",
+        CartsDiscard = "queries/carts_discard",
+        CartsLock = "queries/carts_lock",
+        CartsLockOnly = "queries/carts_lock_only",
+        CartsMove = "queries/carts_move",
+        CartsPut = "queries/carts_put",
+        IdempotencyKeysClaim = "queries/idempotency_keys_claim",
+        IdempotencyKeysRead = "queries/idempotency_keys_read",
+        IdempotencyKeysUnclaim = "queries/idempotency_keys_unclaim",
+        NotificationsMove = "queries/notifications_move",
+        Now = "queries/now",
+        OrderLinesRead = "queries/order_lines_read",
+        OrdersAdvance = "queries/orders_advance",
+        OrdersInsert = "queries/orders_insert",
+        OrdersLock = "queries/orders_lock",
+        OrdersOpen = "queries/orders_open",
+        PaymentsLock = "queries/payments_lock",
+        ProductsPut = "queries/products_put",
+        ProductsRead = "queries/products_read",
+        QueuesLock = "queries/queues_lock",
+        QueuesPause = "queries/queues_pause",
+        QueuesRead = "../queries/queues_read",
+        QueuesResume = "queries/queues_resume",
+        RefundsInsert = "queries/refunds_insert",
+        RefundsMove = "queries/refunds_move",
+        RefundsRead = "queries/refunds_read",
+        SagasClaim = "queries/sagas_claim",
+        SagasClaimable = "queries/sagas_claimable",
+        SagasLock = "queries/sagas_lock",
+        SagasPoison = "queries/sagas_poison",
+        SagasSave = "queries/sagas_save",
+        SignalsConsume = "queries/signals_consume",
+        SignalsInsert = "queries/signals_insert",
+        SignalsUnread = "queries/signals_unread",
+        StockAdjustmentsInsert = "queries/stock_adjustments_insert",
+        StockEnsure = "queries/stock_ensure",
+        StockLock = "queries/stock_lock",
+        StockLockOnly = "queries/stock_lock_only",
+        StockMove = "queries/stock_move",
+        StockRead = "queries/stock_read",
+    }
+    outside {
+        AdminActionsOfOrder = "../queries/admin_actions_of_order",
+        CartsOpenOfCustomer = "../queries/carts_open_of_customer",
+        CartsRead = "queries/carts_read",
+        IdempotencyKeysPrune = "queries/idempotency_keys_prune",
+        NotificationsMarkRead = "../queries/notifications_mark_read",
+        NotificationsPage = "../queries/notifications_page",
+        NotificationsPageOfCustomer = "queries/notifications_page_of_customer",
+        NotificationsRead = "../queries/notifications_read",
+        OrdersAudit = "queries/orders_audit",
+        OrdersCountPending = "../queries/orders_count_pending",
+        OrdersPage = "queries/orders_page",
+        OrdersPageOfCustomer = "../queries/orders_page_of_customer",
+        OrdersRead = "queries/orders_read",
+        OrdersVersion = "queries/orders_version",
+        OrdersWithDeadSaga = "queries/orders_with_dead_saga",
+        PaymentsRead = "queries/payments_read",
+        ProductsPage = "queries/products_page",
+        ProductsPageNamed = "queries/products_page_named",
+        QueuesDepth = "../queries/queues_depth",
+        ReservationsRead = "queries/reservations_read",
+        SagaLogRead = "../queries/saga_log_read",
+        SagasAuditOrphans = "queries/sagas_audit_orphans",
+        SagasCount = "../queries/sagas_count",
+        SagasCountUnsettled = "../queries/sagas_count_unsettled",
+        SagasDeadPage = "../queries/sagas_dead_page",
+        SagasOfOrder = "../queries/sagas_of_order",
+        SagasPage = "../queries/sagas_page",
+        SagasPrune = "queries/sagas_prune",
+        SecretsInsert = "../queries/secrets_insert",
+        SecretsRead = "../queries/secrets_read",
+        ShopRead = "../queries/shop_read",
+        SignalsPrune = "queries/signals_prune",
+        StockAudit = "queries/stock_audit",
+        StockPage = "../queries/stock_page",
+        WorkersDeregister = "../queries/workers_deregister",
+        WorkersHeartbeat = "queries/workers_heartbeat",
+        WorkersRead = "queries/workers_read",
+    }
 }

@@ -1,4 +1,4 @@
-//! How far a server's certificate is believed, as `sslmode` has it.
+//! What a server's certificate has to prove, as `sslmode` says.
 
 use std::sync::Arc;
 
@@ -8,35 +8,70 @@ use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
-use sqlx::postgres::PgSslMode;
+
+/// `sslmode`. `allow` is `disable`: this store never speaks TLS as a second try.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mode {
+    Disable,
+    /// TLS if the server offers it.
+    Prefer,
+    /// TLS, with whatever certificate.
+    Require,
+    /// An authority must have signed the certificate.
+    VerifyCa,
+    /// And it must name this server.
+    VerifyFull,
+}
 
 /// Each a path, or the PEM text itself.
+#[derive(Debug, Clone)]
 pub(crate) struct Files {
-    /// Who vouches for the server, instead of the public authorities.
+    /// The authorities that may sign the server's certificate, instead of the public ones.
     pub(crate) authorities: Option<String>,
-    /// Who we are, and the key that proves it.
+    /// The client's certificate, and the key that proves it.
     pub(crate) certificate: Option<String>,
     pub(crate) key: Option<String>,
 }
 
-pub(crate) fn config(mode: PgSslMode, files: &Files) -> Result<ClientConfig, String> {
+#[derive(Clone)]
+pub(crate) struct Settings {
+    pub(crate) mode: Mode,
+    pub(crate) files: Files,
+}
+
+impl Mode {
+    pub(crate) fn parse(word: &str) -> Result<Self, String> {
+        match word.to_ascii_lowercase().as_str() {
+            "disable" | "allow" => Ok(Self::Disable),
+            "prefer" => Ok(Self::Prefer),
+            "require" => Ok(Self::Require),
+            "verify-ca" | "verify_ca" => Ok(Self::VerifyCa),
+            "verify-full" | "verify_full" => Ok(Self::VerifyFull),
+            _ => Err(format!(
+                "sslmode {word:?} is none of disable, allow, prefer, require, verify-ca, verify-full"
+            )),
+        }
+    }
+}
+
+pub(crate) fn config(Settings { mode, files }: &Settings) -> Result<ClientConfig, String> {
     let provider = Arc::new(ring::default_provider());
     let chain = match mode {
-        PgSslMode::VerifyCa | PgSslMode::VerifyFull => {
+        Mode::VerifyCa | Mode::VerifyFull => {
             let roots = Arc::new(authorities(files.authorities.as_deref())?);
             let chain = WebPkiServerVerifier::builder_with_provider(roots, Arc::clone(&provider)).build();
             Some(chain.map_err(|error| error.to_string())?)
         }
-        // These ask for a secret connection, not for who is at its other end.
-        PgSslMode::Disable | PgSslMode::Allow | PgSslMode::Prefer | PgSslMode::Require => None,
+        // These ask for an encrypted connection, not for the server's identity.
+        Mode::Disable | Mode::Prefer | Mode::Require => None,
     };
-    let belief =
-        Belief { chain, name: matches!(mode, PgSslMode::VerifyFull), provider: Arc::clone(&provider) };
+    let verifier =
+        Verifier { chain, checks_name: *mode == Mode::VerifyFull, provider: Arc::clone(&provider) };
     let config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(|error| error.to_string())?
         .dangerous()
-        .with_custom_certificate_verifier(Arc::new(belief));
+        .with_custom_certificate_verifier(Arc::new(verifier));
     match (&files.certificate, &files.key) {
         (Some(certificate), Some(key)) => {
             let key = match inline(key) {
@@ -79,15 +114,15 @@ fn inline(file: &str) -> Option<&[u8]> {
 
 /// What a certificate has to prove.
 #[derive(Debug)]
-struct Belief {
-    /// That an authority vouches for it.
+struct Verifier {
+    /// That an authority has signed it.
     chain: Option<Arc<WebPkiServerVerifier>>,
-    /// And that it is this server's.
-    name: bool,
+    /// That it names this server.
+    checks_name: bool,
     provider: Arc<CryptoProvider>,
 }
 
-impl ServerCertVerifier for Belief {
+impl ServerCertVerifier for Verifier {
     fn verify_server_cert(
         &self,
         certificate: &CertificateDer<'_>,
@@ -100,7 +135,7 @@ impl ServerCertVerifier for Belief {
         match chain.verify_server_cert(certificate, intermediates, server, ocsp_response, now) {
             Err(Error::InvalidCertificate(
                 CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
-            )) if !self.name => Ok(ServerCertVerified::assertion()),
+            )) if !self.checks_name => Ok(ServerCertVerified::assertion()),
             verdict => verdict,
         }
     }

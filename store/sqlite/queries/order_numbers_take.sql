@@ -1,2 +1,2 @@
 -- A row instead of a sequence: the single writer holds the lock already.
-update order_numbers set last = last + ?1 returning last
+update order_numbers set last = last + $1 returning last

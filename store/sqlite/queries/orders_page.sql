@@ -1,12 +1,13 @@
+-- orders that need attention are another statement, which Postgres does not need
 select id
 from orders
-where (?1 is null or status = ?1)
-  and (?2 is null or method = ?2)
-  and (?3 is null or cancel_reason = ?3)
+where ($1 is null or status = $1)
+  and ($2 is null or method = $2)
+  and ($3 is null or cancel_reason = $3)
   -- 256 sagas an order: the low byte of a saga's id is its slot.
-  and (?4 is null or not exists (
+  and ($4 is null or not exists (
       select 1 from sagas
       where sagas.state = 'DEAD' and sagas.id between orders.id << 8 and (orders.id << 8) + 255))
-  and id < ?5
+  and id < $5
 order by id desc
-limit ?6
+limit $6

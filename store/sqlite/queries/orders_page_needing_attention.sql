@@ -2,10 +2,10 @@
 -- orders, not the whole table, as the way in.
 select id
 from orders
-where (?1 is null or status = ?1)
-  and (?2 is null or method = ?2)
-  and (?3 is null or cancel_reason = ?3)
+where ($1 is null or status = $1)
+  and ($2 is null or method = $2)
+  and ($3 is null or cancel_reason = $3)
   and id in (select sagas.id >> 8 from sagas where sagas.state = 'DEAD')
-  and +id < ?4
+  and +id < $4
 order by id desc
-limit ?5
+limit $5

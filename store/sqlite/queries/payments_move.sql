@@ -10,7 +10,7 @@ update payments set
     -- Once the provider has named it, the name stays.
     provider_ref = coalesce(new.value ->> 'provider_ref', payments.provider_ref),
     next_action = new.value ->> 'next_action',
-    updated_at = ?2
-from json_each(?1) as new
+    updated_at = $2
+from json_each($1) as new
 where payments.order_id = new.value ->> 'order'
   and payments.status = new.value ->> 'from'

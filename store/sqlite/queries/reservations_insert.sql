@@ -1,3 +1,3 @@
 insert into reservations (order_id, status)
 select value ->> 'order', value ->> 'to'
-from json_each(?1)
+from json_each($1)

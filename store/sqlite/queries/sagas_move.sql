@@ -7,6 +7,6 @@ update sagas set
     progress = new.value -> 'progress',
     poison = null,
     updated_at = new.value ->> 'updated_at'
-from json_each(?1) as new
+from json_each($1) as new
 where sagas.id = new.value ->> 'id'
   and sagas.fence = new.value ->> 'fence_before'

@@ -2,8 +2,8 @@
 select id, definition, version, queue, state, fence, leased_until, wake_at, progress, context, poison,
        key_prefix, created_at, updated_at
 from sagas
-where (?1 is null or definition = ?1)
+where ($1 is null or definition = $1)
   and state = 'DEAD'
-  and id < ?2
+  and id < $2
 order by id desc
-limit ?3
+limit $3

@@ -1,9 +1,9 @@
--- no lock to take first, and no delta to apply to the row: the single writer reads what it adds to
+-- no lock to take first: the single writer reads the level that it adds to; Postgres adds to whatever it is by then
 insert into stock (sku, on_hand, reserved)
 select value ->> 'sku',
        coalesce(stock.on_hand, 0) + (value ->> 'on_hand'),
        coalesce(stock.reserved, 0) + (value ->> 'reserved')
-from json_each(?1)
+from json_each($1)
 left join stock on stock.sku = value ->> 'sku'
 where true
 on conflict (sku) do update set

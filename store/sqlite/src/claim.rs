@@ -1,19 +1,17 @@
 //! Claiming: which sagas a batch gets, each with its unread signals.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use holdfast_saga::ports::{Claim, Claimed, StoreError};
 use holdfast_saga::records::saga::Saga;
 use holdfast_saga::records::signal::Signal;
 use holdfast_shared::{SagaId, Time};
+use holdfast_store_rows::{self as rows, Decoded, Reason, SagaInbox};
 use serde::Serialize;
-use sqlx::sqlite::SqliteRow;
-use sqlx::{FromRow, Row, SqliteConnection};
+use sqlx::SqliteConnection;
 
-use crate::decode::{Reason, SagaRow, SignalRow};
-use crate::error::store_error;
-use crate::params::{self, Statement, saga_keys};
-use crate::sql;
+use crate::params::{self, saga_keys};
+use crate::statement::{Statement, read, sql};
 
 /// A definition, as the statements name it.
 #[derive(Serialize)]
@@ -23,13 +21,9 @@ struct Known<'a> {
 }
 
 /// Sagas that could be read, and those that could not.
-#[derive(Debug, Default)]
-pub(crate) struct Read {
-    pub(crate) sagas: Vec<(Saga, Vec<Signal>)>,
-    pub(crate) unreadable: Vec<(SagaId, Reason)>,
-}
+pub(crate) type Read = (Vec<SagaInbox>, Vec<(SagaId, Reason)>);
 
-/// Nothing is ever locked by somebody else here: whoever claims is the one writer.
+/// No saga is ever locked elsewhere: the transaction that claims is the one writer.
 pub(crate) async fn claim(
     connection: &mut SqliteConnection,
     claim: &Claim<'_>,
@@ -41,29 +35,29 @@ pub(crate) async fn claim(
     let outcomes: BTreeSet<SagaId> = claim.outcomes.iter().copied().collect();
     let hints: BTreeSet<SagaId> = claim.hints.iter().copied().filter(|id| !outcomes.contains(id)).collect();
 
-    let mut rows = Vec::new();
+    let mut found = Vec::new();
     if !outcomes.is_empty() {
-        let statement = sqlx::query(sql!("sagas_by_id")).bind(saga_keys(&outcomes)?);
-        rows.extend(statement.fetch_all(&mut *connection).await.map_err(store_error)?);
+        let statement = sqlx::query(sql!("sagas_read")).bind(saga_keys(&outcomes)?);
+        found.append(&mut read(connection, statement, |row| rows::saga(row, None)).await?);
     }
     if !hints.is_empty() {
-        let statement = sqlx::query(sql!("sagas_hinted"))
+        let statement = sqlx::query(sql!("sagas_claim_hinted"))
             .bind(saga_keys(&hints)?)
             .bind(now.as_micros())
             .bind(queues.clone())
             .bind(definitions.clone());
-        rows.extend(statement.fetch_all(&mut *connection).await.map_err(store_error)?);
+        found.append(&mut read(connection, statement, |row| rows::saga(row, None)).await?);
     }
     if claim.due_max > 0 {
-        let statement = sqlx::query(sql!("sagas_due"))
+        let statement = sqlx::query(sql!("sagas_claim_due"))
             .bind(now.as_micros())
             .bind(queues)
             .bind(definitions)
             .bind(saga_keys(outcomes.union(&hints))?)
             .bind(i64::try_from(claim.due_max).unwrap_or(i64::MAX));
-        rows.extend(statement.fetch_all(&mut *connection).await.map_err(store_error)?);
+        found.append(&mut read(connection, statement, |row| rows::saga(row, None)).await?);
     }
-    let Read { sagas, unreadable } = with_signals(connection, &rows).await?;
+    let (sagas, unreadable) = with_signals(connection, found).await?;
     Ok(Claimed { now, sagas, locked: Vec::new(), unreadable })
 }
 
@@ -72,56 +66,37 @@ pub(crate) async fn read_sagas(
     connection: &mut SqliteConnection,
     sagas: Statement,
 ) -> Result<Read, StoreError> {
-    let rows = sagas.fetch_all(&mut *connection).await.map_err(store_error)?;
-    with_signals(connection, &rows).await
+    let found = read(connection, sagas, |row| rows::saga(row, None)).await?;
+    with_signals(connection, found).await
 }
 
-async fn with_signals(connection: &mut SqliteConnection, rows: &[SqliteRow]) -> Result<Read, StoreError> {
-    let mut read = Read::default();
-    let mut sagas = Vec::with_capacity(rows.len());
-    for row in rows {
-        match decode_saga(row)? {
+async fn with_signals(
+    connection: &mut SqliteConnection,
+    found: Vec<Decoded<Saga>>,
+) -> Result<Read, StoreError> {
+    let mut sagas = Vec::with_capacity(found.len());
+    let mut unreadable = Vec::new();
+    for saga in found {
+        match saga {
             Ok(saga) => sagas.push(saga),
-            Err(unreadable) => read.unreadable.push(unreadable),
+            Err(reason) => unreadable.push(reason),
         }
     }
-    let mut inboxes = read_inboxes(connection, sagas.iter().map(|saga| &saga.id)).await?;
-    for saga in sagas {
-        match inboxes.remove(&saga.id).unwrap_or_else(|| Ok(Vec::new())) {
-            Ok(signals) => read.sagas.push((saga, signals)),
-            Err(reason) => read.unreadable.push((saga.id, reason)),
-        }
-    }
-    Ok(read)
+    let signals = read_signals(connection, sagas.iter().map(|saga| &saga.id)).await?;
+    let (sagas, mut with_unreadable_signals) = rows::with_inboxes(sagas, signals);
+    unreadable.append(&mut with_unreadable_signals);
+    Ok((sagas, unreadable))
 }
 
-/// The outer error is the database's, the inner one this row's own.
-pub(crate) fn decode_saga(row: &SqliteRow) -> Result<Result<Saga, (SagaId, Reason)>, StoreError> {
-    let id = SagaId::from_key(row.try_get("id").map_err(store_error)?);
-    let saga = SagaRow::from_row(row).map_err(|error| error.to_string()).and_then(SagaRow::decode);
-    Ok(saga.map_err(|reason| (id, reason)))
-}
-
-/// The unread signals of `sagas`, in order; or, of a saga one of whose signals cannot be read, why.
-pub(crate) async fn read_inboxes(
+/// The unread signals of `sagas`, in the order in which they were sent.
+pub(crate) async fn read_signals(
     connection: &mut SqliteConnection,
     sagas: impl Iterator<Item = &SagaId>,
-) -> Result<BTreeMap<SagaId, Result<Vec<Signal>, Reason>>, StoreError> {
-    let mut inboxes: BTreeMap<SagaId, Result<Vec<Signal>, Reason>> = BTreeMap::new();
+) -> Result<Vec<Decoded<Signal>>, StoreError> {
     let sagas: Vec<&SagaId> = sagas.collect();
     if sagas.is_empty() {
-        return Ok(inboxes);
+        return Ok(Vec::new());
     }
     let statement = sqlx::query(sql!("signals_unread")).bind(saga_keys(sagas)?);
-    for row in statement.fetch_all(connection).await.map_err(store_error)? {
-        let id = SagaId::from_key(row.try_get("saga_id").map_err(store_error)?);
-        let signal = SignalRow::from_row(&row).map_err(|error| error.to_string()).and_then(SignalRow::decode);
-        let inbox = inboxes.entry(id).or_insert_with(|| Ok(Vec::new()));
-        match (inbox.as_mut(), signal) {
-            (Ok(signals), Ok(signal)) => signals.push(signal),
-            (Ok(_), Err(reason)) => *inbox = Err(reason),
-            (Err(_), _) => {}
-        }
-    }
-    Ok(inboxes)
+    read(connection, statement, rows::signal).await
 }

@@ -1,14 +1,15 @@
-//! From the shop's rows as the rules know them to columns: what a statement of `queries/` takes apart again.
+//! From the shop's records to rows: what a statement of `queries/` takes apart into columns.
 
 use holdfast_saga::records::batch_rows::{CartMove, OrderMove};
 use holdfast_saga::records::context::NoticeKind;
+use holdfast_saga::records::view::Paused;
 use holdfast_saga::records::{
     AdminAction, Cart, CartItem, Channel, Notification, NotificationStatus, Order, Payment, Product, Refund,
     StockAdjustment, StockMove,
 };
 use holdfast_shared::{
     Address, CancelReason, CartId, CartStatus, Contact, Currency, OrderId, OrderStatus, PaymentMethod,
-    PaymentStatus, RefundStatus, ReservationStatus, Sku, StepKey,
+    PaymentStatus, Queue, RefundStatus, ReservationStatus, Sku, StepKey,
 };
 use serde::Serialize;
 use uuid::Uuid;
@@ -293,5 +294,22 @@ impl<'a> ActionRow<'a> {
             detail: &row.detail,
             order: row.order.map(OrderId::number),
         }
+    }
+}
+
+/// A queue to pause.
+#[derive(Serialize)]
+pub(crate) struct PauseRow<'a> {
+    queue: Queue,
+    at: i64,
+    by: &'a str,
+    reason: Option<&'a str>,
+}
+
+impl<'a> PauseRow<'a> {
+    /// `None` for a queue that is resumed.
+    pub(crate) fn new((queue, pause): (&Queue, &'a Option<Paused>)) -> Option<Self> {
+        let Paused { at, by, reason } = pause.as_ref()?;
+        Some(Self { queue: *queue, at: at.as_micros(), by, reason: reason.as_deref() })
     }
 }

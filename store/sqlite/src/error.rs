@@ -1,4 +1,4 @@
-//! What went wrong, in the words of the port: whom to blame, and what to do about it.
+//! The driver's errors, filed under what must be done about them.
 
 use holdfast_saga::ports::StoreError;
 use sqlx::error::DatabaseError;
@@ -21,11 +21,11 @@ mod code {
     pub(super) const NOTADB: i32 = 26;
 }
 
-/// Sorts an error of the driver.
+/// Files an error of the driver.
 #[expect(clippy::needless_pass_by_value, reason = "so that it fits into map_err")]
 pub(crate) fn store_error(error: sqlx::Error) -> StoreError {
     match &error {
-        sqlx::Error::Database(database) => sort(&**database),
+        sqlx::Error::Database(database) => file(&**database),
         sqlx::Error::PoolTimedOut => {
             StoreError::Contention("the database's one writer, or all its readers, stayed busy".to_owned())
         }
@@ -37,7 +37,7 @@ pub(crate) fn store_error(error: sqlx::Error) -> StoreError {
     }
 }
 
-/// Sorts an error of `commit` itself.
+/// Files an error of `commit` itself.
 ///
 /// When the disk fails there, the commit may already stand in the log that is read after a crash.
 pub(crate) fn commit_error(error: sqlx::Error) -> StoreError {
@@ -49,51 +49,46 @@ pub(crate) fn commit_error(error: sqlx::Error) -> StoreError {
     if unknown { StoreError::CommitUnknown(error.to_string()) } else { store_error(error) }
 }
 
-/// A row that does not say what it should.
-pub(crate) fn unreadable(what: impl std::fmt::Display, reason: impl std::fmt::Display) -> StoreError {
-    StoreError::Data(format!("{what}: {reason}"))
-}
-
 fn primary_code(error: &dyn DatabaseError) -> i32 {
     let extended: i32 = error.code().and_then(|code| code.parse().ok()).unwrap_or(code::ERROR);
     extended & 0xff
 }
 
-fn sort(error: &dyn DatabaseError) -> StoreError {
-    let words = error.message();
+fn file(error: &dyn DatabaseError) -> StoreError {
+    let detail = error.message();
     match primary_code(error) {
-        code::BUSY | code::LOCKED => StoreError::Contention(words.to_owned()),
-        code::CONSTRAINT | code::MISMATCH | code::TOOBIG => StoreError::Data(words.to_owned()),
-        code::FULL => refused("the disk is full: make room, then it goes on by itself", words),
+        code::BUSY | code::LOCKED => StoreError::Contention(detail.to_owned()),
+        code::CONSTRAINT | code::MISMATCH | code::TOOBIG => StoreError::Data(detail.to_owned()),
+        code::FULL => refused("the disk is full: make room, then it goes on by itself", detail),
         code::READONLY => refused(
             "the database file is read-only: let this user write to the file and to its folder, \
              and open it without `mode=ro`",
-            words,
+            detail,
         ),
         code::CANTOPEN => refused(
             "the database file cannot be opened: its folder must exist, and this user must be allowed to write there",
-            words,
+            detail,
         ),
         code::PERM | code::AUTH => {
-            refused("this user may not use the database file: change its rights", words)
+            refused("this user may not use the database file: change its rights", detail)
         }
         code::IOERR => {
-            refused("the disk failed to read or write: look at its health and at the system's log", words)
+            refused("the disk failed to read or write: look at its health and at the system's log", detail)
         }
         code::CORRUPT => refused(
             "the database file is damaged: stop everything that uses it, and restore the last backup",
-            words,
+            detail,
         ),
-        code::NOTADB => refused("the file is no SQLite database: check the path in DATABASE_URL", words),
-        code::ERROR if words.starts_with("no such ") || words.contains("has no column") => {
-            refused("the schema does not fit this program: run `holdfast migrate`", words)
+        code::NOTADB => refused("the file is no SQLite database: check the path in DATABASE_URL", detail),
+        code::ERROR if detail.starts_with("no such ") || detail.contains("has no column") => {
+            refused("the schema does not fit this program: run `holdfast migrate`", detail)
         }
-        _ => StoreError::Unavailable(words.to_owned()),
+        _ => StoreError::Unavailable(detail.to_owned()),
     }
 }
 
-fn refused(what_to_do: &str, words: &str) -> StoreError {
-    StoreError::Refused(format!("{what_to_do} ({words})"))
+fn refused(what_to_do: &str, detail: &str) -> StoreError {
+    StoreError::Refused(format!("{what_to_do} ({detail})"))
 }
 
 #[cfg(test)]
@@ -136,14 +131,14 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_file_that_somebody_else_writes_is_contended() {
+    async fn a_file_that_another_connection_writes_is_contended() {
         let folder = tempfile::tempdir().expect("makes a folder");
         let file = SqliteConnectOptions::new()
             .filename(folder.path().join("shop.db"))
             .create_if_missing(true)
             .busy_timeout(Duration::ZERO);
-        let mut somebody = file.connect().await.expect("connects");
-        sqlx::raw_sql("begin immediate").execute(&mut somebody).await.expect("begins");
+        let mut first = file.connect().await.expect("connects");
+        sqlx::raw_sql("begin immediate").execute(&mut first).await.expect("begins");
         let mut other = file.connect().await.expect("connects");
         let error = sqlx::raw_sql("begin immediate").execute(&mut other).await.expect_err("is busy");
         assert!(matches!(store_error(error), StoreError::Contention(_)));

@@ -4,58 +4,44 @@
 //! Readers have connections of their own and never wait for the writer, nor it for them. No rule of
 //! the shop is decided here.
 
+mod audit_snapshot;
 mod claim;
-mod decode;
+mod connections;
 mod encode;
 mod encode_sagas;
 mod error;
-mod facts;
-mod front_door;
 mod load;
+mod notifications;
 mod operations;
 mod params;
 mod prune;
 mod reads;
+mod row;
 mod save;
 mod schema;
-mod told;
+mod statement;
+mod storefront;
 mod tx;
 
-use std::path::Path;
-use std::str::FromStr;
+use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
-use holdfast_saga::ports::StoreError;
-use holdfast_shared::{Clock, ShopId, Time};
-use sqlx::sqlite::{
-    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+use async_trait::async_trait;
+use holdfast_saga::ports::{Store, StoreError, Tx};
+use holdfast_saga::records::audit_fact::Fact;
+use holdfast_saga::records::history::LogRow;
+use holdfast_saga::records::saga::Saga;
+use holdfast_saga::records::signal::Signal;
+use holdfast_saga::records::view::{
+    DeadRow, Heartbeat, NotificationFilter, NotificationView, OrderFilter, OrderVersion, OrderView,
+    ProductFilter, QueueView, SagaCount, SagaFilter, WorkerView,
 };
-use sqlx::{Connection as _, Sqlite, SqliteConnection, Transaction};
+use holdfast_saga::records::{AdminAction, Cart, Product, Stock};
+use holdfast_shared::{CartId, Clock, KeySource, OrderId, SagaId, ShopId, Sku, Time};
 use tokio::sync::OnceCell;
 
-use crate::error::store_error;
-
-/// The text of `queries/<name>.sql`.
-macro_rules! sql {
-    ($name:literal) => {
-        include_str!(concat!("../queries/", $name, ".sql"))
-    };
-}
-pub(crate) use sql;
-
-/// Other processes, such as the CLI beside a running shop, may hold the file this long.
-const BUSY_MAX: Duration = Duration::from_secs(5);
-
-/// How long a transaction waits for its turn: longer than the file may be busy, shorter than
-/// callers' patience.
-const TURN_MAX: Duration = Duration::from_secs(10);
-
-/// Reads are short; more connections than this only divide two cores further.
-const READERS: u32 = 4;
-
-/// More than there are statements, so that none is ever prepared twice.
-const STATEMENTS: usize = 128;
+use crate::connections::Connections;
+use crate::tx::SqliteTx;
 
 /// A shop's database in one `SQLite` file.
 ///
@@ -63,8 +49,7 @@ const STATEMENTS: usize = 128;
 /// [`Self::close`] waits for it.
 #[derive(Debug, Clone)]
 pub struct SqliteStore {
-    writer: SqlitePool,
-    readers: SqlitePool,
+    connections: Connections,
     clock: Arc<dyn Clock>,
     shop: Arc<OnceCell<ShopId>>,
 }
@@ -75,109 +60,152 @@ impl SqliteStore {
     /// The schema may still be missing or old afterwards: [`Self::migrate`] brings it up to date,
     /// [`Self::check_schema`] only looks. A schema that is too new for this binary is refused here.
     pub async fn open(url: &str, clock: Arc<dyn Clock>) -> Result<Self, StoreError> {
-        let options = options(url)?;
-        let path = options.get_filename().to_owned();
-        Self::open_with(options, clock).await.map_err(|error| at(&path, error))
+        let connections = Connections::open(url).await?;
+        let checked = schema::check_not_too_new(&connections).await;
+        checked.map_err(|error| connections.in_file(error))?;
+        Ok(Self { connections, clock, shop: Arc::default() })
     }
 
-    async fn open_with(options: SqliteConnectOptions, clock: Arc<dyn Clock>) -> Result<Self, StoreError> {
-        let reading = options.clone().read_only(true);
-        let writing = options
-            .create_if_missing(true)
-            .journal_mode(SqliteJournalMode::Wal)
-            .synchronous(SqliteSynchronous::Full);
-        // Connected at once: a file that cannot be used is refused here, not at the first order.
-        let writer = pool(1)
-            .after_release(|connection, _| Box::pin(is_clean(connection)))
-            .connect_with(writing)
-            .await
-            .map_err(store_error)?;
-        let readers = pool(READERS).connect_lazy_with(reading);
-        let store = Self { writer, readers, clock, shop: Arc::default() };
-        store.check_journal().await?;
-        store.check_not_too_new().await?;
-        Ok(store)
+    /// Brings the schema up to date, all of it or none, and returns what was newly applied.
+    pub async fn migrate(&self) -> Result<Vec<(i64, String)>, StoreError> {
+        schema::migrate(&self.connections).await
+    }
+
+    /// Refuses a schema that does not fit this binary; the error says what to do.
+    pub async fn check_schema(&self) -> Result<(), StoreError> {
+        schema::check(&self.connections).await
     }
 
     /// Closes all connections, waiting for those in use. Nothing is lost without it: it only tidies the files up.
     pub async fn close(&self) {
-        self.readers.close().await;
-        self.writer.close().await;
-    }
-
-    /// Readers go on while the one writer writes only with a write-ahead log.
-    async fn check_journal(&self) -> Result<(), StoreError> {
-        let mode: String =
-            sqlx::query_scalar(sql!("journal_mode")).fetch_one(&self.writer).await.map_err(store_error)?;
-        if mode == "wal" {
-            return Ok(());
-        }
-        Err(StoreError::Refused(format!(
-            "the database cannot keep a write-ahead log there (its journal mode stays {mode}): \
-             put the file on a local disk"
-        )))
-    }
-
-    /// The writer's next turn. Dropping it undoes everything.
-    async fn write(&self) -> Result<Transaction<'static, Sqlite>, StoreError> {
-        self.writer.begin_with("begin immediate").await.map_err(store_error)
-    }
-
-    /// One snapshot to read from; the writer does not wait for it.
-    async fn read(&self) -> Result<Transaction<'static, Sqlite>, StoreError> {
-        self.readers.begin().await.map_err(store_error)
-    }
-
-    fn now(&self) -> Time {
-        self.clock.now()
+        self.connections.close().await;
     }
 }
 
-fn pool(connections: u32) -> SqlitePoolOptions {
-    // A connection to a file does not go stale: it is neither tested nor ever given up for its age.
-    SqlitePoolOptions::new()
-        .max_connections(connections)
-        .acquire_timeout(TURN_MAX)
-        .test_before_acquire(false)
-        .idle_timeout(None)
-        .max_lifetime(None)
-}
-
-/// Whether a connection that comes back may be used again.
-///
-/// A full disk or a failed write makes `SQLite` roll back by itself. The driver is not told, its own rollback
-/// then fails, and to every later `begin` it says that it is still inside the old transaction.
-async fn is_clean(connection: &mut SqliteConnection) -> Result<bool, sqlx::Error> {
-    if connection.is_in_transaction() {
-        // A rollback may be under way: what is asked after it is answered after it.
-        connection.ping().await?;
+#[async_trait]
+impl Store for SqliteStore {
+    async fn keys(&self) -> Result<KeySource, StoreError> {
+        let read = || async { storefront::shop(&mut *self.connections.read().await?).await };
+        let shop = self.shop.get_or_try_init(read).await?;
+        Ok(KeySource::random(*shop))
     }
-    Ok(!connection.is_in_transaction())
-}
 
-fn options(url: &str) -> Result<SqliteConnectOptions, StoreError> {
-    if !url.starts_with("sqlite:") {
-        return Err(StoreError::Refused(format!(
-            "{url:?} is no address of a SQLite file: sqlite://<path> is expected"
-        )));
+    async fn begin(&self) -> Result<Box<dyn Tx>, StoreError> {
+        Ok(Box::new(SqliteTx::begin(&self.connections, &*self.clock).await?))
     }
-    if url.contains(":memory:") || url.contains("mode=memory") {
-        return Err(StoreError::Refused(
-            "a database in memory would forget its orders: name a file, sqlite://<path>".to_owned(),
-        ));
-    }
-    let options = SqliteConnectOptions::from_str(url).map_err(store_error)?;
-    Ok(options.busy_timeout(BUSY_MAX).foreign_keys(true).statement_cache_capacity(STATEMENTS))
-}
 
-/// Says which file a refusal is about.
-fn at(path: &Path, error: StoreError) -> StoreError {
-    match error {
-        StoreError::Refused(words) => StoreError::Refused(format!("{}: {words}", path.display())),
-        StoreError::Unavailable(_)
-        | StoreError::Contention(_)
-        | StoreError::Data(_)
-        | StoreError::Mismatch { .. }
-        | StoreError::CommitUnknown(_) => error,
+    async fn order(&self, id: OrderId) -> Result<Option<OrderView>, StoreError> {
+        Ok(reads::views(&mut *self.connections.read().await?, &[id]).await?.pop())
+    }
+
+    async fn orders(&self, filter: &OrderFilter) -> Result<Vec<OrderView>, StoreError> {
+        reads::orders(&mut *self.connections.read().await?, filter).await
+    }
+
+    async fn saga(&self, id: SagaId) -> Result<Option<Saga>, StoreError> {
+        reads::saga(&mut *self.connections.read().await?, id).await
+    }
+
+    async fn sagas_of(&self, order: OrderId) -> Result<Vec<Saga>, StoreError> {
+        reads::sagas_of(&mut *self.connections.read().await?, order).await
+    }
+
+    async fn sagas(&self, filter: &SagaFilter) -> Result<Vec<Saga>, StoreError> {
+        reads::sagas(&mut *self.connections.read().await?, filter).await
+    }
+
+    async fn dead(&self, before: Option<SagaId>, limit: u32) -> Result<Vec<DeadRow>, StoreError> {
+        operations::dead(&mut *self.connections.read().await?, before, limit).await
+    }
+
+    async fn queues(&self) -> Result<Vec<QueueView>, StoreError> {
+        operations::queues(&mut *self.connections.read().await?, self.clock.now()).await
+    }
+
+    async fn heartbeat(&self, heartbeat: &Heartbeat) -> Result<(), StoreError> {
+        operations::heartbeat(&self.connections, || self.clock.now(), heartbeat).await
+    }
+
+    async fn deregister(&self, name: &str) -> Result<(), StoreError> {
+        operations::deregister(&self.connections, || self.clock.now(), name).await
+    }
+
+    async fn workers(&self) -> Result<Vec<WorkerView>, StoreError> {
+        operations::workers(&mut *self.connections.read().await?).await
+    }
+
+    async fn now(&self) -> Result<Time, StoreError> {
+        Ok(self.clock.now())
+    }
+
+    async fn log(&self, saga: SagaId) -> Result<Vec<LogRow>, StoreError> {
+        reads::log(&mut *self.connections.read().await?, saga).await
+    }
+
+    async fn inbox(&self, saga: SagaId) -> Result<Vec<Signal>, StoreError> {
+        reads::inbox(&mut *self.connections.read().await?, saga).await
+    }
+
+    async fn stock(&self, sku: Option<&Sku>, limit: u32) -> Result<Vec<(Sku, Stock)>, StoreError> {
+        reads::stock(&mut *self.connections.read().await?, sku, limit).await
+    }
+
+    async fn cart(&self, id: CartId) -> Result<Option<Cart>, StoreError> {
+        Ok(load::read_carts(&mut *self.connections.read().await?, &[id]).await?.pop())
+    }
+
+    async fn open_cart_of(&self, customer: &str) -> Result<Option<CartId>, StoreError> {
+        storefront::open_cart_of(&mut *self.connections.read().await?, customer).await
+    }
+
+    async fn products(&self, filter: &ProductFilter) -> Result<Vec<Product>, StoreError> {
+        storefront::products(&mut *self.connections.read().await?, filter).await
+    }
+
+    async fn pending(&self, at_most: u64) -> Result<u64, StoreError> {
+        storefront::pending(&mut *self.connections.read().await?, at_most).await
+    }
+
+    async fn order_versions(
+        &self,
+        orders: &[OrderId],
+    ) -> Result<BTreeMap<OrderId, OrderVersion>, StoreError> {
+        storefront::order_versions(&mut *self.connections.read().await?, orders).await
+    }
+
+    async fn secret(&self, name: &str, fresh: [u8; 32]) -> Result<[u8; 32], StoreError> {
+        storefront::secret(&self.connections, self.clock.now(), name, fresh).await
+    }
+
+    async fn notifications(&self, filter: &NotificationFilter) -> Result<Vec<NotificationView>, StoreError> {
+        notifications::notifications(&mut *self.connections.read().await?, filter).await
+    }
+
+    async fn mark_read(
+        &self,
+        id: SagaId,
+        customer: Option<&str>,
+    ) -> Result<Option<NotificationView>, StoreError> {
+        notifications::mark_read(&self.connections, self.clock.now(), id, customer).await
+    }
+
+    async fn admin_actions(&self, order: OrderId) -> Result<Vec<AdminAction>, StoreError> {
+        notifications::admin_actions(&mut *self.connections.read().await?, order).await
+    }
+
+    async fn saga_counts(&self) -> Result<Vec<SagaCount>, StoreError> {
+        reads::saga_counts(&mut *self.connections.read().await?).await
+    }
+
+    async fn unsettled(&self) -> Result<Vec<SagaCount>, StoreError> {
+        reads::unsettled(&mut *self.connections.read().await?).await
+    }
+
+    async fn facts(&self, visit: &mut (dyn FnMut(Fact) + Send)) -> Result<(), StoreError> {
+        audit_snapshot::visit(&mut *self.connections.read().await?, visit).await
+    }
+
+    async fn prune(&self, before: Time, limit: u32) -> Result<u64, StoreError> {
+        prune::prune(&self.connections, self.clock.now(), before, limit).await
     }
 }

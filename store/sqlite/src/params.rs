@@ -4,14 +4,22 @@ use holdfast_saga::ports::StoreError;
 use holdfast_shared::{OrderId, SagaId, Time};
 use serde::Serialize;
 use sqlx::SqliteConnection;
-use sqlx::sqlite::SqliteArguments;
 
 use crate::error::store_error;
+
+/// A cursor before which everything lies.
+pub(crate) const NEWEST: i64 = i64::MAX;
 
 /// The rows of one statement.
 pub(crate) fn rows<T: Serialize>(rows: impl IntoIterator<Item = T>) -> Result<String, StoreError> {
     let rows: Vec<T> = rows.into_iter().collect();
-    serde_json::to_string(&rows).map_err(|error| StoreError::Data(error.to_string()))
+    json(&rows)
+}
+
+/// A document.
+pub(crate) fn json<T: Serialize>(value: &T) -> Result<String, StoreError> {
+    serde_json::to_string(value)
+        .map_err(|error| StoreError::Data(format!("a document cannot be written as JSON: {error}")))
 }
 
 /// The keys of sagas.
@@ -24,18 +32,15 @@ pub(crate) fn order_numbers<'a>(ids: impl IntoIterator<Item = &'a OrderId>) -> R
     rows(ids.into_iter().map(|id| id.number()))
 }
 
-/// A statement of `queries/`, its parameters bound.
-pub(crate) type Statement = sqlx::query::Query<'static, sqlx::Sqlite, SqliteArguments>;
-
-/// Writes sets of rows: `?1` is the rows, `?2` the instant of the commit. No rows, no statement.
+/// Writes sets of rows: `$1` is the rows, `$2` the instant of the commit. No rows, no statement.
 #[derive(Debug)]
-pub(crate) struct Pen<'c> {
+pub(crate) struct BatchWriter<'c> {
     pub(crate) connection: &'c mut SqliteConnection,
     pub(crate) at: Time,
 }
 
-impl Pen<'_> {
-    /// Writes `rows`, however many of them there are to be found.
+impl BatchWriter<'_> {
+    /// Writes `rows`; returns how many rows of the table were written.
     pub(crate) async fn write<T: Serialize>(
         &mut self,
         sql: &'static str,
@@ -45,12 +50,12 @@ impl Pen<'_> {
         if rows.is_empty() {
             return Ok(0);
         }
-        let statement = sqlx::query(sql).bind(self::rows(rows)?).bind(self.at.as_micros());
+        let statement = sqlx::query(sql).bind(json(&rows)?).bind(self.at.as_micros());
         Ok(statement.execute(&mut *self.connection).await.map_err(store_error)?.rows_affected())
     }
 
-    /// Moves `rows`, all of which must be where they should move from.
-    pub(crate) async fn shift<T: Serialize>(
+    /// Updates `rows`, each of which must be in the state that it names, or the batch is not saved.
+    pub(crate) async fn update_expecting<T: Serialize>(
         &mut self,
         table: &'static str,
         sql: &'static str,

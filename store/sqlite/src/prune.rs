@@ -1,23 +1,30 @@
-//! Forgetting what is settled and old. Never an order, money, stock, or anything dead.
+//! Deleting what is settled and old. Never an order, money, stock, or anything dead.
 
 use std::time::Duration;
 
 use holdfast_saga::ports::StoreError;
 use holdfast_shared::Time;
 
+use crate::connections::Connections;
 use crate::error::{commit_error, store_error};
-use crate::{SqliteStore, params, sql};
+use crate::params;
+use crate::statement::sql;
 
 /// Providers repeat their events for days; for this long a repeated one is recognised.
-const DEDUPE_MIN: Duration = Duration::from_hours(30 * 24);
+const SIGNALS_KEPT: Duration = Duration::from_hours(30 * 24);
 /// Rows that a walk looks at at once.
 const STRETCH: i64 = 1_000;
 
 /// What may go is searched for on a reader; the writer's turn is only as long as the deleting.
-pub(crate) async fn prune(store: &SqliteStore, before: Time, limit: u32) -> Result<u64, StoreError> {
-    let heard_before = before.min(store.now() - DEDUPE_MIN);
-    let sagas = prunable(store, sql!("prunable_sagas"), before, limit).await?;
-    let mut tx = store.write().await?;
+pub(crate) async fn prune(
+    connections: &Connections,
+    now: Time,
+    before: Time,
+    limit: u32,
+) -> Result<u64, StoreError> {
+    let signals_before = before.min(now - SIGNALS_KEPT);
+    let sagas = prunable(connections, sql!("sagas_prunable"), before, limit).await?;
+    let mut tx = connections.write().await?;
     let mut gone = 0;
     if !sagas.is_empty() {
         let sagas: Vec<i64> = sqlx::query_scalar(sql!("sagas_prune"))
@@ -33,16 +40,16 @@ pub(crate) async fn prune(store: &SqliteStore, before: Time, limit: u32) -> Resu
     let keys = sqlx::query(sql!("idempotency_keys_prune")).bind(before.as_micros()).bind(limit);
     gone += keys.execute(&mut *tx).await.map_err(store_error)?.rows_affected();
     tx.commit().await.map_err(commit_error)?;
-    Ok(gone + prune_signals(store, heard_before, limit).await?)
+    Ok(gone + prune_signals(connections, signals_before, limit).await?)
 }
 
 /// Signals go after their sagas, in a turn of their own: until then they only wait for one more call.
-async fn prune_signals(store: &SqliteStore, before: Time, limit: u32) -> Result<u64, StoreError> {
-    let signals = prunable(store, sql!("prunable_signals"), before, limit).await?;
+async fn prune_signals(connections: &Connections, before: Time, limit: u32) -> Result<u64, StoreError> {
+    let signals = prunable(connections, sql!("signals_prunable"), before, limit).await?;
     if signals.is_empty() {
         return Ok(0);
     }
-    let mut tx = store.write().await?;
+    let mut tx = connections.write().await?;
     let gone = sqlx::query(sql!("signals_prune")).bind(params::rows(signals)?).execute(&mut *tx).await;
     let gone = gone.map_err(store_error)?.rows_affected();
     tx.commit().await.map_err(commit_error)?;
@@ -52,12 +59,12 @@ async fn prune_signals(store: &SqliteStore, before: Time, limit: u32) -> Result<
 /// At most `limit` of what may go. Goes on from the oldest row past what has to stay, to the first stretch of which
 /// something may go or all is young.
 async fn prunable(
-    store: &SqliteStore,
+    connections: &Connections,
     stretch: &'static str,
     before: Time,
     limit: u32,
 ) -> Result<Vec<i64>, StoreError> {
-    let mut snapshot = store.read().await?;
+    let mut snapshot = connections.read().await?;
     let mut after = 0;
     loop {
         let seen: Vec<(i64, bool, bool)> = sqlx::query_as(stretch)

@@ -1,64 +1,60 @@
 //! The schema: what this program brings along, what the file has, and whether the two go together.
 
-use std::collections::BTreeSet;
+use std::sync::LazyLock;
+use std::time::Instant;
 
 use holdfast_saga::ports::StoreError;
+use holdfast_store_rows::migration::{self, Applied, Migration};
 use sqlx::SqliteConnection;
-use sqlx::migrate::{MigrateError, Migrator};
 
+use crate::connections::Connections;
 use crate::error::{commit_error, store_error};
-use crate::{SqliteStore, sql};
+use crate::statement::sql;
 
-/// A migration that older programs must not run against says so in its file name:
-/// `0042_breaking_split_orders.sql`.
-const BREAKING: &str = "breaking";
+static MIGRATIONS: LazyLock<Vec<Migration>> =
+    LazyLock::new(|| migration::of_files(include!(concat!(env!("OUT_DIR"), "/migrations.rs"))));
 
-type Version = (i64, String);
-
-/// All migrations this program knows. One that it does not know is judged by its name, see [`BREAKING`].
-fn migrator() -> Migrator {
-    let mut migrator = sqlx::migrate!("../../migrations/sqlite");
-    migrator.set_ignore_missing(true);
-    migrator
+/// Brings the schema up to date, all of it or none, and returns what was newly applied.
+pub(crate) async fn migrate(connections: &Connections) -> Result<Vec<(i64, String)>, StoreError> {
+    // One transaction around all of it: two programs that start at once take turns.
+    let mut tx = connections.write().await?;
+    let applied = applied(&mut tx).await?;
+    let pending = migration::pending(&MIGRATIONS, &applied)?;
+    if !pending.is_empty() {
+        sqlx::raw_sql(sql!("migrations_create")).execute(&mut *tx).await.map_err(store_error)?;
+    }
+    for migration in &pending {
+        apply(&mut tx, migration).await?;
+    }
+    tx.commit().await.map_err(commit_error)?;
+    Ok(pending.into_iter().map(|migration| (migration.version, migration.description.clone())).collect())
 }
 
-impl SqliteStore {
-    /// Brings the schema up to date, all of it or none, and returns what was newly applied.
-    pub async fn migrate(&self) -> Result<Vec<(i64, String)>, StoreError> {
-        let migrator = migrator();
-        // One transaction around all of it: two programs that start at once take turns.
-        let mut tx = self.write().await?;
-        let before = applied(&mut tx).await?;
-        refuse_breaking(&migrator, &before)?;
-        migrator.run(&mut *tx).await.map_err(migrate_error)?;
-        tx.commit().await.map_err(commit_error)?;
-        Ok(pending(&migrator, &before))
-    }
-
-    /// Whether this program and the schema go together; if not, the refusal says what to do.
-    pub async fn check_schema(&self) -> Result<(), StoreError> {
-        let migrator = migrator();
-        let mut connection = self.readers.acquire().await.map_err(store_error)?;
-        let applied = applied(&mut connection).await?;
-        refuse_breaking(&migrator, &applied)?;
-        let pending = pending(&migrator, &applied);
-        if let Some((version, description)) = pending.first() {
-            return Err(StoreError::Refused(format!(
-                "the database lacks {} of this program's migrations, from {version} ({description}) on: \
-                 run `holdfast migrate`",
-                pending.len()
-            )));
-        }
-        Ok(())
-    }
-
-    pub(crate) async fn check_not_too_new(&self) -> Result<(), StoreError> {
-        let mut connection = self.readers.acquire().await.map_err(store_error)?;
-        refuse_breaking(&migrator(), &applied(&mut connection).await?)
-    }
+async fn apply(connection: &mut SqliteConnection, migration: &'static Migration) -> Result<(), StoreError> {
+    let since = Instant::now();
+    sqlx::raw_sql(migration.sql).execute(&mut *connection).await.map_err(store_error)?;
+    sqlx::query(sql!("migrations_insert"))
+        .bind(migration.version)
+        .bind(&migration.description)
+        .bind(migration.checksum())
+        .bind(i64::try_from(since.elapsed().as_nanos()).unwrap_or(i64::MAX))
+        .execute(connection)
+        .await
+        .map_err(store_error)?;
+    Ok(())
 }
 
-async fn applied(connection: &mut SqliteConnection) -> Result<Vec<Version>, StoreError> {
+/// Refuses a schema that this program does not go together with; the error says what to do.
+pub(crate) async fn check(connections: &Connections) -> Result<(), StoreError> {
+    migration::check(&MIGRATIONS, &applied(&mut *connections.read().await?).await?)
+}
+
+/// Refuses only a schema that is too new for this program. It may still be missing, or old.
+pub(crate) async fn check_not_too_new(connections: &Connections) -> Result<(), StoreError> {
+    migration::refuse_breaking(&MIGRATIONS, &applied(&mut *connections.read().await?).await?)
+}
+
+async fn applied(connection: &mut SqliteConnection) -> Result<Vec<Applied>, StoreError> {
     let tables: i64 = sqlx::query_scalar(sql!("migrations_table"))
         .fetch_one(&mut *connection)
         .await
@@ -66,38 +62,9 @@ async fn applied(connection: &mut SqliteConnection) -> Result<Vec<Version>, Stor
     if tables == 0 {
         return Ok(Vec::new());
     }
-    sqlx::query_as(sql!("migrations_applied")).fetch_all(connection).await.map_err(store_error)
-}
-
-fn pending(migrator: &Migrator, applied: &[Version]) -> Vec<Version> {
-    let applied: BTreeSet<i64> = applied.iter().map(|(version, _)| *version).collect();
-    migrator
-        .iter()
-        .filter(|migration| !applied.contains(&migration.version))
-        .map(|migration| (migration.version, migration.description.clone().into_owned()))
-        .collect()
-}
-
-fn refuse_breaking(migrator: &Migrator, applied: &[Version]) -> Result<(), StoreError> {
-    let breaking = applied.iter().find(|(version, description)| {
-        !migrator.version_exists(*version) && description.starts_with(BREAKING)
-    });
-    match breaking {
-        None => Ok(()),
-        Some((version, description)) => Err(StoreError::Refused(format!(
-            "the database was migrated by a newer holdfast ({version}, {description:?}), and this one would misread \
-             it: use that holdfast, or restore the backup made before the migration"
-        ))),
-    }
-}
-
-fn migrate_error(error: MigrateError) -> StoreError {
-    match error {
-        MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => store_error(error),
-        MigrateError::VersionMismatch(version) => StoreError::Refused(format!(
-            "migration {version} was changed after it had been applied to this database: \
-             use a holdfast that was built from the unchanged file"
-        )),
-        other => StoreError::Refused(other.to_string()),
-    }
+    let rows: Vec<(i64, String, Vec<u8>, bool)> =
+        sqlx::query_as(sql!("migrations_read")).fetch_all(connection).await.map_err(store_error)?;
+    let applied =
+        |(version, description, checksum, success)| Applied { version, description, checksum, success };
+    Ok(rows.into_iter().map(applied).collect())
 }

@@ -3,25 +3,25 @@
 use async_trait::async_trait;
 use holdfast_saga::ports::{Claim, Claimed, StoreError, Tx};
 use holdfast_saga::records::batch_rows::{Footprint, World, Writes};
-use holdfast_shared::Time;
+use holdfast_shared::{Clock, Time};
 use sqlx::{Sqlite, Transaction};
 
-use crate::SqliteStore;
+use crate::connections::Connections;
 use crate::error::commit_error;
-use crate::params::Pen;
+use crate::params::BatchWriter;
 use crate::{claim, load, save};
 
-/// A turn of the writer. While it lives nobody else writes, so nothing it reads needs a lock of its own.
+/// A turn of the writer. While it lives no other transaction writes, so nothing it reads needs a lock of its own.
 pub(crate) struct SqliteTx {
     tx: Transaction<'static, Sqlite>,
     now: Time,
 }
 
 impl SqliteTx {
-    pub(crate) async fn begin(store: &SqliteStore) -> Result<Self, StoreError> {
-        let tx = store.write().await?;
+    pub(crate) async fn begin(connections: &Connections, clock: &dyn Clock) -> Result<Self, StoreError> {
+        let tx = connections.write().await?;
         // Read once the turn has come: waiting for it may have taken a while.
-        Ok(Self { tx, now: store.now() })
+        Ok(Self { tx, now: clock.now() })
     }
 }
 
@@ -37,8 +37,8 @@ impl Tx for SqliteTx {
     }
 
     async fn save(mut self: Box<Self>, writes: &Writes) -> Result<(), StoreError> {
-        let mut pen = Pen { connection: &mut self.tx, at: writes.at };
-        save::save(&mut pen, writes).await?;
+        let mut batch = BatchWriter { connection: &mut self.tx, at: writes.at };
+        save::save(&mut batch, writes).await?;
         self.tx.commit().await.map_err(commit_error)
     }
 }

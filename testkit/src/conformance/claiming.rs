@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use holdfast_saga::records::batch_rows::Writes;
 use holdfast_saga::records::saga::{DefinitionId, Saga};
-use holdfast_shared::Queue;
+use holdfast_shared::{Queue, SagaState};
 
 use super::{Subject, ids};
 use crate::database::NOON;
@@ -145,4 +145,11 @@ pub async fn unread_signals_come_with_their_saga_in_order(subject: &Subject) {
 pub async fn ids_that_do_not_exist_are_skipped(subject: &Subject) {
     let claimed = subject.claim(&[saga_id(1)], &[saga_id(2)], 10).await;
     assert_eq!((ids(&claimed), claimed.locked, claimed.unreadable), (vec![], vec![], vec![]));
+}
+
+/// A late signal wakes a saga that has ended.
+pub async fn a_settled_saga_that_is_due_is_claimed(subject: &Subject) {
+    let ended = Saga { state: SagaState::Completed, ..saga(saga_id(1)) };
+    subject.save(with_sagas([ended])).await;
+    assert_eq!(ids(&subject.claim(&[], &[], 10).await), [saga_id(1)]);
 }

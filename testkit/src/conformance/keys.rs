@@ -66,3 +66,12 @@ pub async fn every_claim_has_a_number_of_its_own(subject: &Subject) {
     }
     assert_eq!(orders.len(), 4 * 24);
 }
+
+/// A batch of checkouts may hold the same key more than once.
+pub async fn a_key_asked_for_twice_in_one_claim_is_claimed_once(subject: &Subject) {
+    let world = claimed(subject, &[(1, 11), (1, 11), (2, 22)], &[]).await;
+    assert_eq!(world.claimed.keys().copied().collect::<Vec<_>>(), [key(1), key(2)]);
+    assert_ne!(world.claimed[&key(1)], world.claimed[&key(2)]);
+    let again = subject.load(claim(&[(1, 11)])).await;
+    assert_eq!(again.taken[&key(1)].order, world.claimed[&key(1)]);
+}

@@ -6,10 +6,11 @@
 //!
 //! [`conformance!`]: crate::conformance!
 
+pub mod all_or_nothing;
 pub mod claiming;
-pub mod front_door;
 pub mod keys;
 pub mod loading;
+pub mod messages;
 pub mod operations;
 pub mod operations_sql;
 pub mod pruning;
@@ -18,7 +19,7 @@ pub mod saving;
 pub mod shoppers;
 pub mod signals;
 pub mod sql;
-pub mod told;
+pub mod storefront;
 
 use std::sync::Arc;
 
@@ -175,6 +176,7 @@ macro_rules! conformance {
             only_known_definitions_are_claimed,
             unread_signals_come_with_their_saga_in_order,
             ids_that_do_not_exist_are_skipped,
+            a_settled_saga_that_is_due_is_claimed,
         ]);
         $crate::conformance!(@ $open, loading: [
             every_table_is_loaded_as_it_was_saved,
@@ -182,10 +184,13 @@ macro_rules! conformance {
             the_present_is_read_even_for_nothing,
             a_second_load_adds_to_the_first,
         ]);
-        $crate::conformance!(@ $open, saving: [
-            a_saga_moves_only_from_its_fence,
+        $crate::conformance!(@ $open, all_or_nothing: [
             one_row_out_of_place_and_nothing_is_written,
             a_transaction_that_is_dropped_leaves_nothing,
+            a_save_that_any_table_stops_writes_nothing,
+        ]);
+        $crate::conformance!(@ $open, saving: [
+            a_saga_moves_only_from_its_fence,
             an_order_moves_only_from_its_status,
             a_payment_moves_only_from_its_status_and_keeps_its_reference,
             a_refund_moves_only_from_its_status,
@@ -216,6 +221,7 @@ macro_rules! conformance {
             a_claim_that_is_given_back_was_never_made,
             a_claim_that_is_dropped_was_never_made,
             every_claim_has_a_number_of_its_own,
+            a_key_asked_for_twice_in_one_claim_is_claimed_once,
         ]);
         $crate::conformance!(@ $open, reading: [
             orders_are_listed_newest_first_in_pages,
@@ -225,10 +231,10 @@ macro_rules! conformance {
             an_orders_sagas_are_listed_by_slot,
             history_is_read_oldest_first,
             stock_is_listed_by_sku,
-            a_census_counts_by_definition_and_state,
+            sagas_are_counted_by_definition_and_state,
             the_facts_are_what_the_rows_say,
         ]);
-        $crate::conformance!(@ $open, front_door: [
+        $crate::conformance!(@ $open, storefront: [
             a_cart_is_read_as_it_was_put,
             a_customers_open_cart_is_found,
             only_an_open_cart_is_discarded,
@@ -236,10 +242,10 @@ macro_rules! conformance {
             the_catalogue_is_paged_by_sku_bytewise,
             a_customers_orders_are_theirs_alone,
             unsettled_orders_are_counted_up_to_a_bound,
-            a_pulse_changes_with_whatever_moves,
+            an_orders_version_changes_with_whatever_moves,
             a_secret_is_made_once_and_kept,
         ]);
-        $crate::conformance!(@ $open, told: [
+        $crate::conformance!(@ $open, messages: [
             messages_are_listed_newest_first,
             a_message_is_read_once_by_whom_it_is_for,
             an_orders_trail_is_read_oldest_first,

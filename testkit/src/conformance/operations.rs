@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use holdfast_saga::flows::{REGISTRY, checkout_online};
 use holdfast_saga::operations::audit::SettledManually;
-use holdfast_saga::operations::dead_letter::resolve::{DeadLetterAction, act};
+use holdfast_saga::operations::dead_letter::DeadLetterAction;
+use holdfast_saga::operations::dead_letter::resolve::act;
 use holdfast_saga::operations::dead_letter::{DeadFilter, list};
 use holdfast_saga::operations::queue;
 use holdfast_saga::records::batch_rows::Footprint;
@@ -68,7 +69,7 @@ pub async fn the_dead_are_listed_newest_first_in_pages(subject: &Subject) {
     assert_eq!(found(None, 0).await, []);
 }
 
-/// So that it can be kept out of words; the token is the checkout's, whichever saga of the order died.
+/// So that it can be kept out of texts; the token is the checkout's, whichever saga of the order died.
 pub async fn the_dead_come_with_the_token_of_their_order(subject: &Subject) {
     let checkout = holdfast_saga::records::context::Checkout {
         cart: cart_id(1),
@@ -102,7 +103,7 @@ pub async fn queues_are_counted_by_how_their_sagas_stand(subject: &Subject) {
     };
     assert_eq!(found().await, empty);
     let at = |number, wake_at, leased_until| Saga { wake_at, leased_until, ..saga(saga_id(number)) };
-    let told = Saga { wake_at: Some(NOON + 3 * MINUTE), ..dead(saga_id(8), "told to go on") };
+    let retried = Saga { wake_at: Some(NOON + 3 * MINUTE), ..dead(saga_id(8), "retry pending") };
     subject
         .save(with_sagas([
             at(1, Some(NOON), None),
@@ -113,7 +114,7 @@ pub async fn queues_are_counted_by_how_their_sagas_stand(subject: &Subject) {
             at(5, None, None),
             Saga { state: SagaState::Completed, ..at(6, None, None) },
             dead(saga_id(7), "no"),
-            told,
+            retried,
             Saga { queue: Queue::Notifications, ..dead(order_id(7).saga(1), "no") },
         ]))
         .await;
@@ -130,7 +131,7 @@ pub async fn queues_are_counted_by_how_their_sagas_stand(subject: &Subject) {
     assert_eq!(found().await, empty.into_iter().chain(expected).collect());
 }
 
-/// An operator's set_paused: twice is once, and only outcomes pass.
+/// A paused queue: pausing twice is pausing once, and only outcomes pass.
 pub async fn a_queue_is_paused_once_and_resumed_once(subject: &Subject) {
     let store = subject.store();
     subject.save(with_sagas([saga(saga_id(1))])).await;
@@ -140,11 +141,11 @@ pub async fn a_queue_is_paused_once_and_resumed_once(subject: &Subject) {
     subject.clock.advance(MINUTE);
     let admin = Actor::Operator("ada".to_owned());
     let again = queue::pause(store, Queue::Checkout, None, &admin).await.expect("answers");
-    let words = match again {
-        Answered::Already(words) => words,
+    let text = match again {
+        Answered::Already(text) => text,
         other => panic!("{other:?}"),
     };
-    assert!(words.contains("paused by otto") && words.contains("the bank is \"down\""), "{words}");
+    assert!(text.contains("paused by otto") && text.contains("the bank is \"down\""), "{text}");
     let expected = Paused { at: NOON, by: "otto".to_owned(), reason: reason() };
     let conditions = Conditions::read(store).await.expect("reads");
     assert_eq!(conditions.paused, [(Queue::Checkout, expected.clone())].into());

@@ -1,7 +1,8 @@
 //! What operators meet when somebody went past the store.
 
 use holdfast_saga::flows::REGISTRY;
-use holdfast_saga::operations::dead_letter::resolve::{DeadLetterAction, act};
+use holdfast_saga::operations::dead_letter::DeadLetterAction;
+use holdfast_saga::operations::dead_letter::resolve::act;
 use holdfast_saga::operations::dead_letter::{DeadFilter, list};
 use holdfast_saga::records::batch_rows::Writes;
 use holdfast_saga::shop::answer::Conflict;
@@ -27,7 +28,7 @@ pub async fn an_unreadable_row_is_listed_and_refused_alone(subject: &Subject) {
         let answers = act(subject.store(), &REGISTRY, &ids, &action, &operator()).await.expect("answers");
         let refused: Vec<_> = answers
             .iter()
-            .filter(|(_, answer)| matches!(answer, Err(Conflict::Instead(words)) if words.contains("cannot be read")))
+            .filter(|(_, answer)| matches!(answer, Err(Conflict::Instead(text)) if text.contains("cannot be read")))
             .map(|(id, _)| *id)
             .collect();
         assert_eq!(refused, [saga_id(1), saga_id(2)], "{answers:?}");

@@ -86,6 +86,9 @@ pub async fn orders_are_found_by_every_filter(subject: &Subject) {
     assert_eq!(orders(subject, together).await, [1]);
     let none = OrderFilter { before: Some(order_id(2)), ..needy(true) };
     assert_eq!(orders(subject, none).await, [0; 0]);
+    let status = |status| OrderFilter { status: Some(status), limit: 1, ..needy(true) };
+    assert_eq!(orders(subject, status(OrderStatus::PendingPayment)).await, [2]);
+    assert_eq!(orders(subject, status(OrderStatus::Cancelled)).await, [0; 0]);
 }
 
 /// Any saga of it, its message too.
@@ -165,7 +168,7 @@ pub async fn stock_is_listed_by_sku(subject: &Subject) {
 }
 
 /// For the metrics.
-pub async fn a_census_counts_by_definition_and_state(subject: &Subject) {
+pub async fn sagas_are_counted_by_definition_and_state(subject: &Subject) {
     let other = DefinitionId { name: "other".to_owned(), version: 1 };
     let newer = DefinitionId { name: "flow".to_owned(), version: 2 };
     subject
@@ -184,8 +187,8 @@ pub async fn a_census_counts_by_definition_and_state(subject: &Subject) {
 }
 
 fn counts(saga_counts: Vec<SagaCount>) -> Vec<String> {
-    let told = |row: SagaCount| format!("{} {} {}", row.sagas, row.definition, row.state);
-    let mut counts: Vec<_> = saga_counts.into_iter().map(told).collect();
+    let line = |row: SagaCount| format!("{} {} {}", row.sagas, row.definition, row.state);
+    let mut counts: Vec<_> = saga_counts.into_iter().map(line).collect();
     counts.sort();
     counts
 }

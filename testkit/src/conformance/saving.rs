@@ -1,4 +1,4 @@
-//! Saving: all of it or nothing, and only from where the rows are.
+//! Saving: rows move only from where they are.
 
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ use crate::rows::{
 
 const MINUTE: Duration = Duration::from_mins(1);
 
-fn log(saga: SagaId, fence: i64) -> LogRow {
+pub(super) fn log(saga: SagaId, fence: i64) -> LogRow {
     LogRow { saga, fence, at: NOON, entries: vec![Entry::Did("reserve_stock".to_owned()), Entry::Pivot] }
 }
 
@@ -41,48 +41,6 @@ pub async fn a_saga_moves_only_from_its_fence(subject: &Subject) {
     let unborn = moved(&saga(saga_id(2)), |_| {});
     assert_eq!(mismatched(subject.try_save(unborn).await), "sagas");
     assert_eq!(subject.saga(saga_id(1)).await, step.sagas[&saga_id(1)].1);
-}
-
-/// The whole batch, whatever else is in it.
-pub async fn one_row_out_of_place_and_nothing_is_written(subject: &Subject) {
-    subject
-        .save(Writes {
-            put_carts: [(cart_id(1), cart(1))].into(),
-            ..with_sagas([saga(saga_id(1)), saga(saga_id(2))])
-        })
-        .await;
-    let mut stale = saga(saga_id(2));
-    stale.fence = 7;
-    let mut writes = moved(&saga(saga_id(1)), |saga| saga.wake_at = None);
-    writes.sagas.extend(moved(&stale, |_| {}).sagas);
-    writes.new_orders.insert(order_id(1), order(1));
-    writes.log.push(log(saga_id(1), 2));
-    writes.signals.push(signal(saga_id(1), "one"));
-    writes.stock.insert(sku("cd-1"), StockMove { on_hand: 1, reserved: 0 });
-    writes.reservations.insert(order_id(1), (None, ReservationStatus::Held));
-    let step = CartMove { from: CartStatus::Open, to: CartStatus::InCheckout, order: order_id(1) };
-    writes.carts.insert(cart_id(1), step);
-    assert_eq!(mismatched(subject.try_save(writes).await), "sagas");
-    assert_eq!(subject.saga(saga_id(1)).await, saga(saga_id(1)));
-    assert_eq!(subject.store().order(order_id(1)).await.expect("reads"), None);
-    assert!(subject.store().log(saga_id(1)).await.expect("reads").is_empty());
-    assert!(subject.store().inbox(saga_id(1)).await.expect("reads").is_empty());
-    assert!(subject.store().stock(None, 10).await.expect("reads").is_empty());
-    let carts = Footprint { carts: vec![cart_id(1)], ..Footprint::default() };
-    assert_eq!(subject.load(carts).await.carts[&cart_id(1)], cart(1));
-}
-
-/// A worker that dies inside a transaction was never there.
-pub async fn a_transaction_that_is_dropped_leaves_nothing(subject: &Subject) {
-    subject.save(with_sagas([saga(saga_id(1))])).await;
-    let mut world = holdfast_saga::records::batch_rows::World::default();
-    let mut tx = subject.store().begin().await.expect("begins");
-    let footprint = Footprint { sagas: vec![saga_id(1)], stock: vec![sku("cd-1")], ..Footprint::default() };
-    tx.load(&footprint, &mut world).await.expect("loads");
-    drop(tx);
-    // Nothing is locked any more, either.
-    subject.save(moved(&saga(saga_id(1)), |_| {})).await;
-    assert_eq!(subject.saga(saga_id(1)).await.fence, 2);
 }
 
 /// Orders.
@@ -310,7 +268,7 @@ pub async fn poison_kills_and_touches_only_the_sagas_own_row(subject: &Subject) 
     assert_eq!(mismatched(subject.try_save(poisoned(saga_id(3), "is gone")).await), "sagas");
 }
 
-/// Its old words are not said of its new life.
+/// What was said of its old life is not said of its new one.
 pub async fn a_poisoned_saga_that_moves_again_is_cured(subject: &Subject) {
     subject.save(with_sagas([saga(saga_id(1))])).await;
     let poisoned = [(saga_id(1), "its commit is refused".to_owned())].into();

@@ -15,7 +15,7 @@ use crate::rows::{charge, moved, notification, refund, saga, saga_id, signal, sk
 
 const DAY: Duration = Duration::from_hours(24);
 
-/// An operator's set_paused; what is answered is committed all the same.
+/// A paused queue; what is answered is committed all the same.
 pub async fn a_paused_queue_is_claimed_from_by_outcomes_alone(subject: &Subject) {
     subject.save(with_sagas([saga(saga_id(1))])).await;
     let now = if subject.is_on_postgres() { "now()" } else { "0" };

@@ -3,14 +3,16 @@
 use std::sync::Arc;
 
 use futures_util::future::join_all;
+use holdfast_intake::CheckoutIntake;
 use holdfast_saga::ports::{Dispatch, Store};
 use holdfast_saga::shop::cart;
 use holdfast_saga::shop::checkout::{Accepted, CheckoutRequest, Refused};
 use holdfast_shared::SystemClock;
+use holdfast_telemetry::Metrics;
 use holdfast_testkit::database::Database;
 use holdfast_testkit::driver::{outside, worker};
 use holdfast_testkit::shop::Shop;
-use holdfast_worker::{CheckoutIntake, Metrics, Runtime};
+use holdfast_worker::Runtime;
 
 const BUYERS: usize = 500;
 const LEFT: usize = 50;
@@ -140,7 +142,7 @@ async fn e11_two_requests_race_under_one_key_and_one_of_them_wins() {
     replicas.close().await;
 }
 
-/// E11: carts are judged under their lock; the others are told which order has it.
+/// E11: carts are judged under their lock; the others hear which order has it.
 #[tokio::test]
 async fn e11_one_cart_checked_out_from_two_replicas_is_one_order() {
     let database = Database::postgres_by_its_own_clock().await;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use holdfast_intake::CheckoutIntake;
 use holdfast_saga::operations::dead_letter::resolve;
 use holdfast_saga::ports::Gateways;
 use holdfast_saga::shop::answer::Answered;
@@ -12,10 +13,10 @@ use holdfast_saga::shop::payment_event::payment_event;
 use holdfast_sandbox::http::{HttpSandbox, routes};
 use holdfast_sandbox::{DurableSandbox, MemorySandbox, SandboxControl, Token};
 use holdfast_shared::{Actor, CancelReason, OrderId, OrderStatus, PaymentStatus, SagaState, SystemClock};
+use holdfast_telemetry::Metrics;
 use holdfast_testkit::database::Database;
 use holdfast_testkit::driver::{outside_with, worker};
 use holdfast_testkit::shop::{Shop, admin};
-use holdfast_worker::{CheckoutIntake, Metrics};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
@@ -193,20 +194,20 @@ fn in_memory() -> Arc<dyn SandboxControl> {
 
 async fn with_a_file(database: &Database) {
     let folder = tempfile::tempdir().expect("makes a folder");
-    let books = folder.path().join("sandbox.db");
-    let sandbox = DurableSandbox::open(&books, Arc::new(SystemClock)).await.expect("opens");
+    let ledger = folder.path().join("sandbox.db");
+    let sandbox = DurableSandbox::open(&ledger, Arc::new(SystemClock)).await.expect("opens");
     check(database, Arc::new(sandbox)).await;
 }
 
-/// The same books, asked over HTTP: what `tok_timeout` loses is then lost on a real connection.
+/// The same ledger, asked over HTTP: what `tok_timeout` loses is then lost on a real connection.
 async fn over_http(database: &Database) {
     let folder = tempfile::tempdir().expect("makes a folder");
-    let books = folder.path().join("sandbox.db");
-    let books = DurableSandbox::open(&books, Arc::new(SystemClock)).await.expect("opens");
+    let ledger = folder.path().join("sandbox.db");
+    let ledger = DurableSandbox::open(&ledger, Arc::new(SystemClock)).await.expect("opens");
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a free port");
     let url = format!("http://{}", listener.local_addr().expect("bound"));
     let stop = watch::Sender::new(false);
-    let routes = routes(books, Duration::ZERO, stop.subscribe());
+    let routes = routes(ledger, Duration::ZERO, stop.subscribe());
     let serving = tokio::spawn(async { axum::serve(listener, routes).await.expect("serves") });
     let sandbox = HttpSandbox::new(&url, Duration::from_secs(5)).expect("a URL");
     check(database, Arc::new(sandbox)).await;

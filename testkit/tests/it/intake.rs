@@ -10,10 +10,11 @@ use holdfast_saga::ports::{ChargeState, Fault, Gateways, Hint, NamedRefund, Paym
 use holdfast_saga::shop::order::Verb;
 use holdfast_sandbox::MemorySandbox;
 use holdfast_shared::{Money, OrderStatus, Queue, StepKey, SystemClock};
+use holdfast_telemetry::Metrics;
 use holdfast_testkit::database::Database;
 use holdfast_testkit::driver::{hasty, with_backoff_divided_by};
 use holdfast_testkit::shop::{Shop, admin};
-use holdfast_worker::{LogNotifier, Metrics, Runtime, WorkerConfig};
+use holdfast_worker::{LogNotifier, Runtime, WorkerConfig};
 use tokio::sync::Semaphore;
 
 /// A provider at whose desk people can be counted, and made to wait.
@@ -114,7 +115,7 @@ async fn e7_no_more_calls_are_in_flight_than_their_pool_has_slots() {
     assert_eq!(desk.most.load(Ordering::SeqCst), 3, "all slots are used, and no more");
     assert_eq!(shop.stats().await, [("CONFIRMED".to_owned(), 120)].into());
     // A saga that waits for a slot is not leased, so no start of it is counted and nothing is asked twice.
-    let statement = desk.sandbox.statement().await.expect("answers").expect("keeps books");
+    let statement = desk.sandbox.statement().await.expect("answers").expect("keeps a ledger");
     assert!(statement.iter().all(|line| line.charge.as_str().ends_with(":take_payment:1")));
     shop.assert_clean(&outside).await;
     runtime.stop().await;
@@ -146,7 +147,7 @@ async fn e7_a_desk_that_does_not_answer_holds_nobody_else_back() {
         let sagas = shop.store.sagas_of(order).await.expect("reads");
         sagas.len() == 2 && sagas.iter().all(|saga| saga.state.is_settled())
     };
-    shop.until("it is confirmed and its customer told", done).await;
+    shop.until("it is confirmed and its customer notified", done).await;
     assert_eq!(shop.view(order).await.order.status, OrderStatus::Confirmed);
     assert_eq!(desk.most.load(Ordering::SeqCst), 3);
     desk.open.add_permits(1_000);

@@ -7,6 +7,7 @@ mod intake;
 mod pair;
 mod postgres_addresses;
 mod postgres_answers;
+mod postgres_connections;
 mod postgres_grants;
 mod postgres_load;
 mod postgres_locks;

@@ -15,7 +15,7 @@ use sqlx::{AssertSqlSafe, PgConnection};
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn transactions_believe_whom_reads_believe() {
     if std::env::var("HOLDFAST_TEST_PG_CTL").is_err() {
-        println!("not run: HOLDFAST_TEST_PG_CTL is not set, so this server may not be told to use TLS");
+        println!("not run: HOLDFAST_TEST_PG_CTL is not set, so this server cannot be switched to TLS");
         return;
     }
     let _alone = server_alone().await;
@@ -61,8 +61,8 @@ async fn transactions_believe_whom_reads_believe() {
     .fetch_one(&mut shell)
     .await
     .expect("counts");
-    told(&mut shell, "alter system reset ssl").await;
-    told(&mut shell, "select pg_reload_conf()").await;
+    execute(&mut shell, "alter system reset ssl").await;
+    execute(&mut shell, "select pg_reload_conf()").await;
     assert_eq!(failures, Vec::<String>::new());
     assert_eq!(plain, 0, "nothing goes over the wire in plain");
 }
@@ -109,13 +109,13 @@ async fn serve_tls(shell: &mut PgConnection, folder: &Path) {
         let copy = format!(
             "copy (select unnest(string_to_array('{text}', e'\\n'))) to program 'umask 077; cat > holdfast-{name}'"
         );
-        told(shell, &copy).await;
+        execute(shell, &copy).await;
     }
-    told(shell, "alter system set ssl_cert_file = 'holdfast-server.pem'").await;
-    told(shell, "alter system set ssl_key_file = 'holdfast-server.key'").await;
-    told(shell, "alter system set ssl = on").await;
-    told(shell, "select pg_reload_conf()").await;
-    // Told to everybody, each listens when it is idle.
+    execute(shell, "alter system set ssl_cert_file = 'holdfast-server.pem'").await;
+    execute(shell, "alter system set ssl_key_file = 'holdfast-server.key'").await;
+    execute(shell, "alter system set ssl = on").await;
+    execute(shell, "select pg_reload_conf()").await;
+    // Every backend reads it when it is idle.
     loop {
         let ssl: String = sqlx::query_scalar("show ssl").fetch_one(&mut *shell).await.expect("shows");
         if ssl == "on" {
@@ -125,6 +125,6 @@ async fn serve_tls(shell: &mut PgConnection, folder: &Path) {
     }
 }
 
-async fn told(shell: &mut PgConnection, sql: &str) {
+async fn execute(shell: &mut PgConnection, sql: &str) {
     sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(shell).await.expect(sql);
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use holdfast_intake::CheckoutIntake;
 use holdfast_saga::engine::batch::{BatchInput, CommitFailures};
 use holdfast_saga::ports::{Dispatch, Hint, Store};
 use holdfast_saga::records::batch_rows::{Footprint, World, Writes};
@@ -11,11 +12,11 @@ use holdfast_saga::shop::checkout::Refused;
 use holdfast_saga::shop::order::Verb;
 use holdfast_shared::{Actor, CancelReason, OrderStatus};
 use holdfast_store_postgres::PostgresStore;
+use holdfast_telemetry::Metrics;
 use holdfast_testkit::database::Database;
 use holdfast_testkit::driver::{answer, batch, engine, hinted, outside, sweep, worker};
 use holdfast_testkit::proxy::{Cut, Proxy};
 use holdfast_testkit::shop::{Shop, admin};
-use holdfast_worker::{CheckoutIntake, Metrics};
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
 
 use crate::pair::Pair;
@@ -72,7 +73,7 @@ async fn an_order_is_settled_in_few_round_trips() {
     turns("confirm, clear the cart, mean to tell", 3);
     let outcome = answer(&paid.calls[0], &outside).await;
     batch(&engine, BatchInput { outcomes: vec![outcome], ..hinted([]) }).await;
-    turns("told", 3);
+    turns("notified", 3);
     assert_eq!(shop.view(order).await.order.status, OrderStatus::Confirmed);
 }
 
@@ -88,7 +89,7 @@ async fn e5_a_commit_whose_answer_was_lost_is_found_and_not_repeated() {
         let fence = shop.checkout(order).await.fence;
         match cut {
             Cut::After => {
-                assert_eq!((ran.committed.len(), ran.not_committed.len(), fence), (1, 0, 1), "{ran:?}")
+                assert_eq!((ran.committed.len(), ran.not_committed.len(), fence), (1, 0, 1), "{ran:?}");
             }
             Cut::Before => {
                 assert_eq!((ran.committed.len(), ran.not_committed.len(), fence), (0, 1, 0), "{ran:?}");
@@ -198,7 +199,7 @@ async fn e11_a_request_waits_for_another_one_with_its_key() {
 }
 
 #[tokio::test]
-async fn e11_a_request_whose_key_stays_in_use_is_told_so_in_the_end() {
+async fn e11_a_request_whose_key_stays_in_use_is_refused_in_the_end() {
     let (database, shop, _proxy) = open().await;
     let checkout_intake = CheckoutIntake::start(
         database.another_process().await,
@@ -271,9 +272,9 @@ async fn e11_a_key_in_use_holds_nobody_else_up() {
     }
 }
 
-/// Whatever a person was told while the window closed is what happens.
+/// What a person is answered while the window closes is what happens.
 #[tokio::test]
-async fn e12_a_confirmation_racing_the_expiry_does_what_it_was_told() {
+async fn e12_a_confirmation_racing_the_expiry_does_what_it_answered() {
     let pair = Pair::open().await;
     let mut rng = StdRng::seed_from_u64(12);
     let orders = pair.orders(40, None).await;
@@ -283,7 +284,7 @@ async fn e12_a_confirmation_racing_the_expiry_does_what_it_was_told() {
     let mut promised = Vec::new();
     for order in orders {
         let (left, right) = (rng.random_range(0..4), rng.random_range(0..4));
-        let ((), told) = tokio::join!(
+        let ((), answer) = tokio::join!(
             async {
                 tokio::time::sleep(Duration::from_millis(left)).await;
                 batch(&pair.one, hinted([order.saga(0)])).await;
@@ -293,7 +294,7 @@ async fn e12_a_confirmation_racing_the_expiry_does_what_it_was_told() {
                 pair.other.ask(order, Verb::Confirm, &admin()).await
             }
         );
-        match told {
+        match answer {
             Ok(Answered::Accepted(_)) => promised.push((order, OrderStatus::Confirmed, None)),
             Err(Conflict::Instead(_)) => {
                 promised.push((order, OrderStatus::Cancelled, Some(CancelReason::ConfirmationExpired)));
@@ -320,7 +321,7 @@ async fn e12_a_cancel_racing_the_pivot_cancels() {
         let outcome = answer(&call, &pair.outside).await;
         let (left, right) = (rng.random_range(0..4), rng.random_range(0..4));
         let work = holdfast_saga::engine::batch::BatchInput { outcomes: vec![outcome], ..hinted([]) };
-        let ((), told) = tokio::join!(
+        let ((), answer) = tokio::join!(
             async {
                 tokio::time::sleep(Duration::from_millis(left)).await;
                 batch(&pair.one, work).await;
@@ -330,7 +331,7 @@ async fn e12_a_cancel_racing_the_pivot_cancels() {
                 pair.other.ask(order, Verb::Cancel, &Actor::Customer).await
             }
         );
-        assert!(matches!(told, Ok(Answered::Accepted(_))), "{told:?}");
+        assert!(matches!(answer, Ok(Answered::Accepted(_))), "{answer:?}");
     }
     // The calls of those who were in time are leased by an engine that is not asked again.
     pair.after_the_lease();

@@ -5,18 +5,20 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
+use holdfast_intake::CheckoutIntake;
 use holdfast_saga::flows::REGISTRY;
-use holdfast_saga::operations::dead_letter::resolve::{DeadLetterAction, act};
+use holdfast_saga::operations::dead_letter::DeadLetterAction;
+use holdfast_saga::operations::dead_letter::resolve::act;
 use holdfast_saga::operations::queue;
 use holdfast_saga::ports::{Dispatch, Store};
 use holdfast_saga::shop::order::Verb;
 use holdfast_saga::shop::stock_adjustment::{Adjust, adjust};
 use holdfast_shared::{Actor, CartId, OrderId, Queue};
+use holdfast_telemetry::Metrics;
 use holdfast_testkit::database::Database;
 use holdfast_testkit::driver::{outside, worker};
 use holdfast_testkit::rows::sku;
 use holdfast_testkit::shop::{Shop, admin};
-use holdfast_worker::{CheckoutIntake, Metrics};
 use rand::seq::{IndexedRandom as _, SliceRandom as _};
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
 use tokio::sync::Mutex;
@@ -84,7 +86,7 @@ impl Street {
         }
     }
 
-    /// An operator tries to get many sagas going, dead or not, and pulls the set_paused now and then.
+    /// An operator tries to get many sagas going, dead or not, and pauses a queue now and then.
     async fn operate(&self, seed: u64) {
         let mut rng = StdRng::seed_from_u64(seed);
         let by = Actor::Operator("ole".to_owned());

@@ -18,17 +18,9 @@ use holdfast_testkit::shop::{Shop, admin};
 use crate::pair::Pair;
 
 #[tokio::test]
-async fn e2_every_session_is_told_when_to_give_up() {
+async fn e2_every_session_has_timeouts() {
     let database = Database::postgres_by_its_own_clock().await;
     let store = database.on_postgres().store().await;
-    let setting = async |name: &str| {
-        let found: String = sqlx::query_scalar("select current_setting($1)")
-            .bind(name)
-            .fetch_one(store.pool())
-            .await
-            .expect("reads");
-        found
-    };
     for (name, expected) in [
         ("lock_timeout", "1s"),
         ("statement_timeout", "10s"),
@@ -37,9 +29,10 @@ async fn e2_every_session_is_told_when_to_give_up() {
         ("tcp_keepalives_interval", "2"),
         ("tcp_keepalives_count", "3"),
     ] {
-        assert_eq!(setting(name).await, expected, "{name}");
+        let found = store.session_setting(name).await.expect("reads");
+        assert_eq!(found, [expected, expected], "{name}, for single statements and for transactions");
     }
-    // Transactions have connections of their own, which were told the same.
+    // And the server keeps to them.
     Shop::new(Arc::clone(&database.store)).stock("cd-1", 1).await;
     let shelf = Footprint { stock: vec![sku("cd-1")], ..Footprint::default() };
     let (mut first, mut second) =

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use holdfast_saga::flows::{REGISTRY, checkout_online};
-use holdfast_saga::operations::dead_letter::resolve::{DeadLetterAction, act};
+use holdfast_saga::operations::dead_letter::DeadLetterAction;
+use holdfast_saga::operations::dead_letter::resolve::act;
 use holdfast_saga::operations::queue;
 use holdfast_saga::ports::Claim;
 use holdfast_saga::shop::answer::Answered;
@@ -103,10 +104,10 @@ async fn depth_and_dead_are_read_from_what_is_not_settled() {
     many_sagas(&database).await;
     let mut shell = database.on_postgres().shell().await;
     for (name, text, parameters) in [
-        ("queues_depth", include_str!("../../../store/postgres/queries/queues_depth.sql"), "now()"),
+        ("queues_depth", include_str!("../../../store/queries/queues_depth.sql"), "now()"),
         (
             "dead_list",
-            include_str!("../../../store/postgres/queries/dead_list.sql"),
+            include_str!("../../../store/queries/sagas_dead_page.sql"),
             "9223372036854775807, 5000",
         ),
     ] {
@@ -142,9 +143,9 @@ async fn what_is_old_is_found_without_reading_what_is_young() {
     database.execute("analyze signals, idempotency_keys").await;
     let mut shell = database.on_postgres().shell().await;
     for (name, text, parameters) in [
-        ("prune_sagas", include_str!("../../../store/postgres/queries/prune_sagas.sql"), ", 1000, 0"),
-        ("prune_signals", include_str!("../../../store/postgres/queries/prune_signals.sql"), ", 1000, 0"),
-        ("prune_keys", include_str!("../../../store/postgres/queries/prune_keys.sql"), ""),
+        ("prune_sagas", include_str!("../../../store/postgres/queries/sagas_prune.sql"), ", 1000, 0"),
+        ("prune_signals", include_str!("../../../store/postgres/queries/signals_prune.sql"), ", 1000, 0"),
+        ("prune_keys", include_str!("../../../store/postgres/queries/idempotency_keys_prune.sql"), ""),
     ] {
         let parameters = format!("now() - interval '30 days', 500{parameters}");
         let plan = plan(&mut shell, "analyze, buffers, timing off, costs off", text, &parameters).await;

@@ -4,10 +4,11 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
+use holdfast_intake::{AcceptError, CheckoutIntake};
+use holdfast_telemetry::Metrics;
 use holdfast_testkit::database::{PostgresDatabase, server_alone};
 use holdfast_testkit::driver::{outside, worker};
 use holdfast_testkit::shop::Shop;
-use holdfast_worker::{AcceptError, CheckoutIntake, Metrics};
 
 const ORDERS: usize = 300;
 

@@ -51,7 +51,7 @@ async fn e1_a_late_outcome_is_stored_and_its_money_refunded_once() {
         .statement()
         .await
         .expect("answers")
-        .expect("keeps books")
+        .expect("keeps a ledger")
         .iter()
         .map(|line| (line.captured_minor, line.refunded_minor))
         .collect();
@@ -140,14 +140,14 @@ async fn e8_a_newer_migration_is_refused_only_when_it_breaks() {
     let store = database.store().await;
     store.check_schema().await.expect("fits");
     assert!(store.migrate().await.expect("migrates").is_empty(), "nothing is missing");
-    let apply = async |version: i64, words: &str| {
+    let apply = async |version: i64, text: &str| {
         sqlx::query(
             "insert into _sqlx_migrations (version, description, success, checksum, execution_time) \
              values ($1, $2, true, '', 0)",
         )
         .bind(version)
-        .bind(words)
-        .execute(store.pool())
+        .bind(text)
+        .execute(&mut database.shell().await)
         .await
         .expect("is applied");
     };
@@ -156,8 +156,8 @@ async fn e8_a_newer_migration_is_refused_only_when_it_breaks() {
     store.migrate().await.expect("and not in the way");
     apply(9_002, "breaking carts by shop").await;
     for result in [store.check_schema().await, store.migrate().await.map(drop)] {
-        let Err(StoreError::Refused(words)) = result else { panic!("is accepted: {result:?}") };
-        assert!(words.contains("9002") && words.contains("upgrade holdfast"), "{words}");
+        let Err(StoreError::Refused(text)) = result else { panic!("is accepted: {result:?}") };
+        assert!(text.contains("9002") && text.contains("upgrade holdfast"), "{text}");
     }
 }
 
@@ -168,7 +168,7 @@ async fn e9_the_sweep_finds_what_nobody_hinted_at() {
     shop.stock("cd-1", 1_000).await;
     let (_, outside) = outside();
     let runtime = worker(&shop.store, "w1", &outside);
-    // Accepted past the checkout_intake: no hint is ever sent, as after a total loss of Redis.
+    // Accepted without the intake: no hint is ever sent, as after a total loss of Redis.
     shop.orders(30, &[("cd-1", 1)], Some("tok_ok")).await;
     shop.rest().await;
     assert_eq!(shop.stats().await, [("CONFIRMED".to_owned(), 30)].into());

@@ -6,9 +6,10 @@ use std::time::{Duration, Instant};
 
 use holdfast_saga::ports::{Dispatch, Hint};
 use holdfast_shared::{OrderId, Queue, SagaId};
+use holdfast_telemetry::Metrics;
 use holdfast_testkit::driver::QUEUES;
 use holdfast_testkit::redis::{RedisServer, connect};
-use holdfast_worker::{Asked, Metrics, Queues, Redis, RedisBackend, Source, WorkerConfig};
+use holdfast_worker::{Dependency, Queues, Redis, RedisBackend, Source, WorkerConfig};
 use redis::aio::MultiplexedConnection;
 use tokio::sync::{mpsc, watch};
 
@@ -111,7 +112,7 @@ async fn every_hint_arrives(source: Source) {
     }
     assert_eq!(heard.len(), 10_000);
     assert!(ears.jobs("dropped") == 0 && ears.jobs("taken") >= 10_000, "{}", ears.jobs("taken"));
-    assert!(ears.queues.dependency_health.deaf().is_empty());
+    assert!(ears.queues.dependency_health.down().is_empty());
     ears.close().await;
 }
 
@@ -318,14 +319,14 @@ async fn redis_is_lost_and_comes_back(backend: RedisBackend) {
     assert!(since.elapsed() < Duration::from_millis(200), "{:?}", since.elapsed());
     until("they are counted as dropped", async || ears.jobs("dropped") >= 1_000).await;
     until("it says that it is deaf", async || {
-        let deaf = ears.queues.dependency_health.deaf();
-        deaf.iter().any(|(asked, silent)| *asked == Asked::Queue(Queue::Checkout) && !silent.is_zero())
+        let deaf = ears.queues.dependency_health.down();
+        deaf.iter().any(|(asked, silent)| *asked == Dependency::Queue(Queue::Checkout) && !silent.is_zero())
     })
     .await;
 
     server.start_again().await;
     again_and_again(&mut ears, "after it was killed").await;
-    until("it is not deaf any more", async || ears.queues.dependency_health.deaf().len() <= 1).await;
+    until("it is not deaf any more", async || ears.queues.dependency_health.down().len() <= 1).await;
     ears.close().await;
 }
 

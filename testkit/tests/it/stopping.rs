@@ -4,12 +4,13 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use holdfast_intake::CheckoutIntake;
 use holdfast_saga::ports::Store;
 use holdfast_shared::{Clock as _, SystemClock};
+use holdfast_telemetry::Metrics;
 use holdfast_testkit::database::Database;
 use holdfast_testkit::driver::{outside, worker};
 use holdfast_testkit::shop::Shop;
-use holdfast_worker::{CheckoutIntake, Metrics};
 
 const ORDERS: usize = 400;
 

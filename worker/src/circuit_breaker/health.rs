@@ -1,67 +1,72 @@
-//! Whether a provider is away, judged by the calls of this process alone.
+//! Whether a provider is down, judged by the calls of this process alone.
 
 use std::collections::BTreeSet;
 
 use holdfast_shared::OrderId;
 
-/// So many different orders in a row without an answer, and the provider is away. One order that fails again
-/// and again says something about its card.
+/// The provider is down after so many different orders in a row without an answer. One order that fails again
+/// and again says something about its card only.
 const STREAK: usize = 10;
-/// Or half of all calls of a window, if there were enough of them to judge by.
+/// Or after half of the calls of a window failed, if there were at least [`CALLS_MIN`].
 const WINDOW_MILLIS: i64 = 10_000;
 const CALLS_MIN: u32 = 40;
 
-/// What a call told of its provider.
+/// What a call observed of its provider.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Health {
-    /// It answered; also with a no.
+    /// It answered, perhaps with a refusal.
     Ok,
-    /// It did not answer, or said that it takes nothing.
+    /// It did not answer, or is unavailable.
     Failed,
 }
-
-/// The calls of late.
 #[derive(Debug)]
 pub(crate) struct HealthWindow {
-    /// Neither is believed sooner than after so many milliseconds: calls that failed one by one are sent again together,
-    /// and fail together, between thousands that are answered.
+    /// Failures must last for so many milliseconds. Calls that failed one by one are retried together, and fail
+    /// together, among thousands that are answered.
     failure_window: i64,
-    /// Orders in a row.
+    /// Different orders that failed in a row.
     streak: BTreeSet<OrderId>,
     streak_since: i64,
     window_since: i64,
     calls: u32,
-    away: u32,
+    failed: u32,
 }
 
 impl HealthWindow {
     pub(crate) const fn new(failure_window: i64) -> Self {
-        Self { failure_window, streak: BTreeSet::new(), streak_since: 0, window_since: 0, calls: 0, away: 0 }
+        Self {
+            failure_window,
+            streak: BTreeSet::new(),
+            streak_since: 0,
+            window_since: 0,
+            calls: 0,
+            failed: 0,
+        }
     }
 
-    /// Takes a sign in, and says whether it is the one too many.
-    pub(crate) fn saw(&mut self, order: OrderId, sign: Health, now: i64) -> bool {
+    /// Records a call. `true`: the breaker must open.
+    pub(crate) fn saw(&mut self, order: OrderId, health: Health, now: i64) -> bool {
         if !(0..WINDOW_MILLIS).contains(&now.saturating_sub(self.window_since)) {
-            (self.window_since, self.calls, self.away) = (now, 0, 0);
+            (self.window_since, self.calls, self.failed) = (now, 0, 0);
         }
         self.calls += 1;
-        match sign {
+        match health {
             Health::Ok => self.streak.clear(),
             Health::Failed => {
                 if self.streak.is_empty() {
                     self.streak_since = now;
                 }
                 self.streak.insert(order);
-                self.away += 1;
+                self.failed += 1;
             }
         }
         let is_long = |since: i64| now.saturating_sub(since) >= self.failure_window;
         let row = self.streak.len() >= STREAK && is_long(self.streak_since);
-        let half = self.calls >= CALLS_MIN && self.away * 2 >= self.calls && is_long(self.window_since);
-        sign == Health::Failed && (row || half)
+        let half = self.calls >= CALLS_MIN && self.failed * 2 >= self.calls && is_long(self.window_since);
+        health == Health::Failed && (row || half)
     }
 
-    /// What was seen before the provider rested says nothing of it afterwards.
+    /// Starts anew: what was seen before a cooldown says nothing about the time after it.
     pub(crate) fn forget(&mut self) {
         *self = Self::new(self.failure_window);
     }
@@ -71,7 +76,7 @@ impl HealthWindow {
 mod tests {
     use super::*;
 
-    /// At which of these signs it is the one too many, one a `step`.
+    /// Which of these calls opens the breaker; there is one every `step` milliseconds.
     fn tripped_at(signs: impl Iterator<Item = (i64, Health)>, step: i64) -> Option<usize> {
         let mut health = HealthWindow::new(500);
         let mut signs = signs.zip((0..).step_by(usize::try_from(step).expect("positive")));

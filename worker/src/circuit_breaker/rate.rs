@@ -1,4 +1,4 @@
-//! So many calls a second, of all replicas together; of this one alone while Redis does not answer.
+//! A limit of calls a second, for all replicas together, or for each one while Redis does not answer.
 
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -7,20 +7,18 @@ use governor::clock::{Clock, DefaultClock};
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 
 use super::shared::Shared;
-
-/// A bucket that fills by so many calls a second.
 #[derive(Debug)]
 pub(crate) struct Rate {
     name: String,
     per_second: NonZeroU32,
-    /// What it holds.
+    /// How many tokens it holds.
     burst: NonZeroU32,
     alone: DefaultDirectRateLimiter,
     clock: DefaultClock,
 }
 
 impl Rate {
-    /// With room for a part of a second's worth.
+    /// A bucket that holds one `part`th of a second's tokens.
     pub(crate) fn new(name: impl Into<String>, per_second: NonZeroU32, part: u32) -> Self {
         let burst = NonZeroU32::new(per_second.get() / part).unwrap_or(NonZeroU32::MIN);
         let alone = RateLimiter::direct(Quota::per_second(per_second).allow_burst(burst));
@@ -31,7 +29,7 @@ impl Rate {
         self.per_second
     }
 
-    /// Takes one; or says how long until there is one.
+    /// Takes a token, or says how long until there is one.
     pub(crate) async fn take(&self, shared: Option<&Shared>) -> Result<(), Duration> {
         let every = Duration::from_secs(1) / self.per_second.get();
         let shared = match shared {

@@ -1,5 +1,5 @@
-//! What the replicas share in Redis. It may be slow, or gone: then each decides alone, at once, and comes back
-//! by itself.
+//! The state that the replicas share in Redis. While Redis is slow or down, each replica decides alone, at once,
+//! and shares again by itself later.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -8,17 +8,17 @@ use redis::aio::MultiplexedConnection;
 use redis::{RedisResult, Script, ScriptInvocation};
 use tokio::time::timeout;
 
-use crate::queue::{Redis, millis};
+use crate::redis::{Redis, millis};
 
-/// The longest that anybody waits here; what comes later is given up by the connection itself.
+/// The longest wait of all; the connection itself times out after it.
 const ANSWER_WITHIN: Duration = Duration::from_secs(1);
 
-/// How long an answer of Redis is worth waiting for.
+/// How long to wait for an answer of Redis.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Patience {
-    /// A call waits for it that could be sent now.
+    /// A call that could be sent now waits for it.
     Short,
-    /// Nobody does, or a call that has waited for seconds.
+    /// No call waits for it, or one that has waited for seconds.
     Long,
 }
 
@@ -38,11 +38,11 @@ pub(crate) struct Shared {
     provider: String,
     swap: Script,
     take: Script,
-    /// None while Redis does not answer: whoever asks then is not kept waiting.
+    /// `None` while Redis does not answer, so that no caller waits.
     connection: Mutex<Option<MultiplexedConnection>>,
 }
 
-/// What Redis holds, and what time it is there.
+/// The state in Redis, and the time by its clock.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Found {
     pub(crate) text: String,
@@ -50,7 +50,6 @@ pub(crate) struct Found {
 }
 
 impl Shared {
-    /// Does not connect yet.
     pub(crate) fn new(redis: Arc<Redis>, provider: &str) -> Self {
         Self {
             redis,
@@ -64,21 +63,19 @@ impl Shared {
     pub(crate) fn is_connected(&self) -> bool {
         self.connection().is_some()
     }
-
-    /// Connects, if it can be done now.
     pub(crate) async fn connect(&self) -> RedisResult<()> {
         let connection = self.redis.connect(ANSWER_WITHIN).await?;
         *self.lock() = Some(connection);
         Ok(())
     }
 
-    /// The state that the replicas share. `None`: Redis does not answer.
+    /// The shared state. `None`: Redis does not answer.
     pub(crate) async fn read(&self) -> Option<Found> {
-        // What is never there is swapped for what is never kept: only read.
+        // A swap that never matches only reads.
         self.swap("-", "-", Duration::ZERO, Patience::Long).await.map(|(_, found)| found)
     }
 
-    /// Replaces the state, if it is `from`; says whether it did, and what it is then.
+    /// Replaces the state, if it is `from`. Returns whether it did, and the state afterwards.
     pub(crate) async fn swap(
         &self,
         from: &str,
@@ -92,7 +89,7 @@ impl Shared {
         Some((swapped, Found { text, now }))
     }
 
-    /// Takes one of `burst` that come back one `every` so long; or says how long until there is one.
+    /// Takes one of `burst` tokens, one of which comes back `every` so often; or says how long until there is one.
     pub(crate) async fn take(&self, rate: &str, every: Duration, burst: u32) -> Option<Result<(), Duration>> {
         let mut invocation = self.take.key(self.redis.provider_key(&self.provider, rate));
         invocation.arg(micros(every)).arg(micros(every.saturating_mul(burst.saturating_sub(1))));
@@ -110,12 +107,12 @@ impl Shared {
         match answer {
             Ok(Ok(answer)) => Some(answer),
             Ok(Err(error)) => {
-                tracing::debug!("Redis does not do as it is told: {error}");
+                tracing::debug!("a script failed in Redis: {error}");
                 *self.lock() = None;
                 None
             }
             Err(_) => {
-                // The next caller need not find out again.
+                // The next caller does not wait for it again.
                 *self.lock() = None;
                 None
             }

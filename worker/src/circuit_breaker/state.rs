@@ -1,50 +1,50 @@
-//! The breaker of one provider: closed, open, trying, releasing. Pure; all replicas share one state.
+//! The state of a circuit breaker: closed, open, half open, releasing. Pure; all replicas share one state.
 //!
-//! Its text is what Redis holds. Instants are milliseconds of one clock, whosever that is.
+//! Redis holds it as text. Times are milliseconds of one clock: Redis' clock, or this replica's.
 
 use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-/// A probe that nobody reported on by now died with its worker: longer than any call takes.
+/// A probe without a result after this long died with its worker: no call takes longer.
 const PROBE_WITHIN: Duration = Duration::from_secs(12);
-/// While a probe is under way, others look again this much later.
+/// While a probe is in flight, other calls retry this much later.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
-/// A provider that is back gets so many calls in its first second, and twice as many in each one after.
+/// The calls let through in the first second of a recovery; they double with every further second.
 const RELEASED_FIRST: u32 = 25;
-/// After that many seconds, at 1,600 a second, nothing is worth holding back any more.
+/// After so many seconds, at 1,600 calls a second, the recovery is over.
 const RELEASE_STEPS: u32 = 6;
-/// The replicas' ideas of Redis' clock differ by the time its answers take.
+/// The replicas' estimates of Redis' clock differ by the time of its answers.
 const CLOCKS_APART: Duration = Duration::from_secs(1);
-/// How long a state is worth remembering when nobody calls.
+/// How long a state is kept when no call changes it.
 const FORGET_AFTER: Duration = Duration::from_mins(10);
 
-/// What the replicas know of a provider.
+/// What the replicas know about a provider.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum State {
-    /// It is well.
+    /// The provider answers.
     Closed,
-    /// It gets no calls.
+    /// The provider is down, and gets no calls.
     Open {
-        /// Until then.
+        /// The end of the cooldown.
         until: i64,
-        /// How often in a row it was not back yet.
+        /// Failed probes in a row.
         trips: u32,
     },
-    /// One call is under way, to see whether it is back.
+    /// One call probes whether it is back.
     HalfOpen {
-        /// If nothing is heard of it until then, somebody else tries.
+        /// When another probe may start if this one has no result.
         until: i64,
-        /// As above.
+        /// Failed probes in a row.
         trips: u32,
-        /// Who tries.
+        /// The name of the probe.
         by: String,
     },
-    /// It is back, and gets more calls each second.
+    /// The provider is back, and gets more calls each second.
     Releasing {
-        /// Since then.
+        /// The start of the recovery.
         since: i64,
-        /// As above: if it goes away again, it rests longer.
+        /// Failed probes in a row: if it goes down again, the cooldown is longer.
         trips: u32,
     },
 }
@@ -54,46 +54,45 @@ pub(crate) enum State {
 pub(crate) enum Verdict {
     /// It may be sent.
     Pass,
-    /// It may be sent if nobody else is quicker: it finds out whether the provider is back.
+    /// It may be sent as a probe, if no other replica is quicker.
     Probe,
-    /// It may be sent, if it is among the first so many of this second.
+    /// It may be sent, within the rate of this second of the recovery.
     Release {
-        /// How many a second.
+        /// Calls in this second.
         per_second: u32,
     },
     /// It may not be sent.
     Hold {
-        /// When to ask again.
+        /// When to try again.
         wait: Duration,
     },
 }
 
-/// What was seen of the provider.
+/// What happened to the provider.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Event {
-    /// `by` begins a probe.
+    /// The probe `by` starts.
     Probe { by: String },
-    /// The probe of `by` was answered.
+    /// The probe `by` was answered.
     Answered { by: String },
-    /// The probe of `by` was not.
+    /// The probe `by` was not answered.
     Unanswered { by: String },
-    /// The probe of `by` never asked the provider anything.
+    /// The probe `by` never sent a request to the provider.
     Aborted { by: String },
-    /// Too many calls were not answered.
+    /// Too many calls failed.
     Tripped,
 }
 
-/// How long a provider rests.
+/// How long the breaker stays open.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Cooldown {
-    /// At first; twice as long each time it is not back.
+    /// The first time; it doubles with every failed probe.
     pub(crate) first: Duration,
-    /// At most.
     pub(crate) most: Duration,
 }
 
 impl Cooldown {
-    /// After so many in a row.
+    /// After so many failed probes in a row.
     pub(crate) fn after(self, trips: u32) -> Duration {
         self.first.saturating_mul(1u32.checked_shl(trips).unwrap_or(u32::MAX)).min(self.most)
     }
@@ -104,7 +103,7 @@ impl State {
     pub(crate) fn verdict(&self, now: i64, cooldown: Cooldown) -> Verdict {
         match self {
             Self::Closed => Verdict::Pass,
-            // Redis forgets it by itself; whoever has none does so here.
+            // Redis forgets the state by itself; a replica without Redis does so here.
             Self::Open { until, .. } | Self::HalfOpen { until, .. }
                 if now.saturating_sub(*until) > millis(FORGET_AFTER) =>
             {
@@ -120,13 +119,13 @@ impl State {
             },
             Self::Releasing { since, .. } => match u32::try_from(now.saturating_sub(*since) / 1_000) {
                 Ok(step) if step < RELEASE_STEPS => Verdict::Release { per_second: RELEASED_FIRST << step },
-                // Over, or begun by a clock that is ahead of ours.
+                // Over, or started by a clock that is ahead of ours.
                 Ok(_) | Err(_) => Verdict::Pass,
             },
         }
     }
 
-    /// The state after `event`; `None` where it changes nothing: somebody else was quicker, or it is old news.
+    /// The state after `event`. `None`: the event comes too late and changes nothing.
     pub(crate) fn after(&self, event: &Event, now: i64, cooldown: Cooldown) -> Option<Self> {
         let open = |trips: u32| Self::Open { until: later(now, cooldown.after(trips)), trips };
         match (self, event) {
@@ -160,7 +159,7 @@ impl State {
         }
     }
 
-    /// Its name in the metrics.
+    /// The name of the state in the metrics.
     pub(crate) const fn name(&self) -> &'static str {
         match self {
             Self::Closed => "closed",
@@ -170,10 +169,10 @@ impl State {
         }
     }
 
-    /// Every name.
+    /// The names of all states.
     pub(crate) const NAMES: [&str; 4] = ["closed", "open", "half_open", "releasing"];
 
-    /// How long Redis should keep it: without calls nobody moves it on, and being well is having no state.
+    /// How long Redis keeps it. Without calls no replica changes it; closed is stored as no state at all.
     pub(crate) const fn keep(&self) -> Duration {
         match self {
             Self::Releasing { .. } => Duration::from_secs(RELEASE_STEPS as u64),
@@ -182,8 +181,8 @@ impl State {
     }
 }
 
-/// What is left until then; `None` when it is over. An instant much further away than `most` was written by
-/// another clock, and is over, too: nobody waits for ever.
+/// The time left until then; `None` when it is over. A time much further away than `most` was written by another
+/// clock, and counts as over, so that no call waits for ever.
 fn left(until: i64, now: i64, most: Duration) -> Option<Duration> {
     let left = Duration::from_millis(u64::try_from(until.saturating_sub(now)).ok()?);
     (!left.is_zero() && left <= most + CLOCKS_APART).then_some(left)
@@ -197,7 +196,7 @@ pub(crate) fn millis(span: Duration) -> i64 {
     i64::try_from(span.as_millis()).unwrap_or(i64::MAX)
 }
 
-/// Being well is no text at all: nothing is left in Redis then.
+/// Closed is the empty text: nothing is left in Redis then.
 impl fmt::Display for State {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -209,9 +208,9 @@ impl fmt::Display for State {
     }
 }
 
-/// The text is of another release.
+/// A text of another release.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is no state of a breaker")]
+#[error("{0:?} is not a state of a circuit breaker")]
 pub(crate) struct UnknownState(String);
 
 impl FromStr for State {
@@ -219,14 +218,14 @@ impl FromStr for State {
 
     fn from_str(text: &str) -> Result<Self, UnknownState> {
         let unknown = || UnknownState(text.to_owned());
-        let mut words = text.splitn(4, ' ');
-        let name = words.next().unwrap_or_default();
+        let mut fields = text.splitn(4, ' ');
+        let name = fields.next().unwrap_or_default();
         if name.is_empty() {
             return Ok(Self::Closed);
         }
-        let at = words.next().and_then(|at| at.parse().ok()).ok_or_else(unknown)?;
-        let trips = words.next().and_then(|trips| trips.parse().ok()).ok_or_else(unknown)?;
-        match (name, words.next()) {
+        let at = fields.next().and_then(|at| at.parse().ok()).ok_or_else(unknown)?;
+        let trips = fields.next().and_then(|trips| trips.parse().ok()).ok_or_else(unknown)?;
+        match (name, fields.next()) {
             ("open", None) => Ok(Self::Open { until: at, trips }),
             ("half_open", Some(by)) => Ok(Self::HalfOpen { until: at, trips, by: by.to_owned() }),
             ("releasing", None) => Ok(Self::Releasing { since: at, trips }),

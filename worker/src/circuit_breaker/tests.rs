@@ -1,13 +1,15 @@
-//! Guards of several replicas on one Redis: a real one, that hangs, dies and comes back.
+//! Circuit breakers of several replicas on one Redis: a real one, which hangs, dies and comes back.
 
 use holdfast_saga::ports::Fault;
 use holdfast_testkit::redis::RedisServer;
 use tokio::task::JoinSet;
 
+use super::follow::LOOK_EVERY;
+use super::replica::APART;
 use super::*;
 
-/// Longer than anything that is waited for takes on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// Longer than any wait here takes on a busy machine.
+const MAX_WAIT: Duration = Duration::from_secs(20);
 const COOLDOWN: Duration = Duration::from_millis(400);
 
 fn config(redis: &RedisServer) -> CircuitBreakerConfig {
@@ -24,17 +26,17 @@ fn circuit_breaker(config: CircuitBreakerConfig) -> CircuitBreaker {
     CircuitBreaker::start(config, Metrics::default())
 }
 
-/// A circuit_breaker that knows what the others know.
+/// A circuit breaker that shares its state with the others.
 async fn joined(config: CircuitBreakerConfig) -> CircuitBreaker {
     let circuit_breaker = circuit_breaker(config);
-    until("it has joined", || circuit_breaker.0.known().together).await;
+    until("it has joined", || circuit_breaker.0.known().is_shared).await;
     circuit_breaker
 }
 
 async fn until(what: &str, is_so: impl Fn() -> bool) {
     let since = Instant::now();
     while !is_so() {
-        assert!(since.elapsed() < PATIENCE, "{what}: not within {PATIENCE:?}");
+        assert!(since.elapsed() < MAX_WAIT, "{what}: not within {MAX_WAIT:?}");
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }
@@ -47,9 +49,9 @@ fn state(circuit_breaker: &CircuitBreaker) -> &'static str {
     circuit_breaker.0.known().state.name()
 }
 
-/// The provider answers, or not, and the circuit_breaker hears of it.
+/// The provider answers, or not, and the circuit breaker observes it.
 async fn sent(permit: Permit, answer: Result<(), Fault>) {
-    let _heard = permit.signs.of(async { answer }).await;
+    let _heard = permit.observed.observe(async { answer }).await;
     permit.settle().await;
 }
 
@@ -57,7 +59,7 @@ fn away() -> Result<(), Fault> {
     Err(Fault::Unavailable("nobody is there".to_owned()))
 }
 
-/// Ten orders in a row find nobody there, over as long as it takes to be believed.
+/// Calls of ten orders in a row fail, for longer than the failure window.
 async fn trip(circuit_breaker: &CircuitBreaker) {
     for number in 1..=10 {
         if number == 10 {
@@ -69,10 +71,10 @@ async fn trip(circuit_breaker: &CircuitBreaker) {
     assert_eq!(state(circuit_breaker), "open");
 }
 
-/// Who gets through of a crowd that comes at once, half to each circuit_breaker.
-async fn crowd(guards: [&CircuitBreaker; 2], each: i64) -> (Vec<Permit>, Vec<Held>) {
+/// The calls of a crowd that are let through and held, half of them at each circuit breaker.
+async fn crowd(breakers: [&CircuitBreaker; 2], each: i64) -> (Vec<Permit>, Vec<Held>) {
     let mut coming = JoinSet::new();
-    for circuit_breaker in guards {
+    for circuit_breaker in breakers {
         for number in 0..each {
             let circuit_breaker = circuit_breaker.clone();
             coming.spawn(async move { circuit_breaker.admit(order(100 + number)).await });
@@ -103,7 +105,7 @@ async fn one_call_of_all_replicas_finds_out_whether_a_provider_is_back() {
         let mut probe = None;
         let since = Instant::now();
         while probe.is_none() {
-            assert!(since.elapsed() < PATIENCE, "nobody tries");
+            assert!(since.elapsed() < MAX_WAIT, "nobody tries");
             let (mut through, held) = crowd([&one, &other], 30).await;
             assert!(through.len() <= 1, "{} try at once", through.len());
             assert_eq!(through.len() + held.len(), 60);
@@ -131,7 +133,7 @@ async fn one_call_of_all_replicas_finds_out_whether_a_provider_is_back() {
         if left.is_empty() {
             return;
         }
-        assert!(since.elapsed() < PATIENCE, "{left:?} is left behind");
+        assert!(since.elapsed() < MAX_WAIT, "{left:?} is left behind");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
@@ -170,8 +172,8 @@ async fn what_a_worker_slept_through_says_nothing_of_the_provider() {
     let circuit_breaker = circuit_breaker(CircuitBreakerConfig::new("sandbox", "alone"));
     for number in 0..100 {
         let permit = circuit_breaker.admit(order(number)).await.expect("it is closed");
-        let _heard = permit.signs.of(async { away() }).await;
-        permit.without_a_sign().settle().await;
+        let _heard = permit.observed.observe(async { away() }).await;
+        permit.without_observation().settle().await;
     }
     assert_eq!(state(&circuit_breaker), "closed");
 }
@@ -219,7 +221,7 @@ async fn a_rate_is_that_of_all_replicas_together() {
     while since.elapsed() < Duration::from_secs(2) {
         let (permits, held) = crowd([&one, &other], 3).await;
         through += permits.len();
-        assert!(held.iter().all(|held| held.why.contains("no more than 100 times a second")), "{held:?}");
+        assert!(held.iter().all(|held| held.why.contains("limited to 100 calls a second")), "{held:?}");
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     // A second's worth at first, then so many a second; each alone would have let twice as many through.
@@ -262,11 +264,13 @@ async fn without_redis_each_guards_alone_until_it_is_back() {
     let mut redis = RedisServer::start().await;
     let (one, other) = (joined(config(&redis)).await, joined(config(&redis)).await);
     redis.kill();
-    until("they notice", || ![&one, &other].iter().any(|circuit_breaker| circuit_breaker.0.known().together))
-        .await;
+    until("they notice", || {
+        ![&one, &other].iter().any(|circuit_breaker| circuit_breaker.0.known().is_shared)
+    })
+    .await;
     trip(&one).await;
     assert!(one.admit(order(1)).await.is_err(), "it is open here");
-    assert!(other.admit(order(1)).await.is_ok(), "and nobody told the other one");
+    assert!(other.admit(order(1)).await.is_ok(), "and the other one does not know");
     // Alone it tries by itself, once.
     tokio::time::sleep(COOLDOWN).await;
     let probe = one.admit(order(1)).await.expect("it may be tried");
@@ -285,7 +289,7 @@ async fn a_state_that_is_of_another_release_leaves_each_to_itself() {
     redis::cmd("SET").arg(key).arg("ajar 1 2 3").exec_async(&mut client).await.expect("answers");
     let circuit_breaker = circuit_breaker(config(&redis));
     tokio::time::sleep(LOOK_EVERY * 2).await;
-    assert!(!circuit_breaker.0.known().together);
+    assert!(!circuit_breaker.0.known().is_shared);
     trip(&circuit_breaker).await;
     tokio::time::sleep(LOOK_EVERY * 2).await;
     assert_eq!(state(&circuit_breaker), "open");

@@ -1,4 +1,4 @@
-//! A provider whose answers are noticed, whatever they mean to the order.
+//! A provider whose answers are observed, whatever they mean for the order.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -9,21 +9,24 @@ use holdfast_shared::{Money, StepKey};
 
 use super::health::Health;
 
-/// The last sign of a provider during one call; `None` as long as it was not asked anything.
+/// Whether the provider answered last during one call; `None` until the first request.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Signs(Arc<Mutex<Option<Health>>>);
+pub(crate) struct ObservedHealth(Arc<Mutex<Option<Health>>>);
 
-impl Signs {
+impl ObservedHealth {
     pub(crate) fn last(&self) -> Option<Health> {
         *self.lock()
     }
 
-    /// What `asked` tells. Until it is answered it is not: whoever drops the request has waited long enough.
-    pub(super) async fn of<T>(&self, asked: impl Future<Output = Result<T, Fault>>) -> Result<T, Fault> {
+    /// Observes `request`. Until it is answered it counts as failed: a caller that drops it has waited long enough.
+    pub(super) async fn observe<T>(
+        &self,
+        request: impl Future<Output = Result<T, Fault>>,
+    ) -> Result<T, Fault> {
         *self.lock() = Some(Health::Failed);
-        let answer = asked.await;
+        let answer = request.await;
         *self.lock() = Some(match &answer {
-            // A no is an answer.
+            // A refusal is an answer, too.
             Ok(_) | Err(Fault::NotDone(_)) => Health::Ok,
             Err(Fault::Unavailable(_) | Fault::Unclear(_)) => Health::Failed,
         });
@@ -35,11 +38,11 @@ impl Signs {
     }
 }
 
-/// Passes everything on.
+/// Passes every request on.
 #[derive(Debug)]
 pub(crate) struct Watched {
     pub(crate) provider: Arc<dyn PaymentProvider>,
-    pub(crate) signs: Signs,
+    pub(crate) observed: ObservedHealth,
 }
 
 #[async_trait]
@@ -53,23 +56,23 @@ impl PaymentProvider for Watched {
     }
 
     async fn charge(&self, key: &StepKey, amount: Money, token: &str) -> Result<ChargeState, Fault> {
-        self.signs.of(self.provider.charge(key, amount, token)).await
+        self.observed.observe(self.provider.charge(key, amount, token)).await
     }
 
     async fn look_up(&self, charge: &StepKey) -> Result<Option<ChargeState>, Fault> {
-        self.signs.of(self.provider.look_up(charge)).await
+        self.observed.observe(self.provider.look_up(charge)).await
     }
 
     async fn void(&self, charge: &StepKey) -> Result<ChargeState, Fault> {
-        self.signs.of(self.provider.void(charge)).await
+        self.observed.observe(self.provider.void(charge)).await
     }
 
     async fn refund(&self, key: &StepKey, charge: &StepKey, amount_minor: i64) -> Result<(), Fault> {
-        self.signs.of(self.provider.refund(key, charge, amount_minor)).await
+        self.observed.observe(self.provider.refund(key, charge, amount_minor)).await
     }
 
     async fn refunds(&self, charge: &StepKey) -> Result<Vec<NamedRefund>, Fault> {
-        self.signs.of(self.provider.refunds(charge)).await
+        self.observed.observe(self.provider.refunds(charge)).await
     }
 
     async fn statement(&self) -> Result<Option<Vec<StatementLine>>, Fault> {

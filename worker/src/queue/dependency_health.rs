@@ -1,4 +1,4 @@
-//! When a worker last asked for work, and was answered: one that is deaf says so.
+//! When the database and the queues last answered a worker: `/readyz` and a metric show it.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -9,61 +9,61 @@ use std::time::Duration;
 use holdfast_shared::{Queue, Time};
 use prometheus::Gauge;
 
-/// Whoever did not answer for this long is not heard any more: many times a blocking read, many sweeps.
-const DEAF_AFTER: Duration = Duration::from_secs(10);
+/// A dependency that has not answered for this long is down: it is many blocking reads, and many sweeps.
+const DOWN_AFTER: Duration = Duration::from_secs(10);
 
-/// Whom a worker asks for work.
+/// What a worker asks for work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Asked {
+pub enum Dependency {
     /// The database, for what is due.
     Database,
     /// One queue in Redis, for hints.
     Queue(Queue),
 }
 
-/// The last answer of each that is asked. Clones share it.
+/// When each dependency last answered. Clones share it.
 #[derive(Debug, Clone)]
 pub struct DependencyHealth {
     /// In milliseconds since 1970.
-    answered: Arc<BTreeMap<Asked, AtomicI64>>,
-    /// The oldest of them.
+    answered: Arc<BTreeMap<Dependency, AtomicI64>>,
+    /// The oldest of these times, as a metric.
     oldest: Gauge,
 }
 
-/// The answers of one of them.
+/// Records the answers of one dependency.
 #[derive(Debug, Clone)]
 pub(crate) struct Poll {
     dependency_health: DependencyHealth,
-    asked: Asked,
+    dependency: Dependency,
 }
 
 impl DependencyHealth {
-    /// Nobody has been asked yet, and whoever is silent from now on is deaf after a while.
-    pub(crate) fn new(asked: impl IntoIterator<Item = Asked>, oldest: Gauge) -> Self {
+    /// Nothing has been asked yet; the clock of each dependency starts now.
+    pub(crate) fn new(dependencies: impl IntoIterator<Item = Dependency>, oldest: Gauge) -> Self {
         let now = Time::system_now().as_millis();
-        let answered = asked.into_iter().map(|asked| (asked, AtomicI64::new(now))).collect();
+        let answered = dependencies.into_iter().map(|dependency| (dependency, AtomicI64::new(now))).collect();
         Self { answered: Arc::new(answered), oldest }
     }
 
-    pub(crate) fn of(&self, asked: Asked) -> Poll {
-        Poll { dependency_health: self.clone(), asked }
+    pub(crate) fn of(&self, dependency: Dependency) -> Poll {
+        Poll { dependency_health: self.clone(), dependency }
     }
 
-    /// Who has not answered for long, and for how long.
-    pub fn deaf(&self) -> Vec<(Asked, Duration)> {
+    /// The dependencies that are down, and for how long each has been silent.
+    pub fn down(&self) -> Vec<(Dependency, Duration)> {
         let now = Time::system_now().as_millis();
-        let silences = self.answered.iter().map(|(asked, at)| {
+        let silences = self.answered.iter().map(|(dependency, at)| {
             let silence = now.saturating_sub(at.load(Ordering::Relaxed)).max(0);
-            (*asked, Duration::from_millis(silence.unsigned_abs()))
+            (*dependency, Duration::from_millis(silence.unsigned_abs()))
         });
-        silences.filter(|(_, silence)| *silence > DEAF_AFTER).collect()
+        silences.filter(|(_, silence)| *silence > DOWN_AFTER).collect()
     }
 }
 
 impl Poll {
-    /// There was an answer just now, with work or without.
+    /// It answered just now, with or without work.
     pub(crate) fn answered(&self) {
-        let Some(at) = self.dependency_health.answered.get(&self.asked) else { return };
+        let Some(at) = self.dependency_health.answered.get(&self.dependency) else { return };
         at.store(Time::system_now().as_millis(), Ordering::Relaxed);
         let oldest = self.dependency_health.answered.values().map(|at| at.load(Ordering::Relaxed)).min();
         #[expect(clippy::cast_precision_loss, reason = "the milliseconds of our time are exact in a double")]
@@ -71,7 +71,7 @@ impl Poll {
     }
 }
 
-impl fmt::Display for Asked {
+impl fmt::Display for Dependency {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Database => f.write_str("the database"),

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use holdfast_saga::ports::{Dispatch, Hint};
 use holdfast_shared::Queue;
+use holdfast_telemetry::Metrics;
 use tokio::sync::mpsc;
 
-use super::{Delivery, QueueBackend};
-use crate::metrics::Metrics;
+use super::delivery::{Delivery, QueueBackend};
 
-/// Hints that may wait in one queue; the next ones are dropped, and the sweep finds their sagas.
+/// Hints in one queue. Further ones are dropped, and the sweep finds their sagas.
 const QUEUE_MAX: usize = 65_536;
 
 /// Sends hints to the workers of this process.
@@ -22,18 +22,18 @@ pub(super) struct EmbeddedDispatch {
 impl Dispatch for EmbeddedDispatch {
     fn wake(&self, hints: &[Hint]) {
         for hint in hints {
-            // A queue that is not served here belongs to another process.
+            // Another process serves this queue.
             let Some(queue) = self.queues.get(&hint.queue) else {
                 continue;
             };
             if queue.try_send(Delivery { saga: hint.saga, receipt: None }).is_err() {
-                self.metrics.dropped(hint.queue, 1);
+                self.metrics.hints_dropped(hint.queue, 1);
             }
         }
     }
 }
 
-/// Opens one queue a pool.
+/// Opens one queue for each pool.
 pub(super) fn open(pools: &[Queue], metrics: &Metrics) -> (EmbeddedDispatch, Vec<QueueBackend>) {
     let mut queues = BTreeMap::new();
     let mut backends = Vec::new();

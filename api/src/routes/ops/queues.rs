@@ -1,4 +1,4 @@
-//! Queues and their set_paused, and who works.
+//! Queues, pausing them, and the workers.
 
 use axum::Json;
 use axum::extract::State;
@@ -7,13 +7,15 @@ use holdfast_shared::Queue;
 
 use crate::app::App;
 use crate::auth::Caller;
-use crate::body::List;
-use crate::body::ops::queue::{PauseBody, QueueBody, QueueResult};
-use crate::body::ops::worker::WorkerBody;
 use crate::extract::{JsonBody, PathParam};
 use crate::problem::Problem;
+use holdfast_contract::List;
+use holdfast_contract::queue::{PauseBody, QueueBody, QueueResult};
+use holdfast_contract::worker::WorkerBody;
 
-/// List the queues: what is due since when, in flight, dead, and who paused them
+/// List the queues
+///
+/// Each with its due, in-flight and dead sagas, and with who paused it.
 #[utoipa::path(get, operation_id = "list_queues", path = "/v1/ops/queues", tag = "ops",
     responses((status = OK, body = List<QueueBody>)), security(("bearer" = [])))]
 pub(in crate::routes) async fn list(
@@ -24,12 +26,12 @@ pub(in crate::routes) async fn list(
     let now = app.store.now().await?;
     let queues = app.store.queues().await?.into_iter();
     let items = queues.map(|view| QueueBody::new(view, now)).collect();
-    Ok(Json(List { items, next_cursor: None }))
+    Ok(Json(List::whole(items)))
 }
 
-/// Stop taking sagas of a queue; calls under way may end
+/// Pause a queue
 ///
-/// A queue that is paused already stays paused by whom it was.
+/// Workers take no more sagas of it; calls in flight may end. If it is already paused, nothing changes.
 #[utoipa::path(post, operation_id = "pause_queue", path = "/v1/ops/queues/{queue}/pause", tag = "ops",
     params(("queue" = String, Path, example = "checkout")), request_body = PauseBody,
     responses((status = OK, body = QueueResult)), security(("bearer" = [])))]
@@ -44,7 +46,7 @@ pub(in crate::routes) async fn pause(
     Ok(Json(QueueResult::new(name, answered)))
 }
 
-/// Take sagas of a queue again
+/// Resume a queue
 #[utoipa::path(post, operation_id = "resume_queue", path = "/v1/ops/queues/{queue}/resume", tag = "ops",
     params(("queue" = String, Path, example = "checkout")),
     responses((status = OK, body = QueueResult)), security(("bearer" = [])))]
@@ -58,7 +60,9 @@ pub(in crate::routes) async fn resume(
     Ok(Json(QueueResult::new(name, answered)))
 }
 
-/// List the workers: alive, silent since when, or left
+/// List the workers
+///
+/// Each is alive, silent, or has left.
 #[utoipa::path(get, operation_id = "list_workers", path = "/v1/ops/workers", tag = "ops",
     responses((status = OK, body = List<WorkerBody>)), security(("bearer" = [])))]
 pub(in crate::routes) async fn workers(
@@ -69,5 +73,5 @@ pub(in crate::routes) async fn workers(
     let now = app.store.now().await?;
     let workers = app.store.workers().await?.into_iter();
     let items = workers.map(|view| WorkerBody::new(view, now)).collect();
-    Ok(Json(List { items, next_cursor: None }))
+    Ok(Json(List::whole(items)))
 }

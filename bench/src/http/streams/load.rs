@@ -9,10 +9,11 @@ use holdfast_shared::CartId;
 use serde::Serialize;
 use tokio::sync::{Mutex, mpsc};
 
-use crate::http::client::{Connection, Method};
-use crate::http::home::Home;
+use crate::http::client::Connection;
 use crate::http::latency::Latencies;
 use crate::http::process::Server;
+use crate::http::target_database::TargetDatabase;
+use crate::shop::Method;
 
 /// Connections: more requests than this under way would show as waiting, and be counted as such.
 const CONNECTIONS: usize = 16;
@@ -39,7 +40,7 @@ impl Load {
     pub(super) async fn run(
         self,
         server: &Server,
-        home: &Home,
+        target: &TargetDatabase,
         carts: &[CartId],
         waiting: u64,
     ) -> Result<Met> {
@@ -75,8 +76,8 @@ impl Load {
         for buyer in buyers {
             post.add(&buyer.await?.context("an order of the load")?);
         }
-        home.decided(waiting).await?;
-        let accept_to_confirmed = home.confirmations(post.count()).await?;
+        target.decided(waiting).await?;
+        let accept_to_confirmed = target.confirmations(post.count()).await?;
         Ok(Met { post, accept_to_confirmed })
     }
 }

@@ -1,4 +1,4 @@
-//! What the streams cost, in words.
+//! What the streams cost, as text.
 
 use std::fmt;
 
@@ -6,8 +6,8 @@ use serde::Serialize;
 
 use super::cost::Cost;
 use super::load::Met;
-use crate::http::home::Kind;
 use crate::http::latency::Latencies;
+use crate::http::target_database::Kind;
 
 #[derive(Debug, Serialize)]
 pub(crate) struct Report {

@@ -14,8 +14,8 @@ use reqwest::{Client, RequestBuilder, StatusCode};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
+use crate::cluster::{Cluster, body, order_of};
 use crate::server::token;
-use crate::town::{Town, body, order_of};
 
 /// A buyer who was not answered asks again this much later.
 const ASK_AGAIN: Duration = Duration::from_millis(200);
@@ -93,14 +93,16 @@ impl Plan {
 }
 
 /// Enough of one thing, and too little of another.
-pub(super) async fn stock_up(town: &Town, admin: &str) {
+pub(super) async fn stock_up(cluster: &Cluster, admin: &str) {
     let price = json!({"amount_minor": 4_999, "currency": "EUR"});
-    let put = town.client.put(format!("{}/v1/admin/products/rare-01", town.api.url)).bearer_auth(admin);
+    let put = cluster.client.put(format!("{}/v1/admin/products/rare-01", cluster.api.url)).bearer_auth(admin);
     let put = put.json(&json!({"name": "Rare", "price": price})).send().await.expect("an answer");
     assert!(put.status().is_success(), "{put:?}");
     for (sku, delta) in [("mug-01", 1_000_000), ("rare-01", RARE)] {
-        let adjust =
-            town.client.post(format!("{}/v1/admin/stock/{sku}/adjust", town.api.url)).bearer_auth(admin);
+        let adjust = cluster
+            .client
+            .post(format!("{}/v1/admin/stock/{sku}/adjust", cluster.api.url))
+            .bearer_auth(admin);
         let adjust =
             adjust.json(&json!({"delta": delta, "reason": "delivery"})).send().await.expect("an answer");
         assert!(adjust.status().is_success(), "{adjust:?}");
@@ -112,11 +114,11 @@ pub(super) struct Buyers {
     buying: JoinSet<Bought>,
 }
 
-/// What a buyer was told.
+/// The answer that a buyer got.
 struct Bought {
     plan: Plan,
     order: String,
-    /// From when they meant to buy until they were told yes.
+    /// From the first request to the answer that accepted the order.
     accepted: Duration,
 }
 
@@ -158,12 +160,12 @@ impl Street {
         let cart = cart["id"].as_str().expect("an id").to_owned();
         let item = format!("/v1/carts/{cart}/items/{}", plan.sku());
         self.yes(&mut rng, |api| self.client.put(format!("{api}{item}")).json(&json!({"quantity": 1}))).await;
-        let mut wish = body(&cart, plan.token().unwrap_or_default());
+        let mut request = body(&cart, plan.token().unwrap_or_default());
         if plan.token().is_none() {
-            wish["payment"] = json!({"method": "cod"});
+            request["payment"] = json!({"method": "cod"});
         }
         let checkout = |api: &str| {
-            self.client.post(format!("{api}/v1/checkout")).header("idempotency-key", &cart).json(&wish)
+            self.client.post(format!("{api}/v1/checkout")).header("idempotency-key", &cart).json(&request)
         };
         let order = self.yes(&mut rng, checkout).await;
         let accepted = due.elapsed();
@@ -213,12 +215,12 @@ impl Street {
         }
     }
 
-    /// Asks one of the front doors, and again, until somebody says yes.
+    /// Sends the request to one of the APIs, and retries, until one accepts it.
     async fn yes(&self, rng: &mut StdRng, ask: impl Fn(&str) -> RequestBuilder) -> Value {
         let since = Instant::now();
         loop {
             let api = &self.apis[rng.random_range(0..self.apis.len())];
-            let words = match ask(api).send().await {
+            let message = match ask(api).send().await {
                 Ok(answer) => {
                     let (status, url) = (answer.status(), answer.url().clone());
                     let text = answer.text().await.unwrap_or_default();
@@ -232,7 +234,7 @@ impl Street {
                 }
                 Err(error) => error.to_string(),
             };
-            assert!(since.elapsed() < GIVE_UP, "nobody says yes: {words}");
+            assert!(since.elapsed() < GIVE_UP, "nobody says yes: {message}");
             tokio::time::sleep(ASK_AGAIN).await;
         }
     }
@@ -242,9 +244,9 @@ impl Street {
 pub(super) struct Accepted(Vec<Bought>);
 
 impl Accepted {
-    /// Each of them ended, as it may, with its customer told; the provider took no money twice.
-    pub(super) async fn judge(&self, town: &Town) {
-        let ends = town.ends().await;
+    /// Every order ended in an allowed status, with its customer notified; the provider took no money twice.
+    pub(super) async fn judge(&self, cluster: &Cluster) {
+        let ends = cluster.ends().await;
         assert_eq!(ends.len(), self.0.len(), "as many orders as there were yeses");
         let mut wrong = Vec::new();
         for bought in &self.0 {
@@ -259,13 +261,13 @@ impl Accepted {
             wrong.len(),
             &wrong[..wrong.len().min(20)]
         );
-        let untold = "select count(*) from orders where not exists \
+        let without_notification = "select count(*) from orders where not exists \
                       (select from notifications where saga_id >> 8 = orders.id)";
-        assert_eq!(town.number(untold).await, 0, "a notification is saved for each");
+        assert_eq!(cluster.number(without_notification).await, 0, "a notification is saved for each");
         let newer = "select count(*) from sagas where version = 2 and state in ('COMPLETED', 'COMPENSATED')";
-        assert!(town.number(newer).await > 0, "the next release was deployed");
+        assert!(cluster.number(newer).await > 0, "the next release was deployed");
         let mut kept: BTreeMap<String, i64> = BTreeMap::new();
-        for line in town.statement().await {
+        for line in cluster.statement().await {
             let minor = |name: &str| line[name].as_i64().expect("a number");
             let charge = StepKey::from_stored(line["charge"].as_str().expect("a key"));
             let (_, order) = charge.owner().expect("a key of ours");
@@ -294,7 +296,7 @@ impl Accepted {
         tail: Duration,
         killed: usize,
         blows: &[String],
-        town: &Town,
+        cluster: &Cluster,
     ) -> String {
         let mut waits: Vec<Duration> = self.0.iter().map(|bought| bought.accepted).collect();
         waits.sort_unstable();
@@ -308,25 +310,28 @@ impl Accepted {
         let _ = writeln!(page, "workers killed: {killed}; {}", blows.join("; "));
         let _ = writeln!(
             page,
-            "from the wish to the yes, over three requests: p50 {:.0?}, p95 {:.0?}, p99 {:.0?}, longest {:.0?}",
+            "from the request to the answer, over three requests: p50 {:.0?}, p95 {:.0?}, p99 {:.0?}, longest {:.0?}",
             at(50),
             at(95),
             at(99),
             at(100)
         );
-        for (end, count) in town.stats().await {
+        for (end, count) in cluster.stats().await {
             let _ = writeln!(page, "  {count:>6}  {end}");
         }
         let overtaken = "select count(*) from saga_log where entries::text like '%taken_over%'";
-        let _ =
-            writeln!(page, "commits that took over a dead worker's call: {}", town.number(overtaken).await);
+        let _ = writeln!(
+            page,
+            "commits that took over a dead worker's call: {}",
+            cluster.number(overtaken).await
+        );
         let newer = "select count(*) from sagas where version = 2";
         let _ = writeln!(
             page,
             "orders of the next release, beside a worker of this one: {}",
-            town.number(newer).await
+            cluster.number(newer).await
         );
-        let _ = writeln!(page, "audit clean; each order paid once or not at all; each customer told");
+        let _ = writeln!(page, "audit clean; each order paid once or not at all; each customer notified");
         page
     }
 }

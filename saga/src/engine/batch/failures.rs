@@ -1,10 +1,12 @@
 //! Batches that fail: halved until the suspect is alone, which dies after a few lonely failures.
 
-use super::BatchInput;
-use crate::ports::StoreError;
-use holdfast_shared::SagaId;
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
+
+use holdfast_shared::SagaId;
+
+use super::input::BatchInput;
+use crate::ports::StoreError;
 
 /// A batch that failed, with the sagas it had claimed.
 #[derive(Debug)]

@@ -1,8 +1,14 @@
 //! One batch between its claim and its save: every saga planned, its changes applied, its next row made.
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Instant;
+
+use holdfast_shared::{CartId, KeySource, SagaId, Sku, Time};
+
+use super::call_permits::PermitGuard;
+use super::input::{BatchInput, Engine, Locking};
 use super::report::{Committed, SagaTransition};
-use super::slots::PermitGuard;
-use super::{BatchInput, Engine, Locking};
 use crate::engine::apply::apply;
 use crate::engine::definition::Definition;
 use crate::engine::plan::{Advance, Inbox, Next, plan};
@@ -13,10 +19,6 @@ use crate::records::change::Change;
 use crate::records::history::{Entry, LogRow};
 use crate::records::saga::{CallState, NewSaga, Saga};
 use crate::records::signal::{NewSignal, Signal, SignalBody};
-use holdfast_shared::{CartId, KeySource, SagaId, Sku, Time};
-use std::collections::{BTreeMap, BTreeSet};
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::time::Instant;
 
 /// A plan is refused and made again at most this often in one batch: once for the rule that says
 /// no, once more for what its undo meets; a third time is a fault of a definition.
@@ -211,7 +213,7 @@ impl<'a> Planning<'a> {
         };
         let planned = plan_catching_panics(&child, definition, &Inbox::default(), now).and_then(|advance| {
             let changes = advance.changes.iter().map(|(_, change)| change);
-            apply(&mut self.world, changes).map_err(|(_, refusal)| refusal.words)?;
+            apply(&mut self.world, changes).map_err(|(_, refusal)| refusal.message)?;
             Ok(advance)
         });
         let Ok(advance) = planned else {
@@ -297,11 +299,11 @@ pub(crate) fn plan_catching_panics(
     now: Time,
 ) -> Result<Advance, String> {
     catch_unwind(AssertUnwindSafe(|| plan(saga, definition, inbox, now))).map_err(|panic| {
-        let words = panic
+        let message = panic
             .downcast_ref::<String>()
             .map(String::as_str)
             .or_else(|| panic.downcast_ref::<&str>().copied())
-            .unwrap_or("no words");
-        format!("its plan panicked: {words}")
+            .unwrap_or("no message");
+        format!("its plan panicked: {message}")
     })
 }

@@ -1,12 +1,14 @@
 //! What came of a batch.
 
-use super::BatchInput;
+use std::time::Instant;
+
+use holdfast_shared::{OrderStatus, PaymentMethod, Queue, SagaId, SagaState, Time};
+
+use super::input::BatchInput;
 use crate::ports::StoreError;
 use crate::records::call::Call;
 use crate::records::history::Entry;
 use crate::records::saga::DefinitionId;
-use holdfast_shared::{OrderStatus, PaymentMethod, Queue, SagaId, SagaState, Time};
-use std::time::Instant;
 
 /// What came of a batch.
 #[derive(Debug, Default)]

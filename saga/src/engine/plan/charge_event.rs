@@ -1,13 +1,14 @@
 //! Somebody says that money moved. Nobody is believed without being asked back.
 
+use holdfast_shared::{PaymentStatus, StepKey};
+
 use super::Planner;
 use crate::records::change::Change;
 use crate::records::history::Entry;
 use crate::records::saga::CallState;
 use crate::records::signal::Signal;
-use holdfast_shared::{PaymentStatus, StepKey};
 
-impl<'a> Planner<'a> {
+impl Planner<'_> {
     /// Somebody says that money moved under `charge`. Nobody is believed without being asked back.
     pub(super) fn on_charge_event(&mut self, signal: &Signal, charge: &StepKey, captured: bool) {
         use PaymentStatus::{

@@ -1,11 +1,12 @@
 //! The outcome of the saga's own call.
 
+use std::time::Duration;
+
 use super::{CallAt, Planner, UnwindFrom};
 use crate::engine::definition::Event;
 use crate::records::call::{Answer, Mode, Outcome};
 use crate::records::history::Entry;
 use crate::records::saga::CallState;
-use std::time::Duration;
 
 impl<'a> Planner<'a> {
     pub(super) fn fold_outcome(&mut self, outcome: &Outcome) {
@@ -14,9 +15,9 @@ impl<'a> Planner<'a> {
         };
         let step = at.step.to_owned();
         if let Err(refusal) = self.record(at, &outcome.key, Event::Answered(&outcome.answer)) {
-            self.entries.push(Entry::Rejected { step, why: refusal.words.clone() });
+            self.entries.push(Entry::Rejected { step, why: refusal.message.clone() });
             // The answer contradicts what was asked, so money may be held: this stage is undone too.
-            self.fail(UnwindFrom::Current, refusal.reason, refusal.words);
+            self.fail(UnwindFrom::Current, refusal.reason, refusal.message);
             return;
         }
         let may_wait = self.may_unwind();
@@ -29,8 +30,8 @@ impl<'a> Planner<'a> {
             }
             Answer::Pending { .. } if may_wait && is_over => {
                 self.entries.push(Entry::Expired(step));
-                let words = format!("{} was not completed in time", at.step);
-                self.fail(UnwindFrom::Current, at.spec.gives_up_as, words);
+                let message = format!("{} was not completed in time", at.step);
+                self.fail(UnwindFrom::Current, at.spec.gives_up_as, message);
             }
             Answer::Pending { .. } if may_wait => {
                 let until = self.window_end();
@@ -86,8 +87,8 @@ impl<'a> Planner<'a> {
         let (may_wait, end) = (self.may_unwind(), self.window_end());
         if may_wait && self.now >= end {
             self.entries.push(Entry::Expired(at.step.to_owned()));
-            let words = format!("{} could not be sent in time: {why}", at.step);
-            return self.fail(self.unwind_from(), at.spec.gives_up_as, words);
+            let message = format!("{} could not be sent in time: {why}", at.step);
+            return self.fail(self.unwind_from(), at.spec.gives_up_as, message);
         }
         let until = self.now + retry_in;
         let until = if may_wait { until.min(end) } else { until };

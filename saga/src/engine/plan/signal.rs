@@ -1,14 +1,15 @@
 //! Signals: what customers, admins, operators and the shop itself say.
 
+use holdfast_shared::{Actor, CancelReason, SagaEvent, SagaState};
+
 use super::{Planner, UnwindFrom};
 use crate::engine::definition::{Discard, Event, Kind};
 use crate::engine::discard::discardable;
 use crate::records::history::Entry;
 use crate::records::saga::{CallState, Phase};
 use crate::records::signal::{Signal, SignalBody};
-use holdfast_shared::{Actor, CancelReason, SagaEvent, SagaState};
 
-impl<'a> Planner<'a> {
+impl Planner<'_> {
     /// Folds one signal. A decision is put into `decisions` and stays in the inbox until the saga asks for
     /// it, which may be in this very plan.
     pub(super) fn fold_signal<'s>(&mut self, signal: &'s Signal, decisions: &mut Vec<&'s Signal>) {

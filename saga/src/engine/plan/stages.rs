@@ -1,5 +1,9 @@
 //! Running stages: local ones up to the next call, wait or end, forward or undoing.
 
+use std::sync::Arc;
+
+use holdfast_shared::{CancelReason, Queue, SagaEvent, SagaState, Time};
+
 use super::{CallAt, Next, Planner, UNANSWERED_ATTEMPTS_MAX, UnwindFrom};
 use crate::engine::definition::{Event, Kind, LocalFn, Stage, Undo};
 use crate::records::call::{Call, Mode};
@@ -7,8 +11,6 @@ use crate::records::change::Change;
 use crate::records::history::Entry;
 use crate::records::saga::{CallState, Phase};
 use crate::records::signal::{Signal, SignalBody};
-use holdfast_shared::{CancelReason, Queue, SagaEvent, SagaState, Time};
-use std::sync::Arc;
 
 impl<'a> Planner<'a> {
     /// Runs every local stage up to the next call, wait or end.
@@ -79,8 +81,8 @@ impl<'a> Planner<'a> {
         };
         match &self.definition.forward[index].undo {
             None => self.step_done(),
-            Some(Undo::Local { name, changes }) => self.local(name, *changes, Entry::Undid),
-            Some(Undo::Call { name, call }) => {
+            Some(Undo::Local { name, changes, .. }) => self.local(name, *changes, Entry::Undid),
+            Some(Undo::Call { name, call, .. }) => {
                 return self.call(CallAt { step: name, spec: call });
             }
         }
@@ -96,8 +98,8 @@ impl<'a> Planner<'a> {
                 self.step_done();
             }
             Err(refusal) => {
-                self.entries.push(Entry::Refused { step: name.to_owned(), why: refusal.words.clone() });
-                self.fail(UnwindFrom::Previous, refusal.reason, refusal.words);
+                self.entries.push(Entry::Refused { step: name.to_owned(), why: refusal.message.clone() });
+                self.fail(UnwindFrom::Previous, refusal.reason, refusal.message);
             }
         }
     }
@@ -148,7 +150,7 @@ impl<'a> Planner<'a> {
             return None;
         };
         if let Err(refusal) = self.record(at, &key, Event::Intent) {
-            self.fail(UnwindFrom::Previous, refusal.reason, refusal.words);
+            self.fail(UnwindFrom::Previous, refusal.reason, refusal.message);
             return None;
         }
         let mode = if self.saga.progress.call == CallState::Fresh { Mode::Send } else { Mode::Query };

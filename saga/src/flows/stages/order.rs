@@ -2,13 +2,43 @@
 
 use holdfast_shared::{CancelReason, Money};
 
-use crate::engine::definition::Refusal;
+use crate::engine::definition::{Phrases, Refusal, Stage, local, spawn};
 use crate::flows::notification;
 use crate::records::change::Change;
 use crate::records::context::{Checkout, Context, NoticeKind};
 use crate::records::saga::{NewSaga, Saga};
 
 type Changes = Result<Vec<Change>, Refusal>;
+
+pub(in crate::flows) const VALIDATE_CART: Stage = local("validate_cart", validate_cart)
+    .reads(Phrases::new("the check of the cart", "the cart adds up to {amount}"));
+
+pub(in crate::flows) const RESERVE_STOCK: Stage = local("reserve_stock", reserve_stock)
+    .reads(Phrases::new("the reservation of the stock", "stock reserved").buyer("goods reserved"))
+    .undo("release_stock", release_stock, Phrases::new("the release of the stock", "stock released"));
+
+pub(in crate::flows) const CONFIRM_ORDER: Stage = local("confirm_order", confirm_order)
+    .reads(Phrases::new("the confirmation of the order", "order confirmed").buyer("order confirmed"));
+
+pub(in crate::flows) const CONFIRM_RESERVATION: Stage = local("confirm_reservation", confirm_reservation)
+    .reads(Phrases::new("taking the goods from stock", "goods taken from stock"));
+
+pub(in crate::flows) const CLEAR_CART: Stage =
+    local("clear_cart", clear_cart).reads(Phrases::new("clearing the cart", "cart cleared"));
+
+pub(in crate::flows) const CANCEL_ORDER: Stage = local("cancel_order", cancel_order)
+    .reads(Phrases::new("cancelling the order", "order cancelled").buyer("order cancelled"));
+
+pub(in crate::flows) const REOPEN_CART: Stage = local("reopen_cart", reopen_cart).reads(
+    Phrases::new("handing the cart back", "cart handed back to the customer")
+        .buyer("the cart can be used again"),
+);
+
+pub(in crate::flows) const NOTIFY_CONFIRMED: Stage =
+    spawn("notify", notify_confirmed).reads(Phrases::new("the message to the customer", ""));
+
+pub(in crate::flows) const NOTIFY_CANCELLED: Stage =
+    spawn("notify", notify_cancelled).reads(Phrases::new("the message to the customer", ""));
 
 pub(in crate::flows) fn checkout(saga: &Saga) -> &Checkout {
     match &*saga.context {
@@ -24,7 +54,7 @@ pub(in crate::flows) fn checkout(saga: &Saga) -> &Checkout {
 
 /// Proves the frozen cart's arithmetic before money moves: the charge will be exactly the sum of the
 /// lines. Whether the cart may be checked out at all was judged under its lock, at accept.
-pub(in crate::flows) fn validate_cart(saga: &Saga) -> Changes {
+fn validate_cart(saga: &Saga) -> Changes {
     let checkout = checkout(saga);
     let mut sum = Money::new(0, checkout.currency);
     for line in &checkout.lines {
@@ -43,41 +73,41 @@ pub(in crate::flows) fn validate_cart(saga: &Saga) -> Changes {
     Ok(vec![])
 }
 
-pub(in crate::flows) fn reserve_stock(saga: &Saga) -> Changes {
+fn reserve_stock(saga: &Saga) -> Changes {
     Ok(vec![Change::ReserveStock { order: saga.id.order(), lines: checkout(saga).lines.clone() }])
 }
 
-pub(in crate::flows) fn release_stock(saga: &Saga) -> Changes {
+fn release_stock(saga: &Saga) -> Changes {
     Ok(vec![Change::ReleaseStock { order: saga.id.order(), lines: checkout(saga).lines.clone() }])
 }
 
-pub(in crate::flows) fn confirm_order(saga: &Saga) -> Changes {
+fn confirm_order(saga: &Saga) -> Changes {
     Ok(vec![Change::ConfirmOrder { order: saga.id.order(), from: checkout(saga).method.first_status() }])
 }
 
-pub(in crate::flows) fn confirm_reservation(saga: &Saga) -> Changes {
+fn confirm_reservation(saga: &Saga) -> Changes {
     Ok(vec![Change::ConfirmReservation { order: saga.id.order(), lines: checkout(saga).lines.clone() }])
 }
 
-pub(in crate::flows) fn clear_cart(saga: &Saga) -> Changes {
+fn clear_cart(saga: &Saga) -> Changes {
     Ok(vec![Change::ClearCart { cart: checkout(saga).cart, order: saga.id.order() }])
 }
 
-pub(in crate::flows) fn cancel_order(saga: &Saga) -> Changes {
+fn cancel_order(saga: &Saga) -> Changes {
     let from = checkout(saga).method.first_status();
     Ok(vec![Change::CancelOrder { order: saga.id.order(), from, reason: cause(saga) }])
 }
 
-pub(in crate::flows) fn reopen_cart(saga: &Saga) -> Changes {
+fn reopen_cart(saga: &Saga) -> Changes {
     Ok(vec![Change::ReopenCart { cart: checkout(saga).cart, order: saga.id.order() }])
 }
 
-pub(in crate::flows) fn notify_confirmed(saga: &Saga) -> NewSaga {
+fn notify_confirmed(saga: &Saga) -> NewSaga {
     let checkout = checkout(saga);
     notification::start(saga, NoticeKind::OrderConfirmed, &checkout.email, checkout.total(), None)
 }
 
-pub(in crate::flows) fn notify_cancelled(saga: &Saga) -> NewSaga {
+fn notify_cancelled(saga: &Saga) -> NewSaga {
     let checkout = checkout(saga);
     notification::start(
         saga,
@@ -94,5 +124,5 @@ fn cause(saga: &Saga) -> CancelReason {
 }
 
 fn refused(saga: &Saga, why: &str) -> Refusal {
-    Refusal { reason: CancelReason::AdminRequest, words: format!("order {}: {why}", saga.id.order()) }
+    Refusal { reason: CancelReason::AdminRequest, message: format!("order {}: {why}", saga.id.order()) }
 }

@@ -1,11 +1,11 @@
-//! The stages that move money, and our own books on it.
+//! The stages that move money, and our own ledger rows for it.
 
 use std::time::Duration;
 
 use holdfast_shared::{CancelReason, Money, PaymentEvent, PaymentStatus, RefundStatus, RetryPolicy, StepKey};
 
 use super::order::checkout;
-use crate::engine::definition::{CallSpec, Discard, Event, Refusal};
+use crate::engine::definition::{CallSpec, Discard, Event, Kind, Phrases, Refusal, Stage, call, local};
 use crate::records::call::{Answer, CallResult, Request};
 use crate::records::change::Change;
 use crate::records::context::{Context, PartialRefund};
@@ -14,8 +14,28 @@ use crate::records::{Payment, Refund};
 
 type Changes = Result<Vec<Change>, Refusal>;
 
+pub(in crate::flows) const TAKE_PAYMENT: Stage = call("take_payment", CHARGE)
+    .reads(Phrases::new("the payment", "payment taken: {amount}").buyer("payment taken: {amount}"))
+    .undo_call("refund_payment", UNDO_CHARGE, REFUND_PAYMENT.phrases);
+
+pub(in crate::flows) const REFUND_PAYMENT: Stage = call("refund_payment", UNDO_CHARGE).reads(
+    Phrases::new("the refund", "the provider holds no money of this order any more")
+        .buyer("nothing of the payment is kept"),
+);
+
+pub(in crate::flows) const REFUND_LATE_PAYMENT: Stage =
+    Stage { kind: Kind::Call(CallSpec { record: record_late_refund, ..UNDO_CHARGE }), ..REFUND_PAYMENT };
+
+pub(in crate::flows) const GIVE_BACK: Stage =
+    call("give_back", PARTIAL_REFUND).reads(Phrases::new("giving the money back", "{amount} is back"));
+
+pub(in crate::flows) const DUE_ON_DELIVERY: Stage = local("due_on_delivery", due_on_delivery).reads(
+    Phrases::new("the note for the courier", "{amount} to be collected on delivery")
+        .buyer("{amount} to be paid on delivery"),
+);
+
 /// A charge is tried for as long as a buyer would wait for it.
-pub(in crate::flows) const TAKE_PAYMENT: CallSpec = CallSpec {
+const CHARGE: CallSpec = CallSpec {
     request: |saga, key| {
         let checkout = checkout(saga);
         Some(Request::Charge {
@@ -40,7 +60,7 @@ pub(in crate::flows) const TAKE_PAYMENT: CallSpec = CallSpec {
 };
 
 /// Giving money back is tried for longer: nobody waits in front of a screen, and giving up needs a person.
-pub(in crate::flows) const REFUND_PAYMENT: CallSpec = CallSpec {
+const UNDO_CHARGE: CallSpec = CallSpec {
     request: |saga, key| {
         // All of it was given back or settled by hand before: there is nothing to ask for.
         let by_hand = before(saga).settled_manually_minor > 0 && owed_minor(saga) == 0;
@@ -63,7 +83,7 @@ pub(in crate::flows) const REFUND_PAYMENT: CallSpec = CallSpec {
 };
 
 /// The same for some of the money. It is all this saga does, so what is given up is a saga that died.
-pub(in crate::flows) const GIVE_BACK: CallSpec = CallSpec {
+const PARTIAL_REFUND: CallSpec = CallSpec {
     request: |saga, key| {
         let granted = granted(saga);
         Some(Request::Refund {
@@ -75,18 +95,18 @@ pub(in crate::flows) const GIVE_BACK: CallSpec = CallSpec {
         })
     },
     record: record_granted_refund,
-    ..REFUND_PAYMENT
+    ..UNDO_CHARGE
 };
 
 /// Longer than a provider that is well ever takes; at most half of the lease.
 const CALL_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Opens the book for cash on delivery: the courier will collect the total.
-pub(in crate::flows) fn due_on_delivery(saga: &Saga) -> Changes {
+/// Inserts the payment row of a cash-on-delivery order: the courier will collect the total.
+fn due_on_delivery(saga: &Saga) -> Changes {
     Ok(vec![Change::RecordPayment { from: None, payment: payment(saga, PaymentStatus::DueOnDelivery) }])
 }
 
-/// Closes that book: the courier has nothing to collect any more.
+/// Closes that row: the courier has nothing to collect any more.
 pub(in crate::flows) fn drop_due_on_delivery(saga: &Saga) -> Change {
     let payment = payment(saga, PaymentStatus::Cancelled);
     Change::RecordPayment { from: Some(PaymentStatus::DueOnDelivery), payment }
@@ -100,7 +120,7 @@ fn record_charge(saga: &mut Saga, key: &StepKey, event: Event<'_>) -> Changes {
             let is_new_key = before.is_none_or(|charge| charge.key != *key);
             let status = from.unwrap_or(PaymentStatus::Pending);
             saga.progress.data.charge = Some(Charge { key: key.clone(), status });
-            // The book is opened once, and says which key counts from now on.
+            // The row is inserted once, and says which key counts from now on.
             Ok(if is_new_key {
                 vec![Change::RecordPayment { from, payment: payment(saga, status) }]
             } else {
@@ -139,7 +159,7 @@ fn record_charge(saga: &mut Saga, key: &StepKey, event: Event<'_>) -> Changes {
     }
 }
 
-/// The books of an undo: the refund, and the payment it gives back.
+/// The ledger rows of an undo: the refund, and the payment that it refunds.
 fn record_undo(saga: &mut Saga, key: &StepKey, event: Event<'_>) -> Changes {
     if let Event::Answered(Answer::Succeeded(
         CallResult::Captured { .. } | CallResult::Refunded | CallResult::Sent,
@@ -186,8 +206,8 @@ fn settle_manually(saga: &mut Saga) -> Changes {
     Ok(changes)
 }
 
-/// The book of late money: `payments` never counted it, so only the refund is kept.
-pub(in crate::flows) fn record_late_refund(saga: &mut Saga, _key: &StepKey, event: Event<'_>) -> Changes {
+/// The ledger row of a late capture: `payments` never counted it, so only the refund is kept.
+fn record_late_refund(saga: &mut Saga, _key: &StepKey, event: Event<'_>) -> Changes {
     match event {
         Event::Answered(Answer::Succeeded(CallResult::Undone { refunded_minor: 0 })) => Ok(vec![]),
         Event::Answered(Answer::Succeeded(CallResult::Undone { refunded_minor })) => {
@@ -199,7 +219,7 @@ pub(in crate::flows) fn record_late_refund(saga: &mut Saga, _key: &StepKey, even
     }
 }
 
-/// The books of a granted refund. The refund's was opened by the commit that granted it.
+/// The ledger rows of a partial refund. The commit that granted it inserted the refund's row.
 fn record_granted_refund(saga: &mut Saga, key: &StepKey, event: Event<'_>) -> Changes {
     let granted = granted(saga);
     let (amount_minor, captured_minor) = (granted.amount.amount_minor, granted.captured_minor);
@@ -263,7 +283,7 @@ fn move_refund(saga: &mut Saga, event: Event<'_>, amount_minor: i64) -> Vec<Chan
     vec![Change::RecordRefund { from, refund }]
 }
 
-/// Moves our book and the memo of it together.
+/// Moves our ledger row and the saga's copy of its status together.
 fn step(saga: &mut Saga, event: PaymentEvent) -> Result<(Option<PaymentStatus>, PaymentStatus), Refusal> {
     let Some(charge) = &mut saga.progress.data.charge else {
         return Err(refused(format!("saga {}: no charge was begun", saga.id)));
@@ -351,12 +371,12 @@ pub(crate) fn total(saga: &Saga) -> Option<Money> {
     }
 }
 
-/// What is left of it, as far as our books know.
+/// What is left of it, by our ledger.
 pub(crate) fn owed(saga: &Saga) -> Option<Money> {
     total(saga).map(|total| Money { amount_minor: owed_minor(saga), ..total })
 }
 
-/// What is left of the order's money, as far as our books know.
+/// What is left of the order's money, by our ledger.
 fn owed_minor(saga: &Saga) -> i64 {
     let Before { refunded_minor, settled_manually_minor } = before(saga);
     terms(saga).1.amount_minor - refunded_minor - settled_manually_minor
@@ -371,6 +391,6 @@ fn granted(saga: &Saga) -> &PartialRefund {
     }
 }
 
-fn refused(words: String) -> Refusal {
-    Refusal { reason: CancelReason::PaymentDeclined, words }
+fn refused(message: String) -> Refusal {
+    Refusal { reason: CancelReason::PaymentDeclined, message }
 }

@@ -1,7 +1,7 @@
-//! What a retry or a discard would lead to, told beforehand.
+//! What a retry or a discard would lead to.
 //!
 //! The planner itself is asked, with every call answered as if it went well; nothing is sent and nothing is
-//! written, so what is told is what the definition would do and not a second opinion about it.
+//! written, so a preview is what the definition would do and not a second opinion about it.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -10,11 +10,11 @@ use holdfast_shared::{Actor, Money, PaymentStatus, Sku, Time};
 use serde::Serialize;
 use strum::{Display, IntoStaticStr};
 
+use super::action::DeadLetterAction;
 use crate::engine::batch::plan_catching_panics;
 use crate::engine::definition::Definition;
 use crate::engine::plan::{Inbox, Next};
 use crate::flows::owed;
-use crate::operations::dead_letter::resolve::DeadLetterAction;
 use crate::records::call::{Answer, Call, CallResult, Mode, Request};
 use crate::records::change::Change;
 use crate::records::history::Entry;
@@ -94,7 +94,7 @@ pub fn preview(saga: &Saga, definition: &Definition, action: &DeadLetterAction, 
         saga.progress.call = CallState::Sent;
         inbox = Inbox { outcome: Some(call.outcome(gone_well(&saga, &call))), ..Inbox::default() };
     }
-    seen.told()
+    seen.into_preview()
 }
 
 /// The answer of an outside that is well.
@@ -111,7 +111,7 @@ fn gone_well(saga: &Saga, call: &Call) -> Answer {
     })
 }
 
-/// Whether our own books know of money that was taken.
+/// Whether our own ledger knows of captured money.
 fn holds_money(saga: &Saga) -> bool {
     matches!(saga.payment_status(), Some(PaymentStatus::Captured | PaymentStatus::PartiallyRefunded))
 }
@@ -189,7 +189,7 @@ impl Seen {
         self.money.push(MoneyMove { way, amount, at_most });
     }
 
-    fn told(self) -> Preview {
+    fn into_preview(self) -> Preview {
         let moved = self.stock.into_iter().filter(|(_, step)| *step != StockMove::default());
         let stock = moved
             .map(|(sku, StockMove { on_hand, reserved })| StockStep { sku, on_hand, reserved })

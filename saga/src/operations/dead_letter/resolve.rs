@@ -4,54 +4,22 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use holdfast_shared::{Actor, SagaId, SagaState, Time};
 
+use super::action::DeadLetterAction;
+use super::preview::{Preview, preview};
 use crate::engine::definition::Definition;
 use crate::engine::discard::discardable;
 use crate::engine::registry::Registry;
 use crate::flows::REGISTRY;
-use crate::operations::dead_letter::{Preview, preview};
 use crate::ports::{Claim, Hint, Store, StoreError, Tx};
 use crate::records::batch_rows::World;
 use crate::records::saga::Saga;
-use crate::records::signal::{NewSignal, Signal, SignalBody};
+use crate::records::signal::{Signal, SignalBody};
 use crate::shop::answer::{Answer, Answered, Conflict};
 use crate::shop::audit_trail::record_action;
 
 /// So many go into one commit: enough that the commit costs nothing each, few enough that nobody waits for
 /// their locks.
 pub const BATCH: usize = 256;
-
-/// What is done about a dead saga.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum DeadLetterAction {
-    /// It goes on where it stopped.
-    Retry,
-    /// Somebody takes responsibility for the step it stopped at.
-    Discard {
-        /// Why.
-        reason: String,
-    },
-}
-
-impl DeadLetterAction {
-    const fn action(&self) -> &'static str {
-        match self {
-            Self::Retry => "saga.retry",
-            Self::Discard { .. } => "saga.discard",
-        }
-    }
-
-    fn signal(&self, saga: &Saga, by: &Actor) -> NewSignal {
-        // Each death is answered once: the fence tells one from the next.
-        let (dedupe, body) = match self {
-            Self::Retry => (format!("retry:{}", saga.fence), SignalBody::Retry { by: by.clone() }),
-            Self::Discard { reason } => {
-                let body = SignalBody::Discard { by: by.clone(), reason: reason.clone() };
-                (format!("discard:{}", saga.fence), body)
-            }
-        };
-        NewSignal { saga: saga.id, dedupe, body }
-    }
-}
 
 /// Does `action` to those of `sagas` that are dead, in one commit, and answers for each of them.
 ///
@@ -105,14 +73,14 @@ pub async fn preview_actions(
     let mut tx = store.begin().await?;
     let looked = Looked::at(&mut *tx, sagas).await?;
     let planned = looked.asked.iter().map(|id| {
-        let told = match looked.judge(*id, registry, action) {
+        let planned = match looked.judge(*id, registry, action) {
             Ok((saga, Some(definition))) => {
                 DryRun::Would(Some(preview(saga, definition, action, looked.now)))
             }
             Ok((_, None)) => DryRun::Would(None),
             Err(stays) => DryRun::Stays(stays.into()),
         };
-        (*id, told)
+        (*id, planned)
     });
     Ok(planned.collect())
 }
@@ -135,7 +103,7 @@ enum Stays {
 impl From<Stays> for Answer {
     fn from(stays: Stays) -> Self {
         match stays {
-            Stays::Already(words) => Ok(Answered::Already(words)),
+            Stays::Already(message) => Ok(Answered::Already(message)),
             Stays::Conflict(conflict) => Err(conflict),
         }
     }
@@ -186,8 +154,8 @@ impl Looked {
     }
 }
 
-fn stays<T>(words: String) -> Result<T, Stays> {
-    Err(Stays::Conflict(Conflict::Instead(words)))
+fn stays<T>(message: String) -> Result<T, Stays> {
+    Err(Stays::Conflict(Conflict::Instead(message)))
 }
 
 fn judge(

@@ -1,17 +1,18 @@
 //! Orders, products and messages as they are listed.
 
-use crate::records::{Notification, Order, Payment};
 use holdfast_shared::{
     CancelReason, OrderId, OrderStatus, PaymentMethod, ReservationStatus, SagaId, Sku, Time,
 };
 use uuid::Uuid;
+
+use crate::records::{Notification, Order, Payment};
 
 /// An order with what belongs to it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OrderView {
     /// The order.
     pub order: Order,
-    /// Our book on its payment, once one was opened.
+    /// Its payment, once there is one.
     pub payment: Option<Payment>,
     /// Its hold on stock, once there was one.
     pub reservation: Option<ReservationStatus>,
@@ -58,7 +59,7 @@ pub struct ProductFilter {
     pub limit: u32,
 }
 
-/// Whether an order moved, without reading it: another order_version says that the order or one of its sagas did.
+/// Whether an order moved, without reading it: another version says that the order or one of its sagas did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct OrderVersion {
     /// When the order last changed.

@@ -1,7 +1,8 @@
 //! Queues as they stand.
 
-use holdfast_shared::{Queue, Time};
 use std::collections::BTreeMap;
+
+use holdfast_shared::{Queue, Time};
 use strum::IntoEnumIterator;
 
 /// How a pool stands.
@@ -33,7 +34,7 @@ impl QueueView {
     }
 }
 
-/// An operator's set_paused on a pool.
+/// That an operator paused a queue.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Paused {
     /// Since when.

@@ -1,7 +1,8 @@
 //! Sagas as they are listed and counted.
 
-use crate::records::saga::{DefinitionId, Progress};
 use holdfast_shared::{SagaId, SagaState, Time};
+
+use crate::records::saga::{DefinitionId, Progress};
 
 /// Which sagas to list, newest first.
 #[derive(Debug, Clone, Default)]
@@ -27,7 +28,7 @@ pub struct DeadRow {
     pub progress: Result<Progress, String>,
     /// Since when.
     pub since: Time,
-    /// Set while it was told something that nobody has looked at yet.
+    /// Set while a signal for it is unread.
     pub wake_at: Option<Time>,
     /// The payment token of its order, so that it can be kept out of the reason.
     pub token: Option<String>,

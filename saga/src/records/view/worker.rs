@@ -1,9 +1,11 @@
 //! Workers as they were seen last.
 
-use crate::records::saga::DefinitionId;
-use holdfast_shared::{Queue, Time};
 use std::collections::BTreeMap;
 use std::time::Duration;
+
+use holdfast_shared::{Queue, Time};
+
+use crate::records::saga::DefinitionId;
 
 /// What a worker says of itself, again and again.
 #[derive(Debug, Clone, PartialEq, Eq)]

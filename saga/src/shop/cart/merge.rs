@@ -2,7 +2,7 @@
 
 use holdfast_shared::{CartId, CartStatus};
 
-use super::{
+use super::edit::{
     Refused, adopt, check_currency, check_lines, check_quantity, editable, keep, locked, own, read_products,
 };
 use crate::ports::{Store, StoreError};

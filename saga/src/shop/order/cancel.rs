@@ -2,7 +2,8 @@
 
 use holdfast_shared::{Actor, KeySource, OrderEvent, OrderStatus};
 
-use super::{pending_cancel, refund, send, was_cancelled};
+use super::refund;
+use super::state::{pending_cancel, send, was_cancelled};
 use crate::flows::cancellation;
 use crate::ports::Hint;
 use crate::records::Order;
@@ -50,8 +51,8 @@ fn cancel_confirmed(world: &mut World, keys: &KeySource, order: &Order, by: &Act
         Ok(to) => to,
         Err(illegal) => return instead(illegal.to_string()),
     };
-    if let Some(words) = refund::under_way(world, id) {
-        return instead(format!("{words}; cancel order {id} once it is back, then the rest is given back"));
+    if let Some(message) = refund::under_way(world, id) {
+        return instead(format!("{message}; cancel order {id} once it is back, then the rest is given back"));
     }
     let payment = world.payments.get(&id);
     let context = Cancellation {

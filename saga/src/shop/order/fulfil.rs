@@ -4,10 +4,10 @@
 
 use holdfast_shared::{Actor, OrderEvent, OrderStatus, PaymentEvent, PaymentMethod};
 
-use super::{unsettled_checkout, was_cancelled};
+use super::state::{unsettled_checkout, was_cancelled};
 use crate::records::batch_rows::{OrderMove, World};
 use crate::records::{Order, Payment};
-use crate::shop::answer::{Answer, Answered, already, instead};
+use crate::shop::answer::{Answer, Answered, Conflict, already, instead};
 
 /// One step of a fulfilment.
 #[derive(Debug, Clone, Copy)]
@@ -34,8 +34,8 @@ pub(super) fn fulfil(world: &mut World, order: &Order, step: Step, by: &Actor) -
         return instead(format!("order {id} can only be {participle} by the shop"));
     }
     if let Ok(to) = order.status.after(event) {
-        if let Some(words) = unsettled_checkout(world, id) {
-            return instead(words);
+        if let Some(message) = unsettled_checkout(world, id) {
+            return instead(message);
         }
         if to == OrderStatus::Delivered && order.method == PaymentMethod::Cod {
             collect(world, order)?;
@@ -72,9 +72,9 @@ fn is_behind(status: OrderStatus, from: OrderStatus) -> bool {
 }
 
 /// The courier brings the cash. It never passed through a provider, so it counts as collected, not captured.
-fn collect(world: &mut World, order: &Order) -> Result<(), super::Conflict> {
+fn collect(world: &mut World, order: &Order) -> Result<(), Conflict> {
     let id = order.id;
-    let unfit = |why: String| super::Conflict::Instead(format!("order {id}: {why}; run `holdfast audit`"));
+    let unfit = |why: String| Conflict::Instead(format!("order {id}: {why}; run `holdfast audit`"));
     let payment = world.payments.get(&id).ok_or_else(|| unfit("it has no payment to collect".to_owned()))?;
     let to = payment.status.after(PaymentEvent::Collect).map_err(|illegal| unfit(illegal.to_string()))?;
     let collected = Payment { status: to, ..payment.clone() };

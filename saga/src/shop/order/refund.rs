@@ -1,13 +1,13 @@
 //! Granting a refund on an order that stands: judged under the order's lock, carried out by its own saga.
 //!
 //! One refund of an order is under way at a time, and none beside a cancellation: so each starts from
-//! what the provider's books and ours agree on, and no money goes back twice.
+//! what the provider's ledger and ours agree on, and no money goes back twice.
 
 use holdfast_shared::{
     Actor, KeyPrefix, Money, OrderId, OrderStatus, PaymentStatus, RefundStatus, SagaId, StepKey,
 };
 
-use super::{unsettled_checkout, was_cancelled};
+use super::state::{unsettled_checkout, was_cancelled};
 use crate::flows::partial_refund;
 use crate::ports::{Hint, Store, StoreError, Tx};
 use crate::records::batch_rows::{Footprint, World};
@@ -17,7 +17,7 @@ use crate::records::{Order, Payment, Refund};
 use crate::shop::answer::{Answer, Answered, Conflict, already};
 use crate::shop::audit_trail::record_action;
 
-/// Enough for a sentence or three; it is stored with the saga and told in the timeline.
+/// Enough for a sentence or three; it is stored with the saga and shown in the timeline.
 pub const REASON_MAX: usize = 500;
 
 /// A refund that somebody wants to grant.
@@ -57,9 +57,9 @@ pub async fn refund(
         Ok(terms) => terms,
         Err(conflict) => return Ok(Err(conflict)),
     };
-    let told = format!("{}: {}", terms.amount, grant.reason);
+    let detail = format!("{}: {}", terms.amount, grant.reason);
     let hint = start(&mut world, &found, keys.draw(order), terms, grant, by);
-    record_action(&mut world, by, "order.refund", order, &format!("order {order}"), &told);
+    record_action(&mut world, by, "order.refund", order, &format!("order {order}"), &detail);
     tx.save(&world.writes).await?;
     Ok(Ok(Answered::Accepted(hint)))
 }
@@ -118,11 +118,11 @@ fn asked_before(world: &World, grant: &Grant) -> Option<Answer> {
         Context::PartialRefund(granted) => {
             let known = granted.dedupe.filter(|known| known.key == dedupe.key)?;
             let PartialRefund { by, amount, .. } = granted;
-            let words = format!("{by} granted a refund of {amount} at {} under this key", saga.created_at);
+            let message = format!("{by} granted a refund of {amount} at {} under this key", saga.created_at);
             Some(if known.body == dedupe.body {
-                already(format!("{words} (saga {})", saga.id))
+                already(format!("{message} (saga {})", saga.id))
             } else {
-                Err(Conflict::KeyReused(format!("{words}; use a new key for a new refund")))
+                Err(Conflict::KeyReused(format!("{message}; use a new key for a new refund")))
             })
         }
         Context::Checkout(_) | Context::Notice(_) | Context::Cancellation(_) | Context::LateRefund(_) => None,
@@ -139,7 +139,7 @@ struct Terms {
 
 fn judge(world: &World, order: &Order, grant: &Grant, by: &Actor) -> Result<Terms, Conflict> {
     let id = order.id;
-    let no = |words: String| Err(Conflict::Instead(words));
+    let no = |message: String| Err(Conflict::Instead(message));
     if *by == Actor::Customer {
         return no(format!("a refund on order {id} can only be granted by the shop"));
     }
@@ -162,11 +162,11 @@ fn judge(world: &World, order: &Order, grant: &Grant, by: &Actor) -> Result<Term
     if !order.method.is_online() {
         return no(format!("order {id} is paid on delivery; no provider holds money that could go back"));
     }
-    if let Some(words) = unsettled_checkout(world, id) {
-        return no(words);
+    if let Some(message) = unsettled_checkout(world, id) {
+        return no(message);
     }
-    if let Some(words) = under_way(world, id) {
-        return no(format!("{words}; ask again once it is back"));
+    if let Some(message) = under_way(world, id) {
+        return no(format!("{message}; ask again once it is back"));
     }
     let Some(payment) = world.payments.get(&id).cloned() else {
         return no(format!("order {id} stands without a payment; run `holdfast audit`"));
@@ -178,7 +178,7 @@ fn judge(world: &World, order: &Order, grant: &Grant, by: &Actor) -> Result<Term
     };
     if payment.settled_manually_minor > 0 {
         return no(format!(
-            "a refund of order {id} was settled by hand, so our books no longer tell what the provider has given \
+            "a refund of order {id} was settled by hand, so our ledger no longer says what the provider has given \
              back; settle more with the customer in person"
         ));
     }
@@ -198,7 +198,7 @@ fn judge(world: &World, order: &Order, grant: &Grant, by: &Actor) -> Result<Term
     Ok(Terms { saga, amount, charge, payment })
 }
 
-/// Opens the refund's book and starts the saga that moves the money.
+/// Inserts the refund's row and starts the saga that moves the money.
 fn start(
     world: &mut World,
     order: &Order,

@@ -87,7 +87,7 @@ impl History {
     /// What must hold at every instant.
     pub(super) async fn look_around(&mut self) {
         let refused = std::mem::take(&mut *self.door.refused.lock().unwrap_or_else(PoisonError::into_inner));
-        self.wrong.extend(refused.into_iter().map(|words| format!("the store refused a row: {words}")));
+        self.wrong.extend(refused.into_iter().map(|text| format!("the store refused a row: {text}")));
         if !self.dice.chance(20) {
             return;
         }
@@ -100,7 +100,7 @@ impl History {
     /// What must hold at the end.
     pub(super) async fn judge(&mut self) {
         let refused = std::mem::take(&mut *self.door.refused.lock().unwrap_or_else(PoisonError::into_inner));
-        self.wrong.extend(refused.into_iter().map(|words| format!("the store refused a row: {words}")));
+        self.wrong.extend(refused.into_iter().map(|text| format!("the store refused a row: {text}")));
         let report = self.shop.audit().await;
         self.wrong.extend(report.violations.iter().map(|violation| format!("{violation:?}")));
         let unsettled = |saga: &&Saga| !saga.state.is_settled();
@@ -138,10 +138,10 @@ impl History {
         if held != expected && !settled {
             let _ = write!(wrong, "{held:?} of its money is held, {expected:?} should be; ");
         }
-        let told = self.shop.notices.sent().iter().any(|(saga, _)| saga.order() == id);
+        let report = self.shop.notices.sent().iter().any(|(saga, _)| saga.order() == id);
         let given_up = |entry: &Entry| matches!(entry, Entry::Discarded { step, .. } if step == "send");
-        if !told && !self.shop.history(id).await.iter().any(given_up) {
-            let _ = write!(wrong, "its customer was told nothing; ");
+        if !report && !self.shop.history(id).await.iter().any(given_up) {
+            let _ = write!(wrong, "its customer was report nothing; ");
         }
         let promised = |verb: &Verb| self.promises.contains(&(id, verb.clone()));
         let is_cancelled = order.status == OrderStatus::Cancelled;

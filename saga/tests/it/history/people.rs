@@ -1,7 +1,8 @@
 //! What customers, admins, operators and the provider do to a shop meanwhile.
 
+use holdfast_saga::operations::dead_letter::DeadLetterAction;
 use holdfast_saga::operations::dead_letter::resolve;
-use holdfast_saga::operations::dead_letter::resolve::{DeadLetterAction, act};
+use holdfast_saga::operations::dead_letter::resolve::act;
 use holdfast_saga::ports::Store;
 use holdfast_saga::records::context::{Context, Dedupe};
 use holdfast_saga::records::slot;

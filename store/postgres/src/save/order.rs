@@ -1,18 +1,20 @@
-//! Orders and what belongs to each: lines, reservation, payment, messages.
+//! Orders and what belongs to each: lines, reservation, payment, notifications.
 
 use holdfast_saga::ports::StoreError;
 use holdfast_saga::records::batch_rows::Writes;
 use holdfast_saga::records::{Notification, Payment};
-use holdfast_shared::OrderId;
 use time::OffsetDateTime;
 
-use super::{all_moved, json, word};
-use crate::error::unreadable;
-use crate::pipe::Pipe;
+use crate::params::{all_moved, json, numbers, word};
+use crate::pipeline::PipelinedConnection;
 use crate::statement::Sql;
 
 /// Writes new orders with their lines.
-pub(super) async fn place(pipe: &Pipe, writes: &Writes, at: OffsetDateTime) -> Result<(), StoreError> {
+pub(super) async fn insert(
+    connection: &PipelinedConnection,
+    writes: &Writes,
+    at: OffsetDateTime,
+) -> Result<(), StoreError> {
     if writes.new_orders.is_empty() {
         return Ok(());
     }
@@ -21,81 +23,94 @@ pub(super) async fn place(pipe: &Pipe, writes: &Writes, at: OffsetDateTime) -> R
     let quantities: Vec<i32> = lines
         .iter()
         .map(|(order, line)| {
-            i32::try_from(line.quantity).map_err(|error| unreadable(&order.to_string(), error))
+            i32::try_from(line.quantity).map_err(|error| {
+                StoreError::Data(format!("order {order}: quantity {}: {error}", line.quantity))
+            })
         })
         .collect::<Result<_, _>>()?;
-    pipe.execute(
-        Sql::OrdersPlace,
-        &[
-            &numbers(writes.new_orders.keys()),
-            &orders().map(|order| word(order.status)).collect::<Vec<_>>(),
-            &orders().map(|order| word(order.method)).collect::<Vec<_>>(),
-            &orders().map(|order| order.cart.0).collect::<Vec<_>>(),
-            &orders().map(|order| order.customer.as_deref()).collect::<Vec<_>>(),
-            &orders().map(|order| json(&order.contact)).collect::<Result<Vec<_>, _>>()?,
-            &orders().map(|order| json(&order.shipping_address)).collect::<Result<Vec<_>, _>>()?,
-            &orders().map(|order| order.notes.as_deref()).collect::<Vec<_>>(),
-            &orders().map(|order| order.total.amount_minor).collect::<Vec<_>>(),
-            &orders().map(|order| order.total.currency.to_string()).collect::<Vec<_>>(),
-            &at,
-            &lines.iter().map(|(order, _)| order.number()).collect::<Vec<_>>(),
-            &lines.iter().map(|(_, line)| line.sku.as_str()).collect::<Vec<_>>(),
-            &quantities,
-            &lines.iter().map(|(_, line)| line.unit_price_minor).collect::<Vec<_>>(),
-        ],
-    )
-    .await?;
+    connection
+        .execute(
+            Sql::OrdersInsert,
+            &[
+                &numbers(writes.new_orders.keys()),
+                &orders().map(|order| word(order.status)).collect::<Vec<_>>(),
+                &orders().map(|order| word(order.method)).collect::<Vec<_>>(),
+                &orders().map(|order| order.cart.0).collect::<Vec<_>>(),
+                &orders().map(|order| order.customer.as_deref()).collect::<Vec<_>>(),
+                &orders().map(|order| json(&order.contact)).collect::<Result<Vec<_>, _>>()?,
+                &orders().map(|order| json(&order.shipping_address)).collect::<Result<Vec<_>, _>>()?,
+                &orders().map(|order| order.notes.as_deref()).collect::<Vec<_>>(),
+                &orders().map(|order| order.total.amount_minor).collect::<Vec<_>>(),
+                &orders().map(|order| order.total.currency.to_string()).collect::<Vec<_>>(),
+                &at,
+                &lines.iter().map(|(order, _)| order.number()).collect::<Vec<_>>(),
+                &lines.iter().map(|(_, line)| line.sku.as_str()).collect::<Vec<_>>(),
+                &quantities,
+                &lines.iter().map(|(_, line)| line.unit_price_minor).collect::<Vec<_>>(),
+            ],
+        )
+        .await?;
     Ok(())
 }
 
-/// Writes what orders hold from now on: a reservation, a payment.
-pub(super) async fn hold(pipe: &Pipe, writes: &Writes, at: OffsetDateTime) -> Result<(), StoreError> {
-    let held: Vec<_> = writes.reservations.iter().filter(|(_, (from, _))| from.is_none()).collect();
+/// Opens the reservation and the payment of orders.
+pub(super) async fn open(
+    connection: &PipelinedConnection,
+    writes: &Writes,
+    at: OffsetDateTime,
+) -> Result<(), StoreError> {
+    let opened_reservations: Vec<_> =
+        writes.reservations.iter().filter(|(_, (from, _))| from.is_none()).collect();
     let payments: Vec<&Payment> =
         writes.payments.values().filter(|(from, _)| from.is_none()).map(|(_, row)| row).collect();
-    if held.is_empty() && payments.is_empty() {
+    if opened_reservations.is_empty() && payments.is_empty() {
         return Ok(());
     }
     let opened = || payments.iter().copied();
-    pipe.execute(
-        Sql::OrdersHold,
-        &[
-            &numbers(held.iter().map(|(order, _)| *order)),
-            &held.iter().map(|(_, (_, to))| word(*to)).collect::<Vec<_>>(),
-            &opened().map(|row| row.order.number()).collect::<Vec<_>>(),
-            &opened().map(|row| row.provider.as_str()).collect::<Vec<_>>(),
-            &opened().map(|row| word(row.status)).collect::<Vec<_>>(),
-            &opened().map(|row| row.amount.amount_minor).collect::<Vec<_>>(),
-            &opened().map(|row| row.amount.currency.to_string()).collect::<Vec<_>>(),
-            &opened().map(|row| row.captured_minor).collect::<Vec<_>>(),
-            &opened().map(|row| row.refunded_minor).collect::<Vec<_>>(),
-            &opened().map(|row| row.settled_manually_minor).collect::<Vec<_>>(),
-            &charges(opened()),
-            &opened().map(|row| row.provider_ref.as_deref()).collect::<Vec<_>>(),
-            &opened().map(|row| row.next_action.as_deref()).collect::<Vec<_>>(),
-            &at,
-        ],
-    )
-    .await?;
+    connection
+        .execute(
+            Sql::OrdersOpen,
+            &[
+                &numbers(opened_reservations.iter().map(|(order, _)| *order)),
+                &opened_reservations.iter().map(|(_, (_, to))| word(*to)).collect::<Vec<_>>(),
+                &opened().map(|row| row.order.number()).collect::<Vec<_>>(),
+                &opened().map(|row| row.provider.as_str()).collect::<Vec<_>>(),
+                &opened().map(|row| word(row.status)).collect::<Vec<_>>(),
+                &opened().map(|row| row.amount.amount_minor).collect::<Vec<_>>(),
+                &opened().map(|row| row.amount.currency.to_string()).collect::<Vec<_>>(),
+                &opened().map(|row| row.captured_minor).collect::<Vec<_>>(),
+                &opened().map(|row| row.refunded_minor).collect::<Vec<_>>(),
+                &opened().map(|row| row.settled_manually_minor).collect::<Vec<_>>(),
+                &charges(opened()),
+                &opened().map(|row| row.provider_ref.as_deref()).collect::<Vec<_>>(),
+                &opened().map(|row| row.next_action.as_deref()).collect::<Vec<_>>(),
+                &at,
+            ],
+        )
+        .await?;
     Ok(())
 }
 
-/// Moves orders, reservations and payments on, and saves messages.
-pub(super) async fn advance(pipe: &Pipe, writes: &Writes, at: OffsetDateTime) -> Result<(), StoreError> {
+/// Moves orders, reservations and payments on, and saves notifications.
+pub(super) async fn advance(
+    connection: &PipelinedConnection,
+    writes: &Writes,
+    at: OffsetDateTime,
+) -> Result<(), StoreError> {
     let orders = &writes.orders;
     let reservations: Vec<_> =
         writes.reservations.iter().filter_map(|(order, (from, to))| Some((order, (*from)?, *to))).collect();
     let payments: Vec<_> = writes.payments.values().filter_map(|(from, row)| Some(((*from)?, row))).collect();
-    let messages: Vec<&Notification> =
+    let notifications_saved: Vec<&Notification> =
         writes.notifications.values().filter(|(from, _)| from.is_none()).map(|(_, row)| row).collect();
-    if orders.is_empty() && reservations.is_empty() && payments.is_empty() && messages.is_empty() {
+    if orders.is_empty() && reservations.is_empty() && payments.is_empty() && notifications_saved.is_empty() {
         return Ok(());
     }
     let steps = || orders.values();
     let paid = || payments.iter().map(|(_, row)| *row);
-    let told = || messages.iter().copied();
-    let (moved_orders, moved_reservations, moved_payments): (i64, i64, i64) = pipe
-        .row(
+    let saved = || notifications_saved.iter().copied();
+    let (moved_orders, moved_reservations, moved_payments) = connection
+        .read_one(
             Sql::OrdersAdvance,
             &[
                 &at,
@@ -115,12 +130,13 @@ pub(super) async fn advance(pipe: &Pipe, writes: &Writes, at: OffsetDateTime) ->
                 &charges(paid()),
                 &paid().map(|row| row.provider_ref.as_deref()).collect::<Vec<_>>(),
                 &paid().map(|row| row.next_action.as_deref()).collect::<Vec<_>>(),
-                &told().map(|row| row.saga.key()).collect::<Vec<_>>(),
-                &told().map(|row| word(row.notice)).collect::<Vec<_>>(),
-                &told().map(|row| word(row.channel)).collect::<Vec<_>>(),
-                &told().map(|row| row.recipient.as_str()).collect::<Vec<_>>(),
-                &told().map(|row| word(row.status)).collect::<Vec<_>>(),
+                &saved().map(|row| row.saga.key()).collect::<Vec<_>>(),
+                &saved().map(|row| word(row.notice)).collect::<Vec<_>>(),
+                &saved().map(|row| word(row.channel)).collect::<Vec<_>>(),
+                &saved().map(|row| row.recipient.as_str()).collect::<Vec<_>>(),
+                &saved().map(|row| word(row.status)).collect::<Vec<_>>(),
             ],
+            |row| Ok((row.value::<i64>(0)?, row.value::<i64>(1)?, row.value::<i64>(2)?)),
         )
         .await?;
     all_moved("orders", orders.len(), moved_orders.unsigned_abs())?;
@@ -129,7 +145,7 @@ pub(super) async fn advance(pipe: &Pipe, writes: &Writes, at: OffsetDateTime) ->
 }
 
 pub(super) async fn move_notifications(
-    pipe: &Pipe,
+    connection: &PipelinedConnection,
     writes: &Writes,
     at: OffsetDateTime,
 ) -> Result<(), StoreError> {
@@ -138,7 +154,7 @@ pub(super) async fn move_notifications(
     if moves.is_empty() {
         return Ok(());
     }
-    let found = pipe
+    let found = connection
         .execute(
             Sql::NotificationsMove,
             &[
@@ -150,10 +166,6 @@ pub(super) async fn move_notifications(
         )
         .await?;
     all_moved("notifications", moves.len(), found)
-}
-
-fn numbers<'a>(orders: impl Iterator<Item = &'a OrderId>) -> Vec<i64> {
-    orders.map(|order| order.number()).collect()
 }
 
 fn charges<'a>(rows: impl Iterator<Item = &'a Payment>) -> Vec<Option<String>> {

@@ -9,34 +9,38 @@ use holdfast_shared::{OrderId, Sku};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::{all_moved, json, word};
-use crate::pipe::Pipe;
+use crate::params::{all_moved, json, word};
+use crate::pipeline::PipelinedConnection;
 use crate::statement::Sql;
 
-/// Gives back keys whose checkouts were refused.
-pub(super) async fn unclaim(pipe: &Pipe, writes: &Writes) -> Result<(), StoreError> {
+/// Frees the idempotency keys whose checkouts were refused.
+pub(super) async fn unclaim(connection: &PipelinedConnection, writes: &Writes) -> Result<(), StoreError> {
     if writes.unclaimed.is_empty() {
         return Ok(());
     }
-    pipe.execute(Sql::KeysUnclaim, &[&writes.unclaimed]).await?;
+    connection.execute(Sql::IdempotencyKeysUnclaim, &[&writes.unclaimed]).await?;
     Ok(())
 }
 
 /// Locks the carts that move, in their order: one alone has none.
-pub(super) async fn hold_carts(pipe: &Pipe, writes: &Writes) -> Result<(), StoreError> {
+pub(super) async fn lock_carts(connection: &PipelinedConnection, writes: &Writes) -> Result<(), StoreError> {
     if writes.carts.len() > 1 {
         let ids: Vec<Uuid> = writes.carts.keys().map(|id| id.0).collect();
-        pipe.execute(Sql::CartsHold, &[&ids]).await?;
+        connection.execute(Sql::CartsLockOnly, &[&ids]).await?;
     }
     Ok(())
 }
 
-pub(super) async fn move_carts(pipe: &Pipe, writes: &Writes, at: OffsetDateTime) -> Result<(), StoreError> {
+pub(super) async fn move_carts(
+    connection: &PipelinedConnection,
+    writes: &Writes,
+    at: OffsetDateTime,
+) -> Result<(), StoreError> {
     if writes.carts.is_empty() {
         return Ok(());
     }
     let column = || writes.carts.values();
-    let found = pipe
+    let found = connection
         .execute(
             Sql::CartsMove,
             &[
@@ -51,136 +55,165 @@ pub(super) async fn move_carts(pipe: &Pipe, writes: &Writes, at: OffsetDateTime)
     all_moved("carts", writes.carts.len(), found)
 }
 
-pub(super) async fn discard_carts(pipe: &Pipe, writes: &Writes) -> Result<(), StoreError> {
+pub(super) async fn discard_carts(
+    connection: &PipelinedConnection,
+    writes: &Writes,
+) -> Result<(), StoreError> {
     if writes.discarded_carts.is_empty() {
         return Ok(());
     }
     let ids: Vec<Uuid> = writes.discarded_carts.iter().map(|id| id.0).collect();
-    let found = pipe.execute(Sql::CartsDiscard, &[&ids]).await?;
+    let found = connection.execute(Sql::CartsDiscard, &[&ids]).await?;
     all_moved("carts", ids.len(), found)
 }
 
 /// Locks the levels that move, in their order: one alone has none.
-pub(super) async fn hold_stock(pipe: &Pipe, writes: &Writes) -> Result<(), StoreError> {
+pub(super) async fn lock_stock(connection: &PipelinedConnection, writes: &Writes) -> Result<(), StoreError> {
     if writes.stock.len() > 1 {
         let skus: Vec<&str> = writes.stock.keys().map(Sku::as_str).collect();
-        pipe.execute(Sql::StockHold, &[&skus]).await?;
+        connection.execute(Sql::StockLockOnly, &[&skus]).await?;
     }
     Ok(())
 }
 
 /// Moves levels; one that is not there moves from zero.
-pub(super) async fn move_stock(pipe: &Pipe, writes: &Writes) -> Result<(), StoreError> {
+pub(super) async fn move_stock(connection: &PipelinedConnection, writes: &Writes) -> Result<(), StoreError> {
     if writes.stock.is_empty() {
         return Ok(());
     }
     let all: Vec<(&str, StockMove)> = writes.stock.iter().map(|(sku, step)| (sku.as_str(), *step)).collect();
-    let found: BTreeSet<String> = moved(pipe, &all).await?.into_iter().map(|(sku,)| sku).collect();
+    let found: BTreeSet<String> = moved(connection, &all).await?.into_iter().collect();
     if found.len() < all.len() {
         let missing: Vec<_> = all.into_iter().filter(|(sku, _)| !found.contains(*sku)).collect();
         let skus: Vec<&str> = missing.iter().map(|(sku, _)| *sku).collect();
-        pipe.execute(Sql::StockOpen, &[&skus]).await?;
-        moved(pipe, &missing).await?;
+        connection.execute(Sql::StockEnsure, &[&skus]).await?;
+        moved(connection, &missing).await?;
     }
     Ok(())
 }
 
-async fn moved(pipe: &Pipe, steps: &[(&str, StockMove)]) -> Result<Vec<(String,)>, StoreError> {
-    pipe.rows(
-        Sql::StockMove,
-        &[
-            &steps.iter().map(|(sku, _)| *sku).collect::<Vec<_>>(),
-            &steps.iter().map(|(_, step)| step.on_hand).collect::<Vec<_>>(),
-            &steps.iter().map(|(_, step)| step.reserved).collect::<Vec<_>>(),
-        ],
-    )
-    .await
+async fn moved(
+    connection: &PipelinedConnection,
+    steps: &[(&str, StockMove)],
+) -> Result<Vec<String>, StoreError> {
+    connection
+        .read(
+            Sql::StockMove,
+            &[
+                &steps.iter().map(|(sku, _)| *sku).collect::<Vec<_>>(),
+                &steps.iter().map(|(_, step)| step.on_hand).collect::<Vec<_>>(),
+                &steps.iter().map(|(_, step)| step.reserved).collect::<Vec<_>>(),
+            ],
+            |row| row.value(0),
+        )
+        .await
 }
 
-pub(super) async fn put_carts(pipe: &Pipe, writes: &Writes, at: OffsetDateTime) -> Result<(), StoreError> {
+pub(super) async fn put_carts(
+    connection: &PipelinedConnection,
+    writes: &Writes,
+    at: OffsetDateTime,
+) -> Result<(), StoreError> {
     if writes.put_carts.is_empty() {
         return Ok(());
     }
     let column = || writes.put_carts.values();
-    pipe.execute(
-        Sql::CartsPut,
-        &[
-            &column().map(|cart| cart.id.0).collect::<Vec<_>>(),
-            &column().map(|cart| cart.owner.as_deref()).collect::<Vec<_>>(),
-            &column().map(|cart| word(cart.status)).collect::<Vec<_>>(),
-            &column().map(|cart| cart.order.map(OrderId::number)).collect::<Vec<_>>(),
-            &column().map(|cart| json(&cart.items)).collect::<Result<Vec<_>, _>>()?,
-            &at,
-        ],
-    )
-    .await?;
+    connection
+        .execute(
+            Sql::CartsPut,
+            &[
+                &column().map(|cart| cart.id.0).collect::<Vec<_>>(),
+                &column().map(|cart| cart.owner.as_deref()).collect::<Vec<_>>(),
+                &column().map(|cart| word(cart.status)).collect::<Vec<_>>(),
+                &column().map(|cart| cart.order.map(OrderId::number)).collect::<Vec<_>>(),
+                &column().map(|cart| json(&cart.items)).collect::<Result<Vec<_>, _>>()?,
+                &at,
+            ],
+        )
+        .await?;
     Ok(())
 }
 
-pub(super) async fn put_products(pipe: &Pipe, writes: &Writes, at: OffsetDateTime) -> Result<(), StoreError> {
+pub(super) async fn put_products(
+    connection: &PipelinedConnection,
+    writes: &Writes,
+    at: OffsetDateTime,
+) -> Result<(), StoreError> {
     if writes.put_products.is_empty() {
         return Ok(());
     }
     let column = || writes.put_products.values();
-    pipe.execute(
-        Sql::ProductsPut,
-        &[
-            &column().map(|product| product.sku.as_str()).collect::<Vec<_>>(),
-            &column().map(|product| product.name.as_str()).collect::<Vec<_>>(),
-            &column().map(|product| product.price.amount_minor).collect::<Vec<_>>(),
-            &column().map(|product| product.price.currency.to_string()).collect::<Vec<_>>(),
-            &column().map(|product| product.active).collect::<Vec<_>>(),
-            &at,
-        ],
-    )
-    .await?;
+    connection
+        .execute(
+            Sql::ProductsPut,
+            &[
+                &column().map(|product| product.sku.as_str()).collect::<Vec<_>>(),
+                &column().map(|product| product.name.as_str()).collect::<Vec<_>>(),
+                &column().map(|product| product.price.amount_minor).collect::<Vec<_>>(),
+                &column().map(|product| product.price.currency.to_string()).collect::<Vec<_>>(),
+                &column().map(|product| product.active).collect::<Vec<_>>(),
+                &at,
+            ],
+        )
+        .await?;
     Ok(())
 }
 
-pub(super) async fn open_shelves(pipe: &Pipe, writes: &Writes) -> Result<(), StoreError> {
+pub(super) async fn ensure_stock_rows(
+    connection: &PipelinedConnection,
+    writes: &Writes,
+) -> Result<(), StoreError> {
     if writes.shelves.is_empty() {
         return Ok(());
     }
     let skus: Vec<&str> = writes.shelves.iter().map(Sku::as_str).collect();
-    pipe.execute(Sql::StockOpen, &[&skus]).await?;
+    connection.execute(Sql::StockEnsure, &[&skus]).await?;
     Ok(())
 }
 
-pub(super) async fn insert_adjustments(pipe: &Pipe, writes: &Writes) -> Result<(), StoreError> {
+pub(super) async fn insert_adjustments(
+    connection: &PipelinedConnection,
+    writes: &Writes,
+) -> Result<(), StoreError> {
     if writes.adjustments.is_empty() {
         return Ok(());
     }
     let column = || writes.adjustments.iter();
-    pipe.execute(
-        Sql::AdjustmentsInsert,
-        &[
-            &column().map(|row| row.sku.as_str()).collect::<Vec<_>>(),
-            &column().map(|row| row.delta).collect::<Vec<_>>(),
-            &column().map(|row| row.reason.as_str()).collect::<Vec<_>>(),
-            &column().map(|row| row.actor.as_str()).collect::<Vec<_>>(),
-            &column().map(|row| OffsetDateTime::from(row.at)).collect::<Vec<_>>(),
-        ],
-    )
-    .await?;
+    connection
+        .execute(
+            Sql::StockAdjustmentsInsert,
+            &[
+                &column().map(|row| row.sku.as_str()).collect::<Vec<_>>(),
+                &column().map(|row| row.delta).collect::<Vec<_>>(),
+                &column().map(|row| row.reason.as_str()).collect::<Vec<_>>(),
+                &column().map(|row| row.actor.as_str()).collect::<Vec<_>>(),
+                &column().map(|row| OffsetDateTime::from(row.at)).collect::<Vec<_>>(),
+            ],
+        )
+        .await?;
     Ok(())
 }
 
-pub(super) async fn insert_actions(pipe: &Pipe, writes: &Writes) -> Result<(), StoreError> {
+pub(super) async fn insert_actions(
+    connection: &PipelinedConnection,
+    writes: &Writes,
+) -> Result<(), StoreError> {
     if writes.admin_actions.is_empty() {
         return Ok(());
     }
     let column = || writes.admin_actions.iter();
-    pipe.execute(
-        Sql::AdminActionsInsert,
-        &[
-            &column().map(|row| OffsetDateTime::from(row.at)).collect::<Vec<_>>(),
-            &column().map(|row| row.actor.as_str()).collect::<Vec<_>>(),
-            &column().map(|row| row.action.as_str()).collect::<Vec<_>>(),
-            &column().map(|row| row.subject.as_str()).collect::<Vec<_>>(),
-            &column().map(|row| row.detail.as_str()).collect::<Vec<_>>(),
-            &column().map(|row| row.order.map(OrderId::number)).collect::<Vec<_>>(),
-        ],
-    )
-    .await?;
+    connection
+        .execute(
+            Sql::AdminActionsInsert,
+            &[
+                &column().map(|row| OffsetDateTime::from(row.at)).collect::<Vec<_>>(),
+                &column().map(|row| row.actor.as_str()).collect::<Vec<_>>(),
+                &column().map(|row| row.action.as_str()).collect::<Vec<_>>(),
+                &column().map(|row| row.subject.as_str()).collect::<Vec<_>>(),
+                &column().map(|row| row.detail.as_str()).collect::<Vec<_>>(),
+                &column().map(|row| row.order.map(OrderId::number)).collect::<Vec<_>>(),
+            ],
+        )
+        .await?;
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! The file and its schema: what is opened, what is migrated, what is refused and in which words.
+//! The file and its schema: what is opened, what is migrated, what is refused and with which message.
 
 use std::fs;
 use std::sync::Arc;
@@ -10,10 +10,10 @@ use holdfast_store_sqlite::SqliteStore;
 
 use crate::shop::{Shop, cart, cart_id};
 
-/// The words of a refusal.
+/// The message of a refusal.
 fn refusal<T>(result: Result<T, StoreError>) -> String {
     match result.map(|_| ()) {
-        Err(StoreError::Refused(words)) => words,
+        Err(StoreError::Refused(text)) => text,
         other => panic!("a refusal was expected, not {other:?}"),
     }
 }
@@ -25,8 +25,8 @@ async fn open(url: &str) -> Result<SqliteStore, StoreError> {
 #[tokio::test]
 async fn a_new_file_is_migrated_once() {
     let shop = Shop::open_unmigrated().await;
-    let words = refusal(shop.store.check_schema().await);
-    assert!(words.ends_with("run `holdfast migrate`"), "{words}");
+    let text = refusal(shop.store.check_schema().await);
+    assert!(text.ends_with("run `holdfast migrate`"), "{text}");
     let applied = shop.store.migrate().await.expect("migrates");
     assert_eq!(applied.iter().map(|(version, _)| *version).collect::<Vec<_>>(), [1, 2, 3, 4, 5, 6]);
     assert_eq!(applied[0].1, "foundation");
@@ -37,8 +37,8 @@ async fn a_new_file_is_migrated_once() {
 #[tokio::test]
 async fn a_shop_without_a_schema_says_how_to_get_one() {
     let shop = Shop::open_unmigrated().await;
-    let words = refusal(shop.store.saga_counts().await);
-    assert!(words.contains("run `holdfast migrate`"), "{words}");
+    let text = refusal(shop.store.saga_counts().await);
+    assert!(text.contains("run `holdfast migrate`"), "{text}");
 }
 
 #[tokio::test]
@@ -81,9 +81,9 @@ async fn a_newer_schema_is_refused_only_when_it_says_it_is_breaking() {
         refusal(shop.store.migrate().await),
         refusal(shop.open_again("").await),
     ];
-    for words in refusals {
-        assert!(words.contains("a newer holdfast (9002, \"breaking split orders\")"), "{words}");
-        assert!(words.contains("use that holdfast"), "{words}");
+    for text in refusals {
+        assert!(text.contains("a newer holdfast (9002, \"breaking split orders\")"), "{text}");
+        assert!(text.contains("upgrade holdfast"), "{text}");
     }
 }
 
@@ -91,8 +91,8 @@ async fn a_newer_schema_is_refused_only_when_it_says_it_is_breaking() {
 async fn a_migration_changed_after_the_fact_is_refused() {
     let shop = Shop::open().await;
     shop.execute("update _sqlx_migrations set checksum = x'00'").await;
-    let words = refusal(shop.store.migrate().await);
-    assert!(words.contains("migration 1 was changed after it had been applied"), "{words}");
+    let text = refusal(shop.store.migrate().await);
+    assert!(text.contains("migration 1 was changed after it had been applied"), "{text}");
 }
 
 #[tokio::test]
@@ -102,8 +102,8 @@ async fn a_read_only_file_can_be_read_and_says_why_it_cannot_be_written() {
     assert_eq!(store.saga_counts().await.expect("reads"), []);
     let tx = store.begin().await.expect("begins, because nothing is written yet");
     let writes = Writes { put_carts: [(cart_id(1), cart(1))].into(), ..Writes::default() };
-    let words = refusal(tx.save(&writes).await);
-    assert!(words.starts_with("the database file is read-only: let this user write"), "{words}");
+    let text = refusal(tx.save(&writes).await);
+    assert!(text.starts_with("the database file is read-only: let this user write"), "{text}");
 }
 
 #[tokio::test]
@@ -119,8 +119,8 @@ async fn what_cannot_be_a_shop_is_refused_with_what_to_do() {
         (format!("sqlite://{folder}/shop.db?colour=red"), "colour"),
     ];
     for (url, expected) in cases {
-        let words = refusal(open(&url).await);
-        assert!(words.contains(expected), "{url}: {words}");
+        let text = refusal(open(&url).await);
+        assert!(text.contains(expected), "{url}: {text}");
     }
 }
 

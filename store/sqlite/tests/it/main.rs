@@ -1,10 +1,9 @@
 //! The `SQLite` store alone: its file, its schema, its statements. What every store must do alike is
 //! proven by the suite all stores share.
 
+mod audit;
 mod claiming;
 mod file;
-mod pruning;
 mod queries;
-mod reading;
 mod saving;
 mod shop;

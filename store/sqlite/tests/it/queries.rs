@@ -1,4 +1,4 @@
-//! Every statement of `queries/`, held against the migrated schema.
+//! Every statement of `queries/` and of `store/queries/`, held against the migrated schema.
 
 use std::fs;
 use std::path::Path;
@@ -8,14 +8,15 @@ use sqlx::{AssertSqlSafe, Executor as _, Row as _, SqlSafeStr as _, Statement as
 use crate::shop::Shop;
 
 /// Statements that read a whole table because that is what they are for.
-const WHOLE: [&str; 5] =
-    ["saga_counts", "facts_stock", "stock_page", "migrations_table", "migrations_applied"];
+const WHOLE: [&str; 6] =
+    ["sagas_count", "stock_audit", "stock_page", "migrations_create", "migrations_read", "migrations_table"];
 
 /// Name and text of every statement.
 fn statements() -> Vec<(String, String)> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("queries");
-    let files =
-        fs::read_dir(folder).expect("lists the folder").map(|entry| entry.expect("lists the folder").path());
+    let files = ["queries", "../queries"].into_iter().flat_map(|folder| {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
+        fs::read_dir(folder).expect("lists the folder").map(|entry| entry.expect("lists the folder").path())
+    });
     let mut statements: Vec<_> = files
         .map(|path| {
             let name = path.file_stem().expect("has a name").to_string_lossy().into_owned();
@@ -34,7 +35,7 @@ async fn every_statement_fits_the_schema() {
         let statement = shell.prepare(AssertSqlSafe(text.clone()).into_sql_str()).await;
         let statement = statement.unwrap_or_else(|error| panic!("{name}: {error}"));
         let parameters = statement.parameters().map_or(0, |parameters| parameters.either(<[_]>::len, |n| n));
-        let highest = (1..10).rev().find(|n| text.contains(&format!("?{n}"))).unwrap_or(0);
+        let highest = (1..10).rev().find(|n| text.contains(&format!("${n}"))).unwrap_or(0);
         assert_eq!(parameters, highest, "{name} leaves out a parameter");
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use holdfast_saga::ports::{Claim, Claimed, Store, StoreError};
-use holdfast_saga::records::batch_rows::{Footprint, World, Writes};
+use holdfast_saga::records::batch_rows::Writes;
 use holdfast_saga::records::context::{Context, Notice, NoticeKind};
 use holdfast_saga::records::saga::{DefinitionId, Progress, Saga};
 use holdfast_saga::records::{Cart, CartItem, Order};
@@ -75,14 +75,6 @@ impl Shop {
         self.store.begin().await?.save(&Writes { at: NOW, ..writes }).await
     }
 
-    pub(crate) async fn load(&self, footprint: Footprint) -> World {
-        let mut world = World::default();
-        let mut tx = self.store.begin().await.expect("begins");
-        tx.load(&footprint, &mut world).await.expect("loads");
-        world
-    }
-
-    /// What a checkout worker of the definition `flow` 1 gets.
     pub(crate) async fn claim(&self, outcomes: &[SagaId], hints: &[SagaId], due_max: usize) -> Claimed {
         let mut tx = self.store.begin().await.expect("begins");
         let claim = Claim {
@@ -191,12 +183,4 @@ pub(crate) fn with_sagas(sagas: impl IntoIterator<Item = Saga>) -> Writes {
 
 pub(crate) fn with_orders(orders: impl IntoIterator<Item = Order>) -> Writes {
     Writes { new_orders: orders.into_iter().map(|order| (order.id, order)).collect(), ..Writes::default() }
-}
-
-/// `before` as it is in the database, with `change` and the fence raised.
-pub(crate) fn moved(before: &Saga, change: impl FnOnce(&mut Saga)) -> Writes {
-    let mut after = before.clone();
-    after.fence += 1;
-    change(&mut after);
-    Writes { sagas: [(before.id, (before.fence, after))].into(), ..Writes::default() }
 }

@@ -1,27 +1,29 @@
-//! Sending hints: after the commit, in batches, and never on the time of whoever committed.
+//! Sending hints: after the commit, in batches, and without making the committer wait.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use holdfast_saga::ports::{Dispatch, Hint};
 use holdfast_shared::Queue;
+use holdfast_telemetry::Metrics;
 use redis::RedisResult;
 use redis::aio::MultiplexedConnection;
 use tokio::sync::mpsc;
 
-use super::{Backoff, Redis, RedisBackend};
-use crate::metrics::Metrics;
+use super::backend::RedisBackend;
+use super::backoff::Backoff;
+use crate::redis::Redis;
 
-/// Hints that wait to be sent. As many come together in some hundred milliseconds; older ones are of no use.
+/// Hints that wait to be sent: what a busy process produces in a few hundred milliseconds. Older ones are useless.
 const BUFFER: usize = 16_384;
-/// Hints sent at once.
+/// Hints in one round trip.
 const BATCH: usize = 512;
-/// A Redis that takes longer is treated as gone: the sweep is faster.
+/// A Redis that takes longer counts as down: the sweep is faster.
 const ANSWER_WITHIN: Duration = Duration::from_secs(1);
 
 /// Sends hints to all processes that share a Redis.
 ///
-/// While Redis is slow or away, hints are dropped and counted; it is tried again with the next ones.
+/// While Redis is slow or down, hints are dropped and counted. The next ones try it again.
 #[derive(Debug, Clone)]
 pub struct RedisDispatch {
     hints: mpsc::Sender<Hint>,
@@ -32,14 +34,14 @@ impl Dispatch for RedisDispatch {
     fn wake(&self, hints: &[Hint]) {
         for hint in hints {
             if self.hints.try_send(*hint).is_err() {
-                self.metrics.dropped(hint.queue, 1);
+                self.metrics.hints_dropped(hint.queue, 1);
             }
         }
     }
 }
 
 impl RedisDispatch {
-    /// Starts sending. It needs a tokio runtime, and ends with the last clone.
+    /// Starts the sending task. It needs a tokio runtime, and ends with the last clone.
     pub fn start(redis: Arc<Redis>, backend: RedisBackend, metrics: &Metrics) -> Self {
         let (hints, waiting) = mpsc::channel(BUFFER);
         let sender = Sender {
@@ -61,7 +63,7 @@ struct Sender {
     metrics: Metrics,
     connection: Option<MultiplexedConnection>,
     backoff: Backoff,
-    /// Redis was away, and is not looked for before this.
+    /// Redis was down: no attempt before this time.
     not_before: Option<Instant>,
 }
 
@@ -83,17 +85,17 @@ impl Sender {
         match self.try_send(batch).await {
             Ok(no_room) => {
                 if self.not_before.take().is_some() {
-                    tracing::info!("Redis at {} takes hints again", self.redis);
+                    tracing::info!("Redis at {} accepts hints again", self.redis);
                 }
                 self.backoff = Backoff::new();
                 for (queue, hints) in no_room {
-                    self.metrics.dropped(queue, hints);
+                    self.metrics.hints_dropped(queue, hints);
                 }
             }
             Err(error) => {
                 if self.not_before.is_none() {
                     tracing::warn!(
-                        "Redis at {} takes no hints ({error}); orders go on by the sweep",
+                        "Redis at {} does not accept hints: {error}; orders go on by the sweep",
                         self.redis
                     );
                 }
@@ -114,7 +116,7 @@ impl Sender {
 
     fn dropped(&self, hints: &[Hint]) {
         for queue in hints.chunk_by(|one, next| one.queue == next.queue) {
-            self.metrics.dropped(queue[0].queue, queue.len());
+            self.metrics.hints_dropped(queue[0].queue, queue.len());
         }
     }
 }

@@ -1,10 +1,9 @@
-//! The stock storage of `apalis-redis`, inside the circuit_breaker rails it needs.
+//! The stock storage of `apalis-redis`, with guards around its known faults.
 //!
-//! As shipped it is stopped for ever by 8,000 due tasks, by a payload it cannot decode, and by a Redis that takes half a
-//! second; it retries by rules of its own and keeps what is finished. So here: hints go straight to its active list, and
-//! no more than a bound of them; payloads are decoded by us, and its handler never fails; its worker is started
-//! again under a fresh name whenever it dies; what is finished is purged. Attempts, delays and dead letters are the
-//! database's business anyway.
+//! As shipped, three things stop it for ever: 8,000 due tasks, a payload that it cannot decode, and a Redis that takes
+//! half a second. It also has its own retry rules, and keeps finished tasks. So hints go straight to its active list,
+//! up to a bound; we decode the payloads, and the handler never fails; its worker is restarted under a new name when
+//! it dies; finished tasks are purged. Attempts, delays and dead letters stay in the database.
 
 use std::sync::{Arc, LazyLock};
 use std::task::{Context, Poll as Polled};
@@ -21,31 +20,32 @@ use redis::aio::MultiplexedConnection;
 use redis::{RedisResult, Script};
 use uuid::Uuid;
 
-use super::{Backoff, Redis};
+use super::backoff::Backoff;
+use crate::queue::delivery::{ConsumerContext, HANDLERS, Intake};
 use crate::queue::dependency_health::Poll;
-use crate::queue::{ConsumerContext, HANDLERS, Intake};
+use crate::redis::Redis;
 
-/// Hints that may wait. Twice as many would stop the storage for ever.
+/// Hints in one queue. Twice as many would stop the storage for ever.
 const WAITING_MAX: usize = 4_000;
-/// Tasks fetched at once: no more than are handled at once, or heartbeats wait for handlers.
+/// Tasks in one fetch. With more than the handlers take at once, heartbeats would wait for handlers.
 const FETCHED: usize = HANDLERS;
-/// The storage wakes nobody by itself.
+/// The storage does not notify its reader, so it is polled.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
-/// Whole seconds: the storage cuts off the rest.
+/// Whole seconds: the storage truncates.
 const HEARTBEAT: Duration = Duration::from_secs(1);
-/// A worker whose last sign of life is older is not serving.
+/// A worker whose last heartbeat is older does not serve.
 const SILENT_AFTER: Duration = Duration::from_secs(10);
 /// How often finished tasks are purged.
 const PURGE_EVERY: Duration = Duration::from_secs(1);
-/// Finished tasks purged by one call.
+/// Finished tasks in one purge.
 const PURGE_MAX: usize = 1_000;
-/// A Redis that takes longer ends the worker.
+/// A Redis that takes longer ends the worker; another one follows.
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
-/// A worker that lived so long did not die of how it was started.
+/// A worker that ran for this long did not fail because of its start, so the backoff starts anew.
 const STEADY_AFTER: Duration = Duration::from_secs(30);
 
-/// Straight to the active list. The stock push goes through a list of scheduled tasks, whose promotion fails for
-/// ever once there are 8,000.
+/// Pushes to the active list. The stock push uses a list of scheduled tasks, whose promotion fails for ever once
+/// there are 8,000.
 static PUSH: LazyLock<Script> = LazyLock::new(|| {
     Script::new(
         r"local room = tonumber(ARGV[1]) - redis.call('LLEN', KEYS[2])
@@ -65,7 +65,7 @@ static PUSH: LazyLock<Script> = LazyLock::new(|| {
     )
 });
 
-/// Nothing of a finished task is left: neither payload nor result nor its id.
+/// Deletes everything of a finished task: its payload, its result and its id.
 static PURGE: LazyLock<Script> = LazyLock::new(|| {
     Script::new(
         r"local purged = 0
@@ -81,7 +81,7 @@ static PURGE: LazyLock<Script> = LazyLock::new(|| {
     )
 });
 
-/// Sends hints; returns the queues that had no room, and for how many of them.
+/// Sends hints. Returns the queues that were full, and how many hints each of them refused.
 pub(super) async fn send(
     connection: &mut MultiplexedConnection,
     redis: &Redis,
@@ -94,7 +94,7 @@ pub(super) async fn send(
         push.key(config.job_data_hash()).key(config.active_jobs_list()).key(config.job_meta_hash());
         push.arg(WAITING_MAX);
         for hint in queue {
-            // An id is used once: a saga's own would be refused while anything is left of its last task.
+            // Each task has a new id. The saga's own would be refused while its last task is in Redis.
             push.arg(format!("h-{}", Uuid::now_v7().simple())).arg(hint.saga.to_string());
         }
         let left = push.invoke_async::<usize>(connection).await?;
@@ -105,56 +105,54 @@ pub(super) async fn send(
     Ok(full)
 }
 
-/// Serves one queue until the place's `stop`, with one worker after another.
-pub(super) async fn serve(redis: Arc<Redis>, queue: Queue, place: ConsumerContext, poll: Poll) {
+/// Serves one queue until `context.stop`, with one worker after another.
+pub(super) async fn serve(redis: Arc<Redis>, queue: Queue, context: ConsumerContext, poll: Poll) {
     let mut backoff = Backoff::new();
-    let mut lives = 0u64;
-    while !*place.stop.borrow() {
-        lives += 1;
-        let began = Instant::now();
-        // Never the same name twice: a name that is left behind cannot register.
-        let name = format!("{}-{lives}", place.worker);
-        if let Err(error) = live(&redis, queue, &name, &place, &poll).await {
-            tracing::warn!(
-                "the worker of queue {queue} in Redis at {redis} ended: {error}; another one follows"
-            );
+    let mut runs = 0u64;
+    while !*context.stop.borrow() {
+        runs += 1;
+        let started = Instant::now();
+        // A new name each time: a name that is still registered cannot register again.
+        let name = format!("{}-{runs}", context.worker);
+        if let Err(error) = run(&redis, queue, &name, &context, &poll).await {
+            tracing::warn!("the worker of queue {queue} in Redis at {redis} ended: {error}; it is restarted");
         }
-        if began.elapsed() > STEADY_AFTER {
+        if started.elapsed() > STEADY_AFTER {
             backoff = Backoff::new();
         }
         tokio::select! {
             () = tokio::time::sleep(backoff.next()) => {}
-            _ = place.stopped() => {}
+            _ = context.stopped() => {}
         }
     }
 }
 
-/// One worker's life.
-async fn live(
+/// Runs one worker until it ends.
+async fn run(
     redis: &Redis,
     queue: Queue,
     name: &str,
-    place: &ConsumerContext,
+    context: &ConsumerContext,
     poll: &Poll,
 ) -> Result<(), BoxDynError> {
     let connection = redis.connect(ANSWER_WITHIN).await?;
-    let config = config(redis, queue, place.lease);
+    let config = config(redis, queue, context.lease);
     let storage = RedisStorage::new(connection.clone()).with_config(config.clone());
-    let stopping = place.clone();
+    let stopping = context.clone();
     let worker = WorkerBuilder::new(name)
         .backend(Raw(storage).poll_with_interval(LOOK_EVERY))
-        .data(place.intake(queue))
+        .data(context.intake(queue))
         .concurrency(HANDLERS)
         .build(pass_on)
         .run_until(async move { stopping.stopped().await });
     tokio::select! {
         ended = worker => Ok(ended?),
-        failed = keep(connection, &config, name, poll) => Err(failed.into()),
+        failed = purge(connection, &config, name, poll) => Err(failed.into()),
     }
 }
 
-/// Purges what is finished, and sees whether the worker still gives signs of life. Returns why it cannot.
-async fn keep(
+/// Purges finished tasks, and checks the worker's heartbeat. Returns the error that ends it.
+async fn purge(
     mut connection: MultiplexedConnection,
     config: &Config,
     name: &str,
@@ -162,7 +160,7 @@ async fn keep(
 ) -> redis::RedisError {
     loop {
         tokio::time::sleep(PURGE_EVERY).await;
-        let purge = async {
+        let purging = async {
             let mut purge = PURGE.prepare_invoke();
             purge.key(config.done_jobs_set()).key(config.dead_jobs_set());
             purge.key(config.job_data_hash()).key(config.job_meta_hash()).arg(PURGE_MAX);
@@ -171,7 +169,7 @@ async fn keep(
                 redis::cmd("ZSCORE").arg(config.workers_set()).arg(name).query_async(&mut connection).await?;
             Ok(seen)
         };
-        match purge.await {
+        match purging.await {
             Ok(Some(seen)) if seen + SILENT_AFTER.as_secs_f64() > seconds_now() => poll.answered(),
             Ok(_) => {}
             Err(error) => return error,
@@ -179,7 +177,7 @@ async fn keep(
     }
 }
 
-/// The storage without its decoder: a payload that it cannot decode would end its worker, again and again.
+/// The storage without its decoder: a payload that it cannot decode would end its worker every time.
 struct Raw(RedisStorage<Vec<u8>, MultiplexedConnection>);
 
 impl Backend for Raw {
@@ -227,18 +225,18 @@ impl BackendConfig for Raw {
     }
 }
 
-/// Always `Ok`: the storage's own retries are not ours.
+/// Always `Ok`, so that the storage never retries by its own rules.
 async fn pass_on(payload: Vec<u8>, intake: Data<Intake>) -> Result<(), BoxDynError> {
     if let Some(saga) = std::str::from_utf8(&payload).ok().and_then(|saga| saga.parse::<SagaId>().ok()) {
         intake.take(saga).await;
     } else {
-        tracing::warn!("a task names no saga and is thrown away");
-        intake.poisoned();
+        tracing::warn!("a task names no saga; it is deleted");
+        intake.malformed();
     }
     Ok(())
 }
 
-/// Where the storage keeps a queue.
+/// The keys under which the storage keeps a queue.
 fn keys(redis: &Redis, queue: Queue) -> Config {
     Config::default().queue(redis.key(queue, "stock"))
 }
@@ -246,9 +244,9 @@ fn keys(redis: &Redis, queue: Queue) -> Config {
 fn config(redis: &Redis, queue: Queue, lease: Duration) -> Config {
     keys(redis, queue)
         .batch_size(FETCHED)
-        // Locking looks through all that waits, for every task.
+        // Locking would scan all waiting tasks for every task.
         .lock_tasks(false)
-        // Without results it never acknowledges.
+        // Without results, the storage never acknowledges a task.
         .persist_results(true)
         .emit_events(false)
         .heartbeat_interval(HEARTBEAT)

@@ -1,8 +1,8 @@
 //! A consumer group over a stream for every queue.
 //!
-//! A hint is an entry `saga 1042.0`. Whoever reads it holds it under a lease until it was passed on to an executor;
-//! then it is acknowledged and deleted, so a stream at rest is empty. A hint whose reader died is read again by somebody else.
-//! A saga's id is all it carries, so reading one twice does no harm.
+//! A hint is an entry `saga 1042.0`. Its reader leases it until the executor has it; then the entry is acknowledged
+//! and deleted, so an idle stream is empty. When a reader dies, another one reads its hints again. A hint carries
+//! nothing but the id of a saga, so reading it twice does no harm.
 
 use std::fmt;
 use std::sync::Arc;
@@ -10,34 +10,35 @@ use std::time::{Duration, Instant};
 
 use holdfast_saga::ports::Hint;
 use holdfast_shared::{Queue, SagaId};
+use holdfast_telemetry::HintCounters;
 use redis::aio::MultiplexedConnection;
 use redis::streams::StreamInfoConsumersReply;
 use redis::{ErrorKind, RedisError, RedisResult, ServerErrorKind, Value, from_redis_value};
 use tokio::sync::mpsc;
 
-use super::{Backoff, Redis, millis};
-use crate::metrics::Jobs;
+use super::backoff::Backoff;
+use crate::queue::delivery::{self, ConsumerContext, Delivery, QueueBackend, Receipt};
 use crate::queue::dependency_health::Poll;
-use crate::queue::{self, ConsumerContext, Delivery, QueueBackend};
+use crate::redis::{Redis, millis};
 
-/// All workers of a queue are one group: each hint is for one of them.
+/// All workers of a queue are one group: each hint goes to one of them.
 const GROUP: &str = "workers";
 /// The field of an entry that names the saga.
 const FIELD: &str = "saga";
-/// Hints a stream may hold, roughly: beyond that the oldest go, and the sweep finds their sagas.
+/// About how many hints a stream holds. Beyond that Redis drops the oldest, and the sweep finds their sagas.
 const STREAM_MAX: usize = 65_536;
-/// Hints read at once, and hints read and not yet passed on.
+/// Hints in one read, and hints that were read and not passed on yet.
 const PREFETCH: usize = 512;
-/// How long a read waits for a hint: so often, at least, does a worker show that it is not deaf.
+/// How long a read waits for a hint: at least this often, an idle queue counts as answering.
 const BLOCK: Duration = Duration::from_secs(2);
-/// A read that was not answered by now never will be.
+/// A read without an answer for this long has failed.
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
-/// Readers that were not heard of for this long, and hold nothing, are forgotten.
+/// Readers that have been idle for this long, and lease nothing, are deleted from the group.
 const FORGET_AFTER: Duration = Duration::from_hours(1);
 /// How long the last acknowledgements may take when a worker stops.
 const FLUSH_WITHIN: Duration = Duration::from_secs(1);
 
-/// Sends hints. There is always room: old ones make it.
+/// Sends hints. A stream is never full: it drops its oldest entries.
 pub(super) async fn send(
     connection: &mut MultiplexedConnection,
     redis: &Redis,
@@ -55,48 +56,34 @@ pub(super) async fn send(
     Ok(Vec::new())
 }
 
-/// Serves one queue until the place's `stop`.
-pub(super) async fn serve(redis: Arc<Redis>, queue: Queue, place: ConsumerContext, poll: Poll) {
+/// Serves one queue until `context.stop`.
+pub(super) async fn serve(redis: Arc<Redis>, queue: Queue, context: ConsumerContext, poll: Poll) {
     let (hints, delivered) = mpsc::channel(PREFETCH);
-    let (receipts, signed) = mpsc::unbounded_channel();
+    let (acknowledged, acknowledgements) = mpsc::unbounded_channel();
     let key = stream(&redis, queue);
     let reader = Reader {
         redis: Arc::clone(&redis),
         key: key.clone(),
-        name: place.worker.clone(),
-        lease: place.lease,
+        name: context.worker.clone(),
+        lease: context.lease,
         hints,
-        receipts,
-        jobs: place.metrics.jobs(queue),
+        acknowledged,
+        counters: context.metrics.hints(queue),
         poll,
-        looked_at: None,
+        last_takeover: None,
     };
     let reading = tokio::spawn(reader.run());
-    let mut acknowledging = tokio::spawn(acknowledge(redis, key, signed));
-    queue::serve(QueueBackend { queue, hints: delivered }, place).await;
-    // The reader's channel is closed now; its last receipts are signed or gone.
+    let mut acknowledging = tokio::spawn(acknowledge(redis, key, acknowledgements));
+    delivery::serve(QueueBackend { queue, hints: delivered }, context).await;
+    // The reader's channel is closed; its last receipts were acknowledged or dropped.
     let _ = reading.await;
     if tokio::time::timeout(FLUSH_WITHIN, &mut acknowledging).await.is_err() {
-        // Redis does not answer: what was not acknowledged is read again, and does no harm.
+        // Redis does not answer. Whatever was not acknowledged is read again, and does no harm.
         acknowledging.abort();
     }
 }
 
-/// Tells the queue that a hint was passed on.
-#[derive(Debug)]
-pub(crate) struct Receipt {
-    entry: EntryId,
-    signed: mpsc::UnboundedSender<EntryId>,
-}
-
-impl Receipt {
-    pub(crate) fn sign(self) {
-        // Nobody left to hear it: the hint is read again after its lease, and does no harm.
-        let _ = self.signed.send(self.entry);
-    }
-}
-
-/// An entry of a stream, as Redis names it: milliseconds and a counter.
+/// The id of a stream entry: milliseconds and a counter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct EntryId(u64, u64);
 
@@ -113,26 +100,26 @@ impl fmt::Display for EntryId {
     }
 }
 
-/// Entries as Redis gives them: an id, and fields in turn with their values; none if the entry was deleted.
+/// Entries as Redis returns them: an id, and its fields and values in turn; no fields if the entry was deleted.
 type Entries = Vec<(Vec<u8>, Option<Vec<Vec<u8>>>)>;
 
-/// Reads one stream. It never dies of what it reads, nor of Redis.
+/// Reads one stream. Neither a malformed entry nor a failing Redis ends it.
 struct Reader {
     redis: Arc<Redis>,
     key: String,
-    /// As the group knows it.
+    /// The consumer's name in the group.
     name: String,
     lease: Duration,
     hints: mpsc::Sender<Delivery>,
-    receipts: mpsc::UnboundedSender<EntryId>,
-    jobs: Jobs,
+    acknowledged: mpsc::UnboundedSender<EntryId>,
+    counters: HintCounters,
     poll: Poll,
-    /// When it last looked for hints whose readers are gone.
-    looked_at: Option<Instant>,
+    /// When it last looked for hints of dead readers.
+    last_takeover: Option<Instant>,
 }
 
 impl Reader {
-    /// Runs until nobody takes its hints any more.
+    /// Runs until the receiver of its hints is dropped.
     async fn run(mut self) {
         let hints = self.hints.clone();
         tokio::select! {
@@ -143,26 +130,26 @@ impl Reader {
 
     async fn read_for_ever(&mut self) {
         let mut backoff = Backoff::new();
-        // Whoever started us has been told what is wrong with a Redis that never answered yet.
-        let mut is_silent = true;
+        // The command that started this worker has already reported a Redis that does not answer.
+        let mut was_down = true;
         loop {
             let error = match self.connect().await {
                 Ok(mut connection) => {
-                    if is_silent {
-                        tracing::info!("queue {} in Redis at {} is read", self.key, self.redis);
+                    if was_down {
+                        tracing::info!("queue {} in Redis at {} is being read", self.key, self.redis);
                     }
-                    is_silent = false;
+                    was_down = false;
                     backoff = Backoff::new();
                     self.read(&mut connection).await
                 }
                 Err(error) => error,
             };
-            // The stream is gone, with all of Redis' memory perhaps: it is made anew, at once.
+            // The stream was deleted, perhaps with everything in Redis: create it again at once.
             if is_gone(&error) {
-                tracing::warn!("queue {} was emptied behind our back; orders go on by the sweep", self.key);
+                tracing::warn!("queue {} was deleted in Redis; orders go on by the sweep", self.key);
                 continue;
             }
-            if is_silent {
+            if was_down {
                 tracing::debug!(
                     "queue {} in Redis at {} still cannot be read: {error}",
                     self.key,
@@ -170,17 +157,17 @@ impl Reader {
                 );
             } else {
                 tracing::warn!(
-                    "queue {} in Redis at {} cannot be read ({error}); orders go on by the sweep",
+                    "queue {} in Redis at {} cannot be read: {error}; orders go on by the sweep",
                     self.key,
                     self.redis
                 );
             }
-            is_silent = true;
+            was_down = true;
             tokio::time::sleep(backoff.next()).await;
         }
     }
 
-    /// A connection of its own, because reads wait on it, with a group to read as.
+    /// Opens a connection of its own, because reads block it, and creates the group.
     async fn connect(&self) -> RedisResult<MultiplexedConnection> {
         let mut connection = self.redis.connect(ANSWER_WITHIN).await?;
         let created = redis::cmd("XGROUP")
@@ -193,7 +180,7 @@ impl Reader {
         }
     }
 
-    /// Reads until that fails, and returns why.
+    /// Reads until a read fails, and returns the error.
     async fn read(&mut self, connection: &mut MultiplexedConnection) -> RedisError {
         loop {
             match self.read_once(connection).await {
@@ -204,19 +191,19 @@ impl Reader {
     }
 
     async fn read_once(&mut self, connection: &mut MultiplexedConnection) -> RedisResult<()> {
-        // Whoever cannot pass on a hint leaves it to others.
+        // While there is no room, other readers take the hints.
         if let Ok(room) = self.hints.reserve().await {
             drop(room);
         }
         let room = self.hints.capacity().clamp(1, PREFETCH);
-        if self.looked_at.is_none_or(|at| at.elapsed() >= self.lease / 3) {
+        if self.last_takeover.is_none_or(|at| at.elapsed() >= self.lease / 3) {
             let abandoned = self.take_over(connection, room).await?;
             if abandoned > 0 {
-                self.jobs.redelivered(abandoned);
+                self.counters.redelivered(abandoned);
                 return Ok(());
             }
             self.forget(connection).await?;
-            self.looked_at = Some(Instant::now());
+            self.last_takeover = Some(Instant::now());
         }
         let read: Option<Vec<(Value, Entries)>> = redis::cmd("XREADGROUP")
             .arg(&["GROUP", GROUP, &self.name, "COUNT"])
@@ -232,7 +219,7 @@ impl Reader {
         Ok(())
     }
 
-    /// Takes hints whose lease is over; returns how many.
+    /// Takes over hints whose lease has expired; returns how many.
     async fn take_over(&self, connection: &mut MultiplexedConnection, room: usize) -> RedisResult<usize> {
         let claimed: Vec<Value> = redis::cmd("XAUTOCLAIM")
             .arg(&[&self.key, GROUP, &self.name])
@@ -250,17 +237,21 @@ impl Reader {
         Ok(found)
     }
 
-    /// Forgets readers that are long gone, so that the group does not grow with every deploy.
+    /// Deletes readers that are gone, so that the group does not grow with every deploy.
     async fn forget(&self, connection: &mut MultiplexedConnection) -> RedisResult<()> {
         let known: StreamInfoConsumersReply =
             redis::cmd("XINFO").arg(&["CONSUMERS", &self.key, GROUP]).query_async(connection).await?;
         let is_gone = |idle: usize, pending: usize| pending == 0 && idle as u128 > FORGET_AFTER.as_millis();
         for reader in known.consumers.iter().filter(|reader| is_gone(reader.idle, reader.pending)) {
-            let forgetting = redis::cmd("XGROUP")
+            let lost = redis::cmd("XGROUP")
                 .arg(&["DELCONSUMER", &self.key, GROUP, &reader.name])
                 .query_async::<u64>(connection)
                 .await?;
-            tracing::debug!("forgot {} of queue {}, which held {forgetting}", reader.name, self.key);
+            tracing::debug!(
+                "deleted reader {} of queue {}, which leased {lost} hints",
+                reader.name,
+                self.key
+            );
         }
         Ok(())
     }
@@ -268,30 +259,34 @@ impl Reader {
     async fn pass_on(&self, entries: Entries) {
         for (id, fields) in entries {
             let Some(entry) = EntryId::parse(&id) else { continue };
-            let receipt = Receipt { entry, signed: self.receipts.clone() };
+            let acknowledged = self.acknowledged.clone();
+            // If the acknowledging task is gone, the hint is read again after its lease, and does no harm.
+            let receipt = Receipt::new(move || {
+                let _ = acknowledged.send(entry);
+            });
             let Some(saga) = fields.as_deref().and_then(saga) else {
-                tracing::warn!("entry {entry} of queue {} names no saga and is thrown away", self.key);
-                self.jobs.poisoned(1);
-                receipt.sign();
+                tracing::warn!("entry {entry} of queue {} names no saga; it is deleted", self.key);
+                self.counters.malformed(1);
+                receipt.acknowledge();
                 continue;
             };
-            // Nobody takes hints any more: others read it again after its lease.
+            // The worker is stopping: another one reads the hint again after its lease.
             let _ = self.hints.send(Delivery { saga, receipt: Some(receipt) }).await;
         }
     }
 }
 
-/// Deletes what was passed on, many at once. Ends with the last one who could sign a receipt.
-async fn acknowledge(redis: Arc<Redis>, key: String, mut signed: mpsc::UnboundedReceiver<EntryId>) {
+/// Deletes what was acknowledged, many entries at once. Ends when the last receipt is gone.
+async fn acknowledge(redis: Arc<Redis>, key: String, mut acknowledged: mpsc::UnboundedReceiver<EntryId>) {
     let mut backoff = Backoff::new();
     let mut connection = None;
     let mut done = Vec::with_capacity(PREFETCH);
-    while !done.is_empty() || signed.recv_many(&mut done, PREFETCH).await > 0 {
+    while !done.is_empty() || acknowledged.recv_many(&mut done, PREFETCH).await > 0 {
         if delete(&redis, &key, &mut connection, &done).await.is_ok() {
             done.clear();
             backoff = Backoff::new();
         } else {
-            // The reader says what is wrong; these hints stay its own until their lease is over.
+            // The reader logs what is wrong; these hints stay leased until then.
             connection = None;
             tokio::time::sleep(backoff.next()).await;
         }
@@ -315,7 +310,7 @@ async fn delete(
     pipe.query_async(connection).await
 }
 
-/// Which saga an entry names.
+/// The saga that an entry names.
 fn saga(fields: &[Vec<u8>]) -> Option<SagaId> {
     let pair = fields.chunks_exact(2).find(|pair| pair[0] == FIELD.as_bytes())?;
     std::str::from_utf8(&pair[1]).ok()?.parse().ok()
@@ -325,7 +320,7 @@ fn stream(redis: &Redis, queue: Queue) -> String {
     redis.key(queue, "hints")
 }
 
-/// Whether the stream or its group is not there: flushed, evicted, or lost with a failover.
+/// Whether the stream or its group is missing: flushed, evicted, or lost in a failover.
 fn is_gone(error: &RedisError) -> bool {
     let gone = ["NOGROUP", "UNBLOCKED"];
     error.code().is_some_and(|code| gone.contains(&code))

@@ -1,0 +1,51 @@
+//! Authentication, the rate limit and the timeout of every request.
+
+use std::time::Duration;
+
+use axum::extract::{Request, State};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+
+use super::rate_limit::RateLimit;
+use crate::app::App;
+use crate::problem::Problem;
+
+/// Longer than the database may take (E2), and longer than a checkout waits for its key (E11).
+const TIMEOUT: Duration = Duration::from_secs(12);
+/// The audit reads everything: some ten thousand orders a second.
+const AUDIT: &str = "/v1/ops/audit";
+const AUDIT_TIMEOUT: Duration = Duration::from_mins(5);
+
+/// Authenticates the caller and counts the request against the caller's rate, before any handler runs. A request with
+/// an invalid token is refused on every route; it counts as well, so that tokens cannot be guessed.
+pub(super) async fn authenticate(
+    State((app, rate)): State<(App, Option<RateLimit>)>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let (mut parts, body) = request.into_parts();
+    let caller = app.verifier.caller(&parts);
+    let counted = rate.and_then(|rate| rate.count(&parts, caller.as_ref().ok()));
+    let handle = async move {
+        match caller {
+            Ok(caller) => {
+                parts.extensions.insert(caller);
+                within_timeout(Request::from_parts(parts, body), next).await
+            }
+            Err(problem) => problem.into_response(),
+        }
+    };
+    match counted {
+        Some(counted) => counted.respond(handle).await,
+        None => handle.await,
+    }
+}
+
+/// Limits the time until a response begins. A stream of events begins at once.
+async fn within_timeout(request: Request, next: Next) -> Response {
+    let timeout = if request.uri().path() == AUDIT { AUDIT_TIMEOUT } else { TIMEOUT };
+    tokio::time::timeout(timeout, next.run(request)).await.unwrap_or_else(|_| {
+        let detail = "this took too long; repeat the request, with the same Idempotency-Key if it has one";
+        Problem::unavailable("timeout", detail, 2).into_response()
+    })
+}

@@ -1,0 +1,40 @@
+//! Counting and logging requests, by route: paths contain ids.
+
+use std::time::Instant;
+
+use axum::extract::{MatchedPath, Request, State};
+use axum::middleware::Next;
+use axum::response::Response;
+use holdfast_telemetry::HttpMetrics;
+use tower_http::request_id::RequestId;
+use tracing::Instrument as _;
+
+/// The route of a request that matches none.
+const NO_ROUTE: &str = "none";
+
+/// Counts one request, and logs it at the level debug.
+pub(super) async fn observe(State(metrics): State<HttpMetrics>, request: Request, next: Next) -> Response {
+    let since = Instant::now();
+    // Without a list of methods, callers could create a new time series with each invented one.
+    let known = ["GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS", "PATCH"];
+    let method = known.into_iter().find(|known| request.method() == *known).unwrap_or("other");
+    let route = request.extensions().get::<MatchedPath>().cloned();
+    let id = request.extensions().get::<RequestId>().and_then(|id| id.header_value().to_str().ok());
+    // At the level error, so that every log line of a request has these fields.
+    let span = tracing::error_span!(
+        "request",
+        request.id = id.unwrap_or_default(),
+        method,
+        route = name_of(route.as_ref())
+    );
+    let response = next.run(request).instrument(span).await;
+    let route = name_of(route.as_ref());
+    let elapsed = since.elapsed();
+    metrics.answered(method, route, response.status().as_str(), elapsed);
+    tracing::debug!(method, route, status = response.status().as_u16(), ?elapsed, "answered");
+    response
+}
+
+fn name_of(route: Option<&MatchedPath>) -> &str {
+    route.map_or(NO_ROUTE, MatchedPath::as_str)
+}

@@ -1,0 +1,169 @@
+//! The rate limit: a leaky bucket for each caller, shown in the `RateLimit` headers.
+
+use std::net::{IpAddr, SocketAddr};
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::ConnectInfo;
+use axum::http::request::Parts;
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use governor::clock::{Clock, DefaultClock};
+use governor::middleware::StateInformationMiddleware;
+use governor::state::keyed::DashMapStateStore;
+use governor::{Quota, RateLimiter};
+
+use crate::auth::Caller;
+use crate::headers::{RATE_LIMIT, RATE_LIMIT_POLICY, X_FORWARDED_FOR};
+use crate::problem::Problem;
+
+/// How often idle callers are forgotten; otherwise every address would stay in memory.
+const FORGET_INTERVAL: Duration = Duration::from_mins(1);
+
+/// Who is counted: the `sub` of a token, or else the address.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+enum Key {
+    Sub(String),
+    Address(IpAddr),
+}
+
+type Limiter = RateLimiter<Key, DashMapStateStore<Key>, DefaultClock, StateInformationMiddleware>;
+
+/// The buckets of all callers.
+#[derive(Debug, Clone)]
+pub(crate) struct RateLimit {
+    limiter: Arc<Limiter>,
+    clock: DefaultClock,
+    per_second: NonZeroU32,
+    /// Whether the last hop in `X-Forwarded-For` is the caller: true only behind a proxy that sets it.
+    behind_proxy: bool,
+}
+
+impl RateLimit {
+    /// At most `per_second` requests of one caller in the long run, with bursts of twice that.
+    pub(crate) fn new(per_second: NonZeroU32, behind_proxy: bool) -> Self {
+        let quota = Quota::per_second(per_second).allow_burst(per_second.saturating_mul(TWICE));
+        let limiter = RateLimiter::dashmap(quota).with_middleware::<StateInformationMiddleware>();
+        Self { limiter: Arc::new(limiter), clock: DefaultClock::default(), per_second, behind_proxy }
+    }
+
+    /// Forgets callers whose bucket is full again, until the last clone is dropped.
+    pub(crate) async fn forget_idle(self) {
+        let limiter = Arc::downgrade(&self.limiter);
+        drop(self);
+        loop {
+            tokio::time::sleep(FORGET_INTERVAL).await;
+            let Some(limiter) = limiter.upgrade() else { return };
+            limiter.retain_recent();
+            limiter.shrink_to_fit();
+        }
+    }
+
+    /// Counts a request. `None`: the request is not limited.
+    pub(super) fn count(&self, request: &Parts, caller: Option<&Caller>) -> Option<Counted> {
+        // Probes and scrapers are not limited.
+        if !request.uri.path().starts_with("/v1/") {
+            return None;
+        }
+        let checked = self.limiter.check_key(&self.key(request, caller)?);
+        let per_second = self.per_second;
+        Some(match checked {
+            Ok(state) => Counted { per_second, left: state.remaining_burst_capacity(), wait_secs: None },
+            Err(refused) => {
+                let wait = refused.wait_time_from(self.clock.now()).as_secs() + 1;
+                Counted { per_second, left: 0, wait_secs: Some(wait) }
+            }
+        })
+    }
+
+    fn key(&self, request: &Parts, caller: Option<&Caller>) -> Option<Key> {
+        if let Some(sub) = caller.and_then(Caller::sub) {
+            return Some(Key::Sub(sub.to_owned()));
+        }
+        let forwarded = self.behind_proxy.then(|| {
+            // The proxy appends the address that it saw; a caller can write everything before that.
+            let hops = request.headers.get_all(X_FORWARDED_FOR).iter().next_back()?.to_str().ok()?;
+            hops.rsplit(',').next()?.trim().parse().ok()
+        });
+        let address = request.extensions.get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0.ip());
+        forwarded.flatten().or(address).map(|address| Key::Address(network(address)))
+    }
+}
+
+/// The result of counting a request.
+#[derive(Debug)]
+pub(super) struct Counted {
+    per_second: NonZeroU32,
+    left: u32,
+    /// The limit is exceeded; the caller may retry after so many seconds.
+    wait_secs: Option<u64>,
+}
+
+impl Counted {
+    /// The response of `handle`, or a refusal. Both show the caller what is left.
+    pub(super) async fn respond(self, handle: impl Future<Output = Response>) -> Response {
+        let Self { per_second, left, wait_secs } = self;
+        let mut response = match wait_secs {
+            None => handle.await,
+            Some(wait) => {
+                let detail = format!("more than {per_second} requests a second; retry in {wait} s");
+                let problem = Problem::new(StatusCode::TOO_MANY_REQUESTS, "rate_limited", detail);
+                problem.retry_after(wait).into_response()
+            }
+        };
+        let (burst, reset) = (per_second.saturating_mul(TWICE), wait_secs.unwrap_or(1));
+        let headers = response.headers_mut();
+        for (name, value) in [
+            (RATE_LIMIT_POLICY, format!("\"caller\";q={burst};w=2")),
+            (RATE_LIMIT, format!("\"caller\";r={left};t={reset}")),
+        ] {
+            if let Ok(value) = HeaderValue::try_from(value) {
+                headers.insert(name, value);
+            }
+        }
+        response
+    }
+}
+
+/// The addresses that count as one caller: of IPv6 a /64, which belongs to one household.
+fn network(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(address) => IpAddr::V6((address.to_bits() & !u128::from(u64::MAX)).into()),
+        v4 @ IpAddr::V4(_) => v4,
+    }
+}
+
+const TWICE: NonZeroU32 = NonZeroU32::new(2).expect("2 is not 0");
+
+#[cfg(test)]
+mod tests {
+    use axum::http::Request;
+
+    use super::*;
+
+    fn key(behind_proxy: bool, peer: &str, forwarded: &[&str]) -> Option<Key> {
+        let mut request = Request::builder().uri("/v1/products");
+        for line in forwarded {
+            request = request.header("x-forwarded-for", *line);
+        }
+        let (mut parts, ()) = request.body(()).expect("a request").into_parts();
+        let peer = SocketAddr::new(peer.parse().expect("an address"), 1);
+        parts.extensions.insert(ConnectInfo(peer));
+        RateLimit::new(NonZeroU32::MIN, behind_proxy).key(&parts, None)
+    }
+
+    fn address(text: &str) -> Option<Key> {
+        Some(Key::Address(text.parse().expect("an address")))
+    }
+
+    #[test]
+    fn nobody_gets_a_fresh_allowance_by_naming_another_address() {
+        assert_eq!(key(false, "192.0.2.1", &["198.51.100.7"]), address("192.0.2.1"));
+        assert_eq!(key(true, "192.0.2.1", &["10.0.0.1, 198.51.100.7"]), address("198.51.100.7"));
+        assert_eq!(key(true, "192.0.2.1", &["10.0.0.1", "198.51.100.7"]), address("198.51.100.7"));
+        assert_eq!(key(true, "192.0.2.1", &[]), address("192.0.2.1"));
+        assert_eq!(key(false, "2001:db8:1:2:3:4:5:6", &[]), address("2001:db8:1:2::"));
+        assert_eq!(key(false, "::ffff:192.0.2.1", &[]), address("192.0.2.1"));
+    }
+}

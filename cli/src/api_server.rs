@@ -1,0 +1,118 @@
+//! The server of the REST API, as `up`, `api` and `demo` run it.
+
+use std::net::SocketAddr;
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::http::HeaderValue;
+use clap::builder::BoolishValueParser;
+use holdfast_api::auth::Verifier;
+use holdfast_api::{Parts, Settings};
+use holdfast_intake::CheckoutIntake;
+use holdfast_saga::ports::{Dispatch, Store};
+use holdfast_saga::shop::checkout::AcceptPolicy;
+use holdfast_telemetry::Metrics;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+
+use crate::exit::usage;
+use crate::http_server::HttpServer;
+use crate::provider::PaymentProviderName;
+use crate::token_keys::TokenKeyArgs;
+use crate::values::{duration, window};
+
+#[derive(clap::Args)]
+pub(crate) struct ApiServerArgs {
+    /// The address to listen on
+    #[arg(long, value_name = "ADDR", env = "HOLDFAST_HTTP_ADDR", default_value = "127.0.0.1:8080")]
+    pub(crate) http_addr: SocketAddr,
+
+    #[command(flatten)]
+    pub(crate) token_keys: TokenKeyArgs,
+
+    /// The provider that takes the money
+    #[arg(long, value_name = "NAME", env = "HOLDFAST_PAYMENT_PROVIDER", value_enum, default_value_t)]
+    payment_provider: PaymentProviderName,
+
+    /// How long a buyer may take to pay
+    #[arg(long, value_name = "TIME", env = "HOLDFAST_PAYMENT_WITHIN", default_value = "30m", value_parser = window)]
+    payment_within: humantime::Duration,
+
+    /// How long an admin may take to confirm a cash-on-delivery order
+    #[arg(long, value_name = "TIME", env = "HOLDFAST_COD_CONFIRM_WITHIN", default_value = "48h", value_parser = window)]
+    cod_confirm_within: humantime::Duration,
+
+    /// Requests of one caller a second; 0: no limit
+    #[arg(long, value_name = "N", env = "HOLDFAST_RATE_LIMIT", default_value_t = 100)]
+    rate_limit: u32,
+
+    /// Refuse checkouts while this many orders are undecided
+    #[arg(long, value_name = "N", env = "HOLDFAST_PENDING_MAX", default_value_t = 200_000)]
+    #[arg(value_parser = clap::value_parser!(u64).range(1..=10_000_000))]
+    pending_max: u64,
+
+    #[arg(long, value_name = "ORIGIN", env = "HOLDFAST_CORS_ORIGINS", value_delimiter = ',')]
+    #[arg(help = "An origin whose pages may call the API, such as https://shop.example; may be repeated")]
+    cors_origin: Vec<String>,
+
+    /// Take the caller's address from X-Forwarded-For: only behind a proxy that sets it
+    #[arg(long, env = "HOLDFAST_BEHIND_PROXY", value_parser = BoolishValueParser::new())]
+    behind_proxy: bool,
+
+    /// How long requests in flight may take to end when the process stops
+    #[arg(long, value_name = "TIME", env = "HOLDFAST_DRAIN_TIMEOUT", default_value = "15s", value_parser = duration)]
+    pub(crate) drain_timeout: humantime::Duration,
+}
+
+impl ApiServerArgs {
+    /// The policy of checkouts whose saga is hinted to a worker.
+    pub(crate) fn policy(&self) -> AcceptPolicy {
+        AcceptPolicy {
+            payment_within: *self.payment_within,
+            confirm_within: *self.cod_confirm_within,
+            ..AcceptPolicy::new(self.payment_provider.as_str())
+        }
+    }
+
+    /// The settings of the API.
+    pub(crate) fn settings(&self) -> anyhow::Result<Settings> {
+        let mut cors_origins = Vec::new();
+        // An empty variable counts as unset.
+        for origin in self.cors_origin.iter().filter(|origin| !origin.is_empty()) {
+            let parts = origin.split_once("://").filter(|(_, host)| !host.is_empty() && !host.contains('/'));
+            let value = parts.and_then(|_| HeaderValue::from_str(origin).ok());
+            let refuse =
+                || usage(format!("--cors-origin {origin} is not an origin; expected https://shop.example"));
+            cors_origins.push(value.ok_or_else(refuse)?);
+        }
+        Ok(Settings {
+            requests_per_second: NonZeroU32::new(self.rate_limit),
+            behind_proxy: self.behind_proxy,
+            cors_origins,
+            pending_max: self.pending_max,
+        })
+    }
+}
+
+/// What the API is made of.
+pub(crate) struct ApiParts {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) dispatch: Arc<dyn Dispatch>,
+    pub(crate) verifier: Verifier,
+    pub(crate) policy: AcceptPolicy,
+    pub(crate) metrics: Metrics,
+    pub(crate) settings: Settings,
+    pub(crate) drain: Duration,
+}
+
+/// Starts the API. It answers no request before this returns.
+pub(crate) async fn start(listener: TcpListener, parts: ApiParts) -> anyhow::Result<HttpServer> {
+    let ApiParts { store, dispatch, verifier, policy, metrics, settings, drain } = parts;
+    let stop = watch::Sender::new(false);
+    let checkout_intake =
+        CheckoutIntake::start(Arc::clone(&store), policy, Arc::clone(&dispatch), metrics.clone());
+    let parts = Parts { store, checkout_intake, dispatch, verifier, metrics };
+    let routes = holdfast_api::open(parts, settings, stop.subscribe()).await?;
+    HttpServer::start(listener, routes, stop, drain)
+}

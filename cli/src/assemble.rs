@@ -1,0 +1,140 @@
+//! Assembling a process: the one place that names concrete stores, payment providers and notifiers.
+
+use std::num::NonZeroU32;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use async_trait::async_trait;
+use holdfast_saga::engine::registry::Registry;
+use holdfast_saga::ports::{Gateways, PaymentProvider, Store, StoreError};
+use holdfast_sandbox::http::{HttpSandbox, routes};
+use holdfast_sandbox::{DurableSandbox, SandboxControl};
+use holdfast_shared::{StepKey, SystemClock};
+use holdfast_store_postgres::PostgresStore;
+use holdfast_store_sqlite::SqliteStore;
+use holdfast_telemetry::Metrics;
+use holdfast_worker::{CircuitBreaker, CircuitBreakerConfig, LogNotifier, Runtime, Source, WorkerConfig};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+
+use crate::address::Address;
+use crate::exit::usage;
+use crate::http_server::HttpServer;
+use crate::schema::Schema;
+
+/// Most commands read one thing after another; a demo accepts, executes, sweeps and reads at the same time.
+const CONNECTIONS: u32 = 6;
+/// The sandbox answers within milliseconds, and its delays end when it stops.
+const SANDBOX_DRAIN: Duration = Duration::from_secs(5);
+
+/// Opens the store at `address`.
+pub(crate) async fn store(address: &Address) -> Result<(Arc<dyn Store>, Box<dyn Schema>), StoreError> {
+    match address {
+        Address::Postgres(url) => {
+            let store = PostgresStore::connect(url, CONNECTIONS).await?;
+            Ok((Arc::new(store.clone()), Box::new(store)))
+        }
+        Address::Sqlite { url, .. } => {
+            let store = SqliteStore::open(url, Arc::new(SystemClock)).await?;
+            Ok((Arc::new(store.clone()), Box::new(store)))
+        }
+    }
+}
+
+#[async_trait]
+impl Schema for PostgresStore {
+    async fn migrate(&self) -> Result<Vec<(i64, String)>, StoreError> {
+        self.migrate().await
+    }
+
+    async fn check(&self) -> Result<(), StoreError> {
+        self.check_schema().await
+    }
+
+    async fn close(&self) {
+        self.close().await;
+    }
+}
+
+#[async_trait]
+impl Schema for SqliteStore {
+    async fn migrate(&self) -> Result<Vec<(i64, String)>, StoreError> {
+        self.migrate().await
+    }
+
+    async fn check(&self) -> Result<(), StoreError> {
+        self.check_schema().await
+    }
+
+    async fn close(&self) {
+        self.close().await;
+    }
+}
+
+/// A sandbox provider that runs elsewhere. An answer that takes longer than `timeout` counts as lost.
+pub(crate) fn remote_sandbox(url: &str, timeout: Duration) -> anyhow::Result<Arc<dyn SandboxControl>> {
+    let sandbox = HttpSandbox::new(url, timeout).map_err(|error| usage(error.to_string()))?;
+    Ok(Arc::new(sandbox))
+}
+
+/// A sandbox provider in this process, with its ledger in a file. A ledger that does not exist is created.
+pub(crate) async fn sandbox(ledger: &Path) -> anyhow::Result<Arc<dyn SandboxControl>> {
+    Ok(Arc::new(open_ledger(ledger).await?))
+}
+
+/// Serves the sandbox provider of a ledger. Each charge is answered `delay` after it was carried out.
+pub(crate) async fn serve_sandbox(
+    listener: TcpListener,
+    ledger: &Path,
+    delay: Duration,
+) -> anyhow::Result<HttpServer> {
+    let sandbox = open_ledger(ledger).await?;
+    // A ledger that opens and cannot be written would refuse every charge: fail at start-up instead.
+    let tried = sandbox.look_up(&StepKey::from_stored("boot")).await;
+    tried.with_context(|| ledger.display().to_string())?;
+    let stop = watch::Sender::new(false);
+    let routes = routes(sandbox, delay, stop.subscribe());
+    HttpServer::start(listener, routes, stop, SANDBOX_DRAIN)
+}
+
+async fn open_ledger(ledger: &Path) -> anyhow::Result<DurableSandbox> {
+    Ok(DurableSandbox::open(ledger, Arc::new(SystemClock)).await?)
+}
+
+/// What a worker is made of.
+pub(crate) struct WorkerParts<'a> {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) registry: Registry,
+    pub(crate) payments: Arc<dyn PaymentProvider>,
+    pub(crate) source: &'a Source,
+    pub(crate) config: WorkerConfig,
+    /// `None`: no circuit breaker.
+    pub(crate) circuit_breaker: Option<BreakerSettings>,
+    pub(crate) metrics: Metrics,
+}
+
+/// The settings of a circuit breaker.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct BreakerSettings {
+    /// Calls a second, of all workers together; `None`: no limit.
+    pub(crate) rate: Option<NonZeroU32>,
+}
+
+/// Starts a worker. Workers with one Redis share the state of its circuit breaker.
+pub(crate) fn worker(parts: WorkerParts<'_>) -> anyhow::Result<Runtime> {
+    let WorkerParts { store, registry, payments, source, config, circuit_breaker, metrics } = parts;
+    let circuit_breaker = circuit_breaker.map(|BreakerSettings { rate }| {
+        let redis = match source {
+            Source::Redis(redis, _) => Some(Arc::clone(redis)),
+            Source::Embedded => None,
+        };
+        let settings =
+            CircuitBreakerConfig { rate, redis, ..CircuitBreakerConfig::new(payments.name(), &*config.name) };
+        CircuitBreaker::start(settings, metrics.clone())
+    });
+    let gateways = Gateways { payments, notifier: Arc::new(LogNotifier) };
+    let config = WorkerConfig { circuit_breaker, ..config };
+    Ok(Runtime::start_on(source, store, registry, gateways, config, metrics)?)
+}

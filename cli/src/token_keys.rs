@@ -1,0 +1,79 @@
+//! The keys of tokens: the shop's secret, or the public keys of its identity provider.
+
+use std::path::{Path, PathBuf};
+
+use holdfast_api::auth::{TokenSettings, Verifier};
+use rand::RngExt as _;
+
+use crate::database::Database;
+use crate::exit::usage;
+
+#[derive(clap::Args)]
+pub(crate) struct TokenKeyArgs {
+    /// The secret that tokens are signed with (HS256), 32 bytes or more
+    #[arg(long, value_name = "SECRET", env = "HOLDFAST_JWT_SECRET", hide_env_values = true)]
+    jwt_secret: Option<String>,
+
+    /// The JWKS file with the public keys that tokens are signed with
+    #[arg(long, value_name = "PATH", env = "HOLDFAST_JWKS_FILE")]
+    jwks_file: Option<PathBuf>,
+
+    /// The issuer of tokens (the claim iss)
+    #[arg(long, value_name = "NAME", env = "HOLDFAST_JWT_ISSUER", default_value = "holdfast")]
+    jwt_issuer: String,
+
+    /// The audience of tokens (the claim aud)
+    #[arg(long, value_name = "NAME", env = "HOLDFAST_JWT_AUDIENCE", default_value = "holdfast")]
+    jwt_audience: String,
+}
+
+impl TokenKeyArgs {
+    /// The secret, if one is given. An empty variable counts as unset.
+    pub(crate) fn secret(&self) -> Option<&str> {
+        self.jwt_secret.as_deref().filter(|secret| !secret.is_empty())
+    }
+
+    /// The JWKS file, if one is given.
+    pub(crate) fn jwks(&self) -> Option<&Path> {
+        self.jwks_file.as_deref().filter(|file| !file.as_os_str().is_empty())
+    }
+
+    /// The issuer and the audience that tokens must name.
+    pub(crate) fn settings(&self) -> TokenSettings {
+        TokenSettings { issuer: self.jwt_issuer.clone(), audience: self.jwt_audience.clone() }
+    }
+
+    /// The verifier of these keys; `None` if none are given.
+    pub(crate) fn verifier(&self) -> anyhow::Result<Option<Verifier>> {
+        let verifier = match (self.secret(), self.jwks()) {
+            (Some(_), Some(_)) => {
+                return Err(usage(
+                    "HOLDFAST_JWT_SECRET and HOLDFAST_JWKS_FILE are both set; keep the one your tokens are signed with",
+                ));
+            }
+            (Some(secret), None) => Verifier::with_secret(secret, self.settings()),
+            (None, Some(file)) => Verifier::with_jwks(file, self.settings()),
+            (None, None) => return Ok(None),
+        };
+        verifier.map(Some).map_err(|error| usage(error.to_string()))
+    }
+}
+
+/// The secret that a shop without a given one keeps in its database.
+pub(crate) async fn own_secret(database: &Database) -> anyhow::Result<String> {
+    let secret = database.store().secret("jwt", random_bytes()).await?;
+    Ok(hex(&secret))
+}
+
+/// A new secret, which is not stored.
+pub(crate) fn random_secret() -> String {
+    hex(&random_bytes())
+}
+
+fn random_bytes() -> [u8; 32] {
+    rand::rng().random()
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
+}

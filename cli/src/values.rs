@@ -1,0 +1,82 @@
+//! Parsers of values on the command line.
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use holdfast_shared::Queue;
+use strum::IntoEnumIterator;
+
+const NAME_MAX: usize = 80;
+const REASON_MAX: usize = 500;
+/// More calls in flight than any provider takes from one process.
+const CALLS_MAX: usize = 10_000;
+/// The longest window for a buyer, for an admin, or of a token.
+const DAYS_MAX: u64 = 366;
+
+/// One of the values of an enum, in upper or lower case.
+pub(crate) fn one_of<T>() -> impl TypedValueParser<Value = T>
+where
+    T: IntoEnumIterator + Into<&'static str> + FromStr<Err: std::error::Error + Send + Sync + 'static>,
+    T: Clone + Send + Sync + 'static,
+{
+    PossibleValuesParser::new(T::iter().map(Into::into)).try_map(|typed: String| {
+        let known =
+            T::iter().map(Into::<&'static str>::into).find(|known| known.eq_ignore_ascii_case(&typed));
+        known.unwrap_or(&typed).parse()
+    })
+}
+
+/// The name of a person or of a key prefix.
+pub(crate) fn name(text: &str) -> Result<String, String> {
+    one_line(text, NAME_MAX)
+}
+
+/// The reason of a decision.
+pub(crate) fn reason(text: &str) -> Result<String, String> {
+    one_line(text, REASON_MAX)
+}
+
+fn one_line(text: &str, max: usize) -> Result<String, String> {
+    let text = text.trim();
+    if text.is_empty() || text.chars().count() > max || text.chars().any(char::is_control) {
+        return Err(format!("expected 1 to {max} characters on one line"));
+    }
+    Ok(text.to_owned())
+}
+
+/// A duration above zero: with zero, a window would end before anyone can decide.
+pub(crate) fn window(text: &str) -> Result<humantime::Duration, String> {
+    let duration = duration(text)?;
+    if duration.is_zero() { Err(format!("expected 1s to {DAYS_MAX}d")) } else { Ok(duration) }
+}
+
+/// A duration, such as `30m`.
+pub(crate) fn duration(text: &str) -> Result<humantime::Duration, String> {
+    let duration: humantime::Duration =
+        text.parse().map_err(|error| format!("expected a duration such as 90s, 30m or 48h: {error}"))?;
+    if *duration > Duration::from_hours(24 * DAYS_MAX) {
+        return Err(format!("expected at most {DAYS_MAX}d"));
+    }
+    Ok(duration)
+}
+
+/// A pool, and how many of its calls may be in flight.
+pub(crate) fn pool(text: &str) -> Result<(Queue, usize), String> {
+    let (name, calls) = text.split_once('=').ok_or("expected POOL=N, such as checkout=256")?;
+    let pools = Queue::iter().map(Into::<&str>::into).collect::<Vec<_>>().join(", ");
+    let queue = name.parse().map_err(|_| format!("pool {name:?} does not exist; the pools are {pools}"))?;
+    match calls.parse() {
+        Ok(calls @ 1..=CALLS_MAX) => Ok((queue, calls)),
+        Ok(_) | Err(_) => Err(format!("expected 1 to {CALLS_MAX} calls in flight")),
+    }
+}
+
+/// A change of a stock level.
+pub(crate) fn delta(text: &str) -> Result<i64, String> {
+    match text.parse() {
+        Ok(0) => Err("0 changes nothing; give the number of pieces to add or to remove".to_owned()),
+        Ok(delta) => Ok(delta),
+        Err(_) => Err("expected a whole number such as 10 or -3".to_owned()),
+    }
+}

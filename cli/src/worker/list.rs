@@ -1,0 +1,32 @@
+//! `holdfast worker list`: the workers, and whether they are alive.
+
+use holdfast_contract::List;
+use holdfast_contract::worker::WorkerBody;
+use holdfast_saga::ports::Store;
+
+use crate::exit::Exit;
+use crate::output::Format;
+
+pub(super) async fn run(store: &dyn Store, output: Format) -> anyhow::Result<Exit> {
+    let now = store.now().await?;
+    let workers = store.workers().await?.into_iter().map(|view| WorkerBody::new(view, now));
+    let workers = List::whole(workers.collect());
+    let header = ["WORKER", "STATE", "LAST SEEN", "IN FLIGHT", "QUEUES", "HOST", "PID", "VERSION", "STARTED"];
+    output.list(&workers, "no workers", &header, row)?;
+    Ok(Exit::Ok)
+}
+
+fn row(worker: &WorkerBody) -> Vec<String> {
+    let pools = worker.pools.iter().map(|(queue, calls)| format!("{queue} {calls}"));
+    vec![
+        worker.name.clone(),
+        worker.state.as_str().to_owned(),
+        worker.left_at.unwrap_or(worker.heartbeat_at).to_string(),
+        worker.in_flight.to_string(),
+        pools.collect::<Vec<_>>().join(", "),
+        worker.host.clone(),
+        worker.pid.to_string(),
+        worker.version.clone(),
+        worker.started_at.to_string(),
+    ]
+}

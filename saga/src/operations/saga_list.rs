@@ -1,0 +1,61 @@
+//! Sagas for those who run Holdfast, each with what takes the buyer's payment token out of its error.
+
+use std::collections::BTreeMap;
+
+use holdfast_shared::{OrderId, SagaId};
+
+use crate::ports::{Store, StoreError};
+use crate::records::saga::Saga;
+use crate::records::slot;
+use crate::records::view::SagaFilter;
+use crate::timeline::{Story, without_token};
+
+/// A saga, and the payment token of its order if the saga has an error that may contain it.
+#[derive(Debug, Clone)]
+pub struct ListedSaga {
+    /// The saga itself.
+    pub saga: Saga,
+    token: Option<String>,
+}
+
+impl ListedSaga {
+    /// `text` without the payment token.
+    pub fn redact_token(&self, text: &str) -> String {
+        without_token(self.token.as_deref(), text)
+    }
+}
+
+/// Lists sagas, newest first.
+///
+/// Only a checkout holds its order's token. So a page reads one checkout more for each order of which it shows a
+/// failed saga without the checkout itself.
+pub async fn list(store: &dyn Store, filter: &SagaFilter) -> Result<Vec<ListedSaga>, StoreError> {
+    let sagas = store.sagas(filter).await?;
+    let token_of = |checkout: &Saga| checkout.context.token().map(str::to_owned);
+    let mut tokens: BTreeMap<OrderId, Option<String>> = sagas
+        .iter()
+        .filter(|saga| saga.id.slot() == slot::CHECKOUT)
+        .map(|checkout| (checkout.id.order(), token_of(checkout)))
+        .collect();
+    let mut listed = Vec::with_capacity(sagas.len());
+    for saga in sagas {
+        let order = saga.id.order();
+        let token = match (&saga.progress.error, tokens.get(&order)) {
+            (None, _) => None,
+            (Some(_), Some(known)) => known.clone(),
+            (Some(_), None) => {
+                let token = store.saga(order.saga(slot::CHECKOUT)).await?.as_ref().and_then(token_of);
+                tokens.insert(order, token.clone());
+                token
+            }
+        };
+        listed.push(ListedSaga { saga, token });
+    }
+    Ok(listed)
+}
+
+/// A saga with the story of its order; `None` when there is no such saga.
+pub async fn find(store: &dyn Store, id: SagaId) -> Result<Option<(Saga, Story)>, StoreError> {
+    let Some(saga) = store.saga(id).await? else { return Ok(None) };
+    Ok(Story::read(store, id.order()).await?.map(|story| (saga, story)))
+}

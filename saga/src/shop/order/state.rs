@@ -1,0 +1,53 @@
+//! Where an order stands as far as its verbs are concerned, and the signals that they send.
+
+use holdfast_shared::{Actor, OrderId, SagaId};
+
+use crate::ports::Hint;
+use crate::records::Order;
+use crate::records::batch_rows::World;
+use crate::records::signal::{NewSignal, Signal, SignalBody};
+use crate::records::slot;
+use crate::shop::answer::{Answer, Answered, Conflict};
+
+/// What stands in the way when the checkout of an order that stands stopped half way after its pivot.
+pub(super) fn unsettled_checkout(world: &World, order: OrderId) -> Option<String> {
+    let (saga, _) = world.sagas.get(&order.saga(slot::CHECKOUT))?;
+    let settled = saga.state.is_settled();
+    (!settled).then(|| format!("order {order} needs attention first: see `holdfast order explain {order}`"))
+}
+
+pub(super) fn was_cancelled(order: &Order) -> String {
+    let reason = order.cancel_reason.map_or("unknown reason", Into::into);
+    format!("order {} was cancelled at {} ({reason})", order.id, order.updated_at)
+}
+
+pub(super) fn pending_cancel(inbox: &[Signal]) -> Option<&Actor> {
+    inbox.iter().find_map(|signal| match &signal.body {
+        SignalBody::Cancel { by } => Some(by),
+        SignalBody::Confirmation { .. }
+        | SignalBody::PaymentEvent { .. }
+        | SignalBody::LateOutcome { .. }
+        | SignalBody::Retry { .. }
+        | SignalBody::Discard { .. } => None,
+    })
+}
+
+pub(super) fn pending_decision(inbox: &[Signal]) -> Option<bool> {
+    inbox.iter().find_map(|signal| match &signal.body {
+        SignalBody::Confirmation { confirmed, .. } => Some(*confirmed),
+        SignalBody::Cancel { .. }
+        | SignalBody::PaymentEvent { .. }
+        | SignalBody::LateOutcome { .. }
+        | SignalBody::Retry { .. }
+        | SignalBody::Discard { .. } => None,
+    })
+}
+
+pub(super) fn send(world: &mut World, saga: SagaId, dedupe: &str, body: SignalBody) -> Answer {
+    let Some((found, _)) = world.sagas.get(&saga) else {
+        return Err(Conflict::UnknownSaga(saga));
+    };
+    let hint = Hint { saga, queue: found.queue };
+    world.writes.signals.push(NewSignal { saga, dedupe: dedupe.to_owned(), body });
+    Ok(Answered::Accepted(hint))
+}

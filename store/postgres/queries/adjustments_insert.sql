@@ -1,2 +1,0 @@
-insert into stock_adjustments (sku, delta, reason, actor, at)
-select * from unnest($1::text[], $2::bigint[], $3::text[], $4::text[], $5::timestamptz[])

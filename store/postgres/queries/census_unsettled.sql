@@ -1,9 +1,0 @@
--- what lives is due some day, what is dead stands in an index of its own: neither asks how much is settled
-select definition as "definition!", state as "state!", count(*) as "sagas!"
-from (
-    select definition, state from sagas where wake_at is not null
-    union all
-    select definition, state from sagas where state = 'DEAD' and wake_at is null
-) as unsettled
-group by definition, state
-order by definition, state

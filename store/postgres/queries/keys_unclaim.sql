@@ -1,1 +1,0 @@
-delete from idempotency_keys where key = any($1)

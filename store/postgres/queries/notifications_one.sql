@@ -1,5 +1,0 @@
-select saga_id, notice, channel, recipient, notifications.status, created_at, read_at, orders.customer, orders.accepted_at
-from notifications
-join orders on orders.id = saga_id >> 8
-where saga_id = $1
-  and ($2::text is null or orders.customer = $2)

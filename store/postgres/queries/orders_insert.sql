@@ -1,0 +1,12 @@
+-- orders with their lines in one statement; SQLite has one for each table
+with inserted as (
+    insert into orders (id, status, method, cart_id, customer, contact, shipping_address, notes, total_minor, currency,
+                        accepted_at, updated_at)
+    select id, status, method, cart_id, customer, contact::json, shipping_address::json, notes, total_minor, currency,
+           $11, $11
+    from unnest($1::bigint[], $2::text[], $3::text[], $4::uuid[], $5::text[], $6::text[], $7::text[], $8::text[],
+                $9::bigint[], $10::text[])
+         as new (id, status, method, cart_id, customer, contact, shipping_address, notes, total_minor, currency)
+)
+insert into order_lines (order_id, sku, quantity, unit_price_minor)
+select * from unnest($12::bigint[], $13::text[], $14::integer[], $15::bigint[])

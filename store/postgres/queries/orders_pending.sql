@@ -1,3 +1,0 @@
--- the words of the partial index one_unsettled_order_per_cart, so that only unsettled orders are looked at
-select count(*) as "pending!"
-from (select from orders where status in ('PENDING_PAYMENT', 'PENDING_CONFIRMATION') limit $1) pending

@@ -1,9 +1,0 @@
--- two ranges of primary keys an order: the order itself, and its sagas side by side
-select orders.id as "id!", orders.updated_at as "updated_at!", life.fences as "fences!", life.sagas as "sagas!"
-from unnest($1::bigint[]) as asked (id)
-join orders on orders.id = asked.id
-cross join lateral (
-    select coalesce(sum(sagas.fence), 0)::bigint as fences, count(*) as sagas
-    from sagas
-    where sagas.id between asked.id << 8 and asked.id << 8 | 255
-) life

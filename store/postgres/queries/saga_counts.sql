@@ -1,1 +1,0 @@
-select definition, state, count(*) as "sagas!" from sagas group by definition, state order by definition, state

@@ -1,1 +1,0 @@
-select sku, on_hand, reserved from stock where $1::text is null or sku = $1 order by sku limit $2

@@ -1,0 +1,63 @@
+//! What the API reads and keeps before there is an order: carts, the catalogue, versions of orders, secrets.
+
+use std::collections::BTreeMap;
+
+use holdfast_saga::ports::StoreError;
+use holdfast_saga::records::view::{OrderVersion, ProductFilter};
+use holdfast_saga::records::{Cart, Product};
+use holdfast_shared::{CartId, OrderId, ShopId, Sku, Time};
+use holdfast_store_rows::{self as rows, unreadable};
+use time::OffsetDateTime;
+
+use crate::params::numbers;
+use crate::pool::Pool;
+use crate::row;
+use crate::statement::Sql;
+
+pub(crate) async fn shop(pool: &Pool) -> Result<ShopId, StoreError> {
+    pool.read_one(Sql::ShopRead, &[], rows::shop_id).await
+}
+
+pub(crate) async fn cart(pool: &Pool, id: CartId) -> Result<Option<Cart>, StoreError> {
+    Ok(pool.read(Sql::CartsRead, &[&id.0], rows::cart).await?.pop())
+}
+
+pub(crate) async fn open_cart_of(pool: &Pool, customer: &str) -> Result<Option<CartId>, StoreError> {
+    Ok(pool.read(Sql::CartsOpenOfCustomer, &[&customer], |row| row.value(0).map(CartId)).await?.pop())
+}
+
+pub(crate) async fn products(pool: &Pool, filter: &ProductFilter) -> Result<Vec<Product>, StoreError> {
+    // No SKU is empty, so all of them lie behind this.
+    let after = filter.after.as_ref().map_or("", Sku::as_str);
+    let (active, limit) = (filter.active, i64::from(filter.limit));
+    if filter.skus.is_empty() {
+        return pool.read(Sql::ProductsPage, &[&after, &active, &limit], rows::product).await;
+    }
+    let skus: Vec<&str> = filter.skus.iter().map(Sku::as_str).collect();
+    pool.read(Sql::ProductsPageNamed, &[&skus, &after, &active, &limit], rows::product).await
+}
+
+pub(crate) async fn pending(pool: &Pool, at_most: u64) -> Result<u64, StoreError> {
+    let at_most = i64::try_from(at_most).unwrap_or(i64::MAX);
+    let pending = pool.read_one(Sql::OrdersCountPending, &[&at_most], row::number).await?;
+    Ok(pending.unsigned_abs())
+}
+
+pub(crate) async fn order_versions(
+    pool: &Pool,
+    orders: &[OrderId],
+) -> Result<BTreeMap<OrderId, OrderVersion>, StoreError> {
+    let versions = pool.read(Sql::OrdersVersion, &[&numbers(orders)], rows::order_version).await?;
+    Ok(versions.into_iter().collect())
+}
+
+pub(crate) async fn secret(
+    pool: &Pool,
+    now: Time,
+    name: &str,
+    fresh: [u8; 32],
+) -> Result<[u8; 32], StoreError> {
+    pool.execute(Sql::SecretsInsert, &[&name, &fresh.as_slice(), &OffsetDateTime::from(now)]).await?;
+    let kept: Vec<u8> = pool.read_one(Sql::SecretsRead, &[&name], |row| row.value(0)).await?;
+    kept.try_into().map_err(|_| unreadable(format_args!("secret {name:?}"), "value: is not 32 bytes long"))
+}

@@ -1,0 +1,15 @@
+-- apart from the page of all: a customer's page is a range of their index, however many orders there are.
+-- A filter that is null does not filter; it comes second, so that Postgres knows its type by then.
+-- An order has 256 sagas: the low byte of a saga's id is its slot
+select id
+from orders
+where customer = $1
+  and (status = $2 or $2 is null)
+  and (method = $3 or $3 is null)
+  and (cancel_reason = $4 or $4 is null)
+  and id < $5
+  and (exists (select 1 from sagas
+               where sagas.state = 'DEAD' and sagas.id between orders.id << 8 and (orders.id << 8) + 255) = $6
+       or $6 is null)
+order by id desc
+limit $7

@@ -1,0 +1,21 @@
+//! From the rows of a database to the records of [`holdfast_saga`], the same for every driver.
+//!
+//! A driver implements [`Row`] for its rows. There is one function for each record; it reads the columns by position,
+//! in the order in which the statement lists them. Nothing here runs a statement.
+
+mod audit;
+mod columns;
+pub mod migration;
+mod notification;
+mod operations;
+mod order;
+mod saga;
+mod storefront;
+
+pub use audit::{order_fact, order_fact_columns, stock_fact};
+pub use columns::{Cause, Columns, Reason, Row, unreadable};
+pub use notification::{admin_action, notification};
+pub use operations::{dead_row, order_version, paused_queue, queue_depth, saga_count, worker};
+pub use order::{line, lines_by_order, order, payment, refund, reservation};
+pub use saga::{Decoded, SagaInbox, log_row, saga, saga_id, signal, with_inboxes};
+pub use storefront::{cart, claimed_key, product, shop_id, stock, taken_key};

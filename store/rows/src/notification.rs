@@ -1,0 +1,48 @@
+//! Messages to customers, and the trail of what admins did.
+
+use holdfast_saga::ports::StoreError;
+use holdfast_saga::records::view::NotificationView;
+use holdfast_saga::records::{AdminAction, Notification};
+use holdfast_shared::{OrderId, SagaId};
+
+use crate::columns::{Columns, Reason, Row, unreadable};
+
+/// A row of `notifications`, with the customer of its order and when that was accepted.
+pub fn notification<R: Row>(row: &R) -> Result<NotificationView, StoreError> {
+    let mut columns = Columns::of(row);
+    let key = columns.integer("saga_id").map_err(|reason| unreadable("a notification", reason))?;
+    let saga = SagaId::from_key(key);
+    let mut read = || -> Result<NotificationView, Reason> {
+        let notification = Notification {
+            saga,
+            notice: columns.parsed("notice")?,
+            channel: columns.parsed("channel")?,
+            recipient: columns.text("recipient")?,
+            status: columns.parsed("status")?,
+        };
+        Ok(NotificationView {
+            notification,
+            created_at: columns.time("created_at")?,
+            read_at: columns.optional_time("read_at")?,
+            customer: columns.optional_text("customer")?,
+            order_public: saga.order().public(columns.time("accepted_at")?),
+        })
+    };
+    read().map_err(|reason| unreadable(format_args!("the notification of saga {saga}"), reason))
+}
+
+/// A row of `admin_actions`.
+pub fn admin_action<R: Row>(row: &R) -> Result<AdminAction, StoreError> {
+    let mut columns = Columns::of(row);
+    let mut read = || -> Result<AdminAction, Reason> {
+        Ok(AdminAction {
+            at: columns.time("at")?,
+            actor: columns.text("actor")?,
+            action: columns.text("action")?,
+            subject: columns.text("subject")?,
+            detail: columns.text("detail")?,
+            order: columns.optional_integer("order_id")?.map(OrderId::new),
+        })
+    };
+    read().map_err(|reason| unreadable("an admin action", reason))
+}

@@ -1,0 +1,76 @@
+//! What the shop holds before there is an order: carts, products, stock, idempotency keys.
+
+use holdfast_saga::ports::StoreError;
+use holdfast_saga::records::{Cart, KeyClaim, Product, Stock};
+use holdfast_shared::{CartId, OrderId, ShopId, Sku};
+use uuid::Uuid;
+
+use crate::columns::{Columns, Reason, Row, parse, unreadable};
+
+/// The one row of `shop`.
+pub fn shop_id<R: Row>(row: &R) -> Result<ShopId, StoreError> {
+    Columns::of(row).parsed("id").map_err(|reason| unreadable("the shop", reason))
+}
+
+/// A row of `carts`.
+pub fn cart<R: Row>(row: &R) -> Result<Cart, StoreError> {
+    let mut columns = Columns::of(row);
+    let id = columns.uuid("id").map_err(|reason| unreadable("a cart", reason))?;
+    let mut read = || -> Result<Cart, Reason> {
+        Ok(Cart {
+            id: CartId(id),
+            owner: columns.optional_text("owner")?,
+            status: columns.parsed("status")?,
+            order: columns.optional_integer("order_id")?.map(OrderId::new),
+            items: columns.json("items")?,
+            updated_at: columns.time("updated_at")?,
+        })
+    };
+    read().map_err(|reason| unreadable(format_args!("cart {id}"), reason))
+}
+
+/// A row of `products`.
+pub fn product<R: Row>(row: &R) -> Result<Product, StoreError> {
+    let mut columns = Columns::of(row);
+    let sku = columns.str("sku").map_err(|reason| unreadable("a product", reason))?;
+    let mut read = || -> Result<Product, Reason> {
+        Ok(Product {
+            sku: parse("sku", sku)?,
+            name: columns.text("name")?,
+            price: columns.money("price_minor", "currency")?,
+            active: columns.boolean("active")?,
+        })
+    };
+    read().map_err(|reason| unreadable(format_args!("product {sku}"), reason))
+}
+
+/// A row of `stock`.
+pub fn stock<R: Row>(row: &R) -> Result<(Sku, Stock), StoreError> {
+    let mut columns = Columns::of(row);
+    let mut read = || -> Result<(Sku, Stock), Reason> {
+        let sku = columns.parsed("sku")?;
+        let on_hand = columns.integer("on_hand")?;
+        Ok((sku, Stock { on_hand, reserved: columns.integer("reserved")? }))
+    };
+    read().map_err(|reason| unreadable("a stock level", reason))
+}
+
+/// A row of `idempotency_keys` that was there before.
+pub fn taken_key<R: Row>(row: &R) -> Result<KeyClaim, StoreError> {
+    let mut columns = Columns::of(row);
+    let key = columns.uuid("key").map_err(|reason| unreadable("an idempotency key", reason))?;
+    let mut read = || -> Result<KeyClaim, Reason> {
+        let body = columns.uuid("body")?;
+        Ok(KeyClaim { key, body, order: OrderId::new(columns.integer("order_id")?) })
+    };
+    read().map_err(|reason| unreadable(format_args!("idempotency key {key}"), reason))
+}
+
+/// A key that this transaction has claimed, with the number of its order.
+pub fn claimed_key<R: Row>(row: &R) -> Result<(Uuid, OrderId), StoreError> {
+    let mut columns = Columns::of(row);
+    let mut read = || -> Result<(Uuid, OrderId), Reason> {
+        Ok((columns.uuid("key")?, OrderId::new(columns.integer("order_id")?)))
+    };
+    read().map_err(|reason| unreadable("an idempotency key", reason))
+}

@@ -1,3 +1,0 @@
-select id, owner, status, order_id, items, updated_at
-from carts
-where id in (select value from json_each(?1))

@@ -1,1 +1,0 @@
-select id from carts where owner = ?1 and status = 'OPEN' order by id desc limit 1

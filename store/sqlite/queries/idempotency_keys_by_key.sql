@@ -1,3 +1,0 @@
-select key, body, order_id
-from idempotency_keys
-where key in (select value from json_each(?1))

@@ -1,1 +1,0 @@
-select version, description from _sqlx_migrations order by version

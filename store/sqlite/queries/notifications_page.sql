@@ -1,8 +1,0 @@
-select saga_id, notice, channel, recipient, notifications.status, created_at, read_at, orders.customer,
-       orders.accepted_at
-from notifications
-join orders on orders.id = saga_id >> 8
-where saga_id < ?1
-  and (?2 is null or ?2 = (read_at is null))
-order by saga_id desc
-limit ?3

@@ -1,3 +1,0 @@
--- The words of the partial index one_unsettled_order_per_cart, so that only unsettled orders are looked at.
-select count(*)
-from (select 1 from orders where status in ('PENDING_PAYMENT', 'PENDING_CONFIRMATION') limit ?1)

@@ -1,1 +1,0 @@
-select queue, paused_at, paused_by, reason from queues

@@ -1,3 +1,0 @@
-select saga_id, status, amount_minor, currency, charge_key, late, settled_manually
-from json_each(?1) as asked
-join refunds on saga_id between asked.value << 8 and (asked.value << 8) + 255

@@ -1,3 +1,0 @@
-select order_id, status
-from reservations
-where order_id in (select value from json_each(?1))

@@ -1,1 +1,0 @@
-select fence, at, entries from saga_log where saga_id = ?1 order by fence

@@ -1,2 +1,0 @@
-insert or replace into workers (name, host, pid, version, pools, definitions, in_flight, started_at, heartbeat_at, left_at)
-values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, null)

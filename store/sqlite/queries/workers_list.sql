@@ -1,3 +1,0 @@
-select name, host, pid, version, pools, definitions, in_flight, started_at, heartbeat_at, left_at
-from workers
-order by name

@@ -1,0 +1,1 @@
+delete from workers where heartbeat_at < $1

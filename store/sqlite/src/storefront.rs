@@ -1,0 +1,82 @@
+//! What the API reads and keeps before there is an order: carts, the catalogue, versions of orders, secrets.
+
+use std::collections::BTreeMap;
+
+use holdfast_saga::ports::StoreError;
+use holdfast_saga::records::Product;
+use holdfast_saga::records::view::{OrderVersion, ProductFilter};
+use holdfast_shared::{CartId, OrderId, ShopId, Sku, Time};
+use holdfast_store_rows::{self as rows, Columns, unreadable};
+use sqlx::SqliteConnection;
+
+use crate::connections::Connections;
+use crate::error::{commit_error, store_error};
+use crate::params::{self, order_numbers};
+use crate::row::{self, FileRow};
+use crate::statement::{read, shared_sql, sql};
+
+pub(crate) async fn shop(connection: &mut SqliteConnection) -> Result<ShopId, StoreError> {
+    let statement = sqlx::query(shared_sql!("shop_read"));
+    let row = statement.fetch_one(connection).await.map_err(store_error)?;
+    rows::shop_id(&FileRow(row))
+}
+
+pub(crate) async fn open_cart_of(
+    connection: &mut SqliteConnection,
+    customer: &str,
+) -> Result<Option<CartId>, StoreError> {
+    let statement = sqlx::query(shared_sql!("carts_open_of_customer")).bind(customer.to_owned());
+    let id = |row: &FileRow| {
+        let id = Columns::of(row).uuid("id");
+        id.map(CartId).map_err(|reason| unreadable("a cart", reason))
+    };
+    Ok(read(connection, statement, id).await?.pop())
+}
+
+pub(crate) async fn products(
+    connection: &mut SqliteConnection,
+    filter: &ProductFilter,
+) -> Result<Vec<Product>, StoreError> {
+    let statement = if filter.skus.is_empty() {
+        sqlx::query(sql!("products_page"))
+    } else {
+        sqlx::query(sql!("products_page_named")).bind(params::rows(&filter.skus)?)
+    };
+    // No SKU is empty, so all of them lie behind that.
+    let after = filter.after.as_ref().map_or_else(String::new, Sku::to_string);
+    let statement = statement.bind(after).bind(filter.active).bind(filter.limit);
+    read(connection, statement, rows::product).await
+}
+
+pub(crate) async fn pending(connection: &mut SqliteConnection, at_most: u64) -> Result<u64, StoreError> {
+    let at_most = i64::try_from(at_most).unwrap_or(i64::MAX);
+    let statement = sqlx::query(shared_sql!("orders_count_pending")).bind(at_most);
+    let row = statement.fetch_one(connection).await.map_err(store_error)?;
+    Ok(row::number(&FileRow(row))?.unsigned_abs())
+}
+
+pub(crate) async fn order_versions(
+    connection: &mut SqliteConnection,
+    orders: &[OrderId],
+) -> Result<BTreeMap<OrderId, OrderVersion>, StoreError> {
+    let statement = sqlx::query(sql!("orders_version")).bind(order_numbers(orders)?);
+    Ok(read(connection, statement, rows::order_version).await?.into_iter().collect())
+}
+
+pub(crate) async fn secret(
+    connections: &Connections,
+    now: Time,
+    name: &str,
+    fresh: [u8; 32],
+) -> Result<[u8; 32], StoreError> {
+    let mut tx = connections.write().await?;
+    let insert = sqlx::query(shared_sql!("secrets_insert")).bind(name).bind(&fresh[..]).bind(now.as_micros());
+    insert.execute(&mut *tx).await.map_err(store_error)?;
+    let kept: Vec<u8> = sqlx::query_scalar(shared_sql!("secrets_read"))
+        .bind(name)
+        .fetch_one(&mut *tx)
+        .await
+        .map_err(store_error)?;
+    tx.commit().await.map_err(commit_error)?;
+    kept.try_into().map_err(|_| unreadable(format_args!("secret {name:?}"), "value: is not 32 bytes long"))
+}

@@ -1,0 +1,269 @@
+//! The metrics of one process, and how events are counted into them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use holdfast_saga::engine::batch::{Committed, SagaTransition};
+use holdfast_saga::flows;
+use holdfast_saga::records::history::Entry;
+use holdfast_saga::records::view::{QueueView, SagaCount};
+use holdfast_shared::{OrderStatus, PaymentMethod, Queue, SagaState, Time};
+use prometheus::core::Collector;
+use prometheus::{
+    Encoder as _, Gauge, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec,
+    IntGaugeVec, Registry, TextEncoder,
+};
+
+use crate::list::{self, Metric};
+
+/// From a saga that ends within milliseconds to one that waits for an admin over a weekend.
+const SAGA_SECONDS: &[f64] =
+    &[0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0, 300.0, 3_600.0, 86_400.0, 259_200.0];
+/// From a provider on this machine to the longest call timeout.
+const CALL_SECONDS: &[f64] = &[0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
+/// From one saga to a full batch.
+const BATCH_SAGAS: &[f64] = &[1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1024.0];
+
+/// The metrics of one process. Clones share them.
+#[derive(Debug, Clone)]
+pub struct Metrics {
+    registry: Registry,
+    orders: IntCounterVec,
+    sagas_started: IntCounterVec,
+    sagas_finished: IntCounterVec,
+    saga_seconds: HistogramVec,
+    step_attempts: IntCounterVec,
+    step_seconds: HistogramVec,
+    compensations: IntCounterVec,
+    sagas: IntGaugeVec,
+    queue_depth: IntGaugeVec,
+    queue_oldest: GaugeVec,
+    /// Every pair of definition and state seen so far, so that its gauge can go back to zero.
+    known: Arc<Mutex<BTreeSet<(String, String)>>>,
+    batch_size: Histogram,
+    commit_seconds: Histogram,
+    breakers: IntGaugeVec,
+    hints: IntCounterVec,
+    last_poll: Gauge,
+}
+
+/// Counts the hints that arrive in one queue.
+#[derive(Debug, Clone)]
+pub struct HintCounters {
+    taken: IntCounter,
+    redelivered: IntCounter,
+    malformed: IntCounter,
+}
+
+impl HintCounters {
+    /// Hints were passed to the executor.
+    pub fn taken(&self, hints: usize) {
+        self.taken.inc_by(hints as u64);
+    }
+
+    /// Hints were taken over from a consumer that died.
+    pub fn redelivered(&self, hints: usize) {
+        self.redelivered.inc_by(hints as u64);
+    }
+
+    /// Hints were dropped because they name no saga.
+    pub fn malformed(&self, hints: usize) {
+        self.malformed.inc_by(hints as u64);
+    }
+}
+
+impl Default for Metrics {
+    /// Metrics that start at zero, in a registry of their own.
+    fn default() -> Self {
+        let registry = Registry::new();
+        let counter = |metric: &Metric| kept(&registry, IntCounterVec::new(metric.opts(), metric.labels));
+        let gauge = |metric: &Metric| kept(&registry, IntGaugeVec::new(metric.opts(), metric.labels));
+        let histogram = |metric: &Metric, buckets: &[f64]| {
+            let opts = HistogramOpts::from(metric.opts()).buckets(buckets.to_vec());
+            kept(&registry, HistogramVec::new(opts, metric.labels))
+        };
+        let single = |metric: &Metric, buckets: &[f64]| {
+            let opts = HistogramOpts::from(metric.opts()).buckets(buckets.to_vec());
+            kept(&registry, Histogram::with_opts(opts))
+        };
+        Self {
+            orders: counter(&list::ORDERS),
+            sagas_started: counter(&list::SAGAS_STARTED),
+            sagas_finished: counter(&list::SAGAS_FINISHED),
+            saga_seconds: histogram(&list::SAGA_DURATION, SAGA_SECONDS),
+            step_attempts: counter(&list::STEP_ATTEMPTS),
+            step_seconds: histogram(&list::STEP_DURATION, CALL_SECONDS),
+            compensations: counter(&list::COMPENSATIONS),
+            sagas: gauge(&list::SAGAS),
+            known: Arc::default(),
+            breakers: gauge(&list::PROVIDER_BREAKER),
+            queue_depth: gauge(&list::QUEUE_DEPTH),
+            queue_oldest: kept(
+                &registry,
+                GaugeVec::new(list::QUEUE_OLDEST.opts(), list::QUEUE_OLDEST.labels),
+            ),
+            batch_size: single(&list::BATCH_SIZE, BATCH_SAGAS),
+            commit_seconds: single(&list::COMMIT_DURATION, CALL_SECONDS),
+            hints: counter(&list::JOBS),
+            last_poll: kept(&registry, Gauge::with_opts(list::LAST_POLL.opts())),
+            registry,
+        }
+    }
+}
+
+impl Metrics {
+    /// The registry behind them. Other metrics of the process may be registered in it.
+    pub const fn registry(&self) -> &Registry {
+        &self.registry
+    }
+
+    /// Everything in Prometheus' text format: its content type, and the text.
+    pub fn text(&self) -> Result<(String, Vec<u8>), prometheus::Error> {
+        let mut text = Vec::new();
+        let encoder = TextEncoder::new();
+        encoder.encode(&self.registry.gather(), &mut text)?;
+        Ok((encoder.format_type().to_owned(), text))
+    }
+
+    /// An order reached a status.
+    pub fn order(&self, status: OrderStatus, method: PaymentMethod) {
+        self.orders.with_label_values::<&str>(&[status.into(), method.into()]).inc();
+    }
+
+    /// A checkout was accepted, and its saga began.
+    pub fn accepted(&self, status: OrderStatus, method: PaymentMethod) {
+        self.order(status, method);
+        let saga = flows::checkout(method).name;
+        self.sagas_started.with_label_values(&[saga]).inc();
+    }
+
+    /// The counters of the hints that arrive in `queue`.
+    pub fn hints(&self, queue: Queue) -> HintCounters {
+        let outcome = |outcome: &str| self.hints.with_label_values::<&str>(&[queue.into(), outcome]);
+        HintCounters {
+            taken: outcome("taken"),
+            redelivered: outcome("redelivered"),
+            malformed: outcome("poisoned"),
+        }
+    }
+
+    /// Hints for `queue` were not sent: the buffer or the queue was full. The sweep finds their sagas.
+    pub fn hints_dropped(&self, queue: Queue, hints: usize) {
+        self.hints.with_label_values::<&str>(&[queue.into(), "dropped"]).inc_by(hints as u64);
+    }
+
+    /// The gauge that holds when the database and the queues last answered.
+    pub fn last_poll(&self) -> Gauge {
+        self.last_poll.clone()
+    }
+
+    /// A call was answered, or timed out.
+    pub fn call_ended(&self, saga: &str, step: &str, elapsed: Duration) {
+        self.step_seconds.with_label_values(&[saga, step]).observe(elapsed.as_secs_f64());
+    }
+
+    /// The unsettled sagas of the shop, as they are now.
+    pub fn set_sagas(&self, saga_counts: &[SagaCount]) {
+        let current: BTreeMap<(&str, &str), u64> =
+            saga_counts.iter().map(|row| ((row.definition.as_str(), row.state.into()), row.sagas)).collect();
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.extend(current.keys().map(|(saga, state)| ((*saga).to_owned(), (*state).to_owned())));
+        // One by one, and to zero where no saga is left: a scraper may read at any time.
+        for (saga, state) in &*known {
+            let count = current.get(&(saga.as_str(), state.as_str())).copied().unwrap_or(0);
+            let count = i64::try_from(count).unwrap_or(i64::MAX);
+            self.sagas.with_label_values::<&str>(&[saga, state]).set(count);
+        }
+    }
+
+    /// The circuit breaker of `provider` is in `state`, one of `states`.
+    pub fn set_breaker(&self, provider: &str, state: &str, states: &[&str]) {
+        for name in states {
+            self.breakers.with_label_values(&[provider, *name]).set(i64::from(*name == state));
+        }
+    }
+
+    /// The depth and the age of every queue, as they are now.
+    pub fn set_queues(&self, queues: &[QueueView], now: Time) {
+        for view in queues {
+            let queue: &str = view.queue.into();
+            self.queue_depth.with_label_values(&[queue]).set(i64::try_from(view.due).unwrap_or(i64::MAX));
+            let oldest = view.oldest_due.map_or(0.0, |since| now.since(since).as_secs_f64());
+            self.queue_oldest.with_label_values(&[queue]).set(oldest);
+        }
+    }
+
+    /// A batch was committed.
+    pub fn committed(&self, done: &Committed) {
+        self.batch_size.observe(f64::from(u32::try_from(done.claimed).unwrap_or(u32::MAX)));
+        self.commit_seconds.observe(done.leased_at.elapsed().as_secs_f64());
+        for (status, method) in &done.orders {
+            self.order(*status, *method);
+        }
+        for moved in &done.moved {
+            self.moved(moved);
+        }
+    }
+
+    fn moved(&self, moved: &SagaTransition) {
+        let saga = moved.definition.name.as_ref();
+        if moved.is_born {
+            self.sagas_started.with_label_values(&[saga]).inc();
+        }
+        for entry in &moved.entries {
+            self.entry(saga, entry);
+        }
+        let outcome = match moved.state {
+            SagaState::Completed => "completed",
+            SagaState::Compensated => "compensated",
+            SagaState::Dead => "dead",
+            SagaState::Running | SagaState::Waiting | SagaState::Compensating => return,
+        };
+        self.sagas_finished.with_label_values(&[saga, outcome]).inc();
+        let lived = moved.at.since(moved.created_at).as_secs_f64();
+        self.saga_seconds.with_label_values(&[saga, outcome]).observe(lived);
+    }
+
+    fn entry(&self, saga: &str, entry: &Entry) {
+        let (step, outcome) = match entry {
+            Entry::Did(step) | Entry::Succeeded(step) => (step, "succeeded"),
+            Entry::Refused { step, .. } | Entry::Rejected { step, .. } => (step, "rejected"),
+            Entry::Pending { step, .. } => (step, "pending"),
+            Entry::Failed { step, .. } => (step, "failed"),
+            Entry::Unknown { step, .. } => (step, "unknown"),
+            Entry::NotSent(step) => (step, "not_sent"),
+            Entry::Held { step, .. } => (step, "held"),
+            Entry::TakenOver { step, .. } => (step, "taken_over"),
+            Entry::Undid(step) => {
+                self.compensations.with_label_values(&[saga, step.as_ref(), "succeeded"]).inc();
+                return;
+            }
+            Entry::Dead { step, .. } => (step, "dead"),
+            Entry::Discarded { step, .. } => (step, "discarded"),
+            Entry::Started { .. }
+            | Entry::RetryAt { .. }
+            | Entry::Waiting { .. }
+            | Entry::Decided { .. }
+            | Entry::CancelAccepted(_)
+            | Entry::Ignored(_)
+            | Entry::PaymentEvent
+            | Entry::Expired(_)
+            | Entry::Pivot
+            | Entry::Unwinding(_)
+            | Entry::Spawned { .. }
+            | Entry::LateCapture(_)
+            | Entry::Revived(_)
+            | Entry::Completed
+            | Entry::Compensated => return,
+        };
+        self.step_attempts.with_label_values(&[saga, step.as_ref(), outcome]).inc();
+    }
+}
+
+/// Every metric comes from [`METRICS`](crate::METRICS) and is registered once, so this cannot fail.
+fn kept<C: Collector + Clone + 'static>(registry: &Registry, made: Result<C, prometheus::Error>) -> C {
+    let made = made.expect("a well-formed metric");
+    registry.register(Box::new(made.clone())).expect("a metric that is new");
+    made
+}

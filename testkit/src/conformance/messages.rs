@@ -1,0 +1,122 @@
+//! Messages to customers, whether they were read, and what was done to an order by hand.
+
+use std::time::Duration;
+
+use holdfast_saga::records::batch_rows::Writes;
+use holdfast_saga::records::view::{NotificationFilter, NotificationView};
+use holdfast_saga::records::{AdminAction, Notification, NotificationStatus, Order};
+use holdfast_shared::{Clock as _, SagaId};
+
+use super::Subject;
+use crate::database::NOON;
+use crate::rows::{notification, order, order_id, with_orders};
+
+const MINUTE: Duration = Duration::from_mins(1);
+
+fn all() -> NotificationFilter {
+    NotificationFilter { limit: 100, ..NotificationFilter::default() }
+}
+
+fn of(customer: &str) -> NotificationFilter {
+    NotificationFilter { customer: Some(customer.to_owned()), ..all() }
+}
+
+async fn list(subject: &Subject, filter: NotificationFilter) -> Vec<String> {
+    let found = subject.store().notifications(&filter).await.expect("reads");
+    found.iter().map(|view| view.notification.saga.to_string()).collect()
+}
+
+async fn read(subject: &Subject, id: SagaId, customer: Option<&str>) -> Option<NotificationView> {
+    subject.store().mark_read(id, customer).await.expect("the store answers")
+}
+
+fn saved(notifications: impl IntoIterator<Item = Notification>) -> Writes {
+    let rows = notifications.into_iter().map(|row| (row.saga, (None, row)));
+    Writes { notifications: rows.collect(), ..Writes::default() }
+}
+
+/// Ada ordered 1 and 3, Bob 2, a guest 4.
+async fn four_orders(subject: &Subject) {
+    let of =
+        |customer: Option<&str>, number| Order { customer: customer.map(str::to_owned), ..order(number) };
+    subject
+        .save(with_orders([of(Some("ada"), 1), of(Some("bob"), 2), of(Some("ada"), 3), of(None, 4)]))
+        .await;
+    let messages = [(1, 1), (1, 2), (2, 1), (3, 1), (4, 1)];
+    let message = |(number, slot)| notification(number, slot, NotificationStatus::Pending);
+    subject.save(saved(messages.map(message))).await;
+}
+
+/// In pages; a customer's are theirs alone.
+pub async fn messages_are_listed_newest_first(subject: &Subject) {
+    assert_eq!(list(subject, all()).await, [""; 0]);
+    four_orders(subject).await;
+    let before = |filter, id| NotificationFilter { before: Some(id), ..filter };
+    let (ones_second, threes) = (order_id(1).saga(2), order_id(3).saga(1));
+    for (filter, expected) in [
+        (all(), vec!["4.1", "3.1", "2.1", "1.2", "1.1"]),
+        (NotificationFilter { limit: 2, ..all() }, vec!["4.1", "3.1"]),
+        (before(all(), threes), vec!["2.1", "1.2", "1.1"]),
+        (of("ada"), vec!["3.1", "1.2", "1.1"]),
+        (NotificationFilter { limit: 2, ..of("ada") }, vec!["3.1", "1.2"]),
+        (before(of("ada"), ones_second), vec!["1.1"]),
+        (before(of("ada"), order_id(2).saga(1)), vec!["1.2", "1.1"]),
+        (of("bob"), vec!["2.1"]),
+        (of("eve"), vec![]),
+    ] {
+        assert_eq!(list(subject, filter.clone()).await, expected, "{filter:?}");
+    }
+}
+
+/// Read again, it stays read since then; sent later, it stays read.
+pub async fn a_message_is_read_once_by_whom_it_is_for(subject: &Subject) {
+    four_orders(subject).await;
+    let id = order_id(1).saga(1);
+    subject.clock.advance(MINUTE);
+    assert_eq!(read(subject, id, Some("bob")).await, None);
+    assert_eq!(read(subject, order_id(4).saga(1), Some("bob")).await, None, "a guest's is no customer's");
+    assert_eq!(read(subject, order_id(9).saga(1), None).await, None);
+    let expected = NotificationView {
+        notification: notification(1, 1, NotificationStatus::Pending),
+        order_public: order_id(1).public(NOON),
+        customer: Some("ada".to_owned()),
+        created_at: NOON,
+        read_at: Some(NOON + MINUTE),
+    };
+    assert_eq!(read(subject, id, Some("ada")).await.as_ref(), Some(&expected));
+    subject.clock.advance(MINUTE);
+    assert_eq!(read(subject, id, Some("ada")).await.as_ref(), Some(&expected));
+    assert_eq!(read(subject, id, None).await.as_ref(), Some(&expected));
+    let unread = |unread| NotificationFilter { unread: Some(unread), ..of("ada") };
+    assert_eq!(list(subject, unread(true)).await, ["3.1", "1.2"]);
+    assert_eq!(list(subject, unread(false)).await, ["1.1"]);
+    assert_eq!(list(subject, NotificationFilter { unread: Some(false), ..all() }).await, ["1.1"]);
+
+    let sent = notification(1, 1, NotificationStatus::Sent);
+    let moves = [(id, (Some(NotificationStatus::Pending), sent.clone()))].into();
+    subject.save(Writes { notifications: moves, ..Writes::default() }).await;
+    let found = subject.store().notifications(&unread(false)).await.expect("reads");
+    assert_eq!(found, [NotificationView { notification: sent, ..expected }]);
+    let guests = read(subject, order_id(4).saga(1), None).await.expect("is there for the shop");
+    assert_eq!((guests.customer, guests.read_at), (None, Some(subject.clock.now())));
+}
+
+/// Of one order; what is about none is nobody's.
+pub async fn an_orders_trail_is_read_oldest_first(subject: &Subject) {
+    let action = |name: &str, number: Option<i64>| AdminAction {
+        at: NOON,
+        actor: "otto".to_owned(),
+        action: name.to_owned(),
+        subject: "it".to_owned(),
+        detail: "with \"care\"".to_owned(),
+        order: number.map(order_id),
+    };
+    let (ship, deliver) = (action("order.ship", Some(1)), action("order.deliver", Some(1)));
+    let others = [action("order.ship", Some(2)), action("product.put", None)];
+    let first = others.into_iter().chain([ship.clone()]).collect();
+    subject.save(Writes { admin_actions: first, ..Writes::default() }).await;
+    subject.save(Writes { admin_actions: vec![deliver.clone()], ..Writes::default() }).await;
+    let read = async |number| subject.store().admin_actions(order_id(number)).await.expect("reads");
+    assert_eq!(read(1).await, [ship, deliver]);
+    assert_eq!(read(3).await, []);
+}

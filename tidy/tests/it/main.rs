@@ -1,0 +1,8 @@
+//! The tree is what its documents say.
+
+mod citations;
+mod crates;
+mod documents;
+mod files;
+mod imports;
+mod metrics;
