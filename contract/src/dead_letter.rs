@@ -281,7 +281,7 @@ pub struct DeadLetterResults {
     pub refused: usize,
     /// How many do not exist.
     pub not_found: usize,
-    /// With a filter: the cursor of the next sagas; `null` if there are none.
+    /// The cursor of the next page if you gave a filter; `null` on the last page.
     pub next_cursor: Option<String>,
 }
 

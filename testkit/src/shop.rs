@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use holdfast_saga::operations::audit::{Audit, Report};
+use holdfast_saga::operations::audit::Report;
+use holdfast_saga::operations::audit_run;
 use holdfast_saga::ports::{Gateways, Store};
 use holdfast_saga::records::batch_rows::{Footprint, World, Writes};
 use holdfast_saga::records::context::Dedupe;
@@ -219,8 +220,7 @@ impl Shop {
 
     /// Every promise, recomputed, against the provider's own ledger.
     pub async fn audit(&self, outside: &Gateways) -> Report {
-        let mut audit = Audit::new(self.store.keys().await.expect("the store answers").shop());
-        self.store.facts(&mut |fact| audit.see(fact)).await.expect("reads");
+        let audit = audit_run::read(&*self.store).await.expect("reads");
         let statement = outside.payments.statement().await.expect("the provider answers");
         audit.finish(statement.as_deref())
     }

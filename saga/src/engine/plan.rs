@@ -60,7 +60,7 @@ pub enum Next {
     },
     /// The same step again.
     Retry {
-        /// When.
+        /// When it is tried again.
         at: Time,
     },
     /// Ended.

@@ -78,7 +78,7 @@ pub struct Report {
 /// An order whose money is still on its way.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct InFlight {
-    /// Which.
+    /// The order.
     pub order: OrderId,
     /// Where it stands.
     pub status: OrderStatus,
@@ -91,7 +91,7 @@ pub struct InFlight {
 /// An order with money that an operator took off Holdfast's hands.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct SettledManually {
-    /// Which.
+    /// The order.
     pub order: OrderId,
     /// Where it stands.
     pub status: OrderStatus,

@@ -40,13 +40,19 @@ pub async fn run(store: &dyn Store, provider: Option<&dyn PaymentProvider>) -> R
 
 /// One comparison. It reads our rows first: what moves before the provider's statement is in flight in our rows.
 async fn snapshot(store: &dyn Store, provider: Option<&dyn PaymentProvider>) -> Result<Report, AuditError> {
-    let mut audit = Audit::new(store.keys().await?.shop());
-    store.facts(&mut |fact| audit.see(fact)).await?;
+    let audit = read(store).await?;
     let statement = match provider {
         Some(provider) => provider.statement().await?,
         None => None,
     };
     Ok(audit.finish(statement.as_deref()))
+}
+
+/// An audit that has seen every fact of one snapshot of the shop.
+pub async fn read(store: &dyn Store) -> Result<Audit, StoreError> {
+    let mut audit = Audit::new(store.keys().await?.shop());
+    store.facts(&mut |fact| audit.see(fact)).await?;
+    Ok(audit)
 }
 
 #[cfg(test)]
@@ -111,7 +117,7 @@ mod tests {
         }
     }
 
-    /// The orders whose charges are broken when the provider's ledger show one of `orders` a look.
+    /// The orders whose charges are broken when the provider's ledger shows one of `orders` at each look.
     async fn check(orders: Vec<i64>, expected: &[i64]) {
         let store = MemoryStore::new(Arc::new(ManualClock::new(Time::default())));
         let shop = store.keys().await.expect("memory reads").shop();

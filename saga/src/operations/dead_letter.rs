@@ -40,7 +40,7 @@ pub struct DeadFilter {
 /// One dead saga.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct DeadLetter {
-    /// Which.
+    /// The saga's id.
     pub id: SagaId,
     /// What it runs.
     pub saga: String,
@@ -65,7 +65,7 @@ pub struct DeadGroup {
     pub step: Option<&'static str>,
     /// Why; `N` stands for each one's own order number.
     pub reason: String,
-    /// How many.
+    /// How many dead letters it holds.
     pub count: u64,
     /// Since when the first of them is dead.
     pub oldest: Time,

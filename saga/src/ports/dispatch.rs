@@ -13,7 +13,7 @@ pub trait Dispatch: Send + Sync + fmt::Debug {
 /// One saga that may be due.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Hint {
-    /// Which.
+    /// The saga.
     pub saga: SagaId,
     /// In which pool.
     pub queue: Queue,

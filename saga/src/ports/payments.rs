@@ -58,7 +58,7 @@ pub enum ChargeState {
     },
     /// Refused; nothing moved.
     Declined {
-        /// Why.
+        /// The reason, in the words of whoever gave it.
         reason: String,
     },
     /// Nothing moved and nothing will.

@@ -6,9 +6,9 @@ use serde::{Deserialize, Serialize};
 /// What an admin or an operator did, for the audit trail; append-only.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AdminAction {
-    /// When.
+    /// When it happened.
     pub at: Time,
-    /// By whom.
+    /// Who did it, for the audit trail.
     pub actor: String,
     /// The verb, such as `order.confirm`.
     pub action: String,

@@ -42,7 +42,7 @@ pub struct StockFact {
 /// What the rows say about one order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OrderFact {
-    /// Which.
+    /// The order's number.
     pub id: OrderId,
     /// Where it stands.
     pub status: OrderStatus,

@@ -132,9 +132,9 @@ pub struct Writes {
 /// An order that moves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct OrderMove {
-    /// From.
+    /// The status that the order must have.
     pub from: OrderStatus,
-    /// To.
+    /// The status that it gets.
     pub to: OrderStatus,
     /// Why it was cancelled, exactly when `to` is cancelled.
     pub reason: Option<CancelReason>,
@@ -143,9 +143,9 @@ pub struct OrderMove {
 /// A cart that moves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CartMove {
-    /// From.
+    /// The status that the cart must have.
     pub from: CartStatus,
-    /// To.
+    /// The status that it gets.
     pub to: CartStatus,
     /// The order that takes, holds or held it.
     pub order: OrderId,

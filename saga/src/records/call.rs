@@ -97,7 +97,7 @@ pub struct Call {
     pub context: Arc<Context>,
     /// Send or ask.
     pub mode: Mode,
-    /// What.
+    /// What the other side is asked.
     pub request: Request,
     /// No answer for this long is an unknown outcome. At most half the lease.
     pub timeout: Duration,
@@ -137,17 +137,17 @@ pub enum Answer {
     },
     /// A final no, and proof that nothing moved.
     Rejected {
-        /// Why.
+        /// The reason, in the words of whoever gave it.
         reason: String,
     },
     /// It did not happen, provably; it may be tried again under the next generation of the key.
     Failed {
-        /// Why.
+        /// The error, as the other side or the network gave it.
         error: String,
     },
     /// Nobody can tell yet.
     Unknown {
-        /// Why.
+        /// The error, as the other side or the network gave it.
         error: String,
     },
     /// The worker never sent it: it was interrupted, or its lease was nearly over.
@@ -156,7 +156,7 @@ pub enum Answer {
     NotNow {
         /// When it is worth another try.
         retry_in: Duration,
-        /// Why.
+        /// The reason.
         why: String,
     },
 }

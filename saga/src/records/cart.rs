@@ -23,8 +23,8 @@ pub struct Cart {
 /// One position of a cart. It has no price: the server's catalogue does.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CartItem {
-    /// What.
+    /// The product.
     pub sku: Sku,
-    /// How many.
+    /// The number of pieces.
     pub quantity: u32,
 }

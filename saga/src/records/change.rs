@@ -11,58 +11,58 @@ use crate::records::{Notification, NotificationStatus, Payment, Refund};
 pub enum Change {
     /// Promises the lines to the order, all or none. Refused when one of them is short.
     ReserveStock {
-        /// For whom.
+        /// The order.
         order: OrderId,
-        /// What.
+        /// The order's lines.
         lines: Vec<Line>,
     },
     /// Takes the promise back.
     ReleaseStock {
-        /// Whose.
+        /// The order.
         order: OrderId,
-        /// What.
+        /// The order's lines.
         lines: Vec<Line>,
     },
     /// The promised goods leave the shelf.
     ConfirmReservation {
-        /// Whose.
+        /// The order.
         order: OrderId,
-        /// What.
+        /// The order's lines.
         lines: Vec<Line>,
     },
     /// Goods that had left come back to the shelf.
     Restock {
-        /// Whose.
+        /// The order.
         order: OrderId,
-        /// What.
+        /// The order's lines.
         lines: Vec<Line>,
     },
     /// The order stands.
     ConfirmOrder {
-        /// Which.
+        /// The order.
         order: OrderId,
-        /// From.
+        /// The status that the order must have.
         from: OrderStatus,
     },
     /// The order is undone.
     CancelOrder {
-        /// Which.
+        /// The order.
         order: OrderId,
-        /// From.
+        /// The status that the order must have.
         from: OrderStatus,
-        /// Why.
+        /// The reason of the cancellation.
         reason: CancelReason,
     },
     /// The cart's order stands; the cart is history.
     ClearCart {
-        /// Which.
+        /// The cart.
         cart: CartId,
         /// The order that holds it.
         order: OrderId,
     },
     /// The cart's order is undone; the customer may go on with it.
     ReopenCart {
-        /// Which.
+        /// The cart.
         cart: CartId,
         /// The order that holds it.
         order: OrderId,

@@ -119,7 +119,7 @@ pub enum NoticeKind {
 pub struct Notice {
     /// About what.
     pub notice: NoticeKind,
-    /// To whom.
+    /// The customer's e-mail address.
     pub email: String,
     /// The order's total, for the text.
     pub total: Money,
@@ -131,7 +131,7 @@ pub struct Notice {
 /// A cancellation after the pivot.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cancellation {
-    /// Why.
+    /// The reason of the cancellation.
     pub reason: CancelReason,
     /// What goes back to the shelf.
     pub lines: Vec<Line>,

@@ -10,7 +10,7 @@ pub struct LogRow {
     pub saga: SagaId,
     /// The fence that commit gave the saga.
     pub fence: i64,
-    /// When.
+    /// When it happened.
     pub at: Time,
     /// What, in order.
     pub entries: Vec<Entry>,
@@ -75,7 +75,7 @@ pub enum Entry {
     Held {
         /// The step.
         step: String,
-        /// Why.
+        /// The reason.
         why: String,
         /// When it is tried again.
         until: Time,
@@ -91,7 +91,7 @@ pub enum Entry {
     RetryAt {
         /// The step.
         step: String,
-        /// When.
+        /// When it is tried again.
         at: Time,
     },
     /// Waits for a signal.
@@ -103,9 +103,9 @@ pub enum Entry {
     },
     /// An admin decided.
     Decided {
-        /// Yes or no.
+        /// Whether the order was confirmed or rejected.
         confirmed: bool,
-        /// Who.
+        /// Who decided.
         by: Actor,
     },
     /// Somebody asked for the order to be undone, in time.
@@ -133,9 +133,9 @@ pub enum Entry {
     LateCapture(SagaId),
     /// Gave up; an operator decides.
     Dead {
-        /// Where.
+        /// The step at which it stopped.
         step: String,
-        /// Why.
+        /// The reason.
         why: String,
     },
     /// An operator let it go on.
@@ -144,9 +144,9 @@ pub enum Entry {
     Discarded {
         /// The step.
         step: String,
-        /// Who.
+        /// Who asked for it.
         by: Actor,
-        /// Why.
+        /// The reason, in the words of whoever gave it.
         reason: String,
     },
     /// Fully done.

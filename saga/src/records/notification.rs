@@ -15,7 +15,7 @@ pub struct Notification {
     pub notice: NoticeKind,
     /// By which way.
     pub channel: Channel,
-    /// To whom.
+    /// The recipient's address.
     pub recipient: String,
     /// Where it stands.
     pub status: NotificationStatus,

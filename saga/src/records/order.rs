@@ -39,7 +39,7 @@ pub struct Order {
 /// An order's hold on stock; its lines are the order's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Reservation {
-    /// Whose.
+    /// The order.
     pub order: OrderId,
     /// Where it stands.
     pub status: ReservationStatus,

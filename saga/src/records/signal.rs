@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 pub struct Signal {
     /// Given by the store; signals are folded in this order.
     pub seq: i64,
-    /// For whom.
+    /// The saga that reads it.
     pub saga: SagaId,
     /// Two signals of one saga with the same id are one signal.
     pub dedupe: String,
@@ -21,7 +21,7 @@ pub struct Signal {
 /// A message for a saga, not committed yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewSignal {
-    /// For whom.
+    /// The saga that reads it.
     pub saga: SagaId,
     /// Two signals of one saga with the same id are one signal.
     pub dedupe: String,
@@ -42,7 +42,7 @@ pub enum SignalBody {
     },
     /// Somebody wants the order undone.
     Cancel {
-        /// Who.
+        /// Who asked for it.
         by: Actor,
     },
     /// The provider says that something happened to a charge. It is asked before it is believed.
@@ -61,12 +61,12 @@ pub enum SignalBody {
     },
     /// An operator wants a dead saga to go on.
     Retry {
-        /// Who.
+        /// Who asked for it.
         by: Actor,
     },
     /// An operator takes responsibility for the step that a dead saga stopped at.
     Discard {
-        /// Who.
+        /// Who asked for it.
         by: Actor,
         /// Why, for the timeline and the audit trail.
         reason: String,

@@ -38,14 +38,14 @@ impl std::ops::AddAssign<StockMove> for Stock {
 /// One deliberate change of a stock level; append-only.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StockAdjustment {
-    /// Of what.
+    /// The product.
     pub sku: Sku,
     /// Pieces added, or taken when negative.
     pub delta: i64,
-    /// Why.
+    /// The reason, in the words of whoever gave it.
     pub reason: String,
-    /// By whom.
+    /// Who did it, for the audit trail.
     pub actor: String,
-    /// When.
+    /// When it happened.
     pub at: Time,
 }

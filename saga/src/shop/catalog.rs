@@ -47,7 +47,7 @@ pub enum Refused {
         if found.is_some() { "was changed or created by somebody else" } else { "does not exist" }
     )]
     Changed {
-        /// Which.
+        /// The product.
         sku: Sku,
         /// The version that is there, if one is.
         found: Option<Version>,
@@ -58,7 +58,7 @@ pub enum Refused {
     /// A price that nobody can pay.
     #[error("{price} for {sku}: a price from 0 to {} is expected", Money::new(PRICE_MAX, price.currency))]
     Price {
-        /// Of what.
+        /// The product.
         sku: Sku,
         /// What was asked.
         price: Money,

@@ -13,13 +13,13 @@ pub const ON_HAND_MAX: i64 = 1_000_000_000;
 /// What is asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Adjust {
-    /// Of what.
+    /// The product.
     pub sku: Sku,
     /// Pieces to add, or to take when negative.
     pub delta: i64,
-    /// Why.
+    /// The reason, in the words of whoever gave it.
     pub reason: String,
-    /// By whom.
+    /// Who did it, for the audit trail.
     pub actor: String,
     /// The [`version`] of the level as they saw it, if they insist on that.
     pub expect: Option<String>,
@@ -35,7 +35,7 @@ pub enum Refused {
     #[error("{sku} has {} on hand now, another number was expected; look again, then repeat what is still right",
         level.on_hand)]
     Changed {
-        /// Of what.
+        /// The product.
         sku: Sku,
         /// The level as it is.
         level: Stock,
@@ -50,7 +50,7 @@ pub enum Refused {
         level.on_hand, level.reserved, level.on_hand - level.reserved
     )]
     BelowReserved {
-        /// Of what.
+        /// The product.
         sku: Sku,
         /// The level as it is.
         level: Stock,
@@ -60,7 +60,7 @@ pub enum Refused {
     /// More than any shelf holds.
     #[error("{sku} has {on_hand} on hand, {delta} would make it more than {ON_HAND_MAX}; check the number")]
     TooMany {
-        /// Of what.
+        /// The product.
         sku: Sku,
         /// The level as it is.
         on_hand: i64,

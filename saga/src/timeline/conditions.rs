@@ -26,23 +26,23 @@ pub struct Conditions {
 pub enum Blocker {
     /// An operator paused its queue.
     QueuePaused {
-        /// Which.
+        /// The queue.
         queue: Queue,
         /// Who did.
         by: String,
-        /// When.
+        /// When it was paused.
         since: Time,
         /// Why, if they said so.
         reason: Option<String>,
     },
     /// No worker that is alive serves its queue.
     NoWorker {
-        /// Which.
+        /// The queue.
         queue: Queue,
     },
     /// No worker that is alive knows what it runs.
     UnknownDefinition {
-        /// What.
+        /// The definition that the saga runs.
         definition: String,
         /// Which version of it.
         version: i32,

@@ -44,11 +44,11 @@ pub enum Audience {
 /// One thing that happened.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Line {
-    /// When.
+    /// When it happened.
     pub at: Time,
     /// To which saga.
     pub saga: SagaId,
-    /// What.
+    /// The sentence.
     pub text: String,
 }
 

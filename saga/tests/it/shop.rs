@@ -10,7 +10,8 @@ use holdfast_saga::engine::execute_call::execute_call;
 use holdfast_saga::engine::registry::Registry;
 use holdfast_saga::flows;
 use holdfast_saga::memory::MemoryStore;
-use holdfast_saga::operations::audit::{Audit, Report};
+use holdfast_saga::operations::audit::Report;
+use holdfast_saga::operations::audit_run;
 use holdfast_saga::operations::dead_letter::DeadLetterAction;
 use holdfast_saga::operations::dead_letter::resolve;
 use holdfast_saga::operations::dead_letter::resolve::act;
@@ -429,8 +430,7 @@ impl Shop {
 
     /// Every promise, recomputed, against the provider's own ledger.
     pub(crate) async fn audit(&self) -> Report {
-        let mut audit = Audit::new(self.memory.keys().await.expect("memory reads").shop());
-        self.memory.facts(&mut |fact| audit.see(fact)).await.expect("memory reads");
+        let audit = audit_run::read(&self.memory).await.expect("memory reads");
         audit.finish(Some(&self.statement().await))
     }
 

@@ -79,7 +79,8 @@ impl PipelinedConnection {
         params: &Params<'_>,
         decode: impl Fn(&PgRow) -> Result<T, StoreError>,
     ) -> Result<Vec<T>, StoreError> {
-        let rows = after_its_cause(self.query(sql, params).await).await?;
+        let rows = async { self.client.query(self.statement(sql).await?, params).await };
+        let rows = after_its_cause(rows.await).await?;
         rows.into_iter().map(|row| decode(&PgRow(row))).collect()
     }
 
@@ -90,28 +91,14 @@ impl PipelinedConnection {
         params: &Params<'_>,
         decode: impl Fn(&PgRow) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
-        let row = match self.statement(sql).await {
-            Ok(statement) => self.client.query_one(statement, params).await,
-            Err(error) => Err(error),
-        };
-        decode(&PgRow(after_its_cause(row).await?))
-    }
-
-    async fn query(
-        &self,
-        sql: Sql,
-        params: &Params<'_>,
-    ) -> Result<Vec<tokio_postgres::Row>, tokio_postgres::Error> {
-        self.client.query(self.statement(sql).await?, params).await
+        let row = async { self.client.query_one(self.statement(sql).await?, params).await };
+        decode(&PgRow(after_its_cause(row.await).await?))
     }
 
     /// Executes a statement; returns how many rows it wrote.
     pub(crate) async fn execute(&self, sql: Sql, params: &Params<'_>) -> Result<u64, StoreError> {
-        let written = match self.statement(sql).await {
-            Ok(statement) => self.client.execute(statement, params).await,
-            Err(error) => Err(error),
-        };
-        after_its_cause(written).await
+        let written = async { self.client.execute(self.statement(sql).await?, params).await };
+        after_its_cause(written.await).await
     }
 }
 

@@ -10,8 +10,7 @@ use tokio_postgres::Client;
 use crate::error::store_error;
 use crate::pool::Pool;
 
-static MIGRATIONS: LazyLock<Vec<Migration>> =
-    LazyLock::new(|| migration::of_files(include!(concat!(env!("OUT_DIR"), "/migrations.rs"))));
+static MIGRATIONS: LazyLock<Vec<Migration>> = LazyLock::new(|| migration::of_files(migration::POSTGRES));
 
 /// A migration may take any time, and waits for another process that migrates. That lock belongs to its transaction, so
 /// no connection pooler in between can leave it behind. A table is waited for no longer than by any batch: the shop

@@ -9,6 +9,12 @@ use sha2::{Digest as _, Sha384};
 /// A newer migration is harmless unless its file name says otherwise: `0007_breaking_….sql` (E8).
 const BREAKING: &str = "breaking";
 
+/// The files of `migrations/postgres`: name and text.
+pub const POSTGRES: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/postgres.rs"));
+
+/// The files of `migrations/sqlite`: name and text.
+pub const SQLITE: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/sqlite.rs"));
+
 /// A migration of this binary.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Migration {

@@ -11,8 +11,7 @@ use crate::connections::Connections;
 use crate::error::{commit_error, store_error};
 use crate::statement::sql;
 
-static MIGRATIONS: LazyLock<Vec<Migration>> =
-    LazyLock::new(|| migration::of_files(include!(concat!(env!("OUT_DIR"), "/migrations.rs"))));
+static MIGRATIONS: LazyLock<Vec<Migration>> = LazyLock::new(|| migration::of_files(migration::SQLITE));
 
 /// Brings the schema up to date, all of it or none, and returns what was newly applied.
 pub(crate) async fn migrate(connections: &Connections) -> Result<Vec<(i64, String)>, StoreError> {

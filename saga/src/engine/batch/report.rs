@@ -45,7 +45,7 @@ pub struct Committed {
 /// One saga that a commit moved.
 #[derive(Debug, Clone)]
 pub struct SagaTransition {
-    /// Which.
+    /// The saga.
     pub saga: SagaId,
     /// What it runs.
     pub definition: DefinitionId,

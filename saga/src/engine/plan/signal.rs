@@ -94,7 +94,7 @@ impl Planner<'_> {
         self.entries.push(Entry::Discarded { step: at.step.to_owned(), by, reason });
         self.resume_from_dead();
         if meaning == Discard::GivenUp {
-            // Whatever would follow tells of a call that succeeded.
+            // The entries that follow belong to a call that succeeded.
             let progress = &mut self.saga.progress;
             progress.stage = match progress.phase {
                 Phase::Forward => self.definition.forward.len(),

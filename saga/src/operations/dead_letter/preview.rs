@@ -63,7 +63,7 @@ pub enum MoneyWay {
 /// By how much a level would move.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct StockStep {
-    /// Of what.
+    /// The product.
     pub sku: Sku,
     /// Pieces that would come, or go when negative.
     pub on_hand: i64,

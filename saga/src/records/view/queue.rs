@@ -8,7 +8,7 @@ use strum::IntoEnumIterator;
 /// How a pool stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct QueueView {
-    /// Which.
+    /// The queue.
     pub queue: Queue,
     /// Sagas that a worker could take now.
     pub due: u64,
@@ -39,7 +39,7 @@ impl QueueView {
 pub struct Paused {
     /// Since when.
     pub at: Time,
-    /// By whom.
+    /// Who paused it.
     pub by: String,
     /// Why, if they said so.
     pub reason: Option<String>,

@@ -20,7 +20,7 @@ pub struct SagaFilter {
 /// A dead saga, as far as lists need to know it: its context stays where it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeadRow {
-    /// Which.
+    /// The saga's id.
     pub id: SagaId,
     /// What it runs.
     pub definition: DefinitionId,
@@ -39,8 +39,8 @@ pub struct DeadRow {
 pub struct SagaCount {
     /// Such as `checkout_online`.
     pub definition: String,
-    /// Where.
+    /// The state.
     pub state: SagaState,
-    /// How many.
+    /// How many sagas are in it.
     pub sagas: u64,
 }

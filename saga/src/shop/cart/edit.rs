@@ -43,15 +43,15 @@ pub enum Refused {
     TooManyLines {
         /// The cart.
         cart: CartId,
-        /// How many.
+        /// The number of lines.
         lines: usize,
     },
     /// A quantity no order may have.
     #[error("{quantity} of {sku}: a quantity from 1 to {QUANTITY_MAX} is expected")]
     Quantity {
-        /// Of what.
+        /// The product.
         sku: Sku,
-        /// How many.
+        /// The number of pieces.
         quantity: u32,
     },
     /// No such product, or withdrawn.

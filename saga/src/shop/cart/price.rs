@@ -19,11 +19,11 @@ pub struct Priced {
 /// One line of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PricedLine {
-    /// What.
+    /// The product.
     pub sku: Sku,
     /// What it is called; one that the catalogue does not know is called by its SKU.
     pub name: String,
-    /// How many.
+    /// The number of pieces.
     pub quantity: u32,
     /// Of one, while it is for sale.
     pub unit_price: Option<Money>,

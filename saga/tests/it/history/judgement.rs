@@ -4,9 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::PoisonError;
 
-use holdfast_saga::operations::audit::Audit;
+use holdfast_saga::operations::audit_run;
 use holdfast_saga::operations::dead_letter::resolve;
-use holdfast_saga::ports::Store;
 use holdfast_saga::records::history::Entry;
 use holdfast_saga::records::saga::Saga;
 use holdfast_saga::shop::order::Verb;
@@ -91,8 +90,7 @@ impl History {
         if !self.dice.chance(20) {
             return;
         }
-        let mut audit = Audit::new(self.shop.store.keys().await.expect("the store answers").shop());
-        self.shop.memory.facts(&mut |fact| audit.see(fact)).await.expect("memory reads");
+        let audit = audit_run::read(&self.shop.memory).await.expect("memory reads");
         let report = audit.finish(None);
         self.wrong.extend(report.violations.iter().map(|violation| format!("on the way: {violation:?}")));
     }

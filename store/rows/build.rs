@@ -1,10 +1,19 @@
-//! Lists the files of `migrations/sqlite`, so that a new one is part of the binary by being there.
+//! Lists the files of `migrations/postgres` and `migrations/sqlite`, so that a new one is part of the binary by being there.
 
+use std::error::Error;
 use std::fmt::Write as _;
 use std::path::Path;
 
-fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../migrations/sqlite").canonicalize()?;
+fn main() -> Result<(), Box<dyn Error>> {
+    for dialect in ["postgres", "sqlite"] {
+        list(dialect)?;
+    }
+    Ok(())
+}
+
+fn list(dialect: &str) -> Result<(), Box<dyn Error>> {
+    let migrations = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../migrations");
+    let folder = migrations.join(dialect).canonicalize()?;
     println!("cargo::rerun-if-changed={}", folder.display());
     let mut names: Vec<String> = Vec::new();
     for entry in std::fs::read_dir(&folder)? {
@@ -19,6 +28,6 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         writeln!(list, "({name:?}, include_str!({:?})),", folder.join(&name).display().to_string())?;
     }
     list.push(']');
-    std::fs::write(Path::new(&std::env::var("OUT_DIR")?).join("migrations.rs"), list)?;
+    std::fs::write(Path::new(&std::env::var("OUT_DIR")?).join(format!("{dialect}.rs")), list)?;
     Ok(())
 }
