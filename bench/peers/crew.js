@@ -21,8 +21,8 @@ export class Crew {
         stdio: ['ignore', 2, 2, 'ipc'],
       });
       crew.#processes.push(child);
-      child.on('message', ({ told = [] }) => {
-        for (const [what, order, at] of told) ledger.tell(what, order, at);
+      child.on('message', ({ reports = [] }) => {
+        for (const [what, order, at] of reports) ledger.record(what, order, at);
       });
       child.on('exit', (code, signal) => {
         if (!crew.#stopping) ledger.fail(new Error(`a worker ended with ${signal ?? code}`));
@@ -34,7 +34,7 @@ export class Crew {
 
   async start() {
     if (this.#processes.length === 0) {
-      const env = environment(this.options, (what, order, at) => this.ledger.tell(what, order, at));
+      const env = environment(this.options, (what, order, at) => this.ledger.record(what, order, at));
       this.#own = { env, worker: await this.peer.startWorker(env) };
     }
     await Promise.all(

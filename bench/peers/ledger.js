@@ -1,8 +1,8 @@
-// What became of the orders of a run, as the processes that settled them told it.
+// What became of the orders of a run, as reported by the processes that settled them.
 
 import { now } from './clock.js';
 
-// Nothing was told for so long: something hangs.
+// No report for so long: something hangs.
 const PATIENCE_MS = 60_000;
 
 export class Ledger {
@@ -13,9 +13,9 @@ export class Ledger {
   #toldAt = now();
   #failed;
 
-  tell(what, order, at) {
+  record(what, order, at) {
     this.#toldAt = now();
-    // A step that ran twice is told twice; the first time counts.
+    // A step that ran twice is reported twice; the first time counts.
     if (!this[what].has(order)) this[what].set(order, at);
   }
 

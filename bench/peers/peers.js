@@ -11,12 +11,12 @@ export function load(peer) {
   return import(`./peers/${peer}.js`);
 }
 
-export function say(words) {
-  console.error(`  ${words}`);
+export function say(message) {
+  console.error(`  ${message}`);
 }
 
-// What a peer's submitter and its workers are given. `told(what, order, instant)` hears what was committed.
-export function environment(options, told) {
+// What a peer's submitter and its workers are given. `report(what, order, instant)` takes what was committed.
+export function environment(options, report) {
   const { postgresUrl, connections } = options;
   const pool = new pg.Pool({ connectionString: postgresUrl, max: connections, min: connections, idleTimeoutMillis: 0 });
   // One that breaks while it is in use fails its query; some libraries insist on hearing of it here, too.
@@ -29,6 +29,6 @@ export function environment(options, told) {
     accept,
     say,
     names: STEPS,
-    steps: new Steps(pool, (what, order) => told(what, order, now())),
+    steps: new Steps(pool, (what, order) => report(what, order, now())),
   };
 }

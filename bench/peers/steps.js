@@ -97,21 +97,21 @@ export async function accept(db, cart) {
   return rows[0].id;
 }
 
-// The steps of one process on one pool of connections. `told(what, order)` hears of an order once the
+// The steps of one process on one pool of connections. `report(what, order)` takes an order once the
 // commit that says so is answered: 'confirmed', 'cancelled', 'sent'.
 export class Steps {
   #pool;
-  #told;
+  #report;
 
-  constructor(pool, told) {
+  constructor(pool, report) {
     this.#pool = pool;
-    this.#told = told;
+    this.#report = report;
   }
 
   // Runs a step in a transaction of its own. False: the order is cancelled, nothing else is left to do.
   async run(step, order) {
     const reference = await this.#charge(step, order);
-    return this.#tell(step, order, await query(this.#pool, step, order, reference));
+    return this.#reported(step, order, await query(this.#pool, step, order, reference));
   }
 
   // Runs a step, and `also(connection)` in the same transaction unless the order is cancelled.
@@ -122,13 +122,13 @@ export class Steps {
       if (goOn) await also(connection);
       return goOn;
     });
-    return this.#tell(step, order, goOn);
+    return this.#reported(step, order, goOn);
   }
 
   // Runs a step, and says in the same transaction that the order has come so far.
   async runAndSave(step, order) {
     const reference = await this.#charge(step, order);
-    return this.#tell(step, order, await query(this.#pool, step, order, reference, true));
+    return this.#reported(step, order, await query(this.#pool, step, order, reference, true));
   }
 
   // The last step that was saved, if any.
@@ -145,10 +145,10 @@ export class Steps {
     return charge(order);
   }
 
-  #tell(step, order, goOn) {
-    if (!goOn) this.#told('cancelled', order);
-    else if (step === 'confirm_order') this.#told('confirmed', order);
-    else if (step === 'notify') this.#told('sent', order);
+  #reported(step, order, goOn) {
+    if (!goOn) this.#report('cancelled', order);
+    else if (step === 'confirm_order') this.#report('confirmed', order);
+    else if (step === 'notify') this.#report('sent', order);
     return goOn;
   }
 }

@@ -1,8 +1,8 @@
-// A worker process of a peer: started by run.js, told over the channel between them when to begin and to end.
+// A worker process of a peer: started by run.js, which says over the channel between them when to begin and to end.
 
 import { environment, load } from './peers.js';
 
-// What was committed is told in batches, so that telling costs the measured process little.
+// What was committed is reported in batches, so that it costs the measured process little.
 const TELL_EVERY_MS = 20;
 
 const options = JSON.parse(process.argv[2]);
@@ -13,7 +13,7 @@ let worker;
 const env = environment(options, (what, order, at) => batch.push([what, order, at]));
 setInterval(() => {
   if (batch.length === 0) return;
-  process.send({ told: batch });
+  process.send({ reports: batch });
   batch = [];
 }, TELL_EVERY_MS);
 

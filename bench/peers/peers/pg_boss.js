@@ -6,11 +6,11 @@ import { transaction } from '../steps.js';
 export const tuning = { processes: 1, concurrency: 256, connections: 32 };
 export const scenarios = ['checkout-online', 'steady', 'flash-sale'];
 
-// Its shortest. Where workers live in the process that sends, they are told and do not wait.
+// Its shortest. Where workers live in the process that sends, they are notified and do not wait.
 const POLL_SECONDS = 0.5;
 const RETRIES = { retryLimit: 5, retryDelay: 1 };
 
-let told = () => {};
+let notify = () => {};
 
 export async function install({ postgresUrl, names }) {
   const boss = new PgBoss({ connectionString: postgresUrl, schedule: false, supervise: false });
@@ -37,7 +37,7 @@ export async function openSubmitter(env) {
         await send(boss, connection, first, order);
         return order;
       });
-      told(first);
+      notify(first);
       return order;
     },
     async enqueueAll(orders) {
@@ -51,7 +51,7 @@ export async function startWorker(env) {
   const { steps, names, concurrency } = env;
   const boss = await open(env);
   const workers = {};
-  told = (name) => boss.notifyWorker(workers[name]);
+  notify = (name) => boss.notifyWorker(workers[name]);
   for (const [index, step] of names.entries()) {
     const next = names[index + 1];
     const options = { batchSize: concurrency, pollingIntervalSeconds: POLL_SECONDS, priority: false };
@@ -62,8 +62,8 @@ export async function startWorker(env) {
           next ? steps.runAnd(step, order, (connection) => send(boss, connection, next, order)) : steps.run(step, order),
         ),
       );
-      if (next) told(next);
-      if (jobs.length === concurrency) told(step);
+      if (next) notify(next);
+      if (jobs.length === concurrency) notify(step);
     });
   }
   return { stop: () => boss.stop({ graceful: false }) };

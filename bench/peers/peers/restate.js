@@ -48,8 +48,8 @@ export async function install({ say }) {
   });
   // Whatever ends us, a server that outlives its run would slow all that are measured after it.
   process.once('exit', () => server.kill('SIGKILL'));
-  let words = '';
-  server.stderr.on('data', (chunk) => (words = (words + chunk).slice(-2_000)));
+  let output = '';
+  server.stderr.on('data', (chunk) => (output = (output + chunk).slice(-2_000)));
   const remove = async () => {
     if (server.exitCode === null && server.signalCode === null) {
       const gone = once(server, 'exit');
@@ -62,7 +62,7 @@ export async function install({ say }) {
   while (!(await request(admin, 'GET', '/health').catch(() => false))) {
     if (server.exitCode !== null || performance.now() > until) {
       await remove();
-      throw new Error(`the Restate server did not come up: ${words}`);
+      throw new Error(`the Restate server did not come up: ${output}`);
     }
     await new Promise((done) => setTimeout(done, 100));
   }
@@ -84,9 +84,9 @@ export async function openSubmitter({ accept, pool, installed }) {
   };
 }
 
-// Retries of the server are its own matter; the bench is told what failed for good.
-const quiet = ({ level }, ...words) => {
-  if (level === 'error') console.error(...words);
+// Retries of the server are its own matter; the bench reports what failed for good.
+const quiet = ({ level }, ...message) => {
+  if (level === 'error') console.error(...message);
 };
 
 export async function startWorker({ steps, names, installed }) {

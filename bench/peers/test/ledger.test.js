@@ -4,13 +4,13 @@ import { Ledger, last } from '../ledger.js';
 
 test('a step that ran twice counts from its first commit', () => {
   const ledger = new Ledger();
-  ledger.tell('confirmed', 1, 10);
-  ledger.tell('confirmed', 1, 20);
+  ledger.record('confirmed', 1, 10);
+  ledger.record('confirmed', 1, 20);
   assert.equal(ledger.confirmed.get(1), 10);
   assert.equal(ledger.confirmed.size, 1);
 });
 
-test('the end is the latest instant, in whatever order it was told', () => {
+test('the end is the latest instant, in whatever order it was reported', () => {
   assert.equal(last([3, 9, 4]), 9);
 });
 

@@ -6,9 +6,9 @@ import { test } from 'node:test';
 const RUN = fileURLToPath(new URL('../run.js', import.meta.url));
 const SERVERS = ['--postgres-url', 'postgres://nobody@127.0.0.1:1/none', '--redis-url', 'redis://127.0.0.1:1'];
 
-function refused(args, words) {
+function refused(args, message) {
   const { status, stdout, stderr } = spawnSync(process.execPath, [RUN, ...args, ...SERVERS], { encoding: 'utf8' });
-  assert.match(stderr, words);
+  assert.match(stderr, message);
   assert.equal(status, 2);
   assert.equal(stdout, '');
 }

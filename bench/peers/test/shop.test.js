@@ -11,8 +11,8 @@ const onPostgres = { skip: url ? false : 'HOLDFAST_TEST_POSTGRES_URL names no Po
 async function inShop(work) {
   const shop = await Shop.create(url);
   try {
-    const told = [];
-    await work(shop, new Steps(shop.pool, (what, order) => told.push([what, order])), told);
+    const reports = [];
+    await work(shop, new Steps(shop.pool, (what, order) => reports.push([what, order])), reports);
   } finally {
     await shop.drop();
   }
@@ -28,7 +28,7 @@ test('a cart has two different SKUs, and its neighbour others', () => {
 });
 
 test('an order is settled however often its steps run', onPostgres, () =>
-  inShop(async (shop, steps, told) => {
+  inShop(async (shop, steps, reports) => {
     await shop.seed(2);
     const first = await accept(shop.pool, 1);
     for (const step of STEPS) {
@@ -41,23 +41,23 @@ test('an order is settled however often its steps run', onPostgres, () =>
       await steps.runAndSave(step, second);
       assert.equal(await steps.saved(second), step);
     }
-    assert.deepEqual(told.filter(([what]) => what === 'sent').map(([, order]) => order), [first, first, second, second]);
+    assert.deepEqual(reports.filter(([what]) => what === 'sent').map(([, order]) => order), [first, first, second, second]);
     await shop.verify(2);
     await assert.rejects(accept(shop.pool, 1), /cart 1 is not open/);
   }));
 
 test('a step and what goes with it are committed together or not at all', onPostgres, () =>
-  inShop(async (shop, steps, told) => {
+  inShop(async (shop, steps, reports) => {
     await shop.seed(1);
     const order = await accept(shop.pool, 1);
     const broken = steps.runAnd('reserve_stock', order, () => Promise.reject(new Error('the next job was not added')));
     await assert.rejects(broken, /the next job was not added/);
     const { rows } = await shop.pool.query('select from reservations');
     assert.equal(rows.length, 0);
-    assert.deepEqual(told, []);
+    assert.deepEqual(reports, []);
   }));
 
-// Each way to lose an order, and the words that tell of it.
+// Each way to lose an order, and the message that says so.
 const LOSSES = [
   ['an order that is not confirmed', `update orders set status = 'PENDING' where id = 1`, /orders that are CONFIRMED: 1 instead of 2/],
   ['an order that is gone', 'delete from orders where id = 1', /orders that are CONFIRMED: 1 instead of 2/],
@@ -67,7 +67,7 @@ const LOSSES = [
   ['a piece too many', 'update stock set on_hand = on_hand + 1 where sku = 7', /pieces of stock that are not accounted for: 1/],
   ['a piece still reserved', 'update stock set reserved = 1 where sku = 7', /pieces of stock that are not accounted for: 1/],
 ];
-for (const [what, loss, words] of LOSSES) {
+for (const [what, loss, message] of LOSSES) {
   test(`${what} is not verified`, onPostgres, () =>
     inShop(async (shop, steps) => {
       await shop.seed(2);
@@ -77,12 +77,12 @@ for (const [what, loss, words] of LOSSES) {
       }
       await shop.verify(2);
       await shop.pool.query(loss);
-      await assert.rejects(shop.verify(2), words);
+      await assert.rejects(shop.verify(2), message);
     }));
 }
 
 test('a flash sale sells what there is, once, to buyers who come at once', onPostgres, () =>
-  inShop(async (shop, steps, told) => {
+  inShop(async (shop, steps, reports) => {
     const orders = await shop.seedFlashSale(FLASH_SALE_UNITS + 20);
     await shop.pool.query('update stock set on_hand = 5');
     const few = orders.slice(0, 25);
@@ -90,6 +90,6 @@ test('a flash sale sells what there is, once, to buyers who come at once', onPos
     assert.equal(goOn.filter(Boolean).length, 5);
     // Asked again, the answer is the same.
     assert.deepEqual(await Promise.all(few.map((order) => steps.run('reserve_stock', order))), goOn);
-    assert.equal(new Set(told.filter(([what]) => what === 'cancelled').map(([, order]) => order)).size, 20);
+    assert.equal(new Set(reports.filter(([what]) => what === 'cancelled').map(([, order]) => order)).size, 20);
     await assert.rejects(shop.verifyFlashSale(orders.length), /not verified/);
   }));

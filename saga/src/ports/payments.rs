@@ -58,7 +58,7 @@ pub enum ChargeState {
     },
     /// Refused; nothing moved.
     Declined {
-        /// The reason, in the words of whoever gave it.
+        /// The reason, as it was given.
         reason: String,
     },
     /// Nothing moved and nothing will.

@@ -137,7 +137,7 @@ pub enum Answer {
     },
     /// A final no, and proof that nothing moved.
     Rejected {
-        /// The reason, in the words of whoever gave it.
+        /// The reason, as it was given.
         reason: String,
     },
     /// It did not happen, provably; it may be tried again under the next generation of the key.

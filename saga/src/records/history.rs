@@ -146,7 +146,7 @@ pub enum Entry {
         step: String,
         /// Who asked for it.
         by: Actor,
-        /// The reason, in the words of whoever gave it.
+        /// The reason, as it was given.
         reason: String,
     },
     /// Fully done.

@@ -42,7 +42,7 @@ pub struct StockAdjustment {
     pub sku: Sku,
     /// Pieces added, or taken when negative.
     pub delta: i64,
-    /// The reason, in the words of whoever gave it.
+    /// The reason, as it was given.
     pub reason: String,
     /// Who did it, for the audit trail.
     pub actor: String,

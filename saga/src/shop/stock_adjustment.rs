@@ -17,7 +17,7 @@ pub struct Adjust {
     pub sku: Sku,
     /// Pieces to add, or to take when negative.
     pub delta: i64,
-    /// The reason, in the words of whoever gave it.
+    /// The reason, as it was given.
     pub reason: String,
     /// Who did it, for the audit trail.
     pub actor: String,

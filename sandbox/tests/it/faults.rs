@@ -165,7 +165,7 @@ async fn an_answer_that_cannot_be_read_is_unclear() {
 
 #[tokio::test]
 async fn the_sandboxs_own_answers_say_whether_it_began() {
-    let message = || "words".to_owned();
+    let message = || "a reason".to_owned();
     let (refused, away) = (Fault::NotDone(message()), Fault::Unavailable(message()));
     let unclear = Fault::Unclear(message());
     for (status, code, expected) in [
@@ -174,7 +174,7 @@ async fn the_sandboxs_own_answers_say_whether_it_began() {
         ("422 Unprocessable Content", "invalid", &refused),
         ("500 Internal Server Error", "unclear", &unclear),
     ] {
-        let said = answer(status, &format!(r#"{{"code": "{code}", "message": "words"}}"#));
+        let said = answer(status, &format!(r#"{{"code": "{code}", "message": "a reason"}}"#));
         let sandbox = client(listener(Manner::Says(said)).await, PATIENCE);
         let answer = sandbox.charge(&charge(1), eur(100), "tok_ok").await;
         assert_eq!(answer.as_ref(), Err(expected), "{status}");

@@ -107,7 +107,10 @@ async fn what_is_not_understood_is_refused_and_does_nothing() {
         let status = answer.status().as_u16();
         let body: Value = answer.json().await.unwrap_or_else(|error| panic!("request {number}: {error}"));
         assert_eq!((status, &body["code"]), (expected, &json!("invalid")), "request {number}: {body}");
-        assert!(body["message"].as_str().is_some_and(|words| !words.is_empty()), "request {number}: {body}");
+        assert!(
+            body["message"].as_str().is_some_and(|message| !message.is_empty()),
+            "request {number}: {body}"
+        );
     }
     assert_eq!(statement(&desk.client(PATIENCE)).await, []);
 }

@@ -20,7 +20,7 @@ pub const SQLITE: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/sqlite.r
 pub struct Migration {
     /// The number that its file name begins with.
     pub version: i64,
-    /// The rest of its file name, in words.
+    /// The rest of its file name, with spaces.
     pub description: String,
     /// Its statements.
     pub sql: &'static str,

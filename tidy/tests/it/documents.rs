@@ -50,12 +50,12 @@ fn every_command_exists() {
     let mut missing = Vec::new();
     for document in ending(".md").into_iter().filter(|file| !file.starts_with("bench/")) {
         for command in commands(&read(&document)) {
-            let words: Vec<&str> = command.split_whitespace().collect();
-            for (at, word) in words.iter().enumerate() {
-                let next = words.get(at + 1).copied().unwrap_or_default().trim_end_matches([';', ')']);
+            let parts: Vec<&str> = command.split_whitespace().collect();
+            for (at, word) in parts.iter().enumerate() {
+                let next = parts.get(at + 1).copied().unwrap_or_default().trim_end_matches([';', ')']);
                 let is_missing = match *word {
                     "make" if at == 0 => !targets.contains(next),
-                    "holdfast" if at == 0 || words[at - 1] == "worker" || words[at - 1] == "api" => {
+                    "holdfast" if at == 0 || parts[at - 1] == "worker" || parts[at - 1] == "api" => {
                         !nouns.contains(next) && !next.starts_with("--")
                     }
                     _ => false,

@@ -12,7 +12,7 @@ pub enum DeadLetterAction {
     Retry,
     /// Somebody takes responsibility for the step it stopped at.
     Discard {
-        /// The reason, in the words of whoever gave it.
+        /// The reason, as it was given.
         reason: String,
     },
 }

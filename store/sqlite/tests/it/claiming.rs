@@ -40,7 +40,7 @@ async fn a_row_that_cannot_be_read_harms_no_other_row() {
     let mut unreadable: Vec<_> = claimed
         .unreadable
         .iter()
-        .map(|(id, reason)| (*id, reason.split([':', ' ']).next().expect("words")))
+        .map(|(id, reason)| (*id, reason.split([':', ' ']).next().expect("a first part")))
         .collect();
     unreadable.sort();
     let expected = [(2, "progress"), (3, "context"), (4, "version"), (5, "signal")]
