@@ -7,6 +7,11 @@ use governor::clock::{Clock, DefaultClock};
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 
 use super::shared::Shared;
+
+/// A replica that decides alone holds at most this part of a second's tokens. Its own bucket is full whenever Redis fails
+/// to answer, so that a larger one would let a crowd through each time.
+const ALONE_PART: u32 = 5;
+
 #[derive(Debug)]
 pub(crate) struct Rate {
     name: String,
@@ -18,10 +23,12 @@ pub(crate) struct Rate {
 }
 
 impl Rate {
-    /// A bucket that holds one `part`th of a second's tokens.
+    /// A shared bucket that holds one `part`th of a second's tokens.
     pub(crate) fn new(name: impl Into<String>, per_second: NonZeroU32, part: u32) -> Self {
-        let burst = NonZeroU32::new(per_second.get() / part).unwrap_or(NonZeroU32::MIN);
-        let alone = RateLimiter::direct(Quota::per_second(per_second).allow_burst(burst));
+        let tokens = |part| NonZeroU32::new(per_second.get() / part).unwrap_or(NonZeroU32::MIN);
+        let burst = tokens(part);
+        let alone = Quota::per_second(per_second).allow_burst(burst.min(tokens(ALONE_PART)));
+        let alone = RateLimiter::direct(alone);
         Self { name: name.into(), per_second, burst, alone, clock: DefaultClock::default() }
     }
 

@@ -25,7 +25,8 @@ pub(crate) enum Patience {
 impl Patience {
     const fn duration(self) -> Duration {
         match self {
-            Self::Short => Duration::from_millis(5),
+            // Longer than a busy process takes to hear of an answer: who decides alone doubles the rate.
+            Self::Short => Duration::from_millis(25),
             Self::Long => Duration::from_millis(250),
         }
     }
