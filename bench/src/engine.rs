@@ -10,10 +10,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use holdfast_shared::CartId;
-use holdfast_worker::{Redis, Source, WorkerConfig};
+use holdfast_shared::{CartId, ShopId};
+use holdfast_worker::{RedisAddress, Source, WorkerConfig};
 use redis::aio::MultiplexedConnection;
-use uuid::Uuid;
 
 pub(crate) use self::report::{Round, Spread, Summary, per};
 use crate::database::Database;
@@ -107,8 +106,8 @@ impl Args {
             return Ok(Source::Embedded);
         }
         let url = self.redis_url.as_deref().context("which Redis? Set HOLDFAST_TEST_REDIS_URL")?;
-        let redis = Redis::parse(url, &format!("bench-{}", Uuid::now_v7().simple()))?;
-        Ok(Source::Redis(Arc::new(redis), self.queue.parse()?))
+        let address = RedisAddress::parse(url, "bench")?;
+        Ok(Source::Redis(Arc::new(address.of_shop(ShopId::random())), self.queue.parse()?))
     }
 }
 

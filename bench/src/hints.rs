@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use holdfast_saga::ports::Hint;
-use holdfast_shared::{OrderId, Queue};
+use holdfast_shared::{OrderId, Queue, ShopId};
 use holdfast_telemetry::Metrics;
-use holdfast_worker::{Queues, Redis, RedisBackend, Source, WorkerConfig};
+use holdfast_worker::{Queues, RedisAddress, RedisBackend, Source, WorkerConfig};
 use serde::Serialize;
 use tokio::sync::watch;
 use uuid::Uuid;
@@ -60,8 +60,8 @@ pub(crate) async fn run(args: &Args) -> Result<Summary> {
 }
 
 async fn round(args: &Args, backend: RedisBackend) -> Result<Round> {
-    let redis = Redis::parse(&args.redis_url, &format!("bench-{}", Uuid::now_v7().simple()))?;
-    let source = Source::Redis(Arc::new(redis), backend);
+    let address = RedisAddress::parse(&args.redis_url, "bench")?;
+    let source = Source::Redis(Arc::new(address.of_shop(ShopId::random())), backend);
     let (backlog, wakes) = match backend {
         RedisBackend::Streams => (args.backlog, args.wakes),
         // It keeps no more, and looks for new ones only now and then.

@@ -11,11 +11,11 @@ use holdfast_saga::engine::registry::Registry;
 use holdfast_saga::flows::{
     cancellation, checkout_cod, checkout_online, late_refund, notification, partial_refund,
 };
-use holdfast_saga::ports::Gateways;
+use holdfast_saga::ports::{Gateways, Store as _};
 use holdfast_sandbox::http::HttpSandbox;
 use holdfast_store_postgres::PostgresStore;
 use holdfast_telemetry::Metrics;
-use holdfast_worker::{LogNotifier, Redis, RedisBackend, Runtime, Source, WorkerConfig};
+use holdfast_worker::{LogNotifier, RedisAddress, RedisBackend, Runtime, Source, WorkerConfig};
 
 /// The same stages as before: what is new about it is that this release's workers have never heard of it.
 static CHECKOUT_ONLINE_V2: Definition = Definition { version: 2, ..checkout_online::V1 };
@@ -36,7 +36,8 @@ const CALL_TIMEOUT: Duration = Duration::from_secs(1);
 async fn main() -> anyhow::Result<()> {
     let variable = |name: &str| std::env::var(name).with_context(|| format!("{name} is not set"));
     let store = PostgresStore::connect(&variable("DATABASE_URL")?, 6).await?;
-    let redis = Redis::parse(&variable("REDIS_URL")?, "holdfast")?;
+    let address = RedisAddress::parse(&variable("REDIS_URL")?, "holdfast")?;
+    let redis = address.of_shop(store.keys().await?.shop());
     let sandbox = HttpSandbox::new(&variable("HOLDFAST_SANDBOX_URL")?, CALL_TIMEOUT)?;
     let outside = Gateways { payments: Arc::new(sandbox), notifier: Arc::new(LogNotifier) };
     let config = WorkerConfig {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use holdfast_saga::ports::Store;
-use holdfast_worker::{Redis, RedisBackend, RedisDown};
+use holdfast_worker::{Redis, RedisAddress, RedisBackend, RedisDown};
 
 use crate::exit::usage;
 use crate::values::{name, one_of};
@@ -33,20 +33,23 @@ five times a second.";
 
 impl RedisArgs {
     /// The given Redis, if any. Does not connect.
-    pub(crate) fn parse(&self) -> anyhow::Result<Option<Redis>> {
+    pub(crate) fn parse(&self) -> anyhow::Result<Option<RedisAddress>> {
         // An empty variable counts as unset.
         let Some(url) = self.redis_url.as_deref().filter(|url| !url.is_empty()) else {
             return Ok(None);
         };
-        let redis = Redis::parse(url, &self.redis_prefix).map_err(|error| usage(error.to_string()))?;
-        Ok(Some(redis))
+        let address = RedisAddress::parse(url, &self.redis_prefix);
+        address.map(Some).map_err(|error| usage(error.to_string()))
     }
 }
 
-/// The same Redis, with the keys of the shop in `store`.
-pub(crate) async fn of_shop(redis: Option<Redis>, store: &dyn Store) -> anyhow::Result<Option<Arc<Redis>>> {
-    let Some(redis) = redis else { return Ok(None) };
-    Ok(Some(Arc::new(redis.of_shop(store.keys().await?.shop()))))
+/// The Redis of the shop in `store`.
+pub(crate) async fn of_shop(
+    address: Option<RedisAddress>,
+    store: &dyn Store,
+) -> anyhow::Result<Option<Arc<Redis>>> {
+    let Some(address) = address else { return Ok(None) };
+    Ok(Some(Arc::new(address.of_shop(store.keys().await?.shop()))))
 }
 
 /// Why Redis does not answer, if it does not: a process may work without it. Fails if Redis refuses the connection.

@@ -3,6 +3,7 @@
 //! Ids, money, time, and the states of orders, carts, payments, reservations and sagas, each with
 //! one total function that moves it. Nothing here performs I/O or knows SQL.
 
+mod boxed;
 mod cart;
 mod catalog;
 mod ids;
@@ -17,6 +18,7 @@ mod saga_state;
 mod time;
 mod transition;
 
+pub use boxed::BoxFuture;
 pub use cart::{CartEvent, CartStatus, Line};
 pub use catalog::{InvalidSku, MAX_SKU_LEN, Sku};
 pub use ids::{CartId, Ids, InvalidId, OrderId, SagaId, SeededIds, SystemIds};

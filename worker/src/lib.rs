@@ -18,6 +18,6 @@ pub use self::circuit_breaker::{CircuitBreaker, CircuitBreakerConfig};
 pub use self::config::{ConfigError, WorkerConfig};
 pub use self::notifier::LogNotifier;
 pub use self::queue::{Dependency, DependencyHealth, Queues, RedisBackend, RedisDispatch, Source};
-pub use self::redis::{BadRedisUrl, Redis, RedisDown};
+pub use self::redis::{BadRedisUrl, Redis, RedisAddress, RedisDown};
 pub use self::runtime::{Runtime, Stopped};
 pub use self::stats::WorkerStats;

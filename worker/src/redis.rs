@@ -5,7 +5,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use holdfast_shared::{Queue, ShopId};
+use holdfast_shared::{BoxFuture, Queue, ShopId};
 use percent_encoding::percent_decode_str;
 use redis::aio::MultiplexedConnection;
 use redis::sentinel::{SentinelClient, SentinelClientBuilder, SentinelServerType};
@@ -17,7 +17,14 @@ const CONNECT_WITHIN: Duration = Duration::from_secs(2);
 /// The port of a sentinel whose address names none.
 const SENTINEL_PORT: u16 = 26_379;
 
-/// A Redis server, or the sentinels that know which server is the primary.
+/// Where Redis is: a server, or the sentinels that know which server is the primary.
+pub struct RedisAddress {
+    target: Target,
+    prefix: String,
+    shown: String,
+}
+
+/// The Redis of one shop. All processes of a shop must use the same keys, so there is none without a shop.
 pub struct Redis {
     target: Target,
     prefix: String,
@@ -60,8 +67,8 @@ pub enum RedisDown {
     },
 }
 
-impl Redis {
-    /// Parses an address, without connecting. All keys begin with `prefix`, then with the shop's id once it is known.
+impl RedisAddress {
+    /// Parses an address, without connecting. All keys begin with `prefix`, then with the shop's id.
     pub fn parse(url: &str, prefix: &str) -> Result<Self, BadRedisUrl> {
         let (scheme, rest) = url.split_once("://").ok_or_else(|| bad("it has no scheme"))?;
         if scheme.starts_with("rediss") || scheme == "valkeys" {
@@ -79,15 +86,21 @@ impl Redis {
         Ok(Self { target, prefix: prefix.to_owned(), shown })
     }
 
-    /// The same Redis, with the keys of `shop`: two shops with the same prefix never share a key.
+    /// The Redis of `shop`: two shops with the same prefix never share a key.
     #[must_use]
-    pub fn of_shop(mut self, shop: ShopId) -> Self {
-        self.prefix = format!("{}:{shop}", self.prefix);
-        self
+    pub fn of_shop(self, shop: ShopId) -> Redis {
+        let Self { target, prefix, shown } = self;
+        Redis { target, prefix: format!("{prefix}:{shop}"), shown }
+    }
+}
+
+impl Redis {
+    /// Checks that Redis answers and accepts the credentials.
+    pub fn check(&self) -> BoxFuture<'_, Result<(), RedisDown>> {
+        Box::pin(self.ping())
     }
 
-    /// Checks that Redis answers and accepts the credentials.
-    pub async fn check(&self) -> Result<(), RedisDown> {
+    async fn ping(&self) -> Result<(), RedisDown> {
         let asked = async {
             let mut connection = self.connect(CONNECT_WITHIN).await?;
             redis::cmd("PING").query_async::<String>(&mut connection).await
@@ -145,6 +158,12 @@ impl fmt::Display for Redis {
 impl fmt::Debug for Redis {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Redis").field(&self.shown).finish()
+    }
+}
+
+impl fmt::Debug for RedisAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("RedisAddress").field(&self.shown).finish()
     }
 }
 

@@ -13,7 +13,7 @@ use holdfast_sandbox::NAME;
 use holdfast_shared::SagaState;
 use holdfast_store_postgres::PostgresStore;
 use holdfast_telemetry::Metrics;
-use holdfast_worker::{Redis, RedisBackend, RedisDispatch, Runtime};
+use holdfast_worker::{RedisAddress, RedisBackend, RedisDispatch, Runtime};
 use uuid::Uuid;
 
 use super::setup::{LedgerKind, Setup, Via};
@@ -114,7 +114,8 @@ impl Stack {
             return Ok(Submitter::Http { address: api.address, admin });
         }
         let store = Arc::new(PostgresStore::connect(&self.target.url, CONNECTIONS).await?);
-        let redis = Arc::new(Redis::parse(&processes.hints.redis_url, &processes.hints.prefix)?);
+        let address = RedisAddress::parse(&processes.hints.redis_url, &processes.hints.prefix)?;
+        let redis = Arc::new(address.of_shop(store.keys().await?.shop()));
         redis.check().await?;
         let dispatch = RedisDispatch::start(redis, RedisBackend::Streams, &Metrics::default());
         Ok(direct(store, Arc::new(dispatch)))

@@ -11,7 +11,7 @@ use anyhow::{Context, Result};
 use async_trait::async_trait;
 use holdfast_saga::flows::REGISTRY;
 use holdfast_saga::ports::{
-    ChargeState, Fault, Gateways, NamedRefund, Notifier, PaymentProvider, StatementLine,
+    ChargeState, Fault, Gateways, NamedRefund, Notifier, PaymentProvider, StatementLine, Store as _,
 };
 use holdfast_saga::records::context::Notice;
 use holdfast_sandbox::MemorySandbox;
@@ -19,7 +19,7 @@ use holdfast_shared::{Money, OrderId, Queue, SagaId, StepKey, SystemClock, Time}
 use holdfast_store_postgres::PostgresStore;
 use holdfast_telemetry::Metrics;
 use holdfast_worker::{
-    CircuitBreaker, CircuitBreakerConfig, Redis, RedisBackend, Runtime, Source, WorkerConfig,
+    CircuitBreaker, CircuitBreakerConfig, RedisAddress, RedisBackend, Runtime, Source, WorkerConfig,
 };
 use strum::IntoEnumIterator as _;
 use tokio::process::Command;
@@ -50,9 +50,10 @@ pub(crate) struct Args {
 /// Works until SIGTERM, then tells on stdout what its provider and its notifier did.
 pub(crate) async fn run(args: &Args) -> Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
-    let redis = Arc::new(Redis::parse(&args.redis_url, &args.redis_prefix)?);
-    redis.check().await?;
+    let address = RedisAddress::parse(&args.redis_url, &args.redis_prefix)?;
     let store = Arc::new(PostgresStore::connect(&args.database_url, CONNECTIONS).await?);
+    let redis = Arc::new(address.of_shop(store.keys().await?.shop()));
+    redis.check().await?;
     let sandbox = Arc::new(SlowSandbox::new(Duration::from_millis(args.provider_delay_ms)));
     let (name, metrics) = (format!("bench-{}", Uuid::now_v7().simple()), Metrics::default());
     let circuit_breaker = CircuitBreakerConfig {

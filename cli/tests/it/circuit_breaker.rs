@@ -15,7 +15,9 @@ use holdfast_testkit::database::Database;
 use holdfast_testkit::driver::{hasty, with_backoff_divided_by};
 use holdfast_testkit::redis::RedisServer;
 use holdfast_testkit::shop::Shop;
-use holdfast_worker::{CircuitBreaker, CircuitBreakerConfig, LogNotifier, Redis, Runtime, WorkerConfig};
+use holdfast_worker::{
+    CircuitBreaker, CircuitBreakerConfig, LogNotifier, RedisAddress, Runtime, WorkerConfig,
+};
 
 use crate::cluster::{Cluster, in_cluster};
 use crate::server::Server;
@@ -33,8 +35,9 @@ struct Worker {
 impl Worker {
     fn start(name: &str, shop: &Shop, outside: &Gateways, redis: &RedisServer) -> Self {
         let metrics = Metrics::default();
+        let address = RedisAddress::parse(&redis.url(), "holdfast").expect("a URL");
         let circuit_breaker = CircuitBreakerConfig {
-            redis: Some(Arc::new(Redis::parse(&redis.url(), "holdfast").expect("a URL"))),
+            redis: Some(Arc::new(address.of_shop("00c0ffee42".parse().expect("a shop id")))),
             // Hurried orders use up their attempts before anybody else would be believed.
             failure_window: Duration::ZERO,
             cooldown: COOLDOWN,

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use holdfast_saga::ports::{Dispatch, Hint};
-use holdfast_shared::{OrderId, Queue, SagaId};
+use holdfast_shared::{OrderId, Queue, SagaId, ShopId};
 use holdfast_telemetry::Metrics;
 use holdfast_testkit::driver::QUEUES;
 use holdfast_testkit::redis::{RedisServer, connect};
-use holdfast_worker::{Dependency, Queues, Redis, RedisBackend, Source, WorkerConfig};
+use holdfast_worker::{Dependency, Queues, RedisAddress, RedisBackend, Source, WorkerConfig};
 use redis::aio::MultiplexedConnection;
 use tokio::sync::{mpsc, watch};
 
@@ -95,12 +95,14 @@ fn hints(count: i64) -> Vec<Hint> {
 fn shared(backend: RedisBackend) -> (Source, String) {
     let url = std::env::var("HOLDFAST_TEST_REDIS_URL").expect("scripts/with-servers sets it");
     let prefix = format!("test-{}", uuid::Uuid::now_v7().simple());
-    let redis = Redis::parse(&url, &prefix).expect("an address");
-    (Source::Redis(Arc::new(redis), backend), prefix)
+    let shop = ShopId::random();
+    let redis = RedisAddress::parse(&url, &prefix).expect("an address").of_shop(shop);
+    (Source::Redis(Arc::new(redis), backend), format!("{prefix}:{shop}"))
 }
 
 fn on(server: &RedisServer, backend: RedisBackend) -> Source {
-    Source::Redis(Arc::new(Redis::parse(&server.url(), "holdfast").expect("an address")), backend)
+    let address = RedisAddress::parse(&server.url(), "holdfast").expect("an address");
+    Source::Redis(Arc::new(address.of_shop("00c0ffee42".parse().expect("a shop id"))), backend)
 }
 
 async fn every_hint_arrives(source: Source) {

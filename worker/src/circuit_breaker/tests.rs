@@ -7,6 +7,7 @@ use tokio::task::JoinSet;
 use super::follow::LOOK_EVERY;
 use super::replica::APART;
 use super::*;
+use crate::RedisAddress;
 
 /// Longer than any wait here takes on a busy machine.
 const MAX_WAIT: Duration = Duration::from_secs(20);
@@ -14,12 +15,18 @@ const COOLDOWN: Duration = Duration::from_millis(400);
 
 fn config(redis: &RedisServer) -> CircuitBreakerConfig {
     CircuitBreakerConfig {
-        redis: Some(Arc::new(Redis::parse(&redis.url(), "holdfast").expect("a URL"))),
+        redis: Some(Arc::new(redis_of(redis))),
         cooldown: COOLDOWN,
         cooldown_max: COOLDOWN * 4,
         // The name is no secret of theirs: replicas may well share it.
         ..CircuitBreakerConfig::new("sandbox", "worker-1")
     }
+}
+
+/// Always the same shop's.
+fn redis_of(server: &RedisServer) -> Redis {
+    let address = RedisAddress::parse(&server.url(), "holdfast").expect("a URL");
+    address.of_shop("00c0ffee42".parse().expect("a shop id"))
 }
 
 fn circuit_breaker(config: CircuitBreakerConfig) -> CircuitBreaker {
@@ -285,8 +292,8 @@ async fn without_redis_each_guards_alone_until_it_is_back() {
 async fn a_state_that_is_of_another_release_leaves_each_to_itself() {
     let redis = RedisServer::start().await;
     let mut client = redis.connect().await;
-    let key = "holdfast:{provider:sandbox}:breaker";
-    redis::cmd("SET").arg(key).arg("ajar 1 2 3").exec_async(&mut client).await.expect("answers");
+    let key = redis_of(&redis).provider_key("sandbox", "breaker");
+    redis::cmd("SET").arg(&key).arg("ajar 1 2 3").exec_async(&mut client).await.expect("answers");
     let circuit_breaker = circuit_breaker(config(&redis));
     tokio::time::sleep(LOOK_EVERY * 2).await;
     assert!(!circuit_breaker.0.known().is_shared);
