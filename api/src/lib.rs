@@ -20,6 +20,7 @@ mod settings;
 mod watch;
 
 use axum::Router;
+use holdfast_shared::BoxFuture;
 use tokio::sync::watch as signal;
 
 pub use self::app::{Parts, StartError};
@@ -29,15 +30,17 @@ pub use self::settings::Settings;
 use self::app::App;
 
 /// Starts the API, and returns its routes. Its background tasks run until `stop`.
-pub async fn open(
+pub fn open(
     parts: Parts,
     settings: Settings,
     stop: signal::Receiver<bool>,
-) -> Result<Router, StartError> {
-    let app = App::start(parts, settings, stop).await?;
-    let (routes, document) = routes::all().split_for_parts();
-    let routes = routes.with_state(app.clone()).merge(docs::routes(docs::document(document)));
-    Ok(middleware::layers(routes, &app))
+) -> BoxFuture<'static, Result<Router, StartError>> {
+    Box::pin(async move {
+        let app = App::start(parts, settings, stop).await?;
+        let (routes, document) = routes::all().split_for_parts();
+        let routes = routes.with_state(app.clone()).merge(docs::routes(docs::document(document)));
+        Ok(middleware::layers(routes, &app))
+    })
 }
 
 /// The OpenAPI document of all routes, as JSON.

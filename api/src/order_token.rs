@@ -7,7 +7,6 @@ use std::{array, fmt};
 
 use hmac::{Hmac, KeyInit, Mac};
 use holdfast_saga::ports::{Store, StoreError};
-use rand::RngExt as _;
 use sha2::Sha256;
 use uuid::Uuid;
 use uuid::fmt::Simple;
@@ -30,7 +29,8 @@ impl fmt::Debug for OrderTokens {
 impl OrderTokens {
     /// Reads the shop's secret; the first API of a shop creates it.
     pub(crate) async fn load(store: &dyn Store) -> Result<Self, StoreError> {
-        Ok(Self::with(&store.secret(SECRET, rand::rng().random()).await?))
+        let fresh = rand::random();
+        Ok(Self::with(&store.secret(SECRET, fresh).await?))
     }
 
     fn with(secret: &[u8; 32]) -> Self {

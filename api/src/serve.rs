@@ -7,6 +7,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::ConnectInfo;
 use axum::extract::Request;
+use holdfast_shared::BoxFuture;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
@@ -26,7 +27,16 @@ const HEAD_WITHIN: Duration = Duration::from_secs(30);
 
 /// Serves `routes` on `listener` until `stop`. Then it accepts no more connections, and requests in flight get
 /// `drain` to end. Returns how many connections were cut off.
-pub async fn serve(
+pub fn serve(
+    listener: TcpListener,
+    routes: Router,
+    stop: watch::Receiver<bool>,
+    drain: Duration,
+) -> BoxFuture<'static, usize> {
+    Box::pin(serve_until(listener, routes, stop, drain))
+}
+
+async fn serve_until(
     listener: TcpListener,
     routes: Router,
     mut stop: watch::Receiver<bool>,

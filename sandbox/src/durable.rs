@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use holdfast_saga::ports::{ChargeState, Fault, NamedRefund, PaymentProvider, StatementLine};
-use holdfast_shared::{Clock, Money, StepKey};
+use holdfast_shared::{BoxFuture, Clock, Money, StepKey};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::ledger_file::{BATCH_MAX, LedgerFile};
@@ -45,17 +45,24 @@ pub struct OpenError {
 
 impl DurableSandbox {
     /// Opens the ledger at `path`, or begins them. Needs a tokio runtime, where its writer then lives.
-    pub async fn open(path: impl AsRef<Path>, clock: Arc<dyn Clock>) -> Result<Self, OpenError> {
-        Self::open_with(path, clock, KEY_TTL).await
+    pub fn open(
+        path: impl AsRef<Path>,
+        clock: Arc<dyn Clock>,
+    ) -> BoxFuture<'static, Result<Self, OpenError>> {
+        Self::open_with(path, clock, KEY_TTL)
     }
 
     /// Opens the ledger, recognising a key for `key_ttl`. All who share them should agree on it.
-    pub async fn open_with(
+    pub fn open_with(
         path: impl AsRef<Path>,
         clock: Arc<dyn Clock>,
         key_ttl: Duration,
-    ) -> Result<Self, OpenError> {
+    ) -> BoxFuture<'static, Result<Self, OpenError>> {
         let path = path.as_ref().to_owned();
+        Box::pin(Self::open_at(path, clock, key_ttl))
+    }
+
+    async fn open_at(path: PathBuf, clock: Arc<dyn Clock>, key_ttl: Duration) -> Result<Self, OpenError> {
         let file = LedgerFile::open_to_write(&path)
             .await
             .map_err(|error| OpenError { path: path.clone(), reason: error.to_string() })?;

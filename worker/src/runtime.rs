@@ -5,6 +5,7 @@ use std::sync::Arc;
 use holdfast_saga::engine::batch::Engine;
 use holdfast_saga::engine::registry::Registry;
 use holdfast_saga::ports::{Dispatch, Gateways, Store};
+use holdfast_shared::BoxFuture;
 use holdfast_telemetry::Metrics;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -112,16 +113,18 @@ impl Runtime {
     }
 
     /// Stops it: no new work starts, calls in flight may end within the drain timeout, and their outcomes are committed.
-    pub async fn stop(self) -> Stopped {
-        let _ = self.stop.send(true);
-        let cut_off = self.executor.await.unwrap_or_else(|error| {
-            tracing::error!("the executor failed: {error}");
-            0
-        });
-        let _ = self.ended.send(true);
-        for other in self.others {
-            let _ = other.await;
-        }
-        Stopped { cut_off }
+    pub fn stop(self) -> BoxFuture<'static, Stopped> {
+        Box::pin(async move {
+            let _ = self.stop.send(true);
+            let cut_off = self.executor.await.unwrap_or_else(|error| {
+                tracing::error!("the executor failed: {error}");
+                0
+            });
+            let _ = self.ended.send(true);
+            for other in self.others {
+                let _ = other.await;
+            }
+            Stopped { cut_off }
+        })
     }
 }

@@ -37,7 +37,7 @@ use holdfast_saga::records::view::{
     ProductFilter, QueueView, SagaCount, SagaFilter, WorkerView,
 };
 use holdfast_saga::records::{AdminAction, Cart, Product, Stock};
-use holdfast_shared::{CartId, Clock, KeySource, OrderId, SagaId, ShopId, Sku, Time};
+use holdfast_shared::{BoxFuture, CartId, Clock, KeySource, OrderId, SagaId, ShopId, Sku, Time};
 use tokio::sync::OnceCell;
 
 use crate::clock::ClockSource;
@@ -60,13 +60,15 @@ impl PostgresStore {
     /// opened when it is first needed. Few are faster: batches share commits.
     ///
     /// An address that no server answers at is an error here, after at most five seconds.
-    pub async fn connect(url: &str, connections_max: u32) -> Result<Self, StoreError> {
-        let config = ConnectConfig::of(url)?;
-        let pool = Pool::of_reads(config.clone(), connections_max as usize);
-        // Opened, and kept for the first read.
-        drop(pool.acquire().await?);
-        let transactions = Pool::of_transactions(config, connections_max as usize);
-        Ok(Self { pool, transactions, clock: ClockSource::Database, shop: Arc::default() })
+    pub fn connect(url: &str, connections_max: u32) -> BoxFuture<'_, Result<Self, StoreError>> {
+        Box::pin(async move {
+            let config = ConnectConfig::of(url)?;
+            let pool = Pool::of_reads(config.clone(), connections_max as usize);
+            // Opened, and kept for the first read.
+            drop(pool.acquire().await?);
+            let transactions = Pool::of_transactions(config, connections_max as usize);
+            Ok(Self { pool, transactions, clock: ClockSource::Database, shop: Arc::default() })
+        })
     }
 
     /// The same store with a clock that the caller owns: for tests, which move time instead of sleeping.
@@ -76,26 +78,28 @@ impl PostgresStore {
     }
 
     /// Applies the migrations that are missing and returns them. Running it twice changes nothing.
-    pub async fn migrate(&self) -> Result<Vec<(i64, String)>, StoreError> {
-        schema::migrate(&self.pool).await
+    pub fn migrate(&self) -> BoxFuture<'_, Result<Vec<(i64, String)>, StoreError>> {
+        Box::pin(schema::migrate(&self.pool))
     }
 
     /// Refuses a database whose schema does not fit this binary; the error says what to do.
-    pub async fn check_schema(&self) -> Result<(), StoreError> {
-        schema::check(&self.pool).await
+    pub fn check_schema(&self) -> BoxFuture<'_, Result<(), StoreError>> {
+        Box::pin(schema::check(&self.pool))
     }
 
     /// The value of a setting, on a connection for single statements and on one for transactions: for tests
     /// and for diagnosis.
-    pub async fn session_setting(&self, name: &str) -> Result<[String; 2], StoreError> {
-        Ok([setting(&self.pool, name).await?, setting(&self.transactions, name).await?])
+    pub fn session_setting<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<[String; 2], StoreError>> {
+        Box::pin(
+            async move { Ok([setting(&self.pool, name).await?, setting(&self.transactions, name).await?]) },
+        )
     }
 
     /// Closes its connections: the idle ones now, those in use when they are given back. Of no use afterwards.
-    #[expect(clippy::unused_async, reason = "both stores close alike")]
-    pub async fn close(&self) {
+    pub fn close(&self) -> BoxFuture<'_, ()> {
         self.transactions.close();
         self.pool.close();
+        Box::pin(std::future::ready(()))
     }
 }
 

@@ -37,7 +37,7 @@ use holdfast_saga::records::view::{
     ProductFilter, QueueView, SagaCount, SagaFilter, WorkerView,
 };
 use holdfast_saga::records::{AdminAction, Cart, Product, Stock};
-use holdfast_shared::{CartId, Clock, KeySource, OrderId, SagaId, ShopId, Sku, Time};
+use holdfast_shared::{BoxFuture, CartId, Clock, KeySource, OrderId, SagaId, ShopId, Sku, Time};
 use tokio::sync::OnceCell;
 
 use crate::connections::Connections;
@@ -59,26 +59,28 @@ impl SqliteStore {
     ///
     /// The schema may still be missing or old afterwards: [`Self::migrate`] brings it up to date,
     /// [`Self::check_schema`] only looks. A schema that is too new for this binary is refused here.
-    pub async fn open(url: &str, clock: Arc<dyn Clock>) -> Result<Self, StoreError> {
-        let connections = Connections::open(url).await?;
-        let checked = schema::check_not_too_new(&connections).await;
-        checked.map_err(|error| connections.in_file(error))?;
-        Ok(Self { connections, clock, shop: Arc::default() })
+    pub fn open(url: &str, clock: Arc<dyn Clock>) -> BoxFuture<'_, Result<Self, StoreError>> {
+        Box::pin(async move {
+            let connections = Connections::open(url).await?;
+            let checked = schema::check_not_too_new(&connections).await;
+            checked.map_err(|error| connections.in_file(error))?;
+            Ok(Self { connections, clock, shop: Arc::default() })
+        })
     }
 
     /// Brings the schema up to date, all of it or none, and returns what was newly applied.
-    pub async fn migrate(&self) -> Result<Vec<(i64, String)>, StoreError> {
-        schema::migrate(&self.connections).await
+    pub fn migrate(&self) -> BoxFuture<'_, Result<Vec<(i64, String)>, StoreError>> {
+        Box::pin(schema::migrate(&self.connections))
     }
 
     /// Refuses a schema that does not fit this binary; the error says what to do.
-    pub async fn check_schema(&self) -> Result<(), StoreError> {
-        schema::check(&self.connections).await
+    pub fn check_schema(&self) -> BoxFuture<'_, Result<(), StoreError>> {
+        Box::pin(schema::check(&self.connections))
     }
 
     /// Closes all connections, waiting for those in use. Nothing is lost without it: it only tidies the files up.
-    pub async fn close(&self) {
-        self.connections.close().await;
+    pub fn close(&self) -> BoxFuture<'_, ()> {
+        Box::pin(self.connections.close())
     }
 }
 

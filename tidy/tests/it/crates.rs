@@ -70,3 +70,25 @@ fn what_reaches_outside_has_its_rooms() {
         assert!(wrong.is_empty(), "{library} is used by {wrong:?}");
     }
 }
+
+/// Crates whose code is compiled once and at their own level: they run on every order, and the binary is compiled in a hurry.
+const COMPILED_AT_HOME: &[&str] =
+    &["api/src/", "sandbox/src/", "store/postgres/src/", "store/sqlite/src/", "worker/src/"];
+
+/// See `holdfast_shared::BoxFuture`.
+#[test]
+fn entry_points_are_boxed() {
+    let sources =
+        ending(".rs").into_iter().filter(|file| COMPILED_AT_HOME.iter().any(|at| file.starts_with(at)));
+    let awaited_elsewhere: Vec<String> = sources
+        .flat_map(|file| {
+            let text = read(&file);
+            let found = text.lines().filter(|line| line.trim_start().starts_with("pub async fn "));
+            found.map(|line| format!("{file}: {}", line.trim())).collect::<Vec<_>>()
+        })
+        .collect();
+    assert!(
+        awaited_elsewhere.is_empty(),
+        "compiled in every binary again; return a BoxFuture: {awaited_elsewhere:#?}"
+    );
+}
