@@ -8,6 +8,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use holdfast_api::auth::{Role, Verifier, sign};
 use holdfast_saga::flows::REGISTRY;
+use holdfast_shared::redact;
 use holdfast_telemetry::Metrics;
 use holdfast_worker::{Source, WorkerConfig};
 
@@ -94,7 +95,7 @@ pub(crate) async fn run(args: Args, global: &Global) -> anyhow::Result<Exit> {
     }
     // With a JWKS file, only its issuer can sign tokens.
     if keys.jwks().is_none() {
-        print(&walk_through(server.url(), &secret, keys)?)?;
+        print(&walk_through(server.url(), &redact(&url), &secret, keys)?)?;
     }
     shutdown.signalled().await;
     say("stopping: requests and calls in flight may end; Ctrl-C again stops at once");
@@ -111,13 +112,13 @@ pub(crate) async fn run(args: Args, global: &Global) -> anyhow::Result<Exit> {
 }
 
 /// Lines to paste: the URL, the tokens, and three orders from beginning to end.
-fn walk_through(url: &str, secret: &str, keys: &TokenKeyArgs) -> anyhow::Result<String> {
+fn walk_through(url: &str, database: &str, secret: &str, keys: &TokenKeyArgs) -> anyhow::Result<String> {
     let token = |role, sub| sign(secret, &keys.settings(), sub, role, TOKENS_VALID);
     let (admin, customer) = (token(Role::Admin, "ada")?, token(Role::Customer, "carla")?);
     Ok(format!(
         "# Paste all of this into another shell. The tokens are valid for 12 hours; `holdfast token` makes more.\n\
          URL={url}\nADMIN={admin}\nCUSTOMER={customer}\n\n{WALK_THROUGH}\n\
          # Other cards: tok_timeout, tok_flaky, tok_requires_action, tok_refund_fails. All of the API: {url}/docs\n\
-         # Why is one not moving?  holdfast order explain NUMBER --database-url URL\n"
+         # Why is one not moving?  holdfast order explain NUMBER --database-url {database}\n"
     ))
 }

@@ -77,7 +77,8 @@ fn heard(state: ChargeState) -> Answer {
     }
 }
 
-/// Looked up first, then voided or refunded: whatever happened, no money stays behind.
+/// Voided first, and the answer says what was captured; what of that is left is refunded. So no money stays behind, and
+/// none goes back twice, even under a key that the provider has forgotten (E10).
 async fn undo_charge(provider: &dyn PaymentProvider, charge: &StepKey, key: &StepKey, mode: Mode) -> Answer {
     match provider.void(charge).await {
         Ok(ChargeState::Voided | ChargeState::Declined { .. }) => undone(0),
