@@ -20,7 +20,7 @@ mod settings;
 mod watch;
 
 use axum::Router;
-use holdfast_shared::BoxFuture;
+use futures_util::future::BoxFuture;
 use tokio::sync::watch as signal;
 
 pub use self::app::{Parts, StartError};

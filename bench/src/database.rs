@@ -74,7 +74,7 @@ impl Database {
     }
 
     async fn close(&self) {
-        self.store.close().await;
+        self.store.close();
         self.shell.close().await;
     }
 

@@ -54,7 +54,7 @@ impl Schema for PostgresStore {
     }
 
     async fn close(&self) {
-        self.close().await;
+        self.close();
     }
 }
 

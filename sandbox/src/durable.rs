@@ -5,8 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use futures_util::future::BoxFuture;
 use holdfast_saga::ports::{ChargeState, Fault, NamedRefund, PaymentProvider, StatementLine};
-use holdfast_shared::{BoxFuture, Clock, Money, StepKey};
+use holdfast_shared::{Clock, Money, StepKey};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::ledger_file::{BATCH_MAX, LedgerFile};

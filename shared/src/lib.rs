@@ -3,7 +3,6 @@
 //! Ids, money, time, and the states of orders, carts, payments, reservations and sagas, each with
 //! one total function that moves it. Nothing here performs I/O or knows SQL.
 
-mod boxed;
 mod cart;
 mod catalog;
 mod ids;
@@ -18,7 +17,6 @@ mod saga_state;
 mod time;
 mod transition;
 
-pub use boxed::BoxFuture;
 pub use cart::{CartEvent, CartStatus, Line};
 pub use catalog::{InvalidSku, MAX_SKU_LEN, Sku};
 pub use ids::{CartId, Ids, InvalidId, OrderId, SagaId, SeededIds, SystemIds};

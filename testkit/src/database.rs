@@ -216,7 +216,7 @@ impl PostgresDatabase {
             Self { url: format!("{}/{name}", &server[..slash]), name, server: None, is_used_again: false };
         let store = database.store().await;
         store.migrate().await.expect("migrates");
-        store.close().await;
+        store.close();
         database
     }
 

@@ -5,7 +5,8 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use holdfast_shared::{BoxFuture, Queue, ShopId};
+use futures_util::future::BoxFuture;
+use holdfast_shared::{Queue, ShopId};
 use percent_encoding::percent_decode_str;
 use redis::aio::MultiplexedConnection;
 use redis::sentinel::{SentinelClient, SentinelClientBuilder, SentinelServerType};
@@ -25,11 +26,8 @@ pub struct RedisAddress {
 }
 
 /// The Redis of one shop. All processes of a shop must use the same keys, so there is none without a shop.
-pub struct Redis {
-    target: Target,
-    prefix: String,
-    shown: String,
-}
+#[derive(Debug)]
+pub struct Redis(RedisAddress);
 
 enum Target {
     Server(Box<Client>),
@@ -89,8 +87,7 @@ impl RedisAddress {
     /// The Redis of `shop`: two shops with the same prefix never share a key.
     #[must_use]
     pub fn of_shop(self, shop: ShopId) -> Redis {
-        let Self { target, prefix, shown } = self;
-        Redis { target, prefix: format!("{prefix}:{shop}"), shown }
+        Redis(Self { prefix: format!("{}:{shop}", self.prefix), ..self })
     }
 }
 
@@ -109,12 +106,12 @@ impl Redis {
         let reason = match answer {
             Ok(Ok(_)) => return Ok(()),
             Ok(Err(error)) if is_refusal(&error) => {
-                return Err(RedisDown::Refused { shown: self.shown.clone(), reason: error.to_string() });
+                return Err(RedisDown::Refused { shown: self.0.shown.clone(), reason: error.to_string() });
             }
             Ok(Err(error)) => error.to_string(),
             Err(_) => format!("no answer within {} s", (CONNECT_WITHIN * 2).as_secs()),
         };
-        Err(RedisDown::Silent { shown: self.shown.clone(), reason })
+        Err(RedisDown::Silent { shown: self.0.shown.clone(), reason })
     }
 
     /// A new connection. Each command on it times out after `answer_within`.
@@ -123,7 +120,7 @@ impl Redis {
             .set_connection_timeout(Some(CONNECT_WITHIN))
             .set_response_timeout(Some(answer_within));
         let connecting = async {
-            match &self.target {
+            match &self.0.target {
                 Target::Server(client) => client.get_multiplexed_async_connection_with_config(&config).await,
                 // Sentinels are asked for every connection: after a failover the primary is another server.
                 Target::Sentinels(client) => {
@@ -139,25 +136,19 @@ impl Redis {
 
     /// A key of a queue. All keys of one queue share a hash tag, so that a cluster keeps them on one node.
     pub(crate) fn key(&self, queue: Queue, what: &str) -> String {
-        format!("{}:{{{queue}}}:{what}", self.prefix)
+        format!("{}:{{{queue}}}:{what}", self.0.prefix)
     }
 
     /// A key of the state that all replicas share about a payment provider.
     pub(crate) fn provider_key(&self, provider: &str, what: &str) -> String {
-        format!("{}:{{provider:{provider}}}:{what}", self.prefix)
+        format!("{}:{{provider:{provider}}}:{what}", self.0.prefix)
     }
 }
 
 /// The address, without its password.
 impl fmt::Display for Redis {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.shown)
-    }
-}
-
-impl fmt::Debug for Redis {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Redis").field(&self.shown).finish()
+        f.write_str(&self.0.shown)
     }
 }
 

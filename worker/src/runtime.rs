@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
+use futures_util::future::BoxFuture;
 use holdfast_saga::engine::batch::Engine;
 use holdfast_saga::engine::registry::Registry;
 use holdfast_saga::ports::{Dispatch, Gateways, Store};
-use holdfast_shared::BoxFuture;
 use holdfast_telemetry::Metrics;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;

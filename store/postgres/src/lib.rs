@@ -27,6 +27,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use futures_util::future::BoxFuture;
 use holdfast_saga::ports::{Store, StoreError, Tx};
 use holdfast_saga::records::audit_fact::Fact;
 use holdfast_saga::records::history::LogRow;
@@ -37,7 +38,7 @@ use holdfast_saga::records::view::{
     ProductFilter, QueueView, SagaCount, SagaFilter, WorkerView,
 };
 use holdfast_saga::records::{AdminAction, Cart, Product, Stock};
-use holdfast_shared::{BoxFuture, CartId, Clock, KeySource, OrderId, SagaId, ShopId, Sku, Time};
+use holdfast_shared::{CartId, Clock, KeySource, OrderId, SagaId, ShopId, Sku, Time};
 use tokio::sync::OnceCell;
 
 use crate::clock::ClockSource;
@@ -96,10 +97,9 @@ impl PostgresStore {
     }
 
     /// Closes its connections: the idle ones now, those in use when they are given back. Of no use afterwards.
-    pub fn close(&self) -> BoxFuture<'_, ()> {
+    pub fn close(&self) {
         self.transactions.close();
         self.pool.close();
-        Box::pin(std::future::ready(()))
     }
 }
 

@@ -27,6 +27,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use futures_util::future::BoxFuture;
 use holdfast_saga::ports::{Store, StoreError, Tx};
 use holdfast_saga::records::audit_fact::Fact;
 use holdfast_saga::records::history::LogRow;
@@ -37,7 +38,7 @@ use holdfast_saga::records::view::{
     ProductFilter, QueueView, SagaCount, SagaFilter, WorkerView,
 };
 use holdfast_saga::records::{AdminAction, Cart, Product, Stock};
-use holdfast_shared::{BoxFuture, CartId, Clock, KeySource, OrderId, SagaId, ShopId, Sku, Time};
+use holdfast_shared::{CartId, Clock, KeySource, OrderId, SagaId, ShopId, Sku, Time};
 use tokio::sync::OnceCell;
 
 use crate::connections::Connections;

@@ -94,7 +94,7 @@ async fn a_socket_is_reached_whatever_is_asked_of_networks() {
 async fn opens(url: String) -> Result<(), String> {
     let store = PostgresStore::connect(&url, 2).await.map_err(|error| error.to_string())?;
     let begun = read(&store).await.map_err(|error| error.to_string());
-    store.close().await;
+    store.close();
     begun
 }
 

@@ -44,7 +44,7 @@ async fn a_read_waits_five_seconds_for_a_connection_and_no_longer() {
     store.order(OrderId::new(1)).await.expect("reads");
     drop(held);
     store.begin().await.expect("begins");
-    store.close().await;
+    store.close();
     let closed = store.order(OrderId::new(1)).await.expect_err("is closed");
     assert!(closed.to_string().contains("closed"), "{closed}");
 }

@@ -75,7 +75,7 @@ fn what_reaches_outside_has_its_rooms() {
 const COMPILED_AT_HOME: &[&str] =
     &["api/src/", "sandbox/src/", "store/postgres/src/", "store/sqlite/src/", "worker/src/"];
 
-/// See `holdfast_shared::BoxFuture`.
+/// The body of an `async fn` is compiled in the crate that awaits it; see "What a build costs" in `CONTRIBUTING.md`.
 #[test]
 fn entry_points_are_boxed() {
     let sources =
