@@ -247,7 +247,7 @@ impl PaymentBody {
             refunded: money(payment.refunded_minor),
             settled_manually: Some(money(payment.settled_manually_minor))
                 .filter(|held| held.amount_minor > 0),
-            next_action: payment.next_action.clone().filter(|_| acts).map(|url| NextAction { url }),
+            next_action: payment.details.next_action.clone().filter(|_| acts).map(|url| NextAction { url }),
         }
     }
 }

@@ -7,7 +7,8 @@ use holdfast_saga::records::context::{Context, Notice, NoticeKind};
 use holdfast_saga::records::saga::{DefinitionId, Progress, Saga};
 use holdfast_saga::records::signal::{NewSignal, SignalBody};
 use holdfast_saga::records::{
-    Cart, CartItem, Channel, Notification, NotificationStatus, Order, Payment, Product, Refund,
+    Cart, CartItem, Channel, Notification, NotificationStatus, Order, Payment, PaymentDetails, Product,
+    Refund,
 };
 use holdfast_shared::{
     Actor, Address, CartId, CartStatus, Contact, Currency, KeyPrefix, Line, Money, OrderId, OrderStatus,
@@ -131,8 +132,7 @@ pub fn payment(number: i64, status: PaymentStatus) -> Payment {
         refunded_minor: 0,
         settled_manually_minor: 0,
         charge: Some(charge(number)),
-        provider_ref: None,
-        next_action: None,
+        details: PaymentDetails::default(),
     }
 }
 

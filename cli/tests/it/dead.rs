@@ -51,8 +51,8 @@ fn many_dead(shop: &Shop, count: usize) {
         (
             "payments",
             "order_id",
-            "provider, status, amount_minor, currency, captured_minor, refunded_minor, charge_key, provider_ref, \
-             next_action, updated_at",
+            "provider, status, amount_minor, currency, captured_minor, refunded_minor, charge_key, details, \
+             updated_at",
         ),
     ] {
         shop.sql(&format!(

@@ -1,6 +1,6 @@
 //! Giving back money of an order that stands: for goodwill, or for a part of it.
 
-use holdfast_shared::{KeyPrefix, PaymentStatus, Queue, RefundStatus, SagaId, Time};
+use holdfast_shared::{KeyPrefix, Queue, RefundStatus, SagaId, Time};
 
 use super::stages::payment::GIVE_BACK;
 use crate::engine::definition::{Definition, pivot};
@@ -17,17 +17,10 @@ pub static V1: Definition = Definition {
     late_capture: None,
 };
 
-/// The saga `id` that gives back what was `granted`, of a payment that stands at `status`.
+/// The saga `id` that gives back what was `granted`, of the charge as our ledger has it.
 ///
 /// Its refund row is inserted as PENDING in the same commit; the saga's data says so.
-pub fn start(
-    id: SagaId,
-    key_prefix: KeyPrefix,
-    granted: PartialRefund,
-    status: PaymentStatus,
-    now: Time,
-) -> Saga {
-    let charge = Charge { key: granted.charge.clone(), status };
+pub fn start(id: SagaId, key_prefix: KeyPrefix, granted: PartialRefund, charge: Charge, now: Time) -> Saga {
     let mut saga = V1.start(id, Context::PartialRefund(granted)).begin(key_prefix, now);
     saga.progress.data.charge = Some(charge);
     saga.progress.data.refund = Some(RefundStatus::Pending);

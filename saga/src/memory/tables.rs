@@ -94,11 +94,7 @@ impl Tables {
             }
         }
         for (id, (from, payment)) in &writes.payments {
-            let mut payment = payment.clone();
-            if payment.provider_ref.is_none() {
-                payment.provider_ref = self.payments.get(id).and_then(|before| before.provider_ref.clone());
-            }
-            put("payments", &mut self.payments, *id, *from, |row| row.status, payment)?;
+            put("payments", &mut self.payments, *id, *from, |row| row.status, payment.clone())?;
         }
         for (id, (from, refund)) in &writes.refunds {
             put("refunds", &mut self.refunds, *id, *from, |row| row.status, refund.clone())?;

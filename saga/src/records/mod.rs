@@ -23,6 +23,6 @@ pub use admin_action::AdminAction;
 pub use cart::{Cart, CartItem};
 pub use notification::{Channel, Notification, NotificationStatus};
 pub use order::{KeyClaim, Order, Reservation};
-pub use payment::{Payment, Refund};
+pub use payment::{Payment, PaymentDetails, Refund};
 pub use product::Product;
 pub use stock::{Stock, StockAdjustment, StockMove};

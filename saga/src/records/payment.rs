@@ -1,9 +1,10 @@
 //! Our own ledger rows: an order's payment, and each refund of it.
 
 use holdfast_shared::{Money, OrderId, PaymentStatus, RefundStatus, SagaId, StepKey};
+use serde::{Deserialize, Serialize};
 
 /// Our own ledger row for an order's payment.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Payment {
     /// The order paid for; one payment an order.
     pub order: OrderId,
@@ -21,9 +22,19 @@ pub struct Payment {
     pub settled_manually_minor: i64,
     /// The stable key of the charge that counts.
     pub charge: Option<StepKey>,
+    /// The rest of what the provider said.
+    pub details: PaymentDetails,
+}
+
+/// What is kept of a payment and never looked for by it: stored as one document, so a field is no column.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct PaymentDetails {
     /// The provider's own name for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub provider_ref: Option<String>,
-    /// Where the buyer must act, if they must.
+    /// Where the buyer must act, for as long as they must.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub next_action: Option<String>,
 }
 

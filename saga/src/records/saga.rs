@@ -8,8 +8,8 @@ use holdfast_shared::{
 use serde::{Deserialize, Serialize};
 use strum::{Display, EnumString, IntoStaticStr};
 
-use crate::records::NotificationStatus;
 use crate::records::context::Context;
+use crate::records::{NotificationStatus, Payment, PaymentDetails};
 
 /// Which definition a saga runs, and which version of it. A saga keeps its version for life.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -148,6 +148,22 @@ pub struct Charge {
     pub key: StepKey,
     /// What our payment row says.
     pub status: PaymentStatus,
+    /// What else our payment row says.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub details: PaymentDetails,
+}
+
+impl Charge {
+    /// A charge of which the provider has said nothing yet.
+    pub fn begun(key: StepKey, status: PaymentStatus) -> Self {
+        Self { key, status, details: PaymentDetails::default() }
+    }
+
+    /// What our payment row says of the charge that counts, if there is one.
+    pub fn of(payment: &Payment) -> Option<Self> {
+        let key = payment.charge.clone()?;
+        Some(Self { key, status: payment.status, details: payment.details.clone() })
+    }
 }
 
 /// A saga that is to be started. Only the commit that starts it draws the prefix of its keys: a plan, which may be made

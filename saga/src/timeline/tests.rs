@@ -16,6 +16,7 @@ use crate::flows::{REGISTRY, cancellation, checkout_cod, checkout_online, notifi
 use crate::records::context::{Cancellation, Checkout, Context, Notice, NoticeKind, PartialRefund};
 use crate::records::history::{Entry, LogRow};
 use crate::records::saga::CallState;
+use crate::records::saga::Charge;
 use crate::records::saga::NewSaga;
 use crate::records::saga::Phase;
 use crate::records::saga::Saga;
@@ -248,7 +249,8 @@ fn a_partial_refund_says_who_gave_back_how_much_and_why() {
         dedupe: None,
     };
     let id = OrderId::new(1042).saga(slot::PARTIAL_REFUND);
-    let saga = partial_refund::start(id, key_prefix(), context, PaymentStatus::Captured, at(60));
+    let charge = Charge::begun(context.charge.clone(), PaymentStatus::Captured);
+    let saga = partial_refund::start(id, key_prefix(), context, charge, at(60));
     let mut story = story(PaymentMethod::Card, vec![checkout(PaymentMethod::Card), saga.clone()]);
     let asked = Entry::Started { step: "give_back".to_owned(), start: 2, ask: true };
     let back = Entry::Succeeded("give_back".to_owned());

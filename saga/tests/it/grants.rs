@@ -40,6 +40,11 @@ async fn ledgers(shop: &Shop, order: OrderId) -> (PaymentStatus, i64, i64, i64, 
     (payment.status, payment.captured_minor, payment.refunded_minor, line.captured_minor, line.refunded_minor)
 }
 
+/// The provider's own name for the order's payment, as our ledger has it.
+async fn reference(shop: &Shop, order: OrderId) -> Option<String> {
+    shop.view(order).await.payment.expect("the payment row exists").details.provider_ref
+}
+
 /// What the rows say of the order's refunds, by slot.
 async fn refunds(shop: &Shop, order: OrderId) -> Vec<(u8, RefundStatus, i64)> {
     let mut world = World::default();
@@ -61,6 +66,8 @@ async fn an_order_that_stands_is_given_back_bit_by_bit_and_keeps_its_status() {
     use RefundStatus::Succeeded;
     let mut shop = Shop::open().await;
     let order = standing(&mut shop, "tok_ok").await;
+    let named = reference(&shop, order).await;
+    assert!(named.is_some());
     let mut back = 0;
     for (verb, ask, given, status) in [
         (None, Some(500), 500, PartiallyRefunded),
@@ -74,6 +81,7 @@ async fn an_order_that_stands_is_given_back_bit_by_bit_and_keeps_its_status() {
         shop.granted(order, ask).await;
         shop.rest().await;
         back += given;
+        assert_eq!(reference(&shop, order).await, named);
         assert_eq!(ledgers(&shop, order).await, (status, 3_000, back, 3_000, back));
         assert_eq!(shop.view(order).await.order.status, before);
         shop.assert_clean("given back").await;

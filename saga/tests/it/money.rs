@@ -33,7 +33,7 @@ async fn a_buyer_who_acts_in_time_gets_the_order_and_one_who_refuses_does_not() 
         let waiting = shop.checkout(order).await;
         assert_eq!((waiting.state, waiting.queue), (SagaState::Waiting, Queue::PaymentEvents));
         let view = shop.view(order).await;
-        assert!(view.payment.expect("the payment row exists").next_action.is_some());
+        assert!(view.payment.expect("the payment row exists").details.next_action.is_some());
         shop.sandbox.complete_action(&charge.key, approved).await.expect("the sandbox answers");
         // Pitfall 10: the same event thrice, under one id and under another, is one event.
         for id in ["evt_1", "evt_1", "evt_2"] {
@@ -42,6 +42,8 @@ async fn a_buyer_who_acts_in_time_gets_the_order_and_one_who_refuses_does_not() 
         }
         shop.rest().await;
         check(&shop, order, ending, &format!("approved: {approved}")).await;
+        let payment = shop.view(order).await.payment.expect("the payment row exists");
+        assert_eq!(payment.details.next_action, None, "approved: {approved}");
         // An event after the end changes nothing.
         assert!(shop.event(&charge.key, "evt_3").await.is_ok());
         shop.rest().await;
@@ -151,8 +153,13 @@ async fn a_refund_that_keeps_failing_dies_visibly_and_a_retry_finishes_it() {
         let view = shop.view(order).await;
         assert_eq!(view.order.status, OrderStatus::Cancelled);
         assert_eq!(
-            view.payment.map(|p| (p.status, p.captured_minor, p.refunded_minor)),
-            Some((PaymentStatus::Refunded, 3_000, 3_000))
+            view.payment.map(|p| (
+                p.status,
+                p.captured_minor,
+                p.refunded_minor,
+                p.details.provider_ref.is_some()
+            )),
+            Some((PaymentStatus::Refunded, 3_000, 3_000, true))
         );
         let state = shop.saga(owner).await.state;
         assert_eq!(state, if after_pivot { SagaState::Completed } else { SagaState::Compensated });

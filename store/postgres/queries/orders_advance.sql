@@ -16,17 +16,15 @@ with moved_orders as (
     update payments
     set status = new.status, captured_minor = new.captured_minor, refunded_minor = new.refunded_minor,
         settled_manually_minor = new.settled_manually_minor, charge_key = new.charge_key,
-        provider_ref = coalesce(new.provider_ref, payments.provider_ref), next_action = new.next_action,
-        updated_at = $1
+        details = new.details::json, updated_at = $1
     from unnest($9::bigint[], $10::text[], $11::text[], $12::bigint[], $13::bigint[], $14::bigint[], $15::text[],
-                $16::text[], $17::text[])
-         as new (order_id, was, status, captured_minor, refunded_minor, settled_manually_minor, charge_key,
-                 provider_ref, next_action)
+                $16::text[])
+         as new (order_id, was, status, captured_minor, refunded_minor, settled_manually_minor, charge_key, details)
     where payments.order_id = new.order_id and payments.status = new.was
     returning payments.order_id
 ), notified as (
     insert into notifications (saga_id, notice, channel, recipient, status, created_at, updated_at)
-    select *, $1, $1 from unnest($18::bigint[], $19::text[], $20::text[], $21::text[], $22::text[])
+    select *, $1, $1 from unnest($17::bigint[], $18::text[], $19::text[], $20::text[], $21::text[])
 )
 select (select count(*) from moved_orders) as orders, (select count(*) from moved_reservations) as reservations,
        (select count(*) from moved_payments) as payments

@@ -5,7 +5,10 @@
 //! connection when it needs them first.
 
 macro_rules! statements {
-    (of transactions { $($name:ident = $file:literal,)* } outside { $($other:ident = $other_file:literal,)* }) => {
+    (
+        of transactions { $($name:ident = $file:literal $(+ $rest:literal)?,)* }
+        outside { $($other:ident = $other_file:literal $(+ $other_rest:literal)?,)* }
+    ) => {
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
         pub(crate) enum Sql {
             $($name,)*
@@ -15,8 +18,8 @@ macro_rules! statements {
         impl Sql {
             /// All texts, each at its statement's place.
             pub(crate) const TEXTS: &[&str] = &[
-                $(include_str!(concat!("../", $file, ".sql")),)*
-                $(include_str!(concat!("../", $other_file, ".sql")),)*
+                $(concat!(include_str!(concat!("../", $file, ".sql")), $($rest)?),)*
+                $(concat!(include_str!(concat!("../", $other_file, ".sql")), $($other_rest)?),)*
             ];
 
             /// What a transaction may need.
@@ -41,9 +44,9 @@ statements! {
         OrderLinesRead = "queries/order_lines_read",
         OrdersAdvance = "queries/orders_advance",
         OrdersInsert = "queries/orders_insert",
-        OrdersLock = "queries/orders_lock",
+        OrdersLock = "../queries/orders_columns" + "where id = any($1) order by id for no key update",
         OrdersOpen = "queries/orders_open",
-        PaymentsLock = "queries/payments_lock",
+        PaymentsLock = "../queries/payments_columns" + "where order_id = any($1) order by order_id for no key update",
         ProductsPut = "queries/products_put",
         ProductsRead = "queries/products_read",
         QueuesLock = "queries/queues_lock",
@@ -63,10 +66,10 @@ statements! {
         SignalsUnread = "queries/signals_unread",
         StockAdjustmentsInsert = "queries/stock_adjustments_insert",
         StockEnsure = "queries/stock_ensure",
-        StockLock = "queries/stock_lock",
+        StockLock = "../queries/stock_columns" + "where sku = any($1) order by sku for no key update",
         StockLockOnly = "queries/stock_lock_only",
         StockMove = "queries/stock_move",
-        StockRead = "queries/stock_read",
+        StockRead = "../queries/stock_columns" + "where sku = any($1)",
     }
     outside {
         AdminActionsOfOrder = "../queries/admin_actions_of_order",
@@ -81,10 +84,10 @@ statements! {
         OrdersCountPending = "../queries/orders_count_pending",
         OrdersPage = "queries/orders_page",
         OrdersPageOfCustomer = "../queries/orders_page_of_customer",
-        OrdersRead = "queries/orders_read",
+        OrdersRead = "../queries/orders_columns" + "where id = any($1)",
         OrdersVersion = "queries/orders_version",
         OrdersWithDeadSaga = "queries/orders_with_dead_saga",
-        PaymentsRead = "queries/payments_read",
+        PaymentsRead = "../queries/payments_columns" + "where order_id = any($1)",
         ProductsPage = "queries/products_page",
         ProductsPageNamed = "queries/products_page_named",
         QueuesDepth = "../queries/queues_depth",

@@ -67,8 +67,7 @@ pub fn payment<R: Row>(row: &R) -> Result<Payment, StoreError> {
             refunded_minor: columns.integer("refunded_minor")?,
             settled_manually_minor: columns.integer("settled_manually_minor")?,
             charge: columns.optional_text("charge_key")?.map(StepKey::from_stored),
-            provider_ref: columns.optional_text("provider_ref")?,
-            next_action: columns.optional_text("next_action")?,
+            details: columns.json("details")?,
         })
     })
 }

@@ -1,15 +1,13 @@
 update payments set
     provider = new.value ->> 'provider',
     status = new.value ->> 'status',
-    amount_minor = new.value ->> 'amount_minor',
-    currency = new.value ->> 'currency',
+    amount_minor = new.value ->> '$.amount.amount_minor',
+    currency = new.value ->> '$.amount.currency',
     captured_minor = new.value ->> 'captured_minor',
     refunded_minor = new.value ->> 'refunded_minor',
     settled_manually_minor = new.value ->> 'settled_manually_minor',
     charge_key = new.value ->> 'charge',
-    -- Once the provider has named it, the name stays.
-    provider_ref = coalesce(new.value ->> 'provider_ref', payments.provider_ref),
-    next_action = new.value ->> 'next_action',
+    details = new.value -> 'details',
     updated_at = $2
 from json_each($1) as new
 where payments.order_id = new.value ->> 'order'

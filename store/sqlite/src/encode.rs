@@ -9,7 +9,7 @@ use holdfast_saga::records::{
 };
 use holdfast_shared::{
     Address, CancelReason, CartId, CartStatus, Contact, Currency, OrderId, OrderStatus, PaymentMethod,
-    PaymentStatus, Queue, RefundStatus, ReservationStatus, Sku, StepKey,
+    PaymentStatus, Queue, RefundStatus, ReservationStatus, Sku,
 };
 use serde::Serialize;
 use uuid::Uuid;
@@ -122,36 +122,14 @@ impl<'a> NotificationRow<'a> {
 
 #[derive(Serialize)]
 pub(crate) struct PaymentRow<'a> {
-    order: i64,
     from: Option<PaymentStatus>,
-    provider: &'a str,
-    status: PaymentStatus,
-    amount_minor: i64,
-    currency: Currency,
-    captured_minor: i64,
-    refunded_minor: i64,
-    settled_manually_minor: i64,
-    charge: Option<&'a str>,
-    provider_ref: Option<&'a str>,
-    next_action: Option<&'a str>,
+    #[serde(flatten)]
+    payment: &'a Payment,
 }
 
 impl<'a> PaymentRow<'a> {
-    pub(crate) fn new(from: Option<PaymentStatus>, payment: &'a Payment) -> Self {
-        Self {
-            order: payment.order.number(),
-            from,
-            provider: &payment.provider,
-            status: payment.status,
-            amount_minor: payment.amount.amount_minor,
-            currency: payment.amount.currency,
-            captured_minor: payment.captured_minor,
-            refunded_minor: payment.refunded_minor,
-            settled_manually_minor: payment.settled_manually_minor,
-            charge: payment.charge.as_ref().map(StepKey::as_str),
-            provider_ref: payment.provider_ref.as_deref(),
-            next_action: payment.next_action.as_deref(),
-        }
+    pub(crate) const fn new(from: Option<PaymentStatus>, payment: &'a Payment) -> Self {
+        Self { from, payment }
     }
 }
 

@@ -15,7 +15,11 @@ use crate::claim::read_sagas;
 use crate::error::store_error;
 use crate::operations;
 use crate::params::{self, order_numbers, saga_keys};
-use crate::statement::{read, sql};
+use crate::statement::{read, shared_sql, sql};
+
+/// The levels of the SKUs in `$1`.
+pub(crate) const STOCK_READ: &str =
+    shared_sql!("stock_columns" + "where sku in (select value from json_each($1)) order by sku");
 
 pub(crate) async fn load(
     connection: &mut SqliteConnection,
@@ -56,7 +60,7 @@ pub(crate) async fn load(
     // The single writer holds every row anyway.
     let levels: BTreeSet<_> = footprint.stock.iter().chain(&footprint.levels).collect();
     if !levels.is_empty() {
-        let statement = sqlx::query(sql!("stock_read")).bind(params::rows(levels)?);
+        let statement = sqlx::query(STOCK_READ).bind(params::rows(levels)?);
         world.stock.extend(read(connection, statement, rows::stock).await?);
     }
     Ok(())
@@ -126,7 +130,10 @@ pub(crate) async fn read_orders(
     ids: &[OrderId],
 ) -> Result<Vec<Order>, StoreError> {
     let ids = order_numbers(ids)?;
-    let statement = sqlx::query(sql!("orders_read")).bind(ids.clone());
+    let statement = sqlx::query(shared_sql!(
+        "orders_columns" + "where id in (select value from json_each($1)) order by id desc"
+    ))
+    .bind(ids.clone());
     let mut orders = read(&mut *connection, statement, rows::order).await?;
     let statement = sqlx::query(sql!("order_lines_read")).bind(ids);
     let mut lines = rows::lines_by_order(read(connection, statement, rows::line).await?);
@@ -141,6 +148,8 @@ pub(crate) async fn read_payments(
     connection: &mut SqliteConnection,
     orders: &[OrderId],
 ) -> Result<Vec<Payment>, StoreError> {
-    let statement = sqlx::query(sql!("payments_read")).bind(order_numbers(orders)?);
+    let statement =
+        sqlx::query(shared_sql!("payments_columns" + "where order_id in (select value from json_each($1))"))
+            .bind(order_numbers(orders)?);
     read(connection, statement, rows::payment).await
 }

@@ -13,7 +13,7 @@ use holdfast_store_rows::{self as rows, unreadable};
 use sqlx::SqliteConnection;
 
 use crate::claim::read_signals;
-use crate::load::{read_orders, read_payments};
+use crate::load::{STOCK_READ, read_orders, read_payments};
 use crate::params::{self, NEWEST, order_numbers, saga_keys};
 use crate::row;
 use crate::statement::{Statement, read, shared_sql, sql};
@@ -149,7 +149,7 @@ pub(crate) async fn stock(
     limit: u32,
 ) -> Result<Vec<(Sku, Stock)>, StoreError> {
     let statement = match sku {
-        Some(sku) => sqlx::query(sql!("stock_read")).bind(params::rows([sku])?),
+        Some(sku) => sqlx::query(STOCK_READ).bind(params::rows([sku])?),
         None => sqlx::query(shared_sql!("stock_page")).bind(limit),
     };
     read(snapshot, statement, rows::stock).await

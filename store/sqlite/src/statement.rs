@@ -15,10 +15,10 @@ macro_rules! sql {
 }
 pub(crate) use sql;
 
-/// The text of `store/queries/<name>.sql`, which both stores have.
+/// The text of `store/queries/<name>.sql`, which both stores have, and what this store adds to it.
 macro_rules! shared_sql {
-    ($name:literal) => {
-        include_str!(concat!("../../queries/", $name, ".sql"))
+    ($name:literal $(+ $rest:literal)?) => {
+        concat!(include_str!(concat!("../../queries/", $name, ".sql")), $($rest)?)
     };
 }
 pub(crate) use shared_sql;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use holdfast_saga::records::batch_rows::{Footprint, World, Writes};
 use holdfast_saga::records::context::{Checkout, Context};
 use holdfast_saga::records::saga::{CallState, Charge, Phase, Saga};
-use holdfast_saga::records::{CartItem, Product, Refund, Stock, StockMove};
+use holdfast_saga::records::{CartItem, PaymentDetails, Product, Refund, Stock, StockMove};
 use holdfast_shared::{
     CancelReason, CartStatus, Currency, Line, OrderStatus, PaymentMethod, PaymentStatus, Queue, RefundStatus,
     SagaState, StepKey,
@@ -38,7 +38,8 @@ pub(super) fn busy_saga() -> Saga {
     progress.error = Some("the bank's \"phone\" rang; nobody {answered}".to_owned());
     progress.worker = Some("worker-7".to_owned());
     let charge = StepKey::new(&busy.key_prefix, "take_payment", 2);
-    progress.data.charge = Some(Charge { key: charge.clone(), status: PaymentStatus::Unknown });
+    let details = PaymentDetails { provider_ref: Some("ch_2".to_owned()), next_action: None };
+    progress.data.charge = Some(Charge { key: charge.clone(), status: PaymentStatus::Unknown, details });
     progress.data.refund = Some(RefundStatus::Pending);
     progress.data.late = vec![charge];
     busy.context = Arc::new(Context::Checkout(Checkout {
@@ -74,8 +75,10 @@ pub async fn every_table_is_loaded_as_it_was_saved(subject: &Subject) {
         captured_minor: 2_000,
         refunded_minor: 500,
         settled_manually_minor: 300,
-        provider_ref: Some("ch_1".to_owned()),
-        next_action: Some("https://bank.example/?a=1&b=2".to_owned()),
+        details: PaymentDetails {
+            provider_ref: Some("ch_1".to_owned()),
+            next_action: Some("https://bank.example/?a=1&b=2".to_owned()),
+        },
         ..payment(1, PaymentStatus::PartiallyRefunded)
     };
     // The first and the last slot an order has; the next order's are not its own.

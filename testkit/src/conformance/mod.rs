@@ -192,7 +192,7 @@ macro_rules! conformance {
         $crate::conformance!(@ $open, saving: [
             a_saga_moves_only_from_its_fence,
             an_order_moves_only_from_its_status,
-            a_payment_moves_only_from_its_status_and_keeps_its_reference,
+            a_payment_moves_only_from_its_status_and_is_written_whole,
             a_refund_moves_only_from_its_status,
             a_reservation_moves_only_from_its_status,
             a_message_moves_only_from_its_status,

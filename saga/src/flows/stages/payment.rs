@@ -10,7 +10,7 @@ use crate::records::call::{Answer, CallResult, Request};
 use crate::records::change::Change;
 use crate::records::context::{Context, PartialRefund};
 use crate::records::saga::{Charge, Saga};
-use crate::records::{Payment, Refund};
+use crate::records::{Payment, PaymentDetails, Refund};
 
 type Changes = Result<Vec<Change>, Refusal>;
 
@@ -115,38 +115,35 @@ pub(in crate::flows) fn drop_due_on_delivery(saga: &Saga) -> Change {
 fn record_charge(saga: &mut Saga, key: &StepKey, event: Event<'_>) -> Changes {
     match event {
         Event::Intent => {
-            let before = saga.progress.data.charge.take();
-            let from = before.as_ref().map(|charge| charge.status);
-            let is_new_key = before.is_none_or(|charge| charge.key != *key);
-            let status = from.unwrap_or(PaymentStatus::Pending);
-            saga.progress.data.charge = Some(Charge { key: key.clone(), status });
+            let before = saga.progress.data.charge.as_ref();
+            if before.is_some_and(|charge| charge.key == *key) {
+                return Ok(vec![]);
+            }
             // The row is inserted once, and says which key counts from now on.
-            Ok(if is_new_key {
-                vec![Change::RecordPayment { from, payment: payment(saga, status) }]
-            } else {
-                vec![]
-            })
+            let from = before.map(|charge| charge.status);
+            let status = from.unwrap_or(PaymentStatus::Pending);
+            saga.progress.data.charge = Some(Charge::begun(key.clone(), status));
+            Ok(vec![Change::RecordPayment { from, payment: payment(saga, status) }])
         }
         Event::Answered(Answer::Succeeded(CallResult::Captured { amount, provider_ref })) => {
             let total = checkout(saga).total();
             if *amount != total {
                 return Err(refused(format!("{key}: the provider took {amount}, the order costs {total}")));
             }
-            let (from, to) = step(saga, PaymentEvent::Capture)?;
-            let payment = Payment {
-                captured_minor: amount.amount_minor,
-                provider_ref: Some(provider_ref.clone()),
-                ..payment(saga, to)
-            };
+            let (from, to) = step(saga, PaymentEvent::Capture, |details| {
+                details.provider_ref = Some(provider_ref.clone());
+            })?;
+            let payment = Payment { captured_minor: amount.amount_minor, ..payment(saga, to) };
             Ok(vec![Change::RecordPayment { from, payment }])
         }
         Event::Answered(Answer::Succeeded(
             CallResult::Undone { .. } | CallResult::Refunded | CallResult::Sent,
         )) => Err(refused(format!("{key}: the provider answered something else than was asked"))),
         Event::Answered(Answer::Pending { next_action }) => {
-            let (from, to) = step(saga, PaymentEvent::RequireAction)?;
-            let payment = Payment { next_action: next_action.clone(), ..payment(saga, to) };
-            Ok(vec![Change::RecordPayment { from, payment }])
+            let (from, to) = step(saga, PaymentEvent::RequireAction, |details| {
+                details.next_action.clone_from(next_action);
+            })?;
+            Ok(vec![Change::RecordPayment { from, payment: payment(saga, to) }])
         }
         Event::Answered(Answer::Rejected { .. }) => moved(saga, PaymentEvent::Decline),
         Event::Answered(Answer::Unknown { .. }) => moved(saga, PaymentEvent::LoseAnswer),
@@ -183,7 +180,7 @@ fn record_undo(saga: &mut Saga, key: &StepKey, event: Event<'_>) -> Changes {
     // What a person saw to before is no refund of ours, whichever way the money went.
     let Before { refunded_minor: before, settled_manually_minor: by_hand } = before(saga);
     let mut changes = move_refund(saga, event, *refunded_minor - before - by_hand);
-    let (from, to) = step(saga, PaymentEvent::RefundAll)?;
+    let (from, to) = step(saga, PaymentEvent::RefundAll, |_| ())?;
     let payment = Payment {
         captured_minor: *refunded_minor,
         refunded_minor: *refunded_minor - by_hand,
@@ -198,7 +195,7 @@ fn record_undo(saga: &mut Saga, key: &StepKey, event: Event<'_>) -> Changes {
 fn settle_manually(saga: &mut Saga) -> Changes {
     let (captured_minor, owed_minor) = (terms(saga).1.amount_minor, owed_minor(saga));
     let Before { refunded_minor, settled_manually_minor } = before(saga);
-    let (from, to) = step(saga, PaymentEvent::SettleManually)?;
+    let (from, to) = step(saga, PaymentEvent::SettleManually, |_| ())?;
     let mut changes = move_refund(saga, Event::Discarded, owed_minor);
     let settled_manually_minor = settled_manually_minor + owed_minor;
     let payment = Payment { captured_minor, refunded_minor, settled_manually_minor, ..payment(saga, to) };
@@ -229,13 +226,13 @@ fn record_granted_refund(saga: &mut Saga, key: &StepKey, event: Event<'_>) -> Ch
             let mut changes = move_refund(saga, event, amount_minor);
             let all = refunded_minor == captured_minor;
             let event = if all { PaymentEvent::RefundAll } else { PaymentEvent::RefundPart };
-            let (from, to) = step(saga, event)?;
+            let (from, to) = step(saga, event, |_| ())?;
             let payment = Payment { captured_minor, refunded_minor, ..payment(saga, to) };
             changes.push(Change::RecordPayment { from, payment });
             Ok(changes)
         }
         Event::Discarded => {
-            let (from, to) = step(saga, PaymentEvent::SettleManually)?;
+            let (from, to) = step(saga, PaymentEvent::SettleManually, |_| ())?;
             let mut changes = move_refund(saga, event, amount_minor);
             let refunded_minor = refunded_minor - amount_minor;
             let settled_manually_minor = amount_minor;
@@ -283,19 +280,26 @@ fn move_refund(saga: &mut Saga, event: Event<'_>, amount_minor: i64) -> Vec<Chan
     vec![Change::RecordRefund { from, refund }]
 }
 
-/// Moves our ledger row and the saga's copy of its status together.
-fn step(saga: &mut Saga, event: PaymentEvent) -> Result<(Option<PaymentStatus>, PaymentStatus), Refusal> {
+/// Moves our ledger row and the saga's copy of it together; `learn` adds what the provider said. What the buyer had to do
+/// is over with any other event.
+fn step(
+    saga: &mut Saga,
+    event: PaymentEvent,
+    learn: impl FnOnce(&mut PaymentDetails),
+) -> Result<(Option<PaymentStatus>, PaymentStatus), Refusal> {
     let Some(charge) = &mut saga.progress.data.charge else {
         return Err(refused(format!("saga {}: no charge was begun", saga.id)));
     };
     let from = charge.status;
     let to = from.after(event).map_err(|illegal| refused(format!("{}: {illegal}", charge.key)))?;
     charge.status = to;
+    charge.details.next_action = None;
+    learn(&mut charge.details);
     Ok((Some(from), to))
 }
 
 fn moved(saga: &mut Saga, event: PaymentEvent) -> Changes {
-    let (from, to) = step(saga, event)?;
+    let (from, to) = step(saga, event, |_| ())?;
     Ok(if from == Some(to) {
         vec![]
     } else {
@@ -305,6 +309,7 @@ fn moved(saga: &mut Saga, event: PaymentEvent) -> Changes {
 
 fn payment(saga: &Saga, status: PaymentStatus) -> Payment {
     let (provider, amount) = terms(saga);
+    let charge = saga.progress.data.charge.as_ref();
     Payment {
         order: saga.id.order(),
         provider: provider.to_owned(),
@@ -313,9 +318,8 @@ fn payment(saga: &Saga, status: PaymentStatus) -> Payment {
         captured_minor: 0,
         refunded_minor: 0,
         settled_manually_minor: before(saga).settled_manually_minor,
-        charge: saga.progress.data.charge.as_ref().map(|charge| charge.key.clone()),
-        provider_ref: None,
-        next_action: None,
+        charge: charge.map(|charge| charge.key.clone()),
+        details: charge.map(|charge| charge.details.clone()).unwrap_or_default(),
     }
 }
 

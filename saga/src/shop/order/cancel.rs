@@ -66,8 +66,7 @@ fn cancel_confirmed(world: &mut World, keys: &KeySource, order: &Order, by: &Act
         settled_manually_minor: payment.map_or(0, |payment| payment.settled_manually_minor),
         email: order.contact.email.clone(),
     };
-    let charge =
-        payment.and_then(|payment| Some(Charge { key: payment.charge.clone()?, status: payment.status }));
+    let charge = payment.and_then(Charge::of);
     let context = Context::Cancellation(context);
     let mut saga =
         cancellation::V1.start(id.saga(slot::CANCELLATION), context).begin(keys.draw(id), world.now);

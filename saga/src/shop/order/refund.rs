@@ -3,15 +3,14 @@
 //! One refund of an order is under way at a time, and none beside a cancellation: so each starts from
 //! what the provider's ledger and ours agree on, and no money goes back twice.
 
-use holdfast_shared::{
-    Actor, KeyPrefix, Money, OrderId, OrderStatus, PaymentStatus, RefundStatus, SagaId, StepKey,
-};
+use holdfast_shared::{Actor, KeyPrefix, Money, OrderId, OrderStatus, PaymentStatus, RefundStatus, SagaId};
 
 use super::state::{unsettled_checkout, was_cancelled};
 use crate::flows::partial_refund;
 use crate::ports::{Hint, Store, StoreError, Tx};
 use crate::records::batch_rows::{Footprint, World};
 use crate::records::context::{Context, Dedupe, PartialRefund};
+use crate::records::saga::Charge;
 use crate::records::slot;
 use crate::records::{Order, Payment, Refund};
 use crate::shop::answer::{Answer, Answered, Conflict, already};
@@ -133,7 +132,7 @@ fn asked_before(world: &World, grant: &Grant) -> Option<Answer> {
 struct Terms {
     saga: SagaId,
     amount: Money,
-    charge: StepKey,
+    charge: Charge,
     payment: Payment,
 }
 
@@ -172,7 +171,7 @@ fn judge(world: &World, order: &Order, grant: &Grant, by: &Actor) -> Result<Term
         return no(format!("order {id} stands without a payment; run `holdfast audit`"));
     };
     let (PaymentStatus::Captured | PaymentStatus::PartiallyRefunded, Some(charge)) =
-        (payment.status, payment.charge.clone())
+        (payment.status, Charge::of(&payment))
     else {
         return no(format!("the payment of order {id} is {}; there is nothing to give back", payment.status));
     };
@@ -212,13 +211,13 @@ fn start(
         saga,
         status: RefundStatus::Pending,
         amount,
-        charge: charge.clone(),
+        charge: charge.key.clone(),
         late: false,
         settled_manually: false,
     };
     let granted = PartialRefund {
         amount,
-        charge,
+        charge: charge.key.clone(),
         provider: payment.provider,
         captured_minor: payment.captured_minor,
         refunded_minor: payment.refunded_minor,
@@ -227,7 +226,7 @@ fn start(
         by: by.clone(),
         dedupe: grant.dedupe,
     };
-    let saga = partial_refund::start(saga, key_prefix, granted, payment.status, world.now);
+    let saga = partial_refund::start(saga, key_prefix, granted, charge, world.now);
     let hint = Hint { saga: saga.id, queue: saga.queue };
     world.writes.refunds.insert(saga.id, (None, refund));
     world.writes.new_sagas.insert(saga.id, saga);

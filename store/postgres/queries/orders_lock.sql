@@ -1,6 +1,0 @@
-select id, status, cancel_reason, method, cart_id, customer, contact,
-       shipping_address, notes, total_minor, currency, accepted_at, updated_at
-from orders
-where id = any($1)
-order by id
-for no key update

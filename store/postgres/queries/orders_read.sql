@@ -1,5 +1,0 @@
--- many rows are arrays here, a JSON document in SQLite
-select id, status, cancel_reason, method, cart_id, customer, contact,
-       shipping_address, notes, total_minor, currency, accepted_at, updated_at
-from orders
-where id = any($1)

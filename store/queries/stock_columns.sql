@@ -1,0 +1,1 @@
+select sku, on_hand, reserved from stock
