@@ -3,6 +3,7 @@
 use anyhow::{Result, ensure};
 use holdfast_saga::ports::Store;
 use holdfast_saga::records::batch_rows::World;
+use holdfast_saga::records::context::Origin;
 use holdfast_saga::records::{Cart, CartItem, Product, StockAdjustment, StockMove};
 use holdfast_saga::shop::checkout::{CheckoutRequest, digest};
 use holdfast_sandbox::Token;
@@ -113,6 +114,7 @@ pub(crate) fn checkout(cart: CartId, method: Method) -> CheckoutRequest {
         shipping_address: address(),
         expected_total: None,
         notes: None,
+        origin: Origin::default(),
         may_place: true,
     }
 }

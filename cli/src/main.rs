@@ -73,7 +73,13 @@ fn parse() -> Result<Args, Exit> {
 }
 
 fn run(args: Args) -> Exit {
-    let ended = logging::start().and_then(|()| {
+    let default = match &args.command {
+        Command::Api(_) => logging::STORY,
+        Command::Worker(worker) if worker.serves() => logging::STORY,
+        Command::Demo(_) => logging::NO_SAGAS,
+        _ => logging::WARNINGS,
+    };
+    let ended = logging::start(default).and_then(|_log| {
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
         runtime.block_on(run_command(args))
     });

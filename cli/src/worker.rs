@@ -43,6 +43,13 @@ pub(crate) struct Args {
     serve: ServeArgs,
 }
 
+impl Args {
+    /// Whether it runs sagas, and is no question about workers.
+    pub(crate) const fn serves(&self) -> bool {
+        self.command.is_none()
+    }
+}
+
 #[derive(clap::Subcommand)]
 enum Command {
     /// List the workers: alive, silent, or left

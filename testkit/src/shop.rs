@@ -8,7 +8,7 @@ use holdfast_saga::operations::audit::Report;
 use holdfast_saga::operations::audit_run;
 use holdfast_saga::ports::{Gateways, Store};
 use holdfast_saga::records::batch_rows::{Footprint, World, Writes};
-use holdfast_saga::records::context::Dedupe;
+use holdfast_saga::records::context::{Dedupe, Origin};
 use holdfast_saga::records::saga::Saga;
 use holdfast_saga::records::slot;
 use holdfast_saga::records::view::{OrderFilter, OrderView, SagaFilter};
@@ -110,6 +110,7 @@ impl Shop {
             },
             expected_total: None,
             notes: None,
+            origin: Origin::default(),
             may_place: true,
         }
     }

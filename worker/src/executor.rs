@@ -22,6 +22,7 @@ use tokio::time::{sleep, sleep_until};
 use crate::calls::execute;
 use crate::config::WorkerConfig;
 use crate::queue::Poll;
+use crate::saga_log;
 use crate::stats::WorkerStats;
 
 /// When to retry a saga that another transaction has locked.
@@ -304,6 +305,7 @@ impl Executor {
 
     fn start_calls(&mut self, done: Committed) {
         self.deps.metrics.committed(&done);
+        saga_log::log(&done);
         WorkerStats::add(&self.deps.stats.batches, 1);
         WorkerStats::add(&self.deps.stats.claimed, done.claimed);
         WorkerStats::add(&self.deps.stats.moved, done.moved.len());

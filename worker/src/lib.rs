@@ -12,6 +12,7 @@ mod queue;
 mod redis;
 mod runtime;
 mod saga_counts;
+mod saga_log;
 mod stats;
 
 pub use self::circuit_breaker::{CircuitBreaker, CircuitBreakerConfig};

@@ -12,11 +12,16 @@ pub struct LogNotifier;
 #[async_trait]
 impl Notifier for LogNotifier {
     async fn send(&self, _key: &StepKey, id: SagaId, notice: &Notice) -> Result<(), Fault> {
-        let order = id.order();
-        let reason: &str = notice.reason.map_or("", Into::into);
         tracing::info!(
-            saga.id = %id, order = %order, notice = %notice.notice, total = %notice.total, reason,
-            "order {order}: {}", notice.notice
+            target: "holdfast::notification",
+            {
+                order.id = id.order().number(),
+                saga.id = %id,
+                notice = %notice.notice,
+                total = %notice.total,
+                reason = notice.reason.map(display)
+            },
+            "notified"
         );
         Ok(())
     }

@@ -6,7 +6,7 @@ pub(crate) mod card_numbers;
 mod cors;
 mod observe;
 mod rate_limit;
-mod request_id;
+pub(crate) mod request_id;
 mod security_headers;
 
 use std::any::Any;

@@ -9,10 +9,12 @@ use holdfast_telemetry::HttpMetrics;
 use tower_http::request_id::RequestId;
 use tracing::Instrument as _;
 
+use super::request_id::trace_id;
+
 /// The route of a request that matches none.
 const NO_ROUTE: &str = "none";
 
-/// Counts one request, and logs it at the level debug.
+/// Counts one request, and logs it: at `debug`, and at `info` if it failed on our side; why is a line of its own.
 pub(super) async fn observe(State(metrics): State<HttpMetrics>, request: Request, next: Next) -> Response {
     let since = Instant::now();
     // Without a list of methods, callers could create a new time series with each invented one.
@@ -20,18 +22,27 @@ pub(super) async fn observe(State(metrics): State<HttpMetrics>, request: Request
     let method = known.into_iter().find(|known| request.method() == *known).unwrap_or("other");
     let route = request.extensions().get::<MatchedPath>().cloned();
     let id = request.extensions().get::<RequestId>().and_then(|id| id.header_value().to_str().ok());
+    let trace_id = trace_id(request.headers());
     // At the level error, so that every log line of a request has these fields.
     let span = tracing::error_span!(
         "request",
-        request.id = id.unwrap_or_default(),
-        method,
-        route = name_of(route.as_ref())
+        request_id = id.map(display),
+        trace_id = trace_id.map(display),
+        http.method = method,
+        http.route = name_of(route.as_ref())
     );
-    let response = next.run(request).instrument(span).await;
+    let response = next.run(request).instrument(span.clone()).await;
     let route = name_of(route.as_ref());
     let elapsed = since.elapsed();
     metrics.answered(method, route, response.status().as_str(), elapsed);
-    tracing::debug!(method, route, status = response.status().as_u16(), ?elapsed, "answered");
+    let (status, duration_ms) = (response.status(), elapsed.as_secs_f64() * 1e3);
+    span.in_scope(|| {
+        if status.is_server_error() {
+            tracing::info!(target: "holdfast::http", { http.status = status.as_u16(), duration_ms }, "answered");
+        } else {
+            tracing::debug!(target: "holdfast::http", { http.status = status.as_u16(), duration_ms }, "answered");
+        }
+    });
     response
 }
 

@@ -5,13 +5,15 @@ use axum::extract::State;
 use axum::http::header::LOCATION;
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
-use holdfast_saga::records::Order;
+use holdfast_saga::records::context::Origin;
+use holdfast_saga::records::{Order, slot};
 use holdfast_saga::shop::checkout::{CheckoutRequest, digest};
 
 use crate::app::App;
 use crate::auth::Caller;
 use crate::extract::JsonBody;
 use crate::headers::{IDEMPOTENCY_KEY, IDEMPOTENT_REPLAYED};
+use crate::middleware::request_id::origin;
 use crate::problem::Problem;
 use holdfast_contract::checkout::CheckoutBody;
 use holdfast_contract::order::OrderDetails;
@@ -39,13 +41,16 @@ pub(super) async fn check_out(
     JsonBody(body): JsonBody<CheckoutBody>,
 ) -> Result<Response, Problem> {
     let key = idempotency_key(&headers)?;
-    let request = CheckoutRequest { may_place: app.admission.is_open(), ..request_of(&caller, key, body) };
+    let origin = origin(&headers);
+    let may_place = app.admission.is_open();
+    let request = CheckoutRequest { may_place, origin, ..request_of(&caller, key, body) };
     let customer = request.customer.is_some();
     let accepted = app.checkout_intake.accept(request).await??;
     let (order, replayed) = match accepted.placed {
         Some(placed) => (placed, accepted.replayed),
         None => (placed_before(&app, accepted.order).await?.into(), true),
     };
+    log(&order, replayed);
     Ok(respond(&app, &order, customer, replayed))
 }
 
@@ -68,6 +73,7 @@ fn request_of(caller: &Caller, key: &str, body: CheckoutBody) -> CheckoutRequest
         shipping_address: body.shipping_address.into(),
         expected_total: body.expected_total,
         notes: body.notes.map(Into::into),
+        origin: Origin::default(),
         may_place: true,
     }
 }
@@ -78,6 +84,24 @@ async fn placed_before(app: &App, order: holdfast_shared::OrderId) -> Result<Ord
         tracing::error!("order {order} does not exist, but its idempotency key does");
         Problem::internal()
     })
+}
+
+fn log(order: &Order, replayed: bool) {
+    if replayed {
+        tracing::debug!(target: "holdfast::order", { order.id = order.id.number() }, "accepted before");
+    } else {
+        tracing::info!(
+            target: "holdfast::order",
+            {
+                order.id = order.id.number(),
+                saga.id = %order.id.saga(slot::CHECKOUT),
+                method = %order.method,
+                total = %order.total,
+                lines = order.lines.len()
+            },
+            "accepted"
+        );
+    }
 }
 
 /// Depends only on the order as it was accepted, so all answers to one key are equal.

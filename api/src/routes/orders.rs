@@ -109,18 +109,32 @@ pub(super) async fn decide(
     verb: Verb,
     by: &Actor,
 ) -> Result<(StatusCode, Json<OrderBody>), Problem> {
-    answered(app, order, ask(&*app.store, order, verb, by).await?).await
+    answered(app, order, verb.action(), by, ask(&*app.store, order, verb, by).await?).await
 }
 
-/// The response to a decision: its status, and the order.
+/// The response to what `by` asked of an order: its status, and the order.
 pub(super) async fn answered(
     app: &App,
     order: OrderId,
+    act: &'static str,
+    by: &Actor,
     answer: Result<Answered, holdfast_saga::shop::answer::Conflict>,
 ) -> Result<(StatusCode, Json<OrderBody>), Problem> {
-    if let Ok(Answered::Accepted(hint)) = &answer {
-        app.wake(&[*hint]);
-    }
+    let outcome = match &answer {
+        Ok(Answered::Accepted(hint)) => {
+            app.wake(&[*hint]);
+            "accepted"
+        }
+        Ok(Answered::Done(_)) => "done",
+        Ok(Answered::Already(_)) => "already so",
+        Err(_) => "refused",
+    };
+    let why = answer.as_ref().err().map(ToString::to_string);
+    tracing::info!(
+        target: "holdfast::order",
+        { order.id = order.number(), act, by = by.to_string(), outcome, why },
+        "asked"
+    );
     let view = app.store.order(order).await?;
     let status = match &answer {
         Ok(Answered::Accepted(_)) => StatusCode::ACCEPTED,

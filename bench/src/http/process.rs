@@ -16,6 +16,8 @@ use tokio::task::JoinHandle;
 
 use super::target_database::TargetDatabase;
 
+/// Room for what a server logs: at `info`, two lines an order.
+const STDERR_BUFFER: usize = 64 * 1024;
 /// A server says where it listens within this time, or never.
 const UP_WITHIN: Duration = Duration::from_secs(30);
 /// And ends within this time after SIGTERM.
@@ -213,20 +215,25 @@ impl Process {
         let pid = child.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?));
         let gauge = Gauge(pid.context("the process has no id")?);
         let said = tokio::spawn(all(child.stdout.take().context("no stdout")?));
-        let mut lines = BufReader::new(child.stderr.take().context("no stderr")?).lines();
+        let stderr = child.stderr.take().context("no stderr")?;
+        let mut lines = BufReader::with_capacity(STDERR_BUFFER, stderr).lines();
         let ready_line = tokio::time::timeout(UP_WITHIN, wait_for(&mut lines, ready))
             .await
             .with_context(|| format!("{} did not say that it is ready", shown(&name)))??;
         // Whatever it still has to say is for the reader of the run.
         tokio::spawn(async move {
-            while let Ok(Some(line)) = lines.next_line().await {
-                // Neither what it says once it is ready nor that it stops on SIGTERM is news.
-                let is_news = !["stopping:", "hints come through", "health and metrics"]
-                    .iter()
-                    .any(|known| line.starts_with(known));
+            let (mut stderr, mut line) = (lines.into_inner(), Vec::new());
+            while stderr.read_until(b'\n', &mut line).await.is_ok_and(|read| read > 0) {
+                // What it logs is measured, not read; neither what it says once it is ready nor that it stops is news.
+                let is_logged = line.first().is_some_and(|first| first.is_ascii_digit() || *first == b'{');
+                let is_news = !is_logged
+                    && !["stopping:", "hints come through", "health and metrics"]
+                        .iter()
+                        .any(|known| line.starts_with(known.as_bytes()));
                 if is_news {
-                    eprintln!("  server: {line}");
+                    eprint!("  server: {}", String::from_utf8_lossy(&line));
                 }
+                line.clear();
             }
         });
         Ok((Self { child, gauge, said }, ready_line))

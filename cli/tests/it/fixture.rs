@@ -12,7 +12,7 @@ use holdfast_saga::engine::execute_call::execute_call;
 use holdfast_saga::flows::REGISTRY;
 use holdfast_saga::ports::{Fault, Gateways, Notifier, Store};
 use holdfast_saga::records::batch_rows::{Footprint, World};
-use holdfast_saga::records::context::Notice;
+use holdfast_saga::records::context::{Notice, Origin};
 use holdfast_saga::records::slot;
 use holdfast_saga::records::view::Heartbeat;
 use holdfast_saga::records::{Cart, CartItem, Product, StockAdjustment, StockMove};
@@ -164,6 +164,7 @@ impl Shop {
             },
             expected_total: None,
             notes: None,
+            origin: Origin::default(),
             may_place: true,
         };
         let policy = AcceptPolicy::new("sandbox");

@@ -14,6 +14,7 @@ mod frozen;
 mod help;
 mod identity;
 mod jwks;
+mod logs;
 mod once;
 mod order;
 mod output;

@@ -49,6 +49,14 @@ impl Context {
         }
     }
 
+    /// The request that began it, where one did.
+    pub fn origin(&self) -> Option<&Origin> {
+        match self {
+            Self::Checkout(checkout) => Some(&checkout.origin),
+            Self::Cancellation(_) | Self::Notice(_) | Self::LateRefund(_) | Self::PartialRefund(_) => None,
+        }
+    }
+
     /// The cart it may clear or hand back.
     pub const fn cart(&self) -> Option<CartId> {
         match self {
@@ -80,6 +88,27 @@ pub struct Checkout {
     pub email: String,
     /// The end of the payment or confirmation window.
     pub decide_by: Time,
+    /// The request that placed the order.
+    #[serde(default, skip_serializing_if = "Origin::is_unknown")]
+    pub origin: Origin,
+}
+
+/// The request that began a saga, by the ids under which logs and traces know it.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Origin {
+    /// Of the request.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request_id: Option<String>,
+    /// Of the trace that the request belongs to, as its `traceparent` said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trace_id: Option<String>,
+}
+
+impl Origin {
+    /// Whether nothing is known of it.
+    pub const fn is_unknown(&self) -> bool {
+        self.request_id.is_none() && self.trace_id.is_none()
+    }
 }
 
 impl Checkout {

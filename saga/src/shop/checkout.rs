@@ -18,7 +18,7 @@ pub use crate::shop::cart::{LINES_MAX, QUANTITY_MAX};
 use crate::flows;
 use crate::ports::{Store, StoreError};
 use crate::records::batch_rows::{CartMove, Footprint, World};
-use crate::records::context::{Checkout, Context};
+use crate::records::context::{Checkout, Context, Origin};
 use crate::records::slot;
 use crate::records::{Cart, Order};
 use crate::shop::cart::{self, adopt, check_lines, check_quantity, held, own};
@@ -46,6 +46,8 @@ pub struct CheckoutRequest {
     pub expected_total: Option<Money>,
     /// What they want the shop to know.
     pub notes: Option<String>,
+    /// The ids under which logs know the request.
+    pub origin: Origin,
     /// Whether the shop takes new orders now. A request that was accepted before gets its answer either way.
     pub may_place: bool,
 }
@@ -290,6 +292,7 @@ fn place(
         currency: total.currency,
         email: request.contact.email.clone(),
         decide_by: now + within,
+        origin: request.origin.clone(),
     };
     let mut saga =
         definition.start(order.saga(slot::CHECKOUT), Context::Checkout(context)).begin(keys.draw(order), now);

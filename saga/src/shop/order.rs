@@ -39,7 +39,7 @@ pub enum Verb {
 
 impl Verb {
     /// The name in the audit trail.
-    const fn action(&self) -> &'static str {
+    pub const fn action(&self) -> &'static str {
         match self {
             Self::Confirm => "order.confirm",
             Self::Reject => "order.reject",

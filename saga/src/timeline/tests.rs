@@ -13,7 +13,7 @@ use uuid::Uuid;
 use super::*;
 use crate::engine::definition::Definition;
 use crate::flows::{REGISTRY, cancellation, checkout_cod, checkout_online, notification, partial_refund};
-use crate::records::context::{Cancellation, Checkout, Context, Notice, NoticeKind, PartialRefund};
+use crate::records::context::{Cancellation, Checkout, Context, Notice, NoticeKind, Origin, PartialRefund};
 use crate::records::history::{Entry, LogRow};
 use crate::records::saga::CallState;
 use crate::records::saga::Charge;
@@ -55,6 +55,7 @@ fn checkout(method: PaymentMethod) -> Saga {
         currency: Currency::EUR,
         email: "ann@example.com".to_owned(),
         decide_by: at(1_800),
+        origin: Origin::default(),
     });
     begun(definition.start(OrderId::new(1042).saga(slot::CHECKOUT), context), ACCEPTED)
 }

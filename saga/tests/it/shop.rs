@@ -18,7 +18,7 @@ use holdfast_saga::operations::dead_letter::resolve::act;
 use holdfast_saga::ports::{Fault, Gateways, Notifier, PaymentProvider, Store};
 use holdfast_saga::records::batch_rows::{Footprint, World, Writes};
 use holdfast_saga::records::call::{Call, Outcome};
-use holdfast_saga::records::context::{Notice, NoticeKind};
+use holdfast_saga::records::context::{Notice, NoticeKind, Origin};
 use holdfast_saga::records::history::Entry;
 use holdfast_saga::records::saga::Saga;
 use holdfast_saga::records::signal::{NewSignal, SignalBody};
@@ -217,6 +217,7 @@ impl Shop {
             },
             expected_total: None,
             notes: None,
+            origin: Origin::default(),
             may_place: true,
         }
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use holdfast_saga::records::batch_rows::{Footprint, World, Writes};
-use holdfast_saga::records::context::{Checkout, Context};
+use holdfast_saga::records::context::{Checkout, Context, Origin};
 use holdfast_saga::records::saga::{CallState, Charge, Phase, Saga};
 use holdfast_saga::records::{CartItem, PaymentDetails, Product, Refund, Stock, StockMove};
 use holdfast_shared::{
@@ -52,6 +52,10 @@ pub(super) fn busy_saga() -> Saga {
         currency: Currency::EUR,
         email: "ada@example.com".to_owned(),
         decide_by: NOON + 30 * MINUTE,
+        origin: Origin {
+            request_id: Some("request-7".to_owned()),
+            trace_id: Some("4bf92f3577b34da6a3ce929d0e0e4736".to_owned()),
+        },
     }));
     busy
 }

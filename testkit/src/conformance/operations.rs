@@ -11,7 +11,7 @@ use holdfast_saga::operations::dead_letter::resolve::act;
 use holdfast_saga::operations::dead_letter::{DeadFilter, list};
 use holdfast_saga::operations::queue;
 use holdfast_saga::records::batch_rows::Footprint;
-use holdfast_saga::records::context::Context;
+use holdfast_saga::records::context::{Checkout, Context, Origin};
 use holdfast_saga::records::saga::{DefinitionId, Progress, Saga};
 use holdfast_saga::records::slot;
 use holdfast_saga::records::view::{DeadRow, Heartbeat, Paused, QueueView, WorkerView};
@@ -71,7 +71,7 @@ pub async fn the_dead_are_listed_newest_first_in_pages(subject: &Subject) {
 
 /// So that it can be kept out of texts; the token is the checkout's, whichever saga of the order died.
 pub async fn the_dead_come_with_the_token_of_their_order(subject: &Subject) {
-    let checkout = holdfast_saga::records::context::Checkout {
+    let checkout = Checkout {
         cart: cart_id(1),
         method: PaymentMethod::Card,
         provider: "sandbox".to_owned(),
@@ -81,6 +81,7 @@ pub async fn the_dead_come_with_the_token_of_their_order(subject: &Subject) {
         currency: Currency::EUR,
         email: "ada@example.com".to_owned(),
         decide_by: NOON,
+        origin: Origin::default(),
     };
     let checkout = Saga {
         definition: checkout_online::V1.id(),

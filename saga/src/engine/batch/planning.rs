@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::time::Instant;
 
 use holdfast_shared::{CartId, KeySource, SagaId, Sku, Time};
@@ -193,7 +194,7 @@ impl<'a> Planning<'a> {
                     entries: entries.log.clone(),
                 });
             }
-            self.note(&saga, entries.log, false);
+            self.note(&saga, entries.log, Some(plan.saga.progress.attempts));
             self.world.writes.sagas.insert(saga.id, (fence_before, saga));
         }
         for child in children {
@@ -224,7 +225,7 @@ impl<'a> Planning<'a> {
         let fence = child.fence;
         let saga = match self.settle_next(advance, fence, None) {
             Some((saga, entries)) => {
-                self.note(&saga, entries.log, true);
+                self.note(&saga, entries.log, None);
                 saga
             }
             None => child,
@@ -273,14 +274,20 @@ impl<'a> Planning<'a> {
         Some((saga, Entries { log: entries, consumed }))
     }
 
-    fn note(&mut self, saga: &Saga, entries: Vec<Entry>, is_born: bool) {
+    /// `attempts`: of the call it stood at before; a saga that is born here stood nowhere.
+    fn note(&mut self, saga: &Saga, entries: Vec<Entry>, attempts: Option<u32>) {
         self.done.moved.push(SagaTransition {
             saga: saga.id,
             definition: saga.definition.clone(),
+            context: Arc::clone(&saga.context),
             state: saga.state,
-            is_born,
+            is_born: attempts.is_none(),
             created_at: saga.created_at,
             at: self.world.now,
+            commits: saga.fence,
+            stage: saga.progress.stage,
+            attempts: attempts.unwrap_or(0),
+            cause: saga.progress.cause,
             entries,
         });
     }

@@ -1,12 +1,14 @@
 //! What came of a batch.
 
+use std::sync::Arc;
 use std::time::Instant;
 
-use holdfast_shared::{OrderStatus, PaymentMethod, Queue, SagaId, SagaState, Time};
+use holdfast_shared::{CancelReason, OrderStatus, PaymentMethod, Queue, SagaId, SagaState, Time};
 
 use super::input::BatchInput;
 use crate::ports::StoreError;
 use crate::records::call::Call;
+use crate::records::context::Context;
 use crate::records::history::Entry;
 use crate::records::saga::DefinitionId;
 
@@ -49,6 +51,8 @@ pub struct SagaTransition {
     pub saga: SagaId,
     /// What it runs.
     pub definition: DefinitionId,
+    /// What it was started with.
+    pub context: Arc<Context>,
     /// Where it stands now.
     pub state: SagaState,
     /// Whether this commit started it.
@@ -57,6 +61,14 @@ pub struct SagaTransition {
     pub created_at: Time,
     /// When it was committed.
     pub at: Time,
+    /// Commits of it so far, this one included.
+    pub commits: i64,
+    /// The stage it stands at: how many are done, if it goes forward.
+    pub stage: usize,
+    /// Times that the call it stood at before was begun.
+    pub attempts: u32,
+    /// Why it unwinds.
+    pub cause: Option<CancelReason>,
     /// What the commit decided.
     pub entries: Vec<Entry>,
 }

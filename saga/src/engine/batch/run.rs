@@ -128,7 +128,7 @@ impl Engine {
         commit_failures: &CommitFailures,
     ) -> Result<(), StoreError> {
         let count = commit_failures.count(suspect);
-        tracing::warn!(saga.id = %suspect, count, "saga {suspect} cannot be saved: {error}");
+        tracing::warn!(order.id = suspect.order().number(), saga.id = %suspect, failures = count, why = %error, "cannot be saved");
         if count < CommitFailures::MAX {
             return Ok(());
         }
@@ -137,7 +137,7 @@ impl Engine {
     }
 
     async fn poison(&self, saga: SagaId, reason: String) -> Result<(), StoreError> {
-        tracing::error!(saga.id = %saga, "saga {saga} is dead: {reason}");
+        tracing::error!(order.id = saga.order().number(), saga.id = %saga, why = reason, "dead, an operator must act");
         let mut tx = self.store.begin().await?;
         let mut world = World::default();
         // Nothing of the saga is read, only what time it is.
