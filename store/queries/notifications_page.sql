@@ -1,5 +1,5 @@
 -- a filter that is null does not filter; it comes second, so that Postgres knows its type by then
-select saga_id, notice, channel, recipient, notifications.status, created_at, read_at, orders.customer,
+select saga_id, notice, channel, notifications.status, created_at, read_at, orders.customer,
        orders.accepted_at
 from notifications
 join orders on orders.id = saga_id >> 8

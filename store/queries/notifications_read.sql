@@ -1,4 +1,4 @@
-select saga_id, notice, channel, recipient, notifications.status, created_at, read_at, orders.customer,
+select saga_id, notice, channel, notifications.status, created_at, read_at, orders.customer,
        orders.accepted_at
 from notifications
 join orders on orders.id = saga_id >> 8

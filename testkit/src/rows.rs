@@ -72,7 +72,6 @@ pub fn saga(id: SagaId) -> Saga {
         progress: Progress::default(),
         context: Arc::new(Context::Notice(Notice {
             notice: NoticeKind::OrderConfirmed,
-            email: "ada@example.com".to_owned(),
             total: Money::new(1_999, Currency::EUR),
             reason: None,
         })),
@@ -154,7 +153,6 @@ pub fn notification(number: i64, slot: u8, status: NotificationStatus) -> Notifi
         saga: order_id(number).saga(slot),
         notice: NoticeKind::OrderCancelled,
         channel: Channel::Log,
-        recipient: "ada@example.com".to_owned(),
         status,
     }
 }

@@ -276,7 +276,7 @@ impl Executor {
                 self.backoff = BACKOFF.0;
             }
             Some(error) => {
-                WorkerStats::add(&self.deps.stats.failed, 1);
+                self.deps.stats.failed.fetch_add(1, Ordering::Relaxed);
                 tracing::warn!("a batch failed and will be retried in {:?}: {error}", self.backoff);
                 self.resume_at = tokio::time::Instant::now() + self.backoff;
                 self.backoff = (self.backoff * 2).min(BACKOFF.1);
@@ -306,17 +306,7 @@ impl Executor {
     fn start_calls(&mut self, done: Committed) {
         self.deps.metrics.committed(&done);
         saga_log::log(&done);
-        WorkerStats::add(&self.deps.stats.batches, 1);
-        WorkerStats::add(&self.deps.stats.claimed, done.claimed);
-        WorkerStats::add(&self.deps.stats.moved, done.moved.len());
-        WorkerStats::add(
-            &self.deps.stats.settled,
-            done.moved.iter().filter(|moved| moved.state.is_settled()).count(),
-        );
-        WorkerStats::add(&self.deps.stats.late, done.late);
-        WorkerStats::add(&self.deps.stats.calls, done.calls.len());
-        WorkerStats::add(&self.deps.stats.in_flight, done.calls.len());
-        self.deps.stats.batch_largest.fetch_max(done.claimed as u64, Ordering::Relaxed);
+        self.deps.stats.committed(&done);
         let again = Instant::now() + LOCKED_RETRY_DELAY;
         if !done.locked.is_empty() {
             self.retry_later.push_front((again, BatchInput { hints: done.locked, ..BatchInput::default() }));

@@ -1,6 +1,6 @@
 //! The log of the sagas: a line for each thing that a commit decided.
 //!
-//! `info` tells how each saga ended and everything unusual on the way; `debug` tells the rest. `docs/logs.md` lists the
+//! `info` shows how each saga ended and everything unusual on the way; `debug` shows the rest. `docs/logs.md` lists the
 //! lines and their fields. What others wrote, such as a provider's reason, is logged as a string, whose line breaks are
 //! escaped: nobody can write a line of ours.
 
@@ -32,7 +32,7 @@ pub(crate) fn log(committed: &Committed) {
     for moved in &committed.moved {
         let mut entries = moved.entries.iter().peekable();
         while let Some(entry) = entries.next() {
-            // One line tells the failure and when the step is tried again.
+            // One line shows the failure and when the step is tried again.
             let retry_at = match (entry, entries.peek()) {
                 (Entry::Failed { .. } | Entry::Unknown { .. }, Some(Entry::RetryAt { at, .. })) => {
                     entries.next();

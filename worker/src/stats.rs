@@ -2,6 +2,8 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use holdfast_saga::engine::batch::Committed;
+
 /// The counters of one worker.
 #[derive(Debug, Default)]
 pub struct WorkerStats {
@@ -26,7 +28,16 @@ pub struct WorkerStats {
 }
 
 impl WorkerStats {
-    pub(crate) fn add(counter: &AtomicU64, count: usize) {
-        counter.fetch_add(count as u64, Ordering::Relaxed);
+    /// Counts what a batch did.
+    pub(crate) fn committed(&self, done: &Committed) {
+        let add = |counter: &AtomicU64, count: usize| counter.fetch_add(count as u64, Ordering::Relaxed);
+        add(&self.batches, 1);
+        add(&self.claimed, done.claimed);
+        add(&self.moved, done.moved.len());
+        add(&self.settled, done.moved.iter().filter(|moved| moved.state.is_settled()).count());
+        add(&self.late, done.late);
+        add(&self.calls, done.calls.len());
+        add(&self.in_flight, done.calls.len());
+        self.batch_largest.fetch_max(done.claimed as u64, Ordering::Relaxed);
     }
 }

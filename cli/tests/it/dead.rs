@@ -63,7 +63,7 @@ fn many_dead(shop: &Shop, count: usize) {
     for (table, key, columns) in [
         ("refunds", "saga_id", "status, amount_minor, currency, charge_key, late, updated_at"),
         ("saga_log", "saga_id", "fence, at, entries"),
-        ("notifications", "saga_id", "notice, channel, recipient, status, created_at, updated_at"),
+        ("notifications", "saga_id", "notice, channel, status, created_at, updated_at"),
         (
             "sagas",
             "id",

@@ -52,7 +52,7 @@ fn a_declined_a_retried_and_a_dead_order_can_be_read_from_the_log_alone() {
     assert_eq!(text(death, "next"), format!("holdfast order explain {}", death["order.id"]));
     assert!(text(death, "why").contains("failed 8 times"), "{death:?}");
 
-    // Every order's end is told once, with how many steps it took and how long.
+    // Every order's end is logged once, with how many steps it took and how long.
     let ends = |line: &&Map<String, Value>| {
         text(line, "saga.id").ends_with(".0") && text(line, "message") == "settled"
     };
@@ -99,7 +99,7 @@ fn no_field_of_a_json_line_stands_there_twice() {
 }
 
 #[test]
-fn a_takeover_is_told_by_the_worker_that_goes_on() {
+fn a_takeover_is_logged_by_the_worker_that_goes_on() {
     in_cluster("900ms", async |cluster| {
         let mut first = Server::start(cluster.worker_command().env("HOLDFAST_LOG", "json"));
         cluster.order("tok_ok").await;
@@ -108,11 +108,11 @@ fn a_takeover_is_told_by_the_worker_that_goes_on() {
         let second = Server::start(cluster.worker_command().env("HOLDFAST_LOG", "json"));
         tokio::time::sleep(LEASE).await;
         cluster.rest().await;
-        let told = || lines(&second.stderr());
+        let logged = || lines(&second.stderr());
         cluster
-            .until("its end is told", async || told().iter().any(|line| text(line, "message") == "settled"))
+            .until("its end is logged", async || logged().iter().any(|line| text(line, "message") == "settled"))
             .await;
-        let lines = told();
+        let lines = logged();
         let taken = lines.iter().find(|line| text(line, "level") == "WARN").expect("a warning");
         assert_eq!(text(taken, "message"), "taken over from a worker that vanished");
         assert_eq!((text(taken, "step"), text(taken, "saga.id")), ("take_payment", "1.0"));
@@ -133,13 +133,13 @@ fn a_request_and_its_trace_reach_the_saga_and_its_lines() {
         cluster.rest().await;
         let is_end = |line: &&Map<String, Value>| text(line, "message") == "settled";
         cluster
-            .until("its end is told", async || lines(&worker.stderr()).iter().any(|line| is_end(&line)))
+            .until("its end is logged", async || lines(&worker.stderr()).iter().any(|line| is_end(&line)))
             .await;
         let lines = lines(&worker.stderr());
         let settled = lines.iter().find(is_end).expect("is there");
         assert_eq!((text(settled, "request_id"), text(settled, "trace_id")), ("mine-42", trace));
         let accepted = cluster.api.stderr();
-        let accepted = accepted.lines().find(|line| line.contains("accepted")).expect("is told");
+        let accepted = accepted.lines().find(|line| line.contains("accepted")).expect("is logged");
         assert!(accepted.contains("request_id=mine-42") && accepted.contains(trace), "{accepted}");
     });
 }

@@ -47,7 +47,7 @@ fn cancel_order(saga: &Saga) -> Result<Vec<Change>, Refusal> {
 fn notify_cancelled(saga: &Saga) -> NewSaga {
     let cancellation = cancellation(saga);
     let reason = Some(cancellation.reason);
-    notification::start(saga, NoticeKind::OrderCancelled, &cancellation.email, cancellation.total, reason)
+    notification::start(saga, NoticeKind::OrderCancelled, cancellation.total, reason)
 }
 
 fn cancellation(saga: &Saga) -> &Cancellation {

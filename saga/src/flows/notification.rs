@@ -48,18 +48,12 @@ const NOTIFY: CallSpec = CallSpec {
 };
 
 /// The saga that tells the customer of `parent`'s order about it.
-pub fn start(
-    parent: &Saga,
-    kind: NoticeKind,
-    email: &str,
-    total: Money,
-    reason: Option<CancelReason>,
-) -> NewSaga {
+pub fn start(parent: &Saga, kind: NoticeKind, total: Money, reason: Option<CancelReason>) -> NewSaga {
     let slot = match kind {
         NoticeKind::OrderConfirmed => slot::CONFIRMED_NOTICE,
         NoticeKind::OrderCancelled => slot::CANCELLED_NOTICE,
     };
-    let notice = Notice { notice: kind, email: email.to_owned(), total, reason };
+    let notice = Notice { notice: kind, total, reason };
     V1.start(parent.id.order().saga(slot), Context::Notice(notice))
 }
 
@@ -87,13 +81,7 @@ fn failed(saga: &mut Saga) -> Vec<Change> {
 
 fn row(saga: &Saga, status: NotificationStatus) -> Notification {
     let notice = notice(saga);
-    Notification {
-        saga: saga.id,
-        notice: notice.notice,
-        channel: Channel::Log,
-        recipient: notice.email.clone(),
-        status,
-    }
+    Notification { saga: saga.id, notice: notice.notice, channel: Channel::Log, status }
 }
 
 fn notice(saga: &Saga) -> &Notice {

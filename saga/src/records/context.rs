@@ -1,4 +1,7 @@
 //! What a saga is started with: everything it will ever need to know, frozen.
+//!
+//! A context holds ids, and nothing personal: who the buyer is and how to reach them stands in the order, and is read
+//! when it is needed.
 
 use holdfast_shared::{
     Actor, CancelReason, CartId, Currency, Line, Money, OrderId, PaymentMethod, StepKey, Time,
@@ -84,8 +87,6 @@ pub struct Checkout {
     pub total_minor: i64,
     /// In which currency.
     pub currency: Currency,
-    /// Where to tell the customer.
-    pub email: String,
     /// The end of the payment or confirmation window.
     pub decide_by: Time,
     /// The request that placed the order.
@@ -148,8 +149,6 @@ pub enum NoticeKind {
 pub struct Notice {
     /// About what.
     pub notice: NoticeKind,
-    /// The customer's e-mail address.
-    pub email: String,
     /// The order's total, for the text.
     pub total: Money,
     /// Why it was cancelled, if it was.
@@ -179,8 +178,6 @@ pub struct Cancellation {
     /// What was granted before and settled by hand. Whatever the provider still holds goes back all the same.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub settled_manually_minor: i64,
-    /// Where to tell the customer.
-    pub email: String,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]

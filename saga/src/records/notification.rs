@@ -6,7 +6,8 @@ use strum::{Display, EnumString, IntoStaticStr};
 
 use crate::records::context::NoticeKind;
 
-/// Our own row for a message. It is saved before it is sent, and its status says what happened.
+/// Our own row for a message. It is saved before it is sent, and its status says what happened. Whom it reaches stands in
+/// the order alone, and is read when it is sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Notification {
     /// The saga that sends it; also its key.
@@ -15,8 +16,6 @@ pub struct Notification {
     pub notice: NoticeKind,
     /// By which way.
     pub channel: Channel,
-    /// The recipient's address.
-    pub recipient: String,
     /// Where it stands.
     pub status: NotificationStatus,
 }

@@ -290,7 +290,6 @@ fn place(
         lines: lines.clone(),
         total_minor: total.amount_minor,
         currency: total.currency,
-        email: request.contact.email.clone(),
         decide_by: now + within,
         origin: request.origin.clone(),
     };

@@ -218,7 +218,7 @@ fn started(saga: &Saga, step: &str, start: u32, ask: bool) -> String {
 
 fn succeeded(saga: &Saga, step: &str) -> Option<String> {
     match &*saga.context {
-        Context::Notice(notice) => Some(format!("message sent to {}", notice.email)),
+        Context::Notice(_) => Some("message sent".to_owned()),
         Context::PartialRefund(PartialRefund { amount, reason, by, .. }) => {
             Some(format!("{by} gave back {amount}: {reason}"))
         }

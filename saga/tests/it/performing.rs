@@ -86,7 +86,7 @@ fn refund_of(provider: &str) -> Request {
 
 fn notice() -> Notice {
     let total = Money::new(10, Currency::EUR);
-    Notice { notice: NoticeKind::OrderConfirmed, email: "buyer@example.com".to_owned(), total, reason: None }
+    Notice { notice: NoticeKind::OrderConfirmed, total, reason: None }
 }
 
 fn key(name: &str) -> StepKey {

@@ -1,6 +1,6 @@
 -- the planner finds the order of the join itself; SQLite is given it
 -- from the customer's orders to their notifications, both newest first: a page ends as soon as it is full
-select saga_id, notice, channel, recipient, sent.status, created_at, read_at, orders.customer, orders.accepted_at
+select saga_id, notice, channel, sent.status, created_at, read_at, orders.customer, orders.accepted_at
 from orders
 join notifications as sent on sent.saga_id between orders.id << 8 and orders.id << 8 | 255
 where orders.customer = $1

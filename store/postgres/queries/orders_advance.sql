@@ -23,8 +23,8 @@ with moved_orders as (
     where payments.order_id = new.order_id and payments.status = new.was
     returning payments.order_id
 ), notified as (
-    insert into notifications (saga_id, notice, channel, recipient, status, created_at, updated_at)
-    select *, $1, $1 from unnest($17::bigint[], $18::text[], $19::text[], $20::text[], $21::text[])
+    insert into notifications (saga_id, notice, channel, status, created_at, updated_at)
+    select *, $1, $1 from unnest($17::bigint[], $18::text[], $19::text[], $20::text[])
 )
 select (select count(*) from moved_orders) as orders, (select count(*) from moved_reservations) as reservations,
        (select count(*) from moved_payments) as payments

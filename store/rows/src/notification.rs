@@ -17,7 +17,6 @@ pub fn notification<R: Row>(row: &R) -> Result<NotificationView, StoreError> {
             saga,
             notice: columns.parsed("notice")?,
             channel: columns.parsed("channel")?,
-            recipient: columns.text("recipient")?,
             status: columns.parsed("status")?,
         };
         Ok(NotificationView {

@@ -2,7 +2,6 @@
 update notifications set
     notice = new.value ->> 'notice',
     channel = new.value ->> 'channel',
-    recipient = new.value ->> 'recipient',
     status = new.value ->> 'status',
     updated_at = $2
 from json_each($1) as new

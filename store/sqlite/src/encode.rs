@@ -98,25 +98,17 @@ impl ReservationRow {
 }
 
 #[derive(Serialize)]
-pub(crate) struct NotificationRow<'a> {
+pub(crate) struct NotificationRow {
     saga: i64,
     from: Option<NotificationStatus>,
     notice: NoticeKind,
     channel: Channel,
-    recipient: &'a str,
     status: NotificationStatus,
 }
 
-impl<'a> NotificationRow<'a> {
-    pub(crate) fn new(from: Option<NotificationStatus>, row: &'a Notification) -> Self {
-        Self {
-            saga: row.saga.key(),
-            from,
-            notice: row.notice,
-            channel: row.channel,
-            recipient: &row.recipient,
-            status: row.status,
-        }
+impl NotificationRow {
+    pub(crate) fn new(from: Option<NotificationStatus>, row: &Notification) -> Self {
+        Self { saga: row.saga.key(), from, notice: row.notice, channel: row.channel, status: row.status }
     }
 }
 

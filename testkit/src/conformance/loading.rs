@@ -50,7 +50,6 @@ pub(super) fn busy_saga() -> Saga {
         lines: vec![Line { sku: sku("cd-1"), quantity: 2, unit_price_minor: 500 }],
         total_minor: 1_000,
         currency: Currency::EUR,
-        email: "ada@example.com".to_owned(),
         decide_by: NOON + 30 * MINUTE,
         origin: Origin {
             request_id: Some("request-7".to_owned()),

@@ -79,7 +79,6 @@ pub async fn the_dead_come_with_the_token_of_their_order(subject: &Subject) {
         lines: vec![],
         total_minor: 5,
         currency: Currency::EUR,
-        email: "ada@example.com".to_owned(),
         decide_by: NOON,
         origin: Origin::default(),
     };

@@ -104,18 +104,12 @@ fn reopen_cart(saga: &Saga) -> Changes {
 
 fn notify_confirmed(saga: &Saga) -> NewSaga {
     let checkout = checkout(saga);
-    notification::start(saga, NoticeKind::OrderConfirmed, &checkout.email, checkout.total(), None)
+    notification::start(saga, NoticeKind::OrderConfirmed, checkout.total(), None)
 }
 
 fn notify_cancelled(saga: &Saga) -> NewSaga {
     let checkout = checkout(saga);
-    notification::start(
-        saga,
-        NoticeKind::OrderCancelled,
-        &checkout.email,
-        checkout.total(),
-        Some(cause(saga)),
-    )
+    notification::start(saga, NoticeKind::OrderCancelled, checkout.total(), Some(cause(saga)))
 }
 
 /// Every unwinding names its cause before it undoes anything.

@@ -64,7 +64,6 @@ fn cancel_confirmed(world: &mut World, keys: &KeySource, order: &Order, by: &Act
         total: order.total,
         refunded_minor: payment.map_or(0, |payment| payment.refunded_minor),
         settled_manually_minor: payment.map_or(0, |payment| payment.settled_manually_minor),
-        email: order.contact.email.clone(),
     };
     let charge = payment.and_then(Charge::of);
     let context = Context::Cancellation(context);

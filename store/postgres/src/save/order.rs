@@ -131,7 +131,6 @@ pub(super) async fn advance(
                 &saved().map(|row| row.saga.key()).collect::<Vec<_>>(),
                 &saved().map(|row| word(row.notice)).collect::<Vec<_>>(),
                 &saved().map(|row| word(row.channel)).collect::<Vec<_>>(),
-                &saved().map(|row| row.recipient.as_str()).collect::<Vec<_>>(),
                 &saved().map(|row| word(row.status)).collect::<Vec<_>>(),
             ],
             |row| Ok((row.value::<i64>(0)?, row.value::<i64>(1)?, row.value::<i64>(2)?)),

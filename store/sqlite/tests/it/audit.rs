@@ -79,7 +79,6 @@ async fn pages_leave_out_no_order_and_no_orphan() {
         saga: order_id(9_000).saga(1),
         notice: NoticeKind::OrderConfirmed,
         channel: Channel::Log,
-        recipient: "ada@example.com".to_owned(),
         status: NotificationStatus::Pending,
     };
     shop.save(Writes {

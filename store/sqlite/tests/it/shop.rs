@@ -125,7 +125,6 @@ pub(crate) fn saga(id: SagaId) -> Saga {
         progress: Progress::default(),
         context: Arc::new(Context::Notice(Notice {
             notice: NoticeKind::OrderConfirmed,
-            email: "ada@example.com".to_owned(),
             total: Money::new(1_999, Currency::EUR),
             reason: None,
         })),
