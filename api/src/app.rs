@@ -75,7 +75,7 @@ impl App {
     pub(crate) fn wake(&self, hints: &[Hint]) {
         self.dispatch.wake(hints);
         for hint in hints {
-            self.watch.expect(hint.saga.order());
+            hint.saga.order().into_iter().for_each(|order| self.watch.expect(order));
         }
     }
 

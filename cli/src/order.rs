@@ -205,7 +205,7 @@ async fn decide(store: &dyn Store, verb: Verb, decision: Decision, output: Forma
     let number = view.order.id;
     let by = Actor::Admin(decision.actor);
     let (answer, detail) = match order::ask(store, number, verb, &by).await? {
-        Ok(Answered::Accepted(_)) => (CommandOutcome::Accepted, will_be_carried_out(number)),
+        Ok(Answered::Accepted(hint)) => (CommandOutcome::Accepted, will_be_carried_out(hint.saga)),
         Ok(Answered::Done(detail)) => (CommandOutcome::Done, detail),
         Ok(Answered::Already(detail)) => (CommandOutcome::Already, format!("{detail}; nothing was changed")),
         Err(error) if error.is_not_found() => return Err(not_found(error.to_string())),

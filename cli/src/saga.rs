@@ -117,7 +117,7 @@ async fn show(store: &dyn Store, id: SagaId, output: Format) -> anyhow::Result<E
 /// A saga with its history.
 pub(crate) async fn find(store: &dyn Store, id: SagaId) -> anyhow::Result<SagaDetails> {
     let found = saga_list::find(store, id).await?;
-    found.map(|(saga, story)| SagaDetails::new(&saga, &story)).ok_or_else(|| {
+    found.map(SagaDetails::new).ok_or_else(|| {
         not_found(format!("saga {id} does not exist; `holdfast saga list` shows those that do"))
     })
 }
@@ -140,7 +140,7 @@ async fn signal(
 
 async fn cancel(store: &dyn Store, id: SagaId, actor: String, output: Format) -> anyhow::Result<Exit> {
     let answer = signal::cancel(store, id, &Actor::Operator(actor)).await?;
-    report(id, answer, will_be_carried_out(id.order()), output)
+    report(id, answer, will_be_carried_out(id), output)
 }
 
 /// Prints the result of a command; `accepted` explains what happens next.

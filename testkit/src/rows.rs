@@ -62,7 +62,11 @@ pub fn flow() -> DefinitionId {
 pub fn saga(id: SagaId) -> Saga {
     Saga {
         id,
-        key_prefix: key_prefix(id.order().number()),
+        key_prefix: KeyPrefix::new(
+            shop(),
+            id.order(),
+            id.order().map_or(id.key(), OrderId::number).unsigned_abs(),
+        ),
         definition: flow(),
         queue: Queue::Checkout,
         state: SagaState::Running,
@@ -148,7 +152,7 @@ pub fn refund(number: i64, status: RefundStatus) -> Refund {
 }
 
 /// A message of the saga in `slot` of order `number`.
-pub fn notification(number: i64, slot: u8, status: NotificationStatus) -> Notification {
+pub fn notification(number: i64, slot: u32, status: NotificationStatus) -> Notification {
     Notification {
         saga: order_id(number).saga(slot),
         notice: NoticeKind::OrderCancelled,

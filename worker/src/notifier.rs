@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use holdfast_saga::ports::{Fault, Notifier};
 use holdfast_saga::records::context::Notice;
-use holdfast_shared::{SagaId, StepKey};
+use holdfast_shared::{OrderId, SagaId, StepKey};
 
 /// Writes notifications to the log. E-mail addresses are personal data, so the line names only the order.
 #[derive(Debug, Clone, Copy, Default)]
@@ -15,7 +15,7 @@ impl Notifier for LogNotifier {
         tracing::info!(
             target: "holdfast::notification",
             {
-                order.id = id.order().number(),
+                order.id = id.order().map(OrderId::number),
                 saga.id = %id,
                 notice = %notice.notice,
                 total = %notice.total,

@@ -6,7 +6,7 @@
 
 use holdfast_saga::engine::batch::{Committed, SagaTransition};
 use holdfast_saga::records::history::Entry;
-use holdfast_shared::{SagaState, Time};
+use holdfast_shared::{OrderId, SagaState, Time};
 
 /// Writes one line: the fields that every line has, then those of this one.
 macro_rules! line {
@@ -15,7 +15,7 @@ macro_rules! line {
         tracing::$level!(
             target: "holdfast::saga",
             {
-                order.id = $moved.saga.order().number(),
+                order.id = $moved.saga.order().map(OrderId::number),
                 saga.id = %$moved.saga,
                 definition = %$moved.definition.name,
                 $($($field)+,)?
@@ -120,7 +120,10 @@ fn log_trouble(moved: &SagaTransition, entry: &Entry, retry_at: Option<Time>) {
         }
         Entry::Expired(step) => line!(info, moved, "not done in time", step = %step),
         Entry::Dead { step, why } => {
-            let next = format_args!("holdfast order explain {}", moved.saga.order());
+            let next = match moved.saga.order() {
+                Some(order) => format!("holdfast order explain {order}"),
+                None => format!("holdfast saga show {}", moved.saga),
+            };
             line!(error, moved, "dead, an operator must act", step = %step, why = why.as_str(), next = %next);
         }
         _ => {}

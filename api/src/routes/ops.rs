@@ -76,8 +76,7 @@ pub(super) async fn get(
 ) -> Result<Json<SagaDetails>, Problem> {
     caller.operator()?;
     let found = saga_list::find(&*app.store, id).await?;
-    let (saga, story) = found.ok_or(Conflict::UnknownSaga(id))?;
-    Ok(Json(SagaDetails::new(&saga, &story)))
+    Ok(Json(SagaDetails::new(found.ok_or(Conflict::UnknownSaga(id))?)))
 }
 
 /// Resume a dead saga at the step where it stopped
@@ -128,11 +127,14 @@ pub(super) async fn cancel(
     let answer = signal::cancel(&*app.store, id, &by).await?;
     // A change of this request is counted here, a change of a saga by its worker.
     let is_cancelling =
-        matches!(&answer, Ok(Answered::Accepted(hint)) if hint.saga.slot() == slot::CANCELLATION);
-    if is_cancelling && let Some(view) = app.store.order(id.order()).await? {
+        matches!(&answer, Ok(Answered::Accepted(hint)) if hint.saga.slot() == Some(slot::CANCELLATION));
+    if is_cancelling
+        && let Some(order) = id.order()
+        && let Some(view) = app.store.order(order).await?
+    {
         app.metrics.order(OrderStatus::Cancelling, view.order.method);
     }
-    respond(&app, id, answer, will_be_carried_out(id.order()))
+    respond(&app, id, answer, will_be_carried_out(id))
 }
 
 /// The response to a command about a saga; `accepted` explains what happens next.

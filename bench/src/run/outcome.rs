@@ -77,7 +77,7 @@ async fn notified(store: &dyn Store, after: Option<OrderId>) -> Result<BTreeMap<
         };
         let page = store.sagas(&filter).await?;
         for saga in &page {
-            let order = saga.id.order();
+            let Some(order) = saga.id.order() else { continue };
             if Some(order) <= after {
                 return Ok(notified);
             }

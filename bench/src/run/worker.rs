@@ -154,8 +154,8 @@ impl Journal {
 #[async_trait]
 impl Notifier for Journal {
     async fn send(&self, _key: &StepKey, id: SagaId, _notice: &Notice) -> Result<(), Fault> {
-        let left = (id.order(), Time::system_now());
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(left);
+        let left = id.order().map(|order| (order, Time::system_now()));
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).extend(left);
         Ok(())
     }
 }

@@ -124,8 +124,9 @@ async fn settle_times(stage: &Stage, actors: &Actors) -> anyhow::Result<Vec<Dura
         let mut filter = SagaFilter { definition: Some(name), limit: PAGE, ..SagaFilter::default() };
         loop {
             let page = stage.store().sagas(&filter).await?;
-            let settled =
-                page.iter().filter(|saga| saga.state.is_settled() && known.contains(&saga.id.order()));
+            let settled = page.iter().filter(|saga| {
+                saga.state.is_settled() && saga.id.order().is_some_and(|order| known.contains(&order))
+            });
             times.extend(settled.map(|saga| saga.updated_at.since(saga.created_at)));
             let Some(last) = page.last() else { break };
             filter.before = Some(last.id);
@@ -174,8 +175,7 @@ async fn timeline_of(stage: &Stage, title: &str, order: OrderId) -> anyhow::Resu
     let mut text = format!("\norder {order}, {title}\n");
     for line in timeline(&story) {
         let after = line.at.since(start).as_secs_f64();
-        let saga =
-            if line.saga.slot() == slot::CHECKOUT { String::new() } else { format!("[{}] ", line.saga) };
+        let saga = if slot::is_checkout(line.saga) { String::new() } else { format!("[{}] ", line.saga) };
         writeln!(text, "  {after:>8.3} s  {saga}{}", line.text)?;
     }
     if story.order.needs_attention {

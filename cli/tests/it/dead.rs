@@ -37,7 +37,7 @@ fn many_dead(shop: &Shop, count: usize) {
             "(with recursive n(n) as (select 1 union all select n + 1 from n where n < {copies}) select n from n)"
         )
     } else {
-        format!("(select n from generate_series(1, {copies}) as n)")
+        format!("(select n from generate_series(1, {copies}::bigint) as n)")
     };
     for (table, key, columns) in [
         (
@@ -72,8 +72,8 @@ fn many_dead(shop: &Shop, count: usize) {
         ),
     ] {
         shop.sql(&format!(
-            "insert into {table} ({key}, {columns}) select {key} + n * 256, {columns} from {table}, {numbers} as n \
-             where {key} / 256 = {number}"
+            "insert into {table} ({key}, {columns}) select {key} + n * 1048576, {columns} from {table}, {numbers} as n \
+             where {key} / 1048576 = {number}"
         ));
     }
 }

@@ -110,7 +110,9 @@ fn a_takeover_is_logged_by_the_worker_that_goes_on() {
         cluster.rest().await;
         let logged = || lines(&second.stderr());
         cluster
-            .until("its end is logged", async || logged().iter().any(|line| text(line, "message") == "settled"))
+            .until("its end is logged", async || {
+                logged().iter().any(|line| text(line, "message") == "settled")
+            })
             .await;
         let lines = logged();
         let taken = lines.iter().find(|line| text(line, "level") == "WARN").expect("a warning");

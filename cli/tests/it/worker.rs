@@ -234,7 +234,9 @@ fn a_worker_that_starts_while_redis_is_away_works_until_it_gives_up() {
     in_cluster("0s", async |mut cluster| {
         cluster.redis.kill();
         cluster.orders(10, "tok_ok").await;
-        let started = cluster.worker_command().stderr(Stdio::piped()).spawn().expect("the binary runs");
+        let mut command = cluster.worker_command();
+        let started =
+            command.env("RUST_LOG", "warn").stderr(Stdio::piped()).spawn().expect("the binary runs");
         let since = Instant::now();
         cluster.until("all are confirmed", async || cluster.number(CONFIRMED).await == 10).await;
         assert!(since.elapsed() < Duration::from_secs(4), "{:?}", since.elapsed());

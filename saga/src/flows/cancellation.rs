@@ -30,12 +30,12 @@ const RESTOCK: Stage = local("restock", restock)
     .reads(Phrases::new("putting the goods back into stock", "goods put back into stock"));
 
 fn restock(saga: &Saga) -> Result<Vec<Change>, Refusal> {
-    Ok(vec![Change::Restock { order: saga.id.order(), lines: cancellation(saga).lines.clone() }])
+    Ok(vec![Change::Restock { order: saga.order(), lines: cancellation(saga).lines.clone() }])
 }
 
 fn cancel_order(saga: &Saga) -> Result<Vec<Change>, Refusal> {
     let cancellation = cancellation(saga);
-    let order = saga.id.order();
+    let order = saga.order();
     let mut changes =
         vec![Change::CancelOrder { order, from: OrderStatus::Cancelling, reason: cancellation.reason }];
     if !cancellation.method.is_online() {

@@ -9,7 +9,7 @@ use crate::records::saga::{NewSaga, Saga};
 use crate::records::slot;
 
 /// One report and one refund each; more than this many is a provider gone mad, and the audit shows it.
-const MAX_PER_ORDER: u8 = 64;
+const MAX_PER_ORDER: u32 = 64;
 
 /// The charge is looked up first: a false report moves nothing.
 pub static V1: Definition = Definition {
@@ -24,13 +24,14 @@ pub static V1: Definition = Definition {
 /// The saga that gives back what `charge` took, unless that has happened too often.
 pub fn start(parent: &Saga, charge: &StepKey, before: usize) -> Option<NewSaga> {
     let Context::Checkout(checkout) = &*parent.context else { return None };
-    let order = parent.id.order();
-    let nth = u8::try_from(before).ok().filter(|nth| *nth < MAX_PER_ORDER)?;
+    let order = parent.order();
+    let nth = u32::try_from(before).ok().filter(|nth| *nth < MAX_PER_ORDER)?;
+    let slot = slot::nth(slot::LATE_REFUND, nth)?;
     let context = LateRefund {
         order,
         charge: charge.clone(),
         provider: checkout.provider.clone(),
         total: checkout.total(),
     };
-    Some(V1.start(order.saga(slot::LATE_REFUND + nth), Context::LateRefund(context)))
+    Some(V1.start(order.saga(slot), Context::LateRefund(context)))
 }

@@ -54,7 +54,7 @@ pub fn start(parent: &Saga, kind: NoticeKind, total: Money, reason: Option<Cance
         NoticeKind::OrderCancelled => slot::CANCELLED_NOTICE,
     };
     let notice = Notice { notice: kind, total, reason };
-    V1.start(parent.id.order().saga(slot), Context::Notice(notice))
+    V1.start(parent.order().saga(slot), Context::Notice(notice))
 }
 
 fn save(saga: &Saga) -> Result<Vec<Change>, Refusal> {

@@ -50,18 +50,17 @@ impl Tables {
                 .map(|line| line.unit_price_minor * i64::from(line.quantity))
                 .sum(),
             payment: self.payments.get(&order.id).map(PaymentFact::of),
-            refunds: self
-                .refunds
-                .range(order.id.saga(0)..=order.id.saga(u8::MAX))
-                .map(|(_, refund)| RefundFact::of(refund))
-                .collect(),
+            refunds: self.refunds.range(order.id.sagas()).map(|(_, refund)| RefundFact::of(refund)).collect(),
             reservation: self.reservations.get(&order.id).copied(),
             cart: self.carts.get(&order.cart).map(|cart| (cart.status, cart.order)),
-            sagas: self.of_order(order.id).map(|saga| (saga.id.slot(), saga.state)).collect(),
+            sagas: self
+                .of_order(order.id)
+                .map(|saga| (saga.id.slot().unwrap_or_default(), saga.state))
+                .collect(),
             notifications: self
                 .notifications
-                .range(order.id.saga(0)..=order.id.saga(u8::MAX))
-                .map(|(id, _)| id.slot())
+                .range(order.id.sagas())
+                .filter_map(|(id, _)| id.slot())
                 .collect(),
         }
     }

@@ -18,7 +18,7 @@ impl Tables {
     }
 
     fn dead_row(&self, saga: &Saga) -> DeadRow {
-        let checkout = self.sagas.get(&saga.id.order().saga(slot::CHECKOUT));
+        let checkout = saga.id.order().and_then(|order| self.sagas.get(&order.saga(slot::CHECKOUT)));
         DeadRow {
             id: saga.id,
             definition: saga.definition.clone(),

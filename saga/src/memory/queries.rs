@@ -170,7 +170,11 @@ impl Store for MemoryStore {
         for order in tables.orders.values() {
             visit(Fact::Order(tables.order_fact(order)));
         }
-        for saga in tables.sagas.keys().filter(|saga| !tables.orders.contains_key(&saga.order())) {
+        for saga in tables
+            .sagas
+            .keys()
+            .filter(|saga| saga.order().is_some_and(|order| !tables.orders.contains_key(&order)))
+        {
             visit(Fact::Orphan(*saga));
         }
         Ok(())
@@ -182,11 +186,12 @@ impl Store for MemoryStore {
         // One that is due has not heard everything yet: money may be late even for an order long settled.
         // An order's checkout goes first, its other sagas once it is gone: they explain what it says.
         let is_old = |saga: &&Saga| {
-            let checkout = saga.id.order().saga(slot::CHECKOUT);
+            let checkout = saga.id.order().map(|order| order.saga(slot::CHECKOUT));
             saga.state.is_settled()
                 && saga.wake_at.is_none()
                 && saga.updated_at < before
-                && (saga.id == checkout || !tables.sagas.contains_key(&checkout))
+                && checkout
+                    .is_none_or(|checkout| saga.id == checkout || !tables.sagas.contains_key(&checkout))
                 && tables.unread(saga.id).is_empty()
         };
         let sagas: Vec<_> = tables.sagas.values().filter(is_old).map(|saga| saga.id).take(limit).collect();
@@ -228,7 +233,7 @@ impl Tables {
     }
 
     pub(super) fn of_order(&self, order: OrderId) -> impl Iterator<Item = &Saga> {
-        self.sagas.range(order.saga(0)..=order.saga(u8::MAX)).map(|(_, saga)| saga)
+        self.sagas.range(order.sagas()).map(|(_, saga)| saga)
     }
 }
 

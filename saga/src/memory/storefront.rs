@@ -66,7 +66,7 @@ impl Tables {
 
     /// A message about an order that exists; `customer` has no eyes for another's.
     fn notification(&self, id: SagaId, customer: Option<&str>) -> Option<NotificationView> {
-        let order = self.orders.get(&id.order())?;
+        let order = self.orders.get(&id.order()?)?;
         if customer.is_some() && order.customer.as_deref() != customer {
             return None;
         }

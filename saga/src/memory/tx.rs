@@ -70,7 +70,7 @@ impl Tx for MemoryTx {
         copy(&footprint.orders, &tables.orders, &mut world.orders);
         copy(&footprint.payments, &tables.payments, &mut world.payments);
         for order in &footprint.refunds {
-            let of_order = tables.refunds.range(order.saga(0)..=order.saga(u8::MAX));
+            let of_order = tables.refunds.range(order.sagas());
             world.refunds.extend(of_order.map(|(id, refund)| (*id, refund.clone())));
         }
         copy(&footprint.carts, &tables.carts, &mut world.carts);

@@ -202,9 +202,11 @@ impl Audit {
         let moving = owners().any(|(_, state)| !state.is_settled());
         let dead = fact.sagas.iter().any(|(_, state)| *state == SagaState::Dead);
         let late_moving =
-            fact.sagas.iter().any(|(at, state)| *at >= slot::LATE_REFUND && !state.is_settled());
-        let granting =
-            fact.sagas.iter().any(|(at, state)| slot::is_partial_refund(*at) && !state.is_settled());
+            fact.sagas.iter().any(|(at, state)| slot::kind(*at) == slot::LATE_REFUND && !state.is_settled());
+        let granting = fact
+            .sagas
+            .iter()
+            .any(|(at, state)| slot::kind(*at) == slot::PARTIAL_REFUND && !state.is_settled());
         let held_minor = held_minor(fact);
         let by_hand = fact.refunds.iter().filter(|refund| refund.settled_manually);
         let by_hand_minor = by_hand.map(|refund| refund.amount_minor).sum();

@@ -158,14 +158,14 @@ fn letter(row: DeadRow, registry: &Registry) -> DeadLetter {
 
 /// The reason with `N` for the saga's own order number, so that the same fault of many orders is one reason.
 fn pattern(letter: &DeadLetter) -> String {
-    let own = letter.id.order().to_string();
+    let own = letter.id.order().map(|order| order.to_string());
     let mut text = String::with_capacity(letter.reason.len());
     let mut rest = letter.reason.as_str();
     while let Some(at) = rest.find(|c: char| c.is_ascii_digit()) {
         let (before, number) = rest.split_at(at);
         let end = number.find(|c: char| !c.is_ascii_digit()).unwrap_or(number.len());
         let (number, after) = number.split_at(end);
-        text.extend([before, if number == own { "N" } else { number }]);
+        text.extend([before, if Some(number) == own.as_deref() { "N" } else { number }]);
         rest = after;
     }
     text + rest

@@ -8,7 +8,7 @@ use crate::ports::{Store, StoreError};
 use crate::records::saga::Saga;
 use crate::records::slot;
 use crate::records::view::SagaFilter;
-use crate::timeline::{Story, without_token};
+use crate::timeline::{self, Line, Story, without_token};
 
 /// A saga, and the payment token of its order if the saga has an error that may contain it.
 #[derive(Debug, Clone)]
@@ -34,16 +34,16 @@ pub async fn list(store: &dyn Store, filter: &SagaFilter) -> Result<Vec<ListedSa
     let token_of = |checkout: &Saga| checkout.context.token().map(str::to_owned);
     let mut tokens: BTreeMap<OrderId, Option<String>> = sagas
         .iter()
-        .filter(|saga| saga.id.slot() == slot::CHECKOUT)
-        .map(|checkout| (checkout.id.order(), token_of(checkout)))
+        .filter(|saga| slot::is_checkout(saga.id))
+        .filter_map(|checkout| Some((checkout.id.order()?, token_of(checkout))))
         .collect();
     let mut listed = Vec::with_capacity(sagas.len());
     for saga in sagas {
-        let order = saga.id.order();
-        let token = match (&saga.progress.error, tokens.get(&order)) {
-            (None, _) => None,
-            (Some(_), Some(known)) => known.clone(),
-            (Some(_), None) => {
+        let order = saga.id.order().filter(|_| saga.progress.error.is_some());
+        let token = match order.map(|order| (order, tokens.get(&order))) {
+            None => None,
+            Some((_, Some(known))) => known.clone(),
+            Some((order, None)) => {
                 let token = store.saga(order.saga(slot::CHECKOUT)).await?.as_ref().and_then(token_of);
                 tokens.insert(order, token.clone());
                 token
@@ -54,8 +54,26 @@ pub async fn list(store: &dyn Store, filter: &SagaFilter) -> Result<Vec<ListedSa
     Ok(listed)
 }
 
-/// A saga with the story of its order; `None` when there is no such saga.
-pub async fn find(store: &dyn Store, id: SagaId) -> Result<Option<(Saga, Story)>, StoreError> {
+/// A saga with its history, oldest first.
+#[derive(Debug, Clone)]
+pub struct SagaWithHistory {
+    /// The saga.
+    pub listed: ListedSaga,
+    /// What happened to it.
+    pub history: Vec<Line>,
+}
+
+/// A saga with its history; `None` when there is no such saga.
+pub async fn find(store: &dyn Store, id: SagaId) -> Result<Option<SagaWithHistory>, StoreError> {
     let Some(saga) = store.saga(id).await? else { return Ok(None) };
-    Ok(Story::read(store, id.order()).await?.map(|story| (saga, story)))
+    let Some(order) = id.order() else {
+        let history = timeline::history_of_standalone(&saga, &store.log(id).await?);
+        return Ok(Some(SagaWithHistory { listed: ListedSaga { saga, token: None }, history }));
+    };
+    let read = Story::read(store, order).await?;
+    Ok(read.map(|story| {
+        let history = timeline::history(&story, &saga);
+        let token = story.sagas.iter().find_map(|saga| saga.context.token()).map(str::to_owned);
+        SagaWithHistory { listed: ListedSaga { saga, token }, history }
+    }))
 }

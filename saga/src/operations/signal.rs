@@ -9,7 +9,7 @@ use crate::records::saga::CallState;
 use crate::records::signal::{NewSignal, SignalBody};
 use crate::records::slot;
 use crate::shop::answer::{Answer, Answered, Conflict, already, instead};
-use crate::shop::audit_trail::record_action;
+use crate::shop::audit_trail::record_action_on;
 use crate::shop::order::{Verb, ask};
 
 /// What can be signalled to a waiting saga.
@@ -31,8 +31,8 @@ pub async fn signal(store: &dyn Store, saga: SagaId, sign: Sign, by: &Actor) -> 
         Sign::Rejection => Verb::Reject,
         Sign::PaymentEvent => return payment_event(store, saga, by).await,
     };
-    if saga.slot() == slot::CHECKOUT {
-        return of_saga(saga, ask(store, saga.order(), verb, by).await);
+    if let Some(order) = saga.order().filter(|_| slot::is_checkout(saga)) {
+        return of_saga(saga, ask(store, order, verb, by).await);
     }
     Ok(match store.saga(saga).await? {
         Some(_) => instead(format!("saga {saga} waits for no decision; only a checkout does")),
@@ -42,10 +42,13 @@ pub async fn signal(store: &dyn Store, saga: SagaId, sign: Sign, by: &Actor) -> 
 
 /// Undoes the order of `saga`, before or after it was confirmed.
 pub async fn cancel(store: &dyn Store, saga: SagaId, by: &Actor) -> Result<Answer, StoreError> {
-    if saga.slot() != slot::CHECKOUT && store.saga(saga).await?.is_none() {
+    if !slot::is_checkout(saga) && store.saga(saga).await?.is_none() {
         return Ok(Err(Conflict::UnknownSaga(saga)));
     }
-    of_saga(saga, ask(store, saga.order(), Verb::Cancel, by).await)
+    match saga.order() {
+        Some(order) => of_saga(saga, ask(store, order, Verb::Cancel, by).await),
+        None => Ok(instead(format!("saga {saga} serves no order that could be cancelled"))),
+    }
 }
 
 /// Who asked for a saga hears of the saga.
@@ -73,7 +76,7 @@ async fn payment_event(store: &dyn Store, saga: SagaId, by: &Actor) -> Result<An
     });
     let listens = matches!(found.state, SagaState::Running | SagaState::Waiting)
         && progress.call != CallState::Fresh
-        && saga.slot() == slot::CHECKOUT;
+        && slot::is_checkout(saga);
     let Some(charge) = charge.filter(|_| listens) else {
         return Ok(instead(format!("saga {saga} is {} and waits for no news of a charge", found.state)));
     };
@@ -88,7 +91,7 @@ async fn payment_event(store: &dyn Store, saga: SagaId, by: &Actor) -> Result<An
         dedupe: format!("event by hand:{}", found.fence),
         body: SignalBody::PaymentEvent { charge },
     });
-    record_action(
+    record_action_on(
         &mut world,
         by,
         "saga.signal",

@@ -65,9 +65,9 @@ pub struct OrderFact {
     /// Its cart: where it stands and which order it names; `None` when the cart is gone.
     pub cart: Option<(CartStatus, Option<OrderId>)>,
     /// Its sagas: slot and state.
-    pub sagas: Vec<(u8, SagaState)>,
+    pub sagas: Vec<(u32, SagaState)>,
     /// Notifications saved, by slot.
-    pub notifications: Vec<u8>,
+    pub notifications: Vec<u32>,
 }
 
 /// What the rows say about one payment.
@@ -89,7 +89,7 @@ pub struct PaymentFact {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct RefundFact {
     /// The slot of the saga that owns it.
-    pub slot: u8,
+    pub slot: u32,
     /// Where it stands.
     pub status: RefundStatus,
     /// How much.
@@ -124,7 +124,7 @@ impl RefundFact {
     /// What the audit needs to know of `refund`.
     pub fn of(refund: &Refund) -> Self {
         Self {
-            slot: refund.saga.slot(),
+            slot: refund.saga.slot().unwrap_or_default(),
             status: refund.status,
             amount_minor: refund.amount.amount_minor,
             late: refund.late,
@@ -140,6 +140,6 @@ impl RefundFact {
 
     /// Whether it was granted while the order stood.
     pub fn is_granted(&self) -> bool {
-        slot::is_partial_refund(self.slot)
+        slot::kind(self.slot) == slot::PARTIAL_REFUND
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use holdfast_shared::{
-    CancelReason, KeyPrefix, PaymentStatus, Queue, RefundStatus, SagaId, SagaState, StepKey, Time,
+    CancelReason, KeyPrefix, OrderId, PaymentStatus, Queue, RefundStatus, SagaId, SagaState, StepKey, Time,
 };
 use serde::{Deserialize, Serialize};
 use strum::{Display, EnumString, IntoStaticStr};
@@ -201,6 +201,11 @@ impl NewSaga {
 }
 
 impl Saga {
+    /// The order it serves. For flows about an order: one that serves none is a fault of the flow.
+    pub(crate) fn order(&self) -> OrderId {
+        self.id.order().unwrap_or_else(|| panic!("saga {} serves no order", self.id))
+    }
+
     /// The key under which a call of `step` counts now.
     pub(crate) fn key_at(&self, step: &str) -> StepKey {
         StepKey::new(&self.key_prefix, step, self.progress.generation + 1)

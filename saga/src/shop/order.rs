@@ -8,7 +8,7 @@ mod state;
 
 use holdfast_shared::{Actor, CancelReason, OrderId, OrderStatus, PaymentMethod, SagaState};
 
-pub use refund::{Grant, REASON_MAX, refund};
+pub use refund::{GRANTS_MAX, Grant, REASON_MAX, refund};
 
 use crate::ports::{Store, StoreError};
 use crate::records::Order;

@@ -12,7 +12,7 @@ use super::story::{Line, Story};
 /// Written as `0.5_1.2_d1`: saga 0 up to its fence 5, saga 1 up to 2, and one act.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Seen {
-    fences: BTreeMap<u8, i64>,
+    fences: BTreeMap<u32, i64>,
     acts: usize,
 }
 
@@ -31,7 +31,11 @@ pub fn since(story: &Story, seen: &Seen) -> (Vec<Line>, Seen) {
         lines.push(accepted(story));
     }
     for saga in &story.sagas {
-        lines.extend(history_since(story, saga, seen.fences.get(&saga.id.slot()).copied()));
+        lines.extend(history_since(
+            story,
+            saga,
+            saga.id.slot().and_then(|slot| seen.fences.get(&slot).copied()),
+        ));
     }
     let acts = acts(story);
     lines.extend(acts.iter().skip(seen.acts).cloned());
@@ -40,8 +44,9 @@ pub fn since(story: &Story, seen: &Seen) -> (Vec<Line>, Seen) {
     // A saga that was pruned has been seen all the same. Its history was read after its row, so it may be ahead.
     let mut fences = seen.fences.clone();
     let rows = story.sagas.iter().map(|saga| (saga.id, saga.fence));
-    for (saga, fence) in rows.chain(story.log.iter().map(|row| (row.saga, row.fence))) {
-        let known = fences.entry(saga.slot()).or_default();
+    let rows = rows.chain(story.log.iter().map(|row| (row.saga, row.fence)));
+    for (slot, fence) in rows.filter_map(|(saga, fence)| Some((saga.slot()?, fence))) {
+        let known = fences.entry(slot).or_default();
         *known = fence.max(*known);
     }
     (lines, Seen { fences, acts: acts.len().max(seen.acts) })
@@ -81,7 +86,7 @@ mod tests {
         for text in ["d0", "0.5_d0", "0.5_1.2_64.1_d3"] {
             assert_eq!(text.parse::<Seen>().map(|seen| seen.to_string()), Ok(text.to_owned()));
         }
-        for text in ["", "0.5", "d", "0.x_d1", "256.1_d0", "0.5_d0_d0", "d-1"] {
+        for text in ["", "0.5", "d", "0.x_d1", "4294967296.1_d0", "0.5_d0_d0", "d-1"] {
             assert_eq!(text.parse::<Seen>(), Err(InvalidSeen), "{text}");
         }
     }

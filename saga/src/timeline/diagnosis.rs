@@ -163,7 +163,7 @@ impl Diagnosis<'_> {
     }
 
     fn waiting(&self, position: &Position<'_>, until: Time) -> Outlook {
-        let order = self.saga.id.order();
+        let order = self.story.order.order.id;
         let when = self.when(until);
         if position.call.is_none() {
             return Outlook {

@@ -33,6 +33,16 @@ pub fn history(story: &Story, saga: &Saga) -> Vec<Line> {
     lines
 }
 
+/// What happened to a saga that serves no order, oldest first.
+pub(crate) fn history_of_standalone(saga: &Saga, log: &[LogRow]) -> Vec<Line> {
+    let lines = |row: &LogRow| {
+        let texts = phrases::commit(saga, &row.entries).into_iter();
+        let at = row.at;
+        texts.map(move |text| Line { at, saga: saga.id, text }).collect::<Vec<_>>()
+    };
+    log.iter().flat_map(lines).collect()
+}
+
 /// How it began.
 pub(super) fn accepted(story: &Story) -> Line {
     let order = &story.order.order;

@@ -16,6 +16,7 @@ mod story;
 pub use conditions::{Blocker, Conditions};
 pub use cursor::{InvalidSeen, Seen, since};
 pub use diagnosis::OVERDUE;
+pub(crate) use lines::history_of_standalone;
 pub use lines::{history, timeline};
 pub use next_move::next_move;
 pub use outlook::{Explanation, explain};

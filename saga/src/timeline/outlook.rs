@@ -64,9 +64,9 @@ pub fn explain(story: &Story, registry: &Registry, conditions: &Conditions) -> E
 
 /// What needs somebody first, then what moves the order, then messages and late money.
 fn rank(saga: &Saga) -> u8 {
-    match (saga.state, saga.id.slot()) {
+    match (saga.state, slot::kind_of(saga.id)) {
         (SagaState::Dead, _) => 0,
-        (_, slot::CHECKOUT | slot::CANCELLATION) => 1,
+        (_, Some(slot::CHECKOUT | slot::CANCELLATION)) => 1,
         _ => 2,
     }
 }

@@ -93,7 +93,7 @@ pub(super) fn entry(saga: &Saga, entry: &Entry) -> Option<String> {
             step => format!("{} was not completed in time", noun(step)),
         },
         // Only a checkout has anything before its pivot.
-        Entry::Pivot if saga.id.slot() == slot::CHECKOUT => {
+        Entry::Pivot if slot::is_checkout(saga.id) => {
             "point of no return: from here on the order is only carried through".to_owned()
         }
         Entry::Unwinding(reason) => format!("undoing the order: {}", because(*reason)),
@@ -154,15 +154,16 @@ pub(super) const fn because(reason: CancelReason) -> &'static str {
 }
 
 /// What an order's saga is there for.
-pub(super) const fn task(saga: SagaId) -> &'static str {
-    match saga.slot() {
-        slot::CHECKOUT => "the checkout",
-        slot::CONFIRMED_NOTICE => "the message that the order is confirmed",
-        slot::CANCELLED_NOTICE => "the message that the order is cancelled",
-        slot::CANCELLATION => "the cancellation",
-        slot::PARTIAL_REFUND..=slot::PARTIAL_REFUND_LAST => "the granted refund",
-        slot::LATE_REFUND.. => "the refund of late money",
-        _ => "a saga of the order",
+pub(super) fn task(saga: SagaId) -> &'static str {
+    match slot::kind_of(saga) {
+        Some(slot::CHECKOUT) => "the checkout",
+        Some(slot::CONFIRMED_NOTICE) => "the message that the order is confirmed",
+        Some(slot::CANCELLED_NOTICE) => "the message that the order is cancelled",
+        Some(slot::CANCELLATION) => "the cancellation",
+        Some(slot::PARTIAL_REFUND) => "the granted refund",
+        Some(slot::LATE_REFUND) => "the refund of late money",
+        Some(_) => "a saga of the order",
+        None => "a saga",
     }
 }
 
@@ -228,11 +229,11 @@ fn succeeded(saga: &Saga, step: &str) -> Option<String> {
 
 /// A message that was sent and money that went back say so already.
 fn completed(saga: &Saga) -> Option<String> {
-    match saga.id.slot() {
-        slot::CONFIRMED_NOTICE
-        | slot::CANCELLED_NOTICE
-        | slot::PARTIAL_REFUND..=slot::PARTIAL_REFUND_LAST => None,
-        _ => Some(format!("{} is done", task(saga.id))),
+    match &*saga.context {
+        Context::Notice(_) | Context::PartialRefund(_) => None,
+        Context::Checkout(_) | Context::Cancellation(_) | Context::LateRefund(_) => {
+            Some(format!("{} is done", task(saga.id)))
+        }
     }
 }
 

@@ -323,7 +323,7 @@ fn every_entry_is_described_without_its_programming_name() {
         (Entry::Undid("release_stock".to_owned()), "stock released"),
         (
             Entry::LateCapture(child),
-            "money arrived after the order had given it up; saga 1042.64 gives it back",
+            "money arrived after the order had given it up; saga 1042.48 gives it back",
         ),
         (Entry::Revived(Actor::Operator("otto".to_owned())), "set going again by operator otto"),
         (

@@ -52,7 +52,7 @@ async fn discarded(shop: &Shop, saga: SagaId) {
     assert_eq!(shop.statement().await, before, "nothing is sent for what was settled by hand");
     assert!(shop.saga(saga).await.state.is_settled());
     shop.assert_clean("settled by hand").await;
-    let message = story_of(shop, saga.order()).await;
+    let message = story_of(shop, saga.order().expect("serves an order")).await;
     assert!(message.contains("operator ole") && message.contains("paid back by bank transfer"), "{message}");
 }
 
@@ -352,7 +352,7 @@ async fn many_are_retried_in_one_commit_and_each_is_answered() {
     assert!(again.iter().all(|(_, answer)| matches!(answer, Ok(Answered::Already(_)))), "{again:?}");
     for id in &dead {
         assert_eq!(shop.memory.inbox(*id).await.expect("reads").len(), 1);
-        let trail = shop.memory.admin_actions(id.order()).await.expect("reads");
+        let trail = shop.memory.admin_actions(id.order().expect("serves an order")).await.expect("reads");
         assert_eq!(trail.iter().filter(|action| action.action == "saga.retry").count(), 1, "{trail:?}");
     }
 }

@@ -3,18 +3,23 @@
 use std::time::Duration;
 
 use holdfast_saga::engine::batch::Committed;
+use holdfast_saga::flows::notification;
 use holdfast_saga::operations::dead_letter::resolve;
+use holdfast_saga::operations::{saga_list, signal};
 use holdfast_saga::ports::Fault;
 use holdfast_saga::records::NotificationStatus;
+use holdfast_saga::records::batch_rows::Writes;
 use holdfast_saga::records::call::Call;
-use holdfast_saga::records::context::NoticeKind;
+use holdfast_saga::records::context::{Context, Notice, NoticeKind};
 use holdfast_saga::records::history::Entry;
 use holdfast_saga::records::signal::SignalBody;
 use holdfast_saga::records::slot;
 use holdfast_saga::shop::answer::{Answered, Conflict};
 use holdfast_saga::shop::checkout::accept;
 use holdfast_saga::shop::order::Verb;
-use holdfast_shared::{Actor, CancelReason, OrderId, OrderStatus, PaymentStatus, SagaState};
+use holdfast_shared::{
+    Actor, CancelReason, Clock as _, Currency, Money, OrderId, OrderStatus, PaymentStatus, SagaId, SagaState,
+};
 
 use crate::shop::{Shop, admin, operator};
 
@@ -43,7 +48,7 @@ pub(crate) async fn check(shop: &Shop, order: OrderId, ending: Ending, context: 
     assert_eq!(view.payment.map(|payment| payment.status), payment, "{context}");
     assert_eq!(shop.level("cd-1").await, (on_hand, 0), "{context}");
     assert_eq!(shop.checkout(order).await.state, state, "{context}");
-    let sent: Vec<_> = shop.notices.sent().into_iter().filter(|(id, _)| id.order() == order).collect();
+    let sent: Vec<_> = shop.notices.sent().into_iter().filter(|(id, _)| id.order() == Some(order)).collect();
     assert_eq!(sent.iter().map(|(_, notice)| *notice).collect::<Vec<_>>(), [notice], "{context}");
     assert!(!view.needs_attention, "{context}");
     shop.assert_clean(context).await;
@@ -302,4 +307,26 @@ async fn one_cart_is_one_order_until_it_is_undone() {
     let answers = accept(&*shop.store, &shop.policy, &[third]).await;
     assert!(answers.expect("the store answers")[0].as_ref().is_err_and(|r| r.code() == "cart_cleared"));
     shop.assert_clean("one cart").await;
+}
+
+// A message about an account, a delivery to an endpoint: nothing of the engine needs an order.
+#[tokio::test]
+async fn a_saga_without_an_order_runs_as_any_other() {
+    let shop = Shop::open().await;
+    let id = SagaId::standalone(17);
+    let total = Money::new(1, Currency::EUR);
+    let notice = Notice { notice: NoticeKind::OrderConfirmed, total, reason: None };
+    let keys = shop.store.keys().await.expect("memory reads");
+    let saga = notification::V1.start(id, Context::Notice(notice)).begin(keys.draw(None), shop.clock.now());
+    let writes = Writes { at: shop.clock.now(), new_sagas: [(id, saga)].into(), ..Writes::default() };
+    shop.store.begin().await.expect("begins").save(&writes).await.expect("saves");
+    shop.rest().await;
+    assert_eq!(shop.saga(id).await.state, SagaState::Completed);
+    assert!(shop.notices.sent().iter().any(|(sent, _)| *sent == id));
+    let found = saga_list::find(&*shop.store, id).await.expect("reads").expect("exists");
+    let history: Vec<_> = found.history.iter().map(|line| line.text.as_str()).collect();
+    assert_eq!(history, ["message saved", "sending the message", "message sent"]);
+    let answer = signal::cancel(&*shop.store, id, &operator()).await.expect("answers");
+    assert!(matches!(&answer, Err(Conflict::Instead(why)) if why.contains("serves no order")), "{answer:?}");
+    shop.assert_clean("standalone").await;
 }

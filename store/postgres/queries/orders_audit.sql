@@ -7,17 +7,17 @@ select orders.id, orders.status, orders.cancel_reason, orders.method, orders.cur
        payments.charge_key,
        reservations.status as reservation_status,
        carts.status as cart_status, carts.order_id as cart_order,
-       (select coalesce(jsonb_agg(jsonb_build_object('slot', saga_id & 255, 'status', status,
+       (select coalesce(jsonb_agg(jsonb_build_object('slot', saga_id & 1048575, 'status', status,
                                                      'amount_minor', amount_minor, 'late', late,
                                                      'settled_manually', settled_manually, 'charge', charge_key)
                                   order by saga_id), '[]')
-        from refunds where saga_id between orders.id << 8 and orders.id << 8 | 255) as refunds,
-       array(select id & 255 from sagas where id between orders.id << 8 and orders.id << 8 | 255 order by id)
+        from refunds where saga_id between orders.id << 20 and orders.id << 20 | 1048575) as refunds,
+       array(select id & 1048575 from sagas where id between orders.id << 20 and orders.id << 20 | 1048575 order by id)
            as saga_slots,
-       array(select state from sagas where id between orders.id << 8 and orders.id << 8 | 255 order by id)
+       array(select state from sagas where id between orders.id << 20 and orders.id << 20 | 1048575 order by id)
            as saga_states,
-       array(select saga_id & 255 from notifications
-             where saga_id between orders.id << 8 and orders.id << 8 | 255 order by saga_id) as notifications
+       array(select saga_id & 1048575 from notifications
+             where saga_id between orders.id << 20 and orders.id << 20 | 1048575 order by saga_id) as notifications
 from orders
 left join payments on payments.order_id = orders.id
 left join reservations on reservations.order_id = orders.id

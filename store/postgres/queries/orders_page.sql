@@ -6,6 +6,6 @@ where ($1::text is null or status = $1)
   and ($3::text is null or cancel_reason = $3)
   and ($4::bigint is null or id < $4)
   and ($5::boolean is null
-       or $5 = exists (select from sagas where state = 'DEAD' and sagas.id between orders.id << 8 and orders.id << 8 | 255))
+       or $5 = exists (select from sagas where state = 'DEAD' and sagas.id between orders.id << 20 and orders.id << 20 | 1048575))
 order by id desc
 limit $6

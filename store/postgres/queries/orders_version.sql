@@ -6,5 +6,5 @@ join orders on orders.id = asked.id
 cross join lateral (
     select coalesce(sum(sagas.fence), 0)::bigint as fences, count(*) as sagas
     from sagas
-    where sagas.id between asked.id << 8 and asked.id << 8 | 255
+    where sagas.id between asked.id << 20 and asked.id << 20 | 1048575
 ) life

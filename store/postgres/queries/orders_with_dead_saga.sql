@@ -1,2 +1,2 @@
 -- many rows are arrays here, a JSON document in SQLite
-select distinct id >> 8 as order_id from sagas where state = 'DEAD' and id >> 8 = any($1)
+select distinct id >> 20 as order_id from sagas where state = 'DEAD' and id >> 20 = any($1)

@@ -2,4 +2,4 @@
 -- not locked: a commit that moves a refund moves its payment as well, and that row is locked by now
 select saga_id, status, amount_minor, currency, charge_key, late, settled_manually
 from refunds
-join unnest($1::bigint[]) as asked (order_id) on saga_id between asked.order_id << 8 and asked.order_id << 8 | 255
+join unnest($1::bigint[]) as asked (order_id) on saga_id between asked.order_id << 20 and asked.order_id << 20 | 1048575

@@ -2,7 +2,7 @@
 
 use holdfast_saga::ports::StoreError;
 use holdfast_saga::records::audit_fact::{Fact, OrderFact};
-use holdfast_shared::{SagaId, SagaState};
+use holdfast_shared::SagaState;
 use holdfast_store_rows::{self as rows, Columns, unreadable};
 
 use crate::error::store_error;
@@ -68,12 +68,12 @@ fn order_fact(row: &PgRow) -> Result<OrderFact, StoreError> {
     let states = states.iter().map(state).collect::<Result<Vec<SagaState>, StoreError>>()?;
     let notifications: Vec<i64> = row.value(at + 2)?;
     order.refunds = refunds;
-    order.sagas = slots.into_iter().map(slot).zip(states).collect();
-    order.notifications = notifications.into_iter().map(slot).collect();
+    order.sagas = slots.into_iter().filter_map(slot).zip(states).collect();
+    order.notifications = notifications.into_iter().filter_map(slot).collect();
     Ok(order)
 }
 
-/// The low bits of a saga's key.
-fn slot(key: i64) -> u8 {
-    SagaId::from_key(key).slot()
+/// The low bits of a saga's key, which is what the statement returns.
+fn slot(bits: i64) -> Option<u32> {
+    u32::try_from(bits).ok()
 }

@@ -136,7 +136,7 @@ impl Store for PostgresStore {
     }
 
     async fn sagas_of(&self, order: OrderId) -> Result<Vec<Saga>, StoreError> {
-        reads::sagas_between(&self.pool, order.saga(0), order.saga(u8::MAX)).await
+        reads::sagas_between(&self.pool, *order.sagas().start(), *order.sagas().end()).await
     }
 
     async fn sagas(&self, filter: &SagaFilter) -> Result<Vec<Saga>, StoreError> {

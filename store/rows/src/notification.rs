@@ -12,6 +12,9 @@ pub fn notification<R: Row>(row: &R) -> Result<NotificationView, StoreError> {
     let mut columns = Columns::of(row);
     let key = columns.integer("saga_id").map_err(|reason| unreadable("a notification", reason))?;
     let saga = SagaId::from_key(key);
+    let order = saga
+        .order()
+        .ok_or_else(|| unreadable(format_args!("the notification of saga {saga}"), "it serves no order"))?;
     let mut read = || -> Result<NotificationView, Reason> {
         let notification = Notification {
             saga,
@@ -24,7 +27,7 @@ pub fn notification<R: Row>(row: &R) -> Result<NotificationView, StoreError> {
             created_at: columns.time("created_at")?,
             read_at: columns.optional_time("read_at")?,
             customer: columns.optional_text("customer")?,
-            order_public: saga.order().public(columns.time("accepted_at")?),
+            order_public: order.public(columns.time("accepted_at")?),
         })
     };
     read().map_err(|reason| unreadable(format_args!("the notification of saga {saga}"), reason))

@@ -4,10 +4,10 @@ from orders
 where ($1 is null or status = $1)
   and ($2 is null or method = $2)
   and ($3 is null or cancel_reason = $3)
-  -- 256 sagas an order: the low byte of a saga's id is its slot.
+  -- the low 20 bits of a saga's id are its slot.
   and ($4 is null or not exists (
       select 1 from sagas
-      where sagas.state = 'DEAD' and sagas.id between orders.id << 8 and (orders.id << 8) + 255))
+      where sagas.state = 'DEAD' and sagas.id between orders.id << 20 and (orders.id << 20) + 1048575))
   and id < $5
 order by id desc
 limit $6

@@ -5,7 +5,7 @@ from orders
 where ($1 is null or status = $1)
   and ($2 is null or method = $2)
   and ($3 is null or cancel_reason = $3)
-  and id in (select sagas.id >> 8 from sagas where sagas.state = 'DEAD')
+  and id in (select sagas.id >> 20 from sagas where sagas.state = 'DEAD')
   and +id < $4
 order by id desc
 limit $5

@@ -30,8 +30,8 @@ pub(crate) async fn visit(snapshot: &mut SqliteConnection, visit: Visit<'_>) -> 
         let ended = page.len() < PAGE;
         // The last page answers for everything behind it, too: sagas there have no order.
         let until = match page.last() {
-            Some(order) if !ended => order.id.saga(u8::MAX).key(),
-            Some(_) | None => i64::MAX,
+            Some(order) if !ended => order.id.sagas().end().key(),
+            Some(_) | None => SagaId::standalone(1).key() - 1,
         };
         let range = (first_saga_after(last), until);
         sagas(snapshot, range, &mut page, visit).await?;
@@ -61,7 +61,7 @@ async fn each(
 }
 
 fn first_saga_after(order: i64) -> i64 {
-    if order == 0 { i64::MIN } else { OrderId::new(order).saga(u8::MAX).key() + 1 }
+    if order == 0 { i64::MIN } else { OrderId::new(order).sagas().end().key() + 1 }
 }
 
 /// The page of orders after `last`, by number.
@@ -72,7 +72,8 @@ async fn orders(snapshot: &mut SqliteConnection, last: i64) -> Result<Vec<OrderF
 }
 
 fn order_of(page: &mut [OrderFact], saga: SagaId) -> Option<&mut OrderFact> {
-    let at = page.binary_search_by_key(&saga.order(), |order| order.id).ok()?;
+    let id = saga.order()?;
+    let at = page.binary_search_by_key(&id, |order| order.id).ok()?;
     page.get_mut(at)
 }
 
@@ -90,7 +91,7 @@ async fn sagas(
         let state = columns.integer("id").and_then(|_| columns.parsed::<SagaState>("state"));
         let state = state.map_err(|reason| unreadable(format_args!("saga {id}"), reason))?;
         match order_of(page, id) {
-            Some(order) => order.sagas.push((id.slot(), state)),
+            Some(order) => order.sagas.push((id.slot().unwrap_or_default(), state)),
             None => visit(Fact::Orphan(id)),
         }
         Ok(())
@@ -107,7 +108,7 @@ async fn notifications(
     each(snapshot, statement, |row| {
         let id = SagaId::from_key(row::number(row)?);
         if let Some(order) = order_of(page, id) {
-            order.notifications.push(id.slot());
+            order.notifications.extend(id.slot());
         }
         Ok(())
     })

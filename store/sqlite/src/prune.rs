@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use holdfast_saga::ports::StoreError;
-use holdfast_shared::Time;
+use holdfast_shared::{SagaId, Time};
 
 use crate::connections::Connections;
 use crate::error::{commit_error, store_error};
@@ -23,7 +23,9 @@ pub(crate) async fn prune(
     limit: u32,
 ) -> Result<u64, StoreError> {
     let signals_before = before.min(now - SIGNALS_KEPT);
-    let sagas = prunable(connections, sql!("sagas_prunable"), before, limit).await?;
+    let mut sagas = prunable(connections, sql!("sagas_prunable"), before, limit, 0).await?;
+    let standalone = SagaId::standalone(1).key() - 1;
+    sagas.extend(prunable(connections, sql!("sagas_prunable"), before, limit, standalone).await?);
     let mut tx = connections.write().await?;
     let mut gone = 0;
     if !sagas.is_empty() {
@@ -45,7 +47,7 @@ pub(crate) async fn prune(
 
 /// Signals go after their sagas, in a turn of their own: until then they only wait for one more call.
 async fn prune_signals(connections: &Connections, before: Time, limit: u32) -> Result<u64, StoreError> {
-    let signals = prunable(connections, sql!("signals_prunable"), before, limit).await?;
+    let signals = prunable(connections, sql!("signals_prunable"), before, limit, 0).await?;
     if signals.is_empty() {
         return Ok(0);
     }
@@ -56,16 +58,16 @@ async fn prune_signals(connections: &Connections, before: Time, limit: u32) -> R
     Ok(gone)
 }
 
-/// At most `limit` of what may go. Goes on from the oldest row past what has to stay, to the first stretch of which
+/// At most `limit` of what may go. Goes on from the oldest row behind `after` past what has to stay, to the first stretch of which
 /// something may go or all is young.
 async fn prunable(
     connections: &Connections,
     stretch: &'static str,
     before: Time,
     limit: u32,
+    mut after: i64,
 ) -> Result<Vec<i64>, StoreError> {
     let mut snapshot = connections.read().await?;
-    let mut after = 0;
     loop {
         let seen: Vec<(i64, bool, bool)> = sqlx::query_as(stretch)
             .bind(before.as_micros())

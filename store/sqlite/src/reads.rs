@@ -100,8 +100,8 @@ pub(crate) async fn sagas_of(
     order: OrderId,
 ) -> Result<Vec<Saga>, StoreError> {
     let statement = sqlx::query(shared_sql!("sagas_of_order"))
-        .bind(order.saga(u8::MIN).key())
-        .bind(order.saga(u8::MAX).key());
+        .bind(order.sagas().start().key())
+        .bind(order.sagas().end().key());
     readable(snapshot, statement).await
 }
 

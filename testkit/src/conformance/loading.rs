@@ -88,7 +88,7 @@ pub async fn every_table_is_loaded_as_it_was_saved(subject: &Subject) {
     let granted = Refund {
         late: false,
         settled_manually: true,
-        saga: order_id(1).saga(255),
+        saga: *order_id(1).sagas().end(),
         ..refund(1, RefundStatus::Unknown)
     };
     let refunds = [refund(1, RefundStatus::Succeeded), granted, refund(2, RefundStatus::Pending)];

@@ -17,8 +17,8 @@ pub async fn an_unreadable_row_is_listed_and_refused_alone(subject: &Subject) {
     subject
         .save(Writes { new_sagas: with_sagas(rows).new_sagas, ..with_orders([crate::rows::order(1)]) })
         .await;
-    subject.database.execute("update sagas set progress = '{\"s\":\"three\"}' where id = 512").await;
-    subject.database.execute("update sagas set context = '{\"kind\":\"rumour\"}' where id = 256").await;
+    subject.database.execute("update sagas set progress = '{\"s\":\"three\"}' where id = 2097152").await;
+    subject.database.execute("update sagas set context = '{\"kind\":\"rumour\"}' where id = 1048576").await;
     let dead_letters =
         list(subject.store(), &REGISTRY, &DeadFilter::default(), None, 9).await.expect("reads");
     let ids: Vec<_> = dead_letters.iter().map(|letter| letter.id).collect();

@@ -110,6 +110,18 @@ pub async fn an_orders_other_sagas_go_after_its_checkout(subject: &Subject) {
     assert_eq!(left(subject).await, ["3.0", "3.3", "4.0", "4.1"]);
 }
 
+/// They come after all that serve orders, and the walk ends at what is young.
+pub async fn a_saga_without_an_order_goes_when_it_is_old(subject: &Subject) {
+    use SagaState::{Completed, Dead};
+    // Ids that would be those of an order's checkout, had they an order.
+    let (first, shifted) = (SagaId::standalone(1), SagaId::standalone(1 << 20));
+    end(subject, [(first, Completed), (shifted, Dead), (SagaId::standalone((1 << 20) + 7), Completed)]).await;
+    subject.clock.advance(DAY);
+    end(subject, [(saga_id(1), Completed), (SagaId::standalone((1 << 20) + 9), Completed)]).await;
+    assert_eq!(prune_all(subject, NOON + DAY, 10).await, 2);
+    assert_eq!(left(subject).await, ["1.0", "0.1048576", "0.1048585"]);
+}
+
 /// Money may be late even for an order long settled.
 pub async fn a_saga_that_has_not_heard_everything_stays(subject: &Subject) {
     end(subject, [(saga_id(1), SagaState::Completed), (order_id(1).saga(3), SagaState::Completed)]).await;

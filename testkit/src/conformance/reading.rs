@@ -8,7 +8,7 @@ use holdfast_saga::records::view::{OrderFilter, SagaCount, SagaFilter};
 use holdfast_saga::records::{NotificationStatus, Order, Payment, Refund, Stock, StockAdjustment, StockMove};
 use holdfast_shared::{
     CancelReason, CartStatus, Line, Money, OrderId, OrderStatus, PaymentMethod, PaymentStatus, RefundStatus,
-    ReservationStatus, SagaId, SagaState, Sku,
+    ReservationStatus, SLOT_MAX, SagaId, SagaState, Sku,
 };
 
 use super::Subject;
@@ -31,7 +31,7 @@ fn all() -> OrderFilter {
     OrderFilter { limit: 100, ..OrderFilter::default() }
 }
 
-fn ended(order: i64, slot: u8, state: SagaState) -> Saga {
+fn ended(order: i64, slot: u32, state: SagaState) -> Saga {
     Saga { state, wake_at: None, ..saga(order_id(order).saga(slot)) }
 }
 
@@ -93,7 +93,7 @@ pub async fn orders_are_found_by_every_filter(subject: &Subject) {
 
 /// Any saga of it, its message too.
 pub async fn an_order_needs_attention_while_a_saga_of_it_is_dead(subject: &Subject) {
-    let sagas = [ended(1, 0, SagaState::Completed), ended(1, 255, SagaState::Dead), saga(saga_id(2))];
+    let sagas = [ended(1, 0, SagaState::Completed), ended(1, SLOT_MAX, SagaState::Dead), saga(saga_id(2))];
     subject
         .save(Writes { new_sagas: with_sagas(sagas).new_sagas, ..with_orders([order(1), order(2)]) })
         .await;
@@ -130,13 +130,33 @@ pub async fn sagas_are_listed_newest_first_by_every_filter(subject: &Subject) {
     assert_eq!(sagas(subject, waiting).await, []);
 }
 
+/// A message about an account serves no order.
+pub async fn a_saga_without_an_order_is_nobodys_orphan(subject: &Subject) {
+    subject.save(with_orders([order(1)])).await;
+    let alone = Saga { state: SagaState::Dead, wake_at: None, ..saga(SagaId::standalone(17)) };
+    subject.save(with_sagas([saga(saga_id(1)), alone.clone()])).await;
+    assert_eq!(subject.saga(alone.id).await, alone);
+    assert_eq!(subject.store().sagas_of(order_id(1)).await.expect("reads").len(), 1);
+    let listed =
+        subject.store().sagas(&SagaFilter { limit: 10, ..SagaFilter::default() }).await.expect("reads");
+    assert_eq!(listed.iter().map(|saga| saga.id).collect::<Vec<_>>(), [alone.id, saga_id(1)]);
+    let dead = subject.store().dead(None, 10).await.expect("reads");
+    assert_eq!(dead.iter().map(|row| (row.id, row.token.clone())).collect::<Vec<_>>(), [(alone.id, None)]);
+    let view = subject.store().order(order_id(1)).await.expect("reads").expect("exists");
+    assert!(!view.needs_attention, "another saga's death is none of the order's");
+    let mut orphans = 0;
+    let mut count = |fact| orphans += u32::from(matches!(fact, Fact::Orphan(_)));
+    subject.store().facts(&mut count).await.expect("reads");
+    assert_eq!(orphans, 0);
+}
+
 /// And nobody else's.
 pub async fn an_orders_sagas_are_listed_by_slot(subject: &Subject) {
-    let slots = [3, 0, 255, 64].map(|slot| order_id(7).saga(slot));
-    let neighbours = [order_id(6).saga(255), order_id(8).saga(0)];
+    let slots = [3, 0, SLOT_MAX, 64].map(|slot| order_id(7).saga(slot));
+    let neighbours = [order_id(6).saga(SLOT_MAX), order_id(8).saga(0)];
     subject.save(with_sagas(slots.into_iter().chain(neighbours).map(saga))).await;
     let found = subject.store().sagas_of(order_id(7)).await.expect("reads");
-    assert_eq!(found.iter().map(|saga| saga.id.slot()).collect::<Vec<_>>(), [0, 3, 64, 255]);
+    assert_eq!(found.iter().map(|saga| saga.id.slot()).collect::<Vec<_>>(), [0, 3, 64, SLOT_MAX].map(Some));
     assert_eq!(found[0], saga(saga_id(7)));
     assert_eq!(subject.store().saga(saga_id(9)).await.expect("reads"), None);
 }

@@ -11,7 +11,9 @@ use holdfast_shared::{Clock as _, RefundStatus, SagaState};
 
 use super::{Subject, ids};
 use crate::database::NOON;
-use crate::rows::{charge, moved, notification, refund, saga, saga_id, signal, sku, with_orders, with_sagas};
+use crate::rows::{
+    charge, moved, notification, order_id, refund, saga, saga_id, signal, sku, with_orders, with_sagas,
+};
 
 const DAY: Duration = Duration::from_hours(24);
 
@@ -32,7 +34,7 @@ pub async fn a_paused_queue_is_claimed_from_by_outcomes_alone(subject: &Subject)
 /// E6: rows decode one by one.
 pub async fn a_row_that_cannot_be_read_is_named_and_hides_no_other(subject: &Subject) {
     subject.save(with_sagas([saga(saga_id(1)), saga(saga_id(2)), saga(saga_id(3))])).await;
-    subject.database.execute("update sagas set context = '{\"kind\":\"rumour\"}' where id = 512").await;
+    subject.database.execute("update sagas set context = '{\"kind\":\"rumour\"}' where id = 2097152").await;
     let claimed = subject.claim(&[], &[], 10).await;
     assert_eq!(ids(&claimed), [saga_id(1), saga_id(3)]);
     assert_eq!(claimed.unreadable.len(), 1);
@@ -41,7 +43,7 @@ pub async fn a_row_that_cannot_be_read_is_named_and_hides_no_other(subject: &Sub
     let all = SagaFilter { limit: 10, ..SagaFilter::default() };
     let listed = subject.store().sagas(&all).await.expect("reads");
     assert_eq!(listed.iter().map(|saga| saga.id).collect::<Vec<_>>(), [saga_id(3), saga_id(1)]);
-    assert!(subject.store().sagas_of(saga_id(2).order()).await.expect("reads").is_empty());
+    assert!(subject.store().sagas_of(order_id(2)).await.expect("reads").is_empty());
     let error = subject.store().saga(saga_id(2)).await.expect_err("asked for by its id");
     assert!(error.to_string().contains("2.0"), "{error}");
 }
@@ -51,7 +53,10 @@ pub async fn a_signal_that_cannot_be_read_blames_its_saga_alone(subject: &Subjec
     subject.save(with_sagas([saga(saga_id(1)), saga(saga_id(2))])).await;
     let signals = vec![signal(saga_id(1), "one"), signal(saga_id(2), "one")];
     subject.save(Writes { signals, ..Writes::default() }).await;
-    subject.database.execute("update signals set body = '{\"signal\":\"smoke\"}' where saga_id = 256").await;
+    subject
+        .database
+        .execute("update signals set body = '{\"signal\":\"smoke\"}' where saga_id = 1048576")
+        .await;
     let claimed = subject.claim(&[], &[], 10).await;
     assert_eq!(ids(&claimed), [saga_id(2)]);
     assert_eq!(claimed.unreadable.iter().map(|(id, _)| *id).collect::<Vec<_>>(), [saga_id(1)]);
@@ -66,7 +71,7 @@ pub async fn a_poisoned_row_can_be_listed_although_it_cannot_be_read(subject: &S
     let poisoned = claimed.unreadable.into_iter().collect();
     subject.save(Writes { poisoned, ..Writes::default() }).await;
     assert!(subject.claim(&[], &[saga_id(1)], 10).await.sagas.is_empty());
-    let view = subject.store().order(saga_id(1).order()).await.expect("reads").expect("exists");
+    let view = subject.store().order(order_id(1)).await.expect("reads").expect("exists");
     assert!(view.needs_attention);
     assert_eq!(subject.store().saga_counts().await.expect("reads")[0].state, SagaState::Dead);
     // Somebody repairs the row: it is a dead saga like any other, and says why.
@@ -109,12 +114,12 @@ pub async fn every_field_of_every_row_is_kept(subject: &Subject) {
     let (noon, day) = (subject.instant(NOON), subject.instant(at));
     for fact in [
         format!(
-            "refunds where saga_id = 256 and status = 'PENDING' and amount_minor = 2000 and currency = 'EUR' \
+            "refunds where saga_id = 1048576 and status = 'PENDING' and amount_minor = 2000 and currency = 'EUR' \
              and charge_key = '{}' and late = true and updated_at = {day}",
             charge(1)
         ),
         format!(
-            "notifications where saga_id = 258 and notice = 'order_cancelled' and channel = 'log' \
+            "notifications where saga_id = 1048578 and notice = 'order_cancelled' and channel = 'log' \
              and status = 'PENDING' and created_at = {day} \
              and updated_at = {day}"
         ),
@@ -126,7 +131,7 @@ pub async fn every_field_of_every_row_is_kept(subject: &Subject) {
             "admin_actions where at = {noon} and actor = 'otto' and action = 'stock.adjust' \
              and subject = 'sku cd-1' and detail = '-3: dropped' and order_id = 7"
         ),
-        format!("saga_log where saga_id = 256 and fence = 1 and at = {day}"),
+        format!("saga_log where saga_id = 1048576 and fence = 1 and at = {day}"),
     ] {
         assert_eq!(subject.database.number(&format!("select count(*) from {fact}")).await, 1, "{fact}");
     }
@@ -178,6 +183,6 @@ pub async fn read_signals_are_kept_thirty_days_after_which_they_go_with_their_sa
     assert_eq!(subject.database.number("select count(*) from signals").await, 3);
     subject.clock.advance(2 * DAY);
     assert_eq!(subject.store().prune(now, 10).await.expect("prunes"), 1, "and now its signal");
-    assert_eq!(subject.database.number("select count(*) from signals where saga_id > 256").await, 2);
+    assert_eq!(subject.database.number("select count(*) from signals where saga_id > 1048576").await, 2);
     assert_eq!(subject.database.number("select count(*) from signals").await, 2);
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use holdfast_saga::records::batch_rows::{OrderMove, Writes};
 use holdfast_saga::records::view::{OrderFilter, OrderVersion, ProductFilter};
 use holdfast_saga::records::{Cart, Order, Product, Stock, StockMove};
-use holdfast_shared::{CancelReason, CartStatus, OrderId, OrderStatus, PaymentMethod, SagaState};
+use holdfast_shared::{CancelReason, CartStatus, OrderId, OrderStatus, PaymentMethod, SLOT_MAX, SagaState};
 
 use super::{Subject, mismatched};
 use crate::database::NOON;
@@ -154,7 +154,7 @@ pub async fn unsettled_orders_are_counted_up_to_a_bound(subject: &Subject) {
 
 /// The order, any saga of it, or one more saga.
 pub async fn an_orders_version_changes_with_whatever_moves(subject: &Subject) {
-    let children = [order_id(1).saga(255), order_id(3).saga(0)].map(saga);
+    let children = [order_id(1).saga(SLOT_MAX), order_id(3).saga(0)].map(saga);
     let sagas = with_sagas([saga(saga_id(1))].into_iter().chain(children)).new_sagas;
     subject.save(Writes { new_sagas: sagas, ..with_orders([order(1), order(2)]) }).await;
     let order_versions = async |orders: &[i64]| {
@@ -168,7 +168,7 @@ pub async fn an_orders_version_changes_with_whatever_moves(subject: &Subject) {
     assert_eq!(order_versions(&[]).await, BTreeMap::new());
 
     subject.clock.advance(MINUTE);
-    let child = subject.saga(order_id(1).saga(255)).await;
+    let child = subject.saga(order_id(1).saga(SLOT_MAX)).await;
     subject.save(moved(&child, |saga| saga.state = SagaState::Completed)).await;
     assert_eq!(order_versions(&[1]).await[&order_id(1)], OrderVersion { fences: 3, ..first });
     subject.save(with_sagas([saga(order_id(1).saga(9))])).await;

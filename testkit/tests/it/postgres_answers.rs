@@ -317,7 +317,7 @@ async fn e12_a_cancel_racing_the_pivot_cancels() {
     let orders = pair.orders(40, Some("tok_ok")).await;
     let calls = batch(&pair.one, sweep(vec![])).await.calls;
     for call in calls {
-        let order = call.saga.order();
+        let order = call.saga.order().expect("serves an order");
         let outcome = answer(&call, &pair.outside).await;
         let (left, right) = (rng.random_range(0..4), rng.random_range(0..4));
         let work = holdfast_saga::engine::batch::BatchInput { outcomes: vec![outcome], ..hinted([]) };

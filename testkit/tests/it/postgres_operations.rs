@@ -75,7 +75,7 @@ async fn many_sagas(database: &Database) {
         .execute(
             "insert into sagas (id, definition, version, queue, state, fence, wake_at, progress, context, key_prefix, \
              created_at, updated_at) \
-             select n << 8, 'checkout_online', 1, 'checkout', \
+             select n::bigint << 20, 'checkout_online', 1, 'checkout', \
                     case when n % 500 = 0 then 'DEAD' when n % 501 = 0 then 'RUNNING' else 'COMPLETED' end, 1, \
                     case when n % 501 = 0 and n % 500 <> 0 then now() end, '{\"s\":2}', \
                     '{\"kind\":\"rumour\",\"token\":\"tok_ok\"}', 'prefix', now(), now() \
@@ -131,7 +131,7 @@ async fn what_is_old_is_found_without_reading_what_is_young() {
     database
         .execute(
             "insert into signals (saga_id, dedupe, body, created_at, consumed_at) \
-             select n << 8, 'paid', '{}', now(), now() from generate_series(1, 50000) as n",
+             select n::bigint << 20, 'paid', '{}', now(), now() from generate_series(1, 50000) as n",
         )
         .await;
     database
@@ -173,7 +173,7 @@ async fn a_claim_that_was_planned_in_an_empty_shop_does_not_read_all_that_waits(
         .execute(
             "insert into sagas (id, definition, version, queue, state, fence, wake_at, progress, context, key_prefix, \
              created_at, updated_at) \
-             select n << 8, 'checkout_online', 1, 'checkout', 'RUNNING', 1, now() - random() * interval '1 hour', '{}', \
+             select n::bigint << 20, 'checkout_online', 1, 'checkout', 'RUNNING', 1, now() - random() * interval '1 hour', '{}', \
                     '{}', 'prefix', now(), now() \
              from generate_series(1, 50000) as n",
         )

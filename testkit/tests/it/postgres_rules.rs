@@ -230,7 +230,7 @@ async fn e13_of_many_cancels_at_once_one_enters_cancelling() {
     let sagas = pair.shop.store.sagas_of(order).await.expect("reads");
     let live: Vec<_> =
         sagas.iter().filter(|saga| !saga.state.is_settled()).map(|saga| saga.id.slot()).collect();
-    assert_eq!(live, [slot::CANCELLATION]);
+    assert_eq!(live, [Some(slot::CANCELLATION)]);
     let confirm = pair.shop.ask(order, Verb::Confirm, &admin()).await;
     assert!(matches!(confirm, Err(Conflict::Instead(_))), "{confirm:?}");
     pair.rest().await;

@@ -182,7 +182,8 @@ async fn workers_share_what_is_sent(backend: RedisBackend) {
     for chunk in hints(4_000).chunks(400) {
         one.dispatch.wake(chunk);
         while heard.len() % 400 != 0
-            || heard.len() < usize::try_from(chunk[399].saga.order().number()).expect("fits")
+            || heard.len()
+                < usize::try_from(chunk[399].saga.order().expect("has one").number()).expect("fits")
         {
             tokio::select! {
                 saga = one.hints.recv() => heard.extend(saga),
@@ -355,8 +356,14 @@ async fn again_and_again(ears: &mut Ears, when: &str) {
     let since = Instant::now();
     for number in 1_000_000.. {
         ears.dispatch.wake(&[hint(number)]);
-        let found =
-            async { while ears.hints.recv().await.is_some_and(|saga| saga.order().number() < 1_000_000) {} };
+        let found = async {
+            while ears
+                .hints
+                .recv()
+                .await
+                .is_some_and(|saga| saga.order().expect("has one").number() < 1_000_000)
+            {}
+        };
         if tokio::time::timeout(Duration::from_millis(200), found).await.is_ok() {
             return;
         }

@@ -25,7 +25,7 @@ pub(crate) struct HealthWindow {
     /// together, among thousands that are answered.
     failure_window: i64,
     /// Different orders that failed in a row.
-    streak: BTreeSet<OrderId>,
+    streak: BTreeSet<Option<OrderId>>,
     streak_since: i64,
     window_since: i64,
     calls: u32,
@@ -45,7 +45,7 @@ impl HealthWindow {
     }
 
     /// Records a call. `true`: the breaker must open.
-    pub(crate) fn saw(&mut self, order: OrderId, health: Health, now: i64) -> bool {
+    pub(crate) fn saw(&mut self, order: Option<OrderId>, health: Health, now: i64) -> bool {
         if !(0..WINDOW_MILLIS).contains(&now.saturating_sub(self.window_since)) {
             (self.window_since, self.calls, self.failed) = (now, 0, 0);
         }
@@ -80,7 +80,7 @@ mod tests {
     fn tripped_at(signs: impl Iterator<Item = (i64, Health)>, step: i64) -> Option<usize> {
         let mut health = HealthWindow::new(500);
         let mut signs = signs.zip((0..).step_by(usize::try_from(step).expect("positive")));
-        signs.position(|((order, sign), now)| health.saw(OrderId::new(order), sign, now))
+        signs.position(|((order, sign), now)| health.saw(Some(OrderId::new(order)), sign, now))
     }
 
     #[test]

@@ -115,8 +115,8 @@ impl CircuitBreaker {
     }
 
     /// Lets a call of `order` through, or says when to try again.
-    pub(crate) async fn admit(&self, order: OrderId) -> Result<Permit, Held> {
-        let inner = &self.0;
+    pub(crate) async fn admit(&self, order: impl Into<Option<OrderId>>) -> Result<Permit, Held> {
+        let (inner, order) = (&self.0, order.into());
         inner.asked.notify_one();
         let held = |wait| inner.hold(wait, format!("the provider {} is not available", inner.provider));
         if let Verdict::Hold { wait } = inner.verdict() {
@@ -151,7 +151,7 @@ impl CircuitBreaker {
         })
     }
 
-    fn permit(&self, order: OrderId, probe: Option<String>) -> Permit {
+    fn permit(&self, order: Option<OrderId>, probe: Option<String>) -> Permit {
         Permit::new(Arc::clone(&self.0), order, probe)
     }
 }

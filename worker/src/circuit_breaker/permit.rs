@@ -14,7 +14,7 @@ use super::watched::{ObservedHealth, Watched};
 #[derive(Debug)]
 pub(crate) struct Permit {
     inner: Arc<Inner>,
-    order: OrderId,
+    order: Option<OrderId>,
     /// The name of the probe, if this call is one.
     probe: Option<String>,
     /// How often the state had changed when the call was let through.
@@ -23,7 +23,7 @@ pub(crate) struct Permit {
 }
 
 impl Permit {
-    pub(super) fn new(inner: Arc<Inner>, order: OrderId, probe: Option<String>) -> Self {
+    pub(super) fn new(inner: Arc<Inner>, order: Option<OrderId>, probe: Option<String>) -> Self {
         let changes = inner.known().changes;
         Self { inner, order, probe, changes, observed: ObservedHealth::default() }
     }

@@ -262,7 +262,7 @@ impl Accepted {
             &wrong[..wrong.len().min(20)]
         );
         let without_notification = "select count(*) from orders where not exists \
-                      (select from notifications where saga_id >> 8 = orders.id)";
+                      (select from notifications where saga_id >> 20 = orders.id)";
         assert_eq!(cluster.number(without_notification).await, 0, "a notification is saved for each");
         let newer = "select count(*) from sagas where version = 2 and state in ('COMPLETED', 'COMPENSATED')";
         assert!(cluster.number(newer).await > 0, "the next release was deployed");

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Instant;
 
-use holdfast_shared::SagaId;
+use holdfast_shared::{OrderId, SagaId};
 
 use super::failures::{CommitFailures, Failed, halves, unclaimed};
 use super::input::{BatchInput, Engine, Locking};
@@ -128,7 +128,7 @@ impl Engine {
         commit_failures: &CommitFailures,
     ) -> Result<(), StoreError> {
         let count = commit_failures.count(suspect);
-        tracing::warn!(order.id = suspect.order().number(), saga.id = %suspect, failures = count, why = %error, "cannot be saved");
+        tracing::warn!(order.id = suspect.order().map(OrderId::number), saga.id = %suspect, failures = count, why = %error, "cannot be saved");
         if count < CommitFailures::MAX {
             return Ok(());
         }
@@ -137,7 +137,7 @@ impl Engine {
     }
 
     async fn poison(&self, saga: SagaId, reason: String) -> Result<(), StoreError> {
-        tracing::error!(order.id = saga.order().number(), saga.id = %saga, why = reason, "dead, an operator must act");
+        tracing::error!(order.id = saga.order().map(OrderId::number), saga.id = %saga, why = reason, "dead, an operator must act");
         let mut tx = self.store.begin().await?;
         let mut world = World::default();
         // Nothing of the saga is read, only what time it is.

@@ -74,32 +74,32 @@ fn validate_cart(saga: &Saga) -> Changes {
 }
 
 fn reserve_stock(saga: &Saga) -> Changes {
-    Ok(vec![Change::ReserveStock { order: saga.id.order(), lines: checkout(saga).lines.clone() }])
+    Ok(vec![Change::ReserveStock { order: saga.order(), lines: checkout(saga).lines.clone() }])
 }
 
 fn release_stock(saga: &Saga) -> Changes {
-    Ok(vec![Change::ReleaseStock { order: saga.id.order(), lines: checkout(saga).lines.clone() }])
+    Ok(vec![Change::ReleaseStock { order: saga.order(), lines: checkout(saga).lines.clone() }])
 }
 
 fn confirm_order(saga: &Saga) -> Changes {
-    Ok(vec![Change::ConfirmOrder { order: saga.id.order(), from: checkout(saga).method.first_status() }])
+    Ok(vec![Change::ConfirmOrder { order: saga.order(), from: checkout(saga).method.first_status() }])
 }
 
 fn confirm_reservation(saga: &Saga) -> Changes {
-    Ok(vec![Change::ConfirmReservation { order: saga.id.order(), lines: checkout(saga).lines.clone() }])
+    Ok(vec![Change::ConfirmReservation { order: saga.order(), lines: checkout(saga).lines.clone() }])
 }
 
 fn clear_cart(saga: &Saga) -> Changes {
-    Ok(vec![Change::ClearCart { cart: checkout(saga).cart, order: saga.id.order() }])
+    Ok(vec![Change::ClearCart { cart: checkout(saga).cart, order: saga.order() }])
 }
 
 fn cancel_order(saga: &Saga) -> Changes {
     let from = checkout(saga).method.first_status();
-    Ok(vec![Change::CancelOrder { order: saga.id.order(), from, reason: cause(saga) }])
+    Ok(vec![Change::CancelOrder { order: saga.order(), from, reason: cause(saga) }])
 }
 
 fn reopen_cart(saga: &Saga) -> Changes {
-    Ok(vec![Change::ReopenCart { cart: checkout(saga).cart, order: saga.id.order() }])
+    Ok(vec![Change::ReopenCart { cart: checkout(saga).cart, order: saga.order() }])
 }
 
 fn notify_confirmed(saga: &Saga) -> NewSaga {
@@ -118,5 +118,5 @@ fn cause(saga: &Saga) -> CancelReason {
 }
 
 fn refused(saga: &Saga, why: &str) -> Refusal {
-    Refusal { reason: CancelReason::AdminRequest, message: format!("order {}: {why}", saga.id.order()) }
+    Refusal { reason: CancelReason::AdminRequest, message: format!("order {}: {why}", saga.order()) }
 }

@@ -311,7 +311,7 @@ fn payment(saga: &Saga, status: PaymentStatus) -> Payment {
     let (provider, amount) = terms(saga);
     let charge = saga.progress.data.charge.as_ref();
     Payment {
-        order: saga.id.order(),
+        order: saga.order(),
         provider: provider.to_owned(),
         status,
         amount,

@@ -19,6 +19,9 @@ use crate::shop::audit_trail::record_action;
 /// Enough for a sentence or three; it is stored with the saga and shown in the timeline.
 pub const REASON_MAX: usize = 500;
 
+/// Refunds of one order: each line of a large order given back piece by piece. All of them are locked at once.
+pub const GRANTS_MAX: u32 = 500;
+
 /// A refund that somebody wants to grant.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Grant {
@@ -63,10 +66,19 @@ pub async fn refund(
     Ok(Ok(Answered::Accepted(hint)))
 }
 
+/// The slots that refunds of one order are started in.
+fn refund_slots() -> impl Iterator<Item = u32> {
+    (0..GRANTS_MAX).filter_map(|at| slot::nth(slot::PARTIAL_REFUND, at))
+}
+
+fn is_granted(saga: SagaId) -> bool {
+    slot::kind_of(saga) == Some(slot::PARTIAL_REFUND)
+}
+
 /// What stands in the way of moving money of `order` otherwise: a granted refund that is not back yet.
 pub(super) fn under_way(world: &World, order: OrderId) -> Option<String> {
-    let of_order = world.refunds.range(order.saga(0)..=order.saga(u8::MAX)).map(|(_, refund)| refund);
-    let mut granted = of_order.filter(|refund| slot::is_partial_refund(refund.saga.slot()));
+    let of_order = world.refunds.range(order.sagas()).map(|(_, refund)| refund);
+    let mut granted = of_order.filter(|refund| is_granted(refund.saga));
     let refund =
         granted.find(|refund| refund.status != RefundStatus::Succeeded && !refund.settled_manually)?;
     let Refund { saga, amount, .. } = refund;
@@ -87,7 +99,7 @@ pub(super) fn under_way(world: &World, order: OrderId) -> Option<String> {
 /// A saga that was born while this waited for its lock is missing, although its refund is read: then this
 /// looks again. One that is missing again was pruned.
 async fn look(store: &dyn Store, order: OrderId) -> Result<(Box<dyn Tx>, World), StoreError> {
-    let slots = std::iter::once(slot::CHECKOUT).chain(slot::PARTIAL_REFUND..=slot::PARTIAL_REFUND_LAST);
+    let slots = std::iter::once(slot::CHECKOUT).chain(refund_slots());
     let footprint = Footprint {
         sagas: slots.map(|slot| order.saga(slot)).collect(),
         orders: vec![order],
@@ -101,8 +113,7 @@ async fn look(store: &dyn Store, order: OrderId) -> Result<(Box<dyn Tx>, World),
         let mut world = World::default();
         tx.load(&footprint, &mut world).await?;
         world.writes.at = world.now;
-        let is_missing =
-            |saga: &SagaId| slot::is_partial_refund(saga.slot()) && !world.sagas.contains_key(saga);
+        let is_missing = |saga: &SagaId| is_granted(*saga) && !world.sagas.contains_key(saga);
         let missing: Vec<SagaId> = world.refunds.keys().copied().filter(is_missing).collect();
         if missing == missing_before {
             return Ok((tx, world));
@@ -189,9 +200,9 @@ fn judge(world: &World, order: &Order, grant: &Grant, by: &Actor) -> Result<Term
     if amount.amount_minor <= 0 || amount.amount_minor > left.amount_minor {
         return no(format!("{amount} cannot be given back; {left} of order {id} is left"));
     }
-    let slots = slot::PARTIAL_REFUND..=slot::PARTIAL_REFUND_LAST;
     // A refund's row outlives its saga, so no slot, and no key made of it, is ever used again.
-    let Some(saga) = slots.map(|at| id.saga(at)).find(|saga| !world.refunds.contains_key(saga)) else {
+    let Some(saga) = refund_slots().map(|at| id.saga(at)).find(|saga| !world.refunds.contains_key(saga))
+    else {
         return no(format!("order {id} was given its last refund; settle more with the customer in person"));
     };
     Ok(Terms { saga, amount, charge, payment })

@@ -136,7 +136,7 @@ impl History {
         if held != expected && !settled {
             let _ = write!(wrong, "{held:?} of its money is held, {expected:?} should be; ");
         }
-        let report = self.shop.notices.sent().iter().any(|(saga, _)| saga.order() == id);
+        let report = self.shop.notices.sent().iter().any(|(saga, _)| saga.order() == Some(id));
         let given_up = |entry: &Entry| matches!(entry, Entry::Discarded { step, .. } if step == "send");
         if !report && !self.shop.history(id).await.iter().any(given_up) {
             let _ = write!(wrong, "its customer was report nothing; ");

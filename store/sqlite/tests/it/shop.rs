@@ -115,7 +115,7 @@ pub(crate) fn key_prefix(number: i64) -> KeyPrefix {
 pub(crate) fn saga(id: SagaId) -> Saga {
     Saga {
         id,
-        key_prefix: key_prefix(id.order().number()),
+        key_prefix: key_prefix(id.order().expect("serves an order").number()),
         definition: flow(),
         queue: Queue::Checkout,
         state: SagaState::Running,
