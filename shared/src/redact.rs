@@ -2,6 +2,10 @@
 
 const STARS: &str = "***";
 
+/// What stands in the place of an e-mail address that was removed, and of a phone number.
+const E_MAIL: &str = "(e-mail address)";
+const PHONE: &str = "(phone number)";
+
 /// What stands between an address' scheme and the rest of it.
 const ADDRESS: &str = "://";
 
@@ -26,6 +30,32 @@ pub fn redact(text: &str) -> String {
         text = values(&text, prefix, |c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-'));
     }
     text
+}
+
+/// `text` without e-mail addresses and phone numbers: what others answer is kept, and may name a buyer.
+pub fn without_addresses(text: &str) -> String {
+    let mut text_out = String::with_capacity(text.len());
+    let is_part = |c: char| c.is_alphanumeric() || matches!(c, '@' | '.' | '_' | '-' | '+' | '%' | '\'');
+    let mut rest = text;
+    while let Some(start) = rest.find(is_part) {
+        let (before, word) = rest.split_at(start);
+        let end = word.find(|c: char| !is_part(c)).unwrap_or(word.len());
+        let (word, after) = word.split_at(end);
+        text_out.push_str(before);
+        text_out.push_str(match word.split_once('@') {
+            Some((name, host)) if !name.is_empty() && host.chars().any(char::is_alphanumeric) => E_MAIL,
+            _ if is_phone_number(word) => PHONE,
+            _ => word,
+        });
+        rest = after;
+    }
+    text_out + rest
+}
+
+/// `+` and a country's code, without blanks; other digits may be anything.
+fn is_phone_number(word: &str) -> bool {
+    let digits = word.strip_prefix('+').map(|rest| rest.chars().filter(char::is_ascii_digit).count());
+    digits.is_some_and(|digits| digits >= 7)
 }
 
 /// `scheme://user:secret@host` keeps everything but the secret. A secret may contain anything, so what is
@@ -67,6 +97,24 @@ fn values(text: &str, prefix: &str, belongs: fn(char) -> bool) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn addresses_are_removed_and_the_rest_stays() {
+        let cases = [
+            ("550 <ada.l+shop@mail.example.com>: user unknown", "550 <(e-mail address)>: user unknown"),
+            ("ada@example", "(e-mail address)"),
+            ("cannot reach +49-151-2345678.", "cannot reach (phone number)"),
+            ("the number +4915123456789 is blocked", "the number (phone number) is blocked"),
+            ("mailto:o'brien@example.ie?subject=x", "mailto:(e-mail address)?subject=x"),
+            ("müller@bücher.example, then", "(e-mail address), then"),
+            ("+1 of 2 at 19.99 EUR, order 1042 @ noon", "+1 of 2 at 19.99 EUR, order 1042 @ noon"),
+            ("the card was declined", "the card was declined"),
+            ("", ""),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(without_addresses(text), expected);
+        }
+    }
 
     #[test]
     fn secrets_are_starred_out_and_the_rest_stays() {

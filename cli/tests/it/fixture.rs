@@ -48,7 +48,7 @@ pub(crate) const MAX_WAIT: Duration = Duration::from_mins(1);
 pub(crate) struct Shop {
     pub(crate) url: String,
     dir: tempfile::TempDir,
-    runtime: Runtime,
+    pub(crate) runtime: Runtime,
     store: Arc<dyn Store>,
     clock: Arc<ManualClock>,
     sandbox: Arc<DurableSandbox>,

@@ -68,7 +68,7 @@ fn a_declined_a_retried_and_a_dead_order_can_be_read_from_the_log_alone() {
 }
 
 #[test]
-fn the_log_names_no_buyer_and_no_token_however_much_it_shows() {
+fn s9_the_log_names_no_buyer_and_no_token_however_much_it_shows() {
     for format in ["text", "json"] {
         let mut command = holdfast();
         command.env("RUST_LOG", "trace").env("HOLDFAST_LOG", format).args(["demo", "--orders", "60"]);

@@ -18,6 +18,7 @@ mod logs;
 mod once;
 mod order;
 mod output;
+mod personal_data;
 mod queue;
 mod readme;
 mod redis;

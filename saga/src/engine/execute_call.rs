@@ -3,13 +3,24 @@
 //! The rule behind all of it: an answer that was lost is asked for, never guessed, and nothing is
 //! sent again until it is proven that the last time moved nothing.
 
-use holdfast_shared::{Money, StepKey};
+use holdfast_shared::{Money, StepKey, without_addresses};
 
 use crate::ports::{ChargeState, Fault, Gateways, PaymentProvider};
 use crate::records::call::{Answer, Call, CallResult, Mode, Request};
 
-/// Carries out `call`. Dropping the future is an unknown outcome.
+/// Carries out `call`. Dropping the future is an unknown outcome. What others answered is kept, without the addresses in
+/// it.
 pub async fn execute_call(call: &Call, outside: &Gateways) -> Answer {
+    match answer(call, outside).await {
+        Answer::Rejected { reason } => Answer::Rejected { reason: without_addresses(&reason) },
+        Answer::Failed { error } => Answer::Failed { error: without_addresses(&error) },
+        Answer::Unknown { error } => Answer::Unknown { error: without_addresses(&error) },
+        Answer::NotNow { retry_in, why } => Answer::NotNow { retry_in, why: without_addresses(&why) },
+        answer @ (Answer::Succeeded(_) | Answer::Pending { .. } | Answer::NotSent) => answer,
+    }
+}
+
+async fn answer(call: &Call, outside: &Gateways) -> Answer {
     let known = outside.payments.name();
     if let Some(provider) = call.request.provider().filter(|provider| *provider != known) {
         return not_sent_now(call.mode, format!("no provider {provider} is configured here, only {known}"));

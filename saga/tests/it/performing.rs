@@ -98,6 +98,29 @@ fn captured(refunded_minor: i64) -> Reply {
     Ok(Some(ChargeState::Captured { amount, refunded_minor, provider_ref: "ref".to_owned() }))
 }
 
+/// A provider that answers so, and what else a call goes to.
+fn scripted(replies: Vec<Reply>) -> (Arc<Scripted>, Gateways) {
+    let provider = Arc::new(Scripted { replies: Mutex::new(replies.into()), asked: Mutex::default() });
+    let payments = Arc::clone(&provider) as Arc<dyn PaymentProvider>;
+    (provider, Gateways { payments, notifier: Arc::new(Notices::default()) })
+}
+
+fn call_of(request: Request, mode: Mode) -> Call {
+    Call {
+        definition: "partial_refund",
+        saga: OrderId::new(1).saga(0),
+        queue: Queue::Checkout,
+        fence: 1,
+        step: "step",
+        start: 1,
+        key: key("c"),
+        context: Arc::new(Context::Notice(notice())),
+        mode,
+        request,
+        timeout: Duration::from_secs(1),
+    }
+}
+
 /// The kind of an answer, and the amount in it.
 fn kind(answer: &Answer) -> (&'static str, i64) {
     match answer {
@@ -190,24 +213,34 @@ async fn every_answer_of_a_provider_means_what_it_proves() {
     ];
     for (request, mode, replies, asked, expected) in scripts {
         let context = format!("{request:?} {mode:?} {replies:?}");
-        let provider = Arc::new(Scripted { replies: Mutex::new(replies.into()), asked: Mutex::default() });
-        let payments = Arc::clone(&provider) as Arc<dyn PaymentProvider>;
-        let outside = Gateways { payments, notifier: Arc::new(Notices::default()) };
-        let call = Call {
-            definition: "partial_refund",
-            saga: OrderId::new(1).saga(0),
-            queue: Queue::Checkout,
-            fence: 1,
-            step: "step",
-            start: 1,
-            key: key("c"),
-            context: Arc::new(Context::Notice(notice())),
-            mode,
-            request,
-            timeout: Duration::from_secs(1),
-        };
-        assert_eq!(kind(&execute_call(&call, &outside).await), expected, "{context}");
+        let (provider, outside) = scripted(replies);
+        let answer = execute_call(&call_of(request, mode), &outside).await;
+        assert_eq!(kind(&answer), expected, "{context}");
         assert_eq!(*provider.asked.lock().unwrap_or_else(PoisonError::into_inner), asked, "{context}");
+    }
+}
+
+#[tokio::test]
+async fn s9_what_a_provider_answers_is_stored_without_addresses() {
+    let said = "no account of <Ada.L+shop@mail.example>, nor of +49 151 or +491512345678";
+    let stored = "no account of <(e-mail address)>, nor of +49 151 or (phone number)";
+    let replies: [Reply; 4] = [
+        Ok(Some(ChargeState::Declined { reason: said.to_owned() })),
+        Err(Fault::NotDone(said.to_owned())),
+        Err(Fault::Unavailable(said.to_owned())),
+        Err(Fault::Unclear(said.to_owned())),
+    ];
+    for reply in replies {
+        let context = format!("{reply:?}");
+        let (_, outside) = scripted(vec![reply]);
+        let (Answer::Rejected { reason: text }
+        | Answer::Failed { error: text }
+        | Answer::Unknown { error: text }) =
+            execute_call(&call_of(charge_of("scripted"), Mode::Send), &outside).await
+        else {
+            panic!("{context}: an answer without a text");
+        };
+        assert_eq!(text, stored, "{context}");
     }
 }
 

@@ -9,6 +9,7 @@ pub mod migration;
 mod notification;
 mod operations;
 mod order;
+pub mod personal_data;
 mod saga;
 mod storefront;
 

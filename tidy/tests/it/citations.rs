@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 
 use holdfast_tidy::files::{ending, read};
 
-/// The rules cited in `text`, such as `E7`, `M26` and `Pitfall 12`.
+/// The rules cited in `text`, such as `E7`, `M26`, `S9` and `Pitfall 12`.
 fn cited(text: &str) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
-    for (at, letter) in text.char_indices().filter(|(_, c)| matches!(c, 'E' | 'M')) {
+    for (at, letter) in text.char_indices().filter(|(_, c)| matches!(c, 'E' | 'M' | 'N' | 'O' | 'S')) {
         let before = text[..at].chars().next_back();
         let digits: String = text[at + 1..].chars().take_while(char::is_ascii_digit).collect();
         let after = text[at + 1 + digits.len()..].chars().next();
