@@ -11,7 +11,7 @@ use holdfast_saga::engine::registry::Registry;
 use holdfast_saga::flows::{
     cancellation, checkout_cod, checkout_online, late_refund, notification, partial_refund,
 };
-use holdfast_saga::ports::{Gateways, Store as _};
+use holdfast_saga::ports::{Gateways, Providers, Store as _};
 use holdfast_sandbox::http::HttpSandbox;
 use holdfast_store_postgres::PostgresStore;
 use holdfast_telemetry::Metrics;
@@ -39,7 +39,7 @@ async fn main() -> anyhow::Result<()> {
     let address = RedisAddress::parse(&variable("REDIS_URL")?, "holdfast")?;
     let redis = address.of_shop(store.keys().await?.shop());
     let sandbox = HttpSandbox::new(&variable("HOLDFAST_SANDBOX_URL")?, CALL_TIMEOUT)?;
-    let outside = Gateways { payments: Arc::new(sandbox), notifier: Arc::new(LogNotifier) };
+    let outside = Gateways { payments: Providers::of(Arc::new(sandbox)), notifier: Arc::new(LogNotifier) };
     let config = WorkerConfig {
         name: format!("next-{}-{:08x}", std::process::id(), rand::random::<u32>()),
         lease: CALL_TIMEOUT * 2,

@@ -1,5 +1,6 @@
 //! Assembling a process: the one place that names concrete stores, payment providers and notifiers.
 
+use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 use std::path::Path;
 use std::sync::Arc;
@@ -8,7 +9,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use async_trait::async_trait;
 use holdfast_saga::engine::registry::Registry;
-use holdfast_saga::ports::{Gateways, PaymentProvider, Store, StoreError};
+use holdfast_saga::ports::{Gateways, PaymentProvider as _, Providers, Store, StoreError};
 use holdfast_sandbox::http::{HttpSandbox, routes};
 use holdfast_sandbox::{DurableSandbox, SandboxControl};
 use holdfast_shared::{StepKey, SystemClock};
@@ -107,10 +108,10 @@ async fn open_ledger(ledger: &Path) -> anyhow::Result<DurableSandbox> {
 pub(crate) struct WorkerParts<'a> {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) registry: Registry,
-    pub(crate) payments: Arc<dyn PaymentProvider>,
+    pub(crate) payments: Providers,
     pub(crate) source: &'a Source,
     pub(crate) config: WorkerConfig,
-    /// `None`: no circuit breaker.
+    /// Of each provider; `None`: no circuit breaker.
     pub(crate) circuit_breaker: Option<BreakerSettings>,
     pub(crate) metrics: Metrics,
 }
@@ -125,16 +126,21 @@ pub(crate) struct BreakerSettings {
 /// Starts a worker. Workers with one Redis share the state of its circuit breaker.
 pub(crate) fn worker(parts: WorkerParts<'_>) -> anyhow::Result<Runtime> {
     let WorkerParts { store, registry, payments, source, config, circuit_breaker, metrics } = parts;
-    let circuit_breaker = circuit_breaker.map(|BreakerSettings { rate }| {
-        let redis = match source {
-            Source::Redis(redis, _) => Some(Arc::clone(redis)),
-            Source::Embedded => None,
+    let redis = match source {
+        Source::Redis(redis, _) => Some(Arc::clone(redis)),
+        Source::Embedded => None,
+    };
+    let mut circuit_breakers = BTreeMap::new();
+    for provider in circuit_breaker.iter().flat_map(|_| payments.names()) {
+        let rate = circuit_breaker.and_then(|settings| settings.rate);
+        let settings = CircuitBreakerConfig {
+            rate,
+            redis: redis.clone(),
+            ..CircuitBreakerConfig::new(provider, &*config.name)
         };
-        let settings =
-            CircuitBreakerConfig { rate, redis, ..CircuitBreakerConfig::new(payments.name(), &*config.name) };
-        CircuitBreaker::start(settings, metrics.clone())
-    });
+        circuit_breakers.insert(provider.to_owned(), CircuitBreaker::start(settings, metrics.clone()));
+    }
     let gateways = Gateways { payments, notifier: Arc::new(LogNotifier) };
-    let config = WorkerConfig { circuit_breaker, ..config };
+    let config = WorkerConfig { circuit_breakers: Arc::new(circuit_breakers), ..config };
     Ok(Runtime::start_on(source, store, registry, gateways, config, metrics)?)
 }

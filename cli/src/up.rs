@@ -8,6 +8,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use holdfast_api::auth::{Role, Verifier, sign};
 use holdfast_saga::flows::REGISTRY;
+use holdfast_saga::ports::Providers;
 use holdfast_shared::redact;
 use holdfast_telemetry::Metrics;
 use holdfast_worker::{Source, WorkerConfig};
@@ -68,7 +69,7 @@ pub(crate) async fn run(args: Args, global: &Global) -> anyhow::Result<Exit> {
     let runtime = assemble::worker(WorkerParts {
         store: database.shared(),
         registry: REGISTRY,
-        payments: Arc::clone(&provider.sandbox) as _,
+        payments: Providers::of(Arc::clone(&provider.sandbox) as _),
         source: &Source::Embedded,
         config: WorkerConfig { call_timeout: CALL_TIMEOUT, ..WorkerConfig::default() },
         circuit_breaker: Some(args.provider_rate.breaker()),

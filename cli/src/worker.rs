@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::bail;
 use holdfast_saga::flows::REGISTRY;
+use holdfast_saga::ports::Providers;
 use holdfast_shared::Queue;
 use holdfast_telemetry::Metrics;
 use holdfast_worker::{Redis, Source, WorkerConfig};
@@ -120,7 +121,7 @@ async fn serve(args: ServeArgs, global: &Global) -> anyhow::Result<Exit> {
     let runtime = assemble::worker(WorkerParts {
         store: database.shared(),
         registry: REGISTRY,
-        payments: Arc::clone(&provider.sandbox) as _,
+        payments: Providers::of(Arc::clone(&provider.sandbox) as _),
         source: &source,
         config,
         circuit_breaker: Some(args.provider_rate.breaker()),

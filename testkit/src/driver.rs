@@ -7,7 +7,7 @@ use holdfast_saga::engine::batch::{BatchInput, BatchOutcome, CommitFailures, Com
 use holdfast_saga::engine::execute_call::execute_call;
 use holdfast_saga::engine::registry::Registry;
 use holdfast_saga::flows;
-use holdfast_saga::ports::{Gateways, Store};
+use holdfast_saga::ports::{Gateways, Providers, Store};
 use holdfast_saga::records::call::{Call, Outcome};
 use holdfast_saga::records::saga::Saga;
 use holdfast_sandbox::{MemorySandbox, SandboxControl};
@@ -94,7 +94,7 @@ pub fn outside() -> (Arc<MemorySandbox>, Gateways) {
 
 /// The outside with this provider.
 pub fn outside_with(sandbox: &Arc<dyn SandboxControl>) -> Gateways {
-    Gateways { payments: Arc::clone(sandbox) as _, notifier: Arc::new(LogNotifier) }
+    Gateways { payments: Providers::of(Arc::clone(sandbox) as _), notifier: Arc::new(LogNotifier) }
 }
 
 /// The flows as they are, but for the waits, which are a fiftieth.

@@ -222,7 +222,13 @@ impl Shop {
     /// Every promise, recomputed, against the provider's own ledger.
     pub async fn audit(&self, outside: &Gateways) -> Report {
         let audit = audit_run::read(&*self.store).await.expect("reads");
-        let statement = outside.payments.statement().await.expect("the provider answers");
+        let statement = outside
+            .payments
+            .get("sandbox")
+            .expect("is configured")
+            .statement()
+            .await
+            .expect("the provider answers");
         audit.finish(statement.as_deref())
     }
 

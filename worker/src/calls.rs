@@ -1,8 +1,10 @@
 //! Executing calls: within a timeout, and never on a lease that is nearly over.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use holdfast_saga::engine::execute_call::execute_call;
+use holdfast_saga::engine::execute_call::execute_call_with;
 use holdfast_saga::ports::Gateways;
 use holdfast_saga::records::call::{Answer, Call, Outcome};
 
@@ -11,7 +13,7 @@ use crate::circuit_breaker::{CircuitBreaker, Held};
 /// A timer that fires this much too late says that this process was frozen, and nothing about the provider.
 const TIMER_DELAY_MAX: Duration = Duration::from_millis(500);
 
-/// Executes `call` and returns its outcome, unless `circuit_breaker` holds it back.
+/// Executes `call` and returns its outcome, unless the circuit breaker of its provider holds it back.
 ///
 /// `leased_at` is a monotonic time before the lease began. A call that could still be in flight when the lease
 /// ends is not sent: another worker may own the saga by then.
@@ -21,13 +23,12 @@ pub(crate) async fn execute(
     leased_at: Instant,
     lease: Duration,
     timeout_max: Duration,
-    circuit_breaker: Option<CircuitBreaker>,
+    circuit_breakers: &BTreeMap<String, CircuitBreaker>,
 ) -> Outcome {
     let timeout = call.timeout.min(timeout_max);
     let nearly_over = || leased_at.elapsed() + timeout > lease;
-    let circuit_breaker =
-        circuit_breaker.filter(|circuit_breaker| call.request.provider() == Some(circuit_breaker.provider()));
-    let permit = match circuit_breaker {
+    let provider = call.request.provider();
+    let permit = match provider.and_then(|name| circuit_breakers.get(name)) {
         Some(_) if nearly_over() => return call.outcome(Answer::NotSent),
         Some(circuit_breaker) => match circuit_breaker.admit(call.saga.order()).await {
             Ok(permit) => Some(permit),
@@ -42,8 +43,13 @@ pub(crate) async fn execute(
         return call.outcome(Answer::NotSent);
     }
     let started = Instant::now();
-    let gateways = permit.as_ref().map_or_else(|| gateways.clone(), |permit| permit.watch(&gateways));
-    let answer = match tokio::time::timeout(timeout, execute_call(&call, &gateways)).await {
+    let provider = provider.and_then(|name| gateways.payments.get(name)).map(Arc::clone);
+    let provider = match &permit {
+        Some(permit) => provider.map(|provider| permit.watch(provider)),
+        None => provider,
+    };
+    let executing = execute_call_with(&call, provider.as_deref(), &*gateways.notifier);
+    let answer = match tokio::time::timeout(timeout, executing).await {
         Ok(answer) => answer,
         Err(_) => Answer::Unknown { error: format!("no answer within {timeout:?}") },
     };

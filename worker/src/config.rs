@@ -1,6 +1,7 @@
 //! The settings of a worker.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use holdfast_shared::Queue;
@@ -28,8 +29,9 @@ pub struct WorkerConfig {
     pub drain_timeout: Duration,
     /// Settled sagas and idempotency keys older than this are deleted.
     pub keep: Duration,
-    /// Holds calls back while their payment provider is down; `None`: no circuit breaker.
-    pub circuit_breaker: Option<CircuitBreaker>,
+    /// By the name of its payment provider: what holds its calls back while it is down. A provider without one is always
+    /// called.
+    pub circuit_breakers: Arc<BTreeMap<String, CircuitBreaker>>,
 }
 
 impl Default for WorkerConfig {
@@ -49,7 +51,7 @@ impl Default for WorkerConfig {
             sweep_every: Duration::from_millis(200),
             drain_timeout: Duration::from_secs(15),
             keep: Duration::from_hours(30 * 24),
-            circuit_breaker: None,
+            circuit_breakers: Arc::default(),
         }
     }
 }

@@ -340,9 +340,9 @@ impl Executor {
             let answers = self.outcomes_out.clone();
             let (lease, timeout) = (self.config.lease, self.config.call_timeout);
             let (metrics, since) = (self.deps.metrics.clone(), Instant::now());
-            let (definition, circuit_breaker) = (call.definition, self.config.circuit_breaker.clone());
+            let (definition, breakers) = (call.definition, Arc::clone(&self.config.circuit_breakers));
             tokio::spawn(async move {
-                let outcome = execute(call, gateways, done.leased_at, lease, timeout, circuit_breaker).await;
+                let outcome = execute(call, gateways, done.leased_at, lease, timeout, &breakers).await;
                 // A call that was not sent has no duration.
                 if !matches!(outcome.answer, Answer::NotSent | Answer::NotNow { .. }) {
                     metrics.call_ended(definition, outcome.step, since.elapsed());

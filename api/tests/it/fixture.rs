@@ -8,7 +8,7 @@ use holdfast_api::auth::{Role, TokenSettings, Verifier, sign};
 use holdfast_api::{Parts, Settings, serve};
 use holdfast_intake::CheckoutIntake;
 use holdfast_saga::flows::REGISTRY;
-use holdfast_saga::ports::{Dispatch, Gateways, Hint, PaymentProvider as _, Store};
+use holdfast_saga::ports::{Dispatch, Gateways, Hint, PaymentProvider as _, Providers, Store};
 use holdfast_saga::shop::checkout::AcceptPolicy;
 use holdfast_sandbox::MemorySandbox;
 use holdfast_shared::SystemClock;
@@ -89,7 +89,7 @@ impl Shop {
         let sandbox = Arc::new(MemorySandbox::new(Arc::new(SystemClock)));
         let policy = AcceptPolicy::new(sandbox.name());
         let metrics = Metrics::default();
-        let outside = Gateways { payments: sandbox, notifier: Arc::new(LogNotifier) };
+        let outside = Gateways { payments: Providers::of(sandbox), notifier: Arc::new(LogNotifier) };
         let config = WorkerConfig::default();
         let runtime = works.then(|| {
             let registry = REGISTRY.with_backoff_divided_by(25);

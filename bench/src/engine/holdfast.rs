@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use holdfast_intake::CheckoutIntake;
 use holdfast_saga::flows::REGISTRY;
-use holdfast_saga::ports::{Gateways, PaymentProvider};
+use holdfast_saga::ports::{Gateways, PaymentProvider, Providers};
 use holdfast_saga::shop::checkout::AcceptPolicy;
 use holdfast_sandbox::{MemorySandbox, Token};
 use holdfast_shared::{CartId, Queue, SystemClock};
@@ -29,7 +29,7 @@ pub(crate) async fn run(
 ) -> Result<(Duration, Option<Batches>)> {
     let sandbox = Arc::new(MemorySandbox::new(Arc::new(SystemClock)));
     let policy = AcceptPolicy::new(sandbox.name());
-    let outside = Gateways { payments: sandbox, notifier: Arc::new(LogNotifier) };
+    let outside = Gateways { payments: Providers::of(sandbox), notifier: Arc::new(LogNotifier) };
     let mut config = WorkerConfig { batch_max: batch, ..WorkerConfig::default() };
     // Two batches run at once, and each may begin as many calls as it has sagas.
     config.pools.insert(Queue::Checkout, 2 * batch);

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail, ensure};
 use holdfast_intake::CheckoutIntake;
 use holdfast_saga::flows::REGISTRY;
-use holdfast_saga::ports::{Dispatch, Gateways, Store};
+use holdfast_saga::ports::{Dispatch, Gateways, Providers, Store};
 use holdfast_saga::shop::checkout::AcceptPolicy;
 use holdfast_sandbox::NAME;
 use holdfast_shared::SagaState;
@@ -59,8 +59,10 @@ impl Stack {
         let Some(database) = target.database() else {
             let sandbox = Arc::new(SlowSandbox::new(delay));
             let journal = Arc::new(Journal::default());
-            let outside =
-                Gateways { payments: Arc::clone(&sandbox) as _, notifier: Arc::clone(&journal) as _ };
+            let outside = Gateways {
+                payments: Providers::of(Arc::clone(&sandbox) as _),
+                notifier: Arc::clone(&journal) as _,
+            };
             let (store, config) = (target.shared(), config(CALLS));
             let runtime = Runtime::start(store, REGISTRY, outside, config, Metrics::default())?;
             return Ok(Self { target, place: Place::Embedded { runtime, sandbox, journal } });

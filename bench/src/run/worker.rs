@@ -11,7 +11,8 @@ use anyhow::{Context, Result};
 use async_trait::async_trait;
 use holdfast_saga::flows::REGISTRY;
 use holdfast_saga::ports::{
-    ChargeState, Fault, Gateways, NamedRefund, Notifier, PaymentProvider, StatementLine, Store as _,
+    ChargeState, Fault, Gateways, NamedRefund, Notifier, PaymentProvider, Providers, StatementLine,
+    Store as _,
 };
 use holdfast_saga::records::context::Notice;
 use holdfast_sandbox::MemorySandbox;
@@ -60,13 +61,15 @@ pub(crate) async fn run(args: &Args) -> Result<()> {
         redis: Some(Arc::clone(&redis)),
         ..CircuitBreakerConfig::new(sandbox.name(), &name)
     };
+    let breaker = CircuitBreaker::start(circuit_breaker, metrics.clone());
     let config = WorkerConfig {
         name,
-        circuit_breaker: Some(CircuitBreaker::start(circuit_breaker, metrics.clone())),
+        circuit_breakers: Arc::new([(sandbox.name().to_owned(), breaker)].into()),
         ..config(args.calls)
     };
     let journal = Arc::new(Journal::default());
-    let outside = Gateways { payments: Arc::clone(&sandbox) as _, notifier: Arc::clone(&journal) as _ };
+    let outside =
+        Gateways { payments: Providers::of(Arc::clone(&sandbox) as _), notifier: Arc::clone(&journal) as _ };
     let source = Source::Redis(redis, RedisBackend::Streams);
     let runtime = Runtime::start_on(&source, store, REGISTRY, outside, config, metrics)?;
     eprintln!("{READY}; the payment ledger is in memory");

@@ -8,7 +8,7 @@ use anyhow::Context as _;
 use holdfast_api::Settings;
 use holdfast_api::auth::{TokenSettings, Verifier};
 use holdfast_saga::flows::REGISTRY;
-use holdfast_saga::ports::{Hint, Store};
+use holdfast_saga::ports::{Hint, Providers, Store};
 use holdfast_saga::shop::checkout::AcceptPolicy;
 use holdfast_sandbox::SandboxControl;
 use holdfast_shared::SagaState;
@@ -84,7 +84,7 @@ impl Stage {
         let runtime = assemble::worker(WorkerParts {
             store: database.shared(),
             registry: REGISTRY.with_backoff_divided_by(BACKOFF_DIVISOR),
-            payments: Arc::clone(&sandbox) as _,
+            payments: Providers::of(Arc::clone(&sandbox) as _),
             source: &Source::Embedded,
             config: WorkerConfig { lease: LEASE, call_timeout: CALL_TIMEOUT, ..WorkerConfig::default() },
             circuit_breaker: None,

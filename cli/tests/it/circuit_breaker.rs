@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use holdfast_saga::flows::REGISTRY;
-use holdfast_saga::ports::{Gateways, PaymentProvider as _};
+use holdfast_saga::ports::{Gateways, PaymentProvider as _, Providers};
 use holdfast_saga::records::history::Entry;
 use holdfast_saga::timeline::{Conditions, Story, explain};
 use holdfast_sandbox::http::HttpSandbox;
@@ -45,7 +45,8 @@ impl Worker {
             ..CircuitBreakerConfig::new("sandbox", name)
         };
         let circuit_breaker = CircuitBreaker::start(circuit_breaker, metrics.clone());
-        let config = WorkerConfig { circuit_breaker: Some(circuit_breaker), ..hasty(name) };
+        let circuit_breakers = Arc::new([("sandbox".to_owned(), circuit_breaker)].into());
+        let config = WorkerConfig { circuit_breakers, ..hasty(name) };
         let store = Arc::clone(&shop.store);
         let runtime =
             Runtime::start(store, with_backoff_divided_by(), outside.clone(), config, metrics.clone());
@@ -88,7 +89,8 @@ async fn check(meanwhile: impl AsyncFn(&mut RedisServer)) {
     let mut sandbox = Server::sandbox(&ledger, "127.0.0.1:0", &[]);
     let address = sandbox.url.trim_start_matches("http://").to_owned();
     let provider = HttpSandbox::new(&sandbox.url, Duration::from_secs(5)).expect("a URL");
-    let outside = Gateways { payments: Arc::new(provider.clone()), notifier: Arc::new(LogNotifier) };
+    let outside =
+        Gateways { payments: Providers::of(Arc::new(provider.clone())), notifier: Arc::new(LogNotifier) };
     sandbox.kill();
 
     let mut redis = RedisServer::start().await;

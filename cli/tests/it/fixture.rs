@@ -10,7 +10,7 @@ use holdfast_saga::engine::batch::{BatchInput, CommitFailures, Engine};
 use holdfast_saga::engine::definition::Definition;
 use holdfast_saga::engine::execute_call::execute_call;
 use holdfast_saga::flows::REGISTRY;
-use holdfast_saga::ports::{Fault, Gateways, Notifier, Store};
+use holdfast_saga::ports::{Fault, Gateways, Notifier, Providers, Store};
 use holdfast_saga::records::batch_rows::{Footprint, World};
 use holdfast_saga::records::context::{Notice, Origin};
 use holdfast_saga::records::slot;
@@ -95,7 +95,7 @@ impl Shop {
             let sandbox = DurableSandbox::open(dir.path().join("sandbox.db"), clock.clone());
             (store, Arc::new(sandbox.await.expect("the sandbox opens")))
         });
-        let outside = Gateways { payments: sandbox.clone(), notifier: Arc::new(Nobody) };
+        let outside = Gateways { payments: Providers::of(sandbox.clone()), notifier: Arc::new(Nobody) };
         Self { url, dir, runtime, store, clock, sandbox, outside, _server: server }
     }
 

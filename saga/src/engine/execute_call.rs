@@ -3,45 +3,71 @@
 //! The rule behind all of it: an answer that was lost is asked for, never guessed, and nothing is
 //! sent again until it is proven that the last time moved nothing.
 
+use std::time::Duration;
+
 use holdfast_shared::{Money, StepKey, without_addresses};
 
-use crate::ports::{ChargeState, Fault, Gateways, PaymentProvider};
+use crate::ports::{ChargeState, Fault, Gateways, Notifier, PaymentProvider};
 use crate::records::call::{Answer, Call, CallResult, Mode, Request};
 
-/// Carries out `call`. Dropping the future is an unknown outcome. What others answered is kept, without the addresses in
-/// it.
+/// How long a call waits for its provider to be configured again.
+const NOT_CONFIGURED_FOR: Duration = Duration::from_mins(1);
+
+/// Carries out `call`. Dropping the future is an unknown outcome.
 pub async fn execute_call(call: &Call, outside: &Gateways) -> Answer {
-    match answer(call, outside).await {
+    let provider = call.request.provider().and_then(|name| outside.payments.get(name));
+    execute_call_with(call, provider.map(|provider| &**provider), &*outside.notifier).await
+}
+
+/// Carries out `call` with the provider that it names; `None`: that one is not configured. What others answered is kept,
+/// without the addresses in it.
+pub async fn execute_call_with(
+    call: &Call,
+    provider: Option<&dyn PaymentProvider>,
+    notifier: &dyn Notifier,
+) -> Answer {
+    let answer = match (call.request.provider(), provider) {
+        (Some(name), None) => not_configured(name),
+        (Some(_), Some(provider)) => ask_provider(call, provider).await,
+        (None, _) => notify(call, notifier).await,
+    };
+    match answer {
         Answer::Rejected { reason } => Answer::Rejected { reason: without_addresses(&reason) },
         Answer::Failed { error } => Answer::Failed { error: without_addresses(&error) },
         Answer::Unknown { error } => Answer::Unknown { error: without_addresses(&error) },
-        Answer::NotNow { retry_in, why } => Answer::NotNow { retry_in, why: without_addresses(&why) },
-        answer @ (Answer::Succeeded(_) | Answer::Pending { .. } | Answer::NotSent) => answer,
+        answer => answer,
     }
 }
 
-async fn answer(call: &Call, outside: &Gateways) -> Answer {
-    let known = outside.payments.name();
-    if let Some(provider) = call.request.provider().filter(|provider| *provider != known) {
-        return not_sent_now(call.mode, format!("no provider {provider} is configured here, only {known}"));
-    }
+/// It was never sent, and trying again soon would not help: the saga is held, and dies of nothing.
+fn not_configured(provider: &str) -> Answer {
+    let why = format!(
+        "no payment provider {provider} is configured here; configure it again, and the call is sent"
+    );
+    Answer::NotNow { retry_in: NOT_CONFIGURED_FOR, why }
+}
+
+async fn ask_provider(call: &Call, provider: &dyn PaymentProvider) -> Answer {
     match &call.request {
         Request::Charge { key, amount, token, .. } => match call.mode {
-            Mode::Send => charge(&*outside.payments, key, *amount, token).await,
-            Mode::Query => find_out(&*outside.payments, key).await,
+            Mode::Send => charge(provider, key, *amount, token).await,
+            Mode::Query => find_out(provider, key).await,
         },
-        Request::UndoCharge { charge, key, .. } => {
-            undo_charge(&*outside.payments, charge, key, call.mode).await
-        }
+        Request::UndoCharge { charge, key, .. } => undo_charge(provider, charge, key, call.mode).await,
         Request::Refund { charge, key, amount_minor, refunded_minor, .. } => {
             let refund = PartRefund { key, charge, amount_minor: *amount_minor, before: *refunded_minor };
-            give_back(&*outside.payments, &refund, call.mode).await
+            give_back(provider, &refund, call.mode).await
         }
-        Request::Notify { key, id, notice } => match outside.notifier.send(key, *id, notice).await {
-            Ok(()) => Answer::Succeeded(CallResult::Sent),
-            Err(Fault::NotDone(error) | Fault::Unavailable(error)) => Answer::Failed { error },
-            Err(Fault::Unclear(error)) => Answer::Unknown { error },
-        },
+        Request::Notify { .. } => Answer::NotSent,
+    }
+}
+
+async fn notify(call: &Call, notifier: &dyn Notifier) -> Answer {
+    let Request::Notify { key, id, notice } = &call.request else { return Answer::NotSent };
+    match notifier.send(key, *id, notice).await {
+        Ok(()) => Answer::Succeeded(CallResult::Sent),
+        Err(Fault::NotDone(error) | Fault::Unavailable(error)) => Answer::Failed { error },
+        Err(Fault::Unclear(error)) => Answer::Unknown { error },
     }
 }
 

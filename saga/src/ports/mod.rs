@@ -7,7 +7,7 @@ mod payments;
 mod store;
 
 pub use dispatch::{Dispatch, Hint};
-pub use gateways::Gateways;
+pub use gateways::{Gateways, Providers};
 pub use notifier::Notifier;
 pub use payments::{ChargeState, Fault, NamedRefund, PaymentProvider, StatementLine};
 pub use store::{Claim, Claimed, ErrorClass, Store, StoreError, Tx, WORKERS_KEPT};

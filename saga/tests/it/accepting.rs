@@ -207,11 +207,7 @@ async fn e16_only_what_is_settled_and_read_is_forgotten() {
     shop.batch(vec![]).await;
     // Late money that nobody has read of yet.
     let charge = shop.charge(undone, 1).await;
-    shop.outside
-        .payments
-        .charge(&charge, Money::new(3_000, Currency::EUR), "tok_ok")
-        .await
-        .expect("it is taken");
+    shop.provider().charge(&charge, Money::new(3_000, Currency::EUR), "tok_ok").await.expect("it is taken");
     shop.signal(undone.saga(slot::CHECKOUT), "evt", SignalBody::PaymentEvent { charge }).await;
 
     assert_eq!(shop.store.prune(noon(), 100).await.expect("memory prunes"), 0, "nothing is old enough");

@@ -111,7 +111,7 @@ async fn late(shop: &mut Shop) -> (OrderId, SagaId) {
     shop.rest().await;
     let charge = shop.charge(order, 2).await;
     let total = Money::new(3_000, Currency::EUR);
-    shop.outside.payments.charge(&charge, total, "tok_refund_fails").await.expect("the sandbox takes it");
+    shop.provider().charge(&charge, total, "tok_refund_fails").await.expect("the sandbox takes it");
     assert!(shop.event(&charge, "late").await.is_ok());
     shop.rest().await;
     (order, order.saga(slot::LATE_REFUND))
@@ -171,7 +171,7 @@ async fn a_cancellation_goes_on_behind_a_refund_settled_by_hand() {
     let charge = shop.charge(order, 1).await;
     holdfast_sandbox::SandboxControl::allow_refunds(&*shop.sandbox, &charge).await.expect("is allowed");
     let key = StepKey::from_stored("by hand");
-    shop.outside.payments.refund(&key, &charge, 3_000).await.expect("gives back");
+    shop.provider().refund(&key, &charge, 3_000).await.expect("gives back");
     shop.assert_clean("given back at the desk").await;
 }
 
@@ -237,7 +237,7 @@ async fn a_granted_refund_over_which_the_ledgers_disagree_can_be_discarded_and_a
         } else {
             let charge = shop.charge(order, 1).await;
             let key = StepKey::from_stored("by hand");
-            shop.outside.payments.refund(&key, &charge, 777).await.expect("gives back");
+            shop.provider().refund(&key, &charge, 777).await.expect("gives back");
             shop.rest().await;
         }
         assert_eq!(shop.saga(saga).await.state, SagaState::Dead);

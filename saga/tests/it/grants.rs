@@ -280,7 +280,7 @@ async fn money_that_went_back_by_hand_is_not_sent_again() {
         let charge = shop.view(order).await.payment.and_then(|payment| payment.charge).expect("it was paid");
         assert_eq!(shop.revive_all().await, 1);
         let desk = StepKey::from_stored("desk");
-        shop.outside.payments.refund(&desk, &charge, by_hand).await.expect("the desk gives it back");
+        shop.provider().refund(&desk, &charge, by_hand).await.expect("the desk gives it back");
         shop.rest().await;
         assert_eq!(shop.saga(saga).await.state, SagaState::Dead, "{by_hand} by hand");
         assert_eq!(ledgers(&shop, order).await.4, by_hand, "nothing was sent besides");

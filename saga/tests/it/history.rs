@@ -14,7 +14,7 @@ use holdfast_saga::engine::batch::BatchInput;
 use holdfast_saga::engine::execute_call::execute_call;
 use holdfast_saga::engine::registry::Registry;
 use holdfast_saga::flows;
-use holdfast_saga::ports::{ErrorClass, Gateways, Notifier, PaymentProvider, Store};
+use holdfast_saga::ports::{ErrorClass, Gateways, Notifier, PaymentProvider, Providers, Store};
 use holdfast_saga::records::call::{Answer, Call, Outcome};
 use holdfast_saga::records::slot;
 use holdfast_saga::shop::checkout::CheckoutRequest;
@@ -134,7 +134,7 @@ impl History {
         let notifier = Arc::clone(&parts.notices) as Arc<dyn Notifier>;
         let (mishaps, road) = (storm, Arc::clone(&dice));
         parts.outside = Gateways {
-            payments: Arc::new(Road { to: payments, dice: Arc::clone(&dice), mishaps }),
+            payments: Providers::of(Arc::new(Road { to: payments, dice: Arc::clone(&dice), mishaps })),
             notifier: Arc::new(Road { to: notifier, dice: road, mishaps }),
         };
         let mut door = Meddled::unreliable(parts.memory.clone(), Arc::clone(&dice), busy);

@@ -21,7 +21,7 @@ use crate::shop::{Parts, Shop};
 async fn created_anew(older: &Shop) -> Shop {
     let fresh = Parts::honest();
     let memory = MemoryStore::of_shop(ShopId::random(), Arc::clone(&older.clock) as Arc<dyn Clock>);
-    let payments = Arc::clone(&older.outside.payments);
+    let payments = older.outside.payments.clone();
     let parts = Parts {
         clock: Arc::clone(&older.clock),
         store: Arc::new(memory.clone()),

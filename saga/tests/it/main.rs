@@ -15,6 +15,7 @@ mod inbox;
 mod money;
 mod performing;
 mod proofs;
+mod providers;
 mod rules;
 mod sabotage;
 mod shop;

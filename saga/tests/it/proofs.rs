@@ -173,7 +173,7 @@ impl Story {
                 shop.rest().await;
                 let charge = shop.charge(order, 2).await;
                 let total = Money::new(3_000, Currency::EUR);
-                shop.outside.payments.charge(&charge, total, token).await.expect("the sandbox takes it");
+                shop.provider().charge(&charge, total, token).await.expect("the sandbox takes it");
                 assert!(shop.event(&charge, "late").await.is_ok());
                 order
             }

@@ -15,7 +15,7 @@ use holdfast_saga::operations::audit_run;
 use holdfast_saga::operations::dead_letter::DeadLetterAction;
 use holdfast_saga::operations::dead_letter::resolve;
 use holdfast_saga::operations::dead_letter::resolve::act;
-use holdfast_saga::ports::{Fault, Gateways, Notifier, PaymentProvider, Store};
+use holdfast_saga::ports::{Fault, Gateways, Notifier, PaymentProvider, Providers, Store};
 use holdfast_saga::records::batch_rows::{Footprint, World, Writes};
 use holdfast_saga::records::call::{Call, Outcome};
 use holdfast_saga::records::context::{Notice, NoticeKind, Origin};
@@ -101,7 +101,7 @@ impl Parts {
         let notifier = Arc::clone(&notices) as Arc<dyn Notifier>;
         Self {
             store: Arc::new(memory.clone()),
-            outside: Gateways { payments, notifier },
+            outside: Gateways { payments: Providers::of(payments), notifier },
             clock,
             memory,
             sandbox,
@@ -192,6 +192,11 @@ impl Shop {
         writes.put_carts.insert(id, cart);
         self.memory.begin().await.expect("memory opens").save(&writes).await.expect("cart is saved");
         id
+    }
+
+    /// Who takes the money.
+    pub(crate) fn provider(&self) -> &dyn PaymentProvider {
+        &**self.outside.payments.get("sandbox").expect("is configured")
     }
 
     /// A request for `cart`, by card with `token` or, without one, cash on delivery.

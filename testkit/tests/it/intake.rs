@@ -6,7 +6,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use holdfast_saga::ports::{ChargeState, Fault, Gateways, Hint, NamedRefund, PaymentProvider, StatementLine};
+use holdfast_saga::ports::{
+    ChargeState, Fault, Gateways, Hint, NamedRefund, PaymentProvider, Providers, StatementLine,
+};
 use holdfast_saga::shop::order::Verb;
 use holdfast_sandbox::MemorySandbox;
 use holdfast_shared::{Money, OrderStatus, Queue, StepKey, SystemClock};
@@ -36,7 +38,7 @@ impl Desk {
     }
 
     fn outside(self: &Arc<Self>) -> Gateways {
-        Gateways { payments: Arc::clone(self) as _, notifier: Arc::new(LogNotifier) }
+        Gateways { payments: Providers::of(Arc::clone(self) as _), notifier: Arc::new(LogNotifier) }
     }
 }
 

@@ -18,7 +18,15 @@ async fn standing(pair: &Pair) -> OrderId {
 /// What is back, by our ledger and by the provider's.
 async fn back(pair: &Pair, order: OrderId) -> (PaymentStatus, i64, i64) {
     let payment = pair.shop.view(order).await.payment.expect("was paid");
-    let statement = pair.outside.payments.statement().await.expect("answers").expect("keeps a ledger");
+    let statement = pair
+        .outside
+        .payments
+        .get("sandbox")
+        .expect("is configured")
+        .statement()
+        .await
+        .expect("answers")
+        .expect("keeps a ledger");
     let line = statement.iter().find(|line| Some(&line.charge) == payment.charge.as_ref());
     (payment.status, payment.refunded_minor, line.expect("is on the statement").refunded_minor)
 }

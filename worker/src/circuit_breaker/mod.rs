@@ -108,12 +108,6 @@ impl CircuitBreaker {
         tokio::spawn(follow(Arc::downgrade(&inner)));
         Self(inner)
     }
-
-    /// The name of the provider.
-    pub(crate) fn provider(&self) -> &str {
-        &self.0.provider
-    }
-
     /// Lets a call of `order` through, or says when to try again.
     pub(crate) async fn admit(&self, order: impl Into<Option<OrderId>>) -> Result<Permit, Held> {
         let (inner, order) = (&self.0, order.into());

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use holdfast_saga::ports::Gateways;
+use holdfast_saga::ports::PaymentProvider;
 use holdfast_shared::OrderId;
 
 use super::health::Health;
@@ -28,13 +28,9 @@ impl Permit {
         Self { inner, order, probe, changes, observed: ObservedHealth::default() }
     }
 
-    /// The gateways, with a provider whose answers are observed.
-    pub(crate) fn watch(&self, gateways: &Gateways) -> Gateways {
-        let (provider, observed) = (Arc::clone(&gateways.payments), self.observed.clone());
-        Gateways {
-            payments: Arc::new(Watched { provider, observed }),
-            notifier: Arc::clone(&gateways.notifier),
-        }
+    /// The provider, with its answers observed.
+    pub(crate) fn watch(&self, provider: Arc<dyn PaymentProvider>) -> Arc<dyn PaymentProvider> {
+        Arc::new(Watched { provider, observed: self.observed.clone() })
     }
 
     /// The same call, with nothing observed.
