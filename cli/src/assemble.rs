@@ -131,14 +131,13 @@ pub(crate) fn worker(parts: WorkerParts<'_>) -> anyhow::Result<Runtime> {
         Source::Embedded => None,
     };
     let mut circuit_breakers = BTreeMap::new();
-    for provider in circuit_breaker.iter().flat_map(|_| payments.names()) {
-        let rate = circuit_breaker.and_then(|settings| settings.rate);
-        let settings = CircuitBreakerConfig {
-            rate,
-            redis: redis.clone(),
-            ..CircuitBreakerConfig::new(provider, &*config.name)
-        };
-        circuit_breakers.insert(provider.to_owned(), CircuitBreaker::start(settings, metrics.clone()));
+    if let Some(BreakerSettings { rate }) = circuit_breaker {
+        for provider in payments.names() {
+            let redis = redis.clone();
+            let settings =
+                CircuitBreakerConfig { rate, redis, ..CircuitBreakerConfig::new(provider, &*config.name) };
+            circuit_breakers.insert(provider.to_owned(), CircuitBreaker::start(settings, metrics.clone()));
+        }
     }
     let gateways = Gateways { payments, notifier: Arc::new(LogNotifier) };
     let config = WorkerConfig { circuit_breakers: Arc::new(circuit_breakers), ..config };

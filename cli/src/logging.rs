@@ -3,9 +3,10 @@
 mod json;
 
 use std::io::{BufWriter, IsTerminal, Stderr, Write};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use tracing_appender::non_blocking::{NonBlockingBuilder, WorkerGuard};
+use tracing_appender::non_blocking::{ErrorCounter, NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
 use tracing_subscriber::util::SubscriberInitExt as _;
@@ -16,7 +17,7 @@ use crate::redact::redact;
 
 /// What a command shows unless `RUST_LOG` says otherwise: its messages are on stderr, too.
 pub(crate) const WARNINGS: &str = "warn";
-/// What the demo shows unless `RUST_LOG` says otherwise: it shows itself how its orders end.
+/// What the demo shows unless `RUST_LOG` says otherwise: its report shows how its orders end.
 pub(crate) const NO_SAGAS: &str = "warn,holdfast::saga=off";
 /// What a server shows unless `RUST_LOG` says otherwise: how each order ends, and everything unusual on the way.
 pub(crate) const STORY: &str = "warn,holdfast=info";
@@ -38,10 +39,16 @@ pub(crate) fn start(default: &str) -> anyhow::Result<WorkerGuard> {
         .parse()
         .map_err(|error| usage(format!("RUST_LOG is not a log filter: {error}; try RUST_LOG=info")))?;
     let format = std::env::var("HOLDFAST_LOG").unwrap_or_default();
-    let (lines, guard) = NonBlockingBuilder::default()
-        .buffered_lines_limit(LINES_MAX)
-        .thread_name("log")
-        .finish(RedactedStderr(BufWriter::new(std::io::stderr())));
+    let is_json = format == "json";
+    let dropped = Arc::new(OnceLock::new());
+    let (lines, guard) =
+        NonBlockingBuilder::default().buffered_lines_limit(LINES_MAX).thread_name("log").finish(LogWriter {
+            to: BufWriter::new(std::io::stderr()),
+            redacts: !is_json,
+            dropped: Arc::clone(&dropped),
+            reported: 0,
+        });
+    let _ = dropped.set(lines.error_counter());
     let layer = match format.as_str() {
         "" | "text" => {
             let colours = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
@@ -57,18 +64,42 @@ pub(crate) fn start(default: &str) -> anyhow::Result<WorkerGuard> {
     Ok(guard)
 }
 
-/// Removes secrets. Each event arrives in one write, so a secret is never split.
-struct RedactedStderr(BufWriter<Stderr>);
+/// Writes lines, without secrets: each event arrives in one write, so a secret is never split.
+struct LogWriter {
+    to: BufWriter<Stderr>,
+    /// Whether secrets are still in it. A JSON line has none: its values were redacted before they were quoted.
+    redacts: bool,
+    dropped: Arc<OnceLock<ErrorCounter>>,
+    /// How many dropped lines the log has reported.
+    reported: usize,
+}
 
-impl Write for RedactedStderr {
+impl LogWriter {
+    /// A gap in the log must be visible in the log.
+    fn report_dropped(&mut self) -> std::io::Result<()> {
+        let dropped = self.dropped.get().map_or(0, ErrorCounter::dropped_lines);
+        if dropped > self.reported {
+            writeln!(self.to, "{} log lines were dropped: nobody read stderr", dropped - self.reported)?;
+            self.reported = dropped;
+        }
+        Ok(())
+    }
+}
+
+impl Write for LogWriter {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.write_all(redact(&String::from_utf8_lossy(bytes)).as_bytes())?;
+        if self.redacts {
+            self.to.write_all(redact(&String::from_utf8_lossy(bytes)).as_bytes())?;
+        } else {
+            self.to.write_all(bytes)?;
+        }
         Ok(bytes.len())
     }
 
-    /// Whoever logs need not wake the thread for what comes soon after: it looks again by itself.
+    /// Waits a moment after each write, so that later lines share the next one.
     fn flush(&mut self) -> std::io::Result<()> {
-        self.0.flush()?;
+        self.report_dropped()?;
+        self.to.flush()?;
         std::thread::sleep(SHARED_WRITE);
         Ok(())
     }

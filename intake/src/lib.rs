@@ -133,10 +133,15 @@ impl Committer {
         let requests: Vec<_> = part.iter().map(|waiting| waiting.request.clone()).collect();
         let started = Instant::now();
         let oldest = part.iter().map(|waiting| waiting.since).min().unwrap_or(started);
+        // Once a commit's answer was lost, an order that is found by its key may be one of ours.
+        let mut is_repeated = false;
         let error = loop {
             let error = match accept(&*self.store, &self.policy, &requests).await {
                 Ok(answers) => {
                     self.wake(&answers);
+                    for (request, answer) in requests.iter().zip(&answers) {
+                        log(request, answer, is_repeated);
+                    }
                     for (waiting, answer) in part.into_iter().zip(answers) {
                         let _ = waiting.answer.send(Ok(answer));
                     }
@@ -154,6 +159,7 @@ impl Committer {
             if !retry || oldest.elapsed() > MAX_WAIT {
                 break error;
             }
+            is_repeated = true;
             tokio::time::sleep(RETRY_DELAY).await;
         };
         if error.class() == ErrorClass::Halve && part.len() > 1 {
@@ -185,4 +191,27 @@ impl Committer {
             self.metrics.accepted(order.status, order.method);
         }
     }
+}
+
+/// Logs an order that was accepted, whether or not its caller still waits for the answer.
+fn log(request: &CheckoutRequest, answer: &Result<Accepted, Refused>, is_repeated: bool) {
+    let Ok(accepted) = answer else { return };
+    if accepted.replayed && !is_repeated {
+        return;
+    }
+    let order = accepted.placed.as_deref();
+    let CheckoutRequest { origin, method, .. } = request;
+    tracing::info!(
+        target: "holdfast::order",
+        {
+            order.id = accepted.order.number(),
+            saga.id = %accepted.order.saga(slot::CHECKOUT),
+            method = %method,
+            total = order.map(|order| display(order.total)),
+            lines = order.map(|order| order.lines.len()),
+            request_id = origin.request_id.as_deref().map(display),
+            trace_id = origin.trace_id.as_deref().map(display)
+        },
+        "accepted"
+    );
 }

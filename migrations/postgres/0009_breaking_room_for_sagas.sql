@@ -26,8 +26,16 @@ update notifications set saga_id = -saga_id;
 update refunds set saga_id = pg_temp.moved(saga_id);
 update refunds set saga_id = -saga_id;
 
--- Histories name the saga that gave late money back: the first of its kind was in slot 64.
+-- Histories and acts name sagas, too.
 update saga_log
-set entries = replace(entries::text, format('"late_capture":"%s.64"', saga_id >> 20),
-                      format('"late_capture":"%s.48"', saga_id >> 20))::json
-where entries::text like '%"late_capture"%';
+set entries = regexp_replace(entries::text, '("late_capture": ?"[0-9]+)\.' || (64 + n) || '"',
+                             '\1.' || (n * 64 + 48) || '"')::json
+from generate_series(0, 63) as n
+where entries::text ~ ('"late_capture": ?"[0-9]+\.' || (64 + n) || '"');
+
+update admin_actions
+set subject = split_part(subject, '.', 1) || '.' || case
+    when split_part(subject, '.', 2)::integer between 32 and 47 then (split_part(subject, '.', 2)::integer - 32) * 64 + 32
+    else (split_part(subject, '.', 2)::integer - 64) * 64 + 48
+end
+where subject ~ '^saga [0-9]+\.[0-9]{1,3}$' and split_part(subject, '.', 2)::integer >= 32;

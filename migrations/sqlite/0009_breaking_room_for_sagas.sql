@@ -38,8 +38,18 @@ update refunds set saga_id = -(((saga_id >> 8) << 20) | case
 end);
 update refunds set saga_id = -saga_id;
 
--- Histories name the saga that gave late money back: the first of its kind was in slot 64.
+-- Histories and acts name sagas, too.
 update saga_log
-set entries = replace(entries, '"late_capture":"' || (saga_id >> 20) || '.64"',
-                      '"late_capture":"' || (saga_id >> 20) || '.48"')
-where entries like '%"late_capture"%';
+set entries = replace(entries, '"late_capture":"' || (saga_id >> 20) || '.' || (64 + n) || '"',
+                      '"late_capture":"' || (saga_id >> 20) || '.' || (n * 64 + 48) || '"')
+from (with recursive numbers (n) as (select 0 union all select n + 1 from numbers where n < 63)
+      select n from numbers) as numbers
+where instr(entries, '"late_capture":"' || (saga_id >> 20) || '.' || (64 + n) || '"') > 0;
+
+update admin_actions
+set subject = substr(subject, 1, instr(subject, '.')) || case
+    when cast(substr(subject, instr(subject, '.') + 1) as integer) between 32 and 47
+        then (cast(substr(subject, instr(subject, '.') + 1) as integer) - 32) * 64 + 32
+    else (cast(substr(subject, instr(subject, '.') + 1) as integer) - 64) * 64 + 48
+end
+where subject like 'saga %.%' and cast(substr(subject, instr(subject, '.') + 1) as integer) >= 32;

@@ -131,7 +131,7 @@ impl SagaId {
         Self(key)
     }
 
-    /// A saga that serves no order. Who starts one derives `number` from its cause, so that a repeat is the same saga.
+    /// A saga that serves no order. The caller derives `number` from what started it, so that a repeat is the same saga.
     pub const fn standalone(number: i64) -> Self {
         debug_assert!(number > 0 && number < STANDALONE);
         Self(STANDALONE | number)

@@ -32,30 +32,37 @@ pub fn redact(text: &str) -> String {
     text
 }
 
-/// `text` without e-mail addresses and phone numbers: what others answer is kept, and may name a buyer.
+/// `text` without e-mail addresses and international phone numbers: what others answer is kept, and may name a buyer.
 pub fn without_addresses(text: &str) -> String {
     let mut text_out = String::with_capacity(text.len());
     let is_part = |c: char| c.is_alphanumeric() || matches!(c, '@' | '.' | '_' | '-' | '+' | '%' | '\'');
     let mut rest = text;
     while let Some(start) = rest.find(is_part) {
         let (before, word) = rest.split_at(start);
+        text_out.push_str(before);
+        if let Some(length) = phone_number(word) {
+            text_out.push_str(PHONE);
+            rest = &word[length..];
+            continue;
+        }
         let end = word.find(|c: char| !is_part(c)).unwrap_or(word.len());
         let (word, after) = word.split_at(end);
-        text_out.push_str(before);
-        text_out.push_str(match word.split_once('@') {
-            Some((name, host)) if !name.is_empty() && host.chars().any(char::is_alphanumeric) => E_MAIL,
-            _ if is_phone_number(word) => PHONE,
-            _ => word,
-        });
+        let address = word.split_once('@').or_else(|| word.split_once("%40"));
+        let is_address =
+            address.is_some_and(|(name, host)| !name.is_empty() && host.chars().any(char::is_alphanumeric));
+        text_out.push_str(if is_address { E_MAIL } else { word });
         rest = after;
     }
     text_out + rest
 }
 
-/// `+` and a country's code, without blanks; other digits may be anything.
-fn is_phone_number(word: &str) -> bool {
-    let digits = word.strip_prefix('+').map(|rest| rest.chars().filter(char::is_ascii_digit).count());
-    digits.is_some_and(|digits| digits >= 7)
+/// The length of the phone number at the beginning of `text`: `+`, a country's code, and groups of digits.
+fn phone_number(text: &str) -> Option<usize> {
+    let rest = text.strip_prefix('+')?;
+    let is_part = |c: char| c.is_ascii_digit() || matches!(c, ' ' | '(' | ')' | '-' | '/' | '.');
+    let end = rest.find(|c: char| !is_part(c)).unwrap_or(rest.len());
+    let number = rest[..end].trim_end_matches(|c: char| !c.is_ascii_digit());
+    (number.chars().filter(char::is_ascii_digit).count() >= 7).then_some(1 + number.len())
 }
 
 /// `scheme://user:secret@host` keeps everything but the secret. A secret may contain anything, so what is
@@ -103,7 +110,9 @@ mod tests {
         let cases = [
             ("550 <ada.l+shop@mail.example.com>: user unknown", "550 <(e-mail address)>: user unknown"),
             ("ada@example", "(e-mail address)"),
-            ("cannot reach +49-151-2345678.", "cannot reach (phone number)"),
+            ("cannot reach +49-151-2345678.", "cannot reach (phone number)."),
+            ("call +49 (30) 123 45-67, please", "call (phone number), please"),
+            ("user ada%40example.com is unknown", "user (e-mail address) is unknown"),
             ("the number +4915123456789 is blocked", "the number (phone number) is blocked"),
             ("mailto:o'brien@example.ie?subject=x", "mailto:(e-mail address)?subject=x"),
             ("müller@bücher.example, then", "(e-mail address), then"),

@@ -110,7 +110,9 @@ fn log_trouble(moved: &SagaTransition, entry: &Entry, retry_at: Option<Time>) {
         Entry::RetryAt { step, at } => {
             line!(info, moved, "to be tried again", step = %step, attempt, retry_at = %at);
         }
-        Entry::NotSent(step) => line!(info, moved, "not sent, the worker stops", step = %step, attempt),
+        Entry::NotSent(step) => {
+            line!(info, moved, "not sent: the worker stops, or its lease is nearly over", step = %step, attempt)
+        }
         Entry::Held { step, why, until } => {
             line!(info, moved, "held back", step = %step, why = why.as_str(), retry_at = %until);
         }
@@ -120,10 +122,7 @@ fn log_trouble(moved: &SagaTransition, entry: &Entry, retry_at: Option<Time>) {
         }
         Entry::Expired(step) => line!(info, moved, "not done in time", step = %step),
         Entry::Dead { step, why } => {
-            let next = match moved.saga.order() {
-                Some(order) => format!("holdfast order explain {order}"),
-                None => format!("holdfast saga show {}", moved.saga),
-            };
+            let next = format_args!("holdfast dead show {}", moved.saga);
             line!(error, moved, "dead, an operator must act", step = %step, why = why.as_str(), next = %next);
         }
         _ => {}

@@ -36,13 +36,12 @@ pub(super) async fn observe(State(metrics): State<HttpMetrics>, request: Request
     let elapsed = since.elapsed();
     metrics.answered(method, route, response.status().as_str(), elapsed);
     let (status, duration_ms) = (response.status(), elapsed.as_secs_f64() * 1e3);
-    span.in_scope(|| {
-        if status.is_server_error() {
-            tracing::info!(target: "holdfast::http", { http.status = status.as_u16(), duration_ms }, "answered");
-        } else {
-            tracing::debug!(target: "holdfast::http", { http.status = status.as_u16(), duration_ms }, "answered");
-        }
-    });
+    let http_status = status.as_u16();
+    if status.is_server_error() {
+        tracing::info!(target: "holdfast::http", parent: &span, { http.status = http_status, duration_ms }, "answered");
+    } else {
+        tracing::debug!(target: "holdfast::http", parent: &span, { http.status = http_status, duration_ms }, "answered");
+    }
     response
 }
 

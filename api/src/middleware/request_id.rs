@@ -22,11 +22,16 @@ impl MakeRequestId for NewRequestId {
     }
 }
 
+/// What an id is made of; not an e-mail address.
+const fn is_plain(byte: &u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b':' | b'/' | b'+' | b'=')
+}
+
 /// Removes a request id that is not fit for a log line. Runs before [`NewRequestId`].
 pub(super) fn remove_unfit_id(mut request: Request) -> Request {
     let is_fit = |id: &HeaderValue| {
         let bytes = id.as_bytes();
-        (1..=REQUEST_ID_MAX).contains(&bytes.len()) && bytes.iter().all(u8::is_ascii_graphic)
+        (1..=REQUEST_ID_MAX).contains(&bytes.len()) && bytes.iter().all(is_plain)
     };
     if !request.headers().get(&X_REQUEST_ID).is_some_and(is_fit) {
         request.headers_mut().remove(&X_REQUEST_ID);

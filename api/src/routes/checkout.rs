@@ -5,8 +5,8 @@ use axum::extract::State;
 use axum::http::header::LOCATION;
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
+use holdfast_saga::records::Order;
 use holdfast_saga::records::context::Origin;
-use holdfast_saga::records::{Order, slot};
 use holdfast_saga::shop::checkout::{CheckoutRequest, digest};
 
 use crate::app::App;
@@ -50,7 +50,6 @@ pub(super) async fn check_out(
         Some(placed) => (placed, accepted.replayed),
         None => (placed_before(&app, accepted.order).await?.into(), true),
     };
-    log(&order, replayed);
     Ok(respond(&app, &order, customer, replayed))
 }
 
@@ -84,24 +83,6 @@ async fn placed_before(app: &App, order: holdfast_shared::OrderId) -> Result<Ord
         tracing::error!("order {order} does not exist, but its idempotency key does");
         Problem::internal()
     })
-}
-
-fn log(order: &Order, replayed: bool) {
-    if replayed {
-        tracing::debug!(target: "holdfast::order", { order.id = order.id.number() }, "accepted before");
-    } else {
-        tracing::info!(
-            target: "holdfast::order",
-            {
-                order.id = order.id.number(),
-                saga.id = %order.id.saga(slot::CHECKOUT),
-                method = %order.method,
-                total = %order.total,
-                lines = order.lines.len()
-            },
-            "accepted"
-        );
-    }
 }
 
 /// Depends only on the order as it was accepted, so all answers to one key are equal.

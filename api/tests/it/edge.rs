@@ -74,9 +74,11 @@ async fn every_answer_names_its_request_and_keeps_browsers_in_bounds() {
     ] {
         assert_eq!(kept.headers()[name], value);
     }
-    let unfit = asked("two parts").await.expect("an answer");
-    let given = unfit.headers()["x-request-id"].to_str().expect("an id");
-    assert!(uuid::Uuid::try_parse(given).is_ok(), "{given}");
+    for unfit in ["two parts", "ada@example.com", "ada%40example.com", ""] {
+        let answer = asked(unfit).await.expect("an answer");
+        let given = answer.headers()["x-request-id"].to_str().expect("an id");
+        assert!(uuid::Uuid::try_parse(given).is_ok(), "{unfit}: {given}");
+    }
     let problem = problem_of(shop.get("/nowhere", Who::Nobody).await, 404, "route_not_found").await;
     assert!(uuid::Uuid::try_parse(problem["request_id"].as_str().expect("an id")).is_ok());
     shop.close().await;

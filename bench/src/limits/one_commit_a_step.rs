@@ -64,8 +64,8 @@ async fn settle(pool: &PgPool, cart: CartId) -> Result<()> {
     step(
         &mut connection,
         &[query(
-            "update payments set status = 'CAPTURED', captured_minor = amount_minor, provider_ref = 'ch_' || order_id,
-                    updated_at = now()
+            "update payments set status = 'CAPTURED', captured_minor = amount_minor,
+                    details = json_build_object('provider_ref', 'ch_' || order_id), updated_at = now()
              where order_id = $1 and status = 'PENDING'",
             order,
         )],
@@ -94,8 +94,8 @@ async fn settle(pool: &PgPool, cart: CartId) -> Result<()> {
                 order,
             ),
             query(
-                "insert into notifications values
-                     ($1 << 8 | 1, 'order_confirmed', 'log', 'buyer@example.com', 'PENDING', now(), now())",
+                "insert into notifications (saga_id, notice, channel, status, created_at, updated_at)
+                 values ($1 << 20 | 1, 'order_confirmed', 'log', 'PENDING', now(), now())",
                 order,
             ),
         ],
@@ -104,7 +104,7 @@ async fn settle(pool: &PgPool, cart: CartId) -> Result<()> {
     step(
         &mut connection,
         &[query(
-            "update notifications set status = 'SENT', updated_at = now() where saga_id = $1 << 8 | 1",
+            "update notifications set status = 'SENT', updated_at = now() where saga_id = $1 << 20 | 1",
             order,
         )],
     )

@@ -71,7 +71,7 @@ async fn settle(connection: &mut PgConnection, carts: &[CartId]) -> Result<()> {
         &orders,
         &[
             "update payments set status = 'CAPTURED', captured_minor = amount_minor,
-                    provider_ref = 'ch_' || order_id, updated_at = now()
+                    details = json_build_object('provider_ref', 'ch_' || order_id), updated_at = now()
              where order_id = any($1) and status = 'PENDING'",
             "update orders set status = 'CONFIRMED', updated_at = now() where id = any($1)",
             "update reservations set status = 'CONFIRMED' where order_id = any($1)",
@@ -83,8 +83,8 @@ async fn settle(connection: &mut PgConnection, carts: &[CartId]) -> Result<()> {
              where stock.sku = lines.sku",
             "update carts set status = 'CLEARED', updated_at = now()
              where id in (select cart_id from orders where id = any($1))",
-            "insert into notifications
-             select id << 8 | 1, 'order_confirmed', 'log', 'buyer@example.com', 'PENDING', now(), now()
+            "insert into notifications (saga_id, notice, channel, status, created_at, updated_at)
+             select id << 20 | 1, 'order_confirmed', 'log', 'PENDING', now(), now()
              from unnest($1) as id",
         ],
     )
@@ -93,7 +93,7 @@ async fn settle(connection: &mut PgConnection, carts: &[CartId]) -> Result<()> {
         connection,
         &orders,
         &["update notifications set status = 'SENT', updated_at = now()
-           where saga_id in (select id << 8 | 1 from unnest($1) as id)"],
+           where saga_id in (select id << 20 | 1 from unnest($1) as id)"],
     )
     .await
 }

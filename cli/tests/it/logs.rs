@@ -49,7 +49,7 @@ fn a_declined_a_retried_and_a_dead_order_can_be_read_from_the_log_alone() {
     assert_eq!(dead.first().map(String::as_str), Some("accepted"));
     assert_eq!(dead.last().map(String::as_str), Some("dead, an operator must act"), "{dead:?}");
     let death = lines.iter().find(|line| text(line, "level") == "ERROR").expect("is there");
-    assert_eq!(text(death, "next"), format!("holdfast order explain {}", death["order.id"]));
+    assert_eq!(text(death, "next"), format!("holdfast dead show {}", text(death, "saga.id")));
     assert!(text(death, "why").contains("failed 8 times"), "{death:?}");
 
     // Every order's end is logged once, with how many steps it took and how long.

@@ -11,7 +11,7 @@ use crate::ports::{ChargeState, Fault, Gateways, Notifier, PaymentProvider};
 use crate::records::call::{Answer, Call, CallResult, Mode, Request};
 
 /// How long a call waits for its provider to be configured again.
-const NOT_CONFIGURED_FOR: Duration = Duration::from_mins(1);
+const NOT_CONFIGURED_FOR: Duration = Duration::from_mins(10);
 
 /// Carries out `call`. Dropping the future is an unknown outcome.
 pub async fn execute_call(call: &Call, outside: &Gateways) -> Answer {
@@ -19,23 +19,46 @@ pub async fn execute_call(call: &Call, outside: &Gateways) -> Answer {
     execute_call_with(call, provider.map(|provider| &**provider), &*outside.notifier).await
 }
 
-/// Carries out `call` with the provider that it names; `None`: that one is not configured. What others answered is kept,
-/// without the addresses in it.
+/// Carries out `call` with the provider that it names; `None`: that one is not configured. What others answered is kept
+/// without the addresses and the payment token in it.
 pub async fn execute_call_with(
     call: &Call,
     provider: Option<&dyn PaymentProvider>,
     notifier: &dyn Notifier,
 ) -> Answer {
-    let answer = match (call.request.provider(), provider) {
-        (Some(name), None) => not_configured(name),
-        (Some(_), Some(provider)) => ask_provider(call, provider).await,
-        (None, _) => notify(call, notifier).await,
-    };
-    match answer {
-        Answer::Rejected { reason } => Answer::Rejected { reason: without_addresses(&reason) },
-        Answer::Failed { error } => Answer::Failed { error: without_addresses(&error) },
-        Answer::Unknown { error } => Answer::Unknown { error: without_addresses(&error) },
+    let kept = |text: String| without_addresses(&call.context.without_token(&text));
+    match answer(call, provider, notifier).await {
+        Answer::Rejected { reason } => Answer::Rejected { reason: kept(reason) },
+        Answer::Failed { error } => Answer::Failed { error: kept(error) },
+        Answer::Unknown { error } => Answer::Unknown { error: kept(error) },
         answer => answer,
+    }
+}
+
+async fn answer(call: &Call, provider: Option<&dyn PaymentProvider>, notifier: &dyn Notifier) -> Answer {
+    match (&call.request, provider) {
+        (Request::Notify { key, id, notice }, _) => match notifier.send(key, *id, notice).await {
+            Ok(()) => Answer::Succeeded(CallResult::Sent),
+            Err(Fault::NotDone(error) | Fault::Unavailable(error)) => Answer::Failed { error },
+            Err(Fault::Unclear(error)) => Answer::Unknown { error },
+        },
+        (
+            Request::Charge { provider: name, .. }
+            | Request::UndoCharge { provider: name, .. }
+            | Request::Refund { provider: name, .. },
+            None,
+        ) => not_configured(name),
+        (Request::Charge { key, amount, token, .. }, Some(provider)) => match call.mode {
+            Mode::Send => charge(provider, key, *amount, token).await,
+            Mode::Query => find_out(provider, key).await,
+        },
+        (Request::UndoCharge { charge, key, .. }, Some(provider)) => {
+            undo_charge(provider, charge, key, call.mode).await
+        }
+        (Request::Refund { charge, key, amount_minor, refunded_minor, .. }, Some(provider)) => {
+            let refund = PartRefund { key, charge, amount_minor: *amount_minor, before: *refunded_minor };
+            give_back(provider, &refund, call.mode).await
+        }
     }
 }
 
@@ -45,30 +68,6 @@ fn not_configured(provider: &str) -> Answer {
         "no payment provider {provider} is configured here; configure it again, and the call is sent"
     );
     Answer::NotNow { retry_in: NOT_CONFIGURED_FOR, why }
-}
-
-async fn ask_provider(call: &Call, provider: &dyn PaymentProvider) -> Answer {
-    match &call.request {
-        Request::Charge { key, amount, token, .. } => match call.mode {
-            Mode::Send => charge(provider, key, *amount, token).await,
-            Mode::Query => find_out(provider, key).await,
-        },
-        Request::UndoCharge { charge, key, .. } => undo_charge(provider, charge, key, call.mode).await,
-        Request::Refund { charge, key, amount_minor, refunded_minor, .. } => {
-            let refund = PartRefund { key, charge, amount_minor: *amount_minor, before: *refunded_minor };
-            give_back(provider, &refund, call.mode).await
-        }
-        Request::Notify { .. } => Answer::NotSent,
-    }
-}
-
-async fn notify(call: &Call, notifier: &dyn Notifier) -> Answer {
-    let Request::Notify { key, id, notice } = &call.request else { return Answer::NotSent };
-    match notifier.send(key, *id, notice).await {
-        Ok(()) => Answer::Succeeded(CallResult::Sent),
-        Err(Fault::NotDone(error) | Fault::Unavailable(error)) => Answer::Failed { error },
-        Err(Fault::Unclear(error)) => Answer::Unknown { error },
-    }
 }
 
 async fn charge(provider: &dyn PaymentProvider, key: &StepKey, amount: Money, token: &str) -> Answer {

@@ -16,8 +16,8 @@ pub use preview::{MoneyMove, MoneyWay, Preview, StockStep, preview};
 
 use crate::engine::registry::Registry;
 use crate::ports::{Store, StoreError};
+use crate::records::context::without_token;
 use crate::records::view::DeadRow;
-use crate::timeline::without_token;
 
 /// Rows read at once: large enough to hide the round trip, small enough to be nothing to the database.
 const PAGE: u32 = 5_000;

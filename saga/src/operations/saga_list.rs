@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use holdfast_shared::{OrderId, SagaId};
 
 use crate::ports::{Store, StoreError};
+use crate::records::context::without_token;
 use crate::records::saga::Saga;
 use crate::records::slot;
 use crate::records::view::SagaFilter;
-use crate::timeline::{self, Line, Story, without_token};
+use crate::timeline::{self, Line, Story};
 
 /// A saga, and the payment token of its order if the saga has an error that may contain it.
 #[derive(Debug, Clone)]

@@ -44,6 +44,11 @@ impl Context {
         }
     }
 
+    /// `text` without the payment token, should somebody have put it there.
+    pub fn without_token(&self, text: &str) -> String {
+        without_token(self.token(), text)
+    }
+
     /// The end of the window in which a buyer must pay or an admin decide; a checkout alone has one.
     pub const fn decide_by(&self) -> Option<Time> {
         match self {
@@ -67,6 +72,15 @@ impl Context {
             Self::Cancellation(_) | Self::Notice(_) | Self::LateRefund(_) | Self::PartialRefund(_) => None,
         }
     }
+}
+
+/// What a payment token is replaced with.
+const HIDDEN: &str = "(the payment token)";
+
+/// `text` without `token`, should somebody have put it there.
+pub(crate) fn without_token(token: Option<&str>, text: &str) -> String {
+    let token = token.filter(|token| !token.is_empty());
+    token.map_or_else(|| text.to_owned(), |token| text.replace(token, HIDDEN))
 }
 
 /// What a checkout needs. Prices and lines are as frozen at accept; later edits change nothing here.

@@ -20,7 +20,6 @@ pub(crate) use lines::history_of_standalone;
 pub use lines::{history, timeline};
 pub use next_move::next_move;
 pub use outlook::{Explanation, explain};
-pub(crate) use story::without_token;
 pub use story::{Audience, Line, Story, redact_token, step};
 
 #[cfg(test)]

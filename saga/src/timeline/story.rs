@@ -6,13 +6,11 @@ use serde::Serialize;
 use crate::engine::definition::Definition;
 use crate::ports::{Store, StoreError};
 use crate::records::AdminAction;
+use crate::records::context::without_token;
 use crate::records::history::LogRow;
 use crate::records::saga::Saga;
 use crate::records::signal::Signal;
 use crate::records::view::OrderView;
-
-/// What a payment token is replaced with.
-const HIDDEN: &str = "(the payment token)";
 
 /// All that is known of an order.
 #[derive(Debug, Clone, PartialEq)]
@@ -82,12 +80,6 @@ impl Story {
 /// `text` without the payment token that one of `sagas` holds, should somebody have put it there.
 pub fn redact_token(sagas: &[Saga], text: &str) -> String {
     without_token(sagas.iter().find_map(|saga| saga.context.token()), text)
-}
-
-/// `text` without `token`, should somebody have put it there.
-pub(crate) fn without_token(token: Option<&str>, text: &str) -> String {
-    let token = token.filter(|token| !token.is_empty());
-    token.map_or_else(|| text.to_owned(), |token| text.replace(token, HIDDEN))
 }
 
 /// The name of the stage or undo `saga` stands at.

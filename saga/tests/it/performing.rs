@@ -8,11 +8,14 @@ use async_trait::async_trait;
 use holdfast_saga::engine::execute_call::execute_call;
 use holdfast_saga::ports::{ChargeState, Fault, Gateways, NamedRefund, PaymentProvider, Providers};
 use holdfast_saga::records::call::{Answer, Call, CallResult, Mode, Request};
-use holdfast_saga::records::context::{Context, Notice, NoticeKind};
-use holdfast_shared::{CancelReason, Currency, Money, OrderId, PaymentStatus, Queue, StepKey};
+use holdfast_saga::records::context::{Checkout, Context, Notice, NoticeKind, Origin};
+use holdfast_shared::{
+    CancelReason, CartId, Currency, Money, OrderId, PaymentMethod, PaymentStatus, Queue, StepKey,
+};
+use uuid::Uuid;
 
 use crate::flows::{Ending, check, one_call};
-use crate::shop::{LEASE, Notices, Shop};
+use crate::shop::{LEASE, Notices, Shop, noon};
 
 type Reply = Result<Option<ChargeState>, Fault>;
 /// What is asked and how, what the provider replies, what it must have been asked, and the answer.
@@ -121,6 +124,20 @@ fn call_of(request: Request, mode: Mode) -> Call {
     }
 }
 
+fn context_with_token(token: &str) -> Arc<Context> {
+    Arc::new(Context::Checkout(Checkout {
+        cart: CartId(Uuid::nil()),
+        method: PaymentMethod::Card,
+        provider: "scripted".to_owned(),
+        token: Some(token.to_owned()),
+        lines: vec![],
+        total_minor: 10,
+        currency: Currency::EUR,
+        decide_by: noon(),
+        origin: Origin::default(),
+    }))
+}
+
 /// The kind of an answer, and the amount in it.
 fn kind(answer: &Answer) -> (&'static str, i64) {
     match answer {
@@ -222,8 +239,9 @@ async fn every_answer_of_a_provider_means_what_it_proves() {
 
 #[tokio::test]
 async fn s9_what_a_provider_answers_is_stored_without_addresses() {
-    let said = "no account of <Ada.L+shop@mail.example>, nor of +49 151 or +491512345678";
-    let stored = "no account of <(e-mail address)>, nor of +49 151 or (phone number)";
+    let said =
+        "no account of <Ada.L+shop@mail.example>, nor of +49 151 23456 or +491512345678, card \"7f-secret\"";
+    let stored = "no account of <(e-mail address)>, nor of (phone number) or (phone number), card \"(the payment token)\"";
     let replies: [Reply; 4] = [
         Ok(Some(ChargeState::Declined { reason: said.to_owned() })),
         Err(Fault::NotDone(said.to_owned())),
@@ -233,10 +251,11 @@ async fn s9_what_a_provider_answers_is_stored_without_addresses() {
     for reply in replies {
         let context = format!("{reply:?}");
         let (_, outside) = scripted(vec![reply]);
+        let call =
+            Call { context: context_with_token("7f-secret"), ..call_of(charge_of("scripted"), Mode::Send) };
         let (Answer::Rejected { reason: text }
         | Answer::Failed { error: text }
-        | Answer::Unknown { error: text }) =
-            execute_call(&call_of(charge_of("scripted"), Mode::Send), &outside).await
+        | Answer::Unknown { error: text }) = execute_call(&call, &outside).await
         else {
             panic!("{context}: an answer without a text");
         };

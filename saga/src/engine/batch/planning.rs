@@ -274,7 +274,7 @@ impl<'a> Planning<'a> {
         Some((saga, Entries { log: entries, consumed }))
     }
 
-    /// `attempts`: of the call it stood at before; a saga that is born here stood nowhere.
+    /// `attempts`: of the call that the saga stood at before; `None` for one that this commit started.
     fn note(&mut self, saga: &Saga, entries: Vec<Entry>, attempts: Option<u32>) {
         self.done.moved.push(SagaTransition {
             saga: saga.id,

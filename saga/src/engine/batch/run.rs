@@ -128,7 +128,16 @@ impl Engine {
         commit_failures: &CommitFailures,
     ) -> Result<(), StoreError> {
         let count = commit_failures.count(suspect);
-        tracing::warn!(order.id = suspect.order().map(OrderId::number), saga.id = %suspect, failures = count, why = %error, "cannot be saved");
+        tracing::warn!(
+            target: "holdfast::saga",
+            {
+                order.id = suspect.order().map(OrderId::number),
+                saga.id = %suspect,
+                failures = count,
+                why = error.to_string()
+            },
+            "cannot be saved"
+        );
         if count < CommitFailures::MAX {
             return Ok(());
         }
@@ -137,13 +146,23 @@ impl Engine {
     }
 
     async fn poison(&self, saga: SagaId, reason: String) -> Result<(), StoreError> {
-        tracing::error!(order.id = saga.order().map(OrderId::number), saga.id = %saga, why = reason, "dead, an operator must act");
         let mut tx = self.store.begin().await?;
         let mut world = World::default();
         // Nothing of the saga is read, only what time it is.
         tx.load(&Footprint::default(), &mut world).await?;
         world.writes.at = world.now;
-        world.writes.poisoned.insert(saga, reason);
-        tx.save(&world.writes).await
+        world.writes.poisoned.insert(saga, reason.clone());
+        tx.save(&world.writes).await?;
+        tracing::error!(
+            target: "holdfast::saga",
+            {
+                order.id = saga.order().map(OrderId::number),
+                saga.id = %saga,
+                why = reason,
+                next = %format_args!("holdfast dead show {saga}")
+            },
+            "dead, an operator must act"
+        );
+        Ok(())
     }
 }
