@@ -111,7 +111,7 @@ fn log_trouble(moved: &SagaTransition, entry: &Entry, retry_at: Option<Time>) {
             line!(info, moved, "to be tried again", step = %step, attempt, retry_at = %at);
         }
         Entry::NotSent(step) => {
-            line!(info, moved, "not sent: the worker stops, or its lease is nearly over", step = %step, attempt)
+            line!(info, moved, "not sent: the worker stops, or its lease is nearly over", step = %step, attempt);
         }
         Entry::Held { step, why, until } => {
             line!(info, moved, "held back", step = %step, why = why.as_str(), retry_at = %until);

@@ -23,7 +23,7 @@ impl MakeRequestId for NewRequestId {
 }
 
 /// What an id is made of; not an e-mail address.
-const fn is_plain(byte: &u8) -> bool {
+const fn is_plain(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b':' | b'/' | b'+' | b'=')
 }
 
@@ -31,7 +31,7 @@ const fn is_plain(byte: &u8) -> bool {
 pub(super) fn remove_unfit_id(mut request: Request) -> Request {
     let is_fit = |id: &HeaderValue| {
         let bytes = id.as_bytes();
-        (1..=REQUEST_ID_MAX).contains(&bytes.len()) && bytes.iter().all(is_plain)
+        (1..=REQUEST_ID_MAX).contains(&bytes.len()) && bytes.iter().copied().all(is_plain)
     };
     if !request.headers().get(&X_REQUEST_ID).is_some_and(is_fit) {
         request.headers_mut().remove(&X_REQUEST_ID);
