@@ -29,6 +29,7 @@ type Weather = dyn Fn(&Operation) -> Sky + Send + Sync;
 ///
 /// `tok_timeout` answers [`Fault::Unclear`] at once, where a real provider would not answer at all.
 pub struct MemorySandbox {
+    name: &'static str,
     clock: Arc<dyn Clock>,
     key_ttl: Duration,
     ledger: Mutex<Ledger>,
@@ -40,6 +41,7 @@ impl MemorySandbox {
     pub fn new(clock: Arc<dyn Clock>) -> Self {
         tracing::warn!("the sandbox provider keeps its ledger in memory: they are lost on exit");
         Self {
+            name: NAME,
             clock,
             key_ttl: KEY_TTL,
             ledger: Mutex::new(Ledger::new(KEY_TTL)),
@@ -47,7 +49,13 @@ impl MemorySandbox {
         }
     }
 
-    /// An empty ledger that recognise a key for `key_ttl`.
+    /// The same provider under another name: one of several.
+    #[must_use]
+    pub fn named(self, name: &'static str) -> Self {
+        Self { name, ..self }
+    }
+
+    /// An empty ledger that recognises a key for `key_ttl`.
     #[must_use]
     pub fn with_key_ttl(self, key_ttl: Duration) -> Self {
         Self { key_ttl, ledger: Mutex::new(Ledger::new(key_ttl)), ..self }
@@ -97,7 +105,7 @@ impl fmt::Debug for MemorySandbox {
 #[async_trait]
 impl PaymentProvider for MemorySandbox {
     fn name(&self) -> &str {
-        NAME
+        self.name
     }
 
     fn key_ttl(&self) -> Duration {

@@ -1,6 +1,6 @@
 -- apart from the page of all: a customer's page is a range of their index, however many orders there are.
 -- A filter that is null does not filter; it comes second, so that Postgres knows its type by then.
--- the low 20 bits of a saga's id are its slot
+-- The low 20 bits of a saga's id are its slot
 select id
 from orders
 where customer = $1

@@ -14,7 +14,7 @@ use super::request_id::trace_id;
 /// The route of a request that matches none.
 const NO_ROUTE: &str = "none";
 
-/// Counts one request, and logs it: at `debug`, and at `info` if it failed on our side; why is a line of its own.
+/// Counts one request, and logs it: at `info` if its status is 500 or more, otherwise at `debug`.
 pub(super) async fn observe(State(metrics): State<HttpMetrics>, request: Request, next: Next) -> Response {
     let since = Instant::now();
     // Without a list of methods, callers could create a new time series with each invented one.

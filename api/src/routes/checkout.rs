@@ -41,9 +41,8 @@ pub(super) async fn check_out(
     JsonBody(body): JsonBody<CheckoutBody>,
 ) -> Result<Response, Problem> {
     let key = idempotency_key(&headers)?;
-    let origin = origin(&headers);
     let may_place = app.admission.is_open();
-    let request = CheckoutRequest { may_place, origin, ..request_of(&caller, key, body) };
+    let request = CheckoutRequest { may_place, ..request_of(&caller, key, origin(&headers), body) };
     let customer = request.customer.is_some();
     let accepted = app.checkout_intake.accept(request).await??;
     let (order, replayed) = match accepted.placed {
@@ -53,7 +52,7 @@ pub(super) async fn check_out(
     Ok(respond(&app, &order, customer, replayed))
 }
 
-fn request_of(caller: &Caller, key: &str, body: CheckoutBody) -> CheckoutRequest {
+fn request_of(caller: &Caller, key: &str, origin: Origin, body: CheckoutBody) -> CheckoutRequest {
     // The content of the request, independent of its formatting.
     let text = serde_json::to_string(&body).unwrap_or_default();
     let cart = body.cart_id.to_string();
@@ -72,7 +71,7 @@ fn request_of(caller: &Caller, key: &str, body: CheckoutBody) -> CheckoutRequest
         shipping_address: body.shipping_address.into(),
         expected_total: body.expected_total,
         notes: body.notes.map(Into::into),
-        origin: Origin::default(),
+        origin,
         may_place: true,
     }
 }

@@ -6,8 +6,8 @@ use strum::{Display, EnumString, IntoStaticStr};
 
 use crate::records::context::NoticeKind;
 
-/// Our own row for a message. It is saved before it is sent, and its status says what happened. Whom it reaches stands in
-/// the order alone, and is read when it is sent.
+/// Our own row for a message. It is saved before it is sent, and its status says what happened. The recipient is not part
+/// of it: a channel reads the order's contact when it sends.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Notification {
     /// The saga that sends it; also its key.

@@ -4,51 +4,19 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_trait::async_trait;
-use holdfast_saga::ports::{ChargeState, Fault, NamedRefund, PaymentProvider, Providers, StatementLine};
+use holdfast_saga::ports::{PaymentProvider, Providers, StatementLine};
 use holdfast_saga::records::history::Entry;
 use holdfast_saga::records::slot;
 use holdfast_saga::shop::order::Verb;
 use holdfast_saga::timeline::{self, Conditions, Story};
 use holdfast_sandbox::MemorySandbox;
-use holdfast_shared::{CancelReason, Clock, Money, OrderId, OrderStatus, PaymentStatus, SagaState, StepKey};
+use holdfast_shared::{CancelReason, Clock, OrderId, OrderStatus, PaymentStatus, SagaState};
 
 use crate::shop::{Shop, admin};
 
 /// A sandbox under another name, with a ledger of its own.
-#[derive(Debug)]
-struct Second(MemorySandbox);
-
-#[async_trait]
-impl PaymentProvider for Second {
-    fn name(&self) -> &'static str {
-        "second"
-    }
-    fn key_ttl(&self) -> Duration {
-        self.0.key_ttl()
-    }
-    async fn charge(&self, key: &StepKey, amount: Money, token: &str) -> Result<ChargeState, Fault> {
-        self.0.charge(key, amount, token).await
-    }
-    async fn look_up(&self, charge: &StepKey) -> Result<Option<ChargeState>, Fault> {
-        self.0.look_up(charge).await
-    }
-    async fn void(&self, charge: &StepKey) -> Result<ChargeState, Fault> {
-        self.0.void(charge).await
-    }
-    async fn refund(&self, key: &StepKey, charge: &StepKey, amount_minor: i64) -> Result<(), Fault> {
-        self.0.refund(key, charge, amount_minor).await
-    }
-    async fn refunds(&self, charge: &StepKey) -> Result<Vec<NamedRefund>, Fault> {
-        self.0.refunds(charge).await
-    }
-    async fn statement(&self) -> Result<Option<Vec<StatementLine>>, Fault> {
-        self.0.statement().await
-    }
-}
-
 fn second(shop: &Shop) -> Arc<dyn PaymentProvider> {
-    Arc::new(Second(MemorySandbox::new(Arc::clone(&shop.clock) as Arc<dyn Clock>)))
+    Arc::new(MemorySandbox::new(Arc::clone(&shop.clock) as Arc<dyn Clock>).named("second"))
 }
 
 /// What a provider has taken and given back, of all orders.
@@ -56,27 +24,6 @@ async fn sums(provider: &dyn PaymentProvider) -> (i64, i64) {
     let lines = provider.statement().await.expect("answers").expect("keeps a ledger");
     let sum = |of: fn(&StatementLine) -> i64| lines.iter().map(of).sum();
     (sum(|line| line.captured_minor), sum(|line| line.refunded_minor))
-}
-
-/// Lets time pass until `until`, and everything that is due happen. Returns what was decided.
-async fn pass(shop: &Shop, until: Duration) -> Vec<Entry> {
-    let (mut outcomes, mut entries) = (Vec::new(), Vec::new());
-    let end = shop.clock.now() + until;
-    loop {
-        let given = outcomes.len();
-        let done = shop.batch(std::mem::take(&mut outcomes)).await;
-        for call in &done.calls {
-            outcomes.push(shop.execute(call).await);
-        }
-        let is_idle = done.moved.is_empty() && given == 0 && outcomes.is_empty();
-        entries.extend(done.moved.into_iter().flat_map(|moved| moved.entries));
-        if is_idle {
-            match shop.next_due().await.filter(|at| *at < end) {
-                Some(at) => shop.clock.set(at),
-                None => return entries,
-            }
-        }
-    }
 }
 
 async fn explained(shop: &Shop, order: OrderId) -> String {
@@ -115,7 +62,7 @@ async fn a_provider_that_was_removed_holds_its_sagas_and_kills_none() {
     // One that is to be refunded there, and one that is to be paid there.
     shop.accepted(paid, Verb::Cancel, &admin()).await;
     let waiting = shop.card("tok_ok").await;
-    let entries = pass(&shop, Duration::from_hours(72)).await;
+    let entries = shop.run_until(Some(shop.clock.now() + Duration::from_hours(72))).await;
     let is_trouble =
         |entry: &&Entry| matches!(entry, Entry::Failed { .. } | Entry::Unknown { .. } | Entry::Dead { .. });
     assert_eq!(entries.iter().find(is_trouble), None);

@@ -276,6 +276,11 @@ impl Shop {
 
     /// Runs batches, and moves the clock to whatever is due next, until nothing is. Returns what was logged.
     pub(crate) async fn rest(&self) -> Vec<Entry> {
+        self.run_until(None).await
+    }
+
+    /// The same, but never past `end`: what is due later waits.
+    pub(crate) async fn run_until(&self, end: Option<Time>) -> Vec<Entry> {
         let mut outcomes = Vec::new();
         let mut entries = Vec::new();
         for _ in 0..ROUNDS_MAX {
@@ -287,7 +292,7 @@ impl Shop {
             let is_idle = done.moved.is_empty() && given == 0 && outcomes.is_empty();
             entries.extend(done.moved.into_iter().flat_map(|moved| moved.entries));
             if is_idle {
-                match self.next_due().await {
+                match self.next_due().await.filter(|at| end.is_none_or(|end| *at < end)) {
                     Some(at) => self.clock.set(at),
                     None => return entries,
                 }

@@ -194,7 +194,7 @@ impl<'a> Planning<'a> {
                     entries: entries.log.clone(),
                 });
             }
-            self.note(&saga, entries.log, Some(plan.saga.progress.attempts));
+            self.note(&saga, entries.log, Some(&plan.saga));
             self.world.writes.sagas.insert(saga.id, (fence_before, saga));
         }
         for child in children {
@@ -274,19 +274,19 @@ impl<'a> Planning<'a> {
         Some((saga, Entries { log: entries, consumed }))
     }
 
-    /// `attempts`: of the call that the saga stood at before; `None` for one that this commit started.
-    fn note(&mut self, saga: &Saga, entries: Vec<Entry>, attempts: Option<u32>) {
+    /// `before`: the saga as it was claimed; `None` for one that this commit started.
+    fn note(&mut self, saga: &Saga, entries: Vec<Entry>, before: Option<&Saga>) {
         self.done.moved.push(SagaTransition {
             saga: saga.id,
             definition: saga.definition.clone(),
             context: Arc::clone(&saga.context),
             state: saga.state,
-            is_born: attempts.is_none(),
+            is_born: before.is_none(),
             created_at: saga.created_at,
             at: self.world.now,
             commits: saga.fence,
             stage: saga.progress.stage,
-            attempts: attempts.unwrap_or(0),
+            attempts: before.map_or(0, |before| before.progress.attempts),
             cause: saga.progress.cause,
             entries,
         });
