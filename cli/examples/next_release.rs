@@ -6,16 +6,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use holdfast_log_channel::LogChannel;
 use holdfast_saga::engine::definition::Definition;
 use holdfast_saga::engine::registry::Registry;
 use holdfast_saga::flows::{
     cancellation, checkout_cod, checkout_online, late_refund, notification, partial_refund,
 };
-use holdfast_saga::ports::{Gateways, Providers, Store as _};
+use holdfast_saga::ports::{Channels, Gateways, Providers, Store as _};
 use holdfast_sandbox::http::HttpSandbox;
 use holdfast_store_postgres::PostgresStore;
 use holdfast_telemetry::Metrics;
-use holdfast_worker::{LogNotifier, RedisAddress, RedisBackend, Runtime, Source, WorkerConfig};
+use holdfast_worker::{RedisAddress, RedisBackend, Runtime, Source, WorkerConfig};
 
 /// The same stages as before: what is new about it is that this release's workers have never heard of it.
 static CHECKOUT_ONLINE_V2: Definition = Definition { version: 2, ..checkout_online::V1 };
@@ -39,7 +40,8 @@ async fn main() -> anyhow::Result<()> {
     let address = RedisAddress::parse(&variable("REDIS_URL")?, "holdfast")?;
     let redis = address.of_shop(store.keys().await?.shop());
     let sandbox = HttpSandbox::new(&variable("HOLDFAST_SANDBOX_URL")?, CALL_TIMEOUT)?;
-    let outside = Gateways { payments: Providers::of(Arc::new(sandbox)), notifier: Arc::new(LogNotifier) };
+    let outside =
+        Gateways { payments: Providers::of(Arc::new(sandbox)), channels: Channels::of(Arc::new(LogChannel)) };
     let config = WorkerConfig {
         name: format!("next-{}-{:08x}", std::process::id(), rand::random::<u32>()),
         lease: CALL_TIMEOUT * 2,

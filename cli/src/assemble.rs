@@ -1,4 +1,4 @@
-//! Assembling a process: the one place that names concrete stores, payment providers and notifiers.
+//! Assembling a process: the one place that names concrete stores, payment providers and channels.
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
@@ -8,15 +8,16 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use async_trait::async_trait;
+use holdfast_log_channel::LogChannel;
 use holdfast_saga::engine::registry::Registry;
-use holdfast_saga::ports::{Gateways, PaymentProvider as _, Providers, Store, StoreError};
+use holdfast_saga::ports::{Channels, Gateways, PaymentProvider as _, Providers, Store, StoreError};
 use holdfast_sandbox::http::{HttpSandbox, routes};
 use holdfast_sandbox::{DurableSandbox, SandboxControl};
 use holdfast_shared::{StepKey, SystemClock};
 use holdfast_store_postgres::PostgresStore;
 use holdfast_store_sqlite::SqliteStore;
 use holdfast_telemetry::Metrics;
-use holdfast_worker::{CircuitBreaker, CircuitBreakerConfig, LogNotifier, Runtime, Source, WorkerConfig};
+use holdfast_worker::{CircuitBreaker, CircuitBreakerConfig, Runtime, Source, WorkerConfig};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
@@ -139,7 +140,7 @@ pub(crate) fn worker(parts: WorkerParts<'_>) -> anyhow::Result<Runtime> {
             circuit_breakers.insert(provider.to_owned(), CircuitBreaker::start(settings, metrics.clone()));
         }
     }
-    let gateways = Gateways { payments, notifier: Arc::new(LogNotifier) };
+    let gateways = Gateways { payments, channels: Channels::of(Arc::new(LogChannel)) };
     let config = WorkerConfig { circuit_breakers: Arc::new(circuit_breakers), ..config };
     Ok(Runtime::start_on(source, store, registry, gateways, config, metrics)?)
 }

@@ -1,8 +1,8 @@
 //! Notifications, as their recipients see them.
 
+use holdfast_saga::records::NotificationStatus;
 use holdfast_saga::records::context::NoticeKind;
 use holdfast_saga::records::view::NotificationView;
-use holdfast_saga::records::{Channel, NotificationStatus};
 use holdfast_shared::Time;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -21,8 +21,8 @@ pub struct NotificationBody {
     #[cfg_attr(feature = "openapi", schema(value_type = String, example = "order_confirmed"))]
     pub notice: NoticeKind,
     /// The channel it is sent through.
-    #[cfg_attr(feature = "openapi", schema(value_type = String, example = "log"))]
-    pub channel: Channel,
+    #[cfg_attr(feature = "openapi", schema(example = "log"))]
+    pub channel: String,
     /// `PENDING`, `SENT` or `FAILED`.
     #[cfg_attr(feature = "openapi", schema(value_type = String, example = "SENT"))]
     pub status: NotificationStatus,
@@ -40,7 +40,7 @@ impl From<&NotificationView> for NotificationBody {
             id: notification.saga.to_string(),
             order_id: view.order_public,
             notice: notification.notice,
-            channel: notification.channel,
+            channel: notification.channel.clone(),
             status: notification.status,
             created_at: view.created_at,
             read_at: view.read_at,

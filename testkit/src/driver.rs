@@ -3,17 +3,18 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use holdfast_log_channel::LogChannel;
 use holdfast_saga::engine::batch::{BatchInput, BatchOutcome, CommitFailures, Committed, Engine};
 use holdfast_saga::engine::execute_call::execute_call;
 use holdfast_saga::engine::registry::Registry;
 use holdfast_saga::flows;
-use holdfast_saga::ports::{Gateways, Providers, Store};
+use holdfast_saga::ports::{Channels, Gateways, Providers, Store};
 use holdfast_saga::records::call::{Call, Outcome};
 use holdfast_saga::records::saga::Saga;
 use holdfast_sandbox::{MemorySandbox, SandboxControl};
 use holdfast_shared::{Clock, ManualClock, Queue, SagaId, SystemClock, Time};
 use holdfast_telemetry::Metrics;
-use holdfast_worker::{LogNotifier, Runtime, WorkerConfig};
+use holdfast_worker::{Runtime, WorkerConfig};
 
 use crate::shop::Shop;
 
@@ -94,7 +95,10 @@ pub fn outside() -> (Arc<MemorySandbox>, Gateways) {
 
 /// The outside with this provider.
 pub fn outside_with(sandbox: &Arc<dyn SandboxControl>) -> Gateways {
-    Gateways { payments: Providers::of(Arc::clone(sandbox) as _), notifier: Arc::new(LogNotifier) }
+    Gateways {
+        payments: Providers::of(Arc::clone(sandbox) as _),
+        channels: Channels::of(Arc::new(LogChannel)),
+    }
 }
 
 /// The flows as they are, but for the waits, which are a fiftieth.

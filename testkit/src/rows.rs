@@ -7,8 +7,7 @@ use holdfast_saga::records::context::{Context, Notice, NoticeKind};
 use holdfast_saga::records::saga::{DefinitionId, Progress, Saga};
 use holdfast_saga::records::signal::{NewSignal, SignalBody};
 use holdfast_saga::records::{
-    Cart, CartItem, Channel, Notification, NotificationStatus, Order, Payment, PaymentDetails, Product,
-    Refund,
+    Cart, CartItem, Notification, NotificationStatus, Order, Payment, PaymentDetails, Product, Refund,
 };
 use holdfast_shared::{
     Actor, Address, CartId, CartStatus, Contact, Currency, KeyPrefix, Line, Money, OrderId, OrderStatus,
@@ -75,6 +74,7 @@ pub fn saga(id: SagaId) -> Saga {
         wake_at: Some(NOON),
         progress: Progress::default(),
         context: Arc::new(Context::Notice(Notice {
+            channel: "log".to_owned(),
             notice: NoticeKind::OrderConfirmed,
             total: Money::new(1_999, Currency::EUR),
             reason: None,
@@ -156,7 +156,7 @@ pub fn notification(number: i64, slot: u32, status: NotificationStatus) -> Notif
     Notification {
         saga: order_id(number).saga(slot),
         notice: NoticeKind::OrderCancelled,
-        channel: Channel::Log,
+        channel: "log".to_owned(),
         status,
     }
 }

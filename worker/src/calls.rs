@@ -43,12 +43,13 @@ pub(crate) async fn execute(
         return call.outcome(Answer::NotSent);
     }
     let started = Instant::now();
+    let channel = call.request.channel().and_then(|name| gateways.channels.get(name));
     let provider = provider.and_then(|name| gateways.payments.get(name)).map(Arc::clone);
     let provider = match &permit {
         Some(permit) => provider.map(|provider| permit.watch(provider)),
         None => provider,
     };
-    let executing = execute_call_with(&call, provider.as_deref(), &*gateways.notifier);
+    let executing = execute_call_with(&call, provider.as_deref(), channel.map(|channel| &**channel));
     let answer = match tokio::time::timeout(timeout, executing).await {
         Ok(answer) => answer,
         Err(_) => Answer::Unknown { error: format!("no answer within {timeout:?}") },

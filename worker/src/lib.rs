@@ -6,7 +6,6 @@ mod circuit_breaker;
 mod config;
 mod executor;
 mod heartbeat;
-mod notifier;
 mod pruner;
 mod queue;
 mod redis;
@@ -17,7 +16,6 @@ mod stats;
 
 pub use self::circuit_breaker::{CircuitBreaker, CircuitBreakerConfig};
 pub use self::config::{ConfigError, WorkerConfig};
-pub use self::notifier::LogNotifier;
 pub use self::queue::{Dependency, DependencyHealth, Queues, RedisBackend, RedisDispatch, Source};
 pub use self::redis::{BadRedisUrl, Redis, RedisAddress, RedisDown};
 pub use self::runtime::{Runtime, Stopped};

@@ -7,14 +7,15 @@ use std::time::{Duration, Instant};
 use holdfast_api::auth::{Role, TokenSettings, Verifier, sign};
 use holdfast_api::{Parts, Settings, serve};
 use holdfast_intake::CheckoutIntake;
+use holdfast_log_channel::LogChannel;
 use holdfast_saga::flows::REGISTRY;
-use holdfast_saga::ports::{Dispatch, Gateways, Hint, PaymentProvider as _, Providers, Store};
+use holdfast_saga::ports::{Channels, Dispatch, Gateways, Hint, PaymentProvider as _, Providers, Store};
 use holdfast_saga::shop::checkout::AcceptPolicy;
 use holdfast_sandbox::MemorySandbox;
 use holdfast_shared::SystemClock;
 use holdfast_store_sqlite::SqliteStore;
 use holdfast_telemetry::Metrics;
-use holdfast_worker::{LogNotifier, Runtime, WorkerConfig};
+use holdfast_worker::{Runtime, WorkerConfig};
 use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -89,7 +90,8 @@ impl Shop {
         let sandbox = Arc::new(MemorySandbox::new(Arc::new(SystemClock)));
         let policy = AcceptPolicy::new(sandbox.name());
         let metrics = Metrics::default();
-        let outside = Gateways { payments: Providers::of(sandbox), notifier: Arc::new(LogNotifier) };
+        let outside =
+            Gateways { payments: Providers::of(sandbox), channels: Channels::of(Arc::new(LogChannel)) };
         let config = WorkerConfig::default();
         let runtime = works.then(|| {
             let registry = REGISTRY.with_backoff_divided_by(25);

@@ -185,7 +185,8 @@ async fn a_filter_is_processed_batch_by_batch() {
     let keys = shop.store.keys().await.expect("the store answers");
     let dead = (1..=300).map(|number| {
         let total = Money::new(1_299, Currency::EUR);
-        let notice = Notice { notice: NoticeKind::OrderConfirmed, total, reason: None };
+        let notice =
+            Notice { notice: NoticeKind::OrderConfirmed, channel: "log".to_owned(), total, reason: None };
         let id = OrderId::new(number).saga(slot::CONFIRMED_NOTICE);
         let mut saga = notification::V1.start(id, Context::Notice(notice)).begin(keys.draw(id.order()), now);
         (saga.state, saga.wake_at) = (SagaState::Dead, None);

@@ -6,13 +6,14 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use holdfast_intake::CheckoutIntake;
+use holdfast_log_channel::LogChannel;
 use holdfast_saga::flows::REGISTRY;
-use holdfast_saga::ports::{Gateways, PaymentProvider, Providers};
+use holdfast_saga::ports::{Channels, Gateways, PaymentProvider, Providers};
 use holdfast_saga::shop::checkout::AcceptPolicy;
 use holdfast_sandbox::{MemorySandbox, Token};
 use holdfast_shared::{CartId, Queue, SystemClock};
 use holdfast_telemetry::Metrics;
-use holdfast_worker::{LogNotifier, Runtime, Source, WorkerConfig};
+use holdfast_worker::{Runtime, Source, WorkerConfig};
 
 use super::ROUND_MAX;
 use super::report::Batches;
@@ -29,7 +30,7 @@ pub(crate) async fn run(
 ) -> Result<(Duration, Option<Batches>)> {
     let sandbox = Arc::new(MemorySandbox::new(Arc::new(SystemClock)));
     let policy = AcceptPolicy::new(sandbox.name());
-    let outside = Gateways { payments: Providers::of(sandbox), notifier: Arc::new(LogNotifier) };
+    let outside = Gateways { payments: Providers::of(sandbox), channels: Channels::of(Arc::new(LogChannel)) };
     let mut config = WorkerConfig { batch_max: batch, ..WorkerConfig::default() };
     // Two batches run at once, and each may begin as many calls as it has sagas.
     config.pools.insert(Queue::Checkout, 2 * batch);

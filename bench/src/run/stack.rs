@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail, ensure};
 use holdfast_intake::CheckoutIntake;
 use holdfast_saga::flows::REGISTRY;
-use holdfast_saga::ports::{Dispatch, Gateways, Providers, Store};
+use holdfast_saga::ports::{Channels, Dispatch, Gateways, Providers, Store};
 use holdfast_saga::shop::checkout::AcceptPolicy;
 use holdfast_sandbox::NAME;
 use holdfast_shared::SagaState;
@@ -61,7 +61,7 @@ impl Stack {
             let journal = Arc::new(Journal::default());
             let outside = Gateways {
                 payments: Providers::of(Arc::clone(&sandbox) as _),
-                notifier: Arc::clone(&journal) as _,
+                channels: Channels::of(Arc::clone(&journal) as _),
             };
             let (store, config) = (target.shared(), config(CALLS));
             let runtime = Runtime::start(store, REGISTRY, outside, config, Metrics::default())?;

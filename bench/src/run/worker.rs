@@ -11,8 +11,8 @@ use anyhow::{Context, Result};
 use async_trait::async_trait;
 use holdfast_saga::flows::REGISTRY;
 use holdfast_saga::ports::{
-    ChargeState, Fault, Gateways, NamedRefund, Notifier, PaymentProvider, Providers, StatementLine,
-    Store as _,
+    Channels, ChargeState, Fault, Gateways, NamedRefund, NotificationChannel, PaymentProvider, Providers,
+    StatementLine, Store as _,
 };
 use holdfast_saga::records::context::Notice;
 use holdfast_sandbox::MemorySandbox;
@@ -48,7 +48,7 @@ pub(crate) struct Args {
     calls: usize,
 }
 
-/// Works until SIGTERM, then tells on stdout what its provider and its notifier did.
+/// Works until SIGTERM, then tells on stdout what its provider and its channel did.
 pub(crate) async fn run(args: &Args) -> Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let address = RedisAddress::parse(&args.redis_url, &args.redis_prefix)?;
@@ -68,8 +68,10 @@ pub(crate) async fn run(args: &Args) -> Result<()> {
         ..config(args.calls)
     };
     let journal = Arc::new(Journal::default());
-    let outside =
-        Gateways { payments: Providers::of(Arc::clone(&sandbox) as _), notifier: Arc::clone(&journal) as _ };
+    let outside = Gateways {
+        payments: Providers::of(Arc::clone(&sandbox) as _),
+        channels: Channels::of(Arc::clone(&journal) as _),
+    };
     let source = Source::Redis(redis, RedisBackend::Streams);
     let runtime = Runtime::start_on(&source, store, REGISTRY, outside, config, metrics)?;
     eprintln!("{READY}; the payment ledger is in memory");
@@ -86,7 +88,7 @@ pub(crate) fn config(calls: usize) -> WorkerConfig {
     WorkerConfig { pools, ..WorkerConfig::default() }
 }
 
-/// What a provider and a notifier did.
+/// What a provider and a channel did.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Records {
     pub(crate) statement: Vec<StatementLine>,
@@ -142,7 +144,7 @@ impl Records {
     }
 }
 
-/// A notifier that writes down when each message leaves: that is once the commit which decides its order is
+/// A channel that writes down when each message leaves: that is once the commit which decides its order is
 /// answered, so whatever holds that up is in it.
 #[derive(Debug, Default)]
 pub(crate) struct Journal(Mutex<Vec<(OrderId, Time)>>);
@@ -155,7 +157,11 @@ impl Journal {
 }
 
 #[async_trait]
-impl Notifier for Journal {
+impl NotificationChannel for Journal {
+    fn name(&self) -> &'static str {
+        "log"
+    }
+
     async fn send(&self, _key: &StepKey, id: SagaId, _notice: &Notice) -> Result<(), Fault> {
         let left = id.order().map(|order| (order, Time::system_now()));
         self.0.lock().unwrap_or_else(PoisonError::into_inner).extend(left);

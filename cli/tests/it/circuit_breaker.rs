@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use holdfast_log_channel::LogChannel;
 use holdfast_saga::flows::REGISTRY;
-use holdfast_saga::ports::{Gateways, PaymentProvider as _, Providers};
+use holdfast_saga::ports::{Channels, Gateways, PaymentProvider as _, Providers};
 use holdfast_saga::records::history::Entry;
 use holdfast_saga::timeline::{Conditions, Story, explain};
 use holdfast_sandbox::http::HttpSandbox;
@@ -15,9 +16,7 @@ use holdfast_testkit::database::Database;
 use holdfast_testkit::driver::{hasty, with_backoff_divided_by};
 use holdfast_testkit::redis::RedisServer;
 use holdfast_testkit::shop::Shop;
-use holdfast_worker::{
-    CircuitBreaker, CircuitBreakerConfig, LogNotifier, RedisAddress, Runtime, WorkerConfig,
-};
+use holdfast_worker::{CircuitBreaker, CircuitBreakerConfig, RedisAddress, Runtime, WorkerConfig};
 
 use crate::cluster::{Cluster, in_cluster};
 use crate::server::Server;
@@ -89,8 +88,10 @@ async fn check(meanwhile: impl AsyncFn(&mut RedisServer)) {
     let mut sandbox = Server::sandbox(&ledger, "127.0.0.1:0", &[]);
     let address = sandbox.url.trim_start_matches("http://").to_owned();
     let provider = HttpSandbox::new(&sandbox.url, Duration::from_secs(5)).expect("a URL");
-    let outside =
-        Gateways { payments: Providers::of(Arc::new(provider.clone())), notifier: Arc::new(LogNotifier) };
+    let outside = Gateways {
+        payments: Providers::of(Arc::new(provider.clone())),
+        channels: Channels::of(Arc::new(LogChannel)),
+    };
     sandbox.kill();
 
     let mut redis = RedisServer::start().await;

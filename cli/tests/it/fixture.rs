@@ -5,14 +5,14 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::{Duration, Instant};
 
-use async_trait::async_trait;
+use holdfast_log_channel::LogChannel;
 use holdfast_saga::engine::batch::{BatchInput, CommitFailures, Engine};
 use holdfast_saga::engine::definition::Definition;
 use holdfast_saga::engine::execute_call::execute_call;
 use holdfast_saga::flows::REGISTRY;
-use holdfast_saga::ports::{Fault, Gateways, Notifier, Providers, Store};
+use holdfast_saga::ports::{Channels, Gateways, Providers, Store};
 use holdfast_saga::records::batch_rows::{Footprint, World};
-use holdfast_saga::records::context::{Notice, Origin};
+use holdfast_saga::records::context::Origin;
 use holdfast_saga::records::slot;
 use holdfast_saga::records::view::Heartbeat;
 use holdfast_saga::records::{Cart, CartItem, Product, StockAdjustment, StockMove};
@@ -95,7 +95,10 @@ impl Shop {
             let sandbox = DurableSandbox::open(dir.path().join("sandbox.db"), clock.clone());
             (store, Arc::new(sandbox.await.expect("the sandbox opens")))
         });
-        let outside = Gateways { payments: Providers::of(sandbox.clone()), notifier: Arc::new(Nobody) };
+        let outside = Gateways {
+            payments: Providers::of(sandbox.clone()),
+            channels: Channels::of(Arc::new(LogChannel)),
+        };
         Self { url, dir, runtime, store, clock, sandbox, outside, _server: server }
     }
 
@@ -383,15 +386,4 @@ fn server() -> String {
 
 pub(crate) fn runtime() -> Runtime {
     tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime")
-}
-
-/// Messages go nowhere.
-#[derive(Debug)]
-struct Nobody;
-
-#[async_trait]
-impl Notifier for Nobody {
-    async fn send(&self, _key: &StepKey, _id: SagaId, _notice: &Notice) -> Result<(), Fault> {
-        Ok(())
-    }
 }

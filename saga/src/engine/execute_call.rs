@@ -5,29 +5,31 @@
 
 use std::time::Duration;
 
-use holdfast_shared::{Money, StepKey, without_addresses};
+use holdfast_shared::{Money, SagaId, StepKey, without_addresses};
 
-use crate::ports::{ChargeState, Fault, Gateways, Notifier, PaymentProvider};
+use crate::ports::{ChargeState, Fault, Gateways, NotificationChannel, PaymentProvider};
 use crate::records::call::{Answer, Call, CallResult, Mode, Request};
+use crate::records::context::Notice;
 
-/// How long a call waits for its provider to be configured again.
+/// How long a call waits for its provider or channel to be configured again.
 const NOT_CONFIGURED_FOR: Duration = Duration::from_mins(10);
 
 /// Carries out `call`. Dropping the future is an unknown outcome.
 pub async fn execute_call(call: &Call, outside: &Gateways) -> Answer {
     let provider = call.request.provider().and_then(|name| outside.payments.get(name));
-    execute_call_with(call, provider.map(|provider| &**provider), &*outside.notifier).await
+    let channel = call.request.channel().and_then(|name| outside.channels.get(name));
+    execute_call_with(call, provider.map(|provider| &**provider), channel.map(|channel| &**channel)).await
 }
 
-/// Carries out `call` with the provider that it names; `None`: that one is not configured. What others answered is kept
+/// Carries out `call` with the provider or channel that it names; `None`: that one is not configured. What others answered is kept
 /// without the addresses and the payment token in it.
 pub async fn execute_call_with(
     call: &Call,
     provider: Option<&dyn PaymentProvider>,
-    notifier: &dyn Notifier,
+    channel: Option<&dyn NotificationChannel>,
 ) -> Answer {
     let kept = |text: String| without_addresses(&call.context.without_token(&text));
-    match answer(call, provider, notifier).await {
+    match answer(call, provider, channel).await {
         Answer::Rejected { reason } => Answer::Rejected { reason: kept(reason) },
         Answer::Failed { error } => Answer::Failed { error: kept(error) },
         Answer::Unknown { error } => Answer::Unknown { error: kept(error) },
@@ -35,19 +37,22 @@ pub async fn execute_call_with(
     }
 }
 
-async fn answer(call: &Call, provider: Option<&dyn PaymentProvider>, notifier: &dyn Notifier) -> Answer {
+async fn answer(
+    call: &Call,
+    provider: Option<&dyn PaymentProvider>,
+    channel: Option<&dyn NotificationChannel>,
+) -> Answer {
     match (&call.request, provider) {
-        (Request::Notify { key, id, notice }, _) => match notifier.send(key, *id, notice).await {
-            Ok(()) => Answer::Succeeded(CallResult::Sent),
-            Err(Fault::NotDone(error) | Fault::Unavailable(error)) => Answer::Failed { error },
-            Err(Fault::Unclear(error)) => Answer::Unknown { error },
+        (Request::Notify { key, id, notice }, _) => match channel {
+            Some(channel) => notify(channel, key, *id, notice).await,
+            None => not_configured("notification channel", &notice.channel),
         },
         (
             Request::Charge { provider: name, .. }
             | Request::UndoCharge { provider: name, .. }
             | Request::Refund { provider: name, .. },
             None,
-        ) => not_configured(name),
+        ) => not_configured("payment provider", name),
         (Request::Charge { key, amount, token, .. }, Some(provider)) => match call.mode {
             Mode::Send => charge(provider, key, *amount, token).await,
             Mode::Query => find_out(provider, key).await,
@@ -63,11 +68,17 @@ async fn answer(call: &Call, provider: Option<&dyn PaymentProvider>, notifier: &
 }
 
 /// It was never sent, and trying again soon would not help: the saga is held, and dies of nothing.
-fn not_configured(provider: &str) -> Answer {
-    let why = format!(
-        "no payment provider {provider} is configured here; configure it again, and the call is sent"
-    );
+fn not_configured(kind: &str, name: &str) -> Answer {
+    let why = format!("no {kind} {name} is configured here; configure it again, and the call is sent");
     Answer::NotNow { retry_in: NOT_CONFIGURED_FOR, why }
+}
+
+async fn notify(channel: &dyn NotificationChannel, key: &StepKey, id: SagaId, notice: &Notice) -> Answer {
+    match channel.send(key, id, notice).await {
+        Ok(()) => Answer::Succeeded(CallResult::Sent),
+        Err(Fault::NotDone(error) | Fault::Unavailable(error)) => Answer::Failed { error },
+        Err(Fault::Unclear(error)) => Answer::Unknown { error },
+    }
 }
 
 async fn charge(provider: &dyn PaymentProvider, key: &StepKey, amount: Money, token: &str) -> Answer {

@@ -12,7 +12,10 @@ use crate::records::change::Change;
 use crate::records::context::{Context, Notice, NoticeKind};
 use crate::records::saga::{NewSaga, Saga};
 use crate::records::slot;
-use crate::records::{Channel, Notification, NotificationStatus};
+use crate::records::{Notification, NotificationStatus};
+
+/// The name of the channel that every notification takes.
+const CHANNEL: &str = "log";
 
 /// Save it (in the parent's commit), send it, write down that it went.
 pub static V1: Definition = Definition {
@@ -53,7 +56,7 @@ pub fn start(parent: &Saga, kind: NoticeKind, total: Money, reason: Option<Cance
         NoticeKind::OrderConfirmed => slot::CONFIRMED_NOTICE,
         NoticeKind::OrderCancelled => slot::CANCELLED_NOTICE,
     };
-    let notice = Notice { notice: kind, total, reason };
+    let notice = Notice { notice: kind, channel: CHANNEL.to_owned(), total, reason };
     V1.start(parent.order().saga(slot), Context::Notice(notice))
 }
 
@@ -81,7 +84,7 @@ fn failed(saga: &mut Saga) -> Vec<Change> {
 
 fn row(saga: &Saga, status: NotificationStatus) -> Notification {
     let notice = notice(saga);
-    Notification { saga: saga.id, notice: notice.notice, channel: Channel::Log, status }
+    Notification { saga: saga.id, notice: notice.notice, channel: notice.channel.clone(), status }
 }
 
 fn notice(saga: &Saga) -> &Notice {

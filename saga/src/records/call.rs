@@ -65,6 +65,14 @@ impl Request {
             Self::Notify { .. } => None,
         }
     }
+
+    /// The notification channel it goes to, if it goes to one.
+    pub fn channel(&self) -> Option<&str> {
+        match self {
+            Self::Notify { notice, .. } => Some(&notice.channel),
+            Self::Charge { .. } | Self::UndoCharge { .. } | Self::Refund { .. } => None,
+        }
+    }
 }
 
 /// Whether a call may be sent or may only be asked about.

@@ -163,11 +163,23 @@ pub enum NoticeKind {
 pub struct Notice {
     /// About what.
     pub notice: NoticeKind,
+    /// The name of the channel that sends it.
+    #[serde(default = "log_channel", skip_serializing_if = "is_log_channel")]
+    pub channel: String,
     /// The order's total, for the text.
     pub total: Money,
     /// Why it was cancelled, if it was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<CancelReason>,
+}
+
+/// The channel of every notification that names none: it costs no space.
+fn log_channel() -> String {
+    "log".to_owned()
+}
+
+fn is_log_channel(channel: &str) -> bool {
+    channel == "log"
 }
 
 /// A cancellation after the pivot.

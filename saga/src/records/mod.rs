@@ -21,7 +21,7 @@ pub mod view;
 
 pub use admin_action::AdminAction;
 pub use cart::{Cart, CartItem};
-pub use notification::{Channel, Notification, NotificationStatus};
+pub use notification::{Notification, NotificationStatus};
 pub use order::{KeyClaim, Order, Reservation};
 pub use payment::{Payment, PaymentDetails, Refund};
 pub use product::Product;

@@ -1,4 +1,4 @@
-//! A message to a customer, and the way it takes.
+//! A message to a customer.
 
 use holdfast_shared::SagaId;
 use serde::{Deserialize, Serialize};
@@ -14,19 +14,10 @@ pub struct Notification {
     pub saga: SagaId,
     /// About what.
     pub notice: NoticeKind,
-    /// By which way.
-    pub channel: Channel,
+    /// The name of the channel that sends it.
+    pub channel: String,
     /// Where it stands.
     pub status: NotificationStatus,
-}
-
-/// The way a message takes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Display, EnumString, IntoStaticStr)]
-#[serde(rename_all = "snake_case")]
-#[strum(serialize_all = "snake_case")]
-pub enum Channel {
-    /// A structured line in the log.
-    Log,
 }
 
 /// Where a message stands.

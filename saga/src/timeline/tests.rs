@@ -69,6 +69,7 @@ fn begun(saga: NewSaga, at: Time) -> Saga {
 
 fn notice() -> Saga {
     let context = Context::Notice(Notice {
+        channel: "log".to_owned(),
         notice: NoticeKind::OrderConfirmed,
         total: Money::new(3_998, Currency::EUR),
         reason: None,

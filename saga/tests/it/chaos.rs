@@ -12,8 +12,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use holdfast_saga::memory::MemoryStore;
 use holdfast_saga::ports::{
-    ChargeState, Claim, Claimed, Fault, NamedRefund, Notifier, PaymentProvider, StatementLine, Store,
-    StoreError, Tx,
+    ChargeState, Claim, Claimed, Fault, NamedRefund, NotificationChannel, PaymentProvider, StatementLine,
+    Store, StoreError, Tx,
 };
 use holdfast_saga::records::audit_fact::Fact;
 use holdfast_saga::records::batch_rows::{Footprint, World, Writes};
@@ -327,7 +327,11 @@ impl PaymentProvider for Road<Arc<dyn PaymentProvider>> {
 }
 
 #[async_trait]
-impl Notifier for Road<Arc<dyn Notifier>> {
+impl NotificationChannel for Road<Arc<dyn NotificationChannel>> {
+    fn name(&self) -> &str {
+        self.to.name()
+    }
+
     async fn send(&self, key: &StepKey, id: SagaId, notice: &Notice) -> Result<(), Fault> {
         stop().await;
         match self.dice.sky(self.mishaps) {

@@ -315,7 +315,8 @@ async fn a_saga_without_an_order_runs_as_any_other() {
     let shop = Shop::open().await;
     let id = SagaId::standalone(17);
     let total = Money::new(1, Currency::EUR);
-    let notice = Notice { notice: NoticeKind::OrderConfirmed, total, reason: None };
+    let notice =
+        Notice { notice: NoticeKind::OrderConfirmed, channel: "log".to_owned(), total, reason: None };
     let keys = shop.store.keys().await.expect("memory reads");
     let saga = notification::V1.start(id, Context::Notice(notice)).begin(keys.draw(None), shop.clock.now());
     let writes = Writes { at: shop.clock.now(), new_sagas: [(id, saga)].into(), ..Writes::default() };

@@ -14,7 +14,9 @@ use holdfast_saga::engine::batch::BatchInput;
 use holdfast_saga::engine::execute_call::execute_call;
 use holdfast_saga::engine::registry::Registry;
 use holdfast_saga::flows;
-use holdfast_saga::ports::{ErrorClass, Gateways, Notifier, PaymentProvider, Providers, Store};
+use holdfast_saga::ports::{
+    Channels, ErrorClass, Gateways, NotificationChannel, PaymentProvider, Providers, Store,
+};
 use holdfast_saga::records::call::{Answer, Call, Outcome};
 use holdfast_saga::records::slot;
 use holdfast_saga::shop::checkout::CheckoutRequest;
@@ -131,11 +133,11 @@ impl History {
         let weather = Arc::clone(&dice);
         parts.sandbox = Arc::new(MemorySandbox::new(clock).in_weather(move |_| weather.sky(storm)));
         let payments = (rules.payments)(Arc::clone(&parts.sandbox) as Arc<dyn PaymentProvider>);
-        let notifier = Arc::clone(&parts.notices) as Arc<dyn Notifier>;
+        let notifier = Arc::clone(&parts.notices) as Arc<dyn NotificationChannel>;
         let (mishaps, road) = (storm, Arc::clone(&dice));
         parts.outside = Gateways {
             payments: Providers::of(Arc::new(Road { to: payments, dice: Arc::clone(&dice), mishaps })),
-            notifier: Arc::new(Road { to: notifier, dice: road, mishaps }),
+            channels: Channels::of(Arc::new(Road { to: notifier, dice: road, mishaps })),
         };
         let mut door = Meddled::unreliable(parts.memory.clone(), Arc::clone(&dice), busy);
         door.on_claim = Arc::clone(&rules.on_claim);

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use holdfast_saga::engine::execute_call::execute_call;
-use holdfast_saga::ports::{ChargeState, Fault, Gateways, NamedRefund, PaymentProvider, Providers};
+use holdfast_saga::ports::{Channels, ChargeState, Fault, Gateways, NamedRefund, PaymentProvider, Providers};
 use holdfast_saga::records::call::{Answer, Call, CallResult, Mode, Request};
 use holdfast_saga::records::context::{Checkout, Context, Notice, NoticeKind, Origin};
 use holdfast_shared::{
@@ -89,7 +89,7 @@ fn refund_of(provider: &str) -> Request {
 
 fn notice() -> Notice {
     let total = Money::new(10, Currency::EUR);
-    Notice { notice: NoticeKind::OrderConfirmed, total, reason: None }
+    Notice { notice: NoticeKind::OrderConfirmed, channel: "log".to_owned(), total, reason: None }
 }
 
 fn key(name: &str) -> StepKey {
@@ -105,7 +105,10 @@ fn captured(refunded_minor: i64) -> Reply {
 fn scripted(replies: Vec<Reply>) -> (Arc<Scripted>, Gateways) {
     let provider = Arc::new(Scripted { replies: Mutex::new(replies.into()), asked: Mutex::default() });
     let payments = Arc::clone(&provider) as Arc<dyn PaymentProvider>;
-    (provider, Gateways { payments: Providers::of(payments), notifier: Arc::new(Notices::default()) })
+    (
+        provider,
+        Gateways { payments: Providers::of(payments), channels: Channels::of(Arc::new(Notices::default())) },
+    )
 }
 
 fn call_of(request: Request, mode: Mode) -> Call {

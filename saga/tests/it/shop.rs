@@ -1,4 +1,4 @@
-//! A small shop: the memory store, a clock of its own, the sandbox provider, a notifier that
+//! A small shop: the memory store, a clock of its own, the sandbox provider, a channel that
 //! remembers, and a driver that runs batches until nothing is due any more.
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,7 +15,9 @@ use holdfast_saga::operations::audit_run;
 use holdfast_saga::operations::dead_letter::DeadLetterAction;
 use holdfast_saga::operations::dead_letter::resolve;
 use holdfast_saga::operations::dead_letter::resolve::act;
-use holdfast_saga::ports::{Fault, Gateways, Notifier, PaymentProvider, Providers, Store};
+use holdfast_saga::ports::{
+    Channels, Fault, Gateways, NotificationChannel, PaymentProvider, Providers, Store,
+};
 use holdfast_saga::records::batch_rows::{Footprint, World, Writes};
 use holdfast_saga::records::call::{Call, Outcome};
 use holdfast_saga::records::context::{Notice, NoticeKind, Origin};
@@ -49,7 +51,7 @@ pub(crate) fn noon() -> Time {
 pub(crate) const QUEUES: [Queue; 4] =
     [Queue::Checkout, Queue::Compensation, Queue::PaymentEvents, Queue::Notifications];
 
-/// A notifier that remembers what it sent, and fails on demand.
+/// A channel that remembers what it sent, and fails on demand.
 #[derive(Debug, Default)]
 pub(crate) struct Notices {
     sent: Mutex<Vec<(SagaId, NoticeKind)>>,
@@ -69,7 +71,11 @@ impl Notices {
 }
 
 #[async_trait]
-impl Notifier for Notices {
+impl NotificationChannel for Notices {
+    fn name(&self) -> &'static str {
+        "log"
+    }
+
     async fn send(&self, _key: &StepKey, id: SagaId, notice: &Notice) -> Result<(), Fault> {
         if let Some(fault) = self.faults.lock().unwrap_or_else(PoisonError::into_inner).pop() {
             return Err(fault);
@@ -98,10 +104,10 @@ impl Parts {
         let sandbox = Arc::new(MemorySandbox::new(Arc::clone(&clock) as Arc<dyn Clock>));
         let notices = Arc::new(Notices::default());
         let payments = Arc::clone(&sandbox) as Arc<dyn PaymentProvider>;
-        let notifier = Arc::clone(&notices) as Arc<dyn Notifier>;
+        let channel = Arc::clone(&notices) as Arc<dyn NotificationChannel>;
         Self {
             store: Arc::new(memory.clone()),
-            outside: Gateways { payments: Providers::of(payments), notifier },
+            outside: Gateways { payments: Providers::of(payments), channels: Channels::of(channel) },
             clock,
             memory,
             sandbox,

@@ -19,7 +19,7 @@ pub fn notification<R: Row>(row: &R) -> Result<NotificationView, StoreError> {
         let notification = Notification {
             saga,
             notice: columns.parsed("notice")?,
-            channel: columns.parsed("channel")?,
+            channel: columns.text("channel")?,
             status: columns.parsed("status")?,
         };
         Ok(NotificationView {

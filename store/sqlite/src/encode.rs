@@ -4,7 +4,7 @@ use holdfast_saga::records::batch_rows::{CartMove, OrderMove};
 use holdfast_saga::records::context::NoticeKind;
 use holdfast_saga::records::view::Paused;
 use holdfast_saga::records::{
-    AdminAction, Cart, CartItem, Channel, Notification, NotificationStatus, Order, Payment, Product, Refund,
+    AdminAction, Cart, CartItem, Notification, NotificationStatus, Order, Payment, Product, Refund,
     StockAdjustment, StockMove,
 };
 use holdfast_shared::{
@@ -98,17 +98,17 @@ impl ReservationRow {
 }
 
 #[derive(Serialize)]
-pub(crate) struct NotificationRow {
+pub(crate) struct NotificationRow<'a> {
     saga: i64,
     from: Option<NotificationStatus>,
     notice: NoticeKind,
-    channel: Channel,
+    channel: &'a str,
     status: NotificationStatus,
 }
 
-impl NotificationRow {
-    pub(crate) fn new(from: Option<NotificationStatus>, row: &Notification) -> Self {
-        Self { saga: row.saga.key(), from, notice: row.notice, channel: row.channel, status: row.status }
+impl<'a> NotificationRow<'a> {
+    pub(crate) fn new(from: Option<NotificationStatus>, row: &'a Notification) -> Self {
+        Self { saga: row.saga.key(), from, notice: row.notice, channel: &row.channel, status: row.status }
     }
 }
 

@@ -6,8 +6,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use holdfast_log_channel::LogChannel;
 use holdfast_saga::ports::{
-    ChargeState, Fault, Gateways, Hint, NamedRefund, PaymentProvider, Providers, StatementLine,
+    Channels, ChargeState, Fault, Gateways, Hint, NamedRefund, PaymentProvider, Providers, StatementLine,
 };
 use holdfast_saga::shop::order::Verb;
 use holdfast_sandbox::MemorySandbox;
@@ -16,7 +17,7 @@ use holdfast_telemetry::Metrics;
 use holdfast_testkit::database::Database;
 use holdfast_testkit::driver::{hasty, with_backoff_divided_by};
 use holdfast_testkit::shop::{Shop, admin};
-use holdfast_worker::{LogNotifier, Runtime, WorkerConfig};
+use holdfast_worker::{Runtime, WorkerConfig};
 use tokio::sync::Semaphore;
 
 /// A provider at whose desk people can be counted, and made to wait.
@@ -38,7 +39,10 @@ impl Desk {
     }
 
     fn outside(self: &Arc<Self>) -> Gateways {
-        Gateways { payments: Providers::of(Arc::clone(self) as _), notifier: Arc::new(LogNotifier) }
+        Gateways {
+            payments: Providers::of(Arc::clone(self) as _),
+            channels: Channels::of(Arc::new(LogChannel)),
+        }
     }
 }
 

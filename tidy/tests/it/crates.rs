@@ -9,7 +9,8 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("store/rows", &["saga", "shared"]),
     ("store/postgres", &["saga", "shared", "store-rows"]),
     ("store/sqlite", &["saga", "shared", "store-rows"]),
-    ("sandbox", &["saga", "shared"]),
+    ("providers/sandbox", &["saga", "shared"]),
+    ("channels/log", &["saga", "shared"]),
     ("telemetry", &["saga", "shared"]),
     ("contract", &["saga", "shared"]),
     ("intake", &["saga", "shared", "telemetry"]),
@@ -19,12 +20,12 @@ const ROOMS: &[(&str, &[&str])] = &[
 
 /// What reaches outside, with the crates whose product code may use it.
 const OUTSIDE: &[(&str, &[&str])] = &[
-    ("sqlx", &["store/sqlite", "sandbox", "testkit", "bench"]),
+    ("sqlx", &["store/sqlite", "providers/sandbox", "testkit", "bench"]),
     ("tokio-postgres", &["store/postgres", "testkit", "bench"]),
     ("redis", &["worker", "testkit", "bench"]),
     ("apalis", &["worker"]),
-    ("axum", &["api", "cli", "sandbox", "testkit", "bench"]),
-    ("reqwest", &["sandbox", "cli", "testkit"]),
+    ("axum", &["api", "cli", "providers/sandbox", "testkit", "bench"]),
+    ("reqwest", &["providers/sandbox", "cli", "testkit"]),
     ("clap", &["cli", "bench"]),
     ("jsonwebtoken", &["api"]),
     ("prometheus", &["telemetry", "api", "worker"]),
@@ -73,7 +74,7 @@ fn what_reaches_outside_has_its_rooms() {
 
 /// Crates whose code is compiled once and at their own level: they run on every order, and the binary is compiled in a hurry.
 const COMPILED_AT_HOME: &[&str] =
-    &["api/src/", "sandbox/src/", "store/postgres/src/", "store/sqlite/src/", "worker/src/"];
+    &["api/src/", "providers/sandbox/src/", "store/postgres/src/", "store/sqlite/src/", "worker/src/"];
 
 /// The body of an `async fn` is compiled in the crate that awaits it; see "What a build costs" in `CONTRIBUTING.md`.
 #[test]

@@ -130,7 +130,7 @@ pub(super) async fn advance(
                 &paid().map(|row| json(&row.details)).collect::<Result<Vec<_>, _>>()?,
                 &saved().map(|row| row.saga.key()).collect::<Vec<_>>(),
                 &saved().map(|row| word(row.notice)).collect::<Vec<_>>(),
-                &saved().map(|row| word(row.channel)).collect::<Vec<_>>(),
+                &saved().map(|row| row.channel.as_str()).collect::<Vec<_>>(),
                 &saved().map(|row| word(row.status)).collect::<Vec<_>>(),
             ],
             |row| Ok((row.value::<i64>(0)?, row.value::<i64>(1)?, row.value::<i64>(2)?)),

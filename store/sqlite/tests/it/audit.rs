@@ -4,7 +4,7 @@ use holdfast_saga::ports::Store as _;
 use holdfast_saga::records::audit_fact::Fact;
 use holdfast_saga::records::batch_rows::Writes;
 use holdfast_saga::records::context::NoticeKind;
-use holdfast_saga::records::{Channel, Notification, NotificationStatus, Order, StockAdjustment, StockMove};
+use holdfast_saga::records::{Notification, NotificationStatus, Order, StockAdjustment, StockMove};
 use holdfast_shared::{CartStatus, ReservationStatus, SagaState, Sku};
 
 use crate::shop::{NOW, Shop, cart, cart_id, order, order_id, saga, saga_id, sku, with_orders, with_sagas};
@@ -78,7 +78,7 @@ async fn pages_leave_out_no_order_and_no_orphan() {
     let notification = Notification {
         saga: order_id(9_000).saga(1),
         notice: NoticeKind::OrderConfirmed,
-        channel: Channel::Log,
+        channel: "log".to_owned(),
         status: NotificationStatus::Pending,
     };
     shop.save(Writes {

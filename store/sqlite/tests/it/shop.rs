@@ -124,6 +124,7 @@ pub(crate) fn saga(id: SagaId) -> Saga {
         wake_at: Some(NOW),
         progress: Progress::default(),
         context: Arc::new(Context::Notice(Notice {
+            channel: "log".to_owned(),
             notice: NoticeKind::OrderConfirmed,
             total: Money::new(1_999, Currency::EUR),
             reason: None,

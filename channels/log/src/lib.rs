@@ -1,16 +1,23 @@
 //! The log as a notification channel: one structured line for each notification.
 
 use async_trait::async_trait;
-use holdfast_saga::ports::{Fault, Notifier};
+use holdfast_saga::ports::{Fault, NotificationChannel};
 use holdfast_saga::records::context::Notice;
 use holdfast_shared::{OrderId, SagaId, StepKey};
 
+/// The name of the channel, as notifications store it.
+pub const NAME: &str = "log";
+
 /// Writes notifications to the log. E-mail addresses are personal data, so the line names only the order.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct LogNotifier;
+pub struct LogChannel;
 
 #[async_trait]
-impl Notifier for LogNotifier {
+impl NotificationChannel for LogChannel {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
     async fn send(&self, _key: &StepKey, id: SagaId, notice: &Notice) -> Result<(), Fault> {
         tracing::info!(
             target: "holdfast::notification",

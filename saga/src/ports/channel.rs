@@ -10,7 +10,10 @@ use crate::records::context::Notice;
 
 /// A way to reach customers.
 #[async_trait]
-pub trait Notifier: Send + Sync + fmt::Debug {
+pub trait NotificationChannel: Send + Sync + fmt::Debug {
+    /// The name stored with the notifications it sends.
+    fn name(&self) -> &str;
+
     /// Sends one message, that of saga `id`. May be asked twice under the same `key`, which is how the outside knows it.
     async fn send(&self, key: &StepKey, id: SagaId, notice: &Notice) -> Result<(), Fault>;
 }
