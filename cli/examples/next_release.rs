@@ -1,4 +1,4 @@
-//! A worker of the release after this one: it knows a second version of the online checkout, and the first.
+//! A worker of the release after this one: it knows a third version of the online checkout, and the second.
 //!
 //! The tests run it beside workers of this release, as a rolling deploy does.
 
@@ -19,11 +19,11 @@ use holdfast_telemetry::Metrics;
 use holdfast_worker::{RedisAddress, RedisBackend, Runtime, Source, WorkerConfig};
 
 /// The same stages as before: what is new about it is that this release's workers have never heard of it.
-static CHECKOUT_ONLINE_V2: Definition = Definition { version: 2, ..checkout_online::V1 };
+static CHECKOUT_ONLINE_V3: Definition = Definition { version: 3, ..checkout_online::V2 };
 
 static REGISTRY: Registry = Registry::new(&[
-    &CHECKOUT_ONLINE_V2,
-    &checkout_online::V1,
+    &CHECKOUT_ONLINE_V3,
+    &checkout_online::V2,
     &checkout_cod::V1,
     &notification::V1,
     &cancellation::V1,

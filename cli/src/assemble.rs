@@ -10,7 +10,7 @@ use anyhow::Context as _;
 use async_trait::async_trait;
 use holdfast_log_channel::LogChannel;
 use holdfast_saga::engine::registry::Registry;
-use holdfast_saga::ports::{Channels, Gateways, PaymentProvider as _, Providers, Store, StoreError};
+use holdfast_saga::ports::{Channels, Gateways, Providers, Store, StoreError};
 use holdfast_sandbox::http::{HttpSandbox, routes};
 use holdfast_sandbox::{DurableSandbox, SandboxControl};
 use holdfast_shared::{StepKey, SystemClock};
@@ -94,7 +94,7 @@ pub(crate) async fn serve_sandbox(
 ) -> anyhow::Result<HttpServer> {
     let sandbox = open_ledger(ledger).await?;
     // A ledger that opens and cannot be written would refuse every charge: fail at start-up instead.
-    let tried = sandbox.look_up(&StepKey::from_stored("boot")).await;
+    let tried = sandbox.find(&StepKey::from_stored("boot")).await;
     tried.with_context(|| ledger.display().to_string())?;
     let stop = watch::Sender::new(false);
     let routes = routes(sandbox, delay, stop.subscribe());

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use holdfast_contract::audit::{AuditBody, InFlightBody, SettledManuallyBody, ViolationBody};
 use holdfast_saga::operations::audit_run;
-use holdfast_saga::ports::PaymentProvider;
+use holdfast_saga::ports::Providers;
 use holdfast_shared::{Currency, Money};
 
 use crate::database::Database;
@@ -32,8 +32,8 @@ pub(crate) async fn run(database: &Database, args: Args, output: Format) -> anyh
     let store = database.store();
     let sandbox = SandboxArgs { sandbox_ledger: args.sandbox_ledger, sandbox_url: args.sandbox_url };
     let provider = Provider::find(&sandbox, database.path()).await?;
-    let provider = provider.as_ref().map(|provider| &*provider.sandbox as &dyn PaymentProvider);
-    let body = AuditBody::from(audit_run::run(store, provider).await?);
+    let providers = provider.map(|provider| Providers::of(provider.sandbox)).unwrap_or_default();
+    let body = AuditBody::from(audit_run::run(store, &providers).await?);
     output.one(&body, || table_of(&body))?;
     if body.clean {
         return Ok(Exit::Ok);

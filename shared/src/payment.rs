@@ -28,6 +28,8 @@ pub enum PaymentStatus {
     Pending,
     /// The provider waits for the buyer.
     RequiresAction,
+    /// The money is on its way; the provider alone ends this.
+    Processing,
     /// The money is ours.
     Captured,
     /// The provider refused; nothing moved.
@@ -52,6 +54,8 @@ pub enum PaymentStatus {
 pub enum PaymentEvent {
     /// The provider needs the buyer to act.
     RequireAction,
+    /// The provider began to move the money, and nobody can stop it.
+    Process,
     /// The provider took the money.
     Capture,
     /// The provider refused.
@@ -76,23 +80,38 @@ impl PaymentStatus {
     /// The state after `event`, or the refusal.
     pub fn after(self, event: PaymentEvent) -> Result<Self, IllegalTransition> {
         use PaymentEvent::{
-            Cancel, Capture, Collect, Decline, LoseAnswer, RefundAll, RefundPart, RequireAction,
+            Cancel, Capture, Collect, Decline, LoseAnswer, Process, RefundAll, RefundPart, RequireAction,
             SettleManually, TryAgain,
         };
         match (self, event) {
-            (Self::Pending | Self::Unknown | Self::RequiresAction, RequireAction) => Ok(Self::RequiresAction),
-            (Self::Pending | Self::Unknown | Self::RequiresAction, Capture) => Ok(Self::Captured),
-            (Self::Pending | Self::Unknown | Self::RequiresAction, Decline) => Ok(Self::Declined),
-            (Self::Pending | Self::Unknown | Self::RequiresAction, LoseAnswer) => Ok(Self::Unknown),
-            (Self::Pending | Self::Unknown | Self::RequiresAction, TryAgain) => Ok(Self::Pending),
-            (Self::Pending | Self::Unknown | Self::RequiresAction | Self::DueOnDelivery, Cancel) => {
-                Ok(Self::Cancelled)
+            (Self::Pending | Self::Unknown | Self::RequiresAction | Self::Processing, RequireAction) => {
+                Ok(Self::RequiresAction)
             }
+            (Self::Pending | Self::Unknown | Self::RequiresAction | Self::Processing, Capture) => {
+                Ok(Self::Captured)
+            }
+            (Self::Pending | Self::Unknown | Self::RequiresAction | Self::Processing, Decline) => {
+                Ok(Self::Declined)
+            }
+            (Self::Pending | Self::Unknown | Self::RequiresAction, LoseAnswer) => Ok(Self::Unknown),
+            // That a look-up was lost does not make it unknown.
+            (Self::Processing, LoseAnswer) => Ok(Self::Processing),
+            (Self::Pending | Self::Unknown | Self::RequiresAction | Self::Processing, Process) => {
+                Ok(Self::Processing)
+            }
+            (Self::Pending | Self::Unknown | Self::RequiresAction | Self::Processing, TryAgain) => {
+                Ok(Self::Pending)
+            }
+            (
+                Self::Pending | Self::Unknown | Self::RequiresAction | Self::Processing | Self::DueOnDelivery,
+                Cancel,
+            ) => Ok(Self::Cancelled),
             // An undo looks the charge up first, so it may learn of a capture and its refund in one go.
             (
                 Self::Pending
                 | Self::Unknown
                 | Self::RequiresAction
+                | Self::Processing
                 | Self::Captured
                 | Self::PartiallyRefunded,
                 RefundAll,
@@ -100,22 +119,26 @@ impl PaymentStatus {
             (Self::Captured | Self::PartiallyRefunded, RefundPart)
             | (Self::PartiallyRefunded, SettleManually) => Ok(Self::PartiallyRefunded),
             (Self::DueOnDelivery, Collect) => Ok(Self::Collected),
-            (Self::Pending | Self::Unknown | Self::RequiresAction | Self::Captured, SettleManually) => {
-                Ok(Self::Captured)
-            }
-            (Self::Pending | Self::Unknown | Self::RequiresAction, RefundPart | Collect)
+            (
+                Self::Pending | Self::Unknown | Self::RequiresAction | Self::Processing | Self::Captured,
+                SettleManually,
+            ) => Ok(Self::Captured),
+            (
+                Self::Pending | Self::Unknown | Self::RequiresAction | Self::Processing,
+                RefundPart | Collect,
+            )
             | (
                 Self::Captured | Self::PartiallyRefunded,
-                RequireAction | Capture | Decline | LoseAnswer | TryAgain | Cancel | Collect,
+                RequireAction | Process | Capture | Decline | LoseAnswer | TryAgain | Cancel | Collect,
             )
             | (
                 Self::Declined | Self::Cancelled | Self::Refunded | Self::Collected,
-                RequireAction | Capture | Decline | LoseAnswer | TryAgain | Cancel | RefundPart | RefundAll
-                | Collect | SettleManually,
+                RequireAction | Process | Capture | Decline | LoseAnswer | TryAgain | Cancel | RefundPart
+                | RefundAll | Collect | SettleManually,
             )
             | (
                 Self::DueOnDelivery,
-                RequireAction | Capture | Decline | LoseAnswer | TryAgain | RefundPart | RefundAll
+                RequireAction | Process | Capture | Decline | LoseAnswer | TryAgain | RefundPart | RefundAll
                 | SettleManually,
             ) => Err(IllegalTransition::new("payment", self, event)),
         }

@@ -230,6 +230,8 @@ impl Metrics {
             Entry::Did(step) | Entry::Succeeded(step) => (step, "succeeded"),
             Entry::Refused { step, .. } | Entry::Rejected { step, .. } => (step, "rejected"),
             Entry::Pending { step, .. } => (step, "pending"),
+            Entry::AttemptDeclined { step, .. } => (step, "attempt_declined"),
+            Entry::Processing { step, .. } => (step, "processing"),
             Entry::Failed { step, .. } => (step, "failed"),
             Entry::Unknown { step, .. } => (step, "unknown"),
             Entry::NotSent(step) => (step, "not_sent"),

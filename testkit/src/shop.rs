@@ -222,14 +222,7 @@ impl Shop {
     /// Every promise, recomputed, against the provider's own ledger.
     pub async fn audit(&self, outside: &Gateways) -> Report {
         let audit = audit_run::read(&*self.store).await.expect("reads");
-        let statement = outside
-            .payments
-            .get("sandbox")
-            .expect("is configured")
-            .statement()
-            .await
-            .expect("the provider answers");
-        audit.finish(statement.as_deref())
+        audit.finish(&audit_run::statements(&outside.payments).await.expect("the providers answer"))
     }
 
     /// The same, and nothing is broken or under way.

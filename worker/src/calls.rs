@@ -32,7 +32,9 @@ pub(crate) async fn execute(
         Some(_) if nearly_over() => return call.outcome(Answer::NotSent),
         Some(circuit_breaker) => match circuit_breaker.admit(call.saga.order()).await {
             Ok(permit) => Some(permit),
-            Err(Held { retry_in, why }) => return call.outcome(Answer::NotNow { retry_in, why }),
+            Err(Held { retry_in, why }) => {
+                return call.outcome(Answer::NotNow { retry_in: Some(retry_in), why });
+            }
         },
         None => None,
     };

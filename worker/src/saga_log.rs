@@ -64,6 +64,8 @@ fn log_entry(moved: &SagaTransition, entry: &Entry, retry_at: Option<Time>) {
 
         Entry::Refused { .. }
         | Entry::Rejected { .. }
+        | Entry::AttemptDeclined { .. }
+        | Entry::Processing { .. }
         | Entry::Failed { .. }
         | Entry::Unknown { .. }
         | Entry::NotSent(_)
@@ -98,6 +100,12 @@ fn log_trouble(moved: &SagaTransition, entry: &Entry, retry_at: Option<Time>) {
         }
         Entry::Rejected { step, why } => {
             line!(info, moved, "declined", step = %step, attempt, why = why.as_str());
+        }
+        Entry::AttemptDeclined { step, why } => {
+            line!(info, moved, "declined, the buyer may try again", step = %step, attempt, why = why.as_str());
+        }
+        Entry::Processing { step, until } => {
+            line!(info, moved, "processing at the provider", step = %step, retry_at = %until);
         }
         Entry::Failed { step, why } => {
             let retry_at = retry_at.map(tracing::field::display);

@@ -164,5 +164,5 @@ pub(super) async fn audit(State(app): State<App>, caller: Caller) -> Result<Json
         let detail = "another audit is running; try again when it is done";
         return Err(Problem::new(StatusCode::CONFLICT, "audit_running", detail).retry_after(AUDIT_RETRY_SECS));
     };
-    Ok(Json(audit_run::run(&*app.store, None).await?.into()))
+    Ok(Json(audit_run::run(&*app.store, &holdfast_saga::ports::Providers::default()).await?.into()))
 }

@@ -225,7 +225,7 @@ async fn workers_are_listed_and_one_audit_runs_at_a_time() {
     let listed = until(&shop, "/v1/ops/workers", |list| list["items"][0]["state"] == "alive").await;
     let worker = &listed["items"][0];
     assert_eq!(worker["pools"]["checkout"], 256, "{worker:#}");
-    assert!(worker["definitions"].to_string().contains("checkout_online 1"), "{worker:#}");
+    assert!(worker["definitions"].to_string().contains("checkout_online 2"), "{worker:#}");
     let audits = (0..24).map(|_| shop.get("/v1/ops/audit", Who::Operator));
     let mut made = 0;
     for audit in futures_util::future::join_all(audits).await {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use anyhow::{Context, Result, bail, ensure};
 use holdfast_saga::operations::audit::Report;
 use holdfast_saga::operations::audit_run;
-use holdfast_saga::ports::{StatementLine, Store};
+use holdfast_saga::ports::{Movement, Store};
 use holdfast_saga::records::view::{OrderFilter, SagaFilter};
 use holdfast_shared::{CancelReason, CartId, OrderId, OrderStatus, SagaState, Time};
 
@@ -96,8 +96,9 @@ async fn notified(store: &dyn Store, after: Option<OrderId>) -> Result<BTreeMap<
 
 /// Recomputes every promise, and holds them against the provider's own ledger where there are any. An error says
 /// what is broken, or still moving.
-pub(crate) async fn audit(store: &dyn Store, statement: Option<&[StatementLine]>) -> Result<Report> {
-    let report = audit_run::read(store).await?.finish(statement);
+pub(crate) async fn audit(store: &dyn Store, statement: Option<&[Movement]>) -> Result<Report> {
+    let statements = statement.map(|lines| (holdfast_sandbox::NAME.to_owned(), lines.to_vec()));
+    let report = audit_run::read(store).await?.finish(&statements.into_iter().collect());
     if !report.is_clean() {
         let first: Vec<String> = report
             .violations

@@ -9,14 +9,15 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use async_trait::async_trait;
+use futures_util::future::BoxFuture;
 use holdfast_saga::flows::REGISTRY;
 use holdfast_saga::ports::{
-    Channels, ChargeState, Fault, Gateways, NamedRefund, NotificationChannel, PaymentProvider, Providers,
-    StatementLine, Store as _,
+    AroundProvider, Channels, Fault, Gateways, Movement, NotificationChannel, PaymentProvider, Providers,
+    Store as _,
 };
 use holdfast_saga::records::context::Notice;
-use holdfast_sandbox::MemorySandbox;
-use holdfast_shared::{Money, OrderId, Queue, SagaId, StepKey, SystemClock, Time};
+use holdfast_sandbox::{MemorySandbox, SandboxControl as _};
+use holdfast_shared::{OrderId, Queue, SagaId, StepKey, SystemClock, Time};
 use holdfast_store_postgres::PostgresStore;
 use holdfast_telemetry::Metrics;
 use holdfast_worker::{
@@ -91,15 +92,14 @@ pub(crate) fn config(calls: usize) -> WorkerConfig {
 /// What a provider and a channel did.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Records {
-    pub(crate) statement: Vec<StatementLine>,
+    pub(crate) statement: Vec<Movement>,
     /// When each order's first message left; empty where nobody kept a journal.
     pub(crate) update: BTreeMap<OrderId, Time>,
 }
 
 impl Records {
     pub(crate) async fn of(sandbox: &SlowSandbox, journal: &Journal) -> Result<Self> {
-        let mut records =
-            Self { statement: sandbox.statement().await?.unwrap_or_default(), ..Self::default() };
+        let mut records = Self { statement: sandbox.ledger.statement().await?, ..Self::default() };
         records.add(Self { update: journal.update(), ..Self::default() });
         Ok(records)
     }
@@ -115,7 +115,7 @@ impl Records {
     /// As a worker tells them: a line a charge, a line a message.
     fn to_text(&self) -> String {
         let charges = self.statement.iter().map(|line| {
-            let StatementLine { charge, currency, captured_minor, refunded_minor } = line;
+            let Movement { charge, currency, captured_minor, refunded_minor } = line;
             format!("charge {charge} {currency} {captured_minor} {refunded_minor}\n")
         });
         let messages =
@@ -128,7 +128,7 @@ impl Records {
         for line in said.lines() {
             let fields: Vec<&str> = line.split(' ').collect();
             match fields[..] {
-                ["charge", charge, currency, captured, refunded] => records.statement.push(StatementLine {
+                ["charge", charge, currency, captured, refunded] => records.statement.push(Movement {
                     charge: StepKey::from_stored(charge),
                     currency: currency.parse().context("a currency")?,
                     captured_minor: captured.parse()?,
@@ -169,7 +169,7 @@ impl NotificationChannel for Journal {
     }
 }
 
-/// A provider in memory that takes its time to answer a charge. Any number of charges wait at once.
+/// A provider in memory that takes its time to answer. Any number of requests wait at once.
 #[derive(Debug)]
 pub(crate) struct SlowSandbox {
     ledger: MemorySandbox,
@@ -182,42 +182,23 @@ impl SlowSandbox {
     }
 }
 
-#[async_trait]
-impl PaymentProvider for SlowSandbox {
-    fn name(&self) -> &str {
-        self.ledger.name()
+impl AroundProvider for SlowSandbox {
+    fn provider(&self) -> &dyn PaymentProvider {
+        &self.ledger
     }
 
-    fn key_ttl(&self) -> Duration {
-        self.ledger.key_ttl()
-    }
-
-    async fn charge(&self, key: &StepKey, amount: Money, token: &str) -> Result<ChargeState, Fault> {
-        let answer = self.ledger.charge(key, amount, token).await;
-        if !self.delay.is_zero() {
-            tokio::time::sleep(self.delay).await;
+    fn around<'a, T: Send + 'a>(
+        &'a self,
+        request: BoxFuture<'a, Result<T, Fault>>,
+    ) -> BoxFuture<'a, Result<T, Fault>> {
+        if self.delay.is_zero() {
+            return request;
         }
-        answer
-    }
-
-    async fn look_up(&self, charge: &StepKey) -> Result<Option<ChargeState>, Fault> {
-        self.ledger.look_up(charge).await
-    }
-
-    async fn void(&self, charge: &StepKey) -> Result<ChargeState, Fault> {
-        self.ledger.void(charge).await
-    }
-
-    async fn refund(&self, key: &StepKey, charge: &StepKey, amount_minor: i64) -> Result<(), Fault> {
-        self.ledger.refund(key, charge, amount_minor).await
-    }
-
-    async fn refunds(&self, charge: &StepKey) -> Result<Vec<NamedRefund>, Fault> {
-        self.ledger.refunds(charge).await
-    }
-
-    async fn statement(&self) -> Result<Option<Vec<StatementLine>>, Fault> {
-        self.ledger.statement().await
+        Box::pin(async move {
+            let answer = request.await;
+            tokio::time::sleep(self.delay).await;
+            answer
+        })
     }
 }
 
@@ -301,7 +282,7 @@ impl AtWork {
                 }
                 sandbox.stop().await?;
                 let ledger = holdfast_sandbox::DurableSandbox::open(&ledger, Arc::new(SystemClock)).await?;
-                let statement = ledger.statement().await?.unwrap_or_default();
+                let statement = ledger.statement().await?;
                 Ok(Records { statement, ..Records::default() })
             }
         }
@@ -314,7 +295,7 @@ mod tests {
 
     #[test]
     fn records_are_read_as_they_were_written() {
-        let line = StatementLine {
+        let line = Movement {
             charge: StepKey::from_stored("9f2c41ab07-1042-81f3a2c95d0e:take_payment:1"),
             currency: holdfast_shared::Currency::EUR,
             captured_minor: 1_999,

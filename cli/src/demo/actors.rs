@@ -3,10 +3,10 @@
 
 use std::collections::BTreeMap;
 
-use holdfast_saga::ports::ChargeState;
 use holdfast_saga::records::view::OrderFilter;
 use holdfast_saga::shop::answer::Answered;
 use holdfast_saga::shop::payment_event::payment_event;
+use holdfast_sandbox::ChargeState;
 use holdfast_shared::{OrderId, OrderStatus, PaymentStatus, StepKey};
 use uuid::Uuid;
 
@@ -154,7 +154,7 @@ async fn redeliver(stage: &Stage, order: OrderId) -> anyhow::Result<bool> {
     let Some(view) = stage.store().order(order).await? else { return Ok(true) };
     let payment = view.payment.filter(|payment| payment.status == PaymentStatus::RequiresAction);
     if let Some(charge) = payment.and_then(|payment| payment.charge)
-        && let Some(ChargeState::Captured { .. }) = stage.sandbox.look_up(&charge).await?
+        && let Some(ChargeState::Captured { .. }) = stage.sandbox.find(&charge).await?
     {
         deliver_event(stage, &charge).await?;
     }

@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::sync::Arc;
 use std::time::Duration;
 
 use holdfast_contract::audit::AuditBody;
 use holdfast_saga::flows::REGISTRY;
 use holdfast_saga::operations::audit_run;
+use holdfast_saga::ports::Providers;
 use holdfast_saga::records::slot;
 use holdfast_saga::records::view::{OrderFilter, OrderView, SagaFilter};
 use holdfast_saga::timeline::{Conditions, Story, explain, timeline};
@@ -56,7 +58,7 @@ pub(crate) async fn print(
         outcomes: outcomes(&orders),
         settled_p50_ms: percentile(&times, 50),
         settled_p99_ms: percentile(&times, 99),
-        audit: audit_run::run(stage.store(), Some(&*stage.sandbox)).await?.into(),
+        audit: audit_run::run(stage.store(), &Providers::of(Arc::clone(&stage.sandbox) as _)).await?.into(),
     };
     let mut timelines = String::new();
     for (title, order) in samples(&orders) {

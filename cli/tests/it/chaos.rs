@@ -49,7 +49,7 @@ const BLOWS: [(f64, Blow); 5] = [
 const NEXT_RELEASE: &str = "
     create function of_the_next_release() returns trigger language plpgsql as $$
     begin
-        if new.definition = 'checkout_online' then new.version := 2; end if;
+        if new.definition = 'checkout_online' then new.version := 3; end if;
         return new;
     end $$;
     create trigger of_the_next_release before insert on sagas

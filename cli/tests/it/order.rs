@@ -127,12 +127,12 @@ on_both! {
     fn e8_an_order_of_a_newer_release_says_so(shop) {
         shop.stock("cd-1", 10);
         let order = shop.order("cd-1", 1, Some("tok_ok"));
-        shop.sql("update sagas set version = 2");
+        shop.sql("update sagas set version = 3");
         let explained = shop.run(&["order", "explain", &order.to_string(), "--output", "json"]).json();
         let now = explained["now"].as_str().expect("text");
-        assert!(now.contains("runs checkout_online version 2, which this binary does not know; it is due since"), "{now}");
+        assert!(now.contains("runs checkout_online version 3, which this binary does not know; it is due since"), "{now}");
         let saga = shop.run(&["saga", "show", &order.saga(0).to_string(), "--output", "json"]).json();
-        assert!(saga["step"].is_null() && saga["version"] == 2, "{saga:#}");
+        assert!(saga["step"].is_null() && saga["version"] == 3, "{saga:#}");
     }
 
     fn an_order_that_needs_attention_is_listed_with_its_next_move(shop) {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use holdfast_saga::ports::{ChargeState, NamedRefund, StatementLine};
+use holdfast_saga::ports::{Movement, NamedRefund, RefundState};
 use holdfast_shared::{Money, StepKey, Time};
 
 /// One charge, or the promise that there will never be one.
@@ -48,6 +48,32 @@ pub struct Capture {
     pub refunds: Refunds,
 }
 
+/// Where a charge stands, as the sandbox says it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ChargeState {
+    /// Waits for the buyer.
+    RequiresAction {
+        /// Where they must go.
+        url: Option<String>,
+    },
+    /// The money was taken; some or all of it may be back already.
+    Captured {
+        /// How much was taken.
+        amount: Money,
+        /// How much is back.
+        refunded_minor: i64,
+        /// The sandbox's own name for it.
+        provider_ref: String,
+    },
+    /// Refused; nothing moved.
+    Declined {
+        /// The reason.
+        reason: String,
+    },
+    /// Nothing moved and nothing will.
+    Voided,
+}
+
 /// Whether a charge gives money back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Refunds {
@@ -88,13 +114,13 @@ impl Charge {
     }
 
     /// Its line on the statement. A void has none: there is nothing to tell, not even a currency.
-    pub fn line(&self, key: &StepKey) -> Option<StatementLine> {
+    pub fn line(&self, key: &StepKey) -> Option<Movement> {
         let (captured_minor, refunded_minor) = match self.standing {
             Standing::Captured(capture) => (capture.captured_minor, capture.refunded_minor),
             Standing::RequiresAction { .. } | Standing::Declined { .. } | Standing::Voided => (0, 0),
         };
         let currency = self.amount()?.currency;
-        Some(StatementLine { charge: key.clone(), currency, captured_minor, refunded_minor })
+        Some(Movement { charge: key.clone(), currency, captured_minor, refunded_minor })
     }
 
     /// What was asked for under its key.
@@ -115,7 +141,7 @@ impl Charge {
 impl Refund {
     /// The refund as its provider lists it.
     pub fn named(&self, key: &StepKey) -> NamedRefund {
-        NamedRefund { key: Some(key.clone()), amount_minor: self.moved_minor }
+        NamedRefund { key: Some(key.clone()), amount_minor: self.moved_minor, state: RefundState::Done }
     }
 
     /// Whether its key is still recognised.

@@ -6,22 +6,22 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use futures_util::future::BoxFuture;
-use holdfast_saga::ports::{ChargeState, Fault, NamedRefund, PaymentProvider, StatementLine};
-use holdfast_shared::{Clock, Money, StepKey};
+use holdfast_saga::ports::{Fault, Movement, NamedRefund};
+use holdfast_shared::{Clock, StepKey};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::ledger_file::{BATCH_MAX, LedgerFile};
 use crate::writer::{Job, Writer};
-use crate::{KEY_TTL, NAME, Operation, Reply, SandboxControl};
+use crate::{KEY_TTL, Operation, Part, Reply, SandboxControl};
 
 /// One batch in the making while another is being written; more would only hide how busy the disk is.
 const QUEUE_DEPTH: usize = 2 * BATCH_MAX;
 
+/// Lines in one part of a statement: half a megabyte, and some milliseconds beside the writer.
+pub(crate) const PAGE: u32 = 5_000;
+
 /// More than there are.
 const ALL: u32 = u32::MAX;
-
-/// Part of a list, and the key after which it goes on.
-pub(crate) type Page<T> = (Vec<T>, Option<StepKey>);
 
 /// A provider whose ledger is a file, safe against the death of any process at any instant.
 ///
@@ -76,23 +76,12 @@ impl DurableSandbox {
     pub(crate) async fn ask(&self, operation: Operation) -> Result<Reply, Fault> {
         let (answer, answered) = oneshot::channel();
         let closed = || "the sandbox provider's writer has ended".to_owned();
-        self.jobs.send(Job { operation, answer }).await.map_err(|_| Fault::Unavailable(closed()))?;
+        self.jobs.send(Job { operation, answer }).await.map_err(|_| Fault::NotReached(closed()))?;
         answered.await.map_err(|_| Fault::Unclear(closed()))?
     }
 
-    /// The statement on the next `limit` charges after the key `after`, and the last of them if there may be more.
-    pub(crate) async fn statement_after(
-        &self,
-        after: &str,
-        limit: u32,
-    ) -> Result<Page<StatementLine>, Fault> {
-        let charges = self.reader().await?.charges(after, limit).await.map_err(|error| unreadable(&error))?;
-        let next = last_of_full(&charges, limit).map(|(key, _)| key.clone());
-        Ok((charges.iter().filter_map(|(key, charge)| charge.line(key)).collect(), next))
-    }
-
-    /// The same for charges that wait for their buyer.
-    pub(crate) async fn waiting_after(&self, after: &str, limit: u32) -> Result<Page<StepKey>, Fault> {
+    /// The next `limit` charges after the key `after` that wait for their buyer, and the last of them if there may be more.
+    pub(crate) async fn waiting_after(&self, after: &str, limit: u32) -> Result<Part<StepKey>, Fault> {
         let mut file = self.reader().await?;
         let keys = file.waiting_actions(after, limit).await.map_err(|error| unreadable(&error))?;
         let next = last_of_full(&keys, limit).cloned();
@@ -110,65 +99,41 @@ fn last_of_full<T>(rows: &[T], limit: u32) -> Option<&T> {
 }
 
 fn unreadable(error: &sqlx::Error) -> Fault {
-    Fault::Unavailable(format!("the sandbox provider's ledger cannot be read: {error}"))
+    let why = format!("the sandbox provider's ledger cannot be read: {error}");
+    Fault::NotNow { retry_in: None, why }
 }
 
-#[async_trait]
-impl PaymentProvider for DurableSandbox {
-    fn name(&self) -> &str {
-        NAME
-    }
+crate::port::payment_provider!(DurableSandbox);
 
+#[async_trait]
+impl SandboxControl for DurableSandbox {
     fn key_ttl(&self) -> Duration {
         self.key_ttl
     }
 
-    async fn charge(&self, key: &StepKey, amount: Money, token: &str) -> Result<ChargeState, Fault> {
-        let charge = Operation::Charge { key: key.clone(), amount, token: token.to_owned() };
-        match self.ask(charge).await? {
+    async fn request(&self, operation: Operation) -> Result<Reply, Fault> {
+        match self.ask(operation).await? {
             Reply::AnswerLost => std::future::pending().await,
             reply @ (Reply::Stands(_)
             | Reply::NotKnown
             | Reply::Done
             | Reply::Refused(_)
-            | Reply::Unavailable(_)) => reply.into_state(),
+            | Reply::NotDone(_)) => Ok(reply),
         }
     }
 
-    async fn look_up(&self, charge: &StepKey) -> Result<Option<ChargeState>, Fault> {
-        self.ask(Operation::LookUp { key: charge.clone() }).await?.into_found()
-    }
-
-    async fn void(&self, charge: &StepKey) -> Result<ChargeState, Fault> {
-        self.ask(Operation::Void { key: charge.clone() }).await?.into_state()
-    }
-
-    async fn refund(&self, key: &StepKey, charge: &StepKey, amount_minor: i64) -> Result<(), Fault> {
-        let (key, charge) = (key.clone(), charge.clone());
-        self.ask(Operation::Refund { key, charge, amount_minor }).await?.into_done()
-    }
-
-    async fn refunds(&self, charge: &StepKey) -> Result<Vec<NamedRefund>, Fault> {
+    async fn refunds_of(&self, charge: &StepKey) -> Result<Vec<NamedRefund>, Fault> {
         let refunds = self.reader().await?.refunds(charge).await.map_err(|error| unreadable(&error))?;
         Ok(refunds.iter().map(|(key, refund)| refund.named(key)).collect())
     }
 
-    async fn statement(&self) -> Result<Option<Vec<StatementLine>>, Fault> {
-        Ok(Some(self.statement_after("", ALL).await?.0))
-    }
-}
-
-#[async_trait]
-impl SandboxControl for DurableSandbox {
-    async fn complete_action(&self, charge: &StepKey, approved: bool) -> Result<ChargeState, Fault> {
-        self.ask(Operation::CompleteAction { key: charge.clone(), approved }).await?.into_state()
+    async fn statement_after(&self, after: &str) -> Result<Part<Movement>, Fault> {
+        let charges = self.reader().await?.charges(after, PAGE).await.map_err(|error| unreadable(&error))?;
+        let next = last_of_full(&charges, PAGE).map(|(key, _)| key.clone());
+        Ok((charges.iter().filter_map(|(key, charge)| charge.line(key)).collect(), next))
     }
 
     async fn waiting_actions(&self) -> Result<Vec<StepKey>, Fault> {
         Ok(self.waiting_after("", ALL).await?.0)
-    }
-
-    async fn allow_refunds(&self, charge: &StepKey) -> Result<(), Fault> {
-        self.ask(Operation::AllowRefunds { charge: charge.clone() }).await?.into_done()
     }
 }

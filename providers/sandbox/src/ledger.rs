@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use holdfast_saga::ports::{NamedRefund, StatementLine};
+use holdfast_saga::ports::{Movement, NamedRefund};
 use holdfast_shared::{Money, StepKey, Time};
 
 use crate::operation::payer;
@@ -74,7 +74,7 @@ impl Ledger {
     }
 
     /// Every charge, by key.
-    pub fn statement(&self) -> Vec<StatementLine> {
+    pub fn statement(&self) -> Vec<Movement> {
         self.charges.iter().filter_map(|(key, charge)| charge.line(key)).collect()
     }
 
@@ -139,11 +139,9 @@ impl Ledger {
                     return capture(key, earlier, amount, Refunds::Open, now);
                 }
                 let message = format!("the sandbox failed {} of {FLAKY_FAILURES} times", failures + 1);
-                (Reply::Unavailable(message), vec![Entry::Failures(payer, failures + 1)])
+                (Reply::NotDone(message), vec![Entry::Failures(payer, failures + 1)])
             }
-            Some(Token::Down) => {
-                (Reply::Unavailable("the sandbox is down for this token".to_owned()), vec![])
-            }
+            Some(Token::Down) => (Reply::NotDone("the sandbox is down for this token".to_owned()), vec![]),
             Some(Token::RequiresAction) => {
                 take_nothing(key, earlier, Standing::RequiresAction { amount }, now)
             }

@@ -14,12 +14,13 @@ mod ledger;
 mod ledger_file;
 mod memory;
 mod operation;
+mod port;
 mod rows;
 mod token;
 mod writer;
 
-pub use charge::{Capture, Charge, Refund, Refunds, Standing};
-pub use control::SandboxControl;
+pub use charge::{Capture, Charge, ChargeState, Refund, Refunds, Standing};
+pub use control::{Part, SandboxControl};
 pub use durable::{DurableSandbox, OpenError};
 pub use identity::{KEY_TTL, NAME};
 pub use ledger::{Entry, Ledger};

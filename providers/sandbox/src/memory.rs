@@ -5,10 +5,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use holdfast_saga::ports::{ChargeState, Fault, NamedRefund, PaymentProvider, StatementLine};
-use holdfast_shared::{Clock, Money, StepKey};
+use holdfast_saga::ports::{Fault, Movement, NamedRefund};
+use holdfast_shared::{Clock, StepKey};
 
-use crate::{KEY_TTL, Ledger, NAME, Operation, Reply, SandboxControl};
+use crate::{KEY_TTL, Ledger, NAME, Operation, Part, Reply, SandboxControl};
 
 /// What becomes of one request on its way to the provider and back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,14 +74,22 @@ impl MemorySandbox {
     }
 
     fn ask(&self, operation: &Operation) -> Result<Reply, Fault> {
-        match (self.weather)(operation) {
+        let sky = match operation {
+            // Nobody travels for that.
+            Operation::CompleteAction { .. } | Operation::AllowRefunds { .. } => Sky::Clear,
+            asked @ (Operation::Charge { .. }
+            | Operation::LookUp { .. }
+            | Operation::Void { .. }
+            | Operation::Refund { .. }) => (self.weather)(asked),
+        };
+        match sky {
             Sky::Clear => Ok(self.carry_out(operation)),
             Sky::LoseAnswer => {
                 self.carry_out(operation);
                 Err(Fault::Unclear("the answer was lost on its way".to_owned()))
             }
             Sky::LoseRequest => Err(Fault::Unclear("the request was lost on its way".to_owned())),
-            Sky::Refuse => Err(Fault::Unavailable("the provider takes no requests".to_owned())),
+            Sky::Refuse => Err(Fault::NotReached("the provider takes no requests".to_owned())),
         }
     }
 
@@ -102,9 +110,11 @@ impl fmt::Debug for MemorySandbox {
     }
 }
 
+crate::port::payment_provider!(MemorySandbox);
+
 #[async_trait]
-impl PaymentProvider for MemorySandbox {
-    fn name(&self) -> &str {
+impl SandboxControl for MemorySandbox {
+    fn registered_as(&self) -> &str {
         self.name
     }
 
@@ -112,43 +122,19 @@ impl PaymentProvider for MemorySandbox {
         self.key_ttl
     }
 
-    async fn charge(&self, key: &StepKey, amount: Money, token: &str) -> Result<ChargeState, Fault> {
-        self.ask(&Operation::Charge { key: key.clone(), amount, token: token.to_owned() })?.into_state()
+    async fn request(&self, operation: Operation) -> Result<Reply, Fault> {
+        self.ask(&operation)
     }
 
-    async fn look_up(&self, charge: &StepKey) -> Result<Option<ChargeState>, Fault> {
-        self.ask(&Operation::LookUp { key: charge.clone() })?.into_found()
-    }
-
-    async fn void(&self, charge: &StepKey) -> Result<ChargeState, Fault> {
-        self.ask(&Operation::Void { key: charge.clone() })?.into_state()
-    }
-
-    async fn refund(&self, key: &StepKey, charge: &StepKey, amount_minor: i64) -> Result<(), Fault> {
-        let (key, charge) = (key.clone(), charge.clone());
-        self.ask(&Operation::Refund { key, charge, amount_minor })?.into_done()
-    }
-
-    async fn refunds(&self, charge: &StepKey) -> Result<Vec<NamedRefund>, Fault> {
+    async fn refunds_of(&self, charge: &StepKey) -> Result<Vec<NamedRefund>, Fault> {
         Ok(self.ledger().refunds(charge))
     }
 
-    async fn statement(&self) -> Result<Option<Vec<StatementLine>>, Fault> {
-        Ok(Some(self.ledger().statement()))
-    }
-}
-
-#[async_trait]
-impl SandboxControl for MemorySandbox {
-    async fn complete_action(&self, charge: &StepKey, approved: bool) -> Result<ChargeState, Fault> {
-        self.carry_out(&Operation::CompleteAction { key: charge.clone(), approved }).into_state()
+    async fn statement_after(&self, _: &str) -> Result<Part<Movement>, Fault> {
+        Ok((self.ledger().statement(), None))
     }
 
     async fn waiting_actions(&self) -> Result<Vec<StepKey>, Fault> {
         Ok(self.ledger().waiting_actions())
-    }
-
-    async fn allow_refunds(&self, charge: &StepKey) -> Result<(), Fault> {
-        self.carry_out(&Operation::AllowRefunds { charge: charge.clone() }).into_done()
     }
 }

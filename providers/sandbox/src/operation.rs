@@ -1,9 +1,9 @@
 //! What can be asked of the ledger, and what it answers.
 
-use holdfast_saga::ports::{ChargeState, Fault};
+use holdfast_saga::ports::Fault;
 use holdfast_shared::{Money, StepKey};
 
-use crate::Token;
+use crate::{ChargeState, Token};
 
 /// One thing asked of the provider: by the shop, by the buyer, or by an operator.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -107,7 +107,7 @@ pub enum Reply {
     /// Nothing moved, and why; the same again is refused again.
     Refused(String),
     /// Nothing moved, and why; later it may.
-    Unavailable(String),
+    NotDone(String),
 }
 
 impl Reply {
@@ -115,7 +115,7 @@ impl Reply {
     pub(crate) fn into_state(self) -> Result<ChargeState, Fault> {
         match self {
             Self::Stands(state) => Ok(state),
-            Self::NotKnown | Self::Done | Self::AnswerLost | Self::Refused(_) | Self::Unavailable(_) => {
+            Self::NotKnown | Self::Done | Self::AnswerLost | Self::Refused(_) | Self::NotDone(_) => {
                 Err(self.into_fault())
             }
         }
@@ -126,7 +126,7 @@ impl Reply {
         match self {
             Self::Stands(state) => Ok(Some(state)),
             Self::NotKnown => Ok(None),
-            Self::Done | Self::AnswerLost | Self::Refused(_) | Self::Unavailable(_) => Err(self.into_fault()),
+            Self::Done | Self::AnswerLost | Self::Refused(_) | Self::NotDone(_) => Err(self.into_fault()),
         }
     }
 
@@ -134,7 +134,7 @@ impl Reply {
     pub(crate) fn into_done(self) -> Result<(), Fault> {
         match self {
             Self::Done => Ok(()),
-            Self::Stands(_) | Self::NotKnown | Self::AnswerLost | Self::Refused(_) | Self::Unavailable(_) => {
+            Self::Stands(_) | Self::NotKnown | Self::AnswerLost | Self::Refused(_) | Self::NotDone(_) => {
                 Err(self.into_fault())
             }
         }
@@ -143,8 +143,7 @@ impl Reply {
     /// What it is to somebody who expected another answer.
     pub(crate) fn into_fault(self) -> Fault {
         match self {
-            Self::Refused(message) => Fault::NotDone(message),
-            Self::Unavailable(message) => Fault::Unavailable(message),
+            Self::Refused(message) | Self::NotDone(message) => Fault::Refused(message),
             Self::AnswerLost => Fault::Unclear("the sandbox lost its answer".to_owned()),
             Self::Stands(_) | Self::NotKnown | Self::Done => {
                 Fault::Unclear(format!("the sandbox answered something else than was asked: {self:?}"))

@@ -55,7 +55,8 @@ impl Writer {
     async fn carry_out(&mut self, operations: &[Operation]) -> Result<Vec<Reply>, Fault> {
         let (mut file, replies) = self.up_to_commit(operations).await.map_err(|error| {
             // The file is as it was, whatever becomes of the connection.
-            Fault::Unavailable(format!("the sandbox provider's ledger cannot be written: {error}"))
+            let why = format!("the sandbox provider's ledger cannot be written: {error}");
+            Fault::NotNow { retry_in: None, why }
         })?;
         file.commit().await.map_err(|error| {
             Fault::Unclear(format!("the sandbox provider's ledger may have been written: {error}"))

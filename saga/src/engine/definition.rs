@@ -119,8 +119,21 @@ pub struct CallSpec {
     pub rejected_as: CancelReason,
     /// What an order is cancelled for when the call gives up before the pivot.
     pub gives_up_as: CancelReason,
+    /// What it means when no word comes back.
+    pub unclear: Unclear,
     /// What it means when an operator takes this call off the saga's hands.
     pub discard: Discard,
+}
+
+/// What it means for a call that no word comes back of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unclear {
+    /// Money may have moved: it is asked about, for as long as it takes, and no failure is counted (M15).
+    AskAgain,
+    /// Nothing can have moved: it is sent anew under the next key, and no failure is counted.
+    SendAnew,
+    /// It may have happened, and twice would be a nuisance: each is a failure.
+    Fails,
 }
 
 /// What it means when an operator takes a call that keeps failing off the hands of its dead saga.

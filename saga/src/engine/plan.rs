@@ -9,6 +9,8 @@ mod outcome;
 mod signal;
 mod stages;
 
+use std::time::Duration;
+
 use holdfast_shared::{CancelReason, Queue, SagaEvent, SagaState, StepKey, Time};
 
 use crate::engine::definition::{CallSpec, Definition, Event, Refusal};
@@ -18,9 +20,18 @@ use crate::records::history::Entry;
 use crate::records::saga::{CallState, Phase, Saga};
 use crate::records::signal::Signal;
 
-/// A call begun this often without an answer kills its worker, or the network to it is gone:
-/// the saga stops here instead of taking worker after worker down.
-pub const UNANSWERED_ATTEMPTS_MAX: u32 = 30;
+/// A call begun this often without an outcome kills its worker: the saga stops here instead of taking worker after worker
+/// down. A worker that lives reports an outcome, if only that it heard nothing.
+pub const UNRETURNED_ATTEMPTS_MAX: u32 = 30;
+
+/// By this long after it was sent, a request has arrived, and what it did can be looked up (M4, M11).
+pub const SETTLE_AFTER: Duration = Duration::from_mins(10);
+/// A lost attempt is repeated under its own key for no longer than this (M6). After that it is only looked up.
+pub const REPEATED_FOR: Duration = Duration::from_mins(5);
+/// The longest wait between two tries to reach the other side (M15).
+const UNANSWERED_WAIT_MAX: Duration = Duration::from_mins(1);
+/// How often a payment that is processing is looked up: its provider reports the end by itself (M10).
+const PROCESSING_LOOK_UP_EVERY: Duration = Duration::from_hours(1);
 
 /// All that a plan takes into account besides the saga itself.
 #[derive(Debug, Clone, Default)]
@@ -52,7 +63,7 @@ pub struct Advance {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Next {
     /// Something outside is asked. The batch claims it for a worker, or leaves the saga due.
-    Call(Call),
+    Call(Box<Call>),
     /// Nothing until a signal or this instant.
     Wait {
         /// The deadline.
@@ -148,7 +159,21 @@ impl<'a> Planner<'a> {
         let from = self.saga.progress.worker.take();
         if !has_outcome && let Some(at) = self.call_at() {
             self.entries.push(Entry::TakenOver { step: at.step.to_owned(), from });
+            self.was_lost();
         }
+    }
+
+    /// The answer to the call that the last commit began was lost.
+    fn was_lost(&mut self) {
+        let sent_at = self.saga.updated_at;
+        self.saga.progress.unclear_since.get_or_insert(sent_at);
+        self.settles_by(sent_at + SETTLE_AFTER);
+    }
+
+    /// Something that was sent may still arrive, up to that instant.
+    fn settles_by(&mut self, at: Time) {
+        let progress = &mut self.saga.progress;
+        progress.settles_at = progress.settles_at.max(Some(at));
     }
 
     /// Leaves the present stage behind, and all that was counted for it.
@@ -166,7 +191,10 @@ impl<'a> Planner<'a> {
         progress.call = CallState::Fresh;
         progress.generation = 0;
         progress.attempts = 0;
+        progress.returned = 0;
         progress.failures = 0;
+        progress.unanswered = 0;
+        progress.unclear_since = None;
         progress.not_before = None;
         progress.deadline = None;
         let forward = progress.phase == Phase::Forward;
@@ -195,6 +223,9 @@ impl<'a> Planner<'a> {
         progress.cause = Some(reason);
         progress.stage += usize::from(from == UnwindFrom::Current);
         self.reset_stage();
+        if from == UnwindFrom::Current {
+            self.settles_by(self.now + SETTLE_AFTER);
+        }
     }
 
     fn mark_dead(&mut self, step: &str, why: String) {

@@ -7,17 +7,18 @@ use super::stages::order::{
     CANCEL_ORDER, CLEAR_CART, CONFIRM_ORDER, CONFIRM_RESERVATION, NOTIFY_CANCELLED, NOTIFY_CONFIRMED,
     REOPEN_CART, RESERVE_STOCK, VALIDATE_CART,
 };
-use super::stages::payment::TAKE_PAYMENT;
+use super::stages::payment::{OPEN_PAYMENT, TAKE_PAYMENT};
 use crate::engine::definition::{Definition, pivot};
 
-/// Reserve, take the money, confirm. Until the money is ours, everything can be undone.
-pub static V1: Definition = Definition {
+/// Reserve, open the payment, take the money, confirm. Until the money is ours, everything can be undone.
+pub static V2: Definition = Definition {
     name: "checkout_online",
-    version: 1,
+    version: 2,
     queue: Queue::Checkout,
     forward: &[
         VALIDATE_CART,
         RESERVE_STOCK,
+        OPEN_PAYMENT,
         TAKE_PAYMENT,
         pivot(),
         CONFIRM_ORDER,

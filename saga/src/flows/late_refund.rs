@@ -24,6 +24,12 @@ pub static V1: Definition = Definition {
 /// The saga that gives back what `charge` took, unless that has happened too often.
 pub fn start(parent: &Saga, charge: &StepKey, before: usize) -> Option<NewSaga> {
     let Context::Checkout(checkout) = &*parent.context else { return None };
+    let known = parent.progress.data.charge.as_ref().filter(|known| known.key == *charge);
+    let object = known.and_then(|known| known.details.object.clone());
+    // Nobody can pay what was opened and never committed (M1).
+    if checkout.opens && object.is_none() {
+        return None;
+    }
     let order = parent.order();
     let nth = u32::try_from(before).ok().filter(|nth| *nth < MAX_PER_ORDER)?;
     let slot = slot::nth(slot::LATE_REFUND, nth)?;
@@ -32,6 +38,7 @@ pub fn start(parent: &Saga, charge: &StepKey, before: usize) -> Option<NewSaga> 
         charge: charge.clone(),
         provider: checkout.provider.clone(),
         total: checkout.total(),
+        object,
     };
     Some(V1.start(order.saga(slot), Context::LateRefund(context)))
 }

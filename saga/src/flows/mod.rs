@@ -17,12 +17,12 @@ use crate::engine::registry::Registry;
 
 /// The definition that a checkout paid like this runs from now on.
 pub const fn checkout(method: PaymentMethod) -> &'static Definition {
-    if method.is_online() { &checkout_online::V1 } else { &checkout_cod::V1 }
+    if method.is_online() { &checkout_online::V2 } else { &checkout_cod::V1 }
 }
 
 /// Every definition this binary knows.
 pub static REGISTRY: Registry = Registry::new(&[
-    &checkout_online::V1,
+    &checkout_online::V2,
     &checkout_cod::V1,
     &notification::V1,
     &cancellation::V1,

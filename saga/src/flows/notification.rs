@@ -5,7 +5,7 @@ use std::time::Duration;
 use holdfast_shared::{CancelReason, Money, Queue, RetryPolicy};
 
 use crate::engine::definition::{
-    CallSpec, Definition, Discard, Event, Phrases, Refusal, Stage, call, local, pivot,
+    CallSpec, Definition, Discard, Event, Phrases, Refusal, Stage, Unclear, call, local, pivot,
 };
 use crate::records::call::Request;
 use crate::records::change::Change;
@@ -47,6 +47,7 @@ const NOTIFY: CallSpec = CallSpec {
     timeout: Duration::from_secs(10),
     rejected_as: CancelReason::AdminRequest,
     gives_up_as: CancelReason::AdminRequest,
+    unclear: Unclear::Fails,
     discard: Discard::GivenUp,
 };
 

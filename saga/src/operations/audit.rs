@@ -11,7 +11,7 @@ use holdfast_shared::{
 use serde::Serialize;
 use strum::{Display, EnumIter, IntoStaticStr};
 
-use crate::ports::StatementLine;
+use crate::ports::Movement;
 use crate::records::audit_fact::{Fact, OrderFact, PaymentFact, RefundFact, StockFact};
 use crate::records::slot;
 
@@ -65,7 +65,7 @@ pub struct Report {
     pub orders: u64,
     /// SKUs looked at.
     pub skus: u64,
-    /// Charges of this shop on the provider's statement; `None` when there was no statement to compare with.
+    /// Charges of this shop on the providers' statements; `None` when there was none to compare with.
     pub charges: Option<u64>,
     /// Orders with a live saga: not judged yet, listed with the money the provider holds for them.
     pub in_flight: Vec<InFlight>,
@@ -107,8 +107,13 @@ pub struct Audit {
     ledger: BTreeMap<OrderId, LedgerRow>,
 }
 
+/// What each provider says that it holds: by its name, every movement that it lists.
+pub type Statements = BTreeMap<String, Vec<Movement>>;
+
 #[derive(Debug)]
 struct LedgerRow {
+    /// Who took the money.
+    provider: Option<String>,
     held_minor: i64,
     by_hand_minor: i64,
     moving: bool,
@@ -119,10 +124,16 @@ struct LedgerRow {
 }
 
 impl LedgerRow {
-    /// Whether the order has this charge in its ledger, under this very key: another one with the same order number was
+    /// Whether the order has this charge of `provider` in its ledger, under this very key: another one with the same order number was
     /// made by a shop that this database does not remember, such as the one a backup replaced.
-    fn knows(&self, charge: &StepKey) -> bool {
-        self.charge.as_ref().is_some_and(|latest| charge.is_up_to(latest)) || self.refunded.contains(charge)
+    fn knows(&self, provider: &str, charge: &StepKey) -> bool {
+        let latest = self.charge.as_ref();
+        self.is_at(provider)
+            && (latest.is_some_and(|latest| charge.is_up_to(latest)) || self.refunded.contains(charge))
+    }
+
+    fn is_at(&self, provider: &str) -> bool {
+        self.provider.as_deref() == Some(provider)
     }
 }
 
@@ -156,13 +167,14 @@ impl Audit {
         }
     }
 
-    /// Compares our ledger with the provider's, if it keeps a statement, and returns what was found.
+    /// Compares our ledger with those of the providers, and returns what was found. An order whose provider keeps no
+    /// statement, or is not among these, is not compared.
     ///
-    /// Hold the statement against a snapshot that was taken before it was drawn up: an order that moved in
+    /// Hold the statements against a snapshot that was taken before they were drawn up: an order that moved in
     /// between is then moving in the snapshot, too.
-    pub fn finish(mut self, statement: Option<&[StatementLine]>) -> Report {
-        if let Some(statement) = statement {
-            self.compare(statement);
+    pub fn finish(mut self, statements: &Statements) -> Report {
+        for (provider, statement) in statements {
+            self.compare(provider, statement);
         }
         self.report
     }
@@ -212,8 +224,10 @@ impl Audit {
         let by_hand_minor = by_hand.map(|refund| refund.amount_minor).sum();
         let moves = moving || late_moving || granting;
         let charge = fact.payment.as_ref().and_then(|payment| payment.charge.clone());
+        let provider = fact.payment.as_ref().map(|payment| payment.provider.clone());
         let refunded = fact.refunds.iter().map(|refund| refund.charge.clone()).collect();
-        self.ledger.insert(fact.id, LedgerRow { held_minor, by_hand_minor, moving: moves, charge, refunded });
+        let row = LedgerRow { provider, held_minor, by_hand_minor, moving: moves, charge, refunded };
+        self.ledger.insert(fact.id, row);
         if by_hand_minor > 0 {
             let (order, status) = (fact.id, fact.status);
             let amount = Money::new(by_hand_minor, fact.currency);
@@ -349,7 +363,7 @@ impl Audit {
         }
     }
 
-    fn compare(&mut self, statement: &[StatementLine]) {
+    fn compare(&mut self, provider: &str, statement: &[Movement]) {
         let mut charges = 0;
         let mut at_provider: BTreeMap<OrderId, i64> = BTreeMap::new();
         for line in statement {
@@ -373,7 +387,7 @@ impl Audit {
                 self.broken(Invariant::Provider, subject(), detail);
                 continue;
             };
-            if row.knows(&line.charge) {
+            if row.knows(provider, &line.charge) {
                 *at_provider.entry(order).or_default() += held_minor;
             } else if line.captured_minor > 0 && !row.moving {
                 let detail = format!(
@@ -383,8 +397,8 @@ impl Audit {
                 self.broken(Invariant::Provider, subject(), detail);
             }
         }
-        self.report.charges = Some(charges);
-        for (order, row) in &self.ledger {
+        *self.report.charges.get_or_insert(0) += charges;
+        for (order, row) in self.ledger.iter().filter(|(_, row)| row.is_at(provider)) {
             let held = at_provider.get(order).copied().unwrap_or(0);
             // Money seen to by hand may have gone back at the provider's desk, or by another way.
             let fits = row.held_minor..=row.held_minor + row.by_hand_minor;

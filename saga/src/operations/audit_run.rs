@@ -1,9 +1,9 @@
-//! Running the audit: one consistent snapshot of the shop, compared with the provider's own ledger.
+//! Running the audit: one consistent snapshot of the shop, compared with the ledgers of its providers.
 
 use std::collections::BTreeSet;
 
-use crate::operations::audit::{Audit, Invariant, Report};
-use crate::ports::{Fault, PaymentProvider, Store, StoreError};
+use crate::operations::audit::{Audit, Invariant, Report, Statements};
+use crate::ports::{Fault, Movement, PaymentProvider, Providers, Store, StoreError};
 
 /// Why an audit could not run.
 #[derive(Debug, thiserror::Error)]
@@ -11,17 +11,17 @@ pub enum AuditError {
     /// The database did not answer.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The provider's own ledger cannot be read.
+    /// A provider's own ledger cannot be read.
     #[error("the provider's ledger cannot be read")]
     Ledger(#[from] Fault),
 }
 
-/// Audits the shop, against the provider's own ledger if `provider` has one.
+/// Audits the shop, against the own ledger of each of `providers` that keeps one.
 ///
-/// A busy shop moves between our snapshot and the provider's. Because of that, an order can look wrong in one
+/// A busy shop moves between our snapshot and a provider's. Because of that, an order can look wrong in one
 /// comparison, but not in two; so a difference counts only if a second comparison shows it as well.
-pub async fn run(store: &dyn Store, provider: Option<&dyn PaymentProvider>) -> Result<Report, AuditError> {
-    let first = snapshot(store, provider).await?;
+pub async fn run(store: &dyn Store, providers: &Providers) -> Result<Report, AuditError> {
+    let first = snapshot(store, providers).await?;
     let suspects: BTreeSet<&str> = first
         .violations
         .iter()
@@ -31,21 +31,47 @@ pub async fn run(store: &dyn Store, provider: Option<&dyn PaymentProvider>) -> R
     if suspects.is_empty() {
         return Ok(first);
     }
-    let mut second = snapshot(store, provider).await?;
+    let mut second = snapshot(store, providers).await?;
     second.violations.retain(|violation| {
         violation.invariant != Invariant::Provider || suspects.contains(violation.subject.as_str())
     });
     Ok(second)
 }
 
-/// One comparison. It reads our rows first: what moves before the provider's statement is in flight in our rows.
-async fn snapshot(store: &dyn Store, provider: Option<&dyn PaymentProvider>) -> Result<Report, AuditError> {
+/// One comparison. It reads our rows first: what moves before a provider's statement is in flight in our rows.
+async fn snapshot(store: &dyn Store, providers: &Providers) -> Result<Report, AuditError> {
     let audit = read(store).await?;
-    let statement = match provider {
-        Some(provider) => provider.statement().await?,
-        None => None,
-    };
-    Ok(audit.finish(statement.as_deref()))
+    Ok(audit.finish(&statements(providers).await?))
+}
+
+/// What each of `providers` that keeps a list of its movements says.
+pub async fn statements(providers: &Providers) -> Result<Statements, Fault> {
+    let mut statements = Statements::new();
+    for provider in providers.names().filter_map(|name| providers.get(name)) {
+        if let Some(movements) = every_movement(&**provider).await? {
+            statements.insert(provider.name().to_owned(), movements);
+        }
+    }
+    Ok(statements)
+}
+
+async fn every_movement(provider: &dyn PaymentProvider) -> Result<Option<Vec<Movement>>, Fault> {
+    let (mut movements, mut cursor) = (Vec::new(), String::new());
+    loop {
+        let Some(page) = provider.movements(&cursor).await? else { return Ok(None) };
+        movements.extend(page.items);
+        match page.next {
+            None => return Ok(Some(movements)),
+            // Pages that turn in a circle would never end.
+            Some(next) if next <= cursor => {
+                let name = provider.name();
+                return Err(Fault::Unclear(format!(
+                    "{name} lists its movements in a circle, after {cursor}"
+                )));
+            }
+            Some(next) => cursor = next,
+        }
+    }
 }
 
 /// An audit that has seen every fact of one snapshot of the shop.
@@ -66,7 +92,7 @@ mod tests {
 
     use super::*;
     use crate::memory::MemoryStore;
-    use crate::ports::{ChargeState, NamedRefund, StatementLine};
+    use crate::ports::{Account, At, Attempt, Caps, Charge, Closed, NamedRefund, Page, RefundState};
 
     /// A provider that holds money for one order after the other, as a shop at work would let it.
     #[derive(Debug)]
@@ -81,40 +107,45 @@ mod tests {
             "ledger"
         }
 
-        fn key_ttl(&self) -> Duration {
-            Duration::ZERO
+        fn caps(&self) -> Caps {
+            Caps { opens: false, closes: true, key_ttl: Duration::ZERO }
         }
 
-        async fn charge(&self, _: &StepKey, _: Money, _: &str) -> Result<ChargeState, Fault> {
-            Err(Fault::NotDone("an audit only looks".to_owned()))
+        async fn ping(&self) -> Result<Account, Fault> {
+            Ok(Account { id: "ledger".to_owned(), live: false })
         }
 
-        async fn look_up(&self, _: &StepKey) -> Result<Option<ChargeState>, Fault> {
-            Err(Fault::NotDone("an audit only looks".to_owned()))
+        async fn drive(&self, _: &At<'_>, _: &Attempt<'_>) -> Result<Charge, Fault> {
+            Err(only_looks())
         }
 
-        async fn void(&self, _: &StepKey) -> Result<ChargeState, Fault> {
-            Err(Fault::NotDone("an audit only looks".to_owned()))
+        async fn look_up(&self, _: &At<'_>) -> Result<Charge, Fault> {
+            Err(only_looks())
         }
 
-        async fn refund(&self, _: &StepKey, _: &StepKey, _: i64) -> Result<(), Fault> {
-            Err(Fault::NotDone("an audit only looks".to_owned()))
+        async fn close(&self, _: &At<'_>) -> Result<Closed, Fault> {
+            Err(only_looks())
         }
 
-        async fn refunds(&self, _: &StepKey) -> Result<Vec<NamedRefund>, Fault> {
-            Err(Fault::NotDone("an audit only looks".to_owned()))
+        async fn refund(&self, _: &At<'_>, _: &StepKey, _: Money) -> Result<RefundState, Fault> {
+            Err(only_looks())
         }
 
-        async fn statement(&self) -> Result<Option<Vec<StatementLine>>, Fault> {
+        async fn refunds(&self, _: &At<'_>) -> Result<Vec<NamedRefund>, Fault> {
+            Err(only_looks())
+        }
+
+        async fn movements(&self, _: &str) -> Result<Option<Page<Movement>>, Fault> {
             let look = self.looks.fetch_add(1, Ordering::Relaxed);
             let charge = self.charges[look.min(self.charges.len() - 1)].clone();
-            Ok(Some(vec![StatementLine {
-                charge,
-                currency: Currency::EUR,
-                captured_minor: 1_999,
-                refunded_minor: 0,
-            }]))
+            let movement =
+                Movement { charge, currency: Currency::EUR, captured_minor: 1_999, refunded_minor: 0 };
+            Ok(Some(Page { items: vec![movement], next: None }))
         }
+    }
+
+    fn only_looks() -> Fault {
+        Fault::Refused("an audit only looks".to_owned())
     }
 
     /// The orders whose charges are broken when the provider's ledger shows one of `orders` at each look.
@@ -124,7 +155,7 @@ mod tests {
         let charge =
             |order: &i64| StepKey::new(&KeyPrefix::new(shop, OrderId::new(*order), 7), "take_payment", 1);
         let ledger = Ledger { charges: orders.iter().map(charge).collect(), looks: AtomicUsize::new(0) };
-        let report = run(&store, Some(&ledger)).await.expect("it can be audited");
+        let report = run(&store, &Providers::of(Arc::new(ledger))).await.expect("it can be audited");
         let broken: Vec<_> = report.violations.iter().map(|violation| violation.subject.as_str()).collect();
         let expected: Vec<_> = expected.iter().map(|order| format!("charge {}", charge(order))).collect();
         assert_eq!(broken, expected, "{orders:?}");

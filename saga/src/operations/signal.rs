@@ -71,7 +71,10 @@ async fn payment_event(store: &dyn Store, saga: SagaId, by: &Actor) -> Result<An
     let charge = progress.data.charge.as_ref().filter(|charge| {
         matches!(
             charge.status,
-            PaymentStatus::Pending | PaymentStatus::RequiresAction | PaymentStatus::Unknown
+            PaymentStatus::Pending
+                | PaymentStatus::RequiresAction
+                | PaymentStatus::Processing
+                | PaymentStatus::Unknown
         )
     });
     let listens = matches!(found.state, SagaState::Running | SagaState::Waiting)

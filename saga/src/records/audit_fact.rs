@@ -73,6 +73,8 @@ pub struct OrderFact {
 /// What the rows say about one payment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PaymentFact {
+    /// Who takes the money.
+    pub provider: String,
     /// Where it stands.
     pub status: PaymentStatus,
     /// Taken.
@@ -106,6 +108,7 @@ impl PaymentFact {
     /// What the audit needs to know of `payment`.
     pub fn of(payment: &Payment) -> Self {
         Self {
+            provider: payment.provider.clone(),
             status: payment.status,
             captured_minor: payment.captured_minor,
             refunded_minor: payment.refunded_minor,

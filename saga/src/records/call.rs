@@ -6,41 +6,47 @@ use std::time::Duration;
 use holdfast_shared::{Money, Queue, SagaId, StepKey};
 use serde::{Deserialize, Serialize};
 
+use crate::records::PaymentObject;
 use crate::records::context::{Context, Notice};
 
 /// What is asked of the outside. Repeating one under the same key is always safe.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Request {
+    /// Open a payment at the provider. Nothing moves by that.
+    Open {
+        /// The stable key; the provider's object refers to it.
+        key: StepKey,
+        /// Which provider.
+        provider: String,
+        /// How much it is for.
+        amount: Money,
+    },
     /// Take the money.
     Charge {
-        /// The stable key.
+        /// The stable key of this attempt.
         key: StepKey,
-        /// Which provider.
-        provider: String,
+        /// The payment.
+        payment: PaymentAt,
         /// How much.
         amount: Money,
-        /// From whom, as the provider's token.
-        token: String,
+        /// From whom, as the provider's token; `None` where the buyer pays at the provider.
+        token: Option<String>,
     },
-    /// Make sure that a charge holds no money: looked up first, then voided or refunded.
+    /// Make sure that a charge holds no money: looked up first, then closed or refunded.
     UndoCharge {
-        /// The charge.
-        charge: StepKey,
+        /// The payment.
+        payment: PaymentAt,
         /// The stable key of the refund.
         key: StepKey,
-        /// Which provider.
-        provider: String,
     },
     /// Give some of a charge back: looked up first, so that money that is back already is not sent again.
     Refund {
-        /// The charge.
-        charge: StepKey,
+        /// The payment.
+        payment: PaymentAt,
         /// The stable key of the refund.
         key: StepKey,
-        /// Which provider.
-        provider: String,
         /// How much.
-        amount_minor: i64,
+        amount: Money,
         /// What had been refunded before, by our ledger.
         refunded_minor: i64,
     },
@@ -55,13 +61,25 @@ pub enum Request {
     },
 }
 
+/// A payment, as a call names it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PaymentAt {
+    /// Which provider.
+    pub provider: String,
+    /// The key of the charge that counts.
+    pub charge: StepKey,
+    /// What the provider opened for it, if it opens payments.
+    pub object: Option<PaymentObject>,
+}
+
 impl Request {
     /// The payment provider it goes to, if it goes to one.
     pub fn provider(&self) -> Option<&str> {
         match self {
-            Self::Charge { provider, .. }
-            | Self::UndoCharge { provider, .. }
-            | Self::Refund { provider, .. } => Some(provider),
+            Self::Open { provider, .. } => Some(provider),
+            Self::Charge { payment, .. }
+            | Self::UndoCharge { payment, .. }
+            | Self::Refund { payment, .. } => Some(&payment.provider),
             Self::Notify { .. } => None,
         }
     }
@@ -70,7 +88,7 @@ impl Request {
     pub fn channel(&self) -> Option<&str> {
         match self {
             Self::Notify { notice, .. } => Some(&notice.channel),
-            Self::Charge { .. } | Self::UndoCharge { .. } | Self::Refund { .. } => None,
+            Self::Open { .. } | Self::Charge { .. } | Self::UndoCharge { .. } | Self::Refund { .. } => None,
         }
     }
 }
@@ -107,6 +125,10 @@ pub struct Call {
     pub mode: Mode,
     /// What the other side is asked.
     pub request: Request,
+    /// How long ago the attempt that is asked about was sent, if its answer was lost.
+    pub unclear_for: Option<Duration>,
+    /// How long something that was sent and never answered may still take to arrive.
+    pub settles_in: Option<Duration>,
     /// No answer for this long is an unknown outcome. At most half the lease.
     pub timeout: Duration,
 }
@@ -142,7 +164,11 @@ pub enum Answer {
     Pending {
         /// Where the buyer must go.
         next_action: Option<String>,
+        /// Why the attempt before was declined, if it was: the next one has a key of its own.
+        declined: Option<String>,
     },
+    /// The other side has it, and nobody can stop it: it alone ends this, however long it takes.
+    Processing,
     /// A final no, and proof that nothing moved.
     Rejected {
         /// The reason, as it was given.
@@ -153,17 +179,27 @@ pub enum Answer {
         /// The error, as the other side or the network gave it.
         error: String,
     },
-    /// Nobody can tell yet.
+    /// No word: nobody can tell yet. No failure, however often.
     Unknown {
         /// The error, as the other side or the network gave it.
         error: String,
     },
+    /// It is known nowhere, and may still be on its way. Only time makes that a failure.
+    NotFound {
+        /// What the other side said.
+        error: String,
+    },
+    /// The other side refused to say or to do more: a failure, but no proof about what was sent before.
+    Refused {
+        /// What it said.
+        error: String,
+    },
     /// The worker never sent it: it was interrupted, or its lease was nearly over.
     NotSent,
-    /// It was held back on purpose and never sent: the other side is given a rest.
+    /// It did not happen, provably, and that is no failure: nobody was reached, or it was held back.
     NotNow {
-        /// When it is worth another try.
-        retry_in: Duration,
+        /// When it is worth another try; `None`: later each time.
+        retry_in: Option<Duration>,
         /// The reason.
         why: String,
     },
@@ -173,6 +209,8 @@ pub enum Answer {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CallResult {
+    /// A payment was opened.
+    Opened(PaymentObject),
     /// Money was taken.
     Captured {
         /// How much.
@@ -189,6 +227,25 @@ pub enum CallResult {
     Refunded,
     /// The message is out.
     Sent,
+}
+
+impl Answer {
+    /// The same answer, with `kept` of each text that another wrote.
+    #[must_use]
+    pub fn map_text(self, kept: impl Fn(String) -> String) -> Self {
+        match self {
+            Self::Rejected { reason } => Self::Rejected { reason: kept(reason) },
+            Self::Failed { error } => Self::Failed { error: kept(error) },
+            Self::Unknown { error } => Self::Unknown { error: kept(error) },
+            Self::NotFound { error } => Self::NotFound { error: kept(error) },
+            Self::Refused { error } => Self::Refused { error: kept(error) },
+            Self::NotNow { retry_in, why } => Self::NotNow { retry_in, why: kept(why) },
+            Self::Pending { next_action, declined } => {
+                Self::Pending { next_action, declined: declined.map(kept) }
+            }
+            Self::Succeeded(_) | Self::Processing | Self::NotSent => self,
+        }
+    }
 }
 
 impl Call {

@@ -10,6 +10,8 @@ use serde::{Deserialize, Serialize};
 use strum::{Display, EnumString, IntoStaticStr};
 use uuid::Uuid;
 
+use crate::records::PaymentObject;
+
 /// The frozen input of a saga, by kind of flow.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
@@ -92,6 +94,9 @@ pub struct Checkout {
     pub method: PaymentMethod,
     /// Who takes the money; unused for cash on delivery.
     pub provider: String,
+    /// Whether that provider opens a payment before its money is taken.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub opens: bool,
     /// The provider's token for the buyer's means of payment. Never a card number.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token: Option<String>,
@@ -222,6 +227,9 @@ pub struct LateRefund {
     pub provider: String,
     /// The order's total: the most that can have been taken.
     pub total: Money,
+    /// What the provider opened for it, if it opens payments.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub object: Option<PaymentObject>,
 }
 
 /// Money that the shop gives back although the order stands: for goodwill, or for a part of it.

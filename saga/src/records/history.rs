@@ -48,6 +48,20 @@ pub enum Entry {
         /// Until when we wait.
         until: Time,
     },
+    /// The buyer's attempt was declined; they may try again.
+    AttemptDeclined {
+        /// The step.
+        step: String,
+        /// What the other side said.
+        why: String,
+    },
+    /// The money is on its way; the other side alone ends this.
+    Processing {
+        /// The step.
+        step: String,
+        /// When it is looked up next.
+        until: Time,
+    },
     /// The call was refused for good.
     Rejected {
         /// The step.

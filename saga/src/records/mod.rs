@@ -23,6 +23,6 @@ pub use admin_action::AdminAction;
 pub use cart::{Cart, CartItem};
 pub use notification::{Notification, NotificationStatus};
 pub use order::{KeyClaim, Order, Reservation};
-pub use payment::{Payment, PaymentDetails, Refund};
+pub use payment::{Payment, PaymentDetails, PaymentObject, Refund};
 pub use product::Product;
 pub use stock::{Stock, StockAdjustment, StockMove};

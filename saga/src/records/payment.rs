@@ -36,6 +36,23 @@ pub struct PaymentDetails {
     /// Where the buyer must act, for as long as they must.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next_action: Option<String>,
+    /// What the provider opened for it, before any money could move.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub object: Option<PaymentObject>,
+}
+
+/// A payment that its provider opened: what it is known by there.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PaymentObject {
+    /// The provider's name for it.
+    pub reference: String,
+    /// The account it was opened in. Another account's credentials cannot see it.
+    pub account: String,
+    /// Whether real money moves under it.
+    pub live: bool,
+    /// The version of the requests that it was opened with. Those that follow keep it, so that a request that is repeated
+    /// after a deploy has the same body.
+    pub wire: u32,
 }
 
 /// Our own ledger row for a refund. One per saga that refunds.

@@ -100,9 +100,21 @@ pub struct Progress {
     /// Times this stage's call was begun, counted in the commit before it is sent, so a crash counts too.
     #[serde(skip_serializing_if = "is_default")]
     pub attempts: u32,
-    /// Times it failed. An interrupted start is not a failure.
+    /// What [`attempts`](Self::attempts) was when an outcome came back last: a worker lived through that many.
+    #[serde(skip_serializing_if = "is_default")]
+    pub returned: u32,
+    /// Times it failed. An interrupted start is not a failure, nor is a lost answer.
     #[serde(skip_serializing_if = "is_default")]
     pub failures: u32,
+    /// Times that nothing was heard of the other side since it was heard last. Each wait is longer.
+    #[serde(skip_serializing_if = "is_default")]
+    pub unanswered: u32,
+    /// When the attempt whose answer was lost was sent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unclear_since: Option<Time>,
+    /// By then, whatever was sent and never answered must have arrived.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub settles_at: Option<Time>,
     /// Not planned before this instant, signals apart.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub not_before: Option<Time>,

@@ -57,6 +57,8 @@ pub struct CheckoutRequest {
 pub struct AcceptPolicy {
     /// Who takes the money.
     pub provider: String,
+    /// Whether that provider opens a payment before its money is taken. It may do without a token then.
+    pub opens: bool,
     /// How long a buyer may take to pay.
     pub payment_within: Duration,
     /// How long an admin may take to confirm.
@@ -70,6 +72,7 @@ impl AcceptPolicy {
     pub fn new(provider: impl Into<String>) -> Self {
         Self {
             provider: provider.into(),
+            opens: false,
             payment_within: Duration::from_mins(30),
             confirm_within: Duration::from_hours(48),
             hint_ahead: Duration::from_millis(500),
@@ -277,7 +280,8 @@ fn place(
     if let Some(expected) = request.expected_total.filter(|expected| *expected != total) {
         return Err(Refused::CartChanged { total, expected });
     }
-    if request.method.is_online() && request.token.as_deref().unwrap_or_default().is_empty() {
+    if request.method.is_online() && !policy.opens && request.token.as_deref().unwrap_or_default().is_empty()
+    {
         return Err(Refused::TokenMissing(request.method));
     }
     let within = if request.method.is_online() { policy.payment_within } else { policy.confirm_within };
@@ -286,6 +290,7 @@ fn place(
         cart: request.cart,
         method: request.method,
         provider: policy.provider.clone(),
+        opens: policy.opens && request.method.is_online(),
         token: request.token.clone().filter(|_| request.method.is_online()),
         lines: lines.clone(),
         total_minor: total.amount_minor,

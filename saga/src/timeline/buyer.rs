@@ -25,6 +25,8 @@ fn entry(saga: &Saga, entry: &Entry) -> Option<String> {
             return filled(phrases(step)?.done_for_buyer, saga);
         }
         Entry::Pending { until, .. } => format!("the payment must be approved by {}", moment(*until)),
+        Entry::AttemptDeclined { .. } => "the payment was declined; it may be tried again".to_owned(),
+        Entry::Processing { .. } => "the payment is being processed".to_owned(),
         Entry::Waiting { until, .. } => {
             format!("waiting for the shop to confirm, until {}", moment(*until))
         }

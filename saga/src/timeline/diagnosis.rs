@@ -190,11 +190,41 @@ impl Diagnosis<'_> {
     fn later(&self, position: &Position<'_>, definition: &Definition, at: Time) -> Outlook {
         let progress = &self.saga.progress;
         let (step, when) = (noun(position.step), self.when(at));
-        if let Some(why) = self.held() {
+        match self.last_entry() {
+            Some(Entry::Held { why, .. }) => {
+                return Outlook {
+                    now: format!("{} waits to try {step}: {why}; tried again at {when}", self.task()),
+                    next: format!("{step} is tried again; what was held back counts as no failure"),
+                    unblocks: "it goes on by itself".to_owned(),
+                };
+            }
+            Some(Entry::Processing { .. }) => {
+                return Outlook {
+                    now: format!(
+                        "{} waits for the provider, which is processing {step}; looked up again at {when}",
+                        self.task()
+                    ),
+                    next: "the provider alone ends this, also past the end of a window; then it goes on"
+                        .to_owned(),
+                    unblocks: "it goes on by itself".to_owned(),
+                };
+            }
+            Some(_) | None => {}
+        }
+        let why = progress.error.as_deref().unwrap_or("nobody knows why");
+        let works_again = || match definition.name {
+            "notification" => "the customer's channel works again".to_owned(),
+            _ => "the payment provider works again".to_owned(),
+        };
+        if progress.unanswered > 0 {
             return Outlook {
-                now: format!("{} waits to try {step}: {why}; tried again at {when}", self.task()),
-                next: format!("{step} is tried again; what was held back counts as no failure"),
-                unblocks: "it goes on by itself".to_owned(),
+                now: format!(
+                    "{} waits to ask about {step} again at {when}; no answer came {} times in a row, last: {why}",
+                    self.task(),
+                    progress.unanswered
+                ),
+                next: format!("it is asked what became of {step}; a lost answer counts as no failure"),
+                unblocks: works_again(),
             };
         }
         let Some(call) = position.call.filter(|_| progress.failures > 0) else {
@@ -206,7 +236,6 @@ impl Diagnosis<'_> {
         };
         let undone = progress.phase == Phase::Forward && !progress.pivoted;
         let end = if undone { "the order is undone" } else { "it stops, and an operator must act" };
-        let why = progress.error.as_deref().unwrap_or("nobody knows why");
         Outlook {
             now: format!(
                 "{} waits to try {step} again at {when}; it failed {} of at most {} times, last: {why}",
@@ -215,20 +244,13 @@ impl Diagnosis<'_> {
                 call.retry.failures_max,
             ),
             next: format!("{step} is tried again; after the last failure {end}"),
-            unblocks: match definition.name {
-                "notification" => "the customer's channel works again".to_owned(),
-                _ => "the payment provider works again".to_owned(),
-            },
+            unblocks: works_again(),
         }
     }
 
-    /// Why its call is held back, if that is the last thing that happened to it.
-    fn held(&self) -> Option<&str> {
-        let row = self.story.log.iter().rfind(|row| row.saga == self.saga.id)?;
-        match row.entries.last() {
-            Some(Entry::Held { why, .. }) => Some(why),
-            Some(_) | None => None,
-        }
+    /// The last thing that happened to it.
+    fn last_entry(&self) -> Option<&Entry> {
+        self.story.log.iter().rfind(|row| row.saga == self.saga.id)?.entries.last()
     }
 
     /// It could go on right now.

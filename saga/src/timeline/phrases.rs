@@ -66,6 +66,12 @@ pub(super) fn entry(saga: &Saga, entry: &Entry) -> Option<String> {
         Entry::Started { step, start, ask } => started(saga, step, *start, *ask),
         Entry::Succeeded(step) => return succeeded(saga, step),
         Entry::Pending { until, .. } => format!("the buyer must approve the payment by {}", moment(*until)),
+        Entry::AttemptDeclined { step, why } => {
+            format!("{} was declined, and the buyer may try again: {why}", noun(step))
+        }
+        Entry::Processing { step, until } => {
+            format!("the provider is processing {}; looked up again at {}", noun(step), moment(*until))
+        }
         Entry::Failed { step, why } => format!("{} failed, nothing has moved: {why}", noun(step)),
         Entry::Unknown { step, why } => {
             format!("{} was not answered, so it may or may not have happened: {why}", noun(step))
@@ -208,6 +214,8 @@ fn started(saga: &Saga, step: &str, start: u32, ask: bool) -> String {
         ("take_payment", false) => format!("asking the provider for {}", amount(saga)),
         ("take_payment", true) => "asking the provider what became of the payment".to_owned(),
         ("refund_payment", _) => "asking the provider to give back whatever it has taken".to_owned(),
+        ("open_payment", _) => format!("opening a payment of {} at the provider", amount(saga)),
+        ("close_payment", _) => "asking the provider to close the payment".to_owned(),
         ("give_back", false) => format!("asking the provider to give back {}", amount(saga)),
         ("give_back", true) => format!("asking the provider whether {} went back", amount(saga)),
         ("send", false) => "sending the message".to_owned(),

@@ -44,11 +44,12 @@ fn lines() -> Vec<OrderLine> {
 }
 
 fn checkout(method: PaymentMethod) -> Saga {
-    let definition = if method.is_online() { &checkout_online::V1 } else { &checkout_cod::V1 };
+    let definition = if method.is_online() { &checkout_online::V2 } else { &checkout_cod::V1 };
     let context = Context::Checkout(Checkout {
         cart: CartId(Uuid::nil()),
         method,
         provider: "sandbox".to_owned(),
+        opens: false,
         token: method.is_online().then(|| TOKEN.to_owned()),
         lines: lines(),
         total_minor: 3_998,
@@ -405,7 +406,7 @@ fn one(method: PaymentMethod, change: impl FnOnce(&mut Saga)) -> Story {
     story(method, vec![saga])
 }
 
-const PAYMENT: usize = 2;
+const PAYMENT: usize = 3;
 
 #[test]
 fn a_saga_that_works_names_its_worker() {
@@ -585,16 +586,16 @@ fn a_saga_that_nobody_takes_is_named_after_ten_minutes() {
 
 #[test]
 fn e8_a_definition_of_a_newer_release_is_named() {
-    let newer = |saga: &mut Saga| saga.definition.version = 2;
+    let newer = |saga: &mut Saga| saga.definition.version = 3;
     check(
         "newer",
         &one(PaymentMethod::Card, newer),
         900,
         (
-            "order 1042 is PENDING_PAYMENT: the checkout runs checkout_online version 2, which this binary does not know; \
-         it is due since 2023-11-14 22:13:20 UTC (15 min); no live worker knows checkout_online version 2",
-            "a worker that knows checkout_online version 2 takes it",
-            "run workers of the release that knows checkout_online version 2, and ask its `holdfast order explain`",
+            "order 1042 is PENDING_PAYMENT: the checkout runs checkout_online version 3, which this binary does not know; \
+         it is due since 2023-11-14 22:13:20 UTC (15 min); no live worker knows checkout_online version 3",
+            "a worker that knows checkout_online version 3 takes it",
+            "run workers of the release that knows checkout_online version 3, and ask its `holdfast order explain`",
         ),
     );
 }
@@ -693,7 +694,7 @@ fn a_dead_saga_comes_first_with_its_next_move() {
     message.progress.error = Some("mailbox full".to_owned());
     let mut both = story(PaymentMethod::Card, vec![checkout(PaymentMethod::Card), message]);
     both.order.order.status = OrderStatus::Confirmed;
-    both.sagas[0].progress.stage = 4;
+    both.sagas[0].progress.stage = 5;
     check(
         "two sagas",
         &both,

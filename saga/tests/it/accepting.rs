@@ -14,6 +14,7 @@ use holdfast_saga::records::signal::SignalBody;
 use holdfast_saga::records::slot;
 use holdfast_saga::shop::checkout::{Accepted, CheckoutRequest, QUANTITY_MAX, Refused, accept, digest};
 use holdfast_saga::shop::order::Verb;
+use holdfast_sandbox::SandboxControl as _;
 use holdfast_shared::{CartId, Clock, Currency, Line, Money, OrderStatus, PaymentStatus, SagaState, Time};
 
 use crate::flows::{Ending, check};
@@ -207,7 +208,7 @@ async fn e16_only_what_is_settled_and_read_is_forgotten() {
     shop.batch(vec![]).await;
     // Late money that nobody has read of yet.
     let charge = shop.charge(undone, 1).await;
-    shop.provider().charge(&charge, Money::new(3_000, Currency::EUR), "tok_ok").await.expect("it is taken");
+    shop.sandbox.charge(&charge, Money::new(3_000, Currency::EUR), "tok_ok").await.expect("it is taken");
     shop.signal(undone.saga(slot::CHECKOUT), "evt", SignalBody::PaymentEvent { charge }).await;
 
     assert_eq!(shop.store.prune(noon(), 100).await.expect("memory prunes"), 0, "nothing is old enough");

@@ -102,8 +102,8 @@ fn panicking() -> Registry {
         Ok(vec![])
     });
     let mut stages = vec![stage];
-    stages.extend(checkout_online::V1.forward.iter().skip(1).map(copy));
-    registry_of(Definition { forward: Vec::leak(stages), ..checkout_online::V1 })
+    stages.extend(checkout_online::V2.forward.iter().skip(1).map(copy));
+    registry_of(Definition { forward: Vec::leak(stages), ..checkout_online::V2 })
 }
 
 #[tokio::test]
@@ -163,12 +163,12 @@ async fn e6_a_child_that_cannot_be_planned_is_born_and_fails_alone() {
 async fn a_failure_after_the_pivot_undoes_nothing_and_is_finished_by_a_retry() {
     for failing in ["confirm_order", "confirm_reservation", "clear_cart"] {
         let mut parts = Parts::honest();
-        let mut stages: Vec<_> = checkout_online::V1.forward.iter().map(copy).collect();
+        let mut stages: Vec<_> = checkout_online::V2.forward.iter().map(copy).collect();
         let at = stages.iter().position(|stage| stage.name == failing).expect("the stage exists");
         stages[at] = local(failing, |_| {
             Err(Refusal { reason: CancelReason::AdminRequest, message: "a rule says no".to_owned() })
         });
-        parts.registry = registry_of(Definition { forward: Vec::leak(stages), ..checkout_online::V1 });
+        parts.registry = registry_of(Definition { forward: Vec::leak(stages), ..checkout_online::V2 });
         let mut shop = Shop::of(parts).await;
         let order = shop.card("tok_ok").await;
         shop.rest().await;
@@ -287,16 +287,16 @@ async fn e8_a_saga_of_an_unknown_version_stays_due_for_a_worker_that_knows_it() 
     let cod = shop.cod().await;
     let before = shop.checkout(order).await;
     let next: &'static Definition = Box::leak(Box::new(Definition {
-        version: 2,
-        forward: checkout_online::V1.forward,
-        after_undo: checkout_online::V1.after_undo,
+        version: 3,
+        forward: checkout_online::V2.forward,
+        after_undo: checkout_online::V2.after_undo,
         late_capture: None,
-        ..checkout_online::V1
+        ..checkout_online::V2
     }));
     let others = flows::REGISTRY.all().filter(|definition| definition.name != "checkout_online");
     let newer: Vec<_> = std::iter::once(next).chain(others).collect();
     shop.registry = Registry::new(Vec::leak(newer));
-    assert_eq!(before.definition, DefinitionId { name: "checkout_online".to_owned(), version: 1 });
+    assert_eq!(before.definition, DefinitionId { name: "checkout_online".to_owned(), version: 2 });
     let hinted = BatchInput { hints: vec![before.id], ..work(vec![]) };
     assert_eq!(shop.batch_of(hinted).await.claimed, 1, "only the one that it knows");
     assert_eq!(shop.checkout(order).await, before);

@@ -10,10 +10,11 @@ use std::task::Poll;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use futures_util::future::BoxFuture;
 use holdfast_saga::memory::MemoryStore;
 use holdfast_saga::ports::{
-    ChargeState, Claim, Claimed, Fault, NamedRefund, NotificationChannel, PaymentProvider, StatementLine,
-    Store, StoreError, Tx,
+    Account, AroundProvider, At, Attempt, Caps, Charge, Claim, Claimed, Closed, Fault, Movement, NamedRefund,
+    NotificationChannel, Page, PaymentProvider, RefundState, Store, StoreError, Tx,
 };
 use holdfast_saga::records::audit_fact::Fact;
 use holdfast_saga::records::batch_rows::{Footprint, World, Writes};
@@ -28,6 +29,7 @@ use holdfast_saga::records::view::{
 use holdfast_saga::records::{AdminAction, Cart, Product, Stock};
 use holdfast_sandbox::Sky;
 use holdfast_shared::{CartId, KeySource, Money, OrderId, SagaId, Sku, StepKey, Time};
+use holdfast_test_bank::Weather;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
@@ -74,6 +76,22 @@ impl Dice {
             return Sky::Clear;
         }
         [Sky::LoseAnswer, Sky::LoseRequest, Sky::Refuse][self.below(3)]
+    }
+
+    /// What becomes of one request to the bank, when `percent` of them meet with a mishap.
+    pub(crate) fn weather(&self, percent: usize) -> Weather {
+        if !self.mishap(percent) {
+            return Weather::Clear;
+        }
+        match self.below(7) {
+            0 => Weather::Away,
+            1 => Weather::LoseAnswer,
+            2 => Weather::LoseRequest,
+            3 => Weather::ServerError { done: true },
+            4 => Weather::ServerError { done: false },
+            5 => Weather::TooMany,
+            _ => Weather::ArriveLate(Duration::from_secs(self.below(540) as u64)),
+        }
     }
 }
 
@@ -276,53 +294,21 @@ async fn stop() {
     poll_fn(|_| if std::mem::replace(&mut stopped, true) { Poll::Ready(()) } else { Poll::Pending }).await;
 }
 
-#[async_trait]
-impl PaymentProvider for Road<Arc<dyn PaymentProvider>> {
-    fn name(&self) -> &str {
-        self.to.name()
+impl AroundProvider for Road<Arc<dyn PaymentProvider>> {
+    fn provider(&self) -> &dyn PaymentProvider {
+        &*self.to
     }
 
-    fn key_ttl(&self) -> Duration {
-        self.to.key_ttl()
-    }
-
-    async fn charge(&self, key: &StepKey, amount: Money, token: &str) -> Result<ChargeState, Fault> {
-        stop().await;
-        let answer = self.to.charge(key, amount, token).await;
-        stop().await;
-        answer
-    }
-
-    async fn look_up(&self, charge: &StepKey) -> Result<Option<ChargeState>, Fault> {
-        stop().await;
-        let answer = self.to.look_up(charge).await;
-        stop().await;
-        answer
-    }
-
-    async fn void(&self, charge: &StepKey) -> Result<ChargeState, Fault> {
-        stop().await;
-        let answer = self.to.void(charge).await;
-        stop().await;
-        answer
-    }
-
-    async fn refund(&self, key: &StepKey, charge: &StepKey, amount_minor: i64) -> Result<(), Fault> {
-        stop().await;
-        let answer = self.to.refund(key, charge, amount_minor).await;
-        stop().await;
-        answer
-    }
-
-    async fn refunds(&self, charge: &StepKey) -> Result<Vec<NamedRefund>, Fault> {
-        stop().await;
-        let answer = self.to.refunds(charge).await;
-        stop().await;
-        answer
-    }
-
-    async fn statement(&self) -> Result<Option<Vec<StatementLine>>, Fault> {
-        self.to.statement().await
+    fn around<'a, T: Send + 'a>(
+        &'a self,
+        request: BoxFuture<'a, Result<T, Fault>>,
+    ) -> BoxFuture<'a, Result<T, Fault>> {
+        Box::pin(async move {
+            stop().await;
+            let answer = request.await;
+            stop().await;
+            answer
+        })
     }
 }
 
@@ -341,7 +327,7 @@ impl NotificationChannel for Road<Arc<dyn NotificationChannel>> {
                 Err(Fault::Unclear("the receipt was lost".to_owned()))
             }
             Sky::LoseRequest => Err(Fault::Unclear("the message was lost".to_owned())),
-            Sky::Refuse => Err(Fault::NotDone("the post office is closed".to_owned())),
+            Sky::Refuse => Err(Fault::Refused("the post office is closed".to_owned())),
         }
     }
 }
@@ -356,34 +342,38 @@ impl PaymentProvider for Forgetful {
         self.0.name()
     }
 
-    fn key_ttl(&self) -> Duration {
-        self.0.key_ttl()
+    fn caps(&self) -> Caps {
+        self.0.caps()
     }
 
-    async fn charge(&self, key: &StepKey, amount: Money, token: &str) -> Result<ChargeState, Fault> {
-        self.0.charge(key, amount, token).await
+    async fn ping(&self) -> Result<Account, Fault> {
+        self.0.ping().await
     }
 
-    async fn look_up(&self, charge: &StepKey) -> Result<Option<ChargeState>, Fault> {
-        self.0.look_up(charge).await
+    async fn drive(&self, at: &At<'_>, attempt: &Attempt<'_>) -> Result<Charge, Fault> {
+        self.0.drive(at, attempt).await
     }
 
-    async fn void(&self, charge: &StepKey) -> Result<ChargeState, Fault> {
-        match self.0.look_up(charge).await? {
-            Some(_) => self.0.void(charge).await,
-            None => Ok(ChargeState::Voided),
+    async fn look_up(&self, at: &At<'_>) -> Result<Charge, Fault> {
+        self.0.look_up(at).await
+    }
+
+    async fn close(&self, at: &At<'_>) -> Result<Closed, Fault> {
+        match self.0.look_up(at).await? {
+            Charge::Open => Ok(Closed::Closed),
+            _ => self.0.close(at).await,
         }
     }
 
-    async fn refund(&self, key: &StepKey, charge: &StepKey, amount_minor: i64) -> Result<(), Fault> {
-        self.0.refund(key, charge, amount_minor).await
+    async fn refund(&self, at: &At<'_>, key: &StepKey, amount: Money) -> Result<RefundState, Fault> {
+        self.0.refund(at, key, amount).await
     }
 
-    async fn refunds(&self, charge: &StepKey) -> Result<Vec<NamedRefund>, Fault> {
-        self.0.refunds(charge).await
+    async fn refunds(&self, at: &At<'_>) -> Result<Vec<NamedRefund>, Fault> {
+        self.0.refunds(at).await
     }
 
-    async fn statement(&self) -> Result<Option<Vec<StatementLine>>, Fault> {
-        self.0.statement().await
+    async fn movements(&self, cursor: &str) -> Result<Option<Page<Movement>>, Fault> {
+        self.0.movements(cursor).await
     }
 }

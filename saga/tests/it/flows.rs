@@ -278,7 +278,7 @@ async fn a_retry_leaves_settled_and_living_sagas_alone() {
 async fn a_message_that_cannot_be_sent_never_holds_up_an_order() {
     let mut shop = Shop::open().await;
     let order = shop.card("tok_ok").await;
-    shop.notices.fail_with(vec![Fault::NotDone("the mail server is away".to_owned()); 100]);
+    shop.notices.fail_with(vec![Fault::Refused("the mail server is away".to_owned()); 100]);
     shop.rest().await;
     let notice = shop.saga(order.saga(slot::CONFIRMED_NOTICE)).await;
     assert_eq!((notice.state, shop.checkout(order).await.state), (SagaState::Dead, SagaState::Completed));

@@ -16,6 +16,7 @@ use holdfast_saga::shop::answer::{Answered, Conflict};
 use holdfast_saga::shop::checkout::digest;
 use holdfast_saga::shop::order::{self, GRANTS_MAX, Grant, REASON_MAX, Verb};
 use holdfast_saga::timeline::next_move;
+use holdfast_sandbox::SandboxControl as _;
 use holdfast_shared::{
     Actor, Clock, Currency, Money, OrderId, OrderStatus, PaymentStatus, RefundStatus, SagaState, StepKey,
 };
@@ -280,7 +281,7 @@ async fn money_that_went_back_by_hand_is_not_sent_again() {
         let charge = shop.view(order).await.payment.and_then(|payment| payment.charge).expect("it was paid");
         assert_eq!(shop.revive_all().await, 1);
         let desk = StepKey::from_stored("desk");
-        shop.provider().refund(&desk, &charge, by_hand).await.expect("the desk gives it back");
+        shop.sandbox.give_back(&desk, &charge, by_hand).await.expect("the desk gives it back");
         shop.rest().await;
         assert_eq!(shop.saga(saga).await.state, SagaState::Dead, "{by_hand} by hand");
         assert_eq!(ledgers(&shop, order).await.4, by_hand, "nothing was sent besides");
@@ -322,7 +323,15 @@ async fn a_refund_granted_and_a_retry_leave_their_trace() {
 /// Our ledger row on the order's money, with so much back.
 fn paid(refunded_minor: i64) -> PaymentFact {
     let status = PaymentStatus::PartiallyRefunded;
-    PaymentFact { status, captured_minor: 3_000, refunded_minor, settled_manually_minor: 0, charge: None }
+    let provider = "sandbox".to_owned();
+    PaymentFact {
+        provider,
+        status,
+        captured_minor: 3_000,
+        refunded_minor,
+        settled_manually_minor: 0,
+        charge: None,
+    }
 }
 
 /// What the audit finds when one fact about an order with a granted refund is not as it should be.
@@ -336,7 +345,7 @@ async fn found(shop: &Shop, damage: impl Fn(&mut OrderFact)) -> Vec<Invariant> {
         }
         audit.see(fact);
     }
-    let report = audit.finish(Some(&shop.statement().await));
+    let report = audit.finish(&[("sandbox".to_owned(), shop.statement().await)].into());
     report.violations.into_iter().map(|violation| violation.invariant).collect()
 }
 

@@ -23,12 +23,15 @@ use holdfast_saga::shop::checkout::CheckoutRequest;
 use holdfast_saga::shop::order::Verb;
 use holdfast_sandbox::MemorySandbox;
 use holdfast_shared::{Clock, OrderId, SagaId, Time};
+use holdfast_test_bank::{LocalWire, Weather};
 
 use crate::chaos::{Dice, Forgetful, Meddled, OnClaim, Road};
-use crate::shop::{LEASE, Parts, QUEUES, Shop};
+use crate::shop::{LEASE, Parts, QUEUES, Shop, bank, bank_provider};
 
 /// No worker's call lives longer than this, however slow its process: its timeout runs on a clock of its own.
 const FLIGHT_MAX: Duration = Duration::from_hours(1);
+/// Where a payment cannot be closed, what is on its way counts as arrived after a while: a call must not be sent later.
+const BANK_FLIGHT_MAX: Duration = Duration::from_mins(1);
 
 /// The rules a history is played by. The honest ones, or with one of them broken.
 #[derive(Clone)]
@@ -38,6 +41,8 @@ pub(crate) struct Rules {
     pub(crate) forge_fences: bool,
     pub(crate) on_claim: Arc<OnClaim>,
     pub(crate) payments: fn(Arc<dyn PaymentProvider>) -> Arc<dyn PaymentProvider>,
+    /// Whether the second provider takes the money, which must open payments and cannot close them.
+    pub(crate) at_the_bank: bool,
     /// In the end the provider reports on every charge that holds money, as providers do sooner or later.
     pub(crate) reports: bool,
 }
@@ -49,8 +54,14 @@ impl Rules {
             forge_fences: false,
             on_claim: Arc::new(|_| ()),
             payments: |provider| provider,
+            at_the_bank: false,
             reports: false,
         }
+    }
+
+    /// Honest rules, with the second provider.
+    pub(crate) fn at_the_bank() -> Self {
+        Self { at_the_bank: true, ..Self::honest() }
     }
 
     /// Honest rules, with a provider that forgets what it was report to void: money can really be late.
@@ -102,7 +113,8 @@ struct History {
 /// Plays the history of `seed`.
 pub(crate) async fn play(seed: u64, rules: &Rules, tell: bool) -> HistoryReport {
     let mut history = History::begin(seed, rules, tell).await;
-    let events = 20 + history.dice.below(100);
+    // A payment at the bank takes twice the requests.
+    let events = if rules.at_the_bank { 80 + history.dice.below(240) } else { 20 + history.dice.below(100) };
     for _ in 0..events {
         history.happen().await;
         if !history.wrong.is_empty() {
@@ -132,7 +144,21 @@ impl History {
         let clock = Arc::clone(&parts.clock) as Arc<dyn Clock>;
         let weather = Arc::clone(&dice);
         parts.sandbox = Arc::new(MemorySandbox::new(clock).in_weather(move |_| weather.sky(storm)));
-        let payments = (rules.payments)(Arc::clone(&parts.sandbox) as Arc<dyn PaymentProvider>);
+        let provider = if rules.at_the_bank {
+            let (weather, pending, lag) = (Arc::clone(&dice), dice.chance(30), dice.below(300) as u64);
+            let bank = bank().with_list_lag(Duration::from_secs(lag));
+            let bank = if pending { bank.with_pending_refunds() } else { bank };
+            let wire = LocalWire::new(bank, Arc::clone(&parts.clock) as Arc<dyn Clock>);
+            let wire = Arc::new(wire.in_weather(move |asked| match asked.path.as_str() {
+                "/movements" => Weather::Clear,
+                _ => weather.weather(storm),
+            }));
+            parts.bank = Some(Arc::clone(&wire));
+            bank_provider(&wire)
+        } else {
+            Arc::clone(&parts.sandbox) as Arc<dyn PaymentProvider>
+        };
+        let payments = (rules.payments)(provider);
         let notifier = Arc::clone(&parts.notices) as Arc<dyn NotificationChannel>;
         let (mishaps, road) = (storm, Arc::clone(&dice));
         parts.outside = Gateways {
@@ -303,6 +329,7 @@ impl History {
             (false, 0) => Answer::NotSent,
             (false, _) => {
                 let retry_in = Duration::from_secs(1 + self.dice.below(3_600) as u64);
+                let retry_in = (self.dice.below(2) == 0).then_some(retry_in);
                 Answer::NotNow { retry_in, why: "the provider is given a rest".to_owned() }
             }
         };
@@ -315,7 +342,8 @@ impl History {
         self.shop.clock.set(to);
         self.tell(|| "the clock was moved".to_owned());
         for worker in &mut self.workers {
-            worker.flights.retain(|flight| to.since(flight.began_at) < FLIGHT_MAX);
+            let flight_max = if self.rules.at_the_bank { BANK_FLIGHT_MAX } else { FLIGHT_MAX };
+            worker.flights.retain(|flight| to.since(flight.began_at) < flight_max);
         }
     }
 }

@@ -41,7 +41,7 @@ async fn a_refund_that_is_still_under_way_is_asked_about_again_soon() {
     shop.rest().await;
     shop.accepted(order, Verb::Cancel, &admin()).await;
     let refund = one_call(&shop).await;
-    shop.batch(vec![refund.outcome(Answer::Pending { next_action: None })]).await;
+    shop.batch(vec![refund.outcome(Answer::Pending { next_action: None, declined: None })]).await;
     let saga = shop.saga(order.saga(slot::CANCELLATION)).await;
     assert_eq!(saga.state, SagaState::Running, "it does not wait for anybody");
     let soon = shop.clock.now() + Duration::from_mins(1);

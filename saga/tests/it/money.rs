@@ -175,7 +175,7 @@ async fn money_that_is_not_the_orders_total_is_given_back() {
         let mut shop = Shop::open().await;
         let order = shop.card("tok_ok").await;
         let call = one_call(&shop).await;
-        shop.provider().charge(&call.key, amount, "tok_ok").await.expect("the sandbox takes it");
+        shop.sandbox.charge(&call.key, amount, "tok_ok").await.expect("the sandbox takes it");
         let evidence = CallResult::Captured { amount, provider_ref: "sbx".to_owned() };
         let refund = shop.batch(vec![call.outcome(Answer::Succeeded(evidence))]).await.calls;
         let outcome = shop.execute(&refund[0]).await;
@@ -197,7 +197,7 @@ async fn late_money_on_a_cancelled_order_is_refunded_by_a_saga_of_its_own() {
     for generation in [1, 4] {
         let charge = shop.charge(order, generation).await;
         let total = Money::new(3_000, Currency::EUR);
-        shop.provider().charge(&charge, total, "tok_ok").await.expect("the sandbox takes it");
+        shop.sandbox.charge(&charge, total, "tok_ok").await.expect("the sandbox takes it");
         for id in ["evt_1", "evt_2"] {
             let _ = shop.event(&charge, &format!("{id}:{generation}")).await;
         }

@@ -12,6 +12,7 @@ use holdfast_saga::memory::MemoryStore;
 use holdfast_saga::records::call::{Answer, Call, Mode, Outcome};
 use holdfast_saga::shop::order::Verb;
 use holdfast_saga::timeline::next_move;
+use holdfast_sandbox::SandboxControl as _;
 use holdfast_shared::{Actor, Clock, Currency, Money, OrderId, OrderStatus, SagaState};
 
 use crate::shop::{LEASE, Shop, admin};
@@ -173,7 +174,7 @@ impl Story {
                 shop.rest().await;
                 let charge = shop.charge(order, 2).await;
                 let total = Money::new(3_000, Currency::EUR);
-                shop.provider().charge(&charge, total, token).await.expect("the sandbox takes it");
+                shop.sandbox.charge(&charge, total, token).await.expect("the sandbox takes it");
                 assert!(shop.event(&charge, "late").await.is_ok());
                 order
             }
@@ -434,9 +435,9 @@ async fn every_call_may_fail_in_every_way() {
                 (Answer::Unknown { error: message() }, false),
                 (Answer::Unknown { error: message() }, true),
                 (Answer::NotSent, false),
-                (Answer::NotNow { retry_in: Duration::from_secs(3), why: message() }, false),
-                (Answer::Pending { next_action: None }, false),
-                (Answer::Pending { next_action: None }, true),
+                (Answer::NotNow { retry_in: Some(Duration::from_secs(3)), why: message() }, false),
+                (Answer::Pending { next_action: None, declined: None }, false),
+                (Answer::Pending { next_action: None, declined: None }, true),
             ] {
                 // A charge that was begun may hold money; only who lies would deny it.
                 let asked = &steps.calls[call - 1];

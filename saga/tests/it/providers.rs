@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use holdfast_saga::ports::{PaymentProvider, Providers, StatementLine};
+use holdfast_saga::ports::{Movement, PaymentProvider, Providers};
 use holdfast_saga::records::history::Entry;
 use holdfast_saga::records::slot;
 use holdfast_saga::shop::order::Verb;
@@ -21,8 +21,8 @@ fn second(shop: &Shop) -> Arc<dyn PaymentProvider> {
 
 /// What a provider has taken and given back, of all orders.
 async fn sums(provider: &dyn PaymentProvider) -> (i64, i64) {
-    let lines = provider.statement().await.expect("answers").expect("keeps a ledger");
-    let sum = |of: fn(&StatementLine) -> i64| lines.iter().map(of).sum();
+    let lines = provider.movements("").await.expect("answers").expect("keeps a ledger").items;
+    let sum = |of: fn(&Movement) -> i64| lines.iter().map(of).sum();
     (sum(|line| line.captured_minor), sum(|line| line.refunded_minor))
 }
 

@@ -383,7 +383,7 @@ async fn calls_that_are_held_back_cost_nothing() {
     let mut shop = Shop::open().await;
     let order = shop.card("tok_ok").await;
     let held = || Answer::NotNow {
-        retry_in: Duration::from_secs(20),
+        retry_in: Some(Duration::from_secs(20)),
         why: "the provider is not available".to_owned(),
     };
     let mut call = one_call(&shop).await;
@@ -416,7 +416,7 @@ async fn a_question_that_is_held_back_stays_a_question() {
     shop.batch(vec![lost]).await;
     shop.clock.set(shop.next_due().await.expect("a retry is due"));
     let ask = one_call(&shop).await;
-    let held = Answer::NotNow { retry_in: Duration::from_secs(9), why: "not now".to_owned() };
+    let held = Answer::NotNow { retry_in: Some(Duration::from_secs(9)), why: "not now".to_owned() };
     shop.batch(vec![ask.outcome(held)]).await;
     shop.clock.set(shop.next_due().await.expect("it is parked"));
     let again = one_call(&shop).await;
@@ -432,7 +432,7 @@ async fn a_question_that_is_held_back_stays_a_question() {
 async fn an_order_that_is_held_back_beyond_its_window_is_undone_without_a_call() {
     let mut shop = Shop::open().await;
     let order = shop.card("tok_ok").await;
-    let held = || Answer::NotNow { retry_in: Duration::from_hours(2), why: "not now".to_owned() };
+    let held = || Answer::NotNow { retry_in: Some(Duration::from_hours(2)), why: "not now".to_owned() };
     let call = one_call(&shop).await;
     shop.batch(vec![call.outcome(held())]).await;
     let Context::Checkout(checkout) = &*shop.checkout(order).await.context.clone() else {

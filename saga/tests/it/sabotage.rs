@@ -1,14 +1,18 @@
-//! The oracle can fail: five rules are broken on purpose, from the outside, and each is caught.
+//! The oracle can fail: ten rules are broken on purpose, from the outside, and each is caught.
+
+mod provider;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
 
 use async_trait::async_trait;
 use holdfast_saga::engine::definition::{CallSpec, Definition, Kind, Phrases, Stage, Undo};
 use holdfast_saga::engine::registry::Registry;
 use holdfast_saga::flows::{self, checkout_cod, checkout_online};
-use holdfast_saga::ports::{ChargeState, Claimed, Fault, NamedRefund, PaymentProvider, StatementLine};
+use holdfast_saga::ports::{
+    Account, At, Attempt, Caps, Charge, Claimed, Closed, Fault, Movement, NamedRefund, Page, PaymentProvider,
+    RefundState,
+};
 use holdfast_shared::{Money, StepKey};
 
 use crate::history::Rules;
@@ -84,7 +88,7 @@ fn registry_with(change: impl Fn(&mut Vec<Stage>, Kind)) -> Registry {
         change(&mut stages, release);
         Box::leak(Box::new(Definition { forward: Vec::leak(stages), ..*definition }))
     };
-    let mut all: Vec<&'static Definition> = vec![changed(&checkout_online::V1), changed(&checkout_cod::V1)];
+    let mut all: Vec<&'static Definition> = vec![changed(&checkout_online::V2), changed(&checkout_cod::V1)];
     all.extend(flows::REGISTRY.all().filter(|definition| !definition.name.starts_with("checkout")));
     Registry::new(Vec::leak(all))
 }
@@ -127,33 +131,37 @@ impl PaymentProvider for NewKeyEachTime {
         self.provider.name()
     }
 
-    fn key_ttl(&self) -> Duration {
-        self.provider.key_ttl()
+    fn caps(&self) -> Caps {
+        self.provider.caps()
     }
 
-    async fn charge(&self, key: &StepKey, amount: Money, token: &str) -> Result<ChargeState, Fault> {
-        self.provider.charge(key, amount, token).await
+    async fn ping(&self) -> Result<Account, Fault> {
+        self.provider.ping().await
     }
 
-    async fn look_up(&self, charge: &StepKey) -> Result<Option<ChargeState>, Fault> {
-        self.provider.look_up(charge).await
+    async fn drive(&self, at: &At<'_>, attempt: &Attempt<'_>) -> Result<Charge, Fault> {
+        self.provider.drive(at, attempt).await
     }
 
-    async fn void(&self, charge: &StepKey) -> Result<ChargeState, Fault> {
-        self.provider.void(charge).await
+    async fn look_up(&self, at: &At<'_>) -> Result<Charge, Fault> {
+        self.provider.look_up(at).await
     }
 
-    async fn refund(&self, key: &StepKey, charge: &StepKey, amount_minor: i64) -> Result<(), Fault> {
+    async fn close(&self, at: &At<'_>) -> Result<Closed, Fault> {
+        self.provider.close(at).await
+    }
+
+    async fn refund(&self, at: &At<'_>, key: &StepKey, amount: Money) -> Result<RefundState, Fault> {
         let attempt = self.attempts.fetch_add(1, Ordering::SeqCst);
         let key = StepKey::from_stored(format!("{key}:attempt-{attempt}"));
-        self.provider.refund(&key, charge, amount_minor).await
+        self.provider.refund(at, &key, amount).await
     }
 
-    async fn refunds(&self, charge: &StepKey) -> Result<Vec<NamedRefund>, Fault> {
-        self.provider.refunds(charge).await
+    async fn refunds(&self, at: &At<'_>) -> Result<Vec<NamedRefund>, Fault> {
+        self.provider.refunds(at).await
     }
 
-    async fn statement(&self) -> Result<Option<Vec<StatementLine>>, Fault> {
-        self.provider.statement().await
+    async fn movements(&self, cursor: &str) -> Result<Option<Page<Movement>>, Fault> {
+        self.provider.movements(cursor).await
     }
 }

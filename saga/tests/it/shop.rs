@@ -16,7 +16,7 @@ use holdfast_saga::operations::dead_letter::DeadLetterAction;
 use holdfast_saga::operations::dead_letter::resolve;
 use holdfast_saga::operations::dead_letter::resolve::act;
 use holdfast_saga::ports::{
-    Channels, Fault, Gateways, NotificationChannel, PaymentProvider, Providers, Store,
+    Channels, Fault, Gateways, Movement, NotificationChannel, PaymentProvider, Providers, Store,
 };
 use holdfast_saga::records::batch_rows::{Footprint, World, Writes};
 use holdfast_saga::records::call::{Call, Outcome};
@@ -36,6 +36,7 @@ use holdfast_shared::{
     Actor, Address, CartId, CartStatus, Clock, Contact, Currency, Ids, ManualClock, Money, OrderId,
     PaymentMethod, Queue, SagaId, SagaState, SeededIds, Sku, StepKey, Time,
 };
+use holdfast_test_bank::{Bank, BankProvider, LocalWire};
 
 /// Longer than any call: half of it is the longest call timeout.
 pub(crate) const LEASE: Duration = Duration::from_secs(30);
@@ -91,9 +92,26 @@ pub(crate) struct Parts {
     pub(crate) memory: MemoryStore,
     pub(crate) store: Arc<dyn Store>,
     pub(crate) sandbox: Arc<MemorySandbox>,
+    /// The second provider, where the shop's money goes to that one.
+    pub(crate) bank: Option<Arc<LocalWire>>,
     pub(crate) outside: Gateways,
     pub(crate) notices: Arc<Notices>,
     pub(crate) registry: Registry,
+}
+
+/// The credentials of the shop at the bank.
+pub(crate) const BANK_KEY: &str = "key_1";
+/// How long the bank remembers a key.
+pub(crate) const BANK_KEY_TTL: Duration = Duration::from_hours(24);
+
+/// A bank that knows the shop.
+pub(crate) fn bank() -> Bank {
+    Bank::new(BANK_KEY_TTL).with_account(BANK_KEY, "acct_1", false)
+}
+
+/// The bank, as the shop asks it.
+pub(crate) fn bank_provider(wire: &Arc<LocalWire>) -> Arc<dyn PaymentProvider> {
+    Arc::new(BankProvider::new(Arc::clone(wire) as _, BANK_KEY, BANK_KEY_TTL))
 }
 
 impl Parts {
@@ -111,9 +129,19 @@ impl Parts {
             clock,
             memory,
             sandbox,
+            bank: None,
             notices,
             registry: flows::REGISTRY,
         }
+    }
+
+    /// The same, and this bank takes the money.
+    pub(crate) fn banking(bank: impl FnOnce(Arc<dyn Clock>) -> LocalWire) -> Self {
+        let mut parts = Self::honest();
+        let wire = Arc::new(bank(Arc::clone(&parts.clock) as Arc<dyn Clock>));
+        parts.outside.payments = Providers::of(bank_provider(&wire));
+        parts.bank = Some(wire);
+        parts
     }
 }
 
@@ -123,6 +151,7 @@ pub(crate) struct Shop {
     pub(crate) memory: MemoryStore,
     pub(crate) store: Arc<dyn Store>,
     pub(crate) sandbox: Arc<MemorySandbox>,
+    pub(crate) bank: Option<Arc<LocalWire>>,
     pub(crate) notices: Arc<Notices>,
     pub(crate) outside: Gateways,
     pub(crate) registry: Registry,
@@ -135,14 +164,17 @@ pub(crate) struct Shop {
 impl Shop {
     /// A shop of these parts, with ten of `cd-1` and of `cd-2` on the shelf.
     pub(crate) async fn of(parts: Parts) -> Self {
-        let Parts { clock, memory, store, sandbox, outside, notices, registry } = parts;
-        let policy = AcceptPolicy { hint_ahead: Duration::ZERO, ..AcceptPolicy::new("sandbox") };
+        let Parts { clock, memory, store, sandbox, bank, outside, notices, registry } = parts;
+        let provider = if bank.is_some() { holdfast_test_bank::NAME } else { "sandbox" };
+        let policy =
+            AcceptPolicy { hint_ahead: Duration::ZERO, opens: bank.is_some(), ..AcceptPolicy::new(provider) };
         let mut shop = Self {
             outside,
             clock,
             memory,
             store,
             sandbox,
+            bank,
             notices,
             registry,
             policy,
@@ -198,11 +230,6 @@ impl Shop {
         writes.put_carts.insert(id, cart);
         self.memory.begin().await.expect("memory opens").save(&writes).await.expect("cart is saved");
         id
-    }
-
-    /// Who takes the money.
-    pub(crate) fn provider(&self) -> &dyn PaymentProvider {
-        &**self.outside.payments.get("sandbox").expect("is configured")
     }
 
     /// A request for `cart`, by card with `token` or, without one, cash on delivery.
@@ -305,6 +332,11 @@ impl Shop {
             }
         }
         panic!("the shop does not come to rest: {:#?}", self.sagas().await);
+    }
+
+    /// Runs batches as long as something is due right now: up to where everything waits for something.
+    pub(crate) async fn rest_until_sent(&self) -> Vec<Entry> {
+        self.run_until(Some(self.clock.now())).await
     }
 
     /// When something is due next, leases and all.
@@ -441,14 +473,15 @@ impl Shop {
         dead.len()
     }
 
-    pub(crate) async fn statement(&self) -> Vec<holdfast_saga::ports::StatementLine> {
-        self.sandbox.statement().await.expect("the sandbox answers").expect("the sandbox keeps a ledger")
+    pub(crate) async fn statement(&self) -> Vec<Movement> {
+        let statements = audit_run::statements(&self.outside.payments).await.expect("the providers answer");
+        statements.into_values().flatten().collect()
     }
 
     /// Every promise, recomputed, against the provider's own ledger.
     pub(crate) async fn audit(&self) -> Report {
         let audit = audit_run::read(&self.memory).await.expect("memory reads");
-        audit.finish(Some(&self.statement().await))
+        audit.finish(&audit_run::statements(&self.outside.payments).await.expect("the providers answer"))
     }
 
     pub(crate) async fn assert_clean(&self, context: &str) {

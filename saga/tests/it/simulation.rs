@@ -80,6 +80,17 @@ fn no_history_breaks_a_promise() {
     );
 }
 
+// M1 to M12 and M15: the second provider, which must be opened, cannot be closed, and forgets.
+#[test]
+fn no_history_at_a_hostile_provider_breaks_a_promise() {
+    if rerun(&Rules::at_the_bank()) {
+        return;
+    }
+    let histories = number("HOLDFAST_SIM_HISTORIES").unwrap_or(HISTORIES) / 4;
+    let (accepted, standing) = play_many(histories, &Rules::at_the_bank());
+    assert!(standing * 10 > accepted, "{standing} of {accepted} orders stand");
+}
+
 // E1: the provider breaks its word that a voided charge never moves money; what arrives late goes back.
 #[test]
 fn e1_no_late_money_is_kept_though_the_provider_forgets_its_voids() {

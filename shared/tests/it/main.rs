@@ -83,17 +83,18 @@ fn a_reservation_is_given_back_once() {
 #[test]
 fn money_that_was_taken_is_never_forgotten() {
     let grid = "
-        require_action   capture  decline  lose_answer try_again cancel    refund_part        refund_all collect   settle_manually
-        PENDING            REQUIRES_ACTION CAPTURED DECLINED UNKNOWN PENDING CANCELLED -                  REFUNDED -          CAPTURED
-        REQUIRES_ACTION    REQUIRES_ACTION CAPTURED DECLINED UNKNOWN PENDING CANCELLED -                  REFUNDED -          CAPTURED
-        CAPTURED           -               -        -        -       -       -         PARTIALLY_REFUNDED REFUNDED -          CAPTURED
-        DECLINED           -               -        -        -       -       -         -                  -        -          -
-        UNKNOWN            REQUIRES_ACTION CAPTURED DECLINED UNKNOWN PENDING CANCELLED -                  REFUNDED -          CAPTURED
-        CANCELLED          -               -        -        -       -       -         -                  -        -          -
-        REFUNDED           -               -        -        -       -       -         -                  -        -          -
-        PARTIALLY_REFUNDED -               -        -        -       -       -         PARTIALLY_REFUNDED REFUNDED -          PARTIALLY_REFUNDED
-        DUE_ON_DELIVERY    -               -        -        -       -       CANCELLED -                  -        COLLECTED  -
-        COLLECTED          -               -        -        -       -       -         -                  -        -          -
+        require_action   process    capture  decline  lose_answer try_again cancel    refund_part        refund_all collect   settle_manually
+        PENDING            REQUIRES_ACTION PROCESSING CAPTURED DECLINED UNKNOWN    PENDING CANCELLED -                  REFUNDED -          CAPTURED
+        REQUIRES_ACTION    REQUIRES_ACTION PROCESSING CAPTURED DECLINED UNKNOWN    PENDING CANCELLED -                  REFUNDED -          CAPTURED
+        PROCESSING         REQUIRES_ACTION PROCESSING CAPTURED DECLINED PROCESSING PENDING CANCELLED -                  REFUNDED -          CAPTURED
+        CAPTURED           -               -          -        -        -          -       -         PARTIALLY_REFUNDED REFUNDED -          CAPTURED
+        DECLINED           -               -          -        -        -          -       -         -                  -        -          -
+        UNKNOWN            REQUIRES_ACTION PROCESSING CAPTURED DECLINED UNKNOWN    PENDING CANCELLED -                  REFUNDED -          CAPTURED
+        CANCELLED          -               -          -        -        -          -       -         -                  -        -          -
+        REFUNDED           -               -          -        -        -          -       -         -                  -        -          -
+        PARTIALLY_REFUNDED -               -          -        -        -          -       -         PARTIALLY_REFUNDED REFUNDED -          PARTIALLY_REFUNDED
+        DUE_ON_DELIVERY    -               -          -        -        -          -       CANCELLED -                  -        COLLECTED  -
+        COLLECTED          -               -          -        -        -          -       -         -                  -        -          -
     ";
     check("payment", grid, PaymentStatus::after);
 }

@@ -43,6 +43,7 @@ fn read_order_fact<R: Row>(columns: &mut Columns<'_, R>, id: OrderId) -> Result<
     let currency = columns.parsed("currency")?;
     let total_minor = columns.integer("total_minor")?;
     let lines_minor = columns.integer("lines_minor")?;
+    let provider = columns.optional_text("payment_provider")?.unwrap_or_default();
     let payment_status = columns.optional_parsed("payment_status")?;
     let captured_minor = columns.optional_integer("captured_minor")?.unwrap_or_default();
     let refunded_minor = columns.optional_integer("refunded_minor")?.unwrap_or_default();
@@ -52,6 +53,7 @@ fn read_order_fact<R: Row>(columns: &mut Columns<'_, R>, id: OrderId) -> Result<
     let cart_status = columns.optional_parsed("cart_status")?;
     let cart_order = columns.optional_integer("cart_order")?.map(OrderId::new);
     let payment = payment_status.map(|status| PaymentFact {
+        provider,
         status,
         captured_minor,
         refunded_minor,

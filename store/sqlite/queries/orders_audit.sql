@@ -2,7 +2,7 @@
 select orders.id, orders.status, orders.cancel_reason, orders.method, orders.currency, orders.total_minor,
        coalesce((select sum(quantity * unit_price_minor) from order_lines where order_id = orders.id), 0)
            as lines_minor,
-       payments.status as payment_status, payments.captured_minor, payments.refunded_minor,
+       payments.provider as payment_provider, payments.status as payment_status, payments.captured_minor, payments.refunded_minor,
        payments.settled_manually_minor, payments.charge_key,
        reservations.status as reservation_status,
        carts.status as cart_status, carts.order_id as cart_order

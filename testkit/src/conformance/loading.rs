@@ -6,7 +6,7 @@ use std::time::Duration;
 use holdfast_saga::records::batch_rows::{Footprint, World, Writes};
 use holdfast_saga::records::context::{Checkout, Context, Origin};
 use holdfast_saga::records::saga::{CallState, Charge, Phase, Saga};
-use holdfast_saga::records::{CartItem, PaymentDetails, Product, Refund, Stock, StockMove};
+use holdfast_saga::records::{CartItem, PaymentDetails, PaymentObject, Product, Refund, Stock, StockMove};
 use holdfast_shared::{
     CancelReason, CartStatus, Currency, Line, OrderStatus, PaymentMethod, PaymentStatus, Queue, RefundStatus,
     SagaState, StepKey,
@@ -38,7 +38,7 @@ pub(super) fn busy_saga() -> Saga {
     progress.error = Some("the bank's \"phone\" rang; nobody {answered}".to_owned());
     progress.worker = Some("worker-7".to_owned());
     let charge = StepKey::new(&busy.key_prefix, "take_payment", 2);
-    let details = PaymentDetails { provider_ref: Some("ch_2".to_owned()), next_action: None };
+    let details = PaymentDetails { provider_ref: Some("ch_2".to_owned()), next_action: None, object: None };
     progress.data.charge = Some(Charge { key: charge.clone(), status: PaymentStatus::Unknown, details });
     progress.data.refund = Some(RefundStatus::Pending);
     progress.data.late = vec![charge];
@@ -46,6 +46,7 @@ pub(super) fn busy_saga() -> Saga {
         cart: cart_id(1),
         method: PaymentMethod::Paypal,
         provider: "sandbox".to_owned(),
+        opens: false,
         token: Some("tok_ok".to_owned()),
         lines: vec![Line { sku: sku("cd-1"), quantity: 2, unit_price_minor: 500 }],
         total_minor: 1_000,
@@ -81,6 +82,12 @@ pub async fn every_table_is_loaded_as_it_was_saved(subject: &Subject) {
         details: PaymentDetails {
             provider_ref: Some("ch_1".to_owned()),
             next_action: Some("https://bank.example/?a=1&b=2".to_owned()),
+            object: Some(PaymentObject {
+                reference: "po_'1".to_owned(),
+                account: "acct_1".to_owned(),
+                live: true,
+                wire: 2,
+            }),
         },
         ..payment(1, PaymentStatus::PartiallyRefunded)
     };

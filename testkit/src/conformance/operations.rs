@@ -75,6 +75,7 @@ pub async fn the_dead_come_with_the_token_of_their_order(subject: &Subject) {
         cart: cart_id(1),
         method: PaymentMethod::Card,
         provider: "sandbox".to_owned(),
+        opens: false,
         token: Some("tok_ok".to_owned()),
         lines: vec![],
         total_minor: 5,
@@ -83,7 +84,7 @@ pub async fn the_dead_come_with_the_token_of_their_order(subject: &Subject) {
         origin: Origin::default(),
     };
     let checkout = Saga {
-        definition: checkout_online::V1.id(),
+        definition: checkout_online::V2.id(),
         context: Arc::new(Context::Checkout(checkout)),
         ..dead(saga_id(1), "a")
     };

@@ -78,13 +78,17 @@ pub async fn a_payment_moves_only_from_its_status_and_is_written_whole(subject: 
         |from, row: Payment| Writes { payments: [(order_id(1), (from, row))].into(), ..Writes::default() };
     let captured = Payment {
         captured_minor: 2_000,
-        details: PaymentDetails { provider_ref: Some("ch_1".to_owned()), next_action: None },
+        details: PaymentDetails { provider_ref: Some("ch_1".to_owned()), next_action: None, object: None },
         ..payment(1, PaymentStatus::Captured)
     };
     let unborn = put(Some(PaymentStatus::Pending), captured.clone());
     assert_eq!(mismatched(subject.try_save(unborn).await), "payments");
     let waiting = Payment {
-        details: PaymentDetails { provider_ref: None, next_action: Some("https://bank".to_owned()) },
+        details: PaymentDetails {
+            provider_ref: None,
+            next_action: Some("https://bank".to_owned()),
+            object: None,
+        },
         ..payment(1, PaymentStatus::RequiresAction)
     };
     subject.save(put(None, waiting)).await;

@@ -5,14 +5,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use async_trait::async_trait;
+use futures_util::future::BoxFuture;
 use holdfast_log_channel::LogChannel;
-use holdfast_saga::ports::{
-    Channels, ChargeState, Fault, Gateways, Hint, NamedRefund, PaymentProvider, Providers, StatementLine,
-};
+use holdfast_saga::ports::{AroundProvider, Channels, Fault, Gateways, Hint, PaymentProvider, Providers};
 use holdfast_saga::shop::order::Verb;
-use holdfast_sandbox::MemorySandbox;
-use holdfast_shared::{Money, OrderStatus, Queue, StepKey, SystemClock};
+use holdfast_sandbox::{MemorySandbox, SandboxControl as _};
+use holdfast_shared::{OrderStatus, Queue, SystemClock};
 use holdfast_telemetry::Metrics;
 use holdfast_testkit::database::Database;
 use holdfast_testkit::driver::{hasty, with_backoff_divided_by};
@@ -46,44 +44,24 @@ impl Desk {
     }
 }
 
-#[async_trait]
-impl PaymentProvider for Desk {
-    fn name(&self) -> &str {
-        self.sandbox.name()
+impl AroundProvider for Desk {
+    fn provider(&self) -> &dyn PaymentProvider {
+        &self.sandbox
     }
 
-    fn key_ttl(&self) -> Duration {
-        self.sandbox.key_ttl()
-    }
-
-    async fn charge(&self, key: &StepKey, amount: Money, token: &str) -> Result<ChargeState, Fault> {
-        let now = self.now.fetch_add(1, Ordering::SeqCst) + 1;
-        self.most.fetch_max(now, Ordering::SeqCst);
-        let _turn = self.open.acquire().await.map_err(|error| Fault::NotDone(error.to_string()))?;
-        tokio::time::sleep(self.takes).await;
-        let state = self.sandbox.charge(key, amount, token).await;
-        self.now.fetch_sub(1, Ordering::SeqCst);
-        state
-    }
-
-    async fn look_up(&self, charge: &StepKey) -> Result<Option<ChargeState>, Fault> {
-        self.sandbox.look_up(charge).await
-    }
-
-    async fn void(&self, charge: &StepKey) -> Result<ChargeState, Fault> {
-        self.sandbox.void(charge).await
-    }
-
-    async fn refund(&self, key: &StepKey, charge: &StepKey, amount_minor: i64) -> Result<(), Fault> {
-        self.sandbox.refund(key, charge, amount_minor).await
-    }
-
-    async fn refunds(&self, charge: &StepKey) -> Result<Vec<NamedRefund>, Fault> {
-        self.sandbox.refunds(charge).await
-    }
-
-    async fn statement(&self) -> Result<Option<Vec<StatementLine>>, Fault> {
-        self.sandbox.statement().await
+    fn around<'a, T: Send + 'a>(
+        &'a self,
+        request: BoxFuture<'a, Result<T, Fault>>,
+    ) -> BoxFuture<'a, Result<T, Fault>> {
+        Box::pin(async move {
+            let now = self.now.fetch_add(1, Ordering::SeqCst) + 1;
+            self.most.fetch_max(now, Ordering::SeqCst);
+            let _turn = self.open.acquire().await.map_err(|error| Fault::Refused(error.to_string()))?;
+            tokio::time::sleep(self.takes).await;
+            let answer = request.await;
+            self.now.fetch_sub(1, Ordering::SeqCst);
+            answer
+        })
     }
 }
 
@@ -121,7 +99,7 @@ async fn e7_no_more_calls_are_in_flight_than_their_pool_has_slots() {
     assert_eq!(desk.most.load(Ordering::SeqCst), 3, "all slots are used, and no more");
     assert_eq!(shop.stats().await, [("CONFIRMED".to_owned(), 120)].into());
     // A saga that waits for a slot is not leased, so no start of it is counted and nothing is asked twice.
-    let statement = desk.sandbox.statement().await.expect("answers").expect("keeps a ledger");
+    let statement = desk.sandbox.statement().await.expect("answers");
     assert!(statement.iter().all(|line| line.charge.as_str().ends_with(":take_payment:1")));
     shop.assert_clean(&outside).await;
     runtime.stop().await;

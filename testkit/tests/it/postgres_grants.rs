@@ -4,6 +4,7 @@ use futures_util::future::join_all;
 use holdfast_saga::records::slot;
 use holdfast_saga::shop::answer::{Answered, Conflict};
 use holdfast_saga::shop::order::Verb;
+use holdfast_sandbox::SandboxControl as _;
 use holdfast_shared::{Clock as _, OrderId, OrderStatus, PaymentStatus};
 use holdfast_testkit::shop::admin;
 
@@ -18,15 +19,7 @@ async fn standing(pair: &Pair) -> OrderId {
 /// What is back, by our ledger and by the provider's.
 async fn back(pair: &Pair, order: OrderId) -> (PaymentStatus, i64, i64) {
     let payment = pair.shop.view(order).await.payment.expect("was paid");
-    let statement = pair
-        .outside
-        .payments
-        .get("sandbox")
-        .expect("is configured")
-        .statement()
-        .await
-        .expect("answers")
-        .expect("keeps a ledger");
+    let statement = pair.sandbox.statement().await.expect("answers");
     let line = statement.iter().find(|line| Some(&line.charge) == payment.charge.as_ref());
     (payment.status, payment.refunded_minor, line.expect("is on the statement").refunded_minor)
 }

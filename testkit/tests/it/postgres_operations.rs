@@ -75,7 +75,7 @@ async fn many_sagas(database: &Database) {
         .execute(
             "insert into sagas (id, definition, version, queue, state, fence, wake_at, progress, context, key_prefix, \
              created_at, updated_at) \
-             select n::bigint << 20, 'checkout_online', 1, 'checkout', \
+             select n::bigint << 20, 'checkout_online', 2, 'checkout', \
                     case when n % 500 = 0 then 'DEAD' when n % 501 = 0 then 'RUNNING' else 'COMPLETED' end, 1, \
                     case when n % 501 = 0 and n % 500 <> 0 then now() end, '{\"s\":2}', \
                     '{\"kind\":\"rumour\",\"token\":\"tok_ok\"}', 'prefix', now(), now() \
@@ -160,7 +160,7 @@ async fn what_is_old_is_found_without_reading_what_is_young() {
 #[tokio::test]
 async fn a_claim_that_was_planned_in_an_empty_shop_does_not_read_all_that_waits() {
     let database = Database::postgres_by_its_own_clock().await;
-    let definitions = [checkout_online::V1.id()];
+    let definitions = [checkout_online::V2.id()];
     let claim = async |due_max| {
         let mut tx = database.store.begin().await.expect("begins");
         let claim = Claim { due_max, queues: &QUEUES, definitions: &definitions, ..Claim::default() };
@@ -173,7 +173,7 @@ async fn a_claim_that_was_planned_in_an_empty_shop_does_not_read_all_that_waits(
         .execute(
             "insert into sagas (id, definition, version, queue, state, fence, wake_at, progress, context, key_prefix, \
              created_at, updated_at) \
-             select n::bigint << 20, 'checkout_online', 1, 'checkout', 'RUNNING', 1, now() - random() * interval '1 hour', '{}', \
+             select n::bigint << 20, 'checkout_online', 2, 'checkout', 'RUNNING', 1, now() - random() * interval '1 hour', '{}', \
                     '{}', 'prefix', now(), now() \
              from generate_series(1, 50000) as n",
         )

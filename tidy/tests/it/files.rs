@@ -12,6 +12,7 @@ const LONG: &[(&str, &str)] = &[
     ("saga/src/timeline/tests.rs", "one table of sentences, each beside the entry that it describes"),
     ("saga/src/operations/audit.rs", "every invariant in one place, so that an auditor reads one file"),
     ("saga/tests/it/dead.rs", "what a retry and a discard lead to, by flow and step"),
+    ("saga/tests/it/performing.rs", "every answer of a provider, beside what it proves"),
     ("saga/tests/it/proofs.rs", "the same proofs for every definition"),
     ("saga/tests/it/rules.rs", "the engine's rules by number"),
     ("saga/tests/it/shop.rs", "the shop in memory that all tests of the rules share"),

@@ -63,7 +63,7 @@ async fn sent(permit: Permit, answer: Result<(), Fault>) {
 }
 
 fn away() -> Result<(), Fault> {
-    Err(Fault::Unavailable("nobody is there".to_owned()))
+    Err(Fault::NotReached("nobody is there".to_owned()))
 }
 
 /// Calls of ten orders in a row fail, for longer than the failure window.
@@ -210,7 +210,7 @@ async fn a_no_is_an_answer() {
     let circuit_breaker = circuit_breaker(CircuitBreakerConfig::new("sandbox", "alone"));
     for number in 0..100 {
         let permit = circuit_breaker.admit(order(number)).await.expect("it is closed");
-        sent(permit, Err(Fault::NotDone("a rule says no".to_owned()))).await;
+        sent(permit, Err(Fault::Refused("a rule says no".to_owned()))).await;
     }
     assert_eq!(state(&circuit_breaker), "closed");
 }

@@ -1,11 +1,9 @@
 //! A provider whose answers are observed, whatever they mean for the order.
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
-use async_trait::async_trait;
-use holdfast_saga::ports::{ChargeState, Fault, NamedRefund, PaymentProvider, StatementLine};
-use holdfast_shared::{Money, StepKey};
+use futures_util::future::BoxFuture;
+use holdfast_saga::ports::{AroundProvider, Fault, PaymentProvider};
 
 use super::health::Health;
 
@@ -27,8 +25,8 @@ impl ObservedHealth {
         let answer = request.await;
         *self.lock() = Some(match &answer {
             // A refusal is an answer, too.
-            Ok(_) | Err(Fault::NotDone(_)) => Health::Ok,
-            Err(Fault::Unavailable(_) | Fault::Unclear(_)) => Health::Failed,
+            Ok(_) | Err(Fault::Refused(_) | Fault::Misconfigured(_) | Fault::NotNow { .. }) => Health::Ok,
+            Err(Fault::NotReached(_) | Fault::Unclear(_)) => Health::Failed,
         });
         answer
     }
@@ -45,37 +43,15 @@ pub(crate) struct Watched {
     pub(crate) observed: ObservedHealth,
 }
 
-#[async_trait]
-impl PaymentProvider for Watched {
-    fn name(&self) -> &str {
-        self.provider.name()
+impl AroundProvider for Watched {
+    fn provider(&self) -> &dyn PaymentProvider {
+        &*self.provider
     }
 
-    fn key_ttl(&self) -> Duration {
-        self.provider.key_ttl()
-    }
-
-    async fn charge(&self, key: &StepKey, amount: Money, token: &str) -> Result<ChargeState, Fault> {
-        self.observed.observe(self.provider.charge(key, amount, token)).await
-    }
-
-    async fn look_up(&self, charge: &StepKey) -> Result<Option<ChargeState>, Fault> {
-        self.observed.observe(self.provider.look_up(charge)).await
-    }
-
-    async fn void(&self, charge: &StepKey) -> Result<ChargeState, Fault> {
-        self.observed.observe(self.provider.void(charge)).await
-    }
-
-    async fn refund(&self, key: &StepKey, charge: &StepKey, amount_minor: i64) -> Result<(), Fault> {
-        self.observed.observe(self.provider.refund(key, charge, amount_minor)).await
-    }
-
-    async fn refunds(&self, charge: &StepKey) -> Result<Vec<NamedRefund>, Fault> {
-        self.observed.observe(self.provider.refunds(charge)).await
-    }
-
-    async fn statement(&self) -> Result<Option<Vec<StatementLine>>, Fault> {
-        self.provider.statement().await
+    fn around<'a, T: Send + 'a>(
+        &'a self,
+        request: BoxFuture<'a, Result<T, Fault>>,
+    ) -> BoxFuture<'a, Result<T, Fault>> {
+        Box::pin(self.observed.observe(request))
     }
 }

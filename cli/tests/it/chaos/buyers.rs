@@ -264,7 +264,7 @@ impl Accepted {
         let without_notification = "select count(*) from orders where not exists \
                       (select from notifications where saga_id >> 20 = orders.id)";
         assert_eq!(cluster.number(without_notification).await, 0, "a notification is saved for each");
-        let newer = "select count(*) from sagas where version = 2 and state in ('COMPLETED', 'COMPENSATED')";
+        let newer = "select count(*) from sagas where version = 3 and state in ('COMPLETED', 'COMPENSATED')";
         assert!(cluster.number(newer).await > 0, "the next release was deployed");
         let mut kept: BTreeMap<String, i64> = BTreeMap::new();
         for line in cluster.statement().await {
@@ -325,7 +325,7 @@ impl Accepted {
             "commits that took over a dead worker's call: {}",
             cluster.number(overtaken).await
         );
-        let newer = "select count(*) from sagas where version = 2";
+        let newer = "select count(*) from sagas where version = 3";
         let _ = writeln!(
             page,
             "orders of the next release, beside a worker of this one: {}",

@@ -4,14 +4,14 @@ use std::error::Error as _;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use holdfast_saga::ports::{ChargeState, Fault, NamedRefund, PaymentProvider, StatementLine};
-use holdfast_shared::{Money, StepKey};
+use holdfast_saga::ports::{Fault, Movement, NamedRefund};
+use holdfast_shared::StepKey;
 use reqwest::redirect::Policy;
 use reqwest::{Client, Method, RequestBuilder, Url};
 use serde::de::DeserializeOwned;
 
 use super::wire::{self, Decision, IDEMPOTENCY_KEY, LineBody, NewCharge, NewRefund, Page, RefundBody};
-use crate::{KEY_TTL, NAME, Operation, Reply, SandboxControl};
+use crate::{KEY_TTL, Operation, Part, Reply, SandboxControl};
 
 /// Longer than a connection in one data centre ever takes.
 const CONNECT_WITHIN: Duration = Duration::from_secs(2);
@@ -22,7 +22,7 @@ const IDLE_MAX: usize = 256;
 
 /// A sandbox at a URL, asked over connections that are kept and shared.
 ///
-/// It says that a request never began only where the sandbox never had it ([`Fault::Unavailable`]), or says itself
+/// It says that a request never began only where the sandbox never had it ([`Fault::NotReached`]), or says itself
 /// that it did nothing. Whatever else goes wrong is [`Fault::Unclear`]. Dropping a call's future closes its connection; the call may
 /// have been carried out.
 #[derive(Debug, Clone)]
@@ -110,9 +110,9 @@ impl HttpSandbox {
     /// A connection that was never made, and a request that could not be put into message, moved nothing.
     fn fault(&self, error: &reqwest::Error) -> Fault {
         if error.is_connect() {
-            Fault::Unavailable(self.message(error))
+            Fault::NotReached(self.message(error))
         } else if error.is_builder() {
-            Fault::NotDone(self.message(error))
+            Fault::Refused(self.message(error))
         } else {
             Fault::Unclear(self.message(error))
         }
@@ -137,21 +137,33 @@ impl HttpSandbox {
     async fn all<B: DeserializeOwned>(&self, path: &[&str], query: &[(&str, &str)]) -> Result<Vec<B>, Fault> {
         let (mut items, mut cursor) = (Vec::new(), String::new());
         loop {
-            let request = self.at(Method::GET, path).query(query).query(&[("cursor", &cursor)]);
-            let (status, body) = self.send(request).await?;
-            let page: Option<Page<B>> = Some(&body)
-                .filter(|_| status.is_success())
-                .and_then(|body| serde_json::from_slice(body).ok());
-            let Some(page) = page else {
-                let said = wire::problem(status, &body).unwrap_or_else(|| Err(self.not_understood(status)));
-                return Err(said.map_or_else(|fault| fault, Reply::into_fault));
-            };
+            let page = self.page(path, query, &cursor).await?;
             items.extend(page.items);
             match page.next_cursor {
                 None => return Ok(items),
-                Some(next) if next > cursor => cursor = next,
-                // Pages that turn in a circle would never end.
-                Some(_) => return Err(self.not_understood(status)),
+                Some(next) => cursor = next,
+            }
+        }
+    }
+
+    /// The page of a list that follows `cursor`.
+    async fn page<B: DeserializeOwned>(
+        &self,
+        path: &[&str],
+        query: &[(&str, &str)],
+        cursor: &str,
+    ) -> Result<Page<B>, Fault> {
+        let request = self.at(Method::GET, path).query(query).query(&[("cursor", cursor)]);
+        let (status, body) = self.send(request).await?;
+        let page: Option<Page<B>> =
+            Some(&body).filter(|_| status.is_success()).and_then(|body| serde_json::from_slice(body).ok());
+        match page {
+            // Pages that turn in a circle would never end.
+            Some(page) if page.next_cursor.as_deref().is_none_or(|next| next > cursor) => Ok(page),
+            Some(_) => Err(self.not_understood(status)),
+            None => {
+                let said = wire::problem(status, &body).unwrap_or_else(|| Err(self.not_understood(status)));
+                Err(said.map_or_else(|fault| fault, Reply::into_fault))
             }
         }
     }
@@ -168,49 +180,26 @@ fn cause(error: &reqwest::Error) -> String {
     message.unwrap_or_else(|| "no reason is known".to_owned())
 }
 
-#[async_trait]
-impl PaymentProvider for HttpSandbox {
-    fn name(&self) -> &str {
-        NAME
-    }
+crate::port::payment_provider!(HttpSandbox);
 
+#[async_trait]
+impl SandboxControl for HttpSandbox {
     fn key_ttl(&self) -> Duration {
         KEY_TTL
     }
 
-    async fn charge(&self, key: &StepKey, amount: Money, token: &str) -> Result<ChargeState, Fault> {
-        let charge = Operation::Charge { key: key.clone(), amount, token: token.to_owned() };
-        self.ask(&charge).await?.into_state()
+    async fn request(&self, operation: Operation) -> Result<Reply, Fault> {
+        self.ask(&operation).await
     }
 
-    async fn look_up(&self, charge: &StepKey) -> Result<Option<ChargeState>, Fault> {
-        self.ask(&Operation::LookUp { key: charge.clone() }).await?.into_found()
-    }
-
-    async fn void(&self, charge: &StepKey) -> Result<ChargeState, Fault> {
-        self.ask(&Operation::Void { key: charge.clone() }).await?.into_state()
-    }
-
-    async fn refund(&self, key: &StepKey, charge: &StepKey, amount_minor: i64) -> Result<(), Fault> {
-        let (key, charge) = (key.clone(), charge.clone());
-        self.ask(&Operation::Refund { key, charge, amount_minor }).await?.into_done()
-    }
-
-    async fn refunds(&self, charge: &StepKey) -> Result<Vec<NamedRefund>, Fault> {
+    async fn refunds_of(&self, charge: &StepKey) -> Result<Vec<NamedRefund>, Fault> {
         let refunds: Vec<RefundBody> = self.all(&["charges", charge.as_str(), "refunds"], &[]).await?;
         Ok(refunds.into_iter().map(NamedRefund::from).collect())
     }
 
-    async fn statement(&self) -> Result<Option<Vec<StatementLine>>, Fault> {
-        let lines: Vec<LineBody> = self.all(&["statement"], &[]).await?;
-        Ok(Some(lines.into_iter().map(StatementLine::from).collect()))
-    }
-}
-
-#[async_trait]
-impl SandboxControl for HttpSandbox {
-    async fn complete_action(&self, charge: &StepKey, approved: bool) -> Result<ChargeState, Fault> {
-        self.ask(&Operation::CompleteAction { key: charge.clone(), approved }).await?.into_state()
+    async fn statement_after(&self, after: &str) -> Result<Part<Movement>, Fault> {
+        let Page { items, next_cursor } = self.page::<LineBody>(&["statement"], &[], after).await?;
+        Ok((items.into_iter().map(Movement::from).collect(), next_cursor.map(StepKey::from_stored)))
     }
 
     async fn waiting_actions(&self) -> Result<Vec<StepKey>, Fault> {
@@ -218,7 +207,8 @@ impl SandboxControl for HttpSandbox {
         Ok(keys.into_iter().map(StepKey::from_stored).collect())
     }
 
-    async fn allow_refunds(&self, charge: &StepKey) -> Result<(), Fault> {
-        self.ask(&Operation::AllowRefunds { charge: charge.clone() }).await?.into_done()
+    async fn reach(&self) -> Result<(), Fault> {
+        let (status, _) = self.send(self.at(Method::GET, &["healthz"])).await?;
+        if status.is_success() { Ok(()) } else { Err(self.not_understood(status)) }
     }
 }

@@ -28,7 +28,8 @@
 //! |---|---|---|
 //! | 404 | `not_known` | no charge by that key was seen so far |
 //! | 409 | `refused` | a rule says no: nothing was done, and the same again is refused again |
-//! | 503 | `unavailable` | it takes no request like this now: nothing was done, later it may |
+//! | 409 | `not_done` | nothing was done this time; the same again may be |
+//! | 503 | `unavailable` | it takes no requests now: nothing was done |
 //! | any other 4xx | `invalid` | it was not understood: nothing was done |
 //! | 500 | `unclear` | it may have been done |
 //!

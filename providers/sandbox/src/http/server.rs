@@ -10,7 +10,7 @@ use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
-use holdfast_saga::ports::{Fault, PaymentProvider as _};
+use holdfast_saga::ports::Fault;
 use holdfast_shared::StepKey;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -19,7 +19,8 @@ use tokio::sync::{Semaphore, watch};
 use super::wire::{
     ChargeBody, Code, Decision, IDEMPOTENCY_KEY, LineBody, NewCharge, NewRefund, Page, Problem, RefundBody,
 };
-use crate::{DurableSandbox, Operation, Reply};
+use crate::durable::PAGE;
+use crate::{DurableSandbox, Operation, Reply, SandboxControl as _};
 
 /// The longest request is a charge; a token is short, and so is a key.
 const BODY_BYTES_MAX: usize = 16 * 1024;
@@ -28,8 +29,6 @@ const KEY_CHARS_MAX: usize = 200;
 /// Charges whose answer is held back at once. Each is a connection and nothing else, but a caller that died
 /// silently holds one for ever: beyond this the answer is lost the short way, as "it may have been done".
 const HELD_MAX: usize = 1_024;
-/// Lines in one page: half a megabyte, and some milliseconds beside the writer.
-const PAGE: u32 = 5_000;
 
 /// The sandbox's routes. Each charge is answered `delay` after it was carried out.
 ///
@@ -70,7 +69,7 @@ impl Desk {
             Ok(Reply::Done) => StatusCode::NO_CONTENT.into_response(),
             Ok(Reply::NotKnown) => Problem::new(Code::NotKnown, "no such charge is known").into_response(),
             Ok(Reply::Refused(message)) => Problem::new(Code::Refused, message).into_response(),
-            Ok(Reply::Unavailable(message)) => Problem::new(Code::Unavailable, message).into_response(),
+            Ok(Reply::NotDone(message)) => Problem::new(Code::NotDone, message).into_response(),
             Ok(Reply::AnswerLost) => self.lose().await.into_response(),
             Err(fault) => Problem::from(fault).into_response(),
         }
@@ -130,7 +129,7 @@ async fn refund(State(desk): At, Key(key): Key, Body(asked): Body<NewRefund>) ->
 }
 
 async fn refunds(State(desk): At, Named(charge): Named) -> Response {
-    page_of(desk.sandbox.refunds(&charge).await.map(|refunds| (refunds, None)), RefundBody::from)
+    page_of(desk.sandbox.refunds_of(&charge).await.map(|refunds| (refunds, None)), RefundBody::from)
 }
 
 /// Which part of a list.
@@ -151,7 +150,7 @@ async fn waiting(State(desk): At, Query(part): Query<Part>) -> Response {
 }
 
 async fn statement(State(desk): At, Query(part): Query<Part>) -> Response {
-    page_of(desk.sandbox.statement_after(&part.cursor, PAGE).await, LineBody::from)
+    page_of(desk.sandbox.statement_after(&part.cursor).await, LineBody::from)
 }
 
 fn page_of<T, B: serde::Serialize>(

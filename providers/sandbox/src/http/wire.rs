@@ -1,11 +1,11 @@
 //! What goes over the wire, in both directions. The page above says which request has which of these.
 
 use axum::http::StatusCode;
-use holdfast_saga::ports::{ChargeState, Fault, NamedRefund, StatementLine};
+use holdfast_saga::ports::{Fault, Movement, NamedRefund, RefundState};
 use holdfast_shared::{Currency, Money, StepKey};
 use serde::{Deserialize, Serialize};
 
-use crate::Reply;
+use crate::{ChargeState, Reply};
 
 /// The key of what is asked for.
 pub(super) const IDEMPOTENCY_KEY: &str = "idempotency-key";
@@ -69,6 +69,7 @@ pub(super) struct Problem {
 pub(super) enum Code {
     NotKnown,
     Refused,
+    NotDone,
     Unavailable,
     Invalid,
     Unclear,
@@ -79,7 +80,7 @@ impl Code {
     pub(super) const fn status(self) -> StatusCode {
         match self {
             Self::NotKnown => StatusCode::NOT_FOUND,
-            Self::Refused => StatusCode::CONFLICT,
+            Self::Refused | Self::NotDone => StatusCode::CONFLICT,
             Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
             Self::Invalid => StatusCode::BAD_REQUEST,
             Self::Unclear => StatusCode::INTERNAL_SERVER_ERROR,
@@ -101,8 +102,10 @@ impl Problem {
 impl From<Fault> for Problem {
     fn from(fault: Fault) -> Self {
         match fault {
-            Fault::NotDone(message) => Self::new(Code::Refused, message),
-            Fault::Unavailable(message) => Self::new(Code::Unavailable, message),
+            Fault::Refused(message) => Self::new(Code::Refused, message),
+            Fault::NotReached(message)
+            | Fault::NotNow { why: message, .. }
+            | Fault::Misconfigured(message) => Self::new(Code::Unavailable, message),
             Fault::Unclear(message) => Self::new(Code::Unclear, message),
         }
     }
@@ -129,7 +132,8 @@ pub(super) fn problem(status: StatusCode, body: &[u8]) -> Option<Result<Reply, F
     Some(match problem.code {
         Code::NotKnown => Ok(Reply::NotKnown),
         Code::Refused | Code::Invalid => Ok(Reply::Refused(problem.message)),
-        Code::Unavailable => Ok(Reply::Unavailable(problem.message)),
+        Code::NotDone => Ok(Reply::NotDone(problem.message)),
+        Code::Unavailable => Err(Fault::NotNow { retry_in: None, why: problem.message }),
         Code::Unclear => Err(Fault::Unclear(problem.message)),
     })
 }
@@ -168,18 +172,22 @@ impl From<NamedRefund> for RefundBody {
 
 impl From<RefundBody> for NamedRefund {
     fn from(body: RefundBody) -> Self {
-        Self { key: body.key.map(StepKey::from_stored), amount_minor: body.amount_minor }
+        Self {
+            key: body.key.map(StepKey::from_stored),
+            amount_minor: body.amount_minor,
+            state: RefundState::Done,
+        }
     }
 }
 
-impl From<StatementLine> for LineBody {
-    fn from(line: StatementLine) -> Self {
-        let StatementLine { charge, currency, captured_minor, refunded_minor } = line;
+impl From<Movement> for LineBody {
+    fn from(line: Movement) -> Self {
+        let Movement { charge, currency, captured_minor, refunded_minor } = line;
         Self { charge: charge.as_str().to_owned(), currency, captured_minor, refunded_minor }
     }
 }
 
-impl From<LineBody> for StatementLine {
+impl From<LineBody> for Movement {
     fn from(body: LineBody) -> Self {
         let LineBody { charge, currency, captured_minor, refunded_minor } = body;
         Self { charge: StepKey::from_stored(charge), currency, captured_minor, refunded_minor }

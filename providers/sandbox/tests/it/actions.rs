@@ -1,6 +1,7 @@
 //! The buyer acts, in time or too late.
 
-use holdfast_saga::ports::{ChargeState, Fault};
+use holdfast_saga::ports::Fault;
+use holdfast_sandbox::ChargeState;
 
 use crate::{captured, charge, declined, eur, line, on_each, refund, statement};
 
@@ -16,7 +17,7 @@ async fn a_buyer_who_agrees_has_paid_once() {
         assert_eq!(sandbox.complete_action(&charge(1), true).await, Ok(paid.clone()));
         assert_eq!(sandbox.complete_action(&charge(1), false).await, Ok(paid.clone()));
         assert_eq!(sandbox.charge(&charge(1), eur(100), "tok_requires_action").await, Ok(paid));
-        assert_eq!(sandbox.refund(&refund(1), &charge(1), 100).await, Ok(()));
+        assert_eq!(sandbox.give_back(&refund(1), &charge(1), 100).await, Ok(()));
         assert_eq!(statement(sandbox).await, [line(&charge(1), 100, 100)]);
     })
     .await;
@@ -50,7 +51,7 @@ async fn a_buyer_who_acts_after_the_void_pays_nothing() {
 async fn nobody_can_act_on_a_charge_that_is_not_there() {
     on_each(async |sandbox, _| {
         let answer = sandbox.complete_action(&charge(1), true).await;
-        assert!(matches!(answer, Err(Fault::NotDone(_))), "{answer:?}");
+        assert!(matches!(answer, Err(Fault::Refused(_))), "{answer:?}");
         assert_eq!(statement(sandbox).await, []);
     })
     .await;

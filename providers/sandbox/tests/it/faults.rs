@@ -3,8 +3,9 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use holdfast_saga::ports::{ChargeState, Fault, PaymentProvider};
+use holdfast_saga::ports::Fault;
 use holdfast_sandbox::http::HttpSandbox;
+use holdfast_sandbox::{ChargeState, SandboxControl};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
@@ -56,8 +57,8 @@ fn client(address: SocketAddr, timeout: Duration) -> HttpSandbox {
 /// Each way of asking meets the same fault.
 async fn fault(sandbox: &HttpSandbox) -> Fault {
     let charged = sandbox.charge(&charge(1), eur(100), "tok_ok").await.expect_err("no sandbox is there");
-    let refunded = sandbox.refund(&refund(1), &charge(1), 100).await.expect_err("no sandbox is there");
-    let found = sandbox.look_up(&charge(1)).await.expect_err("no sandbox is there");
+    let refunded = sandbox.give_back(&refund(1), &charge(1), 100).await.expect_err("no sandbox is there");
+    let found = sandbox.find(&charge(1)).await.expect_err("no sandbox is there");
     let class = std::mem::discriminant(&charged);
     assert!([&refunded, &found].iter().all(|fault| std::mem::discriminant(*fault) == class), "{charged:?}");
     let text = format!("{charged} {refunded} {found}");
@@ -73,7 +74,7 @@ async fn a_refused_connection_never_began() {
     let fault = fault(&client(address, PATIENCE)).await;
     let place = format!("http://{address}");
     assert!(
-        matches!(&fault, Fault::Unavailable(message) if message.contains("Connection refused") && message.contains(&place)),
+        matches!(&fault, Fault::NotReached(message) if message.contains("Connection refused") && message.contains(&place)),
         "{fault:?}"
     );
 }
@@ -93,7 +94,7 @@ async fn a_connection_that_is_not_made_in_time_never_began() {
         assert!(crowd.len() < 100, "the kernel takes everybody");
     }
     let fault = fault(&client(address, PATIENCE)).await;
-    assert!(matches!(fault, Fault::Unavailable(_)), "{fault:?}");
+    assert!(matches!(fault, Fault::NotReached(_)), "{fault:?}");
 }
 
 #[tokio::test]
@@ -101,7 +102,7 @@ async fn what_cannot_be_put_into_a_request_never_began() {
     let sandbox = client(listener(Manner::Mute).await, PATIENCE);
     let key = holdfast_shared::StepKey::from_stored("a\nb");
     let answer = sandbox.charge(&key, eur(100), "tok_ok").await;
-    assert!(matches!(answer, Err(Fault::NotDone(_))), "{answer:?}");
+    assert!(matches!(answer, Err(Fault::Refused(_))), "{answer:?}");
 }
 
 #[tokio::test]
@@ -133,7 +134,7 @@ async fn a_kept_connection_that_breaks_under_a_request_is_unclear() {
         let second = stream.read(&mut chunk).await.expect("reads");
         assert!(second > 0, "the second request comes on the same connection");
     });
-    assert_eq!(sandbox.look_up(&charge(1)).await, Ok(Some(ChargeState::Voided)));
+    assert_eq!(sandbox.find(&charge(1)).await, Ok(Some(ChargeState::Voided)));
     let answer = sandbox.charge(&charge(2), eur(100), "tok_ok").await;
     assert!(matches!(answer, Err(Fault::Unclear(_))), "{answer:?}");
     serving.await.expect("it went as described");
@@ -166,10 +167,11 @@ async fn an_answer_that_cannot_be_read_is_unclear() {
 #[tokio::test]
 async fn the_sandboxs_own_answers_say_whether_it_began() {
     let message = || "a reason".to_owned();
-    let (refused, away) = (Fault::NotDone(message()), Fault::Unavailable(message()));
+    let (refused, away) = (Fault::Refused(message()), Fault::NotNow { retry_in: None, why: message() });
     let unclear = Fault::Unclear(message());
     for (status, code, expected) in [
         ("409 Conflict", "refused", &refused),
+        ("409 Conflict", "not_done", &refused),
         ("503 Service Unavailable", "unavailable", &away),
         ("422 Unprocessable Content", "invalid", &refused),
         ("500 Internal Server Error", "unclear", &unclear),

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use holdfast_saga::ports::{Fault, PaymentProvider};
-use holdfast_sandbox::DurableSandbox;
+use holdfast_saga::ports::Fault;
+use holdfast_sandbox::{DurableSandbox, SandboxControl};
 use sqlx::{Connection, SqliteConnection};
 use tokio::task::JoinSet;
 
@@ -22,12 +22,12 @@ async fn a_ledger_that_is_opened_again_is_the_same() {
     let (folder, clock) = (folder(), clock());
     let first = opened(&folder, &clock).await;
     first.charge(&charge(1), eur(100), "tok_ok").await.expect("captured");
-    first.refund(&refund(1), &charge(1), 25).await.expect("refunded");
+    first.give_back(&refund(1), &charge(1), 25).await.expect("refunded");
     assert!(first.charge(&charge(2), eur(100), "tok_flaky").await.is_err());
     drop(first);
     let second = opened(&folder, &clock).await;
-    assert_eq!(second.look_up(&charge(1)).await, Ok(Some(captured(&charge(1), eur(100), 25))));
-    second.refund(&refund(1), &charge(1), 25).await.expect("known already");
+    assert_eq!(second.find(&charge(1)).await, Ok(Some(captured(&charge(1), eur(100), 25))));
+    second.give_back(&refund(1), &charge(1), 25).await.expect("known already");
     assert!(second.charge(&charge(2), eur(100), "tok_flaky").await.is_err(), "the first failure counts");
     assert!(second.charge(&charge(2), eur(100), "tok_flaky").await.is_ok());
     assert_eq!(statement(&second).await, [line(&charge(1), 100, 25), line(&charge(2), 100, 0)]);
@@ -48,7 +48,7 @@ async fn two_who_share_a_desk_and_a_key_take_the_money_once() {
 }
 
 /// Both charge and refund under the same keys at the same time.
-async fn take_the_money_once(two: [Arc<dyn PaymentProvider>; 2]) {
+async fn take_the_money_once(two: [Arc<dyn SandboxControl>; 2]) {
     const ORDERS: i64 = 200;
     let mut racing = JoinSet::new();
     for order in 1..=ORDERS {
@@ -56,7 +56,7 @@ async fn take_the_money_once(two: [Arc<dyn PaymentProvider>; 2]) {
             let sandbox = Arc::clone(sandbox);
             racing.spawn(async move {
                 sandbox.charge(&charge(order), eur(100), "tok_ok").await.expect("captured");
-                sandbox.refund(&refund(order), &charge(order), 40).await.expect("refunded");
+                sandbox.give_back(&refund(order), &charge(order), 40).await.expect("refunded");
             });
         }
     }
@@ -64,7 +64,7 @@ async fn take_the_money_once(two: [Arc<dyn PaymentProvider>; 2]) {
     let mut expected: Vec<_> = (1..=ORDERS).map(|order| line(&charge(order), 100, 40)).collect();
     expected.sort_by(|a, b| a.charge.cmp(&b.charge));
     for sandbox in &two {
-        assert_eq!(sandbox.statement().await, Ok(Some(expected.clone())));
+        assert_eq!(sandbox.statement().await, Ok(expected.clone()));
     }
 }
 
@@ -108,7 +108,7 @@ async fn a_sandbox_dropped_under_load_has_done_what_it_answered() {
     let answered = answered.lock().expect("unpoisoned").clone();
     assert!(answered.len() < usize::try_from(ORDERS).expect("small"), "the load must be cut off");
     for (key, state) in &answered {
-        assert_eq!(sandbox.look_up(key).await.as_ref(), Ok(&Some(state.clone())));
+        assert_eq!(sandbox.find(key).await.as_ref(), Ok(&Some(state.clone())));
     }
     // What was not answered happened once or not at all, and asking again settles which.
     for order in 1..=ORDERS {
@@ -141,10 +141,7 @@ async fn a_ledger_that_cannot_be_written_takes_nothing_and_recovers() {
     sqlx::query(broken).execute(&mut neighbour).await.expect("breaks");
     for _ in 0..2 {
         let answer = sandbox.charge(&charge(1), eur(100), "tok_ok").await;
-        assert!(
-            matches!(&answer, Err(Fault::Unavailable(message)) if message.contains("broken")),
-            "{answer:?}"
-        );
+        assert!(matches!(&answer, Err(Fault::NotNow { why, .. }) if why.contains("broken")), "{answer:?}");
     }
     sqlx::query("drop trigger broken").execute(&mut neighbour).await.expect("mends");
     assert_eq!(statement(&sandbox).await, []);
@@ -162,7 +159,7 @@ async fn a_commit_that_fails_leaves_it_unclear_and_recovers() {
     sqlx::raw_sql(broken).execute(&mut neighbour).await.expect("breaks");
     let answer = sandbox.charge(&charge(1), eur(100), "tok_ok").await;
     assert!(matches!(answer, Err(Fault::Unclear(_))), "{answer:?}");
-    assert_eq!(sandbox.look_up(&charge(1)).await, Ok(None));
+    assert_eq!(sandbox.find(&charge(1)).await, Ok(None));
     sqlx::query("drop trigger broken").execute(&mut neighbour).await.expect("mends");
     assert!(sandbox.charge(&charge(1), eur(100), "tok_ok").await.is_ok());
 }

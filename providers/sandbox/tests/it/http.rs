@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use holdfast_saga::ports::{Fault, PaymentProvider};
+use holdfast_saga::ports::Fault;
 use holdfast_sandbox::http::{HttpSandbox, routes};
 use holdfast_sandbox::{DurableSandbox, SandboxControl};
 use reqwest::{Client, StatusCode};
@@ -180,7 +180,7 @@ async fn a_delay_holds_back_the_answer_and_not_the_money() {
     let (paying, key) = (client.clone(), charge(1));
     let charging = tokio::spawn(async move { paying.charge(&key, eur(100), "tok_ok").await });
     let state = captured(&charge(1), eur(100), 0);
-    while client.look_up(&charge(1)).await != Ok(Some(state.clone())) {
+    while client.find(&charge(1)).await != Ok(Some(state.clone())) {
         assert!(since.elapsed() < PATIENCE, "the money does not move");
     }
     assert!(!charging.is_finished() && since.elapsed() < DELAY, "a look-up takes no time");
@@ -237,7 +237,7 @@ async fn held_connections_are_bounded() {
         tokio::time::timeout(NO_ANSWER, asked).await.is_err()
     };
     assert!(unheard().await, "room is free after {:?}", since.elapsed());
-    assert_eq!(client.look_up(&charge(1)).await, Ok(Some(captured(&charge(1), eur(100), 0))));
+    assert_eq!(client.find(&charge(1)).await, Ok(Some(captured(&charge(1), eur(100), 0))));
 }
 
 #[tokio::test]
@@ -251,6 +251,6 @@ async fn who_hangs_up_has_paid_all_the_same() {
             _ => assert!(matches!(&answer, Err(Fault::Unclear(message)) if message.contains("within 500ms"))),
         }
     }
-    hasty.refund(&refund(1), &charge(1), 40).await.expect("refunded");
+    hasty.give_back(&refund(1), &charge(1), 40).await.expect("refunded");
     assert_eq!(statement(&hasty).await, [line(&charge(1), 100, 40)]);
 }

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use holdfast_saga::ports::{ChargeState, Fault};
-use holdfast_sandbox::KEY_TTL;
+use holdfast_saga::ports::Fault;
+use holdfast_sandbox::{ChargeState, KEY_TTL};
 use holdfast_shared::{Currency, Money};
 
 use crate::{captured, charge, declined, eur, line, on_each, refund, statement};
@@ -28,9 +28,9 @@ async fn a_key_used_for_another_amount_is_refused_and_moves_nothing() {
             let first = sandbox.charge(&charge(order), eur(100), token).await.expect("answered");
             for other in [eur(101), Money::new(100, Currency::USD)] {
                 let answer = sandbox.charge(&charge(order), other, token).await;
-                assert!(matches!(answer, Err(Fault::NotDone(_))), "{answer:?}");
+                assert!(matches!(answer, Err(Fault::Refused(_))), "{answer:?}");
             }
-            assert_eq!(sandbox.look_up(&charge(order)).await, Ok(Some(first)));
+            assert_eq!(sandbox.find(&charge(order)).await, Ok(Some(first)));
         }
         assert_eq!(
             statement(sandbox).await,
@@ -50,7 +50,7 @@ async fn a_charge_that_comes_after_its_void_moves_nothing() {
             clock.advance(KEY_TTL);
         }
         assert_eq!(sandbox.void(&charge(1)).await, Ok(ChargeState::Voided));
-        assert_eq!(sandbox.look_up(&charge(1)).await, Ok(Some(ChargeState::Voided)));
+        assert_eq!(sandbox.find(&charge(1)).await, Ok(Some(ChargeState::Voided)));
         assert_eq!(statement(sandbox).await, []);
     })
     .await;
@@ -60,7 +60,7 @@ async fn a_charge_that_comes_after_its_void_moves_nothing() {
 async fn a_void_leaves_captured_money_and_reports_it() {
     on_each(async |sandbox, _| {
         sandbox.charge(&charge(1), eur(100), "tok_ok").await.expect("captured");
-        sandbox.refund(&refund(1), &charge(1), 30).await.expect("refunded");
+        sandbox.give_back(&refund(1), &charge(1), 30).await.expect("refunded");
         assert_eq!(sandbox.void(&charge(1)).await, Ok(captured(&charge(1), eur(100), 30)));
         assert_eq!(statement(sandbox).await, [line(&charge(1), 100, 30)]);
     })
@@ -73,11 +73,11 @@ async fn a_refund_repeated_under_its_key_moves_nothing() {
         sandbox.charge(&charge(1), eur(100), "tok_ok").await.expect("captured");
         sandbox.charge(&charge(2), eur(100), "tok_ok").await.expect("captured");
         for _ in 0..3 {
-            assert_eq!(sandbox.refund(&refund(1), &charge(1), 60).await, Ok(()));
+            assert_eq!(sandbox.give_back(&refund(1), &charge(1), 60).await, Ok(()));
         }
         for (of, amount_minor) in [(charge(1), 61), (charge(2), 60)] {
-            let answer = sandbox.refund(&refund(1), &of, amount_minor).await;
-            assert!(matches!(answer, Err(Fault::NotDone(_))), "{answer:?}");
+            let answer = sandbox.give_back(&refund(1), &of, amount_minor).await;
+            assert!(matches!(answer, Err(Fault::Refused(_))), "{answer:?}");
         }
         assert_eq!(statement(sandbox).await, [line(&charge(1), 100, 60), line(&charge(2), 100, 0)]);
     })
@@ -89,7 +89,7 @@ async fn a_refund_too_many_shows_in_the_ledger() {
     on_each(async |sandbox, _| {
         sandbox.charge(&charge(1), eur(100), "tok_ok").await.expect("captured");
         for order in 1..=2 {
-            assert_eq!(sandbox.refund(&refund(order), &charge(1), 100).await, Ok(()));
+            assert_eq!(sandbox.give_back(&refund(order), &charge(1), 100).await, Ok(()));
         }
         assert_eq!(statement(sandbox).await, [line(&charge(1), 100, 200)]);
     })
@@ -104,8 +104,8 @@ async fn a_charge_without_money_gives_none_back() {
         sandbox.void(&charge(4)).await.expect("voided");
         sandbox.charge(&charge(5), eur(100), "tok_ok").await.expect("captured");
         for (order, amount_minor) in [(1, 100), (2, 100), (3, 100), (4, 100), (5, 0), (5, -100)] {
-            let answer = sandbox.refund(&refund(order), &charge(order), amount_minor).await;
-            assert!(matches!(answer, Err(Fault::NotDone(_))), "order {order}: {answer:?}");
+            let answer = sandbox.give_back(&refund(order), &charge(order), amount_minor).await;
+            assert!(matches!(answer, Err(Fault::Refused(_))), "order {order}: {answer:?}");
         }
         assert!(statement(sandbox).await.iter().all(|line| line.refunded_minor == 0));
     })
@@ -117,10 +117,10 @@ async fn amounts_that_cannot_be_taken_or_counted_are_refused() {
     on_each(async |sandbox, clock| {
         assert!(sandbox.charge(&charge(1), eur(-1), "tok_ok").await.is_err());
         assert!(sandbox.charge(&charge(2), eur(i64::MAX), "tok_ok").await.is_ok());
-        assert!(sandbox.refund(&refund(2), &charge(2), i64::MAX).await.is_ok());
+        assert!(sandbox.give_back(&refund(2), &charge(2), i64::MAX).await.is_ok());
         clock.advance(KEY_TTL);
         assert!(sandbox.charge(&charge(2), eur(i64::MAX), "tok_ok").await.is_err());
-        assert!(sandbox.refund(&refund(2), &charge(2), i64::MAX).await.is_err());
+        assert!(sandbox.give_back(&refund(2), &charge(2), i64::MAX).await.is_err());
         assert_eq!(statement(sandbox).await, [line(&charge(2), i64::MAX, i64::MAX)]);
     })
     .await;
@@ -132,22 +132,22 @@ async fn a_forgotten_key_takes_and_gives_again() {
     on_each(async |sandbox, clock| {
         assert_eq!(sandbox.key_ttl(), KEY_TTL);
         sandbox.charge(&charge(1), eur(100), "tok_ok").await.expect("captured");
-        sandbox.refund(&refund(1), &charge(1), 40).await.expect("refunded");
+        sandbox.give_back(&refund(1), &charge(1), 40).await.expect("refunded");
 
         clock.advance(KEY_TTL.saturating_sub(Duration::from_micros(1)));
         sandbox.charge(&charge(1), eur(100), "tok_ok").await.expect("remembered");
-        sandbox.refund(&refund(1), &charge(1), 40).await.expect("remembered");
+        sandbox.give_back(&refund(1), &charge(1), 40).await.expect("remembered");
         assert_eq!(statement(sandbox).await, [line(&charge(1), 100, 40)]);
 
         clock.advance(Duration::from_micros(1));
-        assert_eq!(sandbox.look_up(&charge(1)).await, Ok(Some(captured(&charge(1), eur(100), 40))));
+        assert_eq!(sandbox.find(&charge(1)).await, Ok(Some(captured(&charge(1), eur(100), 40))));
         sandbox.charge(&charge(1), eur(100), "tok_ok").await.expect("forgotten");
-        sandbox.refund(&refund(1), &charge(1), 40).await.expect("forgotten");
+        sandbox.give_back(&refund(1), &charge(1), 40).await.expect("forgotten");
         assert_eq!(statement(sandbox).await, [line(&charge(1), 200, 80)]);
 
         // From here on both keys are known again.
         sandbox.charge(&charge(1), eur(100), "tok_ok").await.expect("remembered");
-        sandbox.refund(&refund(1), &charge(1), 40).await.expect("remembered");
+        sandbox.give_back(&refund(1), &charge(1), 40).await.expect("remembered");
         assert_eq!(statement(sandbox).await, [line(&charge(1), 200, 80)]);
     })
     .await;
@@ -163,7 +163,7 @@ async fn money_taken_under_a_forgotten_key_stays_whatever_is_sent_under_it() {
             assert_eq!(answer, Ok(declined("it has been paid before")), "{token}");
         }
         assert!(sandbox.charge(&charge(1), Money::new(100, Currency::USD), "tok_ok").await.is_err());
-        assert_eq!(sandbox.look_up(&charge(1)).await, Ok(Some(captured(&charge(1), eur(100), 0))));
+        assert_eq!(sandbox.find(&charge(1)).await, Ok(Some(captured(&charge(1), eur(100), 0))));
         assert_eq!(statement(sandbox).await, [line(&charge(1), 100, 0)]);
     })
     .await;

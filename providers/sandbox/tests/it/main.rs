@@ -12,8 +12,8 @@ mod weather;
 use std::sync::Arc;
 use std::time::Duration;
 
-use holdfast_saga::ports::{ChargeState, StatementLine};
-use holdfast_sandbox::{DurableSandbox, MemorySandbox, SandboxControl};
+use holdfast_saga::ports::Movement;
+use holdfast_sandbox::{ChargeState, DurableSandbox, MemorySandbox, SandboxControl};
 use holdfast_shared::{Currency, KeyPrefix, ManualClock, Money, OrderId, StepKey, Time};
 
 use crate::http::Desk;
@@ -72,12 +72,12 @@ fn declined(reason: &str) -> ChargeState {
     ChargeState::Declined { reason: reason.to_owned() }
 }
 
-fn line(charge: &StepKey, captured_minor: i64, refunded_minor: i64) -> StatementLine {
-    StatementLine { charge: charge.clone(), currency: Currency::EUR, captured_minor, refunded_minor }
+fn line(charge: &StepKey, captured_minor: i64, refunded_minor: i64) -> Movement {
+    Movement { charge: charge.clone(), currency: Currency::EUR, captured_minor, refunded_minor }
 }
 
-async fn statement(sandbox: &dyn SandboxControl) -> Vec<StatementLine> {
-    sandbox.statement().await.expect("readable").expect("kept")
+async fn statement(sandbox: &dyn SandboxControl) -> Vec<Movement> {
+    sandbox.statement().await.expect("readable")
 }
 
 /// Longer than any answer takes on a busy machine.

@@ -125,10 +125,10 @@ async fn asked(sandbox: &dyn SandboxControl, operation: &Operation) -> Result<St
         Operation::Charge { key, amount, token } => {
             sandbox.charge(key, *amount, token).await.map(|state| format!("{state:?}"))
         }
-        Operation::LookUp { key } => sandbox.look_up(key).await.map(|state| format!("{state:?}")),
+        Operation::LookUp { key } => sandbox.find(key).await.map(|state| format!("{state:?}")),
         Operation::Void { key } => sandbox.void(key).await.map(|state| format!("{state:?}")),
         Operation::Refund { key, charge, amount_minor } => {
-            sandbox.refund(key, charge, *amount_minor).await.map(|()| String::new())
+            sandbox.give_back(key, charge, *amount_minor).await.map(|()| String::new())
         }
         Operation::CompleteAction { key, approved } => {
             sandbox.complete_action(key, *approved).await.map(|state| format!("{state:?}"))

@@ -1,13 +1,13 @@
 //! Requests and answers that get lost on their way, as a simulation orders them.
 
-use holdfast_saga::ports::{Fault, PaymentProvider};
+use holdfast_saga::ports::Fault;
 use holdfast_sandbox::{MemorySandbox, Operation, SandboxControl, Sky};
 
 use crate::{captured, charge, clock, eur, line, statement};
 
 #[tokio::test]
 async fn weather_decides_what_is_done_and_what_is_heard() {
-    let unavailable = |fault: &Fault| matches!(fault, Fault::Unavailable(_));
+    let unavailable = |fault: &Fault| matches!(fault, Fault::NotReached(_));
     let unclear = |fault: &Fault| matches!(fault, Fault::Unclear(_));
     for (sky, heard, done) in [
         (Sky::Clear, None, true),
@@ -29,7 +29,7 @@ async fn weather_decides_what_is_done_and_what_is_heard() {
             (Err(fault), Some(expected)) => assert!(expected(fault), "{sky:?}: {fault:?}"),
             (Ok(_), Some(_)) | (Err(_), None) => panic!("{sky:?}: {answer:?}"),
         }
-        let found = sandbox.look_up(&charge(1)).await.expect("clear");
+        let found = sandbox.find(&charge(1)).await.expect("clear");
         assert_eq!(found.is_some(), done, "{sky:?}");
         assert_eq!(statement(&sandbox).await, if done { vec![line(&charge(1), 100, 0)] } else { vec![] });
     }

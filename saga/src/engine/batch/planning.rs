@@ -260,7 +260,7 @@ impl<'a> Planning<'a> {
                     start: call.start,
                     ask: call.mode == crate::records::call::Mode::Query,
                 });
-                self.done.calls.push(call);
+                self.done.calls.push(*call);
             } else {
                 self.done.awaiting_permit.push((saga.id, call.queue));
                 saga.wake_at = saga.wake_at.map(|at| at.min(now));

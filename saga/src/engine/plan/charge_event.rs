@@ -5,28 +5,28 @@ use holdfast_shared::{PaymentStatus, StepKey};
 use super::Planner;
 use crate::records::change::Change;
 use crate::records::history::Entry;
-use crate::records::saga::CallState;
+use crate::records::saga::{CallState, Charge};
 use crate::records::signal::Signal;
 
 impl Planner<'_> {
     /// Somebody says that money moved under `charge`. Nobody is believed without being asked back.
     pub(super) fn on_charge_event(&mut self, signal: &Signal, charge: &StepKey, captured: bool) {
         use PaymentStatus::{
-            Cancelled, Captured, Collected, Declined, DueOnDelivery, PartiallyRefunded, Pending, Refunded,
-            RequiresAction, Unknown,
+            Cancelled, Captured, Collected, Declined, DueOnDelivery, PartiallyRefunded, Pending, Processing,
+            Refunded, RequiresAction, Unknown,
         };
         let ours = self.saga.progress.data.charge.as_ref().filter(|known| known.key == *charge);
         match ours.map(|known| known.status) {
             // We know of this money, or it is ours to keep.
             Some(Captured | PartiallyRefunded | Refunded | DueOnDelivery | Collected) => self.ignore(signal),
             // A generation that was proven to have moved nothing, before the next one has begun.
-            Some(Pending | Unknown | RequiresAction) if self.is_given_up(charge) => {
+            Some(Pending | Unknown | RequiresAction | Processing) if self.is_given_up(charge) => {
                 self.refund_late(signal, charge, captured);
             }
-            Some(Pending | Unknown | RequiresAction) => {
+            Some(status @ (Pending | Unknown | RequiresAction | Processing)) => {
                 let waiting = self.may_unwind() && self.saga.progress.call != CallState::Fresh;
-                if !waiting {
-                    // An undo on its way looks the charge up by itself.
+                // An undo on its way looks the charge up by itself, unless it waits for the provider's word.
+                if !waiting && status != Processing {
                     return self.ignore(signal);
                 }
                 self.saga.progress.call = CallState::Sent;
@@ -39,7 +39,10 @@ impl Planner<'_> {
     }
 
     fn is_given_up(&self, charge: &StepKey) -> bool {
-        self.may_unwind() && self.call_at().is_some_and(|at| self.key(at) != *charge)
+        let is_opened = |charge: &Charge| charge.details.object.is_some();
+        // What the provider opened stands for all attempts.
+        let by_key = !self.saga.progress.data.charge.as_ref().is_some_and(is_opened);
+        by_key && self.may_unwind() && self.call_at().is_some_and(|at| self.key(at) != *charge)
     }
 
     fn refund_late(&mut self, signal: &Signal, charge: &StepKey, captured: bool) {

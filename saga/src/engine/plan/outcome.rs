@@ -2,8 +2,12 @@
 
 use std::time::Duration;
 
-use super::{CallAt, Planner, UnwindFrom};
-use crate::engine::definition::Event;
+use holdfast_shared::{PaymentStatus, Time};
+
+use super::{
+    CallAt, PROCESSING_LOOK_UP_EVERY, Planner, REPEATED_FOR, SETTLE_AFTER, UNANSWERED_WAIT_MAX, UnwindFrom,
+};
+use crate::engine::definition::{Event, Unclear};
 use crate::records::call::{Answer, Mode, Outcome};
 use crate::records::history::Entry;
 use crate::records::saga::CallState;
@@ -20,46 +24,30 @@ impl<'a> Planner<'a> {
             self.fail(UnwindFrom::Current, refusal.reason, refusal.message);
             return;
         }
-        let may_wait = self.may_unwind();
-        let is_over = self.now >= self.window_end();
-        let progress = &mut self.saga.progress;
+        self.saga.progress.returned = self.saga.progress.attempts;
         match &outcome.answer {
             Answer::Succeeded(_) => {
                 self.entries.push(Entry::Succeeded(step));
                 self.step_done();
             }
-            Answer::Pending { .. } if may_wait && is_over => {
-                self.entries.push(Entry::Expired(step));
-                let message = format!("{} was not completed in time", at.step);
-                self.fail(UnwindFrom::Current, at.spec.gives_up_as, message);
-            }
-            Answer::Pending { .. } if may_wait => {
-                let until = self.window_end();
-                self.saga.progress.call = CallState::Pending;
-                self.saga.progress.deadline = Some(until);
-                // It was answered; however often the provider is asked meanwhile, it always answers.
-                self.saga.progress.attempts = 0;
-                self.entries.push(Entry::Pending { step, until });
-            }
-            // Only a charge is waited for. Whatever else is still under way is asked about again.
-            Answer::Pending { .. } => {
-                let error = "the other side has not finished it yet";
-                progress.call = CallState::Sent;
-                self.entries.push(Entry::Unknown { step, why: error.to_owned() });
-                self.try_again(at, error, UnwindFrom::Current);
-            }
+            Answer::Pending { next_action: _, declined } => self.pending(at, declined.as_deref()),
+            Answer::Processing => self.processing(step),
             Answer::Rejected { reason } => {
                 self.entries.push(Entry::Rejected { step, why: reason.clone() });
                 self.fail(UnwindFrom::Previous, at.spec.rejected_as, reason.clone());
             }
-            Answer::Failed { error } => {
-                progress.call = CallState::Fresh;
-                progress.generation += 1;
-                self.entries.push(Entry::Failed { step, why: error.clone() });
-                self.try_again(at, error, UnwindFrom::Previous);
+            Answer::Failed { error } => self.moved_nothing(at, error),
+            Answer::Unknown { error } => self.unknown(at, error),
+            Answer::NotFound { error } => {
+                self.was_lost();
+                // By now the last repetition has arrived, too, and could be seen.
+                if self.unclear_for() >= REPEATED_FOR + SETTLE_AFTER {
+                    return self.moved_nothing(at, error);
+                }
+                self.unknown(at, error);
             }
-            Answer::Unknown { error } => {
-                progress.call = CallState::Sent;
+            Answer::Refused { error } => {
+                self.saga.progress.call = CallState::Sent;
                 self.entries.push(Entry::Unknown { step, why: error.clone() });
                 self.try_again(at, error, UnwindFrom::Current);
             }
@@ -69,9 +57,101 @@ impl<'a> Planner<'a> {
             }
             Answer::NotNow { retry_in, why } => {
                 self.rollback_attempt(outcome.mode);
-                self.hold(at, *retry_in, why);
+                let wait = retry_in.unwrap_or_else(|| self.next_unanswered_wait(at));
+                self.hold(at, wait, why);
             }
         }
+    }
+
+    /// Waits for the buyer, or for the end of their window.
+    fn pending(&mut self, at: CallAt<'a>, declined: Option<&str>) {
+        let step = at.step.to_owned();
+        self.answered();
+        if let Some(reason) = declined {
+            // The attempt is over; the payment is not.
+            self.saga.progress.generation += 1;
+            self.entries.push(Entry::AttemptDeclined { step: step.clone(), why: reason.to_owned() });
+        }
+        let until = self.window_end();
+        if !self.may_unwind() {
+            // Only a charge is waited for. Whatever else is still under way is asked about again.
+            let error = "the other side has not finished it yet";
+            self.saga.progress.call = CallState::Sent;
+            self.entries.push(Entry::Unknown { step, why: error.to_owned() });
+            self.try_again(at, error, UnwindFrom::Current);
+        } else if self.now >= until {
+            self.entries.push(Entry::Expired(step));
+            let message = format!("{} was not completed in time", at.step);
+            self.fail(UnwindFrom::Current, at.spec.gives_up_as, message);
+        } else {
+            self.saga.progress.call = CallState::Pending;
+            self.saga.progress.deadline = Some(until);
+            self.entries.push(Entry::Pending { step, until });
+        }
+    }
+
+    /// Waits for the provider's word, past the end of every window (M10).
+    fn processing(&mut self, step: String) {
+        self.answered();
+        let until = self.now + PROCESSING_LOOK_UP_EVERY;
+        self.saga.progress.call = CallState::Sent;
+        self.saga.progress.not_before = Some(until);
+        self.entries.push(Entry::Processing { step, until });
+    }
+
+    /// The attempt is over and provably moved nothing: the next one has a key of its own.
+    fn moved_nothing(&mut self, at: CallAt<'a>, error: &str) {
+        self.answered();
+        self.saga.progress.call = CallState::Fresh;
+        self.saga.progress.generation += 1;
+        self.entries.push(Entry::Failed { step: at.step.to_owned(), why: error.to_owned() });
+        self.try_again(at, error, UnwindFrom::Previous);
+    }
+
+    fn unknown(&mut self, at: CallAt<'a>, error: &str) {
+        let from = match at.spec.unclear {
+            Unclear::AskAgain | Unclear::Fails => {
+                self.was_lost();
+                self.saga.progress.call = CallState::Sent;
+                UnwindFrom::Current
+            }
+            Unclear::SendAnew => {
+                self.saga.progress.call = CallState::Fresh;
+                self.saga.progress.generation += 1;
+                UnwindFrom::Previous
+            }
+        };
+        self.entries.push(Entry::Unknown { step: at.step.to_owned(), why: error.to_owned() });
+        if at.spec.unclear == Unclear::Fails {
+            return self.try_again(at, error, from);
+        }
+        self.saga.progress.error = Some(error.to_owned());
+        let wait = self.next_unanswered_wait(at);
+        if self.is_past_window() {
+            self.entries.push(Entry::Expired(at.step.to_owned()));
+            let message = format!("{} was not answered in time, last: {error}", at.step);
+            return self.fail(from, at.spec.gives_up_as, message);
+        }
+        let retry_at = self.within_window(self.now + wait);
+        self.saga.progress.not_before = Some(retry_at);
+        self.entries.push(Entry::RetryAt { step: at.step.to_owned(), at: retry_at });
+    }
+
+    /// The other side said something about the attempt.
+    fn answered(&mut self) {
+        self.saga.progress.unanswered = 0;
+        self.saga.progress.unclear_since = None;
+    }
+
+    fn unclear_for(&self) -> Duration {
+        self.saga.progress.unclear_since.map_or(Duration::ZERO, |since| self.now.since(since))
+    }
+
+    /// Longer each time, up to a minute (M15).
+    fn next_unanswered_wait(&mut self, at: CallAt<'a>) -> Duration {
+        self.saga.progress.unanswered += 1;
+        let seed = self.saga.id.key().cast_unsigned();
+        at.spec.retry.wait_after(self.saga.progress.unanswered, seed).min(UNANSWERED_WAIT_MAX)
     }
 
     /// A call that was never sent costs nothing.
@@ -80,18 +160,17 @@ impl<'a> Planner<'a> {
         // What was only asked about may still have been sent by an earlier start.
         progress.call = if mode == Mode::Send { CallState::Fresh } else { CallState::Sent };
         progress.attempts = progress.attempts.saturating_sub(1);
+        progress.returned = progress.attempts;
     }
 
     /// Parks the saga before its call. It is no failure, however often; but a buyer's window ends all the same.
     pub(super) fn hold(&mut self, at: CallAt<'a>, retry_in: Duration, why: &str) {
-        let (may_wait, end) = (self.may_unwind(), self.window_end());
-        if may_wait && self.now >= end {
+        if self.is_past_window() {
             self.entries.push(Entry::Expired(at.step.to_owned()));
             let message = format!("{} could not be sent in time: {why}", at.step);
             return self.fail(self.unwind_from(), at.spec.gives_up_as, message);
         }
-        let until = self.now + retry_in;
-        let until = if may_wait { until.min(end) } else { until };
+        let until = self.within_window(self.now + retry_in);
         self.saga.progress.not_before = Some(until);
         self.entries.push(Entry::Held { step: at.step.to_owned(), why: why.to_owned(), until });
     }
@@ -114,5 +193,19 @@ impl<'a> Planner<'a> {
         }
         self.saga.progress.not_before = Some(retry_at);
         self.entries.push(Entry::RetryAt { step: at.step.to_owned(), at: retry_at });
+    }
+
+    /// Whether a window binds the saga: that of a buyer ends what can still be undone, unless the money is on its way.
+    fn has_window(&self) -> bool {
+        self.may_unwind() && self.saga.payment_status() != Some(PaymentStatus::Processing)
+    }
+
+    fn is_past_window(&self) -> bool {
+        self.has_window() && self.now >= self.window_end()
+    }
+
+    /// That instant, or the end of the window.
+    fn within_window(&self, at: Time) -> Time {
+        if self.has_window() { at.min(self.window_end()) } else { at }
     }
 }

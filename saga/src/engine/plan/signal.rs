@@ -3,7 +3,7 @@
 use holdfast_shared::{Actor, CancelReason, SagaEvent, SagaState};
 
 use super::{Planner, UnwindFrom};
-use crate::engine::definition::{Discard, Event, Kind};
+use crate::engine::definition::{Discard, Event, Kind, Unclear};
 use crate::engine::discard::discardable;
 use crate::records::history::Entry;
 use crate::records::saga::{CallState, Phase};
@@ -42,7 +42,12 @@ impl Planner<'_> {
 
     /// How much is undone when the saga is stopped where it stands.
     pub(super) fn unwind_from(&self) -> UnwindFrom {
-        if self.saga.progress.call == CallState::Fresh { UnwindFrom::Previous } else { UnwindFrom::Current }
+        let moves_nothing = self.call_at().is_some_and(|at| at.spec.unclear == Unclear::SendAnew);
+        if self.saga.progress.call == CallState::Fresh || moves_nothing {
+            UnwindFrom::Previous
+        } else {
+            UnwindFrom::Current
+        }
     }
 
     /// Whether the stage at which an admin decides is still to come, or is where the saga stands.
@@ -69,6 +74,8 @@ impl Planner<'_> {
         let progress = &mut self.saga.progress;
         progress.failures = 0;
         progress.attempts = 0;
+        progress.returned = 0;
+        progress.unanswered = 0;
         progress.not_before = None;
         progress.error = None;
         let forward = progress.phase == Phase::Forward;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use holdfast_shared::{CancelReason, Queue, SagaEvent, SagaState, Time};
 
-use super::{CallAt, Next, Planner, UNANSWERED_ATTEMPTS_MAX, UnwindFrom};
+use super::{CallAt, Next, Planner, UNRETURNED_ATTEMPTS_MAX, UnwindFrom};
 use crate::engine::definition::{Event, Kind, LocalFn, Stage, Undo};
 use crate::records::call::{Call, Mode};
 use crate::records::change::Change;
@@ -137,10 +137,14 @@ impl<'a> Planner<'a> {
         if let Some(retry_at) = self.saga.progress.not_before.filter(|at| *at > self.now) {
             return Some(Next::Retry { at: retry_at });
         }
-        if self.saga.progress.attempts >= UNANSWERED_ATTEMPTS_MAX {
+        let progress = &self.saga.progress;
+        if progress.attempts.saturating_sub(progress.returned) >= UNRETURNED_ATTEMPTS_MAX {
             self.mark_dead(
                 at.step,
-                format!("{} was begun {UNANSWERED_ATTEMPTS_MAX} times and never answered", at.step),
+                format!(
+                    "{} was begun {UNRETURNED_ATTEMPTS_MAX} times and no worker came back from it",
+                    at.step
+                ),
             );
             return None;
         }
@@ -154,7 +158,7 @@ impl<'a> Planner<'a> {
             return None;
         }
         let mode = if self.saga.progress.call == CallState::Fresh { Mode::Send } else { Mode::Query };
-        Some(Next::Call(Call {
+        Some(Next::Call(Box::new(Call {
             definition: self.definition.name,
             saga: self.saga.id,
             queue: self.saga.queue,
@@ -166,7 +170,14 @@ impl<'a> Planner<'a> {
             mode,
             request,
             timeout: at.spec.timeout,
-        }))
+            unclear_for: self.saga.progress.unclear_since.map(|since| self.now.since(since)),
+            settles_in: self
+                .saga
+                .progress
+                .settles_at
+                .map(|at| at.since(self.now))
+                .filter(|left| !left.is_zero()),
+        })))
     }
 
     pub(super) fn wait(&mut self, until: Time) -> Next {

@@ -1,18 +1,32 @@
 //! The stages that move money, and our own ledger rows for it.
 
+mod charge;
+mod ledger;
+
 use std::time::Duration;
 
 use holdfast_shared::{CancelReason, Money, PaymentEvent, PaymentStatus, RefundStatus, RetryPolicy, StepKey};
 
-use super::order::checkout;
-use crate::engine::definition::{CallSpec, Discard, Event, Kind, Phrases, Refusal, Stage, call, local};
+use self::charge::{CHARGE, OPEN};
+use self::ledger::{
+    Before, CALL_TIMEOUT, Changes, before, charge_to_undo, granted, mistaken, moved, owed_minor, payment,
+    payment_at, step, terms,
+};
+pub(crate) use self::ledger::{owed, total};
+use crate::engine::definition::{CallSpec, Discard, Event, Kind, Phrases, Stage, Unclear, call, local};
 use crate::records::call::{Answer, CallResult, Request};
 use crate::records::change::Change;
-use crate::records::context::{Context, PartialRefund};
-use crate::records::saga::{Charge, Saga};
-use crate::records::{Payment, PaymentDetails, Refund};
+use crate::records::context::Context;
+use crate::records::saga::Saga;
+use crate::records::{Payment, Refund};
 
-type Changes = Result<Vec<Change>, Refusal>;
+pub(in crate::flows) const OPEN_PAYMENT: Stage = call("open_payment", OPEN)
+    .reads(Phrases::new("opening the payment", "payment of {amount} opened at the provider"))
+    .undo_call(
+        "close_payment",
+        CLOSE,
+        Phrases::new("closing the payment", "the payment is closed at the provider"),
+    );
 
 pub(in crate::flows) const TAKE_PAYMENT: Stage = call("take_payment", CHARGE)
     .reads(Phrases::new("the payment", "payment taken: {amount}").buyer("payment taken: {amount}"))
@@ -34,31 +48,6 @@ pub(in crate::flows) const DUE_ON_DELIVERY: Stage = local("due_on_delivery", due
         .buyer("{amount} to be paid on delivery"),
 );
 
-/// A charge is tried for as long as a buyer would wait for it.
-const CHARGE: CallSpec = CallSpec {
-    request: |saga, key| {
-        let checkout = checkout(saga);
-        Some(Request::Charge {
-            key,
-            provider: checkout.provider.clone(),
-            amount: checkout.total(),
-            token: checkout.token.clone().unwrap_or_default(),
-        })
-    },
-    record: record_charge,
-    retry: RetryPolicy {
-        failures_max: 6,
-        backoff: Duration::from_millis(200),
-        backoff_max: Duration::from_secs(30),
-    },
-    timeout: CALL_TIMEOUT,
-    rejected_as: CancelReason::PaymentDeclined,
-    gives_up_as: CancelReason::PaymentExpired,
-    discard: Discard::Never(
-        "cancel its order instead: that finds out whether money was taken, and gives it back",
-    ),
-};
-
 /// Giving money back is tried for longer: nobody waits in front of a screen, and giving up needs a person.
 const UNDO_CHARGE: CallSpec = CallSpec {
     request: |saga, key| {
@@ -68,7 +57,7 @@ const UNDO_CHARGE: CallSpec = CallSpec {
             return None;
         }
         let charge = charge_to_undo(saga)?;
-        Some(Request::UndoCharge { charge, key, provider: terms(saga).0.to_owned() })
+        Some(Request::UndoCharge { payment: payment_at(saga, terms(saga).0, &charge), key })
     },
     record: record_undo,
     retry: RetryPolicy {
@@ -79,7 +68,24 @@ const UNDO_CHARGE: CallSpec = CallSpec {
     timeout: CALL_TIMEOUT,
     rejected_as: CancelReason::PaymentDeclined,
     gives_up_as: CancelReason::PaymentExpired,
+    unclear: Unclear::AskAgain,
     discard: Discard::SettledManually,
+};
+
+/// The same for a payment that was opened and whose money was never asked for: the buyer may have paid it meanwhile.
+const CLOSE: CallSpec = CallSpec {
+    request: |saga, key| {
+        let charge = saga.progress.data.charge.as_ref()?;
+        let is_over = matches!(
+            charge.status,
+            PaymentStatus::Declined | PaymentStatus::Cancelled | PaymentStatus::Refunded
+        );
+        if is_over || charge.details.object.is_none() {
+            return None;
+        }
+        (UNDO_CHARGE.request)(saga, key)
+    },
+    ..UNDO_CHARGE
 };
 
 /// The same for some of the money. It is all this saga does, so what is given up is a saga that died.
@@ -87,19 +93,15 @@ const PARTIAL_REFUND: CallSpec = CallSpec {
     request: |saga, key| {
         let granted = granted(saga);
         Some(Request::Refund {
-            charge: granted.charge.clone(),
+            payment: payment_at(saga, &granted.provider, &granted.charge),
             key,
-            provider: granted.provider.clone(),
-            amount_minor: granted.amount.amount_minor,
+            amount: granted.amount,
             refunded_minor: granted.refunded_minor,
         })
     },
     record: record_granted_refund,
     ..UNDO_CHARGE
 };
-
-/// Longer than a provider that is well ever takes; at most half of the lease.
-const CALL_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Inserts the payment row of a cash-on-delivery order: the courier will collect the total.
 fn due_on_delivery(saga: &Saga) -> Changes {
@@ -112,57 +114,13 @@ pub(in crate::flows) fn drop_due_on_delivery(saga: &Saga) -> Change {
     Change::RecordPayment { from: Some(PaymentStatus::DueOnDelivery), payment }
 }
 
-fn record_charge(saga: &mut Saga, key: &StepKey, event: Event<'_>) -> Changes {
-    match event {
-        Event::Intent => {
-            let before = saga.progress.data.charge.as_ref();
-            if before.is_some_and(|charge| charge.key == *key) {
-                return Ok(vec![]);
-            }
-            // The row is inserted once, and says which key counts from now on.
-            let from = before.map(|charge| charge.status);
-            let status = from.unwrap_or(PaymentStatus::Pending);
-            saga.progress.data.charge = Some(Charge::begun(key.clone(), status));
-            Ok(vec![Change::RecordPayment { from, payment: payment(saga, status) }])
-        }
-        Event::Answered(Answer::Succeeded(CallResult::Captured { amount, provider_ref })) => {
-            let total = checkout(saga).total();
-            if *amount != total {
-                return Err(refused(format!("{key}: the provider took {amount}, the order costs {total}")));
-            }
-            let (from, to) = step(saga, PaymentEvent::Capture, |details| {
-                details.provider_ref = Some(provider_ref.clone());
-            })?;
-            let payment = Payment { captured_minor: amount.amount_minor, ..payment(saga, to) };
-            Ok(vec![Change::RecordPayment { from, payment }])
-        }
-        Event::Answered(Answer::Succeeded(
-            CallResult::Undone { .. } | CallResult::Refunded | CallResult::Sent,
-        )) => Err(refused(format!("{key}: the provider answered something else than was asked"))),
-        Event::Answered(Answer::Pending { next_action }) => {
-            let (from, to) = step(saga, PaymentEvent::RequireAction, |details| {
-                details.next_action.clone_from(next_action);
-            })?;
-            Ok(vec![Change::RecordPayment { from, payment: payment(saga, to) }])
-        }
-        Event::Answered(Answer::Rejected { .. }) => moved(saga, PaymentEvent::Decline),
-        Event::Answered(Answer::Unknown { .. }) => moved(saga, PaymentEvent::LoseAnswer),
-        Event::Answered(Answer::Failed { .. }) => moved(saga, PaymentEvent::TryAgain),
-        Event::GaveUp if saga.payment_status().is_some_and(|status| status != PaymentStatus::Declined) => {
-            moved(saga, PaymentEvent::Cancel)
-        }
-        Event::GaveUp | Event::Answered(Answer::NotSent | Answer::NotNow { .. }) | Event::Died => Ok(vec![]),
-        Event::Discarded => Err(refused(format!("{key}: whether money was taken has to be found out"))),
-    }
-}
-
 /// The ledger rows of an undo: the refund, and the payment that it refunds.
 fn record_undo(saga: &mut Saga, key: &StepKey, event: Event<'_>) -> Changes {
     if let Event::Answered(Answer::Succeeded(
-        CallResult::Captured { .. } | CallResult::Refunded | CallResult::Sent,
+        CallResult::Opened(_) | CallResult::Captured { .. } | CallResult::Refunded | CallResult::Sent,
     )) = event
     {
-        return Err(refused(format!("{key}: the provider answered something else than was asked")));
+        return Err(mistaken(key));
     }
     if let Event::Discarded = event {
         return settle_manually(saga);
@@ -242,8 +200,11 @@ fn record_granted_refund(saga: &mut Saga, key: &StepKey, event: Event<'_>) -> Ch
             Ok(changes)
         }
         Event::Answered(Answer::Succeeded(
-            CallResult::Captured { .. } | CallResult::Undone { .. } | CallResult::Sent,
-        )) => Err(refused(format!("{key}: the provider answered something else than was asked"))),
+            CallResult::Opened(_)
+            | CallResult::Captured { .. }
+            | CallResult::Undone { .. }
+            | CallResult::Sent,
+        )) => Err(mistaken(key)),
         Event::Intent | Event::Answered(_) | Event::GaveUp | Event::Died => {
             Ok(move_refund(saga, event, amount_minor))
         }
@@ -261,8 +222,12 @@ fn move_refund(saga: &mut Saga, event: Event<'_>, amount_minor: i64) -> Vec<Chan
             RefundStatus::Pending
         }
         Event::Answered(Answer::Succeeded(_)) => RefundStatus::Succeeded,
-        Event::Answered(Answer::Unknown { .. }) => RefundStatus::Unknown,
+        Event::Answered(Answer::Unknown { .. } | Answer::NotFound { .. } | Answer::Refused { .. }) => {
+            RefundStatus::Unknown
+        }
         Event::Died | Event::Discarded => RefundStatus::Failed,
+        // The provider has it: whether it gives the money back is not in doubt, only when.
+        Event::Answered(Answer::Processing) => RefundStatus::Pending,
         Event::Answered(Answer::NotSent | Answer::NotNow { .. } | Answer::Pending { .. }) | Event::GaveUp => {
             return vec![];
         }
@@ -278,123 +243,4 @@ fn move_refund(saga: &mut Saga, event: Event<'_>, amount_minor: i64) -> Vec<Chan
     let late = matches!(&*saga.context, Context::LateRefund(_));
     let refund = Refund { saga: saga.id, status, amount, charge, late, settled_manually };
     vec![Change::RecordRefund { from, refund }]
-}
-
-/// Moves our ledger row and the saga's copy of it together; `learn` adds what the provider said. What the buyer had to do
-/// is over with any other event.
-fn step(
-    saga: &mut Saga,
-    event: PaymentEvent,
-    learn: impl FnOnce(&mut PaymentDetails),
-) -> Result<(Option<PaymentStatus>, PaymentStatus), Refusal> {
-    let Some(charge) = &mut saga.progress.data.charge else {
-        return Err(refused(format!("saga {}: no charge was begun", saga.id)));
-    };
-    let from = charge.status;
-    let to = from.after(event).map_err(|illegal| refused(format!("{}: {illegal}", charge.key)))?;
-    charge.status = to;
-    charge.details.next_action = None;
-    learn(&mut charge.details);
-    Ok((Some(from), to))
-}
-
-fn moved(saga: &mut Saga, event: PaymentEvent) -> Changes {
-    let (from, to) = step(saga, event, |_| ())?;
-    Ok(if from == Some(to) {
-        vec![]
-    } else {
-        vec![Change::RecordPayment { from, payment: payment(saga, to) }]
-    })
-}
-
-fn payment(saga: &Saga, status: PaymentStatus) -> Payment {
-    let (provider, amount) = terms(saga);
-    let charge = saga.progress.data.charge.as_ref();
-    Payment {
-        order: saga.order(),
-        provider: provider.to_owned(),
-        status,
-        amount,
-        captured_minor: 0,
-        refunded_minor: 0,
-        settled_manually_minor: before(saga).settled_manually_minor,
-        charge: charge.map(|charge| charge.key.clone()),
-        details: charge.map(|charge| charge.details.clone()).unwrap_or_default(),
-    }
-}
-
-fn charge_to_undo(saga: &Saga) -> Option<StepKey> {
-    match &*saga.context {
-        Context::LateRefund(late) => Some(late.charge.clone()),
-        Context::PartialRefund(granted) => Some(granted.charge.clone()),
-        Context::Checkout(_) | Context::Cancellation(_) => {
-            saga.progress.data.charge.as_ref().map(|charge| charge.key.clone())
-        }
-        Context::Notice(_) => None,
-    }
-}
-
-/// Who takes the money, and how much of it there can be.
-fn terms(saga: &Saga) -> (&str, Money) {
-    match &*saga.context {
-        Context::Checkout(checkout) => (&checkout.provider, checkout.total()),
-        Context::Cancellation(cancellation) => (&cancellation.provider, cancellation.total),
-        Context::LateRefund(late) => (&late.provider, late.total),
-        Context::PartialRefund(granted) => (&granted.provider, granted.total),
-        Context::Notice(_) => panic!("saga {} moves money without being about any", saga.id),
-    }
-}
-
-/// What became of this order's granted refunds before this saga was started.
-struct Before {
-    refunded_minor: i64,
-    settled_manually_minor: i64,
-}
-
-fn before(saga: &Saga) -> Before {
-    match &*saga.context {
-        Context::Cancellation(cancellation) => Before {
-            refunded_minor: cancellation.refunded_minor,
-            settled_manually_minor: cancellation.settled_manually_minor,
-        },
-        // A checkout is undone before anything can be granted; late money is nobody's gift.
-        Context::Checkout(_) | Context::LateRefund(_) | Context::PartialRefund(_) | Context::Notice(_) => {
-            Before { refunded_minor: 0, settled_manually_minor: 0 }
-        }
-    }
-}
-
-/// What the order costs, if the saga is about money.
-pub(crate) fn total(saga: &Saga) -> Option<Money> {
-    match &*saga.context {
-        Context::Notice(_) => None,
-        Context::Checkout(_)
-        | Context::Cancellation(_)
-        | Context::LateRefund(_)
-        | Context::PartialRefund(_) => Some(terms(saga).1),
-    }
-}
-
-/// What is left of it, by our ledger.
-pub(crate) fn owed(saga: &Saga) -> Option<Money> {
-    total(saga).map(|total| Money { amount_minor: owed_minor(saga), ..total })
-}
-
-/// What is left of the order's money, by our ledger.
-fn owed_minor(saga: &Saga) -> i64 {
-    let Before { refunded_minor, settled_manually_minor } = before(saga);
-    terms(saga).1.amount_minor - refunded_minor - settled_manually_minor
-}
-
-fn granted(saga: &Saga) -> &PartialRefund {
-    match &*saga.context {
-        Context::PartialRefund(granted) => granted,
-        Context::Checkout(_) | Context::Notice(_) | Context::Cancellation(_) | Context::LateRefund(_) => {
-            panic!("saga {} gives money back without a grant", saga.id)
-        }
-    }
-}
-
-fn refused(message: String) -> Refusal {
-    Refusal { reason: CancelReason::PaymentDeclined, message }
 }

@@ -20,7 +20,7 @@ use crate::records::change::Change;
 use crate::records::history::Entry;
 use crate::records::saga::{CallState, Saga};
 use crate::records::signal::{Signal, SignalBody};
-use crate::records::{Refund, StockMove};
+use crate::records::{PaymentObject, Refund, StockMove};
 
 /// More plans than any flow has calls; a definition that goes round in circles ends here.
 const PLANS_MAX: usize = 16;
@@ -100,6 +100,12 @@ pub fn preview(saga: &Saga, definition: &Definition, action: &DeadLetterAction, 
 /// The answer of an outside that is well.
 fn gone_well(saga: &Saga, call: &Call) -> Answer {
     Answer::Succeeded(match &call.request {
+        Request::Open { .. } => CallResult::Opened(PaymentObject {
+            reference: String::new(),
+            account: String::new(),
+            live: false,
+            wire: 0,
+        }),
         Request::Charge { amount, .. } => {
             CallResult::Captured { amount: *amount, provider_ref: String::new() }
         }
@@ -179,12 +185,8 @@ impl Seen {
                 let Some(owed) = owed(saga) else { return };
                 (MoneyWay::GivenBack, owed, !holds_money(saga))
             }
-            Request::Refund { amount_minor, .. } => {
-                let Some(total) = crate::flows::total(saga) else { return };
-                let amount = Money { amount_minor: *amount_minor, ..total };
-                (MoneyWay::GivenBack, amount, call.mode == Mode::Query)
-            }
-            Request::Notify { .. } => return,
+            Request::Refund { amount, .. } => (MoneyWay::GivenBack, *amount, call.mode == Mode::Query),
+            Request::Open { .. } | Request::Notify { .. } => return,
         };
         self.money.push(MoneyMove { way, amount, at_most });
     }

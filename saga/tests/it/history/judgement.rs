@@ -3,13 +3,15 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::PoisonError;
+use std::time::Duration;
 
+use holdfast_saga::operations::audit::Statements;
 use holdfast_saga::operations::audit_run;
 use holdfast_saga::operations::dead_letter::resolve;
 use holdfast_saga::records::history::Entry;
 use holdfast_saga::records::saga::Saga;
 use holdfast_saga::shop::order::Verb;
-use holdfast_shared::{CancelReason, OrderId, OrderStatus, PaymentMethod, SagaState};
+use holdfast_shared::{CancelReason, Clock as _, OrderId, OrderStatus, PaymentMethod, SagaState};
 
 use super::History;
 use crate::shop::{operator, work};
@@ -41,6 +43,10 @@ impl History {
                 continue;
             }
             if let Some(due) = self.shop.next_due().await {
+                // Only what is on its way at the bank is looked at so seldom.
+                if due.since(self.shop.clock.now()) > Duration::from_mins(30) {
+                    self.settle_at_the_bank();
+                }
                 self.move_clock(|now| now.max(due));
             } else if self.shop.sagas().await.iter().any(|saga| saga.state == SagaState::Dead) {
                 revived += 1;
@@ -69,6 +75,16 @@ impl History {
         self.wrong.push(format!("no rest: {sagas:#?}"));
     }
 
+    /// Sooner or later the bank settles everything.
+    fn settle_at_the_bank(&mut self) {
+        let Some(wire) = &self.shop.bank else { return };
+        let references: Vec<String> = wire.bank().sums().into_keys().collect();
+        for reference in references {
+            let arrives = self.dice.chance(80);
+            wire.bank().settle(&reference, arrives);
+        }
+    }
+
     /// The provider reports on each charge that holds money, once. Whether there was any to report on.
     pub(super) async fn hear_reports(&mut self) -> bool {
         if !self.rules.reports {
@@ -91,7 +107,7 @@ impl History {
             return;
         }
         let audit = audit_run::read(&self.shop.memory).await.expect("memory reads");
-        let report = audit.finish(None);
+        let report = audit.finish(&Statements::new());
         self.wrong.extend(report.violations.iter().map(|violation| format!("on the way: {violation:?}")));
     }
 

@@ -12,6 +12,7 @@ use holdfast_saga::shop::order::{self, Grant, Verb};
 use holdfast_saga::shop::payment_event::payment_event;
 use holdfast_sandbox::SandboxControl;
 use holdfast_shared::{Actor, Currency, Money, OrderId, SagaId, SagaState, StepKey};
+use holdfast_test_bank::LocalWire;
 
 use super::History;
 use crate::shop::{admin, operator};
@@ -40,9 +41,14 @@ impl History {
             Some("tok_refund_fails"),
             Some("tok_down"),
         ];
+        let at_the_bank =
+            [None, Some(""), Some(""), Some("bank_pays"), Some("bank_declines"), Some("bank_debits")];
+        let tokens = if self.rules.at_the_bank { &at_the_bank[..] } else { &tokens[..] };
         let token = tokens[self.dice.below(tokens.len())];
         let cart = self.shop.cart(&items).await;
         let mut requests = vec![self.shop.request(cart, token)];
+        // A buyer who pays at the provider brings no token.
+        requests[0].token = requests[0].token.take().filter(|token| !token.is_empty());
         if self.dice.chance(10) {
             requests.push(requests[0].clone());
         }
@@ -140,7 +146,26 @@ impl History {
         }
     }
 
+    /// The buyer pays at the bank or cannot, or the bank settles a debit.
+    async fn bank_acts(&mut self, wire: &LocalWire) {
+        let references: Vec<String> = wire.bank().sums().into_keys().collect();
+        let Some(reference) = self.dice.pick(&references) else { return };
+        let yes = self.dice.chance(70);
+        if self.dice.chance(60) {
+            wire.bank().buyer(reference, yes);
+        } else {
+            wire.bank().settle(reference, yes);
+        }
+        self.tell(|| format!("something happens at the bank: {reference} {yes}"));
+        for _ in 0..self.dice.below(3) {
+            self.report(&StepKey::from_stored(reference.as_str()), "acted").await;
+        }
+    }
+
     pub(super) async fn buyer_acts(&mut self) {
+        if let Some(wire) = self.shop.bank.clone() {
+            return self.bank_acts(&wire).await;
+        }
         let waiting = self.shop.sandbox.waiting_actions().await.expect("the sandbox answers");
         let Some(charge) = self.dice.pick(&waiting).cloned() else { return };
         let approved = self.dice.chance(70);
@@ -158,7 +183,8 @@ impl History {
         // A saga that was pruned can be asked for nothing.
         let checkout = self.shop.memory.saga(order.saga(slot::CHECKOUT)).await.expect("memory reads");
         let Some(checkout) = checkout else { return };
-        let charge = StepKey::new(&checkout.key_prefix, "take_payment", generation);
+        let step = if self.rules.at_the_bank { "open_payment" } else { "take_payment" };
+        let charge = StepKey::new(&checkout.key_prefix, step, generation);
         let id = ["a", "b"][self.dice.below(2)];
         self.report(&charge, id).await;
     }
@@ -199,6 +225,9 @@ impl History {
     }
 
     pub(super) async fn allow_refunds(&mut self) {
+        if self.rules.at_the_bank {
+            return;
+        }
         for line in self.shop.statement().await {
             // A charge that holds no money has no refunds to allow.
             let _ = self.shop.sandbox.allow_refunds(&line.charge).await;
