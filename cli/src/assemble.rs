@@ -133,11 +133,12 @@ pub(crate) fn worker(parts: WorkerParts<'_>) -> anyhow::Result<Runtime> {
     };
     let mut circuit_breakers = BTreeMap::new();
     if let Some(BreakerSettings { rate }) = circuit_breaker {
-        for provider in payments.names() {
+        for provider in payments.names().filter_map(|name| payments.get(name)) {
             let redis = redis.clone();
-            let settings =
-                CircuitBreakerConfig { rate, redis, ..CircuitBreakerConfig::new(provider, &*config.name) };
-            circuit_breakers.insert(provider.to_owned(), CircuitBreaker::start(settings, metrics.clone()));
+            let settings = CircuitBreakerConfig::new(Arc::clone(provider), &*config.name);
+            let settings = CircuitBreakerConfig { rate, redis, ..settings };
+            let circuit_breaker = CircuitBreaker::start(settings, metrics.clone());
+            circuit_breakers.insert(provider.name().to_owned(), circuit_breaker);
         }
     }
     let gateways = Gateways { payments, channels: Channels::of(Arc::new(LogChannel)) };

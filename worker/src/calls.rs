@@ -30,7 +30,7 @@ pub(crate) async fn execute(
     let provider = call.request.provider();
     let permit = match provider.and_then(|name| circuit_breakers.get(name)) {
         Some(_) if nearly_over() => return call.outcome(Answer::NotSent),
-        Some(circuit_breaker) => match circuit_breaker.admit(call.saga.order()).await {
+        Some(circuit_breaker) => match circuit_breaker.admit().await {
             Ok(permit) => Some(permit),
             Err(Held { retry_in, why }) => {
                 return call.outcome(Answer::NotNow { retry_in: Some(retry_in), why });
@@ -39,9 +39,6 @@ pub(crate) async fn execute(
         None => None,
     };
     if nearly_over() {
-        if let Some(permit) = permit {
-            permit.settle().await;
-        }
         return call.outcome(Answer::NotSent);
     }
     let started = Instant::now();
@@ -56,11 +53,9 @@ pub(crate) async fn execute(
         Ok(answer) => answer,
         Err(_) => Answer::Unknown { error: format!("no answer within {timeout:?}") },
     };
-    if let Some(permit) = permit {
-        // A worker that was frozen in between cannot judge the provider.
-        let was_awake = started.elapsed() < timeout + TIMER_DELAY_MAX;
-        // The outcome of the call does not wait until the other replicas know about the provider.
-        tokio::spawn(if was_awake { permit.settle() } else { permit.without_observation().settle() });
+    // A worker that was frozen in between cannot judge the provider.
+    if let Some(permit) = permit.filter(|_| started.elapsed() < timeout + TIMER_DELAY_MAX) {
+        permit.settle();
     }
     call.outcome(answer)
 }

@@ -3,39 +3,30 @@
 //! At low load a batch is one saga, and only the hint adds latency. Under load a batch is full, and its sagas share
 //! one commit. A second batch then plans while the first one waits for the database.
 
+mod after_commit;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use holdfast_saga::engine::batch::{
-    BatchInput, BatchOutcome, CallPermits, CommitFailures, Committed, Engine,
-};
-use holdfast_saga::ports::{Dispatch, Gateways, Hint, StoreError};
-use holdfast_saga::records::call::{Answer, Outcome};
+use holdfast_saga::engine::batch::{BatchInput, BatchOutcome, CallPermits, CommitFailures, Engine};
+use holdfast_saga::ports::{Dispatch, Gateways};
+use holdfast_saga::records::call::Outcome;
 use holdfast_shared::{Queue, SagaId};
 use holdfast_telemetry::Metrics;
 use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::{sleep, sleep_until};
 
-use crate::calls::execute;
 use crate::config::WorkerConfig;
 use crate::queue::Poll;
-use crate::saga_log;
 use crate::stats::WorkerStats;
 
-/// When to retry a saga that another transaction has locked.
-const LOCKED_RETRY_DELAY: Duration = Duration::from_millis(10);
-/// When to retry a saga whose commit failed although it was alone in its batch.
-const REFUSED_RETRY_DELAY: Duration = Duration::from_millis(500);
 /// The shortest and the longest wait between batches while the database does not answer.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(2));
 /// Even without a free call permit, a batch takes some hints: a signal needs no permit.
 const HINTS_MIN: usize = 16;
-/// Each sweep that finds nothing doubles the wait for the next one, up to so many times the usual one. Hints announce
-/// new work, and a timer may be late by that much.
-const SWEEP_SLOWDOWN_MAX: u32 = 5;
 /// Batches at once. While one waits for the database the other one plans; a third would only wait as well.
 const CONCURRENT_BATCHES: usize = 2;
 /// A second batch starts only with this part of a full one. Smaller ones would cost more commits than they save.
@@ -241,6 +232,7 @@ impl Executor {
 
     /// The pending work, up to a full batch. What arrived for a saga in a running batch waits for its end.
     fn next_work(&mut self) -> BatchInput {
+        self.close_providers();
         let batched = &self.batched;
         self.deferred
             .outcomes
@@ -261,6 +253,13 @@ impl Executor {
             due_max = room.saturating_sub(hints.len()).min(free.max(HINTS_MIN));
         }
         BatchInput { outcomes, hints, due_max, slots: self.permits.clone() }
+    }
+
+    /// Leaves the calls to a provider to the other workers while this one alone cannot reach it (M17).
+    fn close_providers(&self) {
+        let breakers = self.config.circuit_breakers.iter();
+        let closed = breakers.filter(|(_, breaker)| breaker.leaves_calls_to_others());
+        self.permits.close_providers(closed.map(|(name, _)| name.clone()).collect());
     }
 
     /// Releases an ended batch and its sagas, and backs off if the database failed.
@@ -284,73 +283,6 @@ impl Executor {
         }
         let deferred = std::mem::take(&mut self.deferred);
         self.take_back(deferred);
-    }
-
-    /// Takes the result of a batch, and starts its calls.
-    fn settle(&mut self, ran: BatchOutcome) -> Option<StoreError> {
-        for done in ran.committed {
-            self.start_calls(done);
-        }
-        let again = Instant::now() + REFUSED_RETRY_DELAY;
-        // Without an error of the whole batch, one saga is at fault: it waits, and the others continue.
-        for work in ran.not_committed {
-            if ran.error.is_some() {
-                self.take_back(work);
-            } else {
-                self.retry_later.push_back((again, work));
-            }
-        }
-        ran.error
-    }
-
-    fn start_calls(&mut self, done: Committed) {
-        self.deps.metrics.committed(&done);
-        saga_log::log(&done);
-        self.deps.stats.committed(&done);
-        let again = Instant::now() + LOCKED_RETRY_DELAY;
-        if !done.locked.is_empty() {
-            self.retry_later.push_front((again, BatchInput { hints: done.locked, ..BatchInput::default() }));
-        }
-        let mut elsewhere = Vec::new();
-        for (saga, queue) in done.awaiting_permit {
-            match self.config.pools.get(&queue) {
-                Some(0) => {}
-                Some(_) => {
-                    self.awaiting_permit.entry(queue).or_default().insert(saga);
-                }
-                None => elsewhere.push(Hint { saga, queue }),
-            }
-        }
-        self.deps.dispatch.wake(&elsewhere);
-        let now = tokio::time::Instant::now();
-        if done.claimed == 0 {
-            self.sweep_interval = (self.sweep_interval * 2).min(self.config.sweep_every * SWEEP_SLOWDOWN_MAX);
-        } else {
-            self.sweep_interval = self.config.sweep_every;
-            self.next_sweep = self.next_sweep.min(now + self.sweep_interval);
-        }
-        // A full sweep may have left some sagas: the next one follows at once.
-        if done.claimed >= self.config.batch_max {
-            self.next_sweep = now;
-        }
-        for call in done.calls {
-            let queue = call.queue;
-            self.in_flight += 1;
-            let gateways = self.gateways.clone();
-            let answers = self.outcomes_out.clone();
-            let (lease, timeout) = (self.config.lease, self.config.call_timeout);
-            let (metrics, since) = (self.deps.metrics.clone(), Instant::now());
-            let (definition, breakers) = (call.definition, Arc::clone(&self.config.circuit_breakers));
-            tokio::spawn(async move {
-                let outcome = execute(call, gateways, done.leased_at, lease, timeout, &breakers).await;
-                // A call that was not sent has no duration.
-                if !matches!(outcome.answer, Answer::NotSent | Answer::NotNow { .. }) {
-                    metrics.call_ended(definition, outcome.step, since.elapsed());
-                }
-                // The executor outlives its calls; if it does not, their leases expire.
-                let _ = answers.send((queue, outcome));
-            });
-        }
     }
 
     /// Starts no new calls, lets those in flight end, and commits their outcomes.

@@ -60,7 +60,7 @@ pub(crate) async fn run(args: &Args) -> Result<()> {
     let (name, metrics) = (format!("bench-{}", Uuid::now_v7().simple()), Metrics::default());
     let circuit_breaker = CircuitBreakerConfig {
         redis: Some(Arc::clone(&redis)),
-        ..CircuitBreakerConfig::new(sandbox.name(), &name)
+        ..CircuitBreakerConfig::new(Arc::clone(&sandbox) as _, &name)
     };
     let breaker = CircuitBreaker::start(circuit_breaker, metrics.clone());
     let config = WorkerConfig {

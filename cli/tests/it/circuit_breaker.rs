@@ -38,11 +38,12 @@ impl Worker {
         let address = RedisAddress::parse(&redis.url(), "holdfast").expect("a URL");
         let circuit_breaker = CircuitBreakerConfig {
             redis: Some(Arc::new(address.of_shop("00c0ffee42".parse().expect("a shop id")))),
-            // Hurried orders use up their attempts before anybody else would be believed.
-            failure_window: Duration::ZERO,
             cooldown: COOLDOWN,
             cooldown_max: COOLDOWN_MAX,
-            ..CircuitBreakerConfig::new("sandbox", name)
+            ..CircuitBreakerConfig::new(
+                Arc::clone(outside.payments.get("sandbox").expect("is configured")),
+                name,
+            )
         };
         let circuit_breaker = CircuitBreaker::start(circuit_breaker, metrics.clone());
         let circuit_breakers = Arc::new([("sandbox".to_owned(), circuit_breaker)].into());

@@ -19,6 +19,7 @@ mod once;
 mod order;
 mod output;
 mod personal_data;
+mod provider_health;
 mod queue;
 mod readme;
 mod redis;

@@ -1,6 +1,7 @@
 //! A small shop: the memory store, a clock of its own, the sandbox provider, a channel that
 //! remembers, and a driver that runs batches until nothing is due any more.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -41,7 +42,7 @@ use holdfast_test_bank::{Bank, BankProvider, LocalWire};
 /// Longer than any call: half of it is the longest call timeout.
 pub(crate) const LEASE: Duration = Duration::from_secs(30);
 /// A loop that has not come to rest by now never will.
-const ROUNDS_MAX: usize = 2_000;
+const ROUNDS_MAX: usize = 20_000;
 
 /// The instant every test begins at.
 pub(crate) fn noon() -> Time {
@@ -157,6 +158,9 @@ pub(crate) struct Shop {
     pub(crate) registry: Registry,
     pub(crate) policy: AcceptPolicy,
     pub(crate) commit_failures: CommitFailures,
+    /// How many workers take turns.
+    pub(crate) workers: usize,
+    turns: AtomicUsize,
     ids: SeededIds,
     requests: u32,
 }
@@ -179,6 +183,8 @@ impl Shop {
             registry,
             policy,
             commit_failures: CommitFailures::default(),
+            workers: 1,
+            turns: AtomicUsize::new(0),
             ids: SeededIds::new(1),
             requests: 0,
         };
@@ -296,7 +302,8 @@ impl Shop {
 
     /// One batch; it is expected to be committed at once.
     pub(crate) async fn batch_of(&self, work: BatchInput) -> Committed {
-        let mut ran = self.engine("w1").run(work, &self.commit_failures).await;
+        let turn = 1 + self.turns.fetch_add(1, Ordering::Relaxed) % self.workers;
+        let mut ran = self.engine(&format!("w{turn}")).run(work, &self.commit_failures).await;
         assert!(ran.error.is_none() && ran.not_committed.is_empty(), "{ran:?}");
         assert_eq!(ran.committed.len(), 1, "{ran:?}");
         ran.committed.remove(0)

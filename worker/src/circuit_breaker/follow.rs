@@ -1,28 +1,33 @@
-//! Keeping this replica's copy of the state in step with the one in Redis.
+//! Looking after a provider: pings it where calls fail, and hears what the other replicas see.
 
 use std::sync::{Arc, Weak};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::time::{sleep, timeout};
 
 use super::replica::Inner;
-use super::shared::Patience;
-use super::state::{State, Verdict};
+use super::view::View;
 
-/// How often a replica reads the shared state. A replica that sends calls learns this soon that the provider is down.
+/// How often a replica looks while calls come.
 pub(super) const LOOK_EVERY: Duration = Duration::from_millis(200);
-/// How much longer a replica without calls waits while the breaker is closed.
+/// How much longer a replica without calls waits while the provider is well.
 const IDLE_EXTENSION: Duration = Duration::from_millis(800);
+/// A ping without an answer for this long is in vain.
+const PING_WITHIN: Duration = Duration::from_secs(1);
+/// The wait between the two pings that decide.
+const PINGS_APART: Duration = Duration::from_millis(300);
+/// How often a replica says what it sees.
+const PUBLISH_EVERY: Duration = Duration::from_secs(1);
 
-/// Keeps the copy fresh until the last clone of the breaker is gone.
+/// Looks after the provider until the last clone of the breaker is gone.
 pub(super) async fn follow(inner: Weak<Inner>) {
     while let Some(inner) = inner.upgrade() {
         inner.look().await;
-        let is_closed = inner.known().state == State::Closed;
+        let is_well = inner.known().view == View::Well;
         let asked = Arc::clone(&inner.asked);
         drop(inner);
         sleep(LOOK_EVERY).await;
-        if is_closed {
+        if is_well {
             // A call ends the wait early; without one it ends by itself.
             let _ = timeout(IDLE_EXTENSION, asked.notified()).await;
         }
@@ -30,35 +35,73 @@ pub(super) async fn follow(inner: Weak<Inner>) {
 }
 
 impl Inner {
-    /// Reads the shared state. A Redis that lost its state gets ours.
     pub(super) async fn look(&self) {
-        let state = self.known().state.clone();
-        if self.verdict() == Verdict::Pass {
-            self.adopt(&state, State::Closed);
-        }
-        let Some(shared) = &self.shared else { return };
-        let mut was_lost = false;
-        if !shared.is_connected() {
-            was_lost = true;
-            if let Err(error) = shared.connect().await {
-                return self.work_alone(&error.to_string());
-            }
-        }
-        let before = self.known().state.clone();
-        let Some(found) = shared.read().await else {
-            return self.work_alone("no answer in time");
+        let now = self.now();
+        let (view, is_suspicious) = {
+            let known = self.known();
+            (known.view.at(now), known.health.is_suspicious(now))
         };
-        self.known().ahead = found.now.saturating_sub(self.elapsed());
-        // A state that has expired here must not be shared.
-        let holds = matches!(before.verdict(found.now, self.cooldown), Verdict::Hold { .. });
-        if was_lost && found.text.is_empty() && holds {
-            let keep = before.keep();
-            let _kept = shared.swap("", &before.to_string(), keep, Patience::Long).await;
-        } else if !self.learn(&before, &found) {
+        self.enter(view);
+        match view {
+            View::Away { ping_at, .. } if now >= ping_at => self.ping_again(view).await,
+            View::Well | View::Releasing { .. } if is_suspicious => self.find_out(view).await,
+            View::Well | View::Away { .. } | View::Releasing { .. } => {}
+        }
+        self.share().await;
+    }
+
+    /// Calls reached nobody. Whether that is the provider's fault no order decides, but two pings (M16).
+    async fn find_out(&self, view: View) {
+        let mut is_reachable = self.is_reachable().await;
+        if !is_reachable {
+            sleep(PINGS_APART).await;
+            is_reachable = self.is_reachable().await;
+        }
+        self.known().health.is_reachable();
+        if !is_reachable {
+            self.enter(view.unreached(self.now(), self.cooldown));
+        }
+    }
+
+    async fn ping_again(&self, view: View) {
+        let next = if self.is_reachable().await {
+            view.reached(self.now())
+        } else {
+            view.unreached(self.now(), self.cooldown)
+        };
+        self.enter(next);
+    }
+
+    /// Any answer will do, a refusal of our credentials as well.
+    async fn is_reachable(&self) -> bool {
+        use holdfast_saga::ports::Fault::{Misconfigured, NotNow, NotReached, Refused, Unclear};
+        match timeout(PING_WITHIN, self.provider.ping()).await {
+            Ok(Ok(_) | Err(Misconfigured(_) | NotNow { .. } | Refused(_))) => true,
+            Ok(Err(NotReached(_) | Unclear(_))) | Err(_) => false,
+        }
+    }
+
+    /// Says what this replica sees, and hears what the others do.
+    async fn share(&self) {
+        let Some(shared) = &self.shared else { return };
+        if self.known().published_at.is_some_and(|at| at.elapsed() < PUBLISH_EVERY) {
             return;
         }
-        if !std::mem::replace(&mut self.known().is_shared, true) {
-            tracing::info!("the circuit breaker of provider {} shares its state in Redis", self.provider);
+        if !shared.is_connected()
+            && let Err(error) = shared.connect().await
+        {
+            return self.work_alone(&error.to_string());
+        }
+        let view = self.known().view;
+        let Some(others) = shared.views(&self.replica, view.name()).await else {
+            return self.work_alone("no answer in time");
+        };
+        let is_well = |other: &String| other != View::Away { ping_at: 0, pings: 0 }.name();
+        let mut known = self.known();
+        known.published_at = Some(Instant::now());
+        known.is_well_elsewhere = others.iter().any(is_well);
+        if !std::mem::replace(&mut known.is_shared, true) {
+            tracing::info!("workers share in Redis how they see provider {}", self.provider.name());
         }
     }
 }

@@ -1,10 +1,12 @@
 //! The circuit breaker of a payment provider, and its rate limit.
 //!
-//! Every call asks here before it is sent. While the provider is down, the breaker holds its calls back: their
-//! sagas are parked, and no attempt is used up. One call of all replicas then probes whether the provider is back.
-//! If it is, the breaker lets more calls through each second. All replicas share the state in Redis. A replica
-//! works with a copy of it, so a call waits for Redis only where one replica must be first, and never for long.
-//! Without Redis, each replica follows the same rules alone.
+//! Every call asks here before it is sent. While the provider cannot be reached, its calls are held back: their sagas are
+//! parked, and no attempt is used up. Whether it can be reached no buyer's call decides: calls that reach nobody are a
+//! reason to ping it, and two pings in vain are believed (M16). Pings also find out when it is back; then more calls are
+//! let through each second.
+//!
+//! Each replica judges for itself, and hears in Redis how the others see the provider (M17). One that alone cannot reach
+//! it leaves its calls to the others. Without Redis, each follows its own view.
 //!
 //! A call is held back as a whole, before its first request to the provider.
 
@@ -14,7 +16,7 @@ mod permit;
 mod rate;
 mod replica;
 mod shared;
-mod state;
+mod view;
 mod watched;
 
 #[cfg(test)]
@@ -25,7 +27,7 @@ use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use holdfast_shared::{OrderId, Time};
+use holdfast_saga::ports::PaymentProvider;
 use holdfast_telemetry::Metrics;
 
 use self::follow::follow;
@@ -33,39 +35,36 @@ use self::health::HealthWindow;
 pub(crate) use self::permit::Permit;
 use self::rate::Rate;
 pub(crate) use self::replica::Held;
-use self::replica::{APART_MIN, Inner, Known, TRIES};
+use self::replica::{Inner, Known};
 use self::shared::Shared;
-use self::state::{Cooldown, Event, State, Verdict, millis};
+use self::view::{Cooldown, Verdict, View};
 use crate::redis::Redis;
 
 /// The settings of a circuit breaker.
 #[derive(Debug, Clone)]
 pub struct CircuitBreakerConfig {
-    /// The name of the provider, as in the payments.
-    pub provider: String,
-    /// The name of the worker, for the log and for its probes.
+    /// The provider, which is pinged.
+    pub provider: Arc<dyn PaymentProvider>,
+    /// The name of the worker.
     pub name: String,
     /// Calls a second, of all replicas together; `None`: no limit.
     pub rate: Option<NonZeroU32>,
-    /// Where the replicas share the state; `None`: this one keeps its own.
+    /// Where the replicas share what they see; `None`: this one is alone.
     pub redis: Option<Arc<Redis>>,
-    /// How long calls must fail before the breaker opens.
-    pub failure_window: Duration,
-    /// How long the breaker stays open before a probe.
+    /// How long a provider that went away is left alone before it is pinged again.
     pub cooldown: Duration,
-    /// The cooldown doubles with every failed probe, up to this.
+    /// The cooldown doubles with every ping in vain, up to this.
     pub cooldown_max: Duration,
 }
 
 impl CircuitBreakerConfig {
-    /// The defaults: no limit, nothing shared, open after half a second, a cooldown of 1 to 30 seconds.
-    pub fn new(provider: impl Into<String>, name: impl Into<String>) -> Self {
+    /// The defaults: no limit, nothing shared, a cooldown of 1 to 30 seconds.
+    pub fn new(provider: Arc<dyn PaymentProvider>, name: impl Into<String>) -> Self {
         Self {
-            provider: provider.into(),
+            provider,
             name: name.into(),
             rate: None,
             redis: None,
-            failure_window: Duration::from_millis(500),
             cooldown: Duration::from_secs(1),
             cooldown_max: Duration::from_secs(30),
         }
@@ -79,24 +78,22 @@ pub struct CircuitBreaker(Arc<Inner>);
 impl CircuitBreaker {
     /// Starts it. It needs a tokio runtime, and ends with its last clone.
     pub fn start(config: CircuitBreakerConfig, metrics: Metrics) -> Self {
-        let CircuitBreakerConfig { provider, name, rate, redis, failure_window, cooldown, cooldown_max } =
-            config;
-        let shared = redis.map(|redis| Shared::new(redis, &provider));
+        let CircuitBreakerConfig { provider, name, rate, redis, cooldown, cooldown_max } = config;
+        let shared = redis.map(|redis| Shared::new(redis, provider.name()));
         let known = Known {
-            state: State::Closed,
-            health: HealthWindow::new(millis(failure_window)),
-            changes: 0,
-            probes: 0,
+            view: View::Well,
+            health: HealthWindow::default(),
+            is_well_elsewhere: false,
             release: None,
             next_again: Instant::now(),
-            ahead: Time::system_now().as_millis(),
+            published_at: None,
             is_shared: false,
         };
-        metrics.set_breaker(&provider, State::Closed.name(), &State::NAMES);
+        metrics.set_breaker(provider.name(), View::Well.name(), &View::NAMES);
         let inner = Arc::new(Inner {
             provider,
             // Workers in two containers may have the same name.
-            name: format!("{name}-{:x}", RandomState::new().hash_one(&name)),
+            replica: format!("{name}-{:x}", RandomState::new().hash_one(&name)),
             cooldown: Cooldown { first: cooldown, most: cooldown_max.max(cooldown) },
             rate: rate.map(|per_second| Rate::new("rate", per_second, 1)),
             shared,
@@ -108,44 +105,38 @@ impl CircuitBreaker {
         tokio::spawn(follow(Arc::downgrade(&inner)));
         Self(inner)
     }
-    /// Lets a call of `order` through, or says when to try again.
-    pub(crate) async fn admit(&self, order: impl Into<Option<OrderId>>) -> Result<Permit, Held> {
-        let (inner, order) = (&self.0, order.into());
+
+    /// Whether calls are better left to another replica, which can reach the provider while this one cannot.
+    pub(crate) fn leaves_calls_to_others(&self) -> bool {
+        self.0.is_away_here_alone()
+    }
+
+    /// Lets a call through, or says when to try again.
+    pub(crate) async fn admit(&self) -> Result<Permit, Held> {
+        let inner = &self.0;
         inner.asked.notify_one();
-        let held = |wait| inner.hold(wait, format!("the provider {} is not available", inner.provider));
+        let provider = inner.provider.name();
+        let held = |wait| inner.hold(wait, format!("the provider {provider} is not available"));
         if let Verdict::Hold { wait } = inner.verdict() {
             return Err(held(wait));
         }
         self.within_rate().await?;
-        for _ in 0..TRIES {
-            match inner.verdict() {
-                Verdict::Pass => return Ok(self.permit(order, None)),
-                Verdict::Hold { wait } => return Err(held(wait)),
-                Verdict::Release { per_second } => {
-                    let taken = inner.release(per_second).take(inner.shared.as_ref()).await;
-                    return taken.map(|()| self.permit(order, None)).map_err(held);
-                }
-                Verdict::Probe => {
-                    let by = inner.next_probe();
-                    if inner.change(&Event::Probe { by: by.clone() }).await {
-                        return Ok(self.permit(order, Some(by)));
-                    }
-                }
+        match inner.verdict() {
+            Verdict::Pass => {}
+            Verdict::Hold { wait } => return Err(held(wait)),
+            Verdict::Release { per_second } => {
+                inner.release(per_second).take(inner.shared.as_ref()).await.map_err(held)?;
             }
         }
-        Err(held(APART_MIN))
+        Ok(Permit::new(Arc::clone(inner)))
     }
 
     async fn within_rate(&self) -> Result<(), Held> {
         let inner = &self.0;
         let Some(rate) = &inner.rate else { return Ok(()) };
         rate.take(inner.shared.as_ref()).await.map_err(|wait| {
-            let most = rate.per_second();
-            inner.hold(wait, format!("the provider {} is limited to {most} calls a second", inner.provider))
+            let (provider, most) = (inner.provider.name(), rate.per_second());
+            inner.hold(wait, format!("the provider {provider} is limited to {most} calls a second"))
         })
-    }
-
-    fn permit(&self, order: Option<OrderId>, probe: Option<String>) -> Permit {
-        Permit::new(Arc::clone(&self.0), order, probe)
     }
 }

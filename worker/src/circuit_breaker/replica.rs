@@ -1,16 +1,17 @@
-//! One replica's view of a provider: its copy of the shared state, and how it moves that state.
+//! One replica's view of a provider, and what it lets through.
 
 use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use holdfast_saga::ports::PaymentProvider;
 use holdfast_telemetry::Metrics;
 use tokio::sync::Notify;
 
-use super::health::HealthWindow;
+use super::health::{Health, HealthWindow};
 use super::rate::Rate;
-use super::shared::{Found, Patience, Shared};
-use super::state::{Cooldown, Event, State, Verdict, millis};
+use super::shared::Shared;
+use super::view::{Cooldown, Verdict, View, millis};
 
 /// Held calls retry at least this far apart, so that a crowd of them costs a bounded number of commits a second.
 pub(super) const APART: Duration = Duration::from_millis(4);
@@ -18,37 +19,36 @@ pub(super) const APART: Duration = Duration::from_millis(4);
 pub(super) const APART_MIN: Duration = Duration::from_millis(50);
 /// While the provider recovers, only this part of a second's calls may be sent at once.
 const RELEASED_PART: u32 = 5;
-/// After so many lost races, a replica leaves the change to the others.
-pub(super) const TRIES: usize = 3;
+/// What a provider gets that answers badly: less would not show when it is well again (M16).
+pub(super) const TRICKLE: u32 = 25;
 
 #[derive(Debug)]
 pub(super) struct Inner {
-    pub(super) provider: String,
-    pub(super) name: String,
+    pub(super) provider: Arc<dyn PaymentProvider>,
+    /// The name of this replica, to the others.
+    pub(super) replica: String,
     pub(super) cooldown: Cooldown,
     pub(super) rate: Option<Rate>,
     pub(super) shared: Option<Shared>,
     pub(super) metrics: Metrics,
     pub(super) started: Instant,
-    /// Notified by every call that asks to be sent.
+    /// Notified by every call that asks to be sent, and by every failure.
     pub(super) asked: Arc<Notify>,
     pub(super) known: Mutex<Known>,
 }
 
 #[derive(Debug)]
 pub(super) struct Known {
-    pub(super) state: State,
+    pub(super) view: View,
     pub(super) health: HealthWindow,
-    /// How often the state has changed. A call says something about the state in which it was let through only.
-    pub(super) changes: u64,
-    /// Probes started by this replica; the number is part of a probe's name.
-    pub(super) probes: u64,
-    /// The rate of the current second while the provider recovers.
+    /// Whether another replica can reach the provider, by what it said in the last seconds.
+    pub(super) is_well_elsewhere: bool,
+    /// The rate of the current second while the provider recovers or answers badly.
     pub(super) release: Option<Arc<Rate>>,
     /// When the next held call may retry.
     pub(super) next_again: Instant,
-    /// The difference between our monotonic clock and the clock of the state: Redis' clock, or ours.
-    pub(super) ahead: i64,
+    /// When this replica last said what it sees; `None`: not yet.
+    pub(super) published_at: Option<Instant>,
     /// Whether Redis answered the last time.
     pub(super) is_shared: bool,
 }
@@ -62,72 +62,56 @@ pub(crate) struct Held {
 
 impl Inner {
     pub(super) fn verdict(&self) -> Verdict {
+        let now = self.now();
         let known = self.known();
-        known.state.verdict(known.ahead.saturating_add(self.elapsed()), self.cooldown)
+        match known.view.verdict(now) {
+            Verdict::Pass if known.health.is_poor(now) => Verdict::Release { per_second: TRICKLE },
+            verdict => verdict,
+        }
     }
 
-    /// Applies `event` to the state of all replicas. `false`: this replica did not change it.
-    pub(super) async fn change(&self, event: &Event) -> bool {
-        for _ in 0..TRIES {
-            let from = self.known().state.clone();
-            let Some(to) = from.after(event, self.now(), self.cooldown) else { return false };
-            let swapped = match &self.shared {
-                Some(shared) => {
-                    shared.swap(&from.to_string(), &to.to_string(), to.keep(), Patience::Long).await
-                }
-                None => None,
-            };
-            match swapped {
-                Some((true, _)) => {
-                    self.adopt(&from, to);
-                    return true;
-                }
-                Some((false, found)) if self.learn(&from, &found) => {}
-                // No Redis, or a state of another release: change the copy of this process, under its lock.
-                Some(_) | None => return self.adopt(&from, to),
-            }
-        }
-        false
-    }
-
-    /// Replaces the state, if it is still `from`.
-    pub(super) fn adopt(&self, from: &State, to: State) -> bool {
-        let mut known = self.known();
-        if known.state != *from {
-            return false;
-        }
-        if known.state != to {
-            known.health.forget();
-            known.changes += 1;
-            if to == State::Closed {
-                known.next_again = Instant::now();
-            }
-            self.announce(&to);
-            known.state = to;
-        }
-        true
-    }
-
-    /// Copies the shared state, unless our copy has changed meanwhile. `false`: the state is of another release.
-    pub(super) fn learn(&self, from: &State, found: &Found) -> bool {
-        let state = match found.text.parse::<State>() {
-            // A recovery that is over counts as closed, even if Redis keeps it a little longer.
-            Ok(state) if state.verdict(found.now, self.cooldown) == Verdict::Pass => State::Closed,
-            Ok(state) => state,
-            Err(unknown) => {
-                self.work_alone(&unknown.to_string());
-                return false;
-            }
+    /// Counts what a call observed.
+    pub(super) fn saw(&self, health: Health) {
+        let now = self.now();
+        let is_suspicious = {
+            let mut known = self.known();
+            known.health.saw(health, now);
+            known.health.is_suspicious(now)
         };
-        self.adopt(from, state);
-        true
+        if is_suspicious {
+            self.asked.notify_one();
+        }
+    }
+
+    /// Whether calls are better sent by another replica: it can reach the provider, and this one cannot (M17).
+    pub(super) fn is_away_here_alone(&self) -> bool {
+        let known = self.known();
+        known.is_well_elsewhere && matches!(known.view, View::Away { .. })
+    }
+
+    /// Changes the view, and says so.
+    pub(super) fn enter(&self, view: View) {
+        let before = std::mem::replace(&mut self.known().view, view);
+        if before.name() == view.name() {
+            return;
+        }
+        let mut known = self.known();
+        if view == View::Well {
+            known.next_again = Instant::now();
+        }
+        // The others hear of it at once.
+        known.published_at = None;
+        drop(known);
+        self.announce(view);
     }
 
     pub(super) fn work_alone(&self, why: &str) {
-        if std::mem::replace(&mut self.known().is_shared, false) {
+        let mut known = self.known();
+        known.is_well_elsewhere = false;
+        if std::mem::replace(&mut known.is_shared, false) {
             tracing::warn!(
-                "Redis does not return the state of provider {}, so this worker uses a state of its own: {why}",
-                self.provider
+                "Redis does not say how other workers see provider {}, so this one judges alone: {why}",
+                self.provider.name()
             );
         }
     }
@@ -154,37 +138,24 @@ impl Inner {
         rate
     }
 
-    pub(super) fn next_probe(&self) -> String {
-        let mut known = self.known();
-        known.probes += 1;
-        format!("{}#{}", self.name, known.probes)
-    }
-
+    /// Milliseconds of this replica's own clock.
     pub(super) fn now(&self) -> i64 {
-        self.known().ahead.saturating_add(self.elapsed())
-    }
-
-    pub(super) fn elapsed(&self) -> i64 {
         millis(self.started.elapsed())
     }
 
-    pub(super) fn announce(&self, state: &State) {
-        let provider = &self.provider;
-        self.metrics.set_breaker(provider, state.name(), &State::NAMES);
-        match state {
-            State::Closed => tracing::info!(provider, "provider {provider} is available"),
-            State::Open { trips, .. } => {
-                let cooldown = self.cooldown.after(*trips);
+    fn announce(&self, view: View) {
+        let provider = self.provider.name();
+        self.metrics.set_breaker(provider, view.name(), &View::NAMES);
+        match view {
+            View::Well => tracing::info!(provider, "provider {provider} is available"),
+            View::Away { pings, .. } => {
+                let wait = self.cooldown.after(pings);
                 tracing::warn!(
                     provider,
-                    trips,
-                    "provider {provider} does not answer: its calls are held back for {cooldown:?}"
+                    "provider {provider} cannot be reached: its calls are held back, and it is pinged in {wait:?}"
                 );
             }
-            State::HalfOpen { by, .. } => {
-                tracing::info!(provider, "provider {provider} is probed with one call, by {by}");
-            }
-            State::Releasing { .. } => {
+            View::Releasing { .. } => {
                 tracing::info!(
                     provider,
                     "provider {provider} answers again: more calls are let through each second"

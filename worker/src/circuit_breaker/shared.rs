@@ -1,5 +1,5 @@
-//! The state that the replicas share in Redis. While Redis is slow or down, each replica decides alone, at once,
-//! and shares again by itself later.
+//! What the replicas share in Redis: how each sees a provider, and the rates. While Redis is slow or down, each replica
+//! decides alone, at once, and shares again by itself later.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -12,6 +12,9 @@ use crate::redis::{Redis, millis};
 
 /// The longest wait of all; the connection itself times out after it.
 const ANSWER_WITHIN: Duration = Duration::from_secs(1);
+
+/// How long what a replica said stands, unless it says it again.
+const VIEW_STANDS: Duration = Duration::from_secs(5);
 
 /// How long to wait for an answer of Redis.
 #[derive(Debug, Clone, Copy)]
@@ -32,22 +35,15 @@ impl Patience {
     }
 }
 
-/// One value and two rates of a provider, in Redis.
+/// The views and the rates of a provider, in Redis.
 #[derive(Debug)]
 pub(crate) struct Shared {
     redis: Arc<Redis>,
     provider: String,
-    swap: Script,
+    views: Script,
     take: Script,
     /// `None` while Redis does not answer, so that no caller waits.
     connection: Mutex<Option<MultiplexedConnection>>,
-}
-
-/// The state in Redis, and the time by its clock.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Found {
-    pub(crate) text: String,
-    pub(crate) now: i64,
 }
 
 impl Shared {
@@ -55,7 +51,7 @@ impl Shared {
         Self {
             redis,
             provider: provider.to_owned(),
-            swap: Script::new(include_str!("swap.lua")),
+            views: Script::new(include_str!("views.lua")),
             take: Script::new(include_str!("take.lua")),
             connection: Mutex::new(None),
         }
@@ -70,24 +66,11 @@ impl Shared {
         Ok(())
     }
 
-    /// The shared state. `None`: Redis does not answer.
-    pub(crate) async fn read(&self) -> Option<Found> {
-        // A swap that never matches only reads.
-        self.swap("-", "-", Duration::ZERO, Patience::Long).await.map(|(_, found)| found)
-    }
-
-    /// Replaces the state, if it is `from`. Returns whether it did, and the state afterwards.
-    pub(crate) async fn swap(
-        &self,
-        from: &str,
-        to: &str,
-        keep: Duration,
-        patience: Patience,
-    ) -> Option<(bool, Found)> {
-        let mut invocation = self.swap.key(self.redis.provider_key(&self.provider, "breaker"));
-        invocation.arg(from).arg(to).arg(millis(keep));
-        let (swapped, text, now): (bool, String, i64) = self.invoke(&invocation, patience).await?;
-        Some((swapped, Found { text, now }))
+    /// Says what this replica sees, and returns what the others do. `None`: Redis does not answer.
+    pub(crate) async fn views(&self, replica: &str, view: &str) -> Option<Vec<String>> {
+        let mut invocation = self.views.key(self.redis.provider_key(&self.provider, "views"));
+        invocation.arg(replica).arg(view).arg(millis(VIEW_STANDS));
+        self.invoke(&invocation, Patience::Long).await
     }
 
     /// Takes one of `burst` tokens, one of which comes back `every` so often; or says how long until there is one.

@@ -1,42 +1,71 @@
-//! Calls that may be begun: every pool has so many slots.
+//! Calls that may be begun: every pool has so many slots, and no call goes to a provider that is closed here.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use holdfast_shared::Queue;
 
-/// Calls that may be begun now, by pool. Clones share them: a slot that one batch takes, no other has.
+use crate::records::call::Call;
+
+/// Calls that may be begun now. Clones share them: a slot that one batch takes, no other has.
 #[derive(Debug, Clone, Default)]
-pub struct CallPermits(Arc<Mutex<BTreeMap<Queue, usize>>>);
+pub struct CallPermits(Arc<Mutex<Permitted>>);
+
+#[derive(Debug, Default)]
+struct Permitted {
+    free: BTreeMap<Queue, usize>,
+    closed: BTreeSet<String>,
+}
+
+/// Whether a call may be begun.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// A slot of its pool is taken for it.
+    Taken,
+    /// Its pool has no free slot.
+    NoSlot,
+    /// Its provider is closed here: another worker must begin it.
+    Elsewhere,
+}
 
 impl FromIterator<(Queue, usize)> for CallPermits {
     fn from_iter<I: IntoIterator<Item = (Queue, usize)>>(slots: I) -> Self {
-        Self(Arc::new(Mutex::new(slots.into_iter().collect())))
+        let free = slots.into_iter().collect();
+        Self(Arc::new(Mutex::new(Permitted { free, closed: BTreeSet::new() })))
     }
 }
 
 impl CallPermits {
     /// How many are free, of all pools together.
     pub fn free(&self) -> usize {
-        self.lock().values().sum()
+        self.lock().free.values().sum()
     }
 
     /// Frees a slot again: the call it was taken for has ended, or was never begun.
     pub fn give_back(&self, queue: Queue) {
-        *self.lock().entry(queue).or_default() += 1;
+        *self.lock().free.entry(queue).or_default() += 1;
     }
 
-    fn take(&self, queue: Queue) -> bool {
-        match self.lock().get_mut(&queue) {
+    /// From now on no call to any of these providers is begun here, and to all others.
+    pub fn close_providers(&self, closed: BTreeSet<String>) {
+        self.lock().closed = closed;
+    }
+
+    fn take(&self, call: &Call) -> Verdict {
+        let mut permitted = self.lock();
+        if call.request.provider().is_some_and(|provider| permitted.closed.contains(provider)) {
+            return Verdict::Elsewhere;
+        }
+        match permitted.free.get_mut(&call.queue) {
             Some(free @ 1..) => {
                 *free -= 1;
-                true
+                Verdict::Taken
             }
-            Some(0) | None => false,
+            Some(0) | None => Verdict::NoSlot,
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<Queue, usize>> {
+    fn lock(&self) -> MutexGuard<'_, Permitted> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -49,12 +78,12 @@ pub(super) struct PermitGuard {
 }
 
 impl PermitGuard {
-    pub(super) fn take(&mut self, queue: Queue) -> bool {
-        let taken = self.slots.take(queue);
-        if taken {
-            self.queues.push(queue);
+    pub(super) fn take(&mut self, call: &Call) -> Verdict {
+        let verdict = self.slots.take(call);
+        if verdict == Verdict::Taken {
+            self.queues.push(call.queue);
         }
-        taken
+        verdict
     }
 
     pub(super) fn keep(mut self) {

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use holdfast_shared::{CartId, KeySource, SagaId, Sku, Time};
 
-use super::call_permits::PermitGuard;
+use super::call_permits::{PermitGuard, Verdict};
 use super::input::{BatchInput, Engine, Locking};
 use super::report::{Committed, SagaTransition};
 use crate::engine::apply::apply;
@@ -59,6 +59,7 @@ impl<'a> Planning<'a> {
                 leased_at: Instant::now(),
                 locked: claimed.locked,
                 awaiting_permit: Vec::new(),
+                elsewhere: Vec::new(),
                 moved: Vec::new(),
                 orders: Vec::new(),
                 late: 0,
@@ -233,9 +234,9 @@ impl<'a> Planning<'a> {
         self.world.writes.new_sagas.insert(saga.id, saga);
     }
 
-    /// Raises the fence and, where a call comes next, leases the saga for it, if a slot is free.
+    /// Raises the fence and, where a call comes next, leases the saga for it, if it may be begun.
     ///
-    /// `None`: nothing to write. The saga stands before a call, there is no slot, and nothing else moved.
+    /// `None`: nothing to write. The saga stands before a call that is not begun here, and nothing else moved.
     fn settle_next(
         &mut self,
         advance: Advance,
@@ -245,7 +246,8 @@ impl<'a> Planning<'a> {
         let now = self.world.now;
         let Advance { mut saga, mut entries, consumed, next, .. } = advance;
         if let Next::Call(call) = next {
-            if self.slots.take(call.queue) {
+            let verdict = self.slots.take(&call);
+            if verdict == Verdict::Taken {
                 saga.progress.attempts += 1;
                 saga.progress.call = CallState::Sent;
                 saga.progress.not_before = None;
@@ -262,7 +264,10 @@ impl<'a> Planning<'a> {
                 });
                 self.done.calls.push(*call);
             } else {
-                self.done.awaiting_permit.push((saga.id, call.queue));
+                match verdict {
+                    Verdict::Elsewhere => self.done.elsewhere.push((saga.id, call.queue)),
+                    Verdict::Taken | Verdict::NoSlot => self.done.awaiting_permit.push((saga.id, call.queue)),
+                }
                 saga.wake_at = saga.wake_at.map(|at| at.min(now));
                 if before.is_some_and(|before| *before == saga && entries.is_empty() && consumed.is_empty()) {
                     return None;

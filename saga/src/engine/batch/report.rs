@@ -34,6 +34,8 @@ pub struct Committed {
     pub locked: Vec<SagaId>,
     /// Sagas that stand before a call for which no slot was free: due, to be hinted again.
     pub awaiting_permit: Vec<(SagaId, Queue)>,
+    /// Sagas that stand before a call to a provider that is closed here: due, to be hinted to other workers.
+    pub elsewhere: Vec<(SagaId, Queue)>,
     /// Sagas that moved, for the metrics.
     pub moved: Vec<SagaTransition>,
     /// Orders that moved, and where to.
