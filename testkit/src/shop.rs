@@ -124,6 +124,16 @@ impl Shop {
         answers.into_iter().map(|answer| answer.expect("is accepted").order).collect()
     }
 
+    /// The same, of buyers who pay at the provider and bring no token.
+    pub async fn buyers(&self, count: usize, items: &[(&str, u32)]) -> Vec<OrderId> {
+        let carts = self.carts(count, items).await;
+        let request = |cart| CheckoutRequest { token: None, ..self.request(cart, Some("")) };
+        let requests: Vec<_> = carts.into_iter().map(request).collect();
+        let answers =
+            checkout::accept(&*self.store, &self.policy, &requests).await.expect("the store answers");
+        answers.into_iter().map(|answer| answer.expect("is accepted").order).collect()
+    }
+
     /// One order.
     pub async fn order(&self, items: &[(&str, u32)], token: Option<&str>) -> OrderId {
         self.orders(1, items, token).await[0]

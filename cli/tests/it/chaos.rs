@@ -5,7 +5,6 @@
 //! `HOLDFAST_CHAOS_SEED` repeats its orders and its victims.
 
 mod buyers;
-mod process_set;
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -18,9 +17,9 @@ use rand::seq::IndexedRandom as _;
 use rand::{RngExt as _, SeedableRng as _};
 
 use self::buyers::{Buyers, stock_up};
-use self::process_set::ProcessSet;
 use crate::cluster::Cluster;
 use crate::fixture::{ServerDatabase, server_alone};
+use crate::process_set::ProcessSet;
 use crate::server::{SECRET, Server, api, token};
 
 /// As many as CI has time for.

@@ -1,6 +1,7 @@
 //! The bank as a process of its own, and the way to it over HTTP.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -9,39 +10,50 @@ use axum::extract::State;
 use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use axum::{Json, Router};
-use holdfast_shared::Time;
 use reqwest::{Client, Url};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
+use crate::Sums;
 use crate::message::{Asked, Said};
-use crate::wire::{NoAnswer, Wire};
-use crate::{Bank, Sums};
+use crate::wire::{LocalWire, NoAnswer, Wire};
 
 const IDEMPOTENCY_KEY: &str = "idempotency-key";
 const API_KEY: &str = "x-api-key";
 
-/// Serves the bank on `listener` until the process ends.
+/// An answer that is lost is held back for so long: nobody waits that long for it.
+const LOST: Duration = Duration::from_mins(1);
+
+/// Serves the bank behind `wire` on `listener` until the process ends. What its weather loses is not answered.
 ///
-/// `POST /control/buyer|settle {"reference", "yes"}` does what a buyer or the bank does, and `GET /control/sums` says what
-/// was taken and given back.
-pub async fn serve(listener: TcpListener, bank: Bank) -> std::io::Result<()> {
-    let desk = Arc::new(Mutex::new(bank));
-    axum::serve(listener, Router::new().fallback(answer).with_state(desk)).await
+/// `POST /control/buyer|settle {"reference", "yes"}` does what a buyer or the bank does, `GET /control/sums` says what was
+/// taken and given back, and `POST /control/calm` ends all bad weather.
+pub async fn serve(
+    listener: TcpListener,
+    wire: Arc<LocalWire>,
+    calm: Arc<AtomicBool>,
+) -> std::io::Result<()> {
+    axum::serve(listener, Router::new().fallback(answer).with_state((wire, calm))).await
 }
 
-type Desk = State<Arc<Mutex<Bank>>>;
+type Desk = State<(Arc<LocalWire>, Arc<AtomicBool>)>;
 
-async fn answer(State(desk): Desk, method: Method, uri: Uri, headers: HeaderMap, body: Bytes) -> Response {
-    let mut bank = desk.lock().unwrap_or_else(PoisonError::into_inner);
-    let body = serde_json::from_slice(&body).unwrap_or(Value::Null);
+async fn answer(
+    State((wire, calm)): Desk,
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    let body: Value = serde_json::from_slice(&body).unwrap_or(Value::Null);
     let reference = body["reference"].as_str().unwrap_or_default();
     let yes = body["yes"] == true;
     match uri.path() {
-        "/control/buyer" => bank.buyer(reference, yes),
-        "/control/settle" => bank.settle(reference, yes),
+        "/control/buyer" => wire.bank().buyer(reference, yes),
+        "/control/settle" => wire.bank().settle(reference, yes),
+        "/control/calm" => calm.store(true, Ordering::SeqCst),
         "/control/sums" => {
-            let sums = bank.sums().into_iter().map(|(reference, sums)| {
+            let sums = wire.bank().sums().into_iter().map(|(reference, sums)| {
                 let Sums { captured_minor, refunded_minor } = sums;
                 json!([reference, captured_minor, refunded_minor])
             });
@@ -57,7 +69,10 @@ async fn answer(State(desk): Desk, method: Method, uri: Uri, headers: HeaderMap,
                 key: text(IDEMPOTENCY_KEY),
                 body,
             };
-            let Said { status, body } = bank.handle(&asked, Time::system_now());
+            let Ok(Said { status, body }) = wire.ask(asked).await else {
+                tokio::time::sleep(LOST).await;
+                return StatusCode::GATEWAY_TIMEOUT.into_response();
+            };
             return (StatusCode::from_u16(status).unwrap_or_default(), Json(body)).into_response();
         }
     }

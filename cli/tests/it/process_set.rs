@@ -15,7 +15,7 @@ use crate::server::signal;
 /// As soon as that.
 const RESTART_AFTER: Duration = Duration::from_millis(100);
 
-pub(super) struct ProcessSet {
+pub(crate) struct ProcessSet {
     slots: Vec<Arc<Slot>>,
     supervisors: Mutex<Vec<JoinHandle<()>>>,
     killed: AtomicUsize,
@@ -38,7 +38,7 @@ struct Occupant {
 
 impl ProcessSet {
     /// So many workers, each as `command` describes it.
-    pub(super) fn of(count: usize, command: impl Fn() -> Command) -> Self {
+    pub(crate) fn of(count: usize, command: impl Fn() -> Command) -> Self {
         let slots: Vec<Arc<Slot>> = (0..count).map(|_| Arc::new(Slot::new(command()))).collect();
         let supervisors = slots.iter().map(|slot| {
             let slot = Arc::clone(slot);
@@ -49,7 +49,7 @@ impl ProcessSet {
     }
 
     /// Kills one of them every so often, until they are spared. Who is frozen is left alone.
-    pub(super) async fn kill_now_and_then(self: Arc<Self>, every: Duration, seed: u64) {
+    pub(crate) async fn kill_now_and_then(self: Arc<Self>, every: Duration, seed: u64) {
         let mut rng = StdRng::seed_from_u64(seed);
         loop {
             tokio::time::sleep(every).await;
@@ -64,13 +64,13 @@ impl ProcessSet {
     }
 
     /// Kills nobody any more; says how many there were.
-    pub(super) fn stop_killing(&self) -> usize {
+    pub(crate) fn stop_killing(&self) -> usize {
         self.is_killing_stopped.store(true, Ordering::SeqCst);
         self.killed.load(Ordering::SeqCst)
     }
 
     /// Freezes one, as soon as somebody holds its slot.
-    pub(super) async fn freeze(&self, nth: usize) {
+    pub(crate) async fn freeze(&self, nth: usize) {
         self.slots[nth].is_frozen.store(true, Ordering::SeqCst);
         let since = Instant::now();
         while !self.signal(nth, "STOP") {
@@ -79,20 +79,20 @@ impl ProcessSet {
         }
     }
 
-    pub(super) fn thaw(&self, nth: usize) {
+    pub(crate) fn thaw(&self, nth: usize) {
         self.signal(nth, "CONT");
         self.slots[nth].is_frozen.store(false, Ordering::SeqCst);
     }
 
     /// Ends one of them, well; whoever follows is started as `command` says.
-    pub(super) fn relieve(&self, nth: usize, command: Command) {
+    pub(crate) fn relieve(&self, nth: usize, command: Command) {
         let mut occupant = self.slots[nth].occupant();
         occupant.command = quiet(command);
         occupant.signal("TERM");
     }
 
     /// Ends all of them, well.
-    pub(super) fn dismiss(&self) {
+    pub(crate) fn dismiss(&self) {
         for slot in &self.slots {
             slot.dismiss("TERM");
         }
