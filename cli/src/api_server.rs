@@ -12,13 +12,14 @@ use holdfast_api::{Parts, Settings};
 use holdfast_intake::CheckoutIntake;
 use holdfast_saga::ports::{Dispatch, Store};
 use holdfast_saga::shop::checkout::AcceptPolicy;
+use holdfast_shared::PaymentMethod;
 use holdfast_telemetry::Metrics;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use crate::exit::usage;
 use crate::http_server::HttpServer;
-use crate::provider::PaymentProviderName;
+use crate::provider::MethodProvider;
 use crate::token_keys::TokenKeyArgs;
 use crate::values::{duration, window};
 
@@ -31,9 +32,13 @@ pub(crate) struct ApiServerArgs {
     #[command(flatten)]
     pub(crate) token_keys: TokenKeyArgs,
 
-    /// The provider that takes the money
-    #[arg(long, value_name = "NAME", env = "HOLDFAST_PAYMENT_PROVIDER", value_enum, default_value_t)]
-    payment_provider: PaymentProviderName,
+    /// The provider that takes the money of card payments
+    #[arg(long, value_name = "NAME", env = "HOLDFAST_METHOD_CARD", value_enum, default_value = "sandbox")]
+    method_card: MethodProvider,
+
+    /// The provider that takes the money of PayPal payments
+    #[arg(long, value_name = "NAME", env = "HOLDFAST_METHOD_PAYPAL", value_enum, default_value = "sandbox")]
+    method_paypal: MethodProvider,
 
     /// How long a buyer may take to pay
     #[arg(long, value_name = "TIME", env = "HOLDFAST_PAYMENT_WITHIN", default_value = "30m", value_parser = window)]
@@ -68,10 +73,15 @@ pub(crate) struct ApiServerArgs {
 impl ApiServerArgs {
     /// The policy of checkouts whose saga is hinted to a worker.
     pub(crate) fn policy(&self) -> AcceptPolicy {
+        let methods = [
+            (PaymentMethod::Card, self.method_card.route()),
+            (PaymentMethod::Paypal, self.method_paypal.route()),
+        ];
         AcceptPolicy {
+            payments: methods.into_iter().filter_map(|(method, route)| Some((method, route?))).collect(),
             payment_within: *self.payment_within,
             confirm_within: *self.cod_confirm_within,
-            ..AcceptPolicy::new(self.payment_provider.as_str())
+            ..AcceptPolicy::default()
         }
     }
 

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use holdfast_saga::shop::checkout::PaymentRoute;
 use holdfast_sandbox::SandboxControl;
 
 use crate::assemble::{self, BreakerSettings};
@@ -21,19 +22,21 @@ const AUDIT_TIMEOUT: Duration = Duration::from_secs(30);
 /// The help of `--sandbox-url`.
 pub(crate) const SANDBOX_URL: &str = "A sandbox provider that runs elsewhere (`holdfast sandbox`), such as http://127.0.0.1:9091; instead of a ledger";
 
-/// The payment providers of this binary.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
-pub(crate) enum PaymentProviderName {
-    /// Plays a provider, with a ledger of its own
-    #[default]
+/// Who takes the money of a payment method.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum MethodProvider {
+    /// The sandbox plays a provider, with a ledger of its own
     Sandbox,
+    /// Nobody: the method is not offered
+    Off,
 }
 
-impl PaymentProviderName {
-    /// The name in its payments.
-    pub(crate) const fn as_str(self) -> &'static str {
+impl MethodProvider {
+    /// Where the money goes, if the method is offered.
+    pub(crate) fn route(self) -> Option<PaymentRoute> {
         match self {
-            Self::Sandbox => "sandbox",
+            Self::Sandbox => Some(PaymentRoute { provider: holdfast_sandbox::NAME.to_owned(), opens: false }),
+            Self::Off => None,
         }
     }
 }

@@ -12,6 +12,8 @@ use crate::IllegalTransition;
     Copy,
     PartialEq,
     Eq,
+    PartialOrd,
+    Ord,
     Hash,
     Serialize,
     Deserialize,

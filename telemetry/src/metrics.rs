@@ -231,7 +231,7 @@ impl Metrics {
             Entry::Refused { step, .. } | Entry::Rejected { step, .. } => (step, "rejected"),
             Entry::Pending { step, .. } => (step, "pending"),
             Entry::AttemptDeclined { step, .. } => (step, "attempt_declined"),
-            Entry::Processing { step, .. } => (step, "processing"),
+            Entry::Processing { step, .. } | Entry::GivingBack { step, .. } => (step, "processing"),
             Entry::Failed { step, .. } => (step, "failed"),
             Entry::Unknown { step, .. } => (step, "unknown"),
             Entry::NotSent(step) => (step, "not_sent"),

@@ -66,6 +66,7 @@ fn log_entry(moved: &SagaTransition, entry: &Entry, retry_at: Option<Time>) {
         | Entry::Rejected { .. }
         | Entry::AttemptDeclined { .. }
         | Entry::Processing { .. }
+        | Entry::GivingBack { .. }
         | Entry::Failed { .. }
         | Entry::Unknown { .. }
         | Entry::NotSent(_)
@@ -103,6 +104,9 @@ fn log_trouble(moved: &SagaTransition, entry: &Entry, retry_at: Option<Time>) {
         }
         Entry::AttemptDeclined { step, why } => {
             line!(info, moved, "declined, the buyer may try again", step = %step, attempt, why = why.as_str());
+        }
+        Entry::GivingBack { step, until } => {
+            line!(info, moved, "refund accepted by the provider", step = %step, retry_at = %until);
         }
         Entry::Processing { step, until } => {
             line!(info, moved, "processing at the provider", step = %step, retry_at = %until);

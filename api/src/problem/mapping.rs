@@ -89,6 +89,7 @@ impl From<checkout::Refused> for Problem {
             | R::EmptyCart(_)
             | R::DuplicateLine(_)
             | R::TotalTooLarge(_)
+            | R::MethodUnavailable(_)
             | R::TokenMissing(_) => (StatusCode::UNPROCESSABLE_ENTITY, refused.code()),
         };
         let problem = Self::new(status, code, refused.to_string());

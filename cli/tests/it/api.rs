@@ -50,7 +50,7 @@ fn a_wrong_configuration_is_reported_before_anything_is_served() {
         refused(&[secret], &[command, "--http-addr", "8080"], "--http-addr");
         refused(&[secret], &[command, "--pending-max", "0"], "--pending-max");
         refused(&[secret, ("HOLDFAST_BEHIND_PROXY", "perhaps")], &[command], "--behind-proxy");
-        refused(&[secret], &[command, "--payment-provider", "cash"], "possible values: sandbox");
+        refused(&[secret], &[command, "--method-card", "cash"], "possible values: sandbox, off");
     }
     assert!(!folder.path().join("shop.db").exists(), "nothing was made");
 }

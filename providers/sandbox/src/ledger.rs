@@ -36,7 +36,7 @@ pub enum Entry {
 type Decision = (Reply, Vec<Entry>);
 
 impl Ledger {
-    /// An empty ledger that recognise a key for `key_ttl`.
+    /// An empty ledger that recognises a key for `key_ttl`.
     pub const fn new(key_ttl: Duration) -> Self {
         Self { key_ttl, charges: BTreeMap::new(), refunds: BTreeMap::new(), failures: BTreeMap::new() }
     }
@@ -165,7 +165,7 @@ impl Ledger {
 
     /// Gives money back, once per key that is remembered.
     ///
-    /// The sum of refunds is deliberately not held below what was captured: these ledger exists to show
+    /// The sum of refunds is deliberately not held below what was captured: this ledger exists to show
     /// the shop's mistakes, not to hide them.
     fn refund(&self, key: &StepKey, of: &StepKey, amount_minor: i64, now: Time) -> Decision {
         let earlier = self.refunds.get(key);

@@ -16,6 +16,10 @@ use crate::records::context::Notice;
 /// How long a call waits for settings to be mended: an operator must act first.
 const MISCONFIGURED_FOR: Duration = Duration::from_mins(10);
 
+/// The shortest and the longest wait that the other side may ask for.
+const RETRY_AFTER_MIN: Duration = Duration::from_secs(1);
+const RETRY_AFTER_MAX: Duration = Duration::from_mins(1);
+
 /// Carries out `call`. Dropping the future is an unknown outcome.
 pub async fn execute_call(call: &Call, outside: &Gateways) -> Answer {
     let provider = call.request.provider().and_then(|name| outside.payments.get(name));
@@ -59,7 +63,10 @@ fn misconfigured(why: String) -> Answer {
 fn answer_of(fault: Fault, refused: impl FnOnce(String) -> Answer) -> Answer {
     match fault {
         Fault::NotReached(why) => Answer::NotNow { retry_in: None, why },
-        Fault::NotNow { retry_in, why } => Answer::NotNow { retry_in, why },
+        Fault::NotNow { retry_in, why } => {
+            let retry_in = retry_in.map(|wait| wait.clamp(RETRY_AFTER_MIN, RETRY_AFTER_MAX));
+            Answer::NotNow { retry_in, why }
+        }
         Fault::Misconfigured(why) => misconfigured(why),
         Fault::Refused(error) => refused(error),
         Fault::Unclear(error) => Answer::Unknown { error },

@@ -195,6 +195,7 @@ impl<'a> Planner<'a> {
         progress.failures = 0;
         progress.unanswered = 0;
         progress.unclear_since = None;
+        progress.accepted = false;
         progress.not_before = None;
         progress.deadline = None;
         let forward = progress.phase == Phase::Forward;

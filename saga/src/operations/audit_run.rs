@@ -63,7 +63,7 @@ async fn every_movement(provider: &dyn PaymentProvider) -> Result<Option<Vec<Mov
         match page.next {
             None => return Ok(Some(movements)),
             // Pages that turn in a circle would never end.
-            Some(next) if next <= cursor => {
+            Some(next) if next == cursor => {
                 let name = provider.name();
                 return Err(Fault::Unclear(format!(
                     "{name} lists its movements in a circle, after {cursor}"

@@ -77,7 +77,9 @@ async fn payment_event(store: &dyn Store, saga: SagaId, by: &Actor) -> Result<An
                 | PaymentStatus::Unknown
         )
     });
-    let listens = matches!(found.state, SagaState::Running | SagaState::Waiting)
+    let is_processing = found.payment_status() == Some(PaymentStatus::Processing);
+    let listens = (matches!(found.state, SagaState::Running | SagaState::Waiting)
+        || found.state == SagaState::Compensating && is_processing)
         && progress.call != CallState::Fresh
         && slot::is_checkout(saga);
     let Some(charge) = charge.filter(|_| listens) else {

@@ -12,7 +12,7 @@ use super::payments::{
 };
 use crate::records::PaymentObject;
 
-/// Something around a payment provider that sees each request on its way there and back, such as one that observes it.
+/// Something around a payment provider that sees each request on its way there and back, but that for movements; such as one that observes it.
 /// It is a payment provider itself.
 pub trait AroundProvider: Send + Sync + fmt::Debug {
     /// The provider.

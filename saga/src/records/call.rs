@@ -127,6 +127,8 @@ pub struct Call {
     pub request: Request,
     /// How long ago the attempt that is asked about was sent, if its answer was lost.
     pub unclear_for: Option<Duration>,
+    /// Whether the other side has agreed to give the money back, in its own time.
+    pub accepted: bool,
     /// How long something that was sent and never answered may still take to arrive.
     pub settles_in: Option<Duration>,
     /// No answer for this long is an unknown outcome. At most half the lease.
@@ -167,8 +169,10 @@ pub enum Answer {
         /// Why the attempt before was declined, if it was: the next one has a key of its own.
         declined: Option<String>,
     },
-    /// The other side has it, and nobody can stop it: it alone ends this, however long it takes.
+    /// The buyer's money is on its way, and nobody can stop it: the other side alone ends this, however long it takes.
     Processing,
+    /// The other side has agreed to give the money back; it is not back yet.
+    GivingBack,
     /// A final no, and proof that nothing moved.
     Rejected {
         /// The reason, as it was given.
@@ -243,7 +247,7 @@ impl Answer {
             Self::Pending { next_action, declined } => {
                 Self::Pending { next_action, declined: declined.map(kept) }
             }
-            Self::Succeeded(_) | Self::Processing | Self::NotSent => self,
+            Self::Succeeded(_) | Self::Processing | Self::GivingBack | Self::NotSent => self,
         }
     }
 }

@@ -62,6 +62,13 @@ pub enum Entry {
         /// When it is looked up next.
         until: Time,
     },
+    /// The other side has agreed to give the money back; it is not back yet.
+    GivingBack {
+        /// The step.
+        step: String,
+        /// When it is looked up next.
+        until: Time,
+    },
     /// The call was refused for good.
     Rejected {
         /// The step.

@@ -112,6 +112,9 @@ pub struct Progress {
     /// When the attempt whose answer was lost was sent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unclear_since: Option<Time>,
+    /// Whether the other side has agreed to give the money back, and does so in its own time.
+    #[serde(skip_serializing_if = "is_default")]
+    pub accepted: bool,
     /// By then, whatever was sent and never answered must have arrived.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub settles_at: Option<Time>,

@@ -5,7 +5,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::Duration;
 
 use holdfast_shared::{
     Address, CartEvent, CartId, CartStatus, Contact, KeySource, Line, Money, OrderId, PaymentMethod, Sku,
@@ -13,6 +12,7 @@ use holdfast_shared::{
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
+pub use crate::shop::accept_policy::{AcceptPolicy, PaymentRoute};
 pub use crate::shop::cart::{LINES_MAX, QUANTITY_MAX};
 
 use crate::flows;
@@ -50,34 +50,6 @@ pub struct CheckoutRequest {
     pub origin: Origin,
     /// Whether the shop takes new orders now. A request that was accepted before gets its answer either way.
     pub may_place: bool,
-}
-
-/// What an accepted checkout needs to know about the shop.
-#[derive(Debug, Clone)]
-pub struct AcceptPolicy {
-    /// Who takes the money.
-    pub provider: String,
-    /// Whether that provider opens a payment before its money is taken. It may do without a token then.
-    pub opens: bool,
-    /// How long a buyer may take to pay.
-    pub payment_within: Duration,
-    /// How long an admin may take to confirm.
-    pub confirm_within: Duration,
-    /// How far ahead the saga's own wake-up lies when a hint is sent as well, so that the sweep does not race it.
-    pub hint_ahead: Duration,
-}
-
-impl AcceptPolicy {
-    /// The defaults: half an hour to pay, two days to confirm.
-    pub fn new(provider: impl Into<String>) -> Self {
-        Self {
-            provider: provider.into(),
-            opens: false,
-            payment_within: Duration::from_mins(30),
-            confirm_within: Duration::from_hours(48),
-            hint_ahead: Duration::from_millis(500),
-        }
-    }
 }
 
 /// The answer to a request that was accepted, now or before.
@@ -128,6 +100,9 @@ pub enum Refused {
         /// What they saw.
         expected: Money,
     },
+    /// No provider takes the money that is paid like this.
+    #[error("this shop does not take {0}; choose another payment method")]
+    MethodUnavailable(PaymentMethod),
     /// Online without a token.
     #[error("paying by {0} needs the provider's token")]
     TokenMissing(PaymentMethod),
@@ -145,6 +120,7 @@ impl Refused {
             Self::DuplicateLine(_) => "duplicate_line",
             Self::TotalTooLarge(_) => "total_too_large",
             Self::CartChanged { .. } => "cart_changed",
+            Self::MethodUnavailable(_) => "payment_method_unavailable",
             Self::TokenMissing(_) => "token_missing",
         }
     }
@@ -280,8 +256,9 @@ fn place(
     if let Some(expected) = request.expected_total.filter(|expected| *expected != total) {
         return Err(Refused::CartChanged { total, expected });
     }
-    if request.method.is_online() && !policy.opens && request.token.as_deref().unwrap_or_default().is_empty()
-    {
+    let route = policy.route(request.method).ok_or(Refused::MethodUnavailable(request.method))?;
+    let needs_token = request.method.is_online() && !route.opens;
+    if needs_token && request.token.as_deref().unwrap_or_default().is_empty() {
         return Err(Refused::TokenMissing(request.method));
     }
     let within = if request.method.is_online() { policy.payment_within } else { policy.confirm_within };
@@ -289,8 +266,8 @@ fn place(
     let context = Checkout {
         cart: request.cart,
         method: request.method,
-        provider: policy.provider.clone(),
-        opens: policy.opens && request.method.is_online(),
+        provider: route.provider,
+        opens: route.opens,
         token: request.token.clone().filter(|_| request.method.is_online()),
         lines: lines.clone(),
         total_minor: total.amount_minor,

@@ -1,5 +1,6 @@
 //! What customers and admins do: carts, checkouts, the catalogue, stock, and verbs on an order.
 
+mod accept_policy;
 pub mod answer;
 pub(crate) mod audit_trail;
 pub mod cart;

@@ -26,6 +26,7 @@ fn entry(saga: &Saga, entry: &Entry) -> Option<String> {
         }
         Entry::Pending { until, .. } => format!("the payment must be approved by {}", moment(*until)),
         Entry::AttemptDeclined { .. } => "the payment was declined; it may be tried again".to_owned(),
+        Entry::GivingBack { .. } => "the money is on its way back".to_owned(),
         Entry::Processing { .. } => "the payment is being processed".to_owned(),
         Entry::Waiting { until, .. } => {
             format!("waiting for the shop to confirm, until {}", moment(*until))
@@ -37,7 +38,9 @@ fn entry(saga: &Saga, entry: &Entry) -> Option<String> {
         Entry::Dead { .. } => DELAYED.to_owned(),
         Entry::Revived(_) => "it goes on".to_owned(),
         Entry::Discarded { step, .. } => match step.as_str() {
-            "refund_payment" | "give_back" => "the shop settles the money with you in person".to_owned(),
+            "refund_payment" | "close_payment" | "give_back" => {
+                "the shop settles the money with you in person".to_owned()
+            }
             _ => return None,
         },
         Entry::Refused { .. }

@@ -198,7 +198,7 @@ impl Diagnosis<'_> {
                     unblocks: "it goes on by itself".to_owned(),
                 };
             }
-            Some(Entry::Processing { .. }) => {
+            Some(Entry::Processing { .. } | Entry::GivingBack { .. }) => {
                 return Outlook {
                     now: format!(
                         "{} waits for the provider, which is processing {step}; looked up again at {when}",

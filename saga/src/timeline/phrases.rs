@@ -72,6 +72,9 @@ pub(super) fn entry(saga: &Saga, entry: &Entry) -> Option<String> {
         Entry::Processing { step, until } => {
             format!("the provider is processing {}; looked up again at {}", noun(step), moment(*until))
         }
+        Entry::GivingBack { step, until } => {
+            format!("the provider has accepted {}; looked up again at {}", noun(step), moment(*until))
+        }
         Entry::Failed { step, why } => format!("{} failed, nothing has moved: {why}", noun(step)),
         Entry::Unknown { step, why } => {
             format!("{} was not answered, so it may or may not have happened: {why}", noun(step))

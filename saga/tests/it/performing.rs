@@ -174,6 +174,7 @@ fn call_of(request: Request, mode: Mode) -> Call {
         request,
         timeout: Duration::from_secs(1),
         unclear_for: None,
+        accepted: false,
         settles_in: None,
     }
 }
@@ -204,6 +205,7 @@ fn kind(answer: &Answer) -> (&'static str, i64) {
         Answer::Pending { declined: None, .. } => ("pending", 0),
         Answer::Pending { declined: Some(_), .. } => ("declined, may try again", 0),
         Answer::Processing => ("processing", 0),
+        Answer::GivingBack => ("giving back", 0),
         Answer::Rejected { .. } => ("rejected", 0),
         Answer::Failed { .. } => ("failed", 0),
         Answer::Unknown { .. } => ("unknown", 0),
@@ -307,7 +309,7 @@ async fn every_answer_of_a_provider_means_what_it_proves() {
             Send,
             vec![shut_captured(0), Reply::Back(RefundState::Pending)],
             &["close c", "refund 10 r"],
-            ("processing", 0),
+            ("giving back", 0),
         ),
         (
             undo_of(ours),
@@ -421,6 +423,22 @@ async fn every_answer_about_an_opened_payment_means_what_it_proves() {
     run(OPENED, scripts).await;
 }
 
+// M15: a provider that says "come again at once" is not asked in a loop, and one that says "tomorrow" is asked in a minute.
+#[tokio::test]
+async fn m15_what_a_provider_asks_for_is_a_second_to_a_minute() {
+    for (asked, expected) in [(0, 1), (7, 7), (86_400, 60)] {
+        let retry_in = Some(Duration::from_secs(asked));
+        let busy = Reply::Fails(Fault::NotNow { retry_in, why: "429".to_owned() });
+        let (_, outside) = scripted(KEYED, vec![busy]);
+        let Answer::NotNow { retry_in, .. } =
+            execute_call(&call_of(charge_of("scripted"), Mode::Send), &outside).await
+        else {
+            panic!("it is held")
+        };
+        assert_eq!(retry_in, Some(Duration::from_secs(expected)));
+    }
+}
+
 // M11: where nothing can be closed, "seen open" is no proof while something may still arrive.
 #[tokio::test]
 async fn m11_a_payment_that_cannot_be_closed_is_not_given_up_while_a_step_may_still_arrive() {
@@ -448,7 +466,7 @@ async fn m6_a_lost_refund_is_repeated_only_under_a_key_that_is_known() {
     for (unclear_for, replies, asked, expected) in [
         (soon, vec![Reply::Listed(Some(RefundState::Done))], looked, "undone"),
         (late, vec![Reply::Listed(Some(RefundState::Done))], looked, "undone"),
-        (late, vec![pending()], looked, "processing"),
+        (late, vec![pending()], looked, "giving back"),
         (late, vec![bounced()], looked, "failed"),
         (soon, vec![Reply::Listed(None), done()], repeated, "undone"),
         (soon, vec![Reply::Listed(None), refused()], repeated, "not found"),
@@ -464,6 +482,14 @@ async fn m6_a_lost_refund_is_repeated_only_under_a_key_that_is_known() {
         assert_eq!(kind(&answer), (expected, amount), "{context}");
         assert_eq!(*provider.asked.lock().unwrap_or_else(PoisonError::into_inner), asked, "{context}");
     }
+    // What it had agreed to and lists no more is not sent again, whatever the reason.
+    let (_, outside) = scripted(KEYED, vec![shut_captured(0), Reply::Listed(None)]);
+    let call = Call { accepted: true, ..call_of(undo_of("scripted"), Mode::Query) };
+    assert_eq!(kind(&execute_call(&call, &outside).await).0, "refused");
+    // A part that is counted before it is listed.
+    let (_, outside) = scripted(KEYED, vec![captured(5), Reply::Listed(None)]);
+    let call = Call { unclear_for: Some(soon), ..call_of(refund_of("scripted"), Mode::Query) };
+    assert_eq!(kind(&execute_call(&call, &outside).await).0, "not found");
     // A provider that forgets sooner is asked sooner.
     let forgetful = Caps { key_ttl: Duration::from_mins(2), ..KEYED };
     let (_, outside) = scripted(forgetful, vec![shut_captured(0), Reply::Listed(None)]);

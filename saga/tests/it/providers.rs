@@ -7,10 +7,11 @@ use std::time::Duration;
 use holdfast_saga::ports::{Movement, PaymentProvider, Providers};
 use holdfast_saga::records::history::Entry;
 use holdfast_saga::records::slot;
+use holdfast_saga::shop::checkout::{self, AcceptPolicy, CheckoutRequest, PaymentRoute, Refused};
 use holdfast_saga::shop::order::Verb;
 use holdfast_saga::timeline::{self, Conditions, Story};
 use holdfast_sandbox::MemorySandbox;
-use holdfast_shared::{CancelReason, Clock, OrderId, OrderStatus, PaymentStatus, SagaState};
+use holdfast_shared::{CancelReason, Clock, OrderId, OrderStatus, PaymentMethod, PaymentStatus, SagaState};
 
 use crate::shop::{Shop, admin};
 
@@ -39,7 +40,7 @@ async fn an_order_is_refunded_where_it_was_paid_whoever_takes_new_money() {
     shop.outside.payments = [Arc::clone(&sandbox), Arc::clone(&second)].into_iter().collect();
     let old = shop.card("tok_ok").await;
     shop.rest().await;
-    shop.policy.provider = "second".to_owned();
+    shop.policy = AcceptPolicy { hint_ahead: Duration::ZERO, ..AcceptPolicy::new("second") };
     let new = shop.card("tok_ok").await;
     shop.rest().await;
     assert_eq!((sums(&*sandbox).await, sums(&*second).await), ((3_000, 0), (3_000, 0)));
@@ -49,6 +50,37 @@ async fn an_order_is_refunded_where_it_was_paid_whoever_takes_new_money() {
         assert_eq!(shop.view(order).await.order.status, OrderStatus::Cancelled);
         assert_eq!((sums(&*sandbox).await, sums(&*second).await), ends);
     }
+    shop.assert_clean("paid at two providers").await;
+}
+
+#[tokio::test]
+async fn each_payment_method_goes_to_its_own_provider_or_is_not_offered() {
+    let mut shop = Shop::open().await;
+    let (sandbox, second) = (Arc::clone(&shop.sandbox) as Arc<dyn PaymentProvider>, second(&shop));
+    shop.outside.payments = [Arc::clone(&sandbox), Arc::clone(&second)].into_iter().collect();
+    let route = PaymentRoute { provider: "second".to_owned(), opens: false };
+    shop.policy.payments.insert(PaymentMethod::Paypal, route);
+    let card = shop.card("tok_ok").await;
+    let paypal = by_paypal(&mut shop).await.expect("is offered");
+    let cod = shop.cod().await;
+    shop.rest_until_sent().await;
+    shop.accepted(cod, Verb::Confirm, &admin()).await;
+    shop.rest().await;
+    for (order, provider) in [(card, "sandbox"), (paypal, "second")] {
+        assert_eq!(shop.view(order).await.payment.expect("was paid").provider, provider);
+    }
+    assert_eq!((sums(&*sandbox).await, sums(&*second).await), ((3_000, 0), (3_000, 0)));
+    assert_eq!(shop.view(cod).await.payment.expect("is due").provider, "cod");
+    shop.policy.payments.remove(&PaymentMethod::Paypal);
+    assert_eq!(by_paypal(&mut shop).await, Err(Refused::MethodUnavailable(PaymentMethod::Paypal)));
+    shop.assert_clean("two providers").await;
+}
+
+async fn by_paypal(shop: &mut Shop) -> Result<OrderId, Refused> {
+    let cart = shop.cart(&[("cd-1", 2), ("cd-2", 1)]).await;
+    let request = CheckoutRequest { method: PaymentMethod::Paypal, ..shop.request(cart, Some("tok_ok")) };
+    let answers = checkout::accept(&*shop.store, &shop.policy, &[request]).await.expect("the store answers");
+    answers[0].clone().map(|accepted| accepted.order)
 }
 
 #[tokio::test]

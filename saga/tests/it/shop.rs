@@ -29,7 +29,7 @@ use holdfast_saga::records::slot;
 use holdfast_saga::records::view::{OrderView, SagaFilter};
 use holdfast_saga::records::{Cart, CartItem, Product, StockAdjustment, StockMove};
 use holdfast_saga::shop::answer::{Answered, Conflict};
-use holdfast_saga::shop::checkout::{self, AcceptPolicy, CheckoutRequest, digest};
+use holdfast_saga::shop::checkout::{self, AcceptPolicy, CheckoutRequest, PaymentRoute, digest};
 use holdfast_saga::shop::order::{self, Grant, Verb};
 use holdfast_saga::shop::payment_event::payment_event;
 use holdfast_sandbox::{MemorySandbox, SandboxControl};
@@ -170,8 +170,8 @@ impl Shop {
     pub(crate) async fn of(parts: Parts) -> Self {
         let Parts { clock, memory, store, sandbox, bank, outside, notices, registry } = parts;
         let provider = if bank.is_some() { holdfast_test_bank::NAME } else { "sandbox" };
-        let policy =
-            AcceptPolicy { hint_ahead: Duration::ZERO, opens: bank.is_some(), ..AcceptPolicy::new(provider) };
+        let route = PaymentRoute { provider: provider.to_owned(), opens: bank.is_some() };
+        let policy = AcceptPolicy { hint_ahead: Duration::ZERO, ..AcceptPolicy::routed(&route) };
         let mut shop = Self {
             outside,
             clock,

@@ -46,6 +46,8 @@ pub enum Weather {
     },
     /// It is answered with a 429, which is not repeated.
     TooMany,
+    /// It is answered with a 422, which is not repeated.
+    Refused,
 }
 
 type Forecast = dyn Fn(&Asked) -> Weather + Send + Sync;
@@ -100,6 +102,9 @@ impl Wire for LocalWire {
                 Err(NoAnswer::Lost("no answer in time".to_owned()))
             }
             Weather::ServerError { done } => Ok(bank.fail(&asked, done, now)),
+            Weather::Refused => {
+                Ok(Said { status: 422, body: serde_json::json!({"error": "a rule says no"}) })
+            }
             Weather::TooMany => {
                 Ok(Said { status: 429, body: serde_json::json!({"error": "too many requests"}) })
             }

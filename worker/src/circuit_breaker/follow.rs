@@ -39,7 +39,9 @@ impl Inner {
         let now = self.now();
         let (view, is_suspicious) = {
             let known = self.known();
-            (known.view.at(now), known.health.is_suspicious(now))
+            // Who says that it is well while another says the opposite must know it of late.
+            let is_doubted = known.is_away_elsewhere && !known.health.knows(now);
+            (known.view.at(now), known.health.is_suspicious(now) || is_doubted)
         };
         self.enter(view);
         match view {
@@ -57,7 +59,7 @@ impl Inner {
             sleep(PINGS_APART).await;
             is_reachable = self.is_reachable().await;
         }
-        self.known().health.is_reachable();
+        self.known().health.was_pinged(is_reachable, self.now());
         if !is_reachable {
             self.enter(view.unreached(self.now(), self.cooldown));
         }
@@ -96,10 +98,11 @@ impl Inner {
         let Some(others) = shared.views(&self.replica, view.name()).await else {
             return self.work_alone("no answer in time");
         };
-        let is_well = |other: &String| other != View::Away { ping_at: 0, pings: 0 }.name();
+        let is_away = |other: &String| other == View::Away { ping_at: 0, pings: 0 }.name();
         let mut known = self.known();
         known.published_at = Some(Instant::now());
-        known.is_well_elsewhere = others.iter().any(is_well);
+        known.is_away_elsewhere = others.iter().any(is_away);
+        known.is_well_elsewhere = !others.iter().all(is_away);
         if !std::mem::replace(&mut known.is_shared, true) {
             tracing::info!("workers share in Redis how they see provider {}", self.provider.name());
         }

@@ -22,6 +22,8 @@ pub(crate) enum Health {
 pub(crate) struct HealthWindow {
     /// When the last calls failed.
     failures: VecDeque<i64>,
+    /// When a call or a ping was answered last.
+    answered_at: Option<i64>,
     window_since: i64,
     calls: u32,
     failed: u32,
@@ -34,7 +36,9 @@ impl HealthWindow {
             (self.window_since, self.calls, self.failed) = (now, 0, 0);
         }
         self.calls += 1;
-        if health == Health::Failed {
+        if health == Health::Ok {
+            self.answered_at = Some(now);
+        } else {
             self.failed += 1;
             self.failures.push_back(now);
             if self.failures.len() > SUSPICIOUS {
@@ -49,9 +53,17 @@ impl HealthWindow {
         first.is_some_and(|first| now.saturating_sub(*first) <= SUSPICIOUS_WITHIN_MILLIS)
     }
 
-    /// A ping was answered: what failed before says nothing about whether it can be reached.
-    pub(crate) fn is_reachable(&mut self) {
+    /// It was pinged: what failed before says nothing any more about whether it can be reached.
+    pub(crate) fn was_pinged(&mut self, answered: bool, now: i64) {
         self.failures.clear();
+        if answered {
+            self.answered_at = Some(now);
+        }
+    }
+
+    /// Whether it was answered in the last seconds.
+    pub(crate) fn knows(&self, now: i64) -> bool {
+        self.answered_at.is_some_and(|at| now.saturating_sub(at) <= SUSPICIOUS_WITHIN_MILLIS)
     }
 
     /// Whether most calls of the present window failed.
@@ -83,7 +95,7 @@ mod tests {
         let mixed = (0..10).map(|call| (call * 100, if call % 2 == 0 { Health::Failed } else { Health::Ok }));
         assert!(seen(mixed).is_suspicious(1_000));
         let mut reachable = failing(5, 1);
-        reachable.is_reachable();
+        reachable.was_pinged(true, 5);
         assert!(!reachable.is_suspicious(5));
     }
 

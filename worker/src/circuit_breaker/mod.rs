@@ -84,6 +84,7 @@ impl CircuitBreaker {
             view: View::Well,
             health: HealthWindow::default(),
             is_well_elsewhere: false,
+            is_away_elsewhere: false,
             release: None,
             next_again: Instant::now(),
             published_at: None,

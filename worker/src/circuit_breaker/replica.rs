@@ -32,7 +32,7 @@ pub(super) struct Inner {
     pub(super) shared: Option<Shared>,
     pub(super) metrics: Metrics,
     pub(super) started: Instant,
-    /// Notified by every call that asks to be sent, and by every failure.
+    /// Notified by every call that asks to be sent, and when calls fail suspiciously.
     pub(super) asked: Arc<Notify>,
     pub(super) known: Mutex<Known>,
 }
@@ -43,6 +43,8 @@ pub(super) struct Known {
     pub(super) health: HealthWindow,
     /// Whether another replica can reach the provider, by what it said in the last seconds.
     pub(super) is_well_elsewhere: bool,
+    /// Whether another replica cannot reach it.
+    pub(super) is_away_elsewhere: bool,
     /// The rate of the current second while the provider recovers or answers badly.
     pub(super) release: Option<Arc<Rate>>,
     /// When the next held call may retry.
@@ -107,7 +109,7 @@ impl Inner {
 
     pub(super) fn work_alone(&self, why: &str) {
         let mut known = self.known();
-        known.is_well_elsewhere = false;
+        (known.is_well_elsewhere, known.is_away_elsewhere) = (false, false);
         if std::mem::replace(&mut known.is_shared, false) {
             tracing::warn!(
                 "Redis does not say how other workers see provider {}, so this one judges alone: {why}",

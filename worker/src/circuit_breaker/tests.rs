@@ -242,6 +242,20 @@ async fn m17_a_replica_that_alone_cannot_reach_the_provider_leaves_its_calls_to_
     until("nobody else is there", || !cut_off.leaves_calls_to_others()).await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn m17_a_replica_that_calls_nobody_is_no_witness() {
+    let redis = RedisServer::start().await;
+    let provider = Arc::new(Pinged::default());
+    let (calling, idle) = (joined(config(&provider, &redis)).await, joined(config(&provider, &redis)).await);
+    trip(&calling, &provider).await;
+    until("the idle one finds out", || state(&idle) == "open").await;
+    until("nobody leaves its calls to the other", || {
+        ![&calling, &idle].iter().any(|breaker| breaker.leaves_calls_to_others())
+    })
+    .await;
+    assert!(calling.admit().await.is_err() && idle.admit().await.is_err(), "both hold");
+}
+
 #[tokio::test]
 async fn what_is_held_back_comes_again_one_after_the_other() {
     let provider = Arc::new(Pinged::default());

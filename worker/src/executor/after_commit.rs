@@ -67,13 +67,12 @@ impl Executor {
         if done.claimed == 0 {
             self.sweep_interval = (self.sweep_interval * 2).min(self.config.sweep_every * SWEEP_SLOWDOWN_MAX);
         } else {
-            self.sweep_interval = self.config.sweep_every;
+            // Only the same sagas would be found again.
+            self.sweep_interval = if left_to_others { ELSEWHERE_SWEEP } else { self.config.sweep_every };
             self.next_sweep = self.next_sweep.min(now + self.sweep_interval);
         }
-        if left_to_others {
-            self.next_sweep = now + ELSEWHERE_SWEEP;
-        } else if done.claimed >= self.config.batch_max {
-            // A full sweep may have left some sagas: the next one follows at once.
+        // A full sweep may have left some sagas: the next one follows at once.
+        if done.claimed >= self.config.batch_max && !left_to_others {
             self.next_sweep = now;
         }
         for call in done.calls {

@@ -107,7 +107,7 @@ impl HttpSandbox {
         Ok((status, body.into()))
     }
 
-    /// A connection that was never made, and a request that could not be put into message, moved nothing.
+    /// A connection that was never made, and a request that could not be made, moved nothing.
     fn fault(&self, error: &reqwest::Error) -> Fault {
         if error.is_connect() {
             Fault::NotReached(self.message(error))

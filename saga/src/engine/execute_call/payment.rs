@@ -3,7 +3,7 @@
 use holdfast_shared::{Money, StepKey};
 
 use super::{answer_of, misconfigured};
-use crate::engine::plan::REPEATED_FOR;
+use crate::engine::plan::{REPEATED_FOR, SETTLE_AFTER};
 use crate::ports::{At, Attempt, Captured, Charge, Closed, Fault, NamedRefund, PaymentProvider, RefundState};
 use crate::records::call::{Answer, Call, CallResult, Mode, PaymentAt, Request};
 
@@ -89,6 +89,11 @@ async fn find_out(provider: &dyn PaymentProvider, at: &At<'_>) -> Answer {
     match provider.look_up(at).await {
         Ok(Charge::Open) => match provider.close(at).await {
             Ok(Closed::Closed) => never_happened(),
+            Ok(closed) => closed_instead(closed),
+            Err(fault) => answer_of(fault, refused),
+        },
+        Ok(Charge::AttemptDeclined { reason, .. }) => match provider.close(at).await {
+            Ok(Closed::Closed) => Answer::Rejected { reason },
             Ok(closed) => closed_instead(closed),
             Err(fault) => answer_of(fault, refused),
         },
@@ -191,6 +196,8 @@ async fn give_back(
     if back != before {
         return match own_refund(call, provider, at, key).await {
             Ok(Some(refund)) => given_back(refund.state),
+            // Ours may be among it, and be listed later than it is counted.
+            Ok(None) if may_be_listed_late(call) => nowhere(key),
             Ok(None) => not_done_now(
                 call.mode,
                 format!("the provider says that {back} of {charge} is refunded, our ledger says {before}"),
@@ -212,6 +219,10 @@ async fn refund(
     if call.mode == Mode::Query {
         match own_refund(call, provider, at, key).await {
             Ok(Some(refund)) => return given_back(refund.state),
+            Ok(None) if call.accepted => {
+                let error = format!("the provider had agreed to refund {key}, and lists it no more");
+                return Answer::Refused { error };
+            }
             // A key is repeated only while the provider is sure to recognise it (M6).
             Ok(None) if !may_repeat(call, provider) => return nowhere(key),
             Ok(None) => {}
@@ -245,6 +256,10 @@ fn may_repeat(call: &Call, provider: &dyn PaymentProvider) -> bool {
     call.unclear_for.is_none_or(|since| since < repeated_for)
 }
 
+fn may_be_listed_late(call: &Call) -> bool {
+    call.unclear_for.is_some_and(|since| since < REPEATED_FOR + SETTLE_AFTER)
+}
+
 fn nowhere(key: &StepKey) -> Answer {
     Answer::NotFound { error: format!("the provider lists no refund {key}; it may still be on its way") }
 }
@@ -252,7 +267,7 @@ fn nowhere(key: &StepKey) -> Answer {
 fn given_back(state: RefundState) -> Answer {
     match state {
         RefundState::Done => Answer::Succeeded(CallResult::Refunded),
-        RefundState::Pending => Answer::Processing,
+        RefundState::Pending => Answer::GivingBack,
         RefundState::Failed(error) => Answer::Failed { error },
     }
 }

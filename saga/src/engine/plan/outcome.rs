@@ -31,7 +31,8 @@ impl<'a> Planner<'a> {
                 self.step_done();
             }
             Answer::Pending { next_action: _, declined } => self.pending(at, declined.as_deref()),
-            Answer::Processing => self.processing(step),
+            Answer::Processing => self.in_its_own_time(step, true),
+            Answer::GivingBack => self.in_its_own_time(step, false),
             Answer::Rejected { reason } => {
                 self.entries.push(Entry::Rejected { step, why: reason.clone() });
                 self.fail(UnwindFrom::Previous, at.spec.rejected_as, reason.clone());
@@ -48,6 +49,7 @@ impl<'a> Planner<'a> {
             }
             Answer::Refused { error } => {
                 self.saga.progress.call = CallState::Sent;
+                self.saga.progress.unanswered = 0;
                 self.entries.push(Entry::Unknown { step, why: error.clone() });
                 self.try_again(at, error, UnwindFrom::Current);
             }
@@ -91,18 +93,26 @@ impl<'a> Planner<'a> {
     }
 
     /// Waits for the provider's word, past the end of every window (M10).
-    fn processing(&mut self, step: String) {
+    fn in_its_own_time(&mut self, step: String, is_payment: bool) {
         self.answered();
         let until = self.now + PROCESSING_LOOK_UP_EVERY;
-        self.saga.progress.call = CallState::Sent;
-        self.saga.progress.not_before = Some(until);
-        self.entries.push(Entry::Processing { step, until });
+        let progress = &mut self.saga.progress;
+        progress.call = CallState::Sent;
+        progress.accepted = !is_payment;
+        progress.failures = 0;
+        progress.not_before = Some(until);
+        self.entries.push(if is_payment {
+            Entry::Processing { step, until }
+        } else {
+            Entry::GivingBack { step, until }
+        });
     }
 
     /// The attempt is over and provably moved nothing: the next one has a key of its own.
     fn moved_nothing(&mut self, at: CallAt<'a>, error: &str) {
         self.answered();
         self.saga.progress.call = CallState::Fresh;
+        self.saga.progress.accepted = false;
         self.saga.progress.generation += 1;
         self.entries.push(Entry::Failed { step: at.step.to_owned(), why: error.to_owned() });
         self.try_again(at, error, UnwindFrom::Previous);
@@ -181,9 +191,14 @@ impl<'a> Planner<'a> {
         progress.error = Some(error.to_owned());
         let failures = progress.failures;
         let seed = self.saga.id.key().cast_unsigned();
-        let retry_at = self.now + at.spec.retry.wait_after(failures, seed);
-        let too_late = self.may_unwind() && retry_at >= self.window_end();
-        if at.spec.retry.is_exhausted(failures) || too_late {
+        let (wait, is_exhausted) = if self.is_processing() {
+            (PROCESSING_LOOK_UP_EVERY, false)
+        } else {
+            (at.spec.retry.wait_after(failures, seed), at.spec.retry.is_exhausted(failures))
+        };
+        let retry_at = self.now + wait;
+        let too_late = self.has_window() && retry_at >= self.window_end();
+        if is_exhausted || too_late {
             self.fail(
                 from,
                 at.spec.gives_up_as,
@@ -197,7 +212,11 @@ impl<'a> Planner<'a> {
 
     /// Whether a window binds the saga: that of a buyer ends what can still be undone, unless the money is on its way.
     fn has_window(&self) -> bool {
-        self.may_unwind() && self.saga.payment_status() != Some(PaymentStatus::Processing)
+        self.may_unwind() && !self.is_processing()
+    }
+
+    fn is_processing(&self) -> bool {
+        self.saga.payment_status() == Some(PaymentStatus::Processing)
     }
 
     fn is_past_window(&self) -> bool {

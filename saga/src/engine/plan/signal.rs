@@ -23,7 +23,13 @@ impl Planner<'_> {
             // A dead saga keeps the decision for the day it is retried.
             SignalBody::Confirmation { .. } => return decisions.push(signal),
             SignalBody::PaymentEvent { charge } => self.on_charge_event(signal, charge, true),
-            SignalBody::LateOutcome { key, captured, .. } => self.on_charge_event(signal, key, *captured),
+            SignalBody::LateOutcome { key, captured, .. } => {
+                // What the provider opened stands for all attempts.
+                let known = self.saga.progress.data.charge.as_ref();
+                let opened = known.filter(|known| *captured && known.details.object.is_some());
+                let charge = opened.map_or(key, |known| &known.key).clone();
+                self.on_charge_event(signal, &charge, *captured);
+            }
             SignalBody::Retry { by } if self.saga.state == SagaState::Dead => self.resume(by),
             SignalBody::Retry { .. } => self.ignore(signal),
             SignalBody::Discard { by, reason } => self.fold_discard(signal, by, reason),

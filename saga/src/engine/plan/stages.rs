@@ -170,6 +170,7 @@ impl<'a> Planner<'a> {
             mode,
             request,
             timeout: at.spec.timeout,
+            accepted: self.saga.progress.accepted,
             unclear_for: self.saga.progress.unclear_since.map(|since| self.now.since(since)),
             settles_in: self
                 .saga

@@ -76,11 +76,15 @@ const UNDO_CHARGE: CallSpec = CallSpec {
 const CLOSE: CallSpec = CallSpec {
     request: |saga, key| {
         let charge = saga.progress.data.charge.as_ref()?;
-        let is_over = matches!(
+        // Money that our ledger knows of was the undo's of taking it, which gave it back or left it to a person.
+        let is_open = matches!(
             charge.status,
-            PaymentStatus::Declined | PaymentStatus::Cancelled | PaymentStatus::Refunded
+            PaymentStatus::Pending
+                | PaymentStatus::RequiresAction
+                | PaymentStatus::Processing
+                | PaymentStatus::Unknown
         );
-        if is_over || charge.details.object.is_none() {
+        if !is_open || charge.details.object.is_none() {
             return None;
         }
         (UNDO_CHARGE.request)(saga, key)
@@ -124,6 +128,9 @@ fn record_undo(saga: &mut Saga, key: &StepKey, event: Event<'_>) -> Changes {
     }
     if let Event::Discarded = event {
         return settle_manually(saga);
+    }
+    if let Event::Answered(Answer::Processing) = event {
+        return moved(saga, PaymentEvent::Process);
     }
     let held_money =
         matches!(saga.payment_status(), Some(PaymentStatus::Captured | PaymentStatus::PartiallyRefunded));
@@ -227,8 +234,11 @@ fn move_refund(saga: &mut Saga, event: Event<'_>, amount_minor: i64) -> Vec<Chan
         }
         Event::Died | Event::Discarded => RefundStatus::Failed,
         // The provider has it: whether it gives the money back is not in doubt, only when.
-        Event::Answered(Answer::Processing) => RefundStatus::Pending,
-        Event::Answered(Answer::NotSent | Answer::NotNow { .. } | Answer::Pending { .. }) | Event::GaveUp => {
+        Event::Answered(Answer::GivingBack) => RefundStatus::Pending,
+        Event::Answered(
+            Answer::NotSent | Answer::NotNow { .. } | Answer::Pending { .. } | Answer::Processing,
+        )
+        | Event::GaveUp => {
             return vec![];
         }
     };

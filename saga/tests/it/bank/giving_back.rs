@@ -12,6 +12,25 @@ use super::{at, comes, dead, reference, sums};
 use crate::flows::one_call;
 use crate::shop::{admin, bank};
 
+// What an operator settled by hand is asked for no more, by any stage that is still to be undone.
+#[tokio::test]
+async fn a_discarded_refund_of_an_opened_payment_is_not_sent_by_its_closing() {
+    let (mut shop, wire, script) = at(bank()).await;
+    comes(&script, &[("/attempts", Weather::LoseAnswer)]);
+    let order = shop.card("bank_pays").await;
+    shop.rest_until_sent().await;
+    shop.accepted(order, Verb::Cancel, &admin()).await;
+    comes(&script, &[("/refunds", Weather::Refused); 8]);
+    shop.rest().await;
+    assert_eq!(shop.checkout(order).await.state, SagaState::Dead);
+    assert_eq!(shop.discard_all().await, 1);
+    shop.rest().await;
+    assert_eq!((shop.checkout(order).await.state, sums(&wire)), (SagaState::Compensated, (3_000, 0)));
+    let payment = shop.view(order).await.payment.expect("was paid");
+    assert_eq!((payment.settled_manually_minor, payment.refunded_minor), (3_000, 0));
+    shop.assert_clean("settled by hand").await;
+}
+
 #[tokio::test]
 async fn m4_a_refund_that_is_answered_with_a_500_for_a_day_is_sent_under_the_next_key() {
     for done in [false, true] {

@@ -106,11 +106,18 @@ fn record_charge(saga: &mut Saga, key: &StepKey, event: Event<'_>) -> Changes {
         Event::Answered(Answer::Processing) => moved(saga, PaymentEvent::Process),
         Event::Answered(Answer::Rejected { .. }) => moved(saga, PaymentEvent::Decline),
         Event::Answered(Answer::Unknown { .. } | Answer::NotFound { .. } | Answer::Refused { .. }) => {
+            // What the provider opened cannot be paid twice, so the next attempt has a key of its own: a 500 is repeated
+            // under the present one for a day (M4).
+            let charge = saga.progress.data.charge.as_ref();
+            let is_opened = charge.is_some_and(|charge| charge.details.object.is_some());
+            saga.progress.generation += u32::from(is_opened);
             moved(saga, PaymentEvent::LoseAnswer)
         }
         Event::Answered(Answer::Failed { .. }) => moved(saga, PaymentEvent::TryAgain),
         Event::GaveUp if is_still_open(saga) => moved(saga, PaymentEvent::Cancel),
-        Event::GaveUp | Event::Answered(Answer::NotSent | Answer::NotNow { .. }) | Event::Died => Ok(vec![]),
+        Event::GaveUp
+        | Event::Answered(Answer::NotSent | Answer::NotNow { .. } | Answer::GivingBack)
+        | Event::Died => Ok(vec![]),
         Event::Discarded => Err(refused(format!("{key}: whether money was taken has to be found out"))),
     }
 }

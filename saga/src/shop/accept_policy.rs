@@ -1,0 +1,66 @@
+//! How a shop takes orders: who takes the money of each payment method, and how long buyers and admins may take.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use holdfast_shared::PaymentMethod;
+use strum::IntoEnumIterator as _;
+
+/// What the courier's money is booked under: no provider takes it.
+const COURIER: &str = "cod";
+
+/// What an accepted checkout needs to know about the shop.
+#[derive(Debug, Clone)]
+pub struct AcceptPolicy {
+    /// By payment method: who takes the money. A method paid online that is not here is not offered.
+    pub payments: BTreeMap<PaymentMethod, PaymentRoute>,
+    /// How long a buyer may take to pay.
+    pub payment_within: Duration,
+    /// How long an admin may take to confirm.
+    pub confirm_within: Duration,
+    /// How far ahead the saga's own wake-up lies when a hint is sent as well, so that the sweep does not race it.
+    pub hint_ahead: Duration,
+}
+
+/// Where the money of a payment method goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PaymentRoute {
+    /// The name of the provider.
+    pub provider: String,
+    /// Whether that provider opens a payment before its money is taken. It may do without a token then.
+    pub opens: bool,
+}
+
+impl Default for AcceptPolicy {
+    /// Half an hour to pay, two days to confirm; nothing paid online is offered.
+    fn default() -> Self {
+        Self {
+            payments: BTreeMap::new(),
+            payment_within: Duration::from_mins(30),
+            confirm_within: Duration::from_hours(48),
+            hint_ahead: Duration::from_millis(500),
+        }
+    }
+}
+
+impl AcceptPolicy {
+    /// The defaults, and all that is paid online goes to one provider, which opens nothing.
+    pub fn new(provider: impl Into<String>) -> Self {
+        Self::routed(&PaymentRoute { provider: provider.into(), opens: false })
+    }
+
+    /// The defaults, and all that is paid online goes this way.
+    pub fn routed(route: &PaymentRoute) -> Self {
+        let online = PaymentMethod::iter().filter(|method| method.is_online());
+        Self { payments: online.map(|method| (method, route.clone())).collect(), ..Self::default() }
+    }
+
+    /// Who takes the money that is paid like this; `None`: the method is not offered.
+    pub(crate) fn route(&self, method: PaymentMethod) -> Option<PaymentRoute> {
+        if method.is_online() {
+            self.payments.get(&method).cloned()
+        } else {
+            Some(PaymentRoute { provider: COURIER.to_owned(), opens: false })
+        }
+    }
+}
