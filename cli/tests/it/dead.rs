@@ -150,8 +150,8 @@ on_both! {
         let (first, second) = (first.to_string(), second.to_string());
         // One alone: what stands against it is the error.
         shop.run(&["dead", "retry", "77.0"]).ends(3, "saga 77.0 does not exist");
-        shop.run(&["dead", "retry", "1.0"]).ends(4, "saga 1.0 is COMPLETED, only a dead one is retried");
-        shop.run(&["dead", "discard", "1.0", "--reason", "x"]).ends(4, "only a dead one is discarded");
+        shop.run(&["dead", "retry", "1.0"]).ends(4, "saga 1.0 is COMPLETED, only a dead or parked one is retried");
+        shop.run(&["dead", "discard", "1.0", "--reason", "x"]).ends(4, "only a dead or parked one is discarded");
         let none = shop.run(&["dead", "retry", "77.0", "78.0"]);
         assert_eq!(none.code, Some(3), "{none:#?}");
         let refused = shop.run(&["dead", "retry", "1.0", "2.0"]);

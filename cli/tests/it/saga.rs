@@ -23,7 +23,7 @@ on_both! {
         assert_eq!(last["text"], "the checkout is done");
         let table = shop.run(&["saga", "show", &id]);
         assert!(table.stdout.contains("payment taken: 19.99 EUR"), "{table:#?}");
-        shop.run(&["saga", "retry", &id]).ends(4, &format!("saga {id} is COMPLETED, only a dead one is retried"));
+        shop.run(&["saga", "retry", &id]).ends(4, &format!("saga {id} is COMPLETED, only a dead or parked one is retried"));
         let notices = shop.run(&["saga", "list", "--state", "completed", "--definition", "notification", "--output", "json"]);
         assert_eq!(notices.json()["items"][0]["id"], order.saga(1).to_string());
     }

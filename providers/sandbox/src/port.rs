@@ -5,7 +5,7 @@
 use holdfast_saga::ports::{Account, At, Attempt, Caps, Captured, Charge, Closed, Fault, Movement, Page};
 use holdfast_saga::records::call::Mode;
 
-use crate::{ChargeState, SandboxControl};
+use crate::{ChargeState, Operation, SandboxControl};
 
 /// Its only account.
 const ACCOUNT: &str = "sandbox";
@@ -26,8 +26,9 @@ pub(crate) async fn drive(
 ) -> Result<Charge, Fault> {
     match attempt.mode {
         Mode::Send => {
-            let token = attempt.token.unwrap_or_default();
-            sandbox.charge(attempt.key, attempt.amount, token).await.map(charge)
+            let (key, token) = (attempt.key.clone(), attempt.token.unwrap_or_default().to_owned());
+            let asked = Operation::Charge { key, amount: attempt.amount, token };
+            sandbox.request(asked).await?.into_state().map(charge)
         }
         Mode::Query => look_up(sandbox, at).await,
     }

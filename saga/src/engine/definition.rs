@@ -107,6 +107,8 @@ pub enum Undo {
 /// A call to the outside.
 #[derive(Debug, Clone, Copy)]
 pub struct CallSpec {
+    /// Whether it concerns this saga at all; else the stage passes.
+    pub concerns: fn(&Saga) -> bool,
     /// What is asked, given the stable key; `None` when there is nothing to ask and the stage passes.
     pub request: fn(&Saga, StepKey) -> Option<Request>,
     /// Keeps our own ledger: called for the intent and for each answer, in the commit that records it.

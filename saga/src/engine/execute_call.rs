@@ -13,9 +13,6 @@ use crate::ports::{Fault, Gateways, NotificationChannel, PaymentProvider};
 use crate::records::call::{Answer, Call, CallResult, Request};
 use crate::records::context::Notice;
 
-/// How long a call waits for settings to be mended: an operator must act first.
-const MISCONFIGURED_FOR: Duration = Duration::from_mins(10);
-
 /// The shortest and the longest wait that the other side may ask for.
 const RETRY_AFTER_MIN: Duration = Duration::from_secs(1);
 const RETRY_AFTER_MAX: Duration = Duration::from_mins(1);
@@ -50,13 +47,13 @@ async fn notify(channel: &dyn NotificationChannel, key: &StepKey, id: SagaId, no
     }
 }
 
-/// It was never sent, and trying again soon would not help: the saga is held, and dies of nothing.
+/// It was never sent, and trying again soon would not help: the saga is parked, and dies of nothing.
 fn not_configured(kind: &str, name: &str) -> Answer {
     misconfigured(format!("no {kind} {name} is configured here; configure it again, and the call is sent"))
 }
 
 fn misconfigured(why: String) -> Answer {
-    Answer::NotNow { retry_in: Some(MISCONFIGURED_FOR), why }
+    Answer::Parked { why }
 }
 
 /// What a fault means for the call. What a refusal proves depends on what was asked.

@@ -28,6 +28,8 @@ pub const UNRETURNED_ATTEMPTS_MAX: u32 = 30;
 pub const SETTLE_AFTER: Duration = Duration::from_mins(10);
 /// A lost attempt is repeated under its own key for no longer than this (M6). After that it is only looked up.
 pub const REPEATED_FOR: Duration = Duration::from_mins(5);
+/// How often a call is tried for which settings must change first.
+const PARKED_TRY_EVERY: Duration = Duration::from_mins(10);
 /// The longest wait between two tries to reach the other side (M15).
 const UNANSWERED_WAIT_MAX: Duration = Duration::from_mins(1);
 /// How often a payment that is processing is looked up: its provider reports the end by itself (M10).
@@ -196,6 +198,7 @@ impl<'a> Planner<'a> {
         progress.unanswered = 0;
         progress.unclear_since = None;
         progress.accepted = false;
+        progress.parked = false;
         progress.not_before = None;
         progress.deadline = None;
         let forward = progress.phase == Phase::Forward;

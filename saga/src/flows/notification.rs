@@ -34,6 +34,7 @@ const SEND: Stage = call("send", NOTIFY).reads(Phrases::new("the message", "mess
 const UPDATE: Stage = local("update", update).reads(Phrases::new("noting that the message went out", ""));
 
 const NOTIFY: CallSpec = CallSpec {
+    concerns: |_| true,
     request: |saga, key| Some(Request::Notify { key, id: saga.id, notice: notice(saga).clone() }),
     record: |saga, _key, event| match event {
         Event::Died | Event::Discarded => Ok(failed(saga)),

@@ -207,6 +207,11 @@ pub enum Answer {
         /// The reason.
         why: String,
     },
+    /// It did not happen, provably, and will not before an operator changes the settings.
+    Parked {
+        /// What is missing.
+        why: String,
+    },
 }
 
 /// What a call that succeeded achieved.
@@ -244,6 +249,7 @@ impl Answer {
             Self::NotFound { error } => Self::NotFound { error: kept(error) },
             Self::Refused { error } => Self::Refused { error: kept(error) },
             Self::NotNow { retry_in, why } => Self::NotNow { retry_in, why: kept(why) },
+            Self::Parked { why } => Self::Parked { why: kept(why) },
             Self::Pending { next_action, declined } => {
                 Self::Pending { next_action, declined: declined.map(kept) }
             }

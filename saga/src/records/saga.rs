@@ -115,6 +115,9 @@ pub struct Progress {
     /// Whether the other side has agreed to give the money back, and does so in its own time.
     #[serde(skip_serializing_if = "is_default")]
     pub accepted: bool,
+    /// Whether its call waits for an operator to change the settings: until then nobody can send it.
+    #[serde(skip_serializing_if = "is_default")]
+    pub parked: bool,
     /// By then, whatever was sent and never answered must have arrived.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub settles_at: Option<Time>,

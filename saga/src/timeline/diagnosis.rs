@@ -9,6 +9,7 @@ use crate::records::history::Entry;
 use crate::records::saga::{DefinitionId, Phase, Saga};
 use crate::records::view::Paused;
 use crate::timeline::next_move;
+use crate::timeline::next_move::parked_move;
 use holdfast_shared::{SagaState, Time};
 use std::time::Duration;
 
@@ -195,7 +196,11 @@ impl Diagnosis<'_> {
                 return Outlook {
                     now: format!("{} waits to try {step}: {why}; tried again at {when}", self.task()),
                     next: format!("{step} is tried again; what was held back counts as no failure"),
-                    unblocks: "it goes on by itself".to_owned(),
+                    unblocks: if progress.parked {
+                        format!("the settings are put right; {}", parked_move(self.saga))
+                    } else {
+                        "it goes on by itself".to_owned()
+                    },
                 };
             }
             Some(Entry::Processing { .. } | Entry::GivingBack { .. }) => {

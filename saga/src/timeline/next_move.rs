@@ -5,6 +5,18 @@ use crate::engine::discard::discardable;
 use crate::flows::REGISTRY;
 use crate::records::saga::{Phase, Saga};
 
+/// What an operator can do about a saga whose call waits for the settings to change, in a sentence.
+pub(super) fn parked_move(saga: &Saga) -> String {
+    let id = saga.id;
+    let retry = format!("then `holdfast saga retry {id}` tries it at once");
+    match REGISTRY.find(&saga.definition).map(|definition| discardable(saga, definition)) {
+        Some(Ok(_)) => format!(
+            "{retry}; or, if they never will be, see to it yourself, then `holdfast dead discard {id} --reason TEXT`"
+        ),
+        Some(Err(_)) | None => retry,
+    }
+}
+
 /// What an operator can do about a dead saga, in a sentence.
 pub fn next_move(saga: &Saga) -> String {
     let id = saga.id;

@@ -547,6 +547,31 @@ fn a_saga_that_is_held_back_says_so_and_counts_no_failure() {
 }
 
 #[test]
+fn a_saga_that_is_parked_names_the_operators_next_move() {
+    let parked = |saga: &mut Saga| {
+        saga.state = SagaState::Compensating;
+        saga.progress.phase = Phase::Undo;
+        saga.progress.stage = PAYMENT + 1;
+        saga.progress.parked = true;
+        saga.progress.not_before = Some(at(90));
+        saga.progress.cause = Some(CancelReason::CustomerRequest);
+        let charge = StepKey::from_stored("00c0ffee42-1042-nonce:take_payment:1");
+        saga.progress.data.charge = Some(Charge::begun(charge, PaymentStatus::Unknown));
+        saga.wake_at = Some(at(90));
+    };
+    let mut story = one(PaymentMethod::Card, parked);
+    let why = "no payment provider sandbox is configured here".to_owned();
+    let held = Entry::Held { step: "refund_payment".to_owned(), why, until: at(90) };
+    story.log = vec![LogRow { saga: story.sagas[0].id, fence: 2, at: at(60), entries: vec![held] }];
+    let unblocks = explain(&story, &REGISTRY, &conditions(60)).unblocks;
+    assert_eq!(
+        unblocks,
+        "the settings are put right; then `holdfast saga retry 1042.0` tries it at once; or, if they never will be, see to \
+         it yourself, then `holdfast dead discard 1042.0 --reason TEXT`"
+    );
+}
+
+#[test]
 fn a_saga_that_nobody_takes_is_named_after_ten_minutes() {
     let due = one(PaymentMethod::Card, |saga| saga.progress.stage = PAYMENT);
     check(

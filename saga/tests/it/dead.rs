@@ -301,7 +301,7 @@ async fn what_only_our_own_rows_can_settle_is_not_discarded() {
     let nobody = ask(&shop, OrderId::new(99).saga(0), &discard()).await;
     assert!(matches!(nobody, Err(Conflict::UnknownSaga(_))), "{nobody:?}");
     let living = ask(&shop, order.saga(slot::CONFIRMED_NOTICE), &discard()).await;
-    assert!(living.expect_err("it is done").to_string().contains("is COMPLETED, only a dead one"));
+    assert!(living.expect_err("it is done").to_string().contains("is COMPLETED, only a dead or parked one"));
 }
 
 // Pitfall 14: a retry never revives a settled order; what of it is dead goes on, and nothing else.
@@ -569,7 +569,7 @@ async fn only_the_dead_are_discardable() {
     assert!(discardable(&saga, definition).is_ok());
     for state in [SagaState::Running, SagaState::Waiting, SagaState::Compensating, SagaState::Completed] {
         saga.state = state;
-        assert!(discardable(&saga, definition).is_err_and(|text| text.contains("only a dead one")));
+        assert!(discardable(&saga, definition).is_err_and(|text| text.contains("only a dead or parked one")));
     }
 }
 

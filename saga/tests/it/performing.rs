@@ -213,6 +213,7 @@ fn kind(answer: &Answer) -> (&'static str, i64) {
         Answer::Refused { .. } => ("refused", 0),
         Answer::NotSent => ("not sent", 0),
         Answer::NotNow { .. } => ("held", 0),
+        Answer::Parked { .. } => ("parked", 0),
     }
 }
 
@@ -229,9 +230,10 @@ fn unclear() -> Reply {
 }
 
 /// M3: what proves that nothing moved, and says nothing against the order.
-fn uncounted() -> [Reply; 3] {
+fn uncounted() -> [(Reply, &'static str); 3] {
     let busy = Fault::NotNow { retry_in: Some(Duration::from_secs(3)), why: "429".to_owned() };
-    [away(), Reply::Fails(busy), Reply::Fails(Fault::Misconfigured("401".to_owned()))]
+    let refused = Fault::Misconfigured("401".to_owned());
+    [(away(), "held"), (Reply::Fails(busy), "held"), (Reply::Fails(refused), "parked")]
 }
 
 fn closed(declined: Option<&str>) -> Reply {
@@ -278,7 +280,7 @@ async fn every_answer_of_a_provider_means_what_it_proves() {
         (charge_of(ours), Send, vec![refused()], &["drive c"], ("failed", 0)),
         (charge_of(ours), Send, vec![unclear()], &["drive c"], ("unknown", 0)),
         (charge_of(ours), Send, vec![open()], &["drive c"], ("unknown", 0)),
-        (charge_of(other), Send, vec![], &[], ("held", 0)),
+        (charge_of(other), Send, vec![], &[], ("parked", 0)),
         // One that may have been: it is found, or made impossible, or stays unknown.
         (charge_of(ours), Query, vec![captured(0)], &["look up c"], ("captured", 10)),
         (charge_of(ours), Query, vec![captured(10)], &["look up c"], ("rejected", 0)),
@@ -291,7 +293,7 @@ async fn every_answer_of_a_provider_means_what_it_proves() {
         (charge_of(ours), Query, vec![open(), away()], &["look up c", "close c"], ("held", 0)),
         (charge_of(ours), Query, vec![refused()], &["look up c"], ("refused", 0)),
         (charge_of(ours), Query, vec![unclear()], &["look up c"], ("unknown", 0)),
-        (charge_of(other), Query, vec![], &[], ("held", 0)),
+        (charge_of(other), Query, vec![], &[], ("parked", 0)),
         // Giving back: closed first, and never twice.
         (undo_of(ours), Send, vec![shut()], &["close c"], ("undone", 0)),
         (undo_of(ours), Send, vec![Reply::Shut(Closed::Processing)], &["close c"], ("processing", 0)),
@@ -302,7 +304,7 @@ async fn every_answer_of_a_provider_means_what_it_proves() {
         (undo_of(ours), Send, vec![shut_captured(0), unclear()], &["close c", "refund 10 r"], ("unknown", 0)),
         (undo_of(ours), Send, vec![shut_captured(0), refused()], &["close c", "refund 10 r"], ("failed", 0)),
         (undo_of(ours), Send, vec![unclear()], &["close c"], ("unknown", 0)),
-        (undo_of(other), Send, vec![], &[], ("held", 0)),
+        (undo_of(other), Send, vec![], &[], ("parked", 0)),
         // A refund that was accepted waits for its end.
         (
             undo_of(ours),
@@ -321,7 +323,7 @@ async fn every_answer_of_a_provider_means_what_it_proves() {
         (undo_of(ours), Query, vec![unclear()], &["close c"], ("unknown", 0)),
         (undo_of(ours), Query, vec![refused()], &["close c"], ("refused", 0)),
         (undo_of(ours), Query, vec![shut_captured(10)], &["close c"], ("undone", 10)),
-        (undo_of(other), Query, vec![], &[], ("held", 0)),
+        (undo_of(other), Query, vec![], &[], ("parked", 0)),
         // Giving back in part: sent only while the provider's ledger says what ours does.
         (refund_of(ours), Send, vec![captured(2), done()], &["look up c", "refund 3 r"], ("refunded", 0)),
         (refund_of(ours), Send, vec![captured(2), refused()], &["look up c", "refund 3 r"], ("failed", 0)),
@@ -349,21 +351,21 @@ async fn every_answer_of_a_provider_means_what_it_proves() {
         (refund_of(ours), Send, vec![open()], &["look up c"], ("failed", 0)),
         (refund_of(ours), Send, vec![closed(None)], &["look up c"], ("failed", 0)),
         (refund_of(ours), Query, vec![unclear()], &["look up c"], ("unknown", 0)),
-        (refund_of(other), Send, vec![], &[], ("held", 0)),
-        (refund_of(other), Query, vec![], &[], ("held", 0)),
+        (refund_of(other), Send, vec![], &[], ("parked", 0)),
+        (refund_of(other), Query, vec![], &[], ("parked", 0)),
     ];
-    for reply in uncounted() {
+    for (reply, kind) in uncounted() {
         let first: [(Request, &'static [&'static str], &'static [&'static str]); 3] = [
             (charge_of(ours), &["drive c"], &["look up c"]),
             (undo_of(ours), &["close c"], &["close c"]),
             (refund_of(ours), &["look up c"], &["look up c"]),
         ];
         for (request, sent, queried) in first {
-            scripts.push((request.clone(), Send, vec![reply.clone()], sent, ("held", 0)));
-            scripts.push((request, Query, vec![reply.clone()], queried, ("held", 0)));
+            scripts.push((request.clone(), Send, vec![reply.clone()], sent, (kind, 0)));
+            scripts.push((request, Query, vec![reply.clone()], queried, (kind, 0)));
         }
         let refunding: &'static [&'static str] = &["close c", "refund 10 r"];
-        scripts.push((undo_of(ours), Send, vec![shut_captured(0), reply], refunding, ("held", 0)));
+        scripts.push((undo_of(ours), Send, vec![shut_captured(0), reply], refunding, (kind, 0)));
     }
     run(KEYED, scripts).await;
 }
@@ -411,14 +413,14 @@ async fn every_answer_about_an_opened_payment_means_what_it_proves() {
         (buyers(), Send, vec![declined()], &["drive c"], ("declined, may try again", 0)),
         (buyers(), Send, vec![waits()], &["drive c"], ("pending", 0)),
         // M12: another account's credentials are not even asked.
-        (theirs(), Send, vec![], &[], ("held", 0)),
-        (theirs(), Query, vec![], &[], ("held", 0)),
-        (undo("acct_2"), Send, vec![], &[], ("held", 0)),
+        (theirs(), Send, vec![], &[], ("parked", 0)),
+        (theirs(), Query, vec![], &[], ("parked", 0)),
+        (undo("acct_2"), Send, vec![], &[], ("parked", 0)),
         (undo("acct_1"), Send, vec![shut()], &["close c"], ("undone", 0)),
     ];
-    for reply in uncounted() {
-        scripts.push((opening(), Send, vec![reply.clone()], &["open c"], ("held", 0)));
-        scripts.push((ours(), Query, vec![reply], &["drive c"], ("held", 0)));
+    for (reply, kind) in uncounted() {
+        scripts.push((opening(), Send, vec![reply.clone()], &["open c"], (kind, 0)));
+        scripts.push((ours(), Query, vec![reply], &["drive c"], (kind, 0)));
     }
     run(OPENED, scripts).await;
 }
@@ -519,6 +521,7 @@ async fn s9_what_a_provider_answers_is_stored_without_addresses() {
         let (Answer::Rejected { reason: text }
         | Answer::Failed { error: text }
         | Answer::NotNow { why: text, .. }
+        | Answer::Parked { why: text }
         | Answer::Unknown { error: text }) = execute_call(&call, &outside).await
         else {
             panic!("{context}: an answer without a text");

@@ -4,6 +4,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use holdfast_saga::operations::dead_letter::DeadLetterAction;
+use holdfast_saga::operations::dead_letter::resolve;
 use holdfast_saga::ports::{Movement, PaymentProvider, Providers};
 use holdfast_saga::records::history::Entry;
 use holdfast_saga::records::slot;
@@ -13,7 +15,7 @@ use holdfast_saga::timeline::{self, Conditions, Story};
 use holdfast_sandbox::MemorySandbox;
 use holdfast_shared::{CancelReason, Clock, OrderId, OrderStatus, PaymentMethod, PaymentStatus, SagaState};
 
-use crate::shop::{Shop, admin};
+use crate::shop::{Shop, admin, operator};
 
 /// A sandbox under another name, with a ledger of its own.
 fn second(shop: &Shop) -> Arc<dyn PaymentProvider> {
@@ -74,6 +76,30 @@ async fn each_payment_method_goes_to_its_own_provider_or_is_not_offered() {
     shop.policy.payments.remove(&PaymentMethod::Paypal);
     assert_eq!(by_paypal(&mut shop).await, Err(Refused::MethodUnavailable(PaymentMethod::Paypal)));
     shop.assert_clean("two providers").await;
+}
+
+#[tokio::test]
+async fn a_refund_whose_provider_never_comes_back_can_be_settled_by_hand() {
+    let mut shop = Shop::open().await;
+    let order = shop.card("tok_ok").await;
+    shop.rest().await;
+    shop.outside.payments = Providers::of(second(&shop));
+    shop.accepted(order, Verb::Cancel, &admin()).await;
+    shop.run_until(Some(shop.clock.now() + Duration::from_hours(1))).await;
+    let saga = order.saga(slot::CANCELLATION);
+    // Tried again at once, in vain.
+    assert!(resolve::retry(&*shop.store, saga, &operator()).await.expect("answers").is_ok());
+    shop.rest_until_sent().await;
+    assert!(shop.saga(saga).await.progress.parked);
+    let action = DeadLetterAction::Discard { reason: "paid back in cash".to_owned() };
+    let answers = resolve::act(&*shop.store, &shop.registry, &[saga], &action, &operator()).await;
+    assert!(answers.expect("answers").remove(0).1.is_ok());
+    shop.rest().await;
+    let view = shop.view(order).await;
+    let payment = view.payment.expect("was paid");
+    assert_eq!((view.order.status, payment.settled_manually_minor), (OrderStatus::Cancelled, 3_000));
+    assert_eq!(shop.saga(saga).await.state, SagaState::Completed);
+    shop.assert_clean("settled by hand").await;
 }
 
 async fn by_paypal(shop: &mut Shop) -> Result<OrderId, Refused> {

@@ -86,7 +86,8 @@ impl Executor {
             tokio::spawn(async move {
                 let outcome = execute(call, gateways, done.leased_at, lease, timeout, &breakers).await;
                 // A call that was not sent has no duration.
-                if !matches!(outcome.answer, Answer::NotSent | Answer::NotNow { .. }) {
+                if !matches!(outcome.answer, Answer::NotSent | Answer::NotNow { .. } | Answer::Parked { .. })
+                {
                     metrics.call_ended(definition, outcome.step, since.elapsed());
                 }
                 // The executor outlives its calls; if it does not, their leases expire.

@@ -5,7 +5,8 @@ use std::time::Duration;
 use holdfast_shared::{PaymentStatus, Time};
 
 use super::{
-    CallAt, PROCESSING_LOOK_UP_EVERY, Planner, REPEATED_FOR, SETTLE_AFTER, UNANSWERED_WAIT_MAX, UnwindFrom,
+    CallAt, PARKED_TRY_EVERY, PROCESSING_LOOK_UP_EVERY, Planner, REPEATED_FOR, SETTLE_AFTER,
+    UNANSWERED_WAIT_MAX, UnwindFrom,
 };
 use crate::engine::definition::{Event, Unclear};
 use crate::records::call::{Answer, Mode, Outcome};
@@ -25,6 +26,7 @@ impl<'a> Planner<'a> {
             return;
         }
         self.saga.progress.returned = self.saga.progress.attempts;
+        self.saga.progress.parked = false;
         match &outcome.answer {
             Answer::Succeeded(_) => {
                 self.entries.push(Entry::Succeeded(step));
@@ -61,6 +63,11 @@ impl<'a> Planner<'a> {
                 self.rollback_attempt(outcome.mode);
                 let wait = retry_in.unwrap_or_else(|| self.next_unanswered_wait(at));
                 self.hold(at, wait, why);
+            }
+            Answer::Parked { why } => {
+                self.rollback_attempt(outcome.mode);
+                self.saga.progress.parked = true;
+                self.hold(at, PARKED_TRY_EVERY, why);
             }
         }
     }

@@ -31,6 +31,11 @@ impl Planner<'_> {
                 self.on_charge_event(signal, &charge, *captured);
             }
             SignalBody::Retry { by } if self.saga.state == SagaState::Dead => self.resume(by),
+            // Tried at once: an operator says that the settings are right now.
+            SignalBody::Retry { by } if self.saga.progress.parked => {
+                self.unpark();
+                self.entries.push(Entry::Revived(by.clone()));
+            }
             SignalBody::Retry { .. } => self.ignore(signal),
             SignalBody::Discard { by, reason } => self.fold_discard(signal, by, reason),
         }
@@ -76,7 +81,21 @@ impl Planner<'_> {
         self.entries.push(Entry::Revived(by.clone()));
     }
 
-    pub(super) fn resume_from_dead(&mut self) {
+    fn unpark(&mut self) {
+        self.saga.progress.parked = false;
+        self.saga.progress.not_before = None;
+    }
+
+    /// Goes on, dead or parked.
+    fn resume_from_stop(&mut self) {
+        if self.saga.state == SagaState::Dead {
+            self.resume_from_dead();
+        } else {
+            self.unpark();
+        }
+    }
+
+    fn resume_from_dead(&mut self) {
         let progress = &mut self.saga.progress;
         progress.failures = 0;
         progress.attempts = 0;
@@ -88,7 +107,7 @@ impl Planner<'_> {
         self.enter(if forward { SagaEvent::Resume } else { SagaEvent::Unwind });
     }
 
-    /// Takes the call that the saga died at off its hands, where that can be done.
+    /// Takes the call that the saga stopped at off its hands, where that can be done.
     pub(super) fn fold_discard(&mut self, signal: &Signal, by: &Actor, reason: &str) {
         let Ok(meaning) = discardable(&self.saga, self.definition) else {
             return self.ignore(signal);
@@ -105,7 +124,7 @@ impl Planner<'_> {
         }
         let (by, reason) = (by.clone(), reason.to_owned());
         self.entries.push(Entry::Discarded { step: at.step.to_owned(), by, reason });
-        self.resume_from_dead();
+        self.resume_from_stop();
         if meaning == Discard::GivenUp {
             // The entries that follow belong to a call that succeeded.
             let progress = &mut self.saga.progress;

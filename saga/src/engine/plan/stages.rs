@@ -148,6 +148,11 @@ impl<'a> Planner<'a> {
             );
             return None;
         }
+        // A key costs more than the question whether there is anything to ask.
+        if !(at.spec.concerns)(&self.saga) {
+            self.step_done();
+            return None;
+        }
         let key = self.key(at);
         let Some(request) = (at.spec.request)(&self.saga, key.clone()) else {
             self.step_done();

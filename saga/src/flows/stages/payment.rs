@@ -50,6 +50,7 @@ pub(in crate::flows) const DUE_ON_DELIVERY: Stage = local("due_on_delivery", due
 
 /// Giving money back is tried for longer: nobody waits in front of a screen, and giving up needs a person.
 const UNDO_CHARGE: CallSpec = CallSpec {
+    concerns: |_| true,
     request: |saga, key| {
         // All of it was given back or settled by hand before: there is nothing to ask for.
         let by_hand = before(saga).settled_manually_minor > 0 && owed_minor(saga) == 0;
@@ -236,7 +237,11 @@ fn move_refund(saga: &mut Saga, event: Event<'_>, amount_minor: i64) -> Vec<Chan
         // The provider has it: whether it gives the money back is not in doubt, only when.
         Event::Answered(Answer::GivingBack) => RefundStatus::Pending,
         Event::Answered(
-            Answer::NotSent | Answer::NotNow { .. } | Answer::Pending { .. } | Answer::Processing,
+            Answer::NotSent
+            | Answer::NotNow { .. }
+            | Answer::Parked { .. }
+            | Answer::Pending { .. }
+            | Answer::Processing,
         )
         | Event::GaveUp => {
             return vec![];

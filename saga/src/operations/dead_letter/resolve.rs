@@ -165,15 +165,15 @@ fn judge(
     action: &DeadLetterAction,
 ) -> Result<(), Stays> {
     let id = saga.id;
-    if saga.state != SagaState::Dead {
+    if saga.state != SagaState::Dead && !saga.progress.parked {
         let participle = match action {
             DeadLetterAction::Retry => "retried",
             DeadLetterAction::Discard { .. } => "discarded",
         };
-        return stays(format!("saga {id} is {}, only a dead one is {participle}", saga.state));
+        return stays(format!("saga {id} is {}, only a dead or parked one is {participle}", saga.state));
     }
     // Where nobody is about to look at it, the same may be said again, and then somebody is.
-    let is_due = saga.wake_at.is_some();
+    let is_due = saga.wake_at.is_some() && !saga.progress.parked;
     for signal in inbox {
         match (&signal.body, action) {
             (SignalBody::Retry { .. }, DeadLetterAction::Retry)

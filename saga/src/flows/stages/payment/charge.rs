@@ -17,6 +17,7 @@ const FIND_OUT_INSTEAD: Discard =
 
 /// A charge is tried for as long as a buyer would wait for it.
 pub(super) const CHARGE: CallSpec = CallSpec {
+    concerns: |_| true,
     request: |saga, key| {
         let checkout = checkout(saga);
         Some(Request::Charge {
@@ -41,13 +42,10 @@ pub(super) const CHARGE: CallSpec = CallSpec {
 
 /// A provider that opens nothing has nothing to be asked for here.
 pub(super) const OPEN: CallSpec = CallSpec {
+    concerns: |saga| checkout(saga).opens,
     request: |saga, key| {
         let checkout = checkout(saga);
-        checkout.opens.then(|| Request::Open {
-            key,
-            provider: checkout.provider.clone(),
-            amount: checkout.total(),
-        })
+        Some(Request::Open { key, provider: checkout.provider.clone(), amount: checkout.total() })
     },
     record: record_open,
     unclear: Unclear::SendAnew,
@@ -116,7 +114,9 @@ fn record_charge(saga: &mut Saga, key: &StepKey, event: Event<'_>) -> Changes {
         Event::Answered(Answer::Failed { .. }) => moved(saga, PaymentEvent::TryAgain),
         Event::GaveUp if is_still_open(saga) => moved(saga, PaymentEvent::Cancel),
         Event::GaveUp
-        | Event::Answered(Answer::NotSent | Answer::NotNow { .. } | Answer::GivingBack)
+        | Event::Answered(
+            Answer::NotSent | Answer::NotNow { .. } | Answer::Parked { .. } | Answer::GivingBack,
+        )
         | Event::Died => Ok(vec![]),
         Event::Discarded => Err(refused(format!("{key}: whether money was taken has to be found out"))),
     }
