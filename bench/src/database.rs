@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Error, Result, ensure};
+use holdfast_saga::flows::REGISTRY;
+use holdfast_saga::operations::shop;
+use holdfast_shared::Actor;
 use holdfast_store_postgres::PostgresStore;
 use serde::Serialize;
 use sqlx::postgres::PgPoolOptions;
@@ -90,7 +93,11 @@ impl Database {
         let (name, from) = (fresh_name(), &self.name);
         let sql = format!("create database {name} template {from} {strategy}");
         sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut admin).await?;
-        Self::open(&self.admin_url, name).await
+        let copy = Self::open(&self.admin_url, name).await?;
+        // Workers call nobody on a copy before somebody has answered for it.
+        let by = Actor::Operator("bench".to_owned());
+        shop::restored(&copy.store, &REGISTRY, "a copy for one round", &by).await?.map_err(Error::msg)?;
+        Ok(copy)
     }
 
     /// The same with connections of its own.

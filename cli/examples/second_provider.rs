@@ -14,7 +14,7 @@ use holdfast_shared::SystemClock;
 use holdfast_store_postgres::PostgresStore;
 use holdfast_telemetry::Metrics;
 use holdfast_test_bank::{Bank, BankProvider, HttpWire, LocalWire, Weather, serve};
-use holdfast_worker::{RedisAddress, RedisBackend, Runtime, Source, WorkerConfig};
+use holdfast_worker::{RedisAddress, RedisBackend, Runtime, Source, WorkerConfig, refuse_unnamed_shop};
 use tokio::net::TcpListener;
 
 const CALL_TIMEOUT: Duration = Duration::from_secs(1);
@@ -33,9 +33,9 @@ async fn main() -> anyhow::Result<()> {
 }
 
 async fn bank() -> anyhow::Result<()> {
-    let calm = Arc::new(AtomicBool::new(false));
+    let calm = Arc::new(AtomicBool::new(std::env::var_os("BANK_IS_CALM").is_some()));
     let is_calm = Arc::clone(&calm);
-    let bank = Bank::new(KEY_TTL).with_account(API_KEY, "acct_1", false);
+    let bank = Bank::new(KEY_TTL).with_account(API_KEY, "acct_1", std::env::var_os("BANK_IS_LIVE").is_some());
     let wire = LocalWire::new(bank, Arc::new(SystemClock)).in_weather(move |asked| {
         let is_spared = is_calm.load(Ordering::SeqCst) || asked.path == "/movements";
         if is_spared || rand::random_range(0..100) >= STORM {
@@ -66,7 +66,10 @@ async fn worker() -> anyhow::Result<()> {
         payments: payments.into_iter().collect::<Providers>(),
         channels: Channels::of(Arc::new(LogChannel)),
     };
+    let shop_id = std::env::var("HOLDFAST_SHOP_ID").ok().map(|id| id.parse()).transpose()?;
+    refuse_unnamed_shop(&outside.payments, shop_id, store.keys().await?.shop()).await?;
     let config = WorkerConfig {
+        shop_id,
         name: format!("second-{}-{:08x}", std::process::id(), rand::random::<u32>()),
         lease: CALL_TIMEOUT * 2,
         call_timeout: CALL_TIMEOUT,

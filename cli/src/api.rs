@@ -41,7 +41,7 @@ pub(crate) async fn run(args: Args, global: &Global) -> anyhow::Result<Exit> {
     })?;
     let (settings, redis) = (args.settings()?, redis_args.parse()?);
     let listener = listen(args.http_addr, "--http-addr").await?;
-    let database = Database::open(global.database_url.as_deref()).await?;
+    let database = Database::open(global).await?;
     let redis = of_shop(redis, database.store()).await?;
     let metrics = Metrics::default();
     let (dispatch, policy): (Arc<dyn Dispatch>, _) = match redis {
@@ -59,7 +59,10 @@ pub(crate) async fn run(args: Args, global: &Global) -> anyhow::Result<Exit> {
     let drain = *args.drain_timeout;
     let parts = ApiParts { store: database.shared(), dispatch, verifier, policy, metrics, settings, drain };
     let server = api_server::start(listener, parts).await?;
-    let exit = server.run("/docs shows the API, SIGTERM stops").await?;
+    let exit = tokio::select! {
+        exit = server.run("/docs shows the API, SIGTERM stops") => exit?,
+        another = database.becomes_another_shop() => anyhow::bail!(another),
+    };
     if exit == Exit::Ok {
         database.close().await;
     }

@@ -17,7 +17,9 @@ use holdfast_shared::{StepKey, SystemClock};
 use holdfast_store_postgres::PostgresStore;
 use holdfast_store_sqlite::SqliteStore;
 use holdfast_telemetry::Metrics;
-use holdfast_worker::{CircuitBreaker, CircuitBreakerConfig, Runtime, Source, WorkerConfig};
+use holdfast_worker::{
+    CircuitBreaker, CircuitBreakerConfig, Runtime, Source, WorkerConfig, refuse_unnamed_shop,
+};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
@@ -124,9 +126,13 @@ pub(crate) struct BreakerSettings {
     pub(crate) rate: Option<NonZeroU32>,
 }
 
-/// Starts a worker. Workers with one Redis share the state of its circuit breaker.
-pub(crate) fn worker(parts: WorkerParts<'_>) -> anyhow::Result<Runtime> {
+/// Starts a worker. Workers with one Redis share the state of its circuit breaker. Credentials that move real money are
+/// refused unless the settings name the shop.
+pub(crate) async fn worker(parts: WorkerParts<'_>) -> anyhow::Result<Runtime> {
     let WorkerParts { store, registry, payments, source, config, circuit_breaker, metrics } = parts;
+    let shop = store.keys().await?.shop();
+    let is_their_shop = refuse_unnamed_shop(&payments, config.shop_id, shop).await;
+    is_their_shop.map_err(|error| usage(error.to_string()))?;
     let redis = match source {
         Source::Redis(redis, _) => Some(Arc::clone(redis)),
         Source::Embedded => None,

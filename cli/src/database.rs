@@ -5,16 +5,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use holdfast_saga::ports::{Store, StoreError};
+use holdfast_shared::ShopId;
 
 use crate::address::Address;
 use crate::assemble;
-use crate::exit::Exit;
+use crate::exit::{Exit, usage};
+use crate::global::Global;
 use crate::schema::Schema;
 
 /// The file in which `up` keeps a shop without a database URL.
 pub(crate) const DEFAULT_SHOP: &str = "holdfast.db";
 /// Longer than connecting to a healthy database takes, and shorter than a person waits.
 const CONNECT_WITHIN: Duration = Duration::from_secs(6);
+/// How often a process looks whether its database still holds its shop.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
 
 pub(crate) struct Database {
     store: Arc<dyn Store>,
@@ -33,20 +37,69 @@ impl Database {
         Ok(Self { store, schema, path: address.path().map(Path::to_owned) })
     }
 
-    /// Opens the database that `url` names, and refuses it unless its schema fits this binary.
-    pub(crate) async fn open(url: Option<&str>) -> anyhow::Result<Self> {
-        let address = Address::parse(url)?;
+    /// Opens the database that the options name, and refuses it unless its schema fits this binary and it holds the shop
+    /// that they name.
+    pub(crate) async fn open(global: &Global) -> anyhow::Result<Self> {
+        let address = Address::parse(global.database_url.as_deref())?;
         if let Some(path) = address.path().filter(|path| !path.exists()) {
             anyhow::bail!("{} does not exist; `holdfast migrate` creates it", path.display());
         }
         let database = Self::connect(&address).await?;
         database.schema.check().await.map_err(|error| at(&address, error))?;
+        database.check_shop(global.shop_id(), &address).await?;
         Ok(database)
     }
 
-    /// Applies the missing migrations, and returns them.
-    pub(crate) async fn migrate(&self) -> Result<Vec<(i64, String)>, StoreError> {
-        self.schema.migrate().await
+    /// Applies the missing migrations, and returns them. A database that does not hold the shop `named` is left alone.
+    pub(crate) async fn migrate(
+        &self,
+        named: Option<ShopId>,
+        address: &Address,
+    ) -> anyhow::Result<Vec<(i64, String)>> {
+        if let Some(named) = named {
+            match self.store.keys().await {
+                Ok(_) => self.check_shop(Some(named), address).await?,
+                Err(error @ StoreError::Unavailable(_)) => return Err(at(address, error)),
+                Err(_) => {
+                    return Err(usage(format!(
+                        "HOLDFAST_SHOP_ID (or --shop-id) is {named}, and {} holds no shop yet: unset it, run `holdfast \
+                         migrate`, and set it to what `holdfast shop show` names",
+                        address.shown()
+                    )));
+                }
+            }
+        }
+        self.schema.migrate().await.map_err(|error| at(address, error))
+    }
+
+    async fn check_shop(&self, named: Option<ShopId>, address: &Address) -> anyhow::Result<()> {
+        let Some(named) = named else { return Ok(()) };
+        let found = self.store.keys().await.map_err(|error| at(address, error))?.shop();
+        if found == named {
+            return Ok(());
+        }
+        Err(usage(format!(
+            "HOLDFAST_SHOP_ID (or --shop-id) is {named}, and {} holds shop {found}: correct the one that is wrong, \
+             DATABASE_URL or HOLDFAST_SHOP_ID",
+            address.shown()
+        )))
+    }
+
+    /// Ends when the database holds another shop than it did: what this process began would be done in the old one's name.
+    pub(crate) async fn becomes_another_shop(&self) -> String {
+        loop {
+            // What it takes the keys of new sagas from, which it asks for once.
+            let keys = self.store.keys().await;
+            tokio::time::sleep(LOOK_EVERY).await;
+            let (Ok(keys), Ok(shop)) = (keys, self.store.shop().await) else { continue };
+            if shop.id != keys.shop() {
+                return format!(
+                    "this database holds shop {} now, and held shop {} when this process started; start it again",
+                    shop.id,
+                    keys.shop()
+                );
+            }
+        }
     }
 
     pub(crate) fn shared(&self) -> Arc<dyn Store> {
@@ -68,12 +121,12 @@ impl Database {
     }
 }
 
-/// Runs a command on the database that `url` names, and closes it afterwards.
+/// Runs a command on the database that the options name, and closes it afterwards.
 pub(crate) async fn with_database(
-    url: Option<&str>,
+    global: &Global,
     command: impl AsyncFnOnce(&Database) -> anyhow::Result<Exit>,
 ) -> anyhow::Result<Exit> {
-    let database = Database::open(url).await?;
+    let database = Database::open(global).await?;
     let ended = command(&database).await;
     database.close().await;
     ended

@@ -28,6 +28,7 @@ mod redis;
 mod saga;
 mod sandbox;
 mod schema;
+mod shop;
 mod shutdown;
 mod stock;
 mod token;
@@ -88,7 +89,7 @@ fn run(args: Args) -> Exit {
 
 async fn run_command(args: Args) -> anyhow::Result<Exit> {
     let Args { global, command } = args;
-    let (url, output) = (global.database_url.as_deref(), global.output);
+    let output = global.output;
     match command {
         Command::Up(args) => up::run(args, &global).await,
         Command::Demo(args) => demo::run(args, &global).await,
@@ -97,22 +98,27 @@ async fn run_command(args: Args) -> anyhow::Result<Exit> {
         Command::Sandbox(args) => sandbox::run(args).await,
         Command::Token(args) => token::run(args, &global).await,
         Command::Completions { shell } => completions::run(shell),
-        Command::Migrate => migrate::run(url, output).await,
-        Command::Audit(args) => with_database(url, async |shop| audit::run(shop, args, output).await).await,
+        Command::Migrate => migrate::run(&global).await,
+        Command::Audit(args) => {
+            with_database(&global, async |shop| audit::run(shop, args, output).await).await
+        }
         Command::Order(command) => {
-            with_database(url, async |shop| order::run(shop, command, output).await).await
+            with_database(&global, async |shop| order::run(shop, command, output).await).await
         }
         Command::Saga(command) => {
-            with_database(url, async |shop| saga::run(shop, command, output).await).await
+            with_database(&global, async |shop| saga::run(shop, command, output).await).await
         }
         Command::Dead(command) => {
-            with_database(url, async |shop| dead::run(shop, command, output).await).await
+            with_database(&global, async |shop| dead::run(shop, command, output).await).await
         }
         Command::Queue(command) => {
-            with_database(url, async |shop| queue::run(shop, command, output).await).await
+            with_database(&global, async |shop| queue::run(shop, command, output).await).await
+        }
+        Command::Shop(command) => {
+            with_database(&global, async |shop| shop::run(shop, command, output).await).await
         }
         Command::Stock(command) => {
-            with_database(url, async |shop| stock::run(shop, command, output).await).await
+            with_database(&global, async |shop| stock::run(shop, command, output).await).await
         }
     }
 }

@@ -5,7 +5,8 @@ use serde::Serialize;
 use crate::address::Address;
 use crate::database::Database;
 use crate::exit::{Exit, say};
-use crate::output::{Format, table};
+use crate::global::Global;
+use crate::output::table;
 
 #[derive(Serialize)]
 struct Migrated {
@@ -18,10 +19,10 @@ struct Migration {
     description: String,
 }
 
-pub(crate) async fn run(url: Option<&str>, output: Format) -> anyhow::Result<Exit> {
-    let address = Address::parse(url)?;
+pub(crate) async fn run(global: &Global) -> anyhow::Result<Exit> {
+    let address = Address::parse(global.database_url.as_deref())?;
     let database = Database::connect(&address).await?;
-    let applied = database.migrate().await;
+    let applied = database.migrate(global.shop_id(), &address).await;
     database.close().await;
     let applied: Vec<_> =
         applied?.into_iter().map(|(version, description)| Migration { version, description }).collect();
@@ -32,7 +33,7 @@ pub(crate) async fn run(url: Option<&str>, output: Format) -> anyhow::Result<Exi
         many => say(&format!("applied {many} migrations to {shown}")),
     }
     let migrated = Migrated { applied };
-    output.one(&migrated, || {
+    global.output.one(&migrated, || {
         let row = |migration: &Migration| vec![migration.version.to_string(), migration.description.clone()];
         match migrated.applied.as_slice() {
             [] => String::new(),

@@ -43,7 +43,7 @@ pub(crate) async fn run(args: Args, global: &Global) -> anyhow::Result<Exit> {
     }
     let secret = match keys.secret() {
         Some(secret) => secret.to_owned(),
-        None => secret_of_shop(global.database_url.as_deref()).await?,
+        None => secret_of_shop(global).await?,
     };
     let token = sign(&secret, &keys.settings(), &args.sub, args.role, *args.valid_for)
         .map_err(|error| usage(error.to_string()))?;
@@ -53,14 +53,14 @@ pub(crate) async fn run(args: Args, global: &Global) -> anyhow::Result<Exit> {
 }
 
 /// The secret that `holdfast up` created for its shop.
-async fn secret_of_shop(url: Option<&str>) -> anyhow::Result<String> {
+async fn secret_of_shop(global: &Global) -> anyhow::Result<String> {
     let default = Path::new(DEFAULT_SHOP).exists().then(|| format!("sqlite://{DEFAULT_SHOP}"));
-    let url = url.map(str::to_owned).or(default).ok_or_else(|| {
+    let url = global.database_url.clone().or(default).ok_or_else(|| {
         usage(
             "no secret to sign with; set HOLDFAST_JWT_SECRET, or name a shop of `holdfast up` with --database-url",
         )
     })?;
-    let database = Database::open(Some(&url)).await?;
+    let database = Database::open(&global.at(url)).await?;
     let secret = own_secret(&database).await;
     database.close().await;
     secret

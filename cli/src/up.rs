@@ -5,7 +5,6 @@ mod catalogue;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context as _;
 use holdfast_api::auth::{Role, Verifier, sign};
 use holdfast_saga::flows::REGISTRY;
 use holdfast_saga::ports::Providers;
@@ -53,7 +52,7 @@ pub(crate) async fn run(args: Args, global: &Global) -> anyhow::Result<Exit> {
     let address = Address::parse(Some(&url))?;
     let location = SandboxLocation::of(&args.sandbox, address.path(), CALL_TIMEOUT)?;
     let database = Database::connect(&address).await?;
-    database.migrate().await.with_context(|| address.shown())?;
+    database.migrate(global.shop_id(), &address).await?;
     let stocked = catalogue::stock(database.store()).await?;
 
     let secret = match keys.secret() {
@@ -71,10 +70,15 @@ pub(crate) async fn run(args: Args, global: &Global) -> anyhow::Result<Exit> {
         registry: REGISTRY,
         payments: Providers::of(Arc::clone(&provider.sandbox) as _),
         source: &Source::Embedded,
-        config: WorkerConfig { call_timeout: CALL_TIMEOUT, ..WorkerConfig::default() },
+        config: WorkerConfig {
+            call_timeout: CALL_TIMEOUT,
+            shop_id: global.shop_id(),
+            ..WorkerConfig::default()
+        },
         circuit_breaker: Some(args.provider_rate.breaker()),
         metrics: metrics.clone(),
-    })?;
+    })
+    .await?;
     let parts = ApiParts {
         store: database.shared(),
         dispatch: runtime.dispatch(),
@@ -98,7 +102,10 @@ pub(crate) async fn run(args: Args, global: &Global) -> anyhow::Result<Exit> {
     if keys.jwks().is_none() {
         print(&walk_through(server.url(), &redact(&url), &secret, keys)?)?;
     }
-    shutdown.signalled().await;
+    tokio::select! {
+        () = shutdown.signalled() => {}
+        another = database.becomes_another_shop() => anyhow::bail!(another),
+    }
     say("stopping: requests and calls in flight may end; Ctrl-C again stops at once");
     let cut_off = tokio::select! {
         cut_off = async { server.close().await + runtime.stop().await.cut_off } => cut_off,

@@ -4,7 +4,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use holdfast_shared::Queue;
+use holdfast_shared::{Queue, ShopId};
 use strum::IntoEnumIterator;
 
 const NAME_MAX: usize = 80;
@@ -30,6 +30,19 @@ where
 /// The name of a person or of a key prefix.
 pub(crate) fn name(text: &str) -> Result<String, String> {
     one_line(text, NAME_MAX)
+}
+
+/// The shop that the database must hold. An empty variable names none.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct NamedShop(pub(crate) Option<ShopId>);
+
+/// The id of a shop.
+pub(crate) fn shop_id(text: &str) -> Result<NamedShop, String> {
+    if text.is_empty() {
+        return Ok(NamedShop(None));
+    }
+    let id = text.parse().map_err(|_| "expected ten hexadecimal digits, such as 9f2c41ab07".to_owned());
+    id.map(|id| NamedShop(Some(id)))
 }
 
 /// The reason of a decision.

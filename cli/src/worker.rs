@@ -92,20 +92,22 @@ struct ServeArgs {
 }
 
 pub(crate) async fn run(args: Args, global: &Global) -> anyhow::Result<Exit> {
-    let (url, output) = (global.database_url.as_deref(), global.output);
+    let output = global.output;
     match args.command {
-        Some(Command::List) => with_database(url, async |shop| list::run(shop.store(), output).await).await,
+        Some(Command::List) => {
+            with_database(global, async |shop| list::run(shop.store(), output).await).await
+        }
         None => serve(args.serve, global).await,
     }
 }
 
 async fn serve(args: ServeArgs, global: &Global) -> anyhow::Result<Exit> {
-    let config = config(&args)?;
+    let config = WorkerConfig { shop_id: global.shop_id(), ..config(&args)? };
     let redis = args.redis.parse()?;
     let address = Address::parse(global.database_url.as_deref())?;
     let location = SandboxLocation::of(&args.sandbox, address.path(), config.call_timeout)?;
     let listener = listen(args.worker_addr, "--worker-addr").await?;
-    let database = Database::open(global.database_url.as_deref()).await?;
+    let database = Database::open(global).await?;
     let redis = of_shop(redis, database.store()).await?;
     let no_redis = match &redis {
         Some(redis) => unavailable(redis).await?,
@@ -126,10 +128,17 @@ async fn serve(args: ServeArgs, global: &Global) -> anyhow::Result<Exit> {
         config,
         circuit_breaker: Some(args.provider_rate.breaker()),
         metrics: metrics.clone(),
-    })?;
+    })
+    .await?;
     let (stop, stopping) = (watch::Sender::new(false), watch::Sender::new(false));
     let this_shop = database.store().keys().await?.shop();
-    let routes = health::routes(this_shop, metrics, runtime.dependency_health(), stopping.subscribe());
+    let routes = health::routes(health::Worker {
+        shop: this_shop,
+        metrics,
+        dependency_health: runtime.dependency_health(),
+        shop_hold: runtime.shop_hold(),
+        stopping: stopping.subscribe(),
+    });
     let server = HttpServer::start(listener, routes, stop, HEALTH_DRAIN)?;
     let mut shutdown = Shutdown::listen()?;
 
@@ -147,8 +156,11 @@ async fn serve(args: ServeArgs, global: &Global) -> anyhow::Result<Exit> {
         say(&format!("health and metrics are at {}; SIGTERM stops", server.url()));
         std::future::pending().await
     };
-    let no_redis = tokio::select! {
-        no_redis = working => Some(no_redis),
+    let ended = tokio::select! {
+        no_redis = working => Some(format!(
+            "{no_redis}; correct REDIS_URL, or unset it to work without Redis"
+        )),
+        another = database.becomes_another_shop() => Some(another),
         () = shutdown.signalled() => {
             say("stopping: calls in flight may end; Ctrl-C again stops at once");
             None
@@ -165,10 +177,8 @@ async fn serve(args: ServeArgs, global: &Global) -> anyhow::Result<Exit> {
     }
     provider.close().await;
     database.close().await;
-    match no_redis {
-        Some(no_redis) => {
-            bail!("{no_redis}; correct REDIS_URL, or unset it to work without Redis")
-        }
+    match ended {
+        Some(why) => bail!(why),
         None => Ok(Exit::Ok),
     }
 }

@@ -99,6 +99,12 @@ impl KeySource {
         Self { shop, seeded: Some(Arc::new(Mutex::new(StdRng::seed_from_u64(seed)))) }
     }
 
+    /// The same ones, in the name of another shop.
+    #[must_use]
+    pub fn of(&self, shop: ShopId) -> Self {
+        Self { shop, ..self.clone() }
+    }
+
     /// The shop in whose name they are.
     pub const fn shop(&self) -> ShopId {
         self.shop

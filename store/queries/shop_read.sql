@@ -1,1 +1,1 @@
-select id from shop
+select id, epoch, home, forked_from, first_order, missing_order from shop

@@ -45,6 +45,7 @@ pub struct Metrics {
     commit_seconds: Histogram,
     breakers: IntGaugeVec,
     hints: IntCounterVec,
+    shop_held: Gauge,
     last_poll: Gauge,
 }
 
@@ -106,6 +107,7 @@ impl Default for Metrics {
             batch_size: single(&list::BATCH_SIZE, BATCH_SAGAS),
             commit_seconds: single(&list::COMMIT_DURATION, CALL_SECONDS),
             hints: counter(&list::JOBS),
+            shop_held: kept(&registry, Gauge::with_opts(list::SHOP_HELD.opts())),
             last_poll: kept(&registry, Gauge::with_opts(list::LAST_POLL.opts())),
             registry,
         }
@@ -182,6 +184,11 @@ impl Metrics {
         for name in states {
             self.breakers.with_label_values(&[provider, *name]).set(i64::from(*name == state));
         }
+    }
+
+    /// Whether no call is sent because the database may not be the one that its shop goes by.
+    pub fn set_shop_held(&self, is_held: bool) {
+        self.shop_held.set(f64::from(u8::from(is_held)));
     }
 
     /// The depth and the age of every queue, as they are now.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use holdfast_shared::Queue;
+use holdfast_shared::{Queue, ShopId};
 
 use crate::circuit_breaker::CircuitBreaker;
 
@@ -32,6 +32,8 @@ pub struct WorkerConfig {
     /// By the name of its payment provider: what holds its calls back while it is down. A provider without one is always
     /// called.
     pub circuit_breakers: Arc<BTreeMap<String, CircuitBreaker>>,
+    /// The shop that the settings name. Without it, no provider whose credentials move real money is asked for anything.
+    pub shop_id: Option<ShopId>,
 }
 
 impl Default for WorkerConfig {
@@ -52,6 +54,7 @@ impl Default for WorkerConfig {
             drain_timeout: Duration::from_secs(15),
             keep: Duration::from_hours(30 * 24),
             circuit_breakers: Arc::default(),
+            shop_id: None,
         }
     }
 }

@@ -11,7 +11,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use holdfast_saga::engine::batch::{BatchInput, BatchOutcome, CallPermits, CommitFailures, Engine};
-use holdfast_saga::ports::{Dispatch, Gateways};
+use holdfast_saga::ports::{Dispatch, StoreError};
 use holdfast_saga::records::call::Outcome;
 use holdfast_shared::{Queue, SagaId};
 use holdfast_telemetry::Metrics;
@@ -19,6 +19,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::{sleep, sleep_until};
 
+use crate::calls::Caller;
 use crate::config::WorkerConfig;
 use crate::queue::Poll;
 use crate::stats::WorkerStats;
@@ -45,7 +46,7 @@ pub(crate) struct ExecutorDeps {
 pub(crate) struct Executor {
     engine: Arc<Engine>,
     commit_failures: Arc<CommitFailures>,
-    gateways: Gateways,
+    caller: Arc<Caller>,
     config: WorkerConfig,
     deps: ExecutorDeps,
     intake: mpsc::Receiver<SagaId>,
@@ -82,7 +83,7 @@ pub(crate) struct Executor {
 impl Executor {
     pub(crate) fn new(
         engine: Engine,
-        gateways: Gateways,
+        caller: Caller,
         config: WorkerConfig,
         deps: ExecutorDeps,
         intake: mpsc::Receiver<SagaId>,
@@ -96,7 +97,7 @@ impl Executor {
         Self {
             engine: Arc::new(engine),
             commit_failures: Arc::default(),
-            gateways,
+            caller: Arc::new(caller),
             config,
             deps,
             intake,
@@ -275,6 +276,9 @@ impl Executor {
                 self.backoff = BACKOFF.0;
             }
             Some(error) => {
+                if matches!(error, StoreError::Unavailable(_)) {
+                    self.caller.shop.look_again();
+                }
                 self.deps.stats.failed.fetch_add(1, Ordering::Relaxed);
                 tracing::warn!("a batch failed and will be retried in {:?}: {error}", self.backoff);
                 self.resume_at = tokio::time::Instant::now() + self.backoff;

@@ -139,6 +139,11 @@ impl Redis {
         format!("{}:{{{queue}}}:{what}", self.0.prefix)
     }
 
+    /// A key of what is remembered of the shop.
+    pub(crate) fn shop_key(&self, what: &str) -> String {
+        format!("{}:{what}", self.0.prefix)
+    }
+
     /// A key of the state that all replicas share about a payment provider.
     pub(crate) fn provider_key(&self, provider: &str, what: &str) -> String {
         format!("{}:{{provider:{provider}}}:{what}", self.0.prefix)

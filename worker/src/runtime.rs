@@ -10,9 +10,12 @@ use holdfast_telemetry::Metrics;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use crate::calls::Caller;
 use crate::config::{ConfigError, WorkerConfig};
 use crate::executor::{Executor, ExecutorDeps};
+use crate::live_keys::LiveKeys;
 use crate::queue::{Dependency, DependencyHealth, Queues, Source};
+use crate::shop_watch::ShopWatch;
 use crate::stats::WorkerStats;
 use crate::{heartbeat, pruner, saga_counts};
 
@@ -22,11 +25,23 @@ pub struct Runtime {
     dispatch: Arc<dyn Dispatch>,
     dependency_health: DependencyHealth,
     stats: Arc<WorkerStats>,
+    shop_watch: Arc<ShopWatch>,
     stop: watch::Sender<bool>,
     /// Set once its last outcome is committed.
     ended: watch::Sender<bool>,
     executor: JoinHandle<usize>,
     others: Vec<JoinHandle<()>>,
+}
+
+/// Whether the calls of a worker are held because its database may not be the one that its shop goes by.
+#[derive(Debug, Clone)]
+pub struct ShopHold(Arc<ShopWatch>);
+
+impl ShopHold {
+    /// Why, and what to do about it; `None`: they are not.
+    pub fn why(&self) -> Option<String> {
+        self.0.held()
+    }
 }
 
 /// How a worker stopped.
@@ -67,7 +82,7 @@ impl Runtime {
             Arc::clone(&store),
             heartbeat::WorkerInfo::new(&config, &registry),
             Arc::clone(&stats),
-            is_ended,
+            is_ended.clone(),
         );
         let engine = Engine {
             store: Arc::clone(&store),
@@ -78,18 +93,33 @@ impl Runtime {
         };
         others.push(tokio::spawn(pruner::run(Arc::clone(&store), config.keep, stopped.clone())));
         others.push(tokio::spawn(heartbeats));
-        others.push(tokio::spawn(saga_counts::run(store, metrics.clone(), stopped.clone())));
+        others.push(tokio::spawn(saga_counts::run(Arc::clone(&store), metrics.clone(), stopped.clone())));
+        let redis = match source {
+            Source::Redis(redis, _) => Some(Arc::clone(redis)),
+            Source::Embedded => None,
+        };
+        let shop_watch = ShopWatch::new();
+        others.push(tokio::spawn(Arc::clone(&shop_watch).run(store, redis, metrics.clone(), is_ended)));
+        let caller = Caller {
+            gateways,
+            circuit_breakers: Arc::clone(&config.circuit_breakers),
+            shop: Arc::clone(&shop_watch),
+            live_keys: LiveKeys::new(config.shop_id),
+            lease: config.lease,
+            timeout_max: config.call_timeout,
+        };
         let deps = ExecutorDeps {
             stats: Arc::clone(&stats),
             metrics,
             dispatch: Arc::clone(&dispatch),
             database: dependency_health.of(Dependency::Database),
         };
-        let executor = Executor::new(engine, gateways, config, deps, hints, stopped);
+        let executor = Executor::new(engine, caller, config, deps, hints, stopped);
         Ok(Self {
             dispatch,
             dependency_health,
             stats,
+            shop_watch,
             stop,
             ended,
             executor: tokio::spawn(executor.run()),
@@ -110,6 +140,11 @@ impl Runtime {
     /// What it has done so far.
     pub fn stats(&self) -> Arc<WorkerStats> {
         Arc::clone(&self.stats)
+    }
+
+    /// Whether its calls are held, and why.
+    pub fn shop_hold(&self) -> ShopHold {
+        ShopHold(Arc::clone(&self.shop_watch))
     }
 
     /// Stops it: no new work starts, calls in flight may end within the drain timeout, and their outcomes are committed.

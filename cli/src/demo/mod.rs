@@ -61,6 +61,12 @@ pub(crate) async fn run(args: Args, global: &Global) -> anyhow::Result<Exit> {
     if args.resume && global.database_url.is_none() {
         return Err(usage("--resume needs the --database-url of the interrupted demo"));
     }
+    if global.shop_id().is_some() && global.database_url.is_none() {
+        return Err(usage(
+            "HOLDFAST_SHOP_ID (or --shop-id) names a shop, and the demo makes a new one: unset it, or name a database \
+             with --database-url",
+        ));
+    }
     let stage = Stage::boot(&args.sandbox, global).await?;
     let ended = tokio::select! {
         ended = play(&stage, workload, global.output) => ended,

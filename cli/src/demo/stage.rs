@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use anyhow::Context as _;
 use holdfast_api::Settings;
 use holdfast_api::auth::{TokenSettings, Verifier};
 use holdfast_saga::flows::REGISTRY;
@@ -76,7 +75,7 @@ impl Stage {
         };
         let location = SandboxLocation::of(sandbox_args, address.path(), CALL_TIMEOUT)?;
         let database = Database::connect(&address).await?;
-        database.migrate().await.with_context(|| address.shown())?;
+        database.migrate(global.shop_id(), &address).await?;
         let sandbox = location.open().await?.sandbox;
         // With a sandbox that does not answer, every order would fail: fail before the first order instead.
         sandbox.waiting_actions().await?;
@@ -86,10 +85,16 @@ impl Stage {
             registry: REGISTRY.with_backoff_divided_by(BACKOFF_DIVISOR),
             payments: Providers::of(Arc::clone(&sandbox) as _),
             source: &Source::Embedded,
-            config: WorkerConfig { lease: LEASE, call_timeout: CALL_TIMEOUT, ..WorkerConfig::default() },
+            config: WorkerConfig {
+                lease: LEASE,
+                call_timeout: CALL_TIMEOUT,
+                shop_id: global.shop_id(),
+                ..WorkerConfig::default()
+            },
             circuit_breaker: None,
             metrics: metrics.clone(),
-        })?;
+        })
+        .await?;
         let usual = AcceptPolicy::new(sandbox.name());
         let expiring =
             AcceptPolicy { payment_within: SHORT_WINDOW, confirm_within: SHORT_WINDOW, ..usual.clone() };

@@ -11,39 +11,39 @@ use holdfast_api::problem::{self, Problem};
 use holdfast_contract::health::Readiness;
 use holdfast_shared::ShopId;
 use holdfast_telemetry::Metrics;
-use holdfast_worker::DependencyHealth;
+use holdfast_worker::{DependencyHealth, ShopHold};
 use tokio::sync::watch;
 
+/// What a worker says of itself.
 #[derive(Clone)]
-struct Worker {
-    shop: ShopId,
-    metrics: Metrics,
-    dependency_health: DependencyHealth,
-    stopping: watch::Receiver<bool>,
+pub(super) struct Worker {
+    pub(super) shop: ShopId,
+    pub(super) metrics: Metrics,
+    pub(super) dependency_health: DependencyHealth,
+    pub(super) shop_hold: ShopHold,
+    pub(super) stopping: watch::Receiver<bool>,
 }
 
 /// `/healthz`, `/readyz` and `/metrics`.
-pub(super) fn routes(
-    shop: ShopId,
-    metrics: Metrics,
-    dependency_health: DependencyHealth,
-    stopping: watch::Receiver<bool>,
-) -> Router {
+pub(super) fn routes(worker: Worker) -> Router {
     Router::new()
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(ready))
         .route("/metrics", get(scrape))
         .layer(map_response(async |response: Response| problem::render(response)))
-        .with_state(Worker { shop, metrics, dependency_health, stopping })
+        .with_state(worker)
 }
 
-/// A worker is ready while the database and its queues answer.
+/// A worker is ready while the database and its queues answer, and its calls are not held.
 async fn ready(State(worker): State<Worker>) -> Response {
     let not_ready = |missing: String| {
         Problem::unavailable("not_ready", format!("not ready: {missing}"), 1).into_response()
     };
     if *worker.stopping.borrow() {
         return not_ready("this process is stopping".to_owned());
+    }
+    if let Some(why) = worker.shop_hold.why() {
+        return not_ready(why);
     }
     let down: Vec<String> = worker
         .dependency_health

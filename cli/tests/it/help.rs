@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::binary::run;
 
-const COMMANDS: [&str; 38] = [
+const COMMANDS: [&str; 42] = [
     "",
     "up",
     "demo",
@@ -36,6 +36,10 @@ const COMMANDS: [&str; 38] = [
     "queue list",
     "queue pause",
     "queue resume",
+    "shop",
+    "shop show",
+    "shop restored",
+    "shop forked",
     "worker list",
     "stock",
     "stock show",

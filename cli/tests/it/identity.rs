@@ -34,7 +34,7 @@ fn deploy(database: &str, sandbox: &Server, redis: Option<&str>) -> Deployed {
 }
 
 /// Buys a mug with each of these tokens: the number, status and reason of each order once it is decided.
-fn buy(url: &str, admin: &str, tokens: &[&str]) -> Vec<(i64, String)> {
+pub(crate) fn buy(url: &str, admin: &str, tokens: &[&str]) -> Vec<(i64, String)> {
     let runtime = runtime();
     let orders: Vec<String> = runtime.block_on(async {
         let mut orders = Vec::new();
@@ -166,6 +166,8 @@ fn a_restored_backup_uses_numbers_again_and_takes_no_strangers_money() {
         buy(&deployed.api.url, &admin, &["tok_ok"; 3])
     };
     let tokens = ["tok_declined", "tok_ok", "tok_declined"];
+    run_on(&restored.url, &["shop", "restored", "--reason", "the disk failed", "--actor", "olga"])
+        .ends(0, "");
     let again = {
         let deployed = deploy(&restored.url, &sandbox, None);
         buy(&deployed.api.url, &admin, &tokens)

@@ -6,6 +6,7 @@ mod binary;
 mod chaos;
 mod circuit_breaker;
 mod cluster;
+mod copies;
 mod database;
 mod dead;
 mod demo;

@@ -24,7 +24,7 @@ use crate::server::Server;
 const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The example, as a process.
-fn second_provider(role: &str) -> Command {
+pub(crate) fn second_provider(role: &str) -> Command {
     let binary = Path::new(env!("CARGO_BIN_EXE_holdfast")).with_file_name("examples").join("second_provider");
     assert!(binary.is_file(), "`cargo build --example second_provider` makes {}", binary.display());
     let mut command = Command::new(binary);

@@ -5,5 +5,6 @@ pub mod batch;
 pub mod definition;
 pub mod discard;
 pub mod execute_call;
+pub mod own_calls;
 pub mod plan;
 pub mod registry;

@@ -12,6 +12,7 @@ mod tx;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use holdfast_shared::{
     CartId, Clock, KeySource, OrderId, Queue, ReservationStatus, SagaId, ShopId, Sku, Time,
@@ -24,15 +25,16 @@ use crate::records::saga::Saga;
 use crate::records::signal::Signal;
 use crate::records::view::{Paused, WorkerView};
 use crate::records::{
-    AdminAction, Cart, KeyClaim, Notification, Order, Payment, Product, Refund, Stock, StockAdjustment,
+    AdminAction, Cart, KeyClaim, Notification, Order, Payment, Product, Refund, Shop, Stock, StockAdjustment,
 };
 
 /// The shop that a store in memory is of, unless it is given another.
 const SHOP: &str = "00c0ffee42";
 
 /// All tables. Cloning it is a snapshot.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Tables {
+    shop: Shop,
     keys: BTreeMap<Uuid, (KeyClaim, Time)>,
     last_order: i64,
     sagas: BTreeMap<SagaId, Saga>,
@@ -57,10 +59,40 @@ pub struct Tables {
     workers: BTreeMap<String, WorkerView>,
 }
 
+impl Tables {
+    fn of(shop: Shop) -> Self {
+        Self {
+            shop,
+            keys: BTreeMap::new(),
+            last_order: 0,
+            sagas: BTreeMap::new(),
+            log: BTreeMap::new(),
+            signals: BTreeMap::new(),
+            last_signal: 0,
+            orders: BTreeMap::new(),
+            payments: BTreeMap::new(),
+            refunds: BTreeMap::new(),
+            reservations: BTreeMap::new(),
+            notifications: BTreeMap::new(),
+            notified: BTreeMap::new(),
+            carts: BTreeMap::new(),
+            products: BTreeMap::new(),
+            stock: BTreeMap::new(),
+            adjustments: Vec::new(),
+            admin_actions: Vec::new(),
+            secrets: BTreeMap::new(),
+            paused: BTreeMap::new(),
+            workers: BTreeMap::new(),
+        }
+    }
+}
+
 /// The store. Clones share the tables.
 #[derive(Debug, Clone)]
 pub struct MemoryStore {
     keys: KeySource,
+    /// Where it is: no two stores are at the same place.
+    here: String,
     tables: Arc<Mutex<Tables>>,
     clock: Arc<dyn Clock>,
 }
@@ -73,7 +105,20 @@ impl MemoryStore {
 
     /// The same, of another shop.
     pub fn of_shop(shop: ShopId, clock: Arc<dyn Clock>) -> Self {
-        Self { keys: KeySource::seeded(shop, 0), tables: Arc::default(), clock }
+        static STORES: AtomicU64 = AtomicU64::new(0);
+        let here = format!("memory/{}", STORES.fetch_add(1, Ordering::Relaxed));
+        let shop = Shop {
+            id: shop,
+            epoch: 1,
+            home: Some(here.clone()),
+            here: here.clone(),
+            forked_from: None,
+            first_order: OrderId::new(1),
+            missing_order: None,
+            last_number: 0,
+        };
+        let keys = KeySource::seeded(shop.id, 0);
+        Self { keys, here, tables: Arc::new(Mutex::new(Tables::of(shop))), clock }
     }
 
     /// A copy of everything, as a crash at this instant would leave it.

@@ -19,12 +19,18 @@ use crate::records::view::{
     DeadRow, Heartbeat, NotificationFilter, NotificationView, OrderFilter, OrderVersion, OrderView,
     ProductFilter, QueueView, SagaCount, SagaFilter, WorkerView,
 };
-use crate::records::{AdminAction, Cart, Order, Product, Stock};
+use crate::records::{AdminAction, Cart, Order, Product, Shop, Stock};
 
 #[async_trait]
 impl Store for MemoryStore {
     async fn keys(&self) -> Result<KeySource, StoreError> {
-        Ok(self.keys.clone())
+        Ok(self.keys.of(self.tables.lock().await.shop.id))
+    }
+
+    async fn shop(&self) -> Result<Shop, StoreError> {
+        let tables = self.tables.lock().await;
+        let last_number = tables.last_order;
+        Ok(Shop { here: self.here.clone(), last_number, ..tables.shop.clone() })
     }
 
     async fn begin(&self) -> Result<Box<dyn Tx>, StoreError> {
@@ -75,6 +81,13 @@ impl Store for MemoryStore {
 
     async fn queues(&self) -> Result<Vec<QueueView>, StoreError> {
         Ok(self.tables.lock().await.queues(self.clock.now()))
+    }
+
+    async fn parked(&self, after: Option<SagaId>, limit: u32) -> Result<Vec<SagaId>, StoreError> {
+        let tables = self.tables.lock().await;
+        let waits = |saga: &&Saga| saga.wake_at.is_some() && saga.progress.parked;
+        let behind = tables.sagas.values().filter(waits).filter(|saga| Some(saga.id) > after);
+        Ok(behind.take(limit as usize).map(|saga| saga.id).collect())
     }
 
     async fn heartbeat(&self, heartbeat: &Heartbeat) -> Result<(), StoreError> {

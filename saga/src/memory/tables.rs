@@ -25,6 +25,13 @@ impl Tables {
     }
 
     pub(super) fn write(&mut self, writes: &Writes) -> Result<(), StoreError> {
+        if let Some((epoch, shop)) = &writes.shop {
+            if self.shop.epoch != *epoch {
+                return Err(mismatch("shop"));
+            }
+            self.shop = shop.clone();
+            self.last_order = self.last_order.max(shop.last_number);
+        }
         for (id, (fence, saga)) in &writes.sagas {
             let found = self.sagas.get_mut(id).filter(|found| found.fence == *fence);
             *found.ok_or_else(|| mismatch("sagas"))? = saga.clone();

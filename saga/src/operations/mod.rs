@@ -5,4 +5,5 @@ pub mod audit_run;
 pub mod dead_letter;
 pub mod queue;
 pub mod saga_list;
+pub mod shop;
 pub mod signal;

@@ -18,7 +18,7 @@ use crate::records::view::{
     DeadRow, Heartbeat, NotificationFilter, NotificationView, OrderFilter, OrderVersion, OrderView,
     ProductFilter, QueueView, SagaCount, SagaFilter, WorkerView,
 };
-use crate::records::{AdminAction, Cart, Product, Stock};
+use crate::records::{AdminAction, Cart, Product, Shop, Stock};
 
 /// A worker that is silent for so long is forgotten.
 pub const WORKERS_KEPT: Duration = Duration::from_hours(24);
@@ -29,9 +29,12 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// Opens a transaction. Dropping it without [`Tx::save`] leaves everything as it was.
     async fn begin(&self) -> Result<Box<dyn Tx>, StoreError>;
 
-    /// Where the keys of new sagas come from, in the name of the shop that this database holds. That never changes, so a
-    /// store asks the database once.
+    /// Where the keys of new sagas come from, in the name of the shop that this database holds. A store asks the database
+    /// once: a process ends when it finds another shop there.
     async fn keys(&self) -> Result<KeySource, StoreError>;
+
+    /// The shop's row as it stands now, and where its database is.
+    async fn shop(&self) -> Result<Shop, StoreError>;
 
     /// An order with its payment and reservation.
     async fn order(&self, id: OrderId) -> Result<Option<OrderView>, StoreError>;
@@ -50,6 +53,10 @@ pub trait Store: Send + Sync + fmt::Debug {
 
     /// The dead sagas behind `before`, newest first, at most `limit`. One that cannot be read is among them.
     async fn dead(&self, before: Option<SagaId>, limit: u32) -> Result<Vec<DeadRow>, StoreError>;
+
+    /// The sagas behind `after` whose call waits for the settings to change, by id, at most `limit`. It costs what is not
+    /// settled, not what is stored.
+    async fn parked(&self, after: Option<SagaId>, limit: u32) -> Result<Vec<SagaId>, StoreError>;
 
     /// How every pool stands, in their order. It costs what is not settled, not what is stored.
     async fn queues(&self) -> Result<Vec<QueueView>, StoreError>;

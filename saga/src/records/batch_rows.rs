@@ -12,8 +12,8 @@ use crate::records::saga::Saga;
 use crate::records::signal::NewSignal;
 use crate::records::view::Paused;
 use crate::records::{
-    AdminAction, Cart, KeyClaim, Notification, NotificationStatus, Order, Payment, Product, Refund, Stock,
-    StockAdjustment, StockMove,
+    AdminAction, Cart, KeyClaim, Notification, NotificationStatus, Order, Payment, Product, Refund, Shop,
+    Stock, StockAdjustment, StockMove,
 };
 
 /// Rows to lock and read, besides sagas. Stores lock them in one order, each table sorted by key.
@@ -127,6 +127,8 @@ pub struct Writes {
     pub pauses: BTreeMap<Queue, Option<Paused>>,
     /// The audit trail.
     pub admin_actions: Vec<AdminAction>,
+    /// The shop's row, with the epoch that it must have. No order gets a number up to its last one any more.
+    pub shop: Option<(i64, Shop)>,
 }
 
 /// An order that moves.

@@ -26,7 +26,7 @@ use holdfast_saga::records::view::{
     DeadRow, Heartbeat, NotificationFilter, NotificationView, OrderFilter, OrderVersion, OrderView,
     ProductFilter, QueueView, SagaCount, SagaFilter, WorkerView,
 };
-use holdfast_saga::records::{AdminAction, Cart, Product, Stock};
+use holdfast_saga::records::{AdminAction, Cart, Product, Shop as ShopRow, Stock};
 use holdfast_sandbox::Sky;
 use holdfast_shared::{CartId, KeySource, Money, OrderId, SagaId, Sku, StepKey, Time};
 use holdfast_test_bank::Weather;
@@ -194,6 +194,12 @@ impl Store for Meddled {
     }
     async fn orders(&self, filter: &OrderFilter) -> Result<Vec<OrderView>, StoreError> {
         self.memory.orders(filter).await
+    }
+    async fn shop(&self) -> Result<ShopRow, StoreError> {
+        self.memory.shop().await
+    }
+    async fn parked(&self, after: Option<SagaId>, limit: u32) -> Result<Vec<SagaId>, StoreError> {
+        self.memory.parked(after, limit).await
     }
     async fn keys(&self) -> Result<KeySource, StoreError> {
         self.memory.keys().await

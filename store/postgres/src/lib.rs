@@ -18,6 +18,7 @@ mod reads;
 mod row;
 mod save;
 mod schema;
+mod shop;
 mod statement;
 mod storefront;
 mod tls;
@@ -37,7 +38,7 @@ use holdfast_saga::records::view::{
     DeadRow, Heartbeat, NotificationFilter, NotificationView, OrderFilter, OrderVersion, OrderView,
     ProductFilter, QueueView, SagaCount, SagaFilter, WorkerView,
 };
-use holdfast_saga::records::{AdminAction, Cart, Product, Stock};
+use holdfast_saga::records::{AdminAction, Cart, Product, Shop, Stock};
 use holdfast_shared::{CartId, Clock, KeySource, OrderId, SagaId, ShopId, Sku, Time};
 use tokio::sync::OnceCell;
 
@@ -80,7 +81,11 @@ impl PostgresStore {
 
     /// Applies the migrations that are missing and returns them. Running it twice changes nothing.
     pub fn migrate(&self) -> BoxFuture<'_, Result<Vec<(i64, String)>, StoreError>> {
-        Box::pin(schema::migrate(&self.pool))
+        Box::pin(async move {
+            let applied = schema::migrate(&self.pool).await?;
+            shop::adopt(&self.pool).await?;
+            Ok(applied)
+        })
     }
 
     /// Refuses a database whose schema does not fit this binary; the error says what to do.
@@ -115,8 +120,16 @@ async fn setting(pool: &Pool, name: &str) -> Result<String, StoreError> {
 #[async_trait]
 impl Store for PostgresStore {
     async fn keys(&self) -> Result<KeySource, StoreError> {
-        let shop = self.shop.get_or_try_init(|| storefront::shop(&self.pool)).await?;
+        let shop = self.shop.get_or_try_init(|| shop::id(&self.pool)).await?;
         Ok(KeySource::random(*shop))
+    }
+
+    async fn shop(&self) -> Result<Shop, StoreError> {
+        shop::shop(&self.pool).await
+    }
+
+    async fn parked(&self, after: Option<SagaId>, limit: u32) -> Result<Vec<SagaId>, StoreError> {
+        shop::parked(&self.pool, after, limit).await
     }
 
     async fn begin(&self) -> Result<Box<dyn Tx>, StoreError> {

@@ -42,6 +42,7 @@ pub(crate) async fn save(transaction: &mut PooledConnection, writes: &Writes) ->
         shop::ensure_stock_rows(connection, writes),
         shop::insert_adjustments(connection, writes),
         shop::insert_actions(connection, writes),
+        shop::put_shop(connection, writes),
         queue::resume(connection, writes),
         queue::pause(connection, writes),
         shop::lock_stock(connection, writes),

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use holdfast_saga::ports::StoreError;
 use holdfast_saga::records::view::{OrderVersion, ProductFilter};
 use holdfast_saga::records::{Cart, Product};
-use holdfast_shared::{CartId, OrderId, ShopId, Sku, Time};
+use holdfast_shared::{CartId, OrderId, Sku, Time};
 use holdfast_store_rows::{self as rows, unreadable};
 use time::OffsetDateTime;
 
@@ -13,10 +13,6 @@ use crate::params::numbers;
 use crate::pool::Pool;
 use crate::row;
 use crate::statement::Sql;
-
-pub(crate) async fn shop(pool: &Pool) -> Result<ShopId, StoreError> {
-    pool.read_one(Sql::ShopRead, &[], rows::shop_id).await
-}
 
 pub(crate) async fn cart(pool: &Pool, id: CartId) -> Result<Option<Cart>, StoreError> {
     Ok(pool.read(Sql::CartsRead, &[&id.0], rows::cart).await?.pop())

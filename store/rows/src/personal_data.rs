@@ -66,6 +66,8 @@ pub const COLUMNS: &[(&str, Holds)] = &[
     ("sagas.queue", Nothing),
     ("sagas.state", Nothing),
     ("secrets.name", Nothing),
+    ("shop.forked_from", Nothing),
+    ("shop.home", Nothing),
     ("shop.id", Nothing),
     ("signals.body", Staff),
     ("signals.dedupe", Nothing),

@@ -1,15 +1,28 @@
 //! What the shop holds before there is an order: carts, products, stock, idempotency keys.
 
 use holdfast_saga::ports::StoreError;
-use holdfast_saga::records::{Cart, KeyClaim, Product, Stock};
-use holdfast_shared::{CartId, OrderId, ShopId, Sku};
+use holdfast_saga::records::{Cart, KeyClaim, Product, Shop, Stock};
+use holdfast_shared::{CartId, OrderId, Sku};
 use uuid::Uuid;
 
 use crate::columns::{Columns, Reason, Row, parse, unreadable};
 
-/// The one row of `shop`.
-pub fn shop_id<R: Row>(row: &R) -> Result<ShopId, StoreError> {
-    Columns::of(row).parsed("id").map_err(|reason| unreadable("the shop", reason))
+/// The one row of `shop`. Where the database is and which numbers it gave, no column says.
+pub fn shop<R: Row>(row: &R) -> Result<Shop, StoreError> {
+    let mut columns = Columns::of(row);
+    let mut read = || -> Result<Shop, Reason> {
+        Ok(Shop {
+            id: columns.parsed("id")?,
+            epoch: columns.integer("epoch")?,
+            home: columns.optional_text("home")?,
+            here: String::new(),
+            forked_from: columns.optional_parsed("forked_from")?,
+            first_order: OrderId::new(columns.integer("first_order")?),
+            missing_order: columns.optional_integer("missing_order")?.map(OrderId::new),
+            last_number: 0,
+        })
+    };
+    read().map_err(|reason| unreadable("the shop", reason))
 }
 
 /// A row of `carts`.

@@ -61,6 +61,11 @@ impl Connections {
         Ok(connections)
     }
 
+    /// Where the file is.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Says which file a refusal is about.
     pub(crate) fn in_file(&self, error: StoreError) -> StoreError {
         in_file(&self.path, error)

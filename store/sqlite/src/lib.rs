@@ -19,6 +19,7 @@ mod reads;
 mod row;
 mod save;
 mod schema;
+mod shop;
 mod statement;
 mod storefront;
 mod tx;
@@ -37,7 +38,7 @@ use holdfast_saga::records::view::{
     DeadRow, Heartbeat, NotificationFilter, NotificationView, OrderFilter, OrderVersion, OrderView,
     ProductFilter, QueueView, SagaCount, SagaFilter, WorkerView,
 };
-use holdfast_saga::records::{AdminAction, Cart, Product, Stock};
+use holdfast_saga::records::{AdminAction, Cart, Product, Shop, Stock};
 use holdfast_shared::{CartId, Clock, KeySource, OrderId, SagaId, ShopId, Sku, Time};
 use tokio::sync::OnceCell;
 
@@ -71,7 +72,11 @@ impl SqliteStore {
 
     /// Brings the schema up to date, all of it or none, and returns what was newly applied.
     pub fn migrate(&self) -> BoxFuture<'_, Result<Vec<(i64, String)>, StoreError>> {
-        Box::pin(schema::migrate(&self.connections))
+        Box::pin(async move {
+            let applied = schema::migrate(&self.connections).await?;
+            shop::adopt(&self.connections).await?;
+            Ok(applied)
+        })
     }
 
     /// Refuses a schema that does not fit this binary; the error says what to do.
@@ -88,9 +93,16 @@ impl SqliteStore {
 #[async_trait]
 impl Store for SqliteStore {
     async fn keys(&self) -> Result<KeySource, StoreError> {
-        let read = || async { storefront::shop(&mut *self.connections.read().await?).await };
-        let shop = self.shop.get_or_try_init(read).await?;
+        let shop = self.shop.get_or_try_init(|| shop::id(&self.connections)).await?;
         Ok(KeySource::random(*shop))
+    }
+
+    async fn shop(&self) -> Result<Shop, StoreError> {
+        shop::shop(&self.connections).await
+    }
+
+    async fn parked(&self, after: Option<SagaId>, limit: u32) -> Result<Vec<SagaId>, StoreError> {
+        shop::parked(&mut *self.connections.read().await?, after, limit).await
     }
 
     async fn begin(&self) -> Result<Box<dyn Tx>, StoreError> {

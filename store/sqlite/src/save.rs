@@ -12,6 +12,7 @@ use crate::encode::{
 use crate::encode_sagas::{LoggedCommit, MovedSaga, NewSaga, Poisoned, SentSignal};
 use crate::error::store_error;
 use crate::params::{self, BatchWriter};
+use crate::shop;
 use crate::statement::sql;
 
 /// Writes all of it; the caller commits, or drops everything on an error.
@@ -24,6 +25,9 @@ pub(crate) async fn save(batch: &mut BatchWriter<'_>, writes: &Writes) -> Result
     save_stock(batch, writes).await?;
     save_queues(batch, writes).await?;
     batch.write(sql!("admin_actions_insert"), writes.admin_actions.iter().map(ActionRow::new)).await?;
+    if let Some((epoch, shop)) = &writes.shop {
+        shop::put(batch.connection, *epoch, shop).await?;
+    }
     Ok(())
 }
 

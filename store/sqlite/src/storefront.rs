@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use holdfast_saga::ports::StoreError;
 use holdfast_saga::records::Product;
 use holdfast_saga::records::view::{OrderVersion, ProductFilter};
-use holdfast_shared::{CartId, OrderId, ShopId, Sku, Time};
+use holdfast_shared::{CartId, OrderId, Sku, Time};
 use holdfast_store_rows::{self as rows, Columns, unreadable};
 use sqlx::SqliteConnection;
 
@@ -14,12 +14,6 @@ use crate::error::{commit_error, store_error};
 use crate::params::{self, order_numbers};
 use crate::row::{self, FileRow};
 use crate::statement::{read, shared_sql, sql};
-
-pub(crate) async fn shop(connection: &mut SqliteConnection) -> Result<ShopId, StoreError> {
-    let statement = sqlx::query(shared_sql!("shop_read"));
-    let row = statement.fetch_one(connection).await.map_err(store_error)?;
-    rows::shop_id(&FileRow(row))
-}
 
 pub(crate) async fn open_cart_of(
     connection: &mut SqliteConnection,

@@ -16,6 +16,7 @@ pub mod operations_sql;
 pub mod pruning;
 pub mod reading;
 pub mod saving;
+pub mod shop;
 pub mod shoppers;
 pub mod signals;
 pub mod sql;
@@ -234,6 +235,12 @@ macro_rules! conformance {
             stock_is_listed_by_sku,
             sagas_are_counted_by_definition_and_state,
             the_facts_are_what_the_rows_say,
+        ]);
+        $crate::conformance!(@ $open, shop: [
+            a_new_database_is_at_home,
+            a_shop_is_written_only_from_its_epoch,
+            a_used_number_is_not_given_again,
+            calls_that_wait_for_settings_are_listed,
         ]);
         $crate::conformance!(@ $open, storefront: [
             a_cart_is_read_as_it_was_put,

@@ -1,6 +1,7 @@
 //! Every store alike, and the rules of the engine on real databases.
 
 mod conformance;
+mod copies;
 mod crowds;
 mod flows;
 mod intake;

@@ -9,7 +9,6 @@ use holdfast_saga::records::call::Answer;
 use tokio::time::sleep;
 
 use super::Executor;
-use crate::calls::execute;
 use crate::saga_log;
 
 /// When to retry a saga that another transaction has locked.
@@ -78,13 +77,11 @@ impl Executor {
         for call in done.calls {
             let queue = call.queue;
             self.in_flight += 1;
-            let gateways = self.gateways.clone();
             let answers = self.outcomes_out.clone();
-            let (lease, timeout) = (self.config.lease, self.config.call_timeout);
             let (metrics, since) = (self.deps.metrics.clone(), Instant::now());
-            let (definition, breakers) = (call.definition, Arc::clone(&self.config.circuit_breakers));
+            let (definition, caller) = (call.definition, Arc::clone(&self.caller));
             tokio::spawn(async move {
-                let outcome = execute(call, gateways, done.leased_at, lease, timeout, &breakers).await;
+                let outcome = caller.execute(call, done.leased_at).await;
                 // A call that was not sent has no duration.
                 if !matches!(outcome.answer, Answer::NotSent | Answer::NotNow { .. } | Answer::Parked { .. })
                 {

@@ -1,4 +1,4 @@
-//! Carts, catalogue, stock and the audit trail.
+//! Carts, catalogue, stock, the audit trail, and the shop itself.
 
 use std::collections::BTreeSet;
 
@@ -215,5 +215,27 @@ pub(super) async fn insert_actions(
             ],
         )
         .await?;
+    Ok(())
+}
+
+/// Writes the shop's row, and keeps orders from its used numbers.
+pub(super) async fn put_shop(connection: &PipelinedConnection, writes: &Writes) -> Result<(), StoreError> {
+    let Some((epoch, shop)) = &writes.shop else { return Ok(()) };
+    let found = connection
+        .execute(
+            Sql::ShopPut,
+            &[
+                &shop.id.to_string(),
+                &shop.epoch,
+                &shop.home,
+                &shop.forked_from.map(|id| id.to_string()),
+                &shop.first_order.number(),
+                &shop.missing_order.map(OrderId::number),
+                epoch,
+            ],
+        )
+        .await?;
+    all_moved("shop", 1, found)?;
+    connection.execute(Sql::OrderNumbersSkip, &[&shop.last_number]).await?;
     Ok(())
 }

@@ -1,0 +1,2 @@
+-- a row here, a sequence in Postgres
+select last from order_numbers

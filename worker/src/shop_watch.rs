@@ -1,0 +1,101 @@
+//! Whether the database is still the one that its shop goes by. Until that is known, and while it is in doubt, no call is
+//! sent (O9).
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use holdfast_saga::operations::shop::note_missing;
+use holdfast_saga::ports::{Store, StoreError};
+use holdfast_saga::records::Shop;
+use holdfast_telemetry::Metrics;
+use tokio::sync::{Notify, watch};
+use tokio::time::sleep;
+
+use crate::last_order::LastOrder;
+use crate::redis::Redis;
+
+/// How often a worker looks.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
+/// The same while the database does not answer.
+const RETRY_EVERY: Duration = Duration::from_millis(200);
+
+/// What a worker knows of the shop it works for.
+#[derive(Debug)]
+pub(crate) struct ShopWatch {
+    /// `None`: not known, or not any more.
+    known: watch::Sender<Option<Arc<Shop>>>,
+    in_doubt: Notify,
+}
+
+impl ShopWatch {
+    pub(crate) fn new() -> Arc<Self> {
+        Arc::new(Self { known: watch::Sender::new(None), in_doubt: Notify::new() })
+    }
+
+    /// The shop, once it is known.
+    pub(crate) async fn shop(&self) -> Arc<Shop> {
+        loop {
+            if let Some(shop) = &*self.known.borrow() {
+                return Arc::clone(shop);
+            }
+            // The sender is `self`, so this ends only when there is a shop.
+            let _ = self.known.subscribe().wait_for(Option::is_some).await;
+        }
+    }
+
+    /// Why no call is sent, if none is.
+    pub(crate) fn held(&self) -> Option<String> {
+        let known = self.known.borrow();
+        Some(known.as_ref()?.doubt()?.to_string())
+    }
+
+    /// The database was lost for a moment: another one may stand in its place.
+    pub(crate) fn look_again(&self) {
+        self.known.send_replace(None);
+        self.in_doubt.notify_one();
+    }
+
+    /// Looks until `stop`.
+    pub(crate) async fn run(
+        self: Arc<Self>,
+        store: Arc<dyn Store>,
+        redis: Option<Arc<Redis>>,
+        metrics: Metrics,
+        mut stop: watch::Receiver<bool>,
+    ) {
+        let mut last_order = redis.map(LastOrder::new);
+        let mut reported = None;
+        loop {
+            let next = match look(&*store, last_order.as_mut()).await {
+                Ok(found) => {
+                    let doubt = found.doubt();
+                    metrics.set_shop_held(doubt.is_some());
+                    if let Some(doubt) = doubt.as_ref().filter(|_| doubt != reported) {
+                        tracing::error!("no call is sent, to any provider or channel: {doubt}");
+                    }
+                    reported = doubt;
+                    self.known.send_replace(Some(Arc::new(found)));
+                    LOOK_EVERY
+                }
+                Err(error) => {
+                    tracing::debug!("the shop could not be read: {error}");
+                    RETRY_EVERY
+                }
+            };
+            tokio::select! {
+                () = sleep(next) => {}
+                () = self.in_doubt.notified() => {}
+                _ = stop.wait_for(|stop| *stop) => return,
+            }
+        }
+    }
+}
+
+async fn look(store: &dyn Store, last_order: Option<&mut LastOrder>) -> Result<Shop, StoreError> {
+    let shop = store.shop().await?;
+    // The memory of a copy beside the shop would be the shop's own.
+    let Some(last_order) = last_order.filter(|_| shop.doubt().is_none()) else { return Ok(shop) };
+    let Some(missing) = last_order.missing(store, &shop).await? else { return Ok(shop) };
+    note_missing(store, missing).await?;
+    store.shop().await
+}
