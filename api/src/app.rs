@@ -4,7 +4,7 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use holdfast_intake::CheckoutIntake;
-use holdfast_saga::ports::{Dispatch, Hint, Store, StoreError};
+use holdfast_saga::ports::{Dispatch, Hint, ProviderAmounts, Store, StoreError};
 use holdfast_shared::SystemIds;
 use holdfast_telemetry::{HttpMetrics, Metrics};
 use tokio::sync::{Mutex, watch};
@@ -37,6 +37,8 @@ pub struct Parts {
     pub dispatch: Arc<dyn Dispatch>,
     /// Verifies the tokens of callers.
     pub verifier: Verifier,
+    /// What the payment providers can take and give back.
+    pub amounts: ProviderAmounts,
     /// The metrics of this process; `/metrics` prints all of them.
     pub metrics: Metrics,
 }
@@ -51,6 +53,7 @@ pub(crate) struct Inner {
     pub(crate) checkout_intake: CheckoutIntake,
     pub(crate) dispatch: Arc<dyn Dispatch>,
     pub(crate) verifier: Verifier,
+    pub(crate) amounts: ProviderAmounts,
     pub(crate) metrics: Metrics,
     pub(crate) http: HttpMetrics,
     pub(crate) settings: Settings,
@@ -85,7 +88,7 @@ impl App {
         settings: Settings,
         stop: watch::Receiver<bool>,
     ) -> Result<Self, StartError> {
-        let Parts { store, checkout_intake, dispatch, verifier, metrics } = parts;
+        let Parts { store, checkout_intake, dispatch, verifier, amounts, metrics } = parts;
         let tokens = OrderTokens::load(&*store).await?;
         let admission = Admission::start(Arc::clone(&store), settings.pending_max, stop.clone());
         let watch = Watch::start(Arc::clone(&store), stop);
@@ -96,6 +99,7 @@ impl App {
             checkout_intake,
             dispatch,
             verifier,
+            amounts,
             metrics,
             http,
             settings,

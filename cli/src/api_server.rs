@@ -19,7 +19,7 @@ use tokio::sync::watch;
 
 use crate::exit::usage;
 use crate::http_server::HttpServer;
-use crate::provider::MethodProvider;
+use crate::provider::{self, MethodProvider};
 use crate::token_keys::TokenKeyArgs;
 use crate::values::{duration, window};
 
@@ -122,7 +122,8 @@ pub(crate) async fn start(listener: TcpListener, parts: ApiParts) -> anyhow::Res
     let stop = watch::Sender::new(false);
     let checkout_intake =
         CheckoutIntake::start(Arc::clone(&store), policy, Arc::clone(&dispatch), metrics.clone());
-    let parts = Parts { store, checkout_intake, dispatch, verifier, metrics };
+    let amounts = provider::amounts();
+    let parts = Parts { store, checkout_intake, dispatch, verifier, amounts, metrics };
     let routes = holdfast_api::open(parts, settings, stop.subscribe()).await?;
     HttpServer::start(listener, routes, stop, drain)
 }

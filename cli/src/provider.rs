@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use holdfast_saga::ports::{Amounts, ProviderAmounts};
 use holdfast_saga::shop::checkout::PaymentRoute;
 use holdfast_sandbox::SandboxControl;
 
@@ -35,10 +36,15 @@ impl MethodProvider {
     /// Where the money goes, if the method is offered.
     pub(crate) fn route(self) -> Option<PaymentRoute> {
         match self {
-            Self::Sandbox => Some(PaymentRoute { provider: holdfast_sandbox::NAME.to_owned(), opens: false }),
+            Self::Sandbox => Some(PaymentRoute::new(holdfast_sandbox::NAME)),
             Self::Off => None,
         }
     }
+}
+
+/// What the providers of this build can take and give back.
+pub(crate) fn amounts() -> ProviderAmounts {
+    [(holdfast_sandbox::NAME.to_owned(), Amounts::ANY)].into()
 }
 
 /// How often the payment provider may be called.

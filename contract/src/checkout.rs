@@ -34,12 +34,12 @@ pub struct CheckoutBody {
     pub notes: Option<Note<1000>>,
 }
 
-/// How the buyer pays.
+/// How the buyer pays. A cart that costs nothing is not paid at all, whatever is chosen here: the order's method is `none`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct PaymentChoice {
-    /// Card, PayPal, or cash on delivery.
+    /// Card, PayPal, or cash on delivery; `none` only for a cart that costs nothing.
     pub method: PaymentMethod,
     /// The payment provider's token for the buyer's card or account. Cash on delivery needs none.
     #[serde(default, skip_serializing_if = "Option::is_none")]

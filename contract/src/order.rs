@@ -32,8 +32,9 @@ pub struct OrderBody {
     pub lines: Vec<LineBody>,
     /// The price of the order.
     pub totals: Totals,
-    /// The payment of the order.
-    pub payment: PaymentBody,
+    /// The payment of the order; `null` for an order that costs nothing.
+    #[cfg_attr(feature = "openapi", schema(required = true))]
+    pub payment: Option<PaymentBody>,
     /// Why the order was cancelled.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cancel_reason: Option<CancelReason>,
@@ -168,16 +169,13 @@ impl OrderBody {
         body.needs_attention = view.needs_attention;
         body.updated_at = order.updated_at;
         if let Some(payment) = &view.payment {
-            body.payment = PaymentBody::new(payment, order.status);
+            body.payment = Some(PaymentBody::new(payment, order.status));
         }
         body
     }
 
     /// The order as it was accepted, whatever happened since: every answer to a checkout is the same.
     pub fn accepted(order: &Order) -> Self {
-        let none = Money::new(0, order.total.currency);
-        let payment =
-            if order.method.is_online() { PaymentStatus::Pending } else { PaymentStatus::DueOnDelivery };
         Self {
             id: order.id.public(order.accepted_at),
             number: order.id,
@@ -185,14 +183,7 @@ impl OrderBody {
             payment_method: order.method,
             lines: order.lines.iter().map(|line| LineBody::new(line, order.total)).collect(),
             totals: Totals { total: order.total },
-            payment: PaymentBody {
-                status: payment,
-                amount: order.total,
-                captured: none,
-                refunded: none,
-                settled_manually: None,
-                next_action: None,
-            },
+            payment: PaymentBody::first(order),
             cancel_reason: None,
             needs_attention: false,
             accepted_at: order.accepted_at,
@@ -237,6 +228,24 @@ impl LineBody {
 }
 
 impl PaymentBody {
+    /// As it is when its order is accepted.
+    fn first(order: &Order) -> Option<Self> {
+        let status = match order.method {
+            PaymentMethod::Card | PaymentMethod::Paypal => PaymentStatus::Pending,
+            PaymentMethod::Cod => PaymentStatus::DueOnDelivery,
+            PaymentMethod::None => return None,
+        };
+        let zero = Money::new(0, order.total.currency);
+        Some(Self {
+            status,
+            amount: order.total,
+            captured: zero,
+            refunded: zero,
+            settled_manually: None,
+            next_action: None,
+        })
+    }
+
     fn new(payment: &Payment, order: OrderStatus) -> Self {
         let money = |minor| Money::new(minor, payment.amount.currency);
         let acts = order.is_pending() && payment.status == PaymentStatus::RequiresAction;

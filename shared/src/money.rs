@@ -28,6 +28,17 @@ impl Currency {
         // Invariant: three ASCII capitals, checked by every constructor.
         std::str::from_utf8(&self.0).unwrap_or("???")
     }
+
+    /// How many decimals its amounts are written with: minor units as ISO 4217 has them.
+    pub fn decimals(self) -> u32 {
+        match self.as_str() {
+            "BIF" | "CLP" | "DJF" | "GNF" | "ISK" | "JPY" | "KMF" | "KRW" | "PYG" | "RWF" | "UGX" | "UYI"
+            | "VND" | "VUV" | "XAF" | "XOF" | "XPF" => 0,
+            "BHD" | "IQD" | "JOD" | "KWD" | "LYD" | "OMR" | "TND" => 3,
+            "CLF" | "UYW" => 4,
+            _ => 2,
+        }
+    }
 }
 
 impl FromStr for Currency {
@@ -96,11 +107,16 @@ impl Money {
 }
 
 impl fmt::Display for Money {
-    /// Two decimals for every currency: for people to read, never to compute with.
+    /// With the decimals of its currency: for people to read, never to compute with.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let sign = if self.amount_minor < 0 { "-" } else { "" };
-        let units = self.amount_minor.unsigned_abs();
-        write!(f, "{sign}{}.{:02} {}", units / 100, units % 100, self.currency)
+        let (units, decimals) = (self.amount_minor.unsigned_abs(), self.currency.decimals());
+        let one = 10u64.pow(decimals);
+        if decimals == 0 {
+            return write!(f, "{sign}{units} {}", self.currency);
+        }
+        let width = decimals as usize;
+        write!(f, "{sign}{}.{:0width$} {}", units / one, units % one, self.currency)
     }
 }
 
@@ -123,6 +139,21 @@ mod tests {
         assert_eq!(Money::new(i64::MAX, Currency::EUR).times(2), Err(Overflow));
         assert_eq!(price.to_string(), "19.99 EUR");
         assert_eq!(Money::new(-5, Currency::USD).to_string(), "-0.05 USD");
+    }
+
+    #[test]
+    fn money_is_written_with_the_decimals_of_its_currency() {
+        for (minor, code, text) in [
+            (1_500, "JPY", "1500 JPY"),
+            (-1, "JPY", "-1 JPY"),
+            (1_500, "KWD", "1.500 KWD"),
+            (7, "KWD", "0.007 KWD"),
+            (12_345, "CLF", "1.2345 CLF"),
+            (i64::MIN, "EUR", "-92233720368547758.08 EUR"),
+        ] {
+            let currency = code.parse().expect("a currency");
+            assert_eq!(Money::new(minor, currency).to_string(), text);
+        }
     }
 
     #[test]

@@ -32,6 +32,8 @@ pub enum PaymentMethod {
     Paypal,
     /// Cash on delivery, after an admin's confirmation.
     Cod,
+    /// Nothing: the order costs nothing. The server says so, whatever the buyer chose.
+    None,
 }
 
 impl PaymentMethod {
@@ -39,13 +41,16 @@ impl PaymentMethod {
     pub const fn is_online(self) -> bool {
         match self {
             Self::Card | Self::Paypal => true,
-            Self::Cod => false,
+            Self::Cod | Self::None => false,
         }
     }
 
     /// The state an order of this method is accepted in.
     pub const fn first_status(self) -> OrderStatus {
-        if self.is_online() { OrderStatus::PendingPayment } else { OrderStatus::PendingConfirmation }
+        match self {
+            Self::Card | Self::Paypal | Self::None => OrderStatus::PendingPayment,
+            Self::Cod => OrderStatus::PendingConfirmation,
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use holdfast_saga::operations::audit::Report;
 use holdfast_saga::operations::audit_run;
-use holdfast_saga::ports::{Gateways, Store};
+use holdfast_saga::ports::{Gateways, ProviderAmounts, Store};
 use holdfast_saga::records::batch_rows::{Footprint, World, Writes};
 use holdfast_saga::records::context::{Dedupe, Origin};
 use holdfast_saga::records::saga::Saga;
@@ -59,7 +59,12 @@ impl Shop {
 
     /// Puts `pieces` of a new product on the shelf.
     pub async fn stock(&self, name: &str, pieces: i64) {
-        let price = Money::new(1_000, Currency::EUR);
+        self.stock_at(name, pieces, 1_000).await;
+    }
+
+    /// The same at another price, in cents.
+    pub async fn stock_at(&self, name: &str, pieces: i64, price_minor: i64) {
+        let price = Money::new(price_minor, Currency::EUR);
         let product = Product { sku: sku(name), name: name.to_owned(), price, active: true };
         let mut writes = Writes { at: self.now().await, ..Writes::default() };
         writes.put_products.insert(sku(name), product);
@@ -163,7 +168,9 @@ impl Shop {
         let body = digest(&[&format!("{amount:?}")]);
         let dedupe = Some(Dedupe { key: digest(&["admin", key]), body });
         let grant = Grant { amount, reason: "damaged box".to_owned(), dedupe };
-        order::refund(&*self.store, order, grant, &admin()).await.expect("the store answers")
+        order::refund(&*self.store, order, grant, &admin(), &ProviderAmounts::new())
+            .await
+            .expect("the store answers")
     }
 
     /// An order that exists.

@@ -90,6 +90,8 @@ impl From<checkout::Refused> for Problem {
             | R::DuplicateLine(_)
             | R::TotalTooLarge(_)
             | R::MethodUnavailable(_)
+            | R::NotFree(_)
+            | R::AmountUnfit { .. }
             | R::TokenMissing(_) => (StatusCode::UNPROCESSABLE_ENTITY, refused.code()),
         };
         let problem = Self::new(status, code, refused.to_string());

@@ -105,5 +105,6 @@ pub(super) async fn refund(
     let text = serde_json::to_string(&body).unwrap_or_default();
     let dedupe = Dedupe { key: digest(&["refund", &by.to_string(), key]), body: digest(&[&text]) };
     let grant = Grant { amount: body.amount, reason: body.reason.into(), dedupe: Some(dedupe) };
-    answered(&app, order, "order.refund", &by, order::refund(&*app.store, order, grant, &by).await?).await
+    let answer = order::refund(&*app.store, order, grant, &by, &app.amounts).await?;
+    answered(&app, order, "order.refund", &by, answer).await
 }

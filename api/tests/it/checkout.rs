@@ -36,6 +36,40 @@ async fn a_declined_card_cancels_the_order_and_gives_the_stock_back() {
     shop.close().await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn m14_an_order_that_costs_nothing_has_no_payment() {
+    let shop = Shop::open().await;
+    let free = json!({"name": "Mug", "price": {"amount_minor": 0, "currency": "EUR"}, "active": true});
+    shop.send(Method::PUT, "/v1/admin/products/mug-01", Who::Admin, free).await;
+    for payment in [card("tok_declined"), cod(), json!({"method": "card"}), json!({"method": "none"})] {
+        let cart = shop.cart(Who::Nobody).await;
+        let asked = async || shop.check_out(&cart, "free", payment.clone(), Who::Nobody).await;
+        let order = json_of(asked().await, StatusCode::CREATED).await;
+        assert_eq!(
+            (&order["payment_method"], &order["payment"]),
+            (&json!("none"), &json!(null)),
+            "{payment}"
+        );
+        let confirmed = shop.until(&text(&order["id"]), "CONFIRMED").await;
+        assert_eq!(confirmed["payment"], json!(null), "{payment}");
+        assert_eq!(json_of(asked().await, StatusCode::CREATED).await, order, "{payment}");
+        let path = format!("/v1/admin/orders/{}/confirm", text(&order["id"]));
+        problem_of(shop.post(&path, Who::Admin).await, 409, "order_conflict").await;
+    }
+    let listed = json_of(shop.get("/v1/orders?payment_method=none", Who::Admin).await, StatusCode::OK).await;
+    assert_eq!(listed["items"].as_array().expect("a list").len(), 4);
+    shop.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn m14_a_cart_that_costs_something_must_be_paid() {
+    let shop = Shop::asleep().await;
+    let cart = shop.cart(Who::Nobody).await;
+    let refused = shop.check_out(&cart, "unpaid", json!({"method": "none"}), Who::Nobody).await;
+    problem_of(refused, 422, "payment_method_missing").await;
+    shop.close().await;
+}
+
 /// Pitfall 9.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_hundred_requests_with_one_key_get_one_answer_byte_by_byte() {

@@ -9,7 +9,9 @@ use holdfast_api::{Parts, Settings, serve};
 use holdfast_intake::CheckoutIntake;
 use holdfast_log_channel::LogChannel;
 use holdfast_saga::flows::REGISTRY;
-use holdfast_saga::ports::{Channels, Dispatch, Gateways, Hint, PaymentProvider as _, Providers, Store};
+use holdfast_saga::ports::{
+    Channels, Dispatch, Gateways, Hint, PaymentProvider as _, ProviderAmounts, Providers, Store,
+};
 use holdfast_saga::shop::checkout::AcceptPolicy;
 use holdfast_sandbox::MemorySandbox;
 use holdfast_shared::SystemClock;
@@ -104,7 +106,9 @@ impl Shop {
         let checkout_intake =
             CheckoutIntake::start(Arc::clone(&store), policy, Arc::clone(&dispatch), metrics.clone());
         let verifier = Verifier::with_secret(SECRET, TokenSettings::default()).expect("a long enough secret");
-        let parts = Parts { store: Arc::clone(&store), checkout_intake, dispatch, verifier, metrics };
+        let amounts = ProviderAmounts::new();
+        let parts =
+            Parts { store: Arc::clone(&store), checkout_intake, dispatch, verifier, amounts, metrics };
         let (stop, stopping) = watch::channel(false);
         let routes = holdfast_api::open(parts, settings, stopping.clone()).await.expect("an API");
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");

@@ -91,21 +91,15 @@ fn parse(line: &[u8], products: &mut BTreeMap<Sku, (Product, i64)>) -> anyhow::R
         ensure!(seen.insert(&item.sku), "{} is in it twice; put the whole quantity into one line", item.sku);
     }
     let payment = order.payment.unwrap_or(Payment { method: PaymentMethod::Card, token: None });
-    let online = payment.method.is_online();
-    let token = payment.token.or_else(|| online.then(|| "tok_ok".to_owned()));
-    let fate = match (online, token.as_deref()) {
-        (false, _) => Fate::AdminConfirms,
-        (true, Some("tok_requires_action")) => Fate::BuyerActs,
-        (true, _) => Fate::Plain,
+    let is_free = order.lines.iter().all(|line| line.unit_price_minor == 0);
+    let method = if is_free { PaymentMethod::None } else { payment.method };
+    let token = payment.token.or_else(|| method.is_online().then(|| "tok_ok".to_owned()));
+    let fate = match (method, token.as_deref()) {
+        (PaymentMethod::Cod, _) => Fate::AdminConfirms,
+        (PaymentMethod::Card | PaymentMethod::Paypal, Some("tok_requires_action")) => Fate::BuyerActs,
+        (PaymentMethod::Card | PaymentMethod::Paypal | PaymentMethod::None, _) => Fate::Plain,
     };
-    Ok(Some(PlannedOrder {
-        customer: order.customer_ref,
-        items,
-        method: payment.method,
-        token,
-        fate,
-        twice: false,
-    }))
+    Ok(Some(PlannedOrder { customer: order.customer_ref, items, method, token, fate, twice: false }))
 }
 
 fn stock(

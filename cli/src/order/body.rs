@@ -2,7 +2,7 @@
 //!
 //! It never shows anything that grants access: the payment token, the cart's id, the buyer's payment link.
 
-use holdfast_contract::order::{LineBody, OrderBody, OrderDetails};
+use holdfast_contract::order::{LineBody, OrderBody, OrderDetails, PaymentBody};
 use holdfast_saga::records::slot;
 use holdfast_saga::records::view::OrderView;
 use holdfast_saga::timeline::next_move;
@@ -50,7 +50,9 @@ pub(super) struct ExplainedBody {
 /// An order in a list.
 pub(super) fn order(view: &OrderView) -> OrderBody {
     let mut order = OrderBody::new(view);
-    order.payment.next_action = None;
+    if let Some(payment) = &mut order.payment {
+        payment.next_action = None;
+    }
     order
 }
 
@@ -65,6 +67,12 @@ pub(super) fn row(order: &OrderBody) -> Vec<String> {
         order.accepted_at.to_string(),
         if order.needs_attention { "yes" } else { "" }.to_owned(),
     ]
+}
+
+fn payment(payment: &PaymentBody) -> String {
+    let settled =
+        payment.settled_manually.map(|amount| format!(", {amount} settled manually")).unwrap_or_default();
+    format!("{} ({} captured, {} refunded{settled})", payment.status, payment.captured, payment.refunded)
 }
 
 fn status(order: &OrderBody) -> String {
@@ -96,18 +104,13 @@ impl OrderPage {
 
     pub(super) fn table(&self) -> String {
         let OrderDetails { order, contact: buyer, shipping_address, notes, .. } = &self.details;
-        let money = &order.payment;
-        let settled =
-            money.settled_manually.map(|amount| format!(", {amount} settled manually")).unwrap_or_default();
-        let payment =
-            format!("{} ({} captured, {} refunded{settled})", money.status, money.captured, money.refunded);
         let head = [
             ("order", order.number.to_string()),
             ("id", order.id.to_string()),
             ("status", status(order)),
             ("paid by", order.payment_method.to_string()),
             ("total", order.totals.total.to_string()),
-            ("payment", payment),
+            ("payment", order.payment.as_ref().map(payment).unwrap_or_default()),
             ("stock", self.reservation.map_or_else(|| "not reserved".to_owned(), |held| held.to_string())),
             ("contact", contact(buyer)),
             ("ship to", address(shipping_address)),

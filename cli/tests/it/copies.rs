@@ -6,7 +6,7 @@ use std::process::Command;
 use std::sync::Arc;
 
 use holdfast_api::auth::Role;
-use holdfast_saga::shop::checkout::{AcceptPolicy, PaymentRoute};
+use holdfast_saga::shop::checkout::AcceptPolicy;
 use holdfast_saga::shop::order::Verb;
 use holdfast_shared::{OrderId, OrderStatus, PaymentStatus};
 use holdfast_store_postgres::PostgresStore;
@@ -54,7 +54,7 @@ fn live_worker(database: &str, bank: &Server, redis: &RedisServer, sandbox: &Ser
 
 async fn shop_at(url: &str) -> Shop {
     let store = PostgresStore::connect(url, 2).await.expect("connects");
-    let route = PaymentRoute { provider: holdfast_test_bank::NAME.to_owned(), opens: true };
+    let route = holdfast_test_bank::route();
     let mut shop = Shop::new(Arc::new(store));
     shop.policy = AcceptPolicy::routed(&route);
     shop

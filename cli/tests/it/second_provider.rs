@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use holdfast_saga::operations::audit_run;
 use holdfast_saga::ports::{PaymentProvider, Providers, Store};
-use holdfast_saga::shop::checkout::{AcceptPolicy, PaymentRoute};
+use holdfast_saga::shop::checkout::AcceptPolicy;
 use holdfast_saga::shop::order::Verb;
 use holdfast_sandbox::http::HttpSandbox;
 use holdfast_shared::{OrderId, OrderStatus};
@@ -75,10 +75,7 @@ fn a_second_provider_is_paid_once_for_each_order_while_workers_die_and_its_answe
         let store: Arc<dyn Store> =
             Arc::new(PostgresStore::connect(&cluster.database.url, 4).await.expect("connects"));
         let at_the_sandbox = Shop::new(Arc::clone(&store));
-        let policy = AcceptPolicy::routed(&PaymentRoute {
-            provider: holdfast_test_bank::NAME.to_owned(),
-            opens: true,
-        });
+        let policy = AcceptPolicy::routed(&holdfast_test_bank::route());
         let mut shop = at_the_sandbox.clone();
         shop.policy = policy;
         shop.stock("cd-1", 10_000).await;

@@ -1,6 +1,6 @@
 //! Undoing an order that was confirmed: money back, goods back, order cancelled.
 
-use holdfast_shared::{OrderStatus, Queue};
+use holdfast_shared::{OrderStatus, PaymentMethod, Queue};
 
 use super::notification;
 use super::stages::order::{CANCEL_ORDER, NOTIFY_CANCELLED};
@@ -38,7 +38,7 @@ fn cancel_order(saga: &Saga) -> Result<Vec<Change>, Refusal> {
     let order = saga.order();
     let mut changes =
         vec![Change::CancelOrder { order, from: OrderStatus::Cancelling, reason: cancellation.reason }];
-    if !cancellation.method.is_online() {
+    if cancellation.method == PaymentMethod::Cod {
         changes.push(drop_due_on_delivery(saga));
     }
     Ok(changes)

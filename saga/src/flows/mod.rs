@@ -2,6 +2,7 @@
 
 pub mod cancellation;
 pub mod checkout_cod;
+pub mod checkout_free;
 pub mod checkout_online;
 pub mod late_refund;
 pub mod notification;
@@ -17,13 +18,18 @@ use crate::engine::registry::Registry;
 
 /// The definition that a checkout paid like this runs from now on.
 pub const fn checkout(method: PaymentMethod) -> &'static Definition {
-    if method.is_online() { &checkout_online::V2 } else { &checkout_cod::V1 }
+    match method {
+        PaymentMethod::Card | PaymentMethod::Paypal => &checkout_online::V2,
+        PaymentMethod::Cod => &checkout_cod::V1,
+        PaymentMethod::None => &checkout_free::V1,
+    }
 }
 
 /// Every definition this binary knows.
 pub static REGISTRY: Registry = Registry::new(&[
     &checkout_online::V2,
     &checkout_cod::V1,
+    &checkout_free::V1,
     &notification::V1,
     &cancellation::V1,
     &late_refund::V1,

@@ -6,7 +6,8 @@
 use std::collections::BTreeMap;
 
 use holdfast_shared::{
-    CartStatus, Money, OrderId, OrderStatus, RefundStatus, ReservationStatus, SagaState, ShopId, Sku, StepKey,
+    CartStatus, Money, OrderId, OrderStatus, PaymentMethod, RefundStatus, ReservationStatus, SagaState,
+    ShopId, Sku, StepKey,
 };
 use serde::Serialize;
 use strum::{Display, EnumIter, IntoStaticStr};
@@ -310,6 +311,9 @@ impl Audit {
             self.broken(Invariant::Money, subject(), detail);
         }
         let payment = fact.payment.as_ref();
+        if fact.method == PaymentMethod::None && payment.is_some() {
+            self.broken(Invariant::Money, subject(), "costs nothing, and has a payment".to_owned());
+        }
         let (refunded, by_hand) =
             payment.map_or((0, 0), |payment| (payment.refunded_minor, payment.settled_manually_minor));
         let booked = sum(&|refund| !refund.late && refund.status == RefundStatus::Succeeded);

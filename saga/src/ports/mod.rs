@@ -1,5 +1,6 @@
 //! The ports: what the rules need from the outside, and what they promise about its use.
 
+mod amounts;
 mod around;
 mod channel;
 mod dispatch;
@@ -7,6 +8,7 @@ mod gateways;
 mod payments;
 mod store;
 
+pub use amounts::{AmountRule, Amounts, ProviderAmounts, UnfitAmount};
 pub use around::AroundProvider;
 pub use channel::NotificationChannel;
 pub use dispatch::{Dispatch, Hint};

@@ -6,8 +6,12 @@ use std::time::Duration;
 use holdfast_shared::PaymentMethod;
 use strum::IntoEnumIterator as _;
 
+use crate::ports::Amounts;
+
 /// What the courier's money is booked under: no provider takes it.
 const COURIER: &str = "cod";
+/// What stands there for an order that costs nothing.
+const NOBODY: &str = "none";
 
 /// What an accepted checkout needs to know about the shop.
 #[derive(Debug, Clone)]
@@ -29,6 +33,15 @@ pub struct PaymentRoute {
     pub provider: String,
     /// Whether that provider opens a payment before its money is taken. It may do without a token then.
     pub opens: bool,
+    /// What that provider can take.
+    pub amounts: Amounts,
+}
+
+impl PaymentRoute {
+    /// To a provider that opens nothing and takes every amount.
+    pub fn new(provider: impl Into<String>) -> Self {
+        Self { provider: provider.into(), opens: false, amounts: Amounts::ANY }
+    }
 }
 
 impl Default for AcceptPolicy {
@@ -44,9 +57,9 @@ impl Default for AcceptPolicy {
 }
 
 impl AcceptPolicy {
-    /// The defaults, and all that is paid online goes to one provider, which opens nothing.
+    /// The defaults, and all that is paid online goes to one provider, which opens nothing and takes every amount.
     pub fn new(provider: impl Into<String>) -> Self {
-        Self::routed(&PaymentRoute { provider: provider.into(), opens: false })
+        Self::routed(&PaymentRoute::new(provider))
     }
 
     /// The defaults, and all that is paid online goes this way.
@@ -57,10 +70,10 @@ impl AcceptPolicy {
 
     /// Who takes the money that is paid like this; `None`: the method is not offered.
     pub(crate) fn route(&self, method: PaymentMethod) -> Option<PaymentRoute> {
-        if method.is_online() {
-            self.payments.get(&method).cloned()
-        } else {
-            Some(PaymentRoute { provider: COURIER.to_owned(), opens: false })
+        match method {
+            PaymentMethod::Card | PaymentMethod::Paypal => self.payments.get(&method).cloned(),
+            PaymentMethod::Cod => Some(PaymentRoute::new(COURIER)),
+            PaymentMethod::None => Some(PaymentRoute::new(NOBODY)),
         }
     }
 }

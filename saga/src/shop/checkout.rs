@@ -16,7 +16,7 @@ pub use crate::shop::accept_policy::{AcceptPolicy, PaymentRoute};
 pub use crate::shop::cart::{LINES_MAX, QUANTITY_MAX};
 
 use crate::flows;
-use crate::ports::{Store, StoreError};
+use crate::ports::{Store, StoreError, UnfitAmount};
 use crate::records::batch_rows::{CartMove, Footprint, World};
 use crate::records::context::{Checkout, Context, Origin};
 use crate::records::slot;
@@ -103,6 +103,17 @@ pub enum Refused {
     /// No provider takes the money that is paid like this.
     #[error("this shop does not take {0}; choose another payment method")]
     MethodUnavailable(PaymentMethod),
+    /// The order costs something, and the buyer did not choose how to pay.
+    #[error("the cart costs {0}; choose how to pay")]
+    NotFree(Money),
+    /// The provider of this method cannot take this amount.
+    #[error("this cannot be paid by {method}: {why}; choose another payment method")]
+    AmountUnfit {
+        /// How they pay.
+        method: PaymentMethod,
+        /// What the provider cannot take.
+        why: UnfitAmount,
+    },
     /// Online without a token.
     #[error("paying by {0} needs the provider's token")]
     TokenMissing(PaymentMethod),
@@ -121,6 +132,8 @@ impl Refused {
             Self::TotalTooLarge(_) => "total_too_large",
             Self::CartChanged { .. } => "cart_changed",
             Self::MethodUnavailable(_) => "payment_method_unavailable",
+            Self::NotFree(_) => "payment_method_missing",
+            Self::AmountUnfit { .. } => "amount_not_payable",
             Self::TokenMissing(_) => "token_missing",
         }
     }
@@ -256,19 +269,15 @@ fn place(
     if let Some(expected) = request.expected_total.filter(|expected| *expected != total) {
         return Err(Refused::CartChanged { total, expected });
     }
-    let route = policy.route(request.method).ok_or(Refused::MethodUnavailable(request.method))?;
-    let needs_token = request.method.is_online() && !route.opens;
-    if needs_token && request.token.as_deref().unwrap_or_default().is_empty() {
-        return Err(Refused::TokenMissing(request.method));
-    }
-    let within = if request.method.is_online() { policy.payment_within } else { policy.confirm_within };
-    let definition = flows::checkout(request.method);
+    let (method, route) = payment(policy, request, total)?;
+    let within = if method == PaymentMethod::Cod { policy.confirm_within } else { policy.payment_within };
+    let definition = flows::checkout(method);
     let context = Checkout {
         cart: request.cart,
-        method: request.method,
+        method,
         provider: route.provider,
         opens: route.opens,
-        token: request.token.clone().filter(|_| request.method.is_online()),
+        token: request.token.clone().filter(|_| method.is_online()),
         lines: lines.clone(),
         total_minor: total.amount_minor,
         currency: total.currency,
@@ -283,9 +292,9 @@ fn place(
         order,
         Order {
             id: order,
-            status: request.method.first_status(),
+            status: method.first_status(),
             cancel_reason: None,
-            method: request.method,
+            method,
             cart: request.cart,
             customer: request.customer.clone(),
             contact: request.contact.clone(),
@@ -299,6 +308,27 @@ fn place(
     );
     take_cart(world, request, status, order);
     Ok(())
+}
+
+/// How `total` is paid. What costs nothing is paid by nobody, whatever the buyer chose (M14).
+fn payment(
+    policy: &AcceptPolicy,
+    request: &CheckoutRequest,
+    total: Money,
+) -> Result<(PaymentMethod, PaymentRoute), Refused> {
+    let method = if total.amount_minor == 0 { PaymentMethod::None } else { request.method };
+    if method == PaymentMethod::None && total.amount_minor > 0 {
+        return Err(Refused::NotFree(total));
+    }
+    let route = policy.route(method).ok_or(Refused::MethodUnavailable(method))?;
+    let needs_token = method.is_online() && !route.opens;
+    if needs_token && request.token.as_deref().unwrap_or_default().is_empty() {
+        return Err(Refused::TokenMissing(method));
+    }
+    if method.is_online() {
+        route.amounts.can_take(total).map_err(|why| Refused::AmountUnfit { method, why })?;
+    }
+    Ok((method, route))
 }
 
 /// Hands the cart to the order. A guest's that a customer checks out is theirs from now on.

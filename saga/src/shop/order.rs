@@ -92,11 +92,17 @@ pub async fn ask(store: &dyn Store, order: OrderId, verb: Verb, by: &Actor) -> R
 
 fn decide(world: &mut World, order: &Order, confirmed: bool, by: &Actor) -> Answer {
     let id = order.id;
-    if order.method != PaymentMethod::Cod {
-        return instead(format!(
-            "order {id} is paid by {}; it confirms itself once the money is there",
-            order.method
-        ));
+    match order.method {
+        PaymentMethod::Cod => {}
+        PaymentMethod::Card | PaymentMethod::Paypal => {
+            return instead(format!(
+                "order {id} is paid by {}; it confirms itself once the money is there",
+                order.method
+            ));
+        }
+        PaymentMethod::None => {
+            return instead(format!("order {id} costs nothing; it confirms itself"));
+        }
     }
     match order.status {
         OrderStatus::PendingConfirmation => {}

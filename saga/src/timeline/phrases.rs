@@ -26,6 +26,7 @@ const fn method(method: PaymentMethod) -> &'static str {
         PaymentMethod::Card => "card",
         PaymentMethod::Paypal => "PayPal",
         PaymentMethod::Cod => "cash on delivery",
+        PaymentMethod::None => "nothing to pay",
     }
 }
 

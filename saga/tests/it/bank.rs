@@ -21,10 +21,10 @@ use crate::flows::{Ending, check, one_call};
 use crate::shop::{BANK_KEY_TTL, Parts, Shop, admin, bank};
 
 /// What becomes of the next request whose path ends so.
-type Script = Arc<Mutex<Vec<(&'static str, Weather)>>>;
+pub(crate) type Script = Arc<Mutex<Vec<(&'static str, Weather)>>>;
 
 /// A shop at this bank, the bank, and what is in store for the requests to it.
-async fn at(bank: Bank) -> (Shop, Arc<LocalWire>, Script) {
+pub(crate) async fn at(bank: Bank) -> (Shop, Arc<LocalWire>, Script) {
     let script = Script::default();
     let coming = Arc::clone(&script);
     let parts = Parts::banking(|clock: Arc<dyn Clock>| {
@@ -53,11 +53,11 @@ async fn at_the_page(shop: &mut Shop) -> OrderId {
 }
 
 /// What the bank has taken and given back, of all payments together.
-fn sums(wire: &LocalWire) -> (i64, i64) {
+pub(crate) fn sums(wire: &LocalWire) -> (i64, i64) {
     wire.bank()
         .sums()
         .into_values()
-        .fold((0, 0), |(taken, back), sums: Sums| (taken + sums.captured_minor, back + sums.refunded_minor))
+        .fold((0, 0), |(taken, back), sums: Sums| (taken + sums.captured, back + sums.refunded))
 }
 
 /// How many payments were opened there.

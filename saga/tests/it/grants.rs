@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use holdfast_saga::operations::audit::{Audit, Invariant};
 use holdfast_saga::operations::dead_letter::resolve;
-use holdfast_saga::ports::{Store, StoreError};
+use holdfast_saga::ports::{ProviderAmounts, Store, StoreError};
 use holdfast_saga::records::audit_fact::{Fact, OrderFact, PaymentFact};
 use holdfast_saga::records::batch_rows::{Footprint, World, Writes};
 use holdfast_saga::records::call::{Answer, Mode};
@@ -110,7 +110,9 @@ async fn only_money_that_is_there_can_be_granted() {
     }
     let ask = async |amount, reason: &str, by: &Actor| {
         let grant = Grant { amount, reason: reason.to_owned(), dedupe: None };
-        order::refund(&*shop.store, order, grant, by).await.expect("the store answers")
+        order::refund(&*shop.store, order, grant, by, &ProviderAmounts::new())
+            .await
+            .expect("the store answers")
     };
     let dollars = Some(Money::new(100, Currency::USD));
     assert_no(&ask(dollars, "damaged box", &admin()).await, "was paid in EUR, not in USD");
@@ -226,7 +228,7 @@ async fn a_grant_asked_for_twice_under_one_key_is_one_refund() {
         let dedupe = Some(Dedupe { key: digest(&["ada", key]), body: digest(&[&minor.to_string()]) });
         let amount = Some(Money::new(minor, Currency::EUR));
         let grant = Grant { amount, reason: "damaged box".to_owned(), dedupe };
-        order::refund(&*shop.store, order, grant, &admin()).await
+        order::refund(&*shop.store, order, grant, &admin(), &ProviderAmounts::new()).await
     };
     let ask = async |shop: &Shop, key: &str| ask_for(shop, key, 500).await;
     let first = ask(&shop, "a").await;

@@ -1,6 +1,7 @@
 //! The rules, proven on the memory store against the sandbox provider.
 
 mod accepting;
+mod amounts;
 mod bank;
 mod batches;
 mod carts;

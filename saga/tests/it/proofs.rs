@@ -36,6 +36,10 @@ enum Story {
     Granted { token: &'static str, minor: Option<i64>, again: bool },
     /// A cancellation after the pivot, of an order of which so much was given back before.
     CancelGranted(Option<i64>),
+    /// An order that costs nothing.
+    Free,
+    /// The same, cancelled after the pivot.
+    CancelFree,
 }
 
 /// What the admin says.
@@ -50,7 +54,7 @@ const TOTAL: i64 = 3_000;
 /// What is given back before the story begins, where it says so.
 const GIFT: i64 = 700;
 
-const STORIES: [Story; 23] = [
+const STORIES: [Story; 25] = [
     Story::Card("tok_ok"),
     Story::Card("tok_declined"),
     Story::Card("tok_timeout"),
@@ -74,7 +78,17 @@ const STORIES: [Story; 23] = [
     Story::Granted { token: "tok_refund_fails", minor: None, again: false },
     Story::CancelGranted(Some(500)),
     Story::CancelGranted(None),
+    Story::Free,
+    Story::CancelFree,
 ];
+
+/// An order for the same goods that costs nothing.
+async fn free(shop: &mut Shop) -> OrderId {
+    for name in ["cd-1", "cd-2"] {
+        shop.price(name, Money::new(0, Currency::EUR)).await;
+    }
+    shop.card("tok_declined").await
+}
 
 /// What the operator does about the dead.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -188,6 +202,13 @@ impl Story {
                 shop.granted(order, minor).await;
                 order
             }
+            Self::Free => free(shop).await,
+            Self::CancelFree => {
+                let order = free(shop).await;
+                shop.rest().await;
+                shop.accepted(order, Verb::Cancel, &admin()).await;
+                order
+            }
             Self::CancelGranted(minor) => {
                 let order = shop.card("tok_ok").await;
                 shop.rest().await;
@@ -210,7 +231,9 @@ impl Story {
             | Self::Cod(_)
             | Self::CancelConfirmed(_)
             | Self::LateCapture(_)
-            | Self::CancelGranted(_) => TOTAL,
+            | Self::CancelGranted(_)
+            | Self::Free
+            | Self::CancelFree => TOTAL,
         }
     }
 }

@@ -60,7 +60,7 @@ async fn each_payment_method_goes_to_its_own_provider_or_is_not_offered() {
     let mut shop = Shop::open().await;
     let (sandbox, second) = (Arc::clone(&shop.sandbox) as Arc<dyn PaymentProvider>, second(&shop));
     shop.outside.payments = [Arc::clone(&sandbox), Arc::clone(&second)].into_iter().collect();
-    let route = PaymentRoute { provider: "second".to_owned(), opens: false };
+    let route = PaymentRoute::new("second");
     shop.policy.payments.insert(PaymentMethod::Paypal, route);
     let card = shop.card("tok_ok").await;
     let paypal = by_paypal(&mut shop).await.expect("is offered");

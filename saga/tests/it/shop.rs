@@ -17,7 +17,8 @@ use holdfast_saga::operations::dead_letter::DeadLetterAction;
 use holdfast_saga::operations::dead_letter::resolve;
 use holdfast_saga::operations::dead_letter::resolve::act;
 use holdfast_saga::ports::{
-    Channels, Fault, Gateways, Movement, NotificationChannel, PaymentProvider, Providers, Store,
+    Channels, Fault, Gateways, Movement, NotificationChannel, PaymentProvider, ProviderAmounts, Providers,
+    Store,
 };
 use holdfast_saga::records::batch_rows::{Footprint, World, Writes};
 use holdfast_saga::records::call::{Call, Outcome};
@@ -169,8 +170,7 @@ impl Shop {
     /// A shop of these parts, with ten of `cd-1` and of `cd-2` on the shelf.
     pub(crate) async fn of(parts: Parts) -> Self {
         let Parts { clock, memory, store, sandbox, bank, outside, notices, registry } = parts;
-        let provider = if bank.is_some() { holdfast_test_bank::NAME } else { "sandbox" };
-        let route = PaymentRoute { provider: provider.to_owned(), opens: bank.is_some() };
+        let route = if bank.is_some() { holdfast_test_bank::route() } else { PaymentRoute::new("sandbox") };
         let policy = AcceptPolicy { hint_ahead: Duration::ZERO, ..AcceptPolicy::routed(&route) };
         let mut shop = Self {
             outside,
@@ -200,6 +200,11 @@ impl Shop {
 
     /// Puts `pieces` of a product on the shelf, at 10.00 EUR each.
     pub(crate) async fn stock(&mut self, name: &str, pieces: i64) {
+        self.stock_at(name, pieces, Money::new(1_000, Currency::EUR)).await;
+    }
+
+    /// The same at another price.
+    pub(crate) async fn stock_at(&mut self, name: &str, pieces: i64, price: Money) {
         let sku = sku(name);
         let mut tx = self.memory.begin().await.expect("memory opens");
         let mut world = World::default();
@@ -207,16 +212,22 @@ impl Shop {
         let mut writes = Writes { at: world.now, ..Writes::default() };
         writes.stock.insert(sku.clone(), StockMove { on_hand: pieces, reserved: 0 });
         writes.adjustments.push(StockAdjustment {
-            sku: sku.clone(),
+            sku,
             delta: pieces,
             reason: "delivery".to_owned(),
             actor: "test".to_owned(),
             at: world.now,
         });
-        let price = Money::new(1_000, Currency::EUR);
-        let product = Product { sku: sku.clone(), name: name.to_owned(), price, active: true };
-        writes.put_products.insert(sku, product);
         tx.save(&writes).await.expect("stock is saved");
+        self.price(name, price).await;
+    }
+
+    /// Sells a product at another price.
+    pub(crate) async fn price(&mut self, name: &str, price: Money) {
+        let product = Product { sku: sku(name), name: name.to_owned(), price, active: true };
+        let mut writes = Writes { at: self.clock.now(), ..Writes::default() };
+        writes.put_products.insert(sku(name), product);
+        self.memory.begin().await.expect("memory opens").save(&writes).await.expect("the product is saved");
     }
 
     /// A guest's cart with these items.
@@ -408,7 +419,9 @@ impl Shop {
     ) -> Result<Answered, Conflict> {
         let amount = amount_minor.map(|amount_minor| Money::new(amount_minor, Currency::EUR));
         let grant = Grant { amount, reason: "damaged box".to_owned(), dedupe: None };
-        order::refund(&*self.store, order, grant, &admin()).await.expect("the store answers")
+        order::refund(&*self.store, order, grant, &admin(), &ProviderAmounts::new())
+            .await
+            .expect("the store answers")
     }
 
     /// Asks for a refund and expects a promise.

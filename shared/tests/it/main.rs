@@ -132,6 +132,7 @@ fn an_order_paid_online_begins_with_its_payment_and_one_paid_in_cash_with_its_co
         (PaymentMethod::Card, true, OrderStatus::PendingPayment),
         (PaymentMethod::Paypal, true, OrderStatus::PendingPayment),
         (PaymentMethod::Cod, false, OrderStatus::PendingConfirmation),
+        (PaymentMethod::None, false, OrderStatus::PendingPayment),
     ] {
         assert_eq!((method.is_online(), method.first_status()), (is_online, first), "{method}");
     }

@@ -7,40 +7,30 @@ use holdfast_shared::Time;
 use serde_json::{Value, json};
 
 use crate::message::{Asked, Said};
+use crate::token::Token;
 
-/// What a buyer's token does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Token {
-    /// The money is taken.
-    Pays,
-    /// This attempt is declined.
-    Declines,
-    /// The money is on its way until the bank settles it.
-    Debits,
-}
+/// The least that it takes.
+const LEAST: i64 = 50;
 
-impl Token {
-    /// The token as a buyer sends it.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Pays => "bank_pays",
-            Self::Declines => "bank_declines",
-            Self::Debits => "bank_debits",
-        }
-    }
-
-    fn named(text: &str) -> Option<Self> {
-        [Self::Pays, Self::Declines, Self::Debits].into_iter().find(|token| token.as_str() == text)
+/// What stands against a payment of so many units of a currency. It writes all of them with two decimals, the krona too,
+/// which has none, and the dinar with three, the last of which is zero.
+fn unfit(amount: i64, currency: &str) -> Option<&'static str> {
+    match currency {
+        "HUF" => Some("HUF is not taken"),
+        "ISK" if amount % 100 != 0 => Some("ISK has no decimals"),
+        "KWD" if amount % 10 != 0 => Some("the last decimal of KWD must be zero"),
+        _ if amount < LEAST => Some("the amount is too small"),
+        _ => None,
     }
 }
 
-/// The money of one payment: what was taken, and what went back.
+/// The money of one payment: what was taken, and what went back, in the bank's units.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Sums {
     /// Taken.
-    pub captured_minor: i64,
+    pub captured: i64,
     /// Given back.
-    pub refunded_minor: i64,
+    pub refunded: i64,
 }
 
 #[derive(Debug, Clone)]
@@ -48,10 +38,10 @@ struct Payment {
     account: String,
     /// What the shop calls it.
     reference: String,
-    amount_minor: i64,
+    amount: i64,
     currency: String,
     state: State,
-    captured_minor: i64,
+    captured: i64,
     refunds: Vec<Refund>,
 }
 
@@ -71,7 +61,7 @@ enum State {
 #[derive(Debug, Clone)]
 struct Refund {
     key: Option<String>,
-    amount_minor: i64,
+    amount: i64,
     at: Time,
     pending: bool,
 }
@@ -147,8 +137,8 @@ impl Bank {
         let mut sums: BTreeMap<String, Sums> = BTreeMap::new();
         for payment in self.payments.values() {
             let sum = sums.entry(payment.reference.clone()).or_default();
-            sum.captured_minor += payment.captured_minor;
-            sum.refunded_minor += payment.refunded_minor();
+            sum.captured += payment.captured;
+            sum.refunded += payment.refunded();
         }
         sums
     }
@@ -172,16 +162,16 @@ impl Bank {
         for payment in self.named(reference) {
             if payment.state == State::Processing {
                 payment.state = if arrives { State::Captured } else { State::Failed };
-                payment.captured_minor = if arrives { payment.amount_minor } else { 0 };
+                payment.captured = if arrives { payment.amount } else { 0 };
             }
             payment.refunds.iter_mut().for_each(|refund| refund.pending = false);
         }
     }
 
     /// Somebody gives money back at the bank's desk.
-    pub fn refund_at_desk(&mut self, reference: &str, amount_minor: i64, at: Time) {
+    pub fn refund_at_desk(&mut self, reference: &str, amount: i64, at: Time) {
         for payment in self.named(reference) {
-            payment.refunds.push(Refund { key: None, amount_minor, at, pending: false });
+            payment.refunds.push(Refund { key: None, amount, at, pending: false });
         }
     }
 
@@ -269,8 +259,8 @@ impl Bank {
                     ("GET", []) => ok(payment.document()),
                     ("POST", ["attempts"]) => payment.attempt(asked.body["token"].as_str()),
                     ("POST", ["refunds"]) => {
-                        let amount_minor = asked.body["amount_minor"].as_i64().unwrap_or_default();
-                        payment.refund(asked.key.clone(), amount_minor, self.refunds_pend, now)
+                        let amount = asked.body["amount"].as_i64().unwrap_or_default();
+                        payment.refund(asked.key.clone(), amount, self.refunds_pend, now)
                     }
                     ("GET", ["refunds"]) => ok(payment.listed(self.list_lag, now)),
                     _ => problem(404, "there is no such route"),
@@ -281,21 +271,24 @@ impl Bank {
     }
 
     fn open(&mut self, asked: &Asked, account: &str, live: bool) -> Said {
-        let (Some(reference), Some(amount_minor), Some(currency)) = (
+        let (Some(reference), Some(amount), Some(currency)) = (
             asked.body["reference"].as_str(),
-            asked.body["amount_minor"].as_i64(),
+            asked.body["amount"].as_i64(),
             asked.body["currency"].as_str(),
         ) else {
-            return problem(422, "reference, amount_minor and currency are expected");
+            return problem(422, "reference, amount and currency are expected");
         };
+        if let Some(why) = unfit(amount, currency) {
+            return problem(422, why);
+        }
         let id = format!("po_{}", self.payments.len() + 1);
         let payment = Payment {
             account: account.to_owned(),
             reference: reference.to_owned(),
-            amount_minor,
+            amount,
             currency: currency.to_owned(),
             state: State::Open,
-            captured_minor: 0,
+            captured: 0,
             refunds: Vec::new(),
         };
         self.payments.insert(id.clone(), payment);
@@ -309,8 +302,8 @@ impl Bank {
                 json!({
                     "reference": payment.reference,
                     "currency": payment.currency,
-                    "captured_minor": payment.captured_minor,
-                    "refunded_minor": payment.refunded_minor(),
+                    "captured": payment.captured,
+                    "refunded": payment.refunded(),
                 })
             })
             .collect();
@@ -319,8 +312,8 @@ impl Bank {
 }
 
 impl Payment {
-    fn refunded_minor(&self) -> i64 {
-        self.refunds.iter().filter(|refund| !refund.pending).map(|refund| refund.amount_minor).sum()
+    fn refunded(&self) -> i64 {
+        self.refunds.iter().filter(|refund| !refund.pending).map(|refund| refund.amount).sum()
     }
 
     fn document(&self) -> Value {
@@ -336,8 +329,8 @@ impl Payment {
             "reference": self.reference,
             "state": state,
             "currency": self.currency,
-            "captured_minor": self.captured_minor,
-            "refunded_minor": self.refunded_minor(),
+            "captured": self.captured,
+            "refunded": self.refunded(),
         })
     }
 
@@ -347,9 +340,12 @@ impl Payment {
             return ok(self.document());
         }
         match (token.map(Token::named), self.state) {
-            (Some(Some(Token::Pays)), _) | (None, State::Approved) => {
-                self.state = State::Captured;
-                self.captured_minor = self.amount_minor;
+            (Some(Some(Token::Pays)), _) | (None, State::Approved) => self.take(self.amount),
+            (Some(Some(Token::TakesLess)), _) => self.take(self.amount - 1),
+            (Some(Some(Token::TakesMore)), _) => self.take(self.amount + 1),
+            (Some(Some(Token::TakesDollars)), _) => {
+                "USD".clone_into(&mut self.currency);
+                self.take(self.amount);
             }
             (Some(Some(Token::Debits)), _) => self.state = State::Processing,
             (Some(Some(Token::Declines)), _) => return problem(402, "the card was declined"),
@@ -360,23 +356,26 @@ impl Payment {
         ok(self.document())
     }
 
+    fn take(&mut self, amount: i64) {
+        self.state = State::Captured;
+        self.captured = amount;
+    }
+
     /// Deliberately unbounded: this ledger exists to show the shop's mistakes.
-    fn refund(&mut self, key: Option<String>, amount_minor: i64, pending: bool, at: Time) -> Said {
-        if self.captured_minor == 0 {
+    fn refund(&mut self, key: Option<String>, amount: i64, pending: bool, at: Time) -> Said {
+        if self.captured == 0 {
             return problem(422, "nothing was taken");
         }
-        self.refunds.push(Refund { key, amount_minor, at, pending });
+        self.refunds.push(Refund { key, amount, at, pending });
         ok(json!({"state": if pending { "pending" } else { "done" }}))
     }
 
     fn listed(&self, lag: Duration, now: Time) -> Value {
         let seen = self.refunds.iter().filter(|refund| now.since(refund.at) >= lag);
         let items: Vec<Value> = seen
-            .map(|refund| {
-                json!({"key": refund.key, "amount_minor": refund.amount_minor, "pending": refund.pending})
-            })
+            .map(|refund| json!({"key": refund.key, "amount": refund.amount, "pending": refund.pending}))
             .collect();
-        json!({"items": items})
+        json!({"currency": self.currency, "items": items})
     }
 }
 

@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use holdfast_saga::ports::{
-    Account, At, Attempt, Caps, Captured, Charge, Closed, Fault, Movement, NamedRefund, Page,
-    PaymentProvider, RefundState,
+    Account, AmountRule, Amounts, At, Attempt, Caps, Captured, Charge, Closed, Fault, Movement, NamedRefund,
+    Page, PaymentProvider, RefundState,
 };
 use holdfast_saga::records::PaymentObject;
 use holdfast_saga::records::call::Mode;
-use holdfast_shared::{Money, StepKey};
+use holdfast_saga::shop::checkout::PaymentRoute;
+use holdfast_shared::{Currency, Money, StepKey};
 use serde_json::{Value, json};
 
 use crate::message::{Asked, Said};
@@ -18,6 +19,17 @@ use crate::wire::{NoAnswer, Wire};
 
 /// The name stored with the payments it takes.
 pub const NAME: &str = "bank";
+
+/// What it takes: nothing below half a unit, KWD in tens of fils, no HUF.
+pub const AMOUNTS: Amounts = Amounts {
+    otherwise: Some(AmountRule::from(50)),
+    listed: &[("HUF", None), ("KWD", Some(AmountRule::from(50).in_steps_of(10)))],
+};
+
+/// Payments go to the bank.
+pub fn route() -> PaymentRoute {
+    PaymentRoute { opens: true, amounts: AMOUNTS, ..PaymentRoute::new(NAME) }
+}
 
 /// The version of the requests that this adapter sends.
 const WIRE: u32 = 1;
@@ -77,18 +89,32 @@ impl BankProvider {
             "processing" => Charge::Processing,
             "failed" => Charge::Closed { declined: Some("the debit bounced".to_owned()) },
             "captured" => {
-                let minor = |name: &str| body[name].as_i64().ok_or_else(unreadable);
-                let currency = body["currency"].as_str().and_then(|currency| currency.parse().ok());
-                let amount = Money::new(minor("captured_minor")?, currency.ok_or_else(unreadable)?);
+                let amount = |name: &str| money(&body[name], &body["currency"]).ok_or_else(unreadable);
                 Charge::Captured(Captured {
-                    amount,
-                    refunded_minor: minor("refunded_minor")?,
+                    amount: amount("captured")?,
+                    refunded_minor: amount("refunded")?.amount_minor,
                     provider_ref: reference(at)?.to_owned(),
                 })
             }
             _ => return Err(unreadable()),
         })
     }
+}
+
+/// How many of the bank's units one of our minor units is: it writes ISK in hundredths.
+fn units_per_minor(currency: Currency) -> i64 {
+    if currency.as_str() == "ISK" { 100 } else { 1 }
+}
+
+fn units(amount: Money) -> i64 {
+    amount.amount_minor * units_per_minor(amount.currency)
+}
+
+/// What the bank writes as `units`, if it is an amount of ours.
+fn money(units: &Value, currency: &Value) -> Option<Money> {
+    let (units, currency) = (units.as_i64()?, currency.as_str()?.parse().ok()?);
+    let per_minor = units_per_minor(currency);
+    (units % per_minor == 0).then(|| Money::new(units / per_minor, currency))
 }
 
 /// Where the buyer says yes.
@@ -128,7 +154,7 @@ impl PaymentProvider for BankProvider {
     async fn open(&self, key: &StepKey, amount: Money) -> Result<PaymentObject, Fault> {
         let body = json!({
             "reference": key.as_str(),
-            "amount_minor": amount.amount_minor,
+            "amount": units(amount),
             "currency": amount.currency,
         });
         let opened = self.ask("POST", "/payments".to_owned(), Some(key), body).await?;
@@ -185,7 +211,7 @@ impl PaymentProvider for BankProvider {
 
     async fn refund(&self, at: &At<'_>, key: &StepKey, amount: Money) -> Result<RefundState, Fault> {
         let path = format!("/payments/{}/refunds", reference(at)?);
-        let body = json!({"amount_minor": amount.amount_minor});
+        let body = json!({"amount": units(amount)});
         let body = self.ask("POST", path, Some(key), body).await?;
         Ok(if body["state"] == "pending" { RefundState::Pending } else { RefundState::Done })
     }
@@ -194,25 +220,27 @@ impl PaymentProvider for BankProvider {
         let path = format!("/payments/{}/refunds", reference(at)?);
         let body = self.ask("GET", path, None, Value::Null).await?;
         let items = body["items"].as_array().cloned().unwrap_or_default();
-        Ok(items
-            .iter()
-            .map(|item| NamedRefund {
+        let refund = |item: &Value| {
+            Some(NamedRefund {
                 key: item["key"].as_str().map(StepKey::from_stored),
-                amount_minor: item["amount_minor"].as_i64().unwrap_or_default(),
+                amount_minor: money(&item["amount"], &body["currency"])?.amount_minor,
                 state: if item["pending"] == true { RefundState::Pending } else { RefundState::Done },
             })
-            .collect())
+        };
+        let refunds = items.iter().map(refund).collect::<Option<Vec<_>>>();
+        refunds.ok_or_else(|| Fault::Unclear("the bank's refunds are unreadable".to_owned()))
     }
 
     async fn movements(&self, _: &str) -> Result<Option<Page<Movement>>, Fault> {
         let body = self.ask("GET", "/movements".to_owned(), None, Value::Null).await?;
         let items = body["items"].as_array().cloned().unwrap_or_default();
         let movement = |item: &Value| {
+            let captured = money(&item["captured"], &item["currency"])?;
             Some(Movement {
                 charge: StepKey::from_stored(item["reference"].as_str()?),
-                currency: item["currency"].as_str()?.parse().ok()?,
-                captured_minor: item["captured_minor"].as_i64()?,
-                refunded_minor: item["refunded_minor"].as_i64()?,
+                currency: captured.currency,
+                captured_minor: captured.amount_minor,
+                refunded_minor: money(&item["refunded"], &item["currency"])?.amount_minor,
             })
         };
         let items = items.iter().map(movement).collect::<Option<Vec<_>>>();

@@ -54,8 +54,8 @@ async fn answer(
         "/control/calm" => calm.store(true, Ordering::SeqCst),
         "/control/sums" => {
             let sums = wire.bank().sums().into_iter().map(|(reference, sums)| {
-                let Sums { captured_minor, refunded_minor } = sums;
-                json!([reference, captured_minor, refunded_minor])
+                let Sums { captured, refunded } = sums;
+                json!([reference, captured, refunded])
             });
             return Json(sums.collect::<Vec<_>>()).into_response();
         }

@@ -51,6 +51,7 @@ async fn check(database: &Database, sandbox: Arc<dyn SandboxControl>) {
         shop.stock(name, 100).await;
     }
     shop.stock("rare", 1).await;
+    shop.stock_at("gift", 2, 0).await;
     let worker = worker(&shop.store, "w1", &outside);
     let checkout_intake = CheckoutIntake::start(
         Arc::clone(&shop.store),
@@ -98,6 +99,17 @@ async fn check(database: &Database, sandbox: Arc<dyn SandboxControl>) {
     expected.insert(bought, stands());
     let too_late = accept(&[("rare", 1), ("cd-1", 1)], None).await;
     expected.insert(too_late, cancelled(CancelReason::OutOfStock, None));
+
+    for (token, ending) in [(Some("tok_declined"), OrderStatus::Confirmed), (None, OrderStatus::Cancelled)] {
+        let free = accept(&[("gift", 1)], token).await;
+        let reason = (ending == OrderStatus::Cancelled).then_some(CancelReason::AdminRequest);
+        if reason.is_some() {
+            let is_confirmed = async || shop.view(free).await.order.status == OrderStatus::Confirmed;
+            shop.until("it confirms itself", is_confirmed).await;
+            shop.ask(free, Verb::Cancel, &admin()).await.expect("is accepted");
+        }
+        expected.insert(free, (ending, reason, None));
+    }
 
     let (generous, ending) = (accept(&ITEMS, Some("tok_ok")).await, OrderStatus::Delivered);
     give_back_and_deliver(&shop, generous).await;

@@ -67,7 +67,7 @@ async fn check(database: Database) {
     shop.rest().await;
     let known = shop.store.workers().await.expect("reads");
     assert!(known[1].heartbeat.name == "second" && known[1].is_alive(shop.now().await), "{known:#?}");
-    assert_eq!((known[1].heartbeat.pools.len(), known[1].heartbeat.definitions.len()), (4, 6), "{known:#?}");
+    assert_eq!((known[1].heartbeat.pools.len(), known[1].heartbeat.definitions.len()), (4, 7), "{known:#?}");
     let stats = shop.stats().await;
     let expected = [("CONFIRMED", ORDERS * 3 / 4), ("CANCELLED payment_declined", ORDERS / 4)];
     assert_eq!(stats, expected.map(|(end, orders)| (end.to_owned(), orders)).into());

@@ -3,11 +3,13 @@
 //! One refund of an order is under way at a time, and none beside a cancellation: so each starts from
 //! what the provider's ledger and ours agree on, and no money goes back twice.
 
-use holdfast_shared::{Actor, KeyPrefix, Money, OrderId, OrderStatus, PaymentStatus, RefundStatus, SagaId};
+use holdfast_shared::{
+    Actor, KeyPrefix, Money, OrderId, OrderStatus, PaymentMethod, PaymentStatus, RefundStatus, SagaId,
+};
 
 use super::state::{unsettled_checkout, was_cancelled};
 use crate::flows::partial_refund;
-use crate::ports::{Hint, Store, StoreError, Tx};
+use crate::ports::{Hint, ProviderAmounts, Store, StoreError, Tx};
 use crate::records::batch_rows::{Footprint, World};
 use crate::records::context::{Context, Dedupe, PartialRefund};
 use crate::records::saga::Charge;
@@ -38,13 +40,15 @@ pub struct Grant {
 ///
 /// Holds after `Accepted`: the refund is committed as PENDING, with the saga that gives it back and its
 /// trace in the audit trail. The order keeps its status. What is `Already` so was asked for before, under
-/// the same digest. An `Err` of the store means that nothing was written, except
+/// the same digest. `amounts` says what the providers can give back; one that is not in it can give back every amount. An
+/// `Err` of the store means that nothing was written, except
 /// [`StoreError::CommitUnknown`]: asking again under the same digest then finds out.
 pub async fn refund(
     store: &dyn Store,
     order: OrderId,
     grant: Grant,
     by: &Actor,
+    amounts: &ProviderAmounts,
 ) -> Result<Answer, StoreError> {
     let grant = Grant { reason: grant.reason.trim().to_owned(), ..grant };
     let keys = store.keys().await?;
@@ -55,7 +59,7 @@ pub async fn refund(
     if let Some(answer) = asked_before(&world, &grant) {
         return Ok(answer);
     }
-    let terms = match judge(&world, &found, &grant, by) {
+    let terms = match judge(&world, &found, &grant, by, amounts) {
         Ok(terms) => terms,
         Err(conflict) => return Ok(Err(conflict)),
     };
@@ -147,7 +151,13 @@ struct Terms {
     payment: Payment,
 }
 
-fn judge(world: &World, order: &Order, grant: &Grant, by: &Actor) -> Result<Terms, Conflict> {
+fn judge(
+    world: &World,
+    order: &Order,
+    grant: &Grant,
+    by: &Actor,
+    amounts: &ProviderAmounts,
+) -> Result<Terms, Conflict> {
     let id = order.id;
     let no = |message: String| Err(Conflict::Instead(message));
     if *by == Actor::Customer {
@@ -169,8 +179,14 @@ fn judge(world: &World, order: &Order, grant: &Grant, by: &Actor) -> Result<Term
         }
         OrderStatus::Cancelled => return no(was_cancelled(order)),
     }
-    if !order.method.is_online() {
-        return no(format!("order {id} is paid on delivery; no provider holds money that could go back"));
+    match order.method {
+        PaymentMethod::Card | PaymentMethod::Paypal => {}
+        PaymentMethod::Cod => {
+            return no(format!("order {id} is paid on delivery; no provider holds money that could go back"));
+        }
+        PaymentMethod::None => {
+            return no(format!("order {id} cost nothing; there is nothing to give back"));
+        }
     }
     if let Some(message) = unsettled_checkout(world, id) {
         return no(message);
@@ -199,6 +215,9 @@ fn judge(world: &World, order: &Order, grant: &Grant, by: &Actor) -> Result<Term
     }
     if amount.amount_minor <= 0 || amount.amount_minor > left.amount_minor {
         return no(format!("{amount} cannot be given back; {left} of order {id} is left"));
+    }
+    if let Some(Err(why)) = amounts.get(&payment.provider).map(|amounts| amounts.can_give_back(amount)) {
+        return no(format!("{} cannot give that back: {why}", payment.provider));
     }
     // A refund's row outlives its saga, so no slot, and no key made of it, is ever used again.
     let Some(saga) = refund_slots().map(|at| id.saga(at)).find(|saga| !world.refunds.contains_key(saga))

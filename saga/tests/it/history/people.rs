@@ -3,7 +3,7 @@
 use holdfast_saga::operations::dead_letter::DeadLetterAction;
 use holdfast_saga::operations::dead_letter::resolve;
 use holdfast_saga::operations::dead_letter::resolve::act;
-use holdfast_saga::ports::Store;
+use holdfast_saga::ports::{ProviderAmounts, Store};
 use holdfast_saga::records::context::{Context, Dedupe};
 use holdfast_saga::records::slot;
 use holdfast_saga::shop::answer::Answered;
@@ -115,7 +115,9 @@ impl History {
         let mut repeats = self.dice.below(2);
         let mut promised = false;
         for _ in 0..50 {
-            let answer = order::refund(&*self.shop.store, order, grant.clone(), &admin()).await;
+            let answer =
+                order::refund(&*self.shop.store, order, grant.clone(), &admin(), &ProviderAmounts::new())
+                    .await;
             self.tell(|| format!("admin grants {minor:?} of order {order}: {answer:?}"));
             match answer {
                 Ok(Ok(Answered::Accepted(hint))) if !promised => {
