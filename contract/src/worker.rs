@@ -1,7 +1,8 @@
 //! Workers.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use holdfast_saga::records::call::Operation;
 use holdfast_saga::records::view::WorkerView;
 use holdfast_shared::{Queue, Time};
 use serde::{Deserialize, Serialize};
@@ -30,6 +31,9 @@ pub struct WorkerBody {
     /// The definitions it knows, with their versions.
     #[cfg_attr(feature = "openapi", schema(example = json!(["checkout_online 1"])))]
     pub definitions: Vec<String>,
+    /// The payment providers it is set up for, with what its credentials allow there: `take` money, `give_back` money.
+    #[cfg_attr(feature = "openapi", schema(value_type = BTreeMap<String, Vec<String>>, example = json!({"sandbox": ["take", "give_back"]})))]
+    pub providers: BTreeMap<String, BTreeSet<Operation>>,
     /// The number of calls in flight.
     pub in_flight: u64,
     /// The time at which it started.
@@ -82,6 +86,7 @@ impl WorkerBody {
             version: heartbeat.version,
             pools: heartbeat.pools,
             definitions: definitions.collect(),
+            providers: heartbeat.providers.unwrap_or_default(),
             in_flight: heartbeat.in_flight,
             started_at: heartbeat.started_at,
             heartbeat_at,

@@ -3,14 +3,15 @@
 //! A request whose key or cart is locked by another transaction moves to a side lane, where it has a
 //! commit of its own. The rest of its batch, and the batches after it, do not wait for that lock.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
 use holdfast_saga::ports::{Dispatch, ErrorClass, Hint, Store, StoreError};
 use holdfast_saga::records::slot;
+use holdfast_saga::records::view::WorkerView;
 use holdfast_saga::shop::checkout::{AcceptPolicy, Accepted, CheckoutRequest, Refused, accept};
-use holdfast_shared::Queue;
+use holdfast_shared::{Queue, Time};
 use holdfast_telemetry::Metrics;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::time::Instant;
@@ -23,6 +24,8 @@ const WAITING_MAX: usize = 4_096;
 const MAX_WAIT: Duration = Duration::from_secs(5);
 /// Requests in the side lane: as many as one batch. When it is full, the main lane waits as well.
 const SIDE_LANE_MAX: usize = BATCH_MAX;
+/// How often the workers are asked what they can do.
+const WORKERS_EVERY: Duration = Duration::from_secs(5);
 /// The pause between two attempts.
 const RETRY_DELAY: Duration = Duration::from_millis(20);
 
@@ -61,6 +64,7 @@ impl CheckoutIntake {
         metrics: Metrics,
     ) -> Self {
         let (requests, waiting) = mpsc::channel(WAITING_MAX);
+        tokio::spawn(watch_providers(Arc::clone(&store), policy.clone(), requests.downgrade()));
         let side_lane = Arc::new(Semaphore::new(SIDE_LANE_MAX));
         tokio::spawn(Arc::new(Committer { store, policy, dispatch, metrics, side_lane }).run(waiting));
         Self { requests }
@@ -80,6 +84,23 @@ impl CheckoutIntake {
         self.requests.send(waiting).await.map_err(|_| AcceptError::Stopping)?;
         Ok(answered.await.map_err(|_| AcceptError::Stopping)??)
     }
+}
+
+/// Hears from the workers which providers they can ask for money, until the last clone of the intake is dropped.
+async fn watch_providers(store: Arc<dyn Store>, policy: AcceptPolicy, requests: mpsc::WeakSender<Waiting>) {
+    let providers: BTreeSet<&str> = policy.payments.values().map(|route| &*route.provider).collect();
+    while requests.upgrade().is_some_and(|requests| !requests.is_closed()) {
+        match workers(&*store).await {
+            Ok((workers, now)) => policy.unusable.learn(providers.iter().copied(), &workers, now),
+            // While the database does not answer, no checkout is accepted anyway.
+            Err(error) => tracing::debug!("the workers could not be read: {error}"),
+        }
+        tokio::time::sleep(WORKERS_EVERY).await;
+    }
+}
+
+async fn workers(store: &dyn Store) -> Result<(Vec<WorkerView>, Time), StoreError> {
+    Ok((store.workers().await?, store.now().await?))
 }
 
 struct Committer {

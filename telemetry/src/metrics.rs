@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use holdfast_saga::engine::batch::{Committed, SagaTransition};
 use holdfast_saga::flows;
+use holdfast_saga::records::call::Operation;
 use holdfast_saga::records::history::Entry;
 use holdfast_saga::records::view::{QueueView, SagaCount};
 use holdfast_shared::{OrderStatus, PaymentMethod, Queue, SagaState, Time};
@@ -45,6 +46,7 @@ pub struct Metrics {
     commit_seconds: Histogram,
     breakers: IntGaugeVec,
     hints: IntCounterVec,
+    refuses: IntGaugeVec,
     shop_held: Gauge,
     last_poll: Gauge,
 }
@@ -99,6 +101,7 @@ impl Default for Metrics {
             sagas: gauge(&list::SAGAS),
             known: Arc::default(),
             breakers: gauge(&list::PROVIDER_BREAKER),
+            refuses: gauge(&list::PROVIDER_REFUSES),
             queue_depth: gauge(&list::QUEUE_DEPTH),
             queue_oldest: kept(
                 &registry,
@@ -184,6 +187,11 @@ impl Metrics {
         for name in states {
             self.breakers.with_label_values(&[provider, *name]).set(i64::from(*name == state));
         }
+    }
+
+    /// Whether a provider does not accept this worker's credentials for an operation.
+    pub fn set_refused(&self, provider: &str, operation: Operation, is_refused: bool) {
+        self.refuses.with_label_values::<&str>(&[provider, operation.into()]).set(i64::from(is_refused));
     }
 
     /// Whether no call is sent because the database may not be the one that its shop goes by.

@@ -11,6 +11,7 @@ use holdfast_saga::ports::{Gateways, PaymentProvider};
 use holdfast_saga::records::call::{Answer, Call, Outcome};
 
 use crate::circuit_breaker::{CircuitBreaker, Held, Permit};
+use crate::credentials::Credentials;
 use crate::live_keys::LiveKeys;
 use crate::shop_watch::ShopWatch;
 
@@ -24,6 +25,7 @@ pub(crate) struct Caller {
     pub(crate) circuit_breakers: Arc<BTreeMap<String, CircuitBreaker>>,
     pub(crate) shop: Arc<ShopWatch>,
     pub(crate) live_keys: LiveKeys,
+    pub(crate) credentials: Arc<Credentials>,
     pub(crate) lease: Duration,
     pub(crate) timeout_max: Duration,
 }
@@ -34,7 +36,10 @@ impl Caller {
     /// `leased_at` is a monotonic time before the lease began. A call that could still be in flight when the lease
     /// ends is not sent: another worker may own the saga by then.
     pub(crate) async fn execute(&self, call: Call, leased_at: Instant) -> Outcome {
-        let answer = self.answer(&call, leased_at).await;
+        let mut answer = self.answer(&call, leased_at).await;
+        if let Some((provider, operation)) = call.request.provider().zip(call.request.operation()) {
+            answer = self.credentials.learn(provider, operation, answer);
+        }
         call.outcome(answer)
     }
 

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use holdfast_saga::engine::batch::{BatchInput, BatchOutcome, CallPermits, CommitFailures, Engine};
 use holdfast_saga::ports::{Dispatch, StoreError};
-use holdfast_saga::records::call::Outcome;
+use holdfast_saga::records::call::{Operation, Outcome};
 use holdfast_shared::{Queue, SagaId};
 use holdfast_telemetry::Metrics;
 use tokio::sync::{mpsc, watch};
@@ -256,11 +256,17 @@ impl Executor {
         BatchInput { outcomes, hints, due_max, slots: self.permits.clone() }
     }
 
-    /// Leaves the calls to a provider to the other workers while this one alone cannot reach it (M17).
+    /// Leaves calls to the other workers: to a provider that this one alone cannot reach (M17), and what its credentials
+    /// alone do not allow (M18).
     fn close_providers(&self) {
         let breakers = self.config.circuit_breakers.iter();
-        let closed = breakers.filter(|(_, breaker)| breaker.leaves_calls_to_others());
-        self.permits.close_providers(closed.map(|(name, _)| name.clone()).collect());
+        let mut away = breakers.filter(|(_, breaker)| breaker.leaves_calls_to_others()).peekable();
+        let mut closed = self.caller.credentials.left_to_others();
+        if away.peek().is_some() {
+            let all = |(name, _): (&String, _)| Operation::ALL.map(|operation| (name.clone(), operation));
+            Arc::make_mut(&mut closed).extend(away.flat_map(all));
+        }
+        self.permits.close_providers(closed);
     }
 
     /// Releases an ended batch and its sagas, and backs off if the database failed.

@@ -16,6 +16,7 @@ use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
 use crate::config::WorkerConfig;
+use crate::credentials::Credentials;
 use crate::stats::WorkerStats;
 
 /// A worker that misses four of these counts as silent.
@@ -29,12 +30,13 @@ pub(crate) struct WorkerInfo {
     name: String,
     pools: std::collections::BTreeMap<Queue, usize>,
     definitions: Vec<DefinitionId>,
+    credentials: Arc<Credentials>,
 }
 
 impl WorkerInfo {
-    pub(crate) fn new(config: &WorkerConfig, registry: &Registry) -> Self {
+    pub(crate) fn new(config: &WorkerConfig, registry: &Registry, credentials: Arc<Credentials>) -> Self {
         let definitions = registry.all().map(Definition::id).collect();
-        Self { name: config.name.clone(), pools: config.pools.clone(), definitions }
+        Self { name: config.name.clone(), pools: config.pools.clone(), definitions, credentials }
     }
 
     fn heartbeat(&self, started_at: Time, in_flight: u64) -> Heartbeat {
@@ -45,13 +47,15 @@ impl WorkerInfo {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             pools: self.pools.clone(),
             definitions: self.definitions.clone(),
+            providers: Some(self.credentials.own()),
             in_flight,
             started_at,
         }
     }
 }
 
-/// Sends heartbeats until `ended`, then deregisters. While the database does not answer, it skips them.
+/// Sends heartbeats until `ended`, then deregisters, and hears what the other workers say. While the database does not
+/// answer, it skips them.
 pub(crate) async fn run(
     store: Arc<dyn Store>,
     worker: WorkerInfo,
@@ -66,6 +70,7 @@ pub(crate) async fn run(
         }
         tokio::select! {
             () = sleep(INTERVAL) => {}
+            () = worker.credentials.changed.notified() => {}
             _ = ended.wait_for(|ended| *ended) => break,
         }
     }
@@ -85,5 +90,9 @@ async fn heartbeat(
         Some(started) => started,
         None => *started_at.insert(store.now().await?),
     };
-    store.heartbeat(&worker.heartbeat(started, in_flight)).await
+    store.heartbeat(&worker.heartbeat(started, in_flight)).await?;
+    let (workers, now) = (store.workers().await?, store.now().await?);
+    let others = workers.iter().filter(|other| other.heartbeat.name != worker.name);
+    worker.credentials.heard(others, now);
+    Ok(())
 }

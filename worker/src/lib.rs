@@ -4,6 +4,7 @@
 mod calls;
 mod circuit_breaker;
 mod config;
+mod credentials;
 mod executor;
 mod heartbeat;
 mod last_order;

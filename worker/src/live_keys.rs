@@ -71,7 +71,8 @@ impl LiveKeys {
         }
         let account = match self.account(provider).await {
             Ok(account) => account,
-            Err(Fault::Misconfigured(why) | Fault::Refused(why)) => return Some(Answer::Parked { why }),
+            Err(Fault::Misconfigured { why, .. }) => return Some(Answer::NotHere { why }),
+            Err(Fault::Refused(why)) => return Some(Answer::Parked { why }),
             Err(fault) => return Some(Answer::NotNow { retry_in: None, why: fault.to_string() }),
         };
         account.live.then(|| Answer::Parked { why: unnamed(provider.name(), account, shop).to_string() })

@@ -12,6 +12,7 @@ use tokio::task::JoinHandle;
 
 use crate::calls::Caller;
 use crate::config::{ConfigError, WorkerConfig};
+use crate::credentials::Credentials;
 use crate::executor::{Executor, ExecutorDeps};
 use crate::live_keys::LiveKeys;
 use crate::queue::{Dependency, DependencyHealth, Queues, Source};
@@ -78,9 +79,11 @@ impl Runtime {
         let Queues { dispatch, hints, dependency_health, serving: mut others } =
             Queues::open(source, &config, &metrics, &stopped);
         let (ended, is_ended) = watch::channel(false);
+        let configured = gateways.payments.names().map(str::to_owned);
+        let credentials = Arc::new(Credentials::new(configured, metrics.clone()));
         let heartbeats = heartbeat::run(
             Arc::clone(&store),
-            heartbeat::WorkerInfo::new(&config, &registry),
+            heartbeat::WorkerInfo::new(&config, &registry, Arc::clone(&credentials)),
             Arc::clone(&stats),
             is_ended.clone(),
         );
@@ -105,6 +108,7 @@ impl Runtime {
             circuit_breakers: Arc::clone(&config.circuit_breakers),
             shop: Arc::clone(&shop_watch),
             live_keys: LiveKeys::new(config.shop_id),
+            credentials,
             lease: config.lease,
             timeout_max: config.call_timeout,
         };

@@ -13,6 +13,8 @@ use super::Problem;
 /// When to retry a checkout that was refused because too many orders are undecided: a worker decides some thousand
 /// orders in that time.
 const RETRY_CHECKOUT_SECS: u64 = 5;
+/// When a payment method that no worker can use now may be tried again.
+const RETRY_METHOD_SECS: u64 = 60;
 
 impl From<BadPage> for Problem {
     fn from(bad: BadPage) -> Self {
@@ -84,6 +86,9 @@ impl From<checkout::Refused> for Problem {
             R::Cart(cart::Refused::NotForSale(_)) => (StatusCode::CONFLICT, "cart_changed"),
             R::Cart(refused) => return refused.into(),
             R::Closed => return Self::unavailable(refused.code(), refused.to_string(), RETRY_CHECKOUT_SECS),
+            R::MethodDown(_) => {
+                return Self::unavailable(refused.code(), refused.to_string(), RETRY_METHOD_SECS);
+            }
             R::InProgress | R::CartChanged { .. } => (StatusCode::CONFLICT, refused.code()),
             R::KeyReused { .. }
             | R::EmptyCart(_)

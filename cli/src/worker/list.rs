@@ -1,8 +1,11 @@
 //! `holdfast worker list`: the workers, and whether they are alive.
 
+use std::collections::BTreeSet;
+
 use holdfast_contract::List;
 use holdfast_contract::worker::WorkerBody;
 use holdfast_saga::ports::Store;
+use holdfast_saga::records::call::Operation;
 
 use crate::exit::Exit;
 use crate::output::Format;
@@ -11,7 +14,18 @@ pub(super) async fn run(store: &dyn Store, output: Format) -> anyhow::Result<Exi
     let now = store.now().await?;
     let workers = store.workers().await?.into_iter().map(|view| WorkerBody::new(view, now));
     let workers = List::whole(workers.collect());
-    let header = ["WORKER", "STATE", "LAST SEEN", "IN FLIGHT", "QUEUES", "HOST", "PID", "VERSION", "STARTED"];
+    let header = [
+        "WORKER",
+        "STATE",
+        "LAST SEEN",
+        "IN FLIGHT",
+        "QUEUES",
+        "PROVIDERS",
+        "HOST",
+        "PID",
+        "VERSION",
+        "STARTED",
+    ];
     output.list(&workers, "no workers", &header, row)?;
     Ok(Exit::Ok)
 }
@@ -24,9 +38,17 @@ fn row(worker: &WorkerBody) -> Vec<String> {
         worker.left_at.unwrap_or(worker.heartbeat_at).to_string(),
         worker.in_flight.to_string(),
         pools.collect::<Vec<_>>().join(", "),
+        worker.providers.iter().map(provider).collect::<Vec<_>>().join(", "),
         worker.host.clone(),
         worker.pid.to_string(),
         worker.version.clone(),
         worker.started_at.to_string(),
     ]
+}
+
+/// A provider, with what its credentials do not allow.
+fn provider((name, allowed): (&String, &BTreeSet<Operation>)) -> String {
+    let refused = Operation::ALL.into_iter().filter(|operation| !allowed.contains(operation));
+    let refused: Vec<&str> = refused.map(Into::into).collect();
+    if refused.is_empty() { name.clone() } else { format!("{name} (not {})", refused.join(", ")) }
 }

@@ -248,6 +248,7 @@ impl Shop {
             version: "0.1.0".to_owned(),
             pools: Queue::iter().map(|queue| (queue, 4)).collect(),
             definitions: REGISTRY.all().map(Definition::id).collect(),
+            providers: None,
             in_flight: 0,
             started_at: self.clock.now(),
         };

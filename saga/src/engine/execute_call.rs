@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use holdfast_shared::{SagaId, StepKey, without_addresses};
 
-use crate::ports::{Fault, Gateways, NotificationChannel, PaymentProvider};
+use crate::ports::{Fault, Gateways, NotificationChannel, PaymentProvider, Setting};
 use crate::records::call::{Answer, Call, CallResult, Request};
 use crate::records::context::Notice;
 
@@ -47,11 +47,12 @@ async fn notify(channel: &dyn NotificationChannel, key: &StepKey, id: SagaId, no
     }
 }
 
-/// It was never sent, and trying again soon would not help: the saga is parked, and dies of nothing.
 fn not_configured(kind: &str, name: &str) -> Answer {
-    misconfigured(format!("no {kind} {name} is configured here; configure it again, and the call is sent"))
+    let why = format!("no {kind} {name} is configured here; configure it again, and the call is sent");
+    Answer::NotHere { why }
 }
 
+/// It was never sent, and trying again soon would not help: the saga is parked, and dies of nothing.
 fn misconfigured(why: String) -> Answer {
     Answer::Parked { why }
 }
@@ -64,7 +65,8 @@ fn answer_of(fault: Fault, refused: impl FnOnce(String) -> Answer) -> Answer {
             let retry_in = retry_in.map(|wait| wait.clamp(RETRY_AFTER_MIN, RETRY_AFTER_MAX));
             Answer::NotNow { retry_in, why }
         }
-        Fault::Misconfigured(why) => misconfigured(why),
+        Fault::Misconfigured { which: Setting::Credentials, why } => Answer::NotHere { why },
+        Fault::Misconfigured { which: Setting::Account, why } => misconfigured(why),
         Fault::Refused(error) => refused(error),
         Fault::Unclear(error) => Answer::Unknown { error },
     }

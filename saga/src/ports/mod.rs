@@ -15,6 +15,6 @@ pub use dispatch::{Dispatch, Hint};
 pub use gateways::{Channels, Gateways, Named, Providers};
 pub use payments::{
     Account, At, Attempt, Caps, Captured, Charge, Closed, Fault, Movement, NamedRefund, Page,
-    PaymentProvider, RefundState,
+    PaymentProvider, RefundState, Setting,
 };
 pub use store::{Claim, Claimed, ErrorClass, Store, StoreError, Tx, WORKERS_KEPT};

@@ -200,6 +200,15 @@ pub struct Page<T> {
     pub next: Option<String>,
 }
 
+/// A setting that does not fit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Setting {
+    /// The credentials do not allow this.
+    Credentials,
+    /// The credentials are another account's: it does not know an object that we committed.
+    Account,
+}
+
 /// Why the other side did not do what it was asked.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Fault {
@@ -214,9 +223,14 @@ pub enum Fault {
         /// What it said.
         why: String,
     },
-    /// It did nothing, because it does not take our credentials, or does not know an object that we committed.
-    #[error("{0}")]
-    Misconfigured(String),
+    /// It did nothing, because of our settings.
+    #[error("{why}")]
+    Misconfigured {
+        /// Which of them.
+        which: Setting,
+        /// What it said.
+        why: String,
+    },
     /// It did nothing: a rule of theirs refused the request.
     #[error("{0}")]
     Refused(String),

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use holdfast_shared::{Money, Queue, SagaId, StepKey};
 use serde::{Deserialize, Serialize};
+use strum::{Display, EnumString, IntoStaticStr};
 
 use crate::records::PaymentObject;
 use crate::records::context::{Context, Notice};
@@ -72,7 +73,45 @@ pub struct PaymentAt {
     pub object: Option<PaymentObject>,
 }
 
+/// What the credentials at a provider must allow. Restricted ones may take money and give none back.
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Serialize,
+    Deserialize,
+    Display,
+    EnumString,
+    IntoStaticStr,
+)]
+#[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
+pub enum Operation {
+    /// Opening payments and taking their money.
+    Take,
+    /// Closing payments and giving money back.
+    GiveBack,
+}
+
+impl Operation {
+    /// All of them.
+    pub const ALL: [Self; 2] = [Self::Take, Self::GiveBack];
+}
+
 impl Request {
+    /// What it needs the credentials at its provider for, if it goes to one.
+    pub const fn operation(&self) -> Option<Operation> {
+        match self {
+            Self::Open { .. } | Self::Charge { .. } => Some(Operation::Take),
+            Self::UndoCharge { .. } | Self::Refund { .. } => Some(Operation::GiveBack),
+            Self::Notify { .. } => None,
+        }
+    }
+
     /// The payment provider it goes to, if it goes to one.
     pub fn provider(&self) -> Option<&str> {
         match self {
@@ -207,6 +246,11 @@ pub enum Answer {
         /// The reason.
         why: String,
     },
+    /// It did not happen, provably: this process is not set up for it, or its credentials do not allow it. Another may be.
+    NotHere {
+        /// What is missing.
+        why: String,
+    },
     /// It did not happen, provably, and will not before an operator changes the settings.
     Parked {
         /// What is missing.
@@ -249,6 +293,7 @@ impl Answer {
             Self::NotFound { error } => Self::NotFound { error: kept(error) },
             Self::Refused { error } => Self::Refused { error: kept(error) },
             Self::NotNow { retry_in, why } => Self::NotNow { retry_in, why: kept(why) },
+            Self::NotHere { why } => Self::NotHere { why: kept(why) },
             Self::Parked { why } => Self::Parked { why: kept(why) },
             Self::Pending { next_action, declined } => {
                 Self::Pending { next_action, declined: declined.map(kept) }

@@ -1,12 +1,15 @@
 //! How a shop takes orders: who takes the money of each payment method, and how long buyers and admins may take.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use holdfast_shared::PaymentMethod;
+use holdfast_shared::{PaymentMethod, Queue, Time};
 use strum::IntoEnumIterator as _;
 
 use crate::ports::Amounts;
+use crate::records::call::Operation;
+use crate::records::view::WorkerView;
 
 /// What the courier's money is booked under: no provider takes it.
 const COURIER: &str = "cod";
@@ -18,12 +21,42 @@ const NOBODY: &str = "none";
 pub struct AcceptPolicy {
     /// By payment method: who takes the money. A method paid online that is not here is not offered.
     pub payments: BTreeMap<PaymentMethod, PaymentRoute>,
+    /// The providers that no worker can ask for money now.
+    pub unusable: UnusableProviders,
     /// How long a buyer may take to pay.
     pub payment_within: Duration,
     /// How long an admin may take to confirm.
     pub confirm_within: Duration,
     /// How far ahead the saga's own wake-up lies when a hint is sent as well, so that the sweep does not race it.
     pub hint_ahead: Duration,
+}
+
+/// The providers that no worker can ask for money now. Clones share them.
+#[derive(Debug, Clone, Default)]
+pub struct UnusableProviders(Arc<RwLock<BTreeSet<String>>>);
+
+impl UnusableProviders {
+    /// Learns from what the workers say: a provider is unusable while live workers carry checkouts on, and none of them can
+    /// take money there (M18). Without a worker orders wait for one.
+    pub fn learn<'a>(&self, providers: impl IntoIterator<Item = &'a str>, workers: &[WorkerView], now: Time) {
+        let serves = |worker: &&WorkerView| {
+            let permits = worker.heartbeat.pools.get(&Queue::Checkout);
+            worker.is_alive(now) && permits.is_some_and(|permits| *permits > 0)
+        };
+        let serving: Vec<_> = workers.iter().filter(serves).collect();
+        let can_take = |worker: &&WorkerView, provider: &str| {
+            let Some(providers) = &worker.heartbeat.providers else { return true };
+            providers.get(provider).is_some_and(|allowed| allowed.contains(&Operation::Take))
+        };
+        let is_unusable =
+            |provider: &&str| !serving.is_empty() && !serving.iter().any(|worker| can_take(worker, provider));
+        let unusable = providers.into_iter().filter(is_unusable).map(str::to_owned).collect();
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = unusable;
+    }
+
+    fn contains(&self, provider: &str) -> bool {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).contains(provider)
+    }
 }
 
 /// Where the money of a payment method goes.
@@ -49,6 +82,7 @@ impl Default for AcceptPolicy {
     fn default() -> Self {
         Self {
             payments: BTreeMap::new(),
+            unusable: UnusableProviders::default(),
             payment_within: Duration::from_mins(30),
             confirm_within: Duration::from_hours(48),
             hint_ahead: Duration::from_millis(500),
@@ -66,6 +100,11 @@ impl AcceptPolicy {
     pub fn routed(route: &PaymentRoute) -> Self {
         let online = PaymentMethod::iter().filter(|method| method.is_online());
         Self { payments: online.map(|method| (method, route.clone())).collect(), ..Self::default() }
+    }
+
+    /// Whether no worker can take money for this route now.
+    pub(crate) fn is_unusable(&self, route: &PaymentRoute) -> bool {
+        self.unusable.contains(&route.provider)
     }
 
     /// Who takes the money that is paid like this; `None`: the method is not offered.

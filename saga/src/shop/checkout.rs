@@ -12,7 +12,7 @@ use holdfast_shared::{
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-pub use crate::shop::accept_policy::{AcceptPolicy, PaymentRoute};
+pub use crate::shop::accept_policy::{AcceptPolicy, PaymentRoute, UnusableProviders};
 pub use crate::shop::cart::{LINES_MAX, QUANTITY_MAX};
 
 use crate::flows;
@@ -103,6 +103,9 @@ pub enum Refused {
     /// No provider takes the money that is paid like this.
     #[error("this shop does not take {0}; choose another payment method")]
     MethodUnavailable(PaymentMethod),
+    /// No worker can take money there now.
+    #[error("{0} cannot be taken at the moment; choose another payment method, or try again later")]
+    MethodDown(PaymentMethod),
     /// The order costs something, and the buyer did not choose how to pay.
     #[error("the cart costs {0}; choose how to pay")]
     NotFree(Money),
@@ -131,7 +134,7 @@ impl Refused {
             Self::DuplicateLine(_) => "duplicate_line",
             Self::TotalTooLarge(_) => "total_too_large",
             Self::CartChanged { .. } => "cart_changed",
-            Self::MethodUnavailable(_) => "payment_method_unavailable",
+            Self::MethodUnavailable(_) | Self::MethodDown(_) => "payment_method_unavailable",
             Self::NotFree(_) => "payment_method_missing",
             Self::AmountUnfit { .. } => "amount_not_payable",
             Self::TokenMissing(_) => "token_missing",
@@ -324,6 +327,9 @@ fn payment(
     let needs_token = method.is_online() && !route.opens;
     if needs_token && request.token.as_deref().unwrap_or_default().is_empty() {
         return Err(Refused::TokenMissing(method));
+    }
+    if policy.is_unusable(&route) {
+        return Err(Refused::MethodDown(method));
     }
     if method.is_online() {
         route.amounts.can_take(total).map_err(|why| Refused::AmountUnfit { method, why })?;

@@ -375,6 +375,7 @@ fn worker(seconds: u64) -> WorkerView {
             version: "0.1.0".to_owned(),
             pools: Queue::iter().map(|queue| (queue, 1)).collect(),
             definitions: REGISTRY.all().map(Definition::id).collect(),
+            providers: None,
             in_flight: 0,
             started_at: ACCEPTED,
         },

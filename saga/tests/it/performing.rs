@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use holdfast_saga::engine::execute_call::execute_call;
 use holdfast_saga::ports::{
     Account, At, Attempt, Caps, Captured, Channels, Charge, Closed, Fault, Gateways, NamedRefund,
-    PaymentProvider, Providers, RefundState,
+    PaymentProvider, Providers, RefundState, Setting,
 };
 use holdfast_saga::records::PaymentObject;
 use holdfast_saga::records::call::{Answer, Call, CallResult, Mode, PaymentAt, Request};
@@ -213,6 +213,7 @@ fn kind(answer: &Answer) -> (&'static str, i64) {
         Answer::Refused { .. } => ("refused", 0),
         Answer::NotSent => ("not sent", 0),
         Answer::NotNow { .. } => ("held", 0),
+        Answer::NotHere { .. } => ("not here", 0),
         Answer::Parked { .. } => ("parked", 0),
     }
 }
@@ -230,10 +231,18 @@ fn unclear() -> Reply {
 }
 
 /// M3: what proves that nothing moved, and says nothing against the order.
-fn uncounted() -> [(Reply, &'static str); 3] {
+fn uncounted() -> [(Reply, &'static str); 4] {
     let busy = Fault::NotNow { retry_in: Some(Duration::from_secs(3)), why: "429".to_owned() };
-    let refused = Fault::Misconfigured("401".to_owned());
-    [(away(), "held"), (Reply::Fails(busy), "held"), (Reply::Fails(refused), "parked")]
+    [
+        (away(), "held"),
+        (Reply::Fails(busy), "held"),
+        (misconfigured(Setting::Credentials, "401"), "not here"),
+        (misconfigured(Setting::Account, "404"), "parked"),
+    ]
+}
+
+fn misconfigured(which: Setting, why: &str) -> Reply {
+    Reply::Fails(Fault::Misconfigured { which, why: why.to_owned() })
 }
 
 fn closed(declined: Option<&str>) -> Reply {
@@ -280,7 +289,7 @@ async fn every_answer_of_a_provider_means_what_it_proves() {
         (charge_of(ours), Send, vec![refused()], &["drive c"], ("failed", 0)),
         (charge_of(ours), Send, vec![unclear()], &["drive c"], ("unknown", 0)),
         (charge_of(ours), Send, vec![open()], &["drive c"], ("unknown", 0)),
-        (charge_of(other), Send, vec![], &[], ("parked", 0)),
+        (charge_of(other), Send, vec![], &[], ("not here", 0)),
         // One that may have been: it is found, or made impossible, or stays unknown.
         (charge_of(ours), Query, vec![captured(0)], &["look up c"], ("captured", 10)),
         (charge_of(ours), Query, vec![captured(10)], &["look up c"], ("rejected", 0)),
@@ -293,7 +302,7 @@ async fn every_answer_of_a_provider_means_what_it_proves() {
         (charge_of(ours), Query, vec![open(), away()], &["look up c", "close c"], ("held", 0)),
         (charge_of(ours), Query, vec![refused()], &["look up c"], ("refused", 0)),
         (charge_of(ours), Query, vec![unclear()], &["look up c"], ("unknown", 0)),
-        (charge_of(other), Query, vec![], &[], ("parked", 0)),
+        (charge_of(other), Query, vec![], &[], ("not here", 0)),
         // Giving back: closed first, and never twice.
         (undo_of(ours), Send, vec![shut()], &["close c"], ("undone", 0)),
         (undo_of(ours), Send, vec![Reply::Shut(Closed::Processing)], &["close c"], ("processing", 0)),
@@ -304,7 +313,7 @@ async fn every_answer_of_a_provider_means_what_it_proves() {
         (undo_of(ours), Send, vec![shut_captured(0), unclear()], &["close c", "refund 10 r"], ("unknown", 0)),
         (undo_of(ours), Send, vec![shut_captured(0), refused()], &["close c", "refund 10 r"], ("failed", 0)),
         (undo_of(ours), Send, vec![unclear()], &["close c"], ("unknown", 0)),
-        (undo_of(other), Send, vec![], &[], ("parked", 0)),
+        (undo_of(other), Send, vec![], &[], ("not here", 0)),
         // A refund that was accepted waits for its end.
         (
             undo_of(ours),
@@ -323,7 +332,7 @@ async fn every_answer_of_a_provider_means_what_it_proves() {
         (undo_of(ours), Query, vec![unclear()], &["close c"], ("unknown", 0)),
         (undo_of(ours), Query, vec![refused()], &["close c"], ("refused", 0)),
         (undo_of(ours), Query, vec![shut_captured(10)], &["close c"], ("undone", 10)),
-        (undo_of(other), Query, vec![], &[], ("parked", 0)),
+        (undo_of(other), Query, vec![], &[], ("not here", 0)),
         // Giving back in part: sent only while the provider's ledger says what ours does.
         (refund_of(ours), Send, vec![captured(2), done()], &["look up c", "refund 3 r"], ("refunded", 0)),
         (refund_of(ours), Send, vec![captured(2), refused()], &["look up c", "refund 3 r"], ("failed", 0)),
@@ -351,8 +360,8 @@ async fn every_answer_of_a_provider_means_what_it_proves() {
         (refund_of(ours), Send, vec![open()], &["look up c"], ("failed", 0)),
         (refund_of(ours), Send, vec![closed(None)], &["look up c"], ("failed", 0)),
         (refund_of(ours), Query, vec![unclear()], &["look up c"], ("unknown", 0)),
-        (refund_of(other), Send, vec![], &[], ("parked", 0)),
-        (refund_of(other), Query, vec![], &[], ("parked", 0)),
+        (refund_of(other), Send, vec![], &[], ("not here", 0)),
+        (refund_of(other), Query, vec![], &[], ("not here", 0)),
     ];
     for (reply, kind) in uncounted() {
         let first: [(Request, &'static [&'static str], &'static [&'static str]); 3] = [
@@ -510,7 +519,8 @@ async fn s9_what_a_provider_answers_is_stored_without_addresses() {
         Reply::Fails(Fault::Refused(said.to_owned())),
         Reply::Fails(Fault::NotReached(said.to_owned())),
         Reply::Fails(Fault::NotNow { retry_in: None, why: said.to_owned() }),
-        Reply::Fails(Fault::Misconfigured(said.to_owned())),
+        misconfigured(Setting::Credentials, said),
+        misconfigured(Setting::Account, said),
         Reply::Fails(Fault::Unclear(said.to_owned())),
     ];
     for reply in replies {
@@ -521,6 +531,7 @@ async fn s9_what_a_provider_answers_is_stored_without_addresses() {
         let (Answer::Rejected { reason: text }
         | Answer::Failed { error: text }
         | Answer::NotNow { why: text, .. }
+        | Answer::NotHere { why: text }
         | Answer::Parked { why: text }
         | Answer::Unknown { error: text }) = execute_call(&call, &outside).await
         else {

@@ -53,6 +53,7 @@ pub(crate) async fn heartbeat(pool: &Pool, now: Time, heartbeat: &Heartbeat) -> 
             &OffsetDateTime::from(heartbeat.started_at),
             &OffsetDateTime::from(now - WORKERS_KEPT),
             &OffsetDateTime::from(now),
+            &heartbeat.providers.as_ref().map(json).transpose()?,
         ],
     )
     .await?;

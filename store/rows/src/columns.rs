@@ -126,6 +126,12 @@ impl<'r, R: Row> Columns<'r, R> {
         serde_json::from_str(self.str(name)?).map_err(|error| format!("{name}: {error}"))
     }
 
+    /// A value that is stored as a JSON document, or null.
+    pub fn optional_json<T: DeserializeOwned>(&mut self, name: &str) -> Result<Option<T>, Reason> {
+        let text = self.optional_str(name)?;
+        text.map(|text| serde_json::from_str(text).map_err(|error| format!("{name}: {error}"))).transpose()
+    }
+
     /// An amount and its currency, which are two columns.
     pub fn money(&mut self, amount: &str, currency: &str) -> Result<Money, Reason> {
         let amount_minor = self.integer(amount)?;

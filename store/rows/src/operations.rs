@@ -74,6 +74,7 @@ pub fn worker<R: Row>(row: &R) -> Result<WorkerView, StoreError> {
             version: columns.text("version")?,
             pools: columns.json("pools")?,
             definitions: columns.json("definitions")?,
+            providers: columns.optional_json("providers")?,
             in_flight: columns.number("in_flight")?,
             started_at: columns.time("started_at")?,
         };

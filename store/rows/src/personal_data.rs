@@ -79,5 +79,6 @@ pub const COLUMNS: &[(&str, Holds)] = &[
     ("workers.host", Nothing),
     ("workers.name", Nothing),
     ("workers.pools", Nothing),
+    ("workers.providers", Nothing),
     ("workers.version", Nothing),
 ];

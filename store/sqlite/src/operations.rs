@@ -59,6 +59,7 @@ pub(crate) async fn heartbeat(
         .bind(i64::try_from(heartbeat.in_flight).unwrap_or(i64::MAX))
         .bind(heartbeat.started_at.as_micros())
         .bind(now.as_micros())
+        .bind(heartbeat.providers.as_ref().map(json).transpose()?)
         .execute(&mut *tx)
         .await
         .map_err(store_error)?;

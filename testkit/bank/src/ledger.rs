@@ -1,28 +1,14 @@
 //! The rules and the ledger of the bank. No I/O, no clock.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use holdfast_shared::Time;
 use serde_json::{Value, json};
 
+use crate::amounts::unfit;
 use crate::message::{Asked, Said};
 use crate::token::Token;
-
-/// The least that it takes.
-const LEAST: i64 = 50;
-
-/// What stands against a payment of so many units of a currency. It writes all of them with two decimals, the krona too,
-/// which has none, and the dinar with three, the last of which is zero.
-fn unfit(amount: i64, currency: &str) -> Option<&'static str> {
-    match currency {
-        "HUF" => Some("HUF is not taken"),
-        "ISK" if amount % 100 != 0 => Some("ISK has no decimals"),
-        "KWD" if amount % 10 != 0 => Some("the last decimal of KWD must be zero"),
-        _ if amount < LEAST => Some("the amount is too small"),
-        _ => None,
-    }
-}
 
 /// The money of one payment: what was taken, and what went back, in the bank's units.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -78,6 +64,8 @@ struct Stored {
 pub struct Bank {
     /// By credentials: the account, and whether it is live.
     accounts: BTreeMap<String, (String, bool)>,
+    /// Credentials that may not give money back.
+    restricted: BTreeSet<String>,
     payments: BTreeMap<String, Payment>,
     /// By the credentials and the key.
     keys: BTreeMap<(String, String), Stored>,
@@ -94,6 +82,7 @@ impl Bank {
     pub fn new(key_ttl: Duration) -> Self {
         Self {
             accounts: BTreeMap::new(),
+            restricted: BTreeSet::new(),
             payments: BTreeMap::new(),
             keys: BTreeMap::new(),
             late: Vec::new(),
@@ -120,6 +109,15 @@ impl Bank {
     #[must_use]
     pub fn with_pending_refunds(self) -> Self {
         Self { refunds_pend: true, ..self }
+    }
+
+    /// From now on these credentials may take money, and not give it back; or they may again.
+    pub fn restrict(&mut self, api_key: &str, is_restricted: bool) {
+        if is_restricted {
+            self.restricted.insert(api_key.to_owned());
+        } else {
+            self.restricted.remove(api_key);
+        }
     }
 
     /// Withdraws credentials.
@@ -236,7 +234,7 @@ impl Bank {
 
     fn store(&mut self, asked: &Asked, said: &Said, now: Time) {
         if let Some(key) = &asked.key
-            && !matches!(said.status, 401 | 429)
+            && !matches!(said.status, 401 | 403 | 429)
         {
             let stored = Stored { asked: fingerprint(asked), said: said.clone(), at: now };
             self.keys.insert((asked.api_key.clone(), key.clone()), stored);
@@ -258,6 +256,9 @@ impl Bank {
                 match (method, rest) {
                     ("GET", []) => ok(payment.document()),
                     ("POST", ["attempts"]) => payment.attempt(asked.body["token"].as_str()),
+                    ("POST", ["refunds"]) if self.restricted.contains(&asked.api_key) => {
+                        problem(403, "these credentials may not refund")
+                    }
                     ("POST", ["refunds"]) => {
                         let amount = asked.body["amount"].as_i64().unwrap_or_default();
                         payment.refund(asked.key.clone(), amount, self.refunds_pend, now)

@@ -11,6 +11,7 @@
 //! [`Bank`] is the rules and the ledger; [`BankProvider`] is the adapter to Holdfast's port; [`serve`] makes a process of
 //! it. Between the two stands a [`Wire`]: HTTP, or none at all for simulations.
 
+mod amounts;
 mod ledger;
 mod message;
 mod provider;

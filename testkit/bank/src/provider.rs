@@ -6,7 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use holdfast_saga::ports::{
     Account, AmountRule, Amounts, At, Attempt, Caps, Captured, Charge, Closed, Fault, Movement, NamedRefund,
-    Page, PaymentProvider, RefundState,
+    Page, PaymentProvider, RefundState, Setting,
 };
 use holdfast_saga::records::PaymentObject;
 use holdfast_saga::records::call::Mode;
@@ -65,9 +65,12 @@ impl BankProvider {
         let error = format!("the bank answered {status}: {}", body["error"].as_str().unwrap_or_default());
         match status {
             200 | 201 => Ok(body),
-            401 | 403 => Err(Fault::Misconfigured(error)),
+            401 | 403 => Err(Fault::Misconfigured { which: Setting::Credentials, why: error }),
             // Only what we committed is asked for: another account's credentials cannot see it.
-            404 => Err(Fault::Misconfigured(format!("{error}; do the credentials belong to its account?"))),
+            404 => {
+                let why = format!("{error}; do the credentials belong to its account?");
+                Err(Fault::Misconfigured { which: Setting::Account, why })
+            }
             423 | 429 => Err(Fault::NotNow { retry_in: None, why: error }),
             // The key was used before, and what came of that is not said.
             400 | 409 => Err(Fault::Unclear(error)),

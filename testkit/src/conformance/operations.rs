@@ -11,6 +11,7 @@ use holdfast_saga::operations::dead_letter::resolve::act;
 use holdfast_saga::operations::dead_letter::{DeadFilter, list};
 use holdfast_saga::operations::queue;
 use holdfast_saga::records::batch_rows::Footprint;
+use holdfast_saga::records::call::Operation;
 use holdfast_saga::records::context::{Checkout, Context, Origin};
 use holdfast_saga::records::saga::{DefinitionId, Progress, Saga};
 use holdfast_saga::records::slot;
@@ -177,6 +178,7 @@ fn heartbeat(name: &str, in_flight: u64) -> Heartbeat {
         version: "0.1.0".to_owned(),
         pools: [(Queue::Checkout, 256), (Queue::PaymentEvents, 0)].into(),
         definitions: vec![flow(), DefinitionId { name: "other \"one\"".to_owned(), version: 2 }],
+        providers: (in_flight > 1).then(|| [("bank".to_owned(), [Operation::Take].into())].into()),
         in_flight,
         started_at: NOON - MINUTE,
     }

@@ -2,6 +2,7 @@
 
 mod conformance;
 mod copies;
+mod credentials;
 mod crowds;
 mod flows;
 mod intake;

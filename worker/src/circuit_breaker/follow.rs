@@ -78,7 +78,7 @@ impl Inner {
     async fn is_reachable(&self) -> bool {
         use holdfast_saga::ports::Fault::{Misconfigured, NotNow, NotReached, Refused, Unclear};
         match timeout(PING_WITHIN, self.provider.ping()).await {
-            Ok(Ok(_) | Err(Misconfigured(_) | NotNow { .. } | Refused(_))) => true,
+            Ok(Ok(_) | Err(Misconfigured { .. } | NotNow { .. } | Refused(_))) => true,
             Ok(Err(NotReached(_) | Unclear(_))) | Err(_) => false,
         }
     }

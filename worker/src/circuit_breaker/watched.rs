@@ -25,7 +25,7 @@ impl ObservedHealth {
         let answer = request.await;
         *self.lock() = Some(match &answer {
             // A refusal is an answer, too.
-            Ok(_) | Err(Fault::Refused(_) | Fault::Misconfigured(_) | Fault::NotNow { .. }) => Health::Ok,
+            Ok(_) | Err(Fault::Refused(_) | Fault::Misconfigured { .. } | Fault::NotNow { .. }) => Health::Ok,
             Err(Fault::NotReached(_) | Fault::Unclear(_)) => Health::Failed,
         });
         answer

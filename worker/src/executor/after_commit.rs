@@ -83,8 +83,10 @@ impl Executor {
             tokio::spawn(async move {
                 let outcome = caller.execute(call, done.leased_at).await;
                 // A call that was not sent has no duration.
-                if !matches!(outcome.answer, Answer::NotSent | Answer::NotNow { .. } | Answer::Parked { .. })
-                {
+                if !matches!(
+                    outcome.answer,
+                    Answer::NotSent | Answer::NotNow { .. } | Answer::NotHere { .. } | Answer::Parked { .. }
+                ) {
                     metrics.call_ended(definition, outcome.step, since.elapsed());
                 }
                 // The executor outlives its calls; if it does not, their leases expire.

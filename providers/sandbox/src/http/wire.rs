@@ -105,7 +105,7 @@ impl From<Fault> for Problem {
             Fault::Refused(message) => Self::new(Code::Refused, message),
             Fault::NotReached(message)
             | Fault::NotNow { why: message, .. }
-            | Fault::Misconfigured(message) => Self::new(Code::Unavailable, message),
+            | Fault::Misconfigured { why: message, .. } => Self::new(Code::Unavailable, message),
             Fault::Unclear(message) => Self::new(Code::Unclear, message),
         }
     }

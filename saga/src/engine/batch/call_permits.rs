@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use holdfast_shared::Queue;
 
-use crate::records::call::Call;
+use crate::records::call::{Call, Operation};
 
 /// Calls that may be begun now. Clones share them: a slot that one batch takes, no other has.
 #[derive(Debug, Clone, Default)]
@@ -14,7 +14,7 @@ pub struct CallPermits(Arc<Mutex<Permitted>>);
 #[derive(Debug, Default)]
 struct Permitted {
     free: BTreeMap<Queue, usize>,
-    closed: BTreeSet<String>,
+    closed: Arc<BTreeSet<(String, Operation)>>,
 }
 
 /// Whether a call may be begun.
@@ -24,14 +24,14 @@ pub(super) enum Verdict {
     Taken,
     /// Its pool has no free slot.
     NoSlot,
-    /// Its provider is closed here: another worker must begin it.
+    /// That operation of its provider is closed here: another worker must begin it.
     Elsewhere,
 }
 
 impl FromIterator<(Queue, usize)> for CallPermits {
     fn from_iter<I: IntoIterator<Item = (Queue, usize)>>(slots: I) -> Self {
         let free = slots.into_iter().collect();
-        Self(Arc::new(Mutex::new(Permitted { free, closed: BTreeSet::new() })))
+        Self(Arc::new(Mutex::new(Permitted { free, closed: Arc::default() })))
     }
 }
 
@@ -46,14 +46,15 @@ impl CallPermits {
         *self.lock().free.entry(queue).or_default() += 1;
     }
 
-    /// From now on no call to any of these providers is begun here, and to all others.
-    pub fn close_providers(&self, closed: BTreeSet<String>) {
+    /// From now on no call for any of these operations of a provider is begun here, and for all others.
+    pub fn close_providers(&self, closed: Arc<BTreeSet<(String, Operation)>>) {
         self.lock().closed = closed;
     }
 
     fn take(&self, call: &Call) -> Verdict {
         let mut permitted = self.lock();
-        if call.request.provider().is_some_and(|provider| permitted.closed.contains(provider)) {
+        let asked = call.request.provider().zip(call.request.operation());
+        if asked.is_some_and(|asked| permitted.closed.iter().any(|(at, of)| (at.as_str(), *of) == asked)) {
             return Verdict::Elsewhere;
         }
         match permitted.free.get_mut(&call.queue) {

@@ -64,7 +64,7 @@ impl<'a> Planner<'a> {
                 let wait = retry_in.unwrap_or_else(|| self.next_unanswered_wait(at));
                 self.hold(at, wait, why);
             }
-            Answer::Parked { why } => {
+            Answer::NotHere { why } | Answer::Parked { why } => {
                 self.rollback_attempt(outcome.mode);
                 self.saga.progress.parked = true;
                 self.hold(at, PARKED_TRY_EVERY, why);

@@ -239,6 +239,7 @@ fn move_refund(saga: &mut Saga, event: Event<'_>, amount_minor: i64) -> Vec<Chan
         Event::Answered(
             Answer::NotSent
             | Answer::NotNow { .. }
+            | Answer::NotHere { .. }
             | Answer::Parked { .. }
             | Answer::Pending { .. }
             | Answer::Processing,

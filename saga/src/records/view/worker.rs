@@ -1,10 +1,11 @@
 //! Workers as they were seen last.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use holdfast_shared::{Queue, Time};
 
+use crate::records::call::Operation;
 use crate::records::saga::DefinitionId;
 
 /// What a worker says of itself, again and again.
@@ -22,6 +23,9 @@ pub struct Heartbeat {
     pub pools: BTreeMap<Queue, usize>,
     /// The definitions it knows.
     pub definitions: Vec<DefinitionId>,
+    /// The payment providers it is set up for, and what its credentials allow there, as far as it has found out; `None`: it is
+    /// of a release that does not say.
+    pub providers: Option<BTreeMap<String, BTreeSet<Operation>>>,
     /// Calls it has in flight.
     pub in_flight: u64,
     /// When this life of it began.

@@ -115,7 +115,11 @@ fn record_charge(saga: &mut Saga, key: &StepKey, event: Event<'_>) -> Changes {
         Event::GaveUp if is_still_open(saga) => moved(saga, PaymentEvent::Cancel),
         Event::GaveUp
         | Event::Answered(
-            Answer::NotSent | Answer::NotNow { .. } | Answer::Parked { .. } | Answer::GivingBack,
+            Answer::NotSent
+            | Answer::NotNow { .. }
+            | Answer::NotHere { .. }
+            | Answer::Parked { .. }
+            | Answer::GivingBack,
         )
         | Event::Died => Ok(vec![]),
         Event::Discarded => Err(refused(format!("{key}: whether money was taken has to be found out"))),
