@@ -60,7 +60,7 @@ impl Caller {
         }
         let provider = call.request.provider();
         let permit = match provider.and_then(|name| self.circuit_breakers.get(name)) {
-            Some(circuit_breaker) => match circuit_breaker.admit().await {
+            Some(circuit_breaker) => match circuit_breaker.admit(call.urgency).await {
                 Ok(permit) => Some(permit),
                 Err(Held { retry_in, why }) => return Answer::NotNow { retry_in: Some(retry_in), why },
             },

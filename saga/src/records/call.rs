@@ -141,6 +141,17 @@ pub enum Mode {
     Query,
 }
 
+/// Which calls go first where a provider takes only so many a second (M19).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Urgency {
+    /// It takes money, closes a payment or gives money back.
+    Money,
+    /// It finds out what became of one: its time has come.
+    LookUp,
+    /// It finds out before its time, because somebody said that something happened.
+    Event,
+}
+
 /// A call that a committed plan decided on: the worker that owns the lease carries it out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Call {
@@ -164,6 +175,8 @@ pub struct Call {
     pub mode: Mode,
     /// What the other side is asked.
     pub request: Request,
+    /// Whether others go first.
+    pub urgency: Urgency,
     /// How long ago the attempt that is asked about was sent, if its answer was lost.
     pub unclear_for: Option<Duration>,
     /// Whether the other side has agreed to give the money back, in its own time.

@@ -11,7 +11,7 @@ use holdfast_saga::ports::{
     PaymentProvider, Providers, RefundState, Setting,
 };
 use holdfast_saga::records::PaymentObject;
-use holdfast_saga::records::call::{Answer, Call, CallResult, Mode, PaymentAt, Request};
+use holdfast_saga::records::call::{Answer, Call, CallResult, Mode, PaymentAt, Request, Urgency};
 use holdfast_saga::records::context::{Checkout, Context, Notice, NoticeKind, Origin};
 use holdfast_sandbox::SandboxControl as _;
 use holdfast_shared::{
@@ -174,6 +174,7 @@ fn call_of(request: Request, mode: Mode) -> Call {
         request,
         timeout: Duration::from_secs(1),
         unclear_for: None,
+        urgency: Urgency::Money,
         accepted: false,
         settles_in: None,
     }

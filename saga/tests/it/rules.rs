@@ -10,7 +10,7 @@ use holdfast_saga::flows;
 use holdfast_saga::operations::dead_letter::resolve;
 use holdfast_saga::ports::{Store, StoreError};
 use holdfast_saga::records::batch_rows::{OrderMove, Writes};
-use holdfast_saga::records::call::{Answer, CallResult, Mode};
+use holdfast_saga::records::call::{Answer, CallResult, Mode, Urgency};
 use holdfast_saga::records::context::Context;
 use holdfast_saga::records::saga::CallState;
 use holdfast_saga::records::slot;
@@ -478,4 +478,33 @@ async fn a_key_changes_only_when_its_last_use_provably_moved_nothing() {
         assert_eq!(StepKey::new(&now.key_prefix, "take_payment", now.progress.generation + 1), next);
         assert_eq!(now.progress.call == CallState::Fresh, mode == Mode::Send);
     }
+}
+
+#[tokio::test]
+async fn m19_only_what_an_event_asks_before_its_time_can_wait_for_all_others() {
+    let mut shop = Shop::open().await;
+    let order = shop.card("tok_requires_action").await;
+    let charge = one_call(&shop).await;
+    assert_eq!(charge.urgency, Urgency::Money);
+    let waits = shop.execute(&charge).await;
+    shop.batch(vec![waits]).await;
+    // A false one: the buyer has not paid.
+    shop.event(&charge.key, "evt_1").await.expect("is accepted");
+    let asked = one_call(&shop).await;
+    assert_eq!((asked.mode, asked.urgency), (Mode::Query, Urgency::Event));
+    // It stays so while it is held back.
+    let held = Answer::NotNow { retry_in: Some(Duration::from_secs(1)), why: "too many".to_owned() };
+    shop.batch(vec![asked.outcome(held)]).await;
+    shop.clock.set(shop.next_due().await.expect("is due again"));
+    let again = one_call(&shop).await;
+    assert_eq!(again.urgency, Urgency::Event);
+    let waits = shop.execute(&again).await;
+    shop.batch(vec![waits]).await;
+    let window_end = shop.checkout(order).await.context.decide_by().expect("has a window");
+    shop.clock.set(window_end);
+    let at_the_end = one_call(&shop).await;
+    assert_eq!((at_the_end.mode, at_the_end.urgency), (Mode::Query, Urgency::LookUp));
+    let still_waits = shop.execute(&at_the_end).await;
+    let undo = shop.batch(vec![still_waits]).await.calls.remove(0);
+    assert_eq!(undo.urgency, Urgency::Money);
 }

@@ -8,7 +8,8 @@
 //! Each replica judges for itself, and hears in Redis how the others see the provider (M17). One that alone cannot reach
 //! it leaves its calls to the others. Without Redis, each follows its own view.
 //!
-//! A call is held back as a whole, before its first request to the provider.
+//! A call is held back as a whole, before its first request to the provider. Where a provider takes only so many a second,
+//! calls that move money go first (M19).
 
 mod follow;
 mod health;
@@ -28,6 +29,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use holdfast_saga::ports::PaymentProvider;
+use holdfast_saga::records::call::Urgency;
 use holdfast_telemetry::Metrics;
 
 use self::follow::follow;
@@ -35,7 +37,7 @@ use self::health::HealthWindow;
 pub(crate) use self::permit::Permit;
 use self::rate::Rate;
 pub(crate) use self::replica::Held;
-use self::replica::{Inner, Known};
+use self::replica::{Inner, Known, Rates};
 use self::shared::Shared;
 use self::view::{Cooldown, Verdict, View};
 use crate::redis::Redis;
@@ -86,7 +88,7 @@ impl CircuitBreaker {
             is_well_elsewhere: false,
             is_away_elsewhere: false,
             release: None,
-            next_again: Instant::now(),
+            next_again: [Instant::now(); 3],
             published_at: None,
             is_shared: false,
         };
@@ -96,7 +98,7 @@ impl CircuitBreaker {
             // Workers in two containers may have the same name.
             replica: format!("{name}-{:x}", RandomState::new().hash_one(&name)),
             cooldown: Cooldown { first: cooldown, most: cooldown_max.max(cooldown) },
-            rate: rate.map(|per_second| Rate::new("rate", per_second, 1)),
+            rates: rate.map(Rates::new),
             shared,
             metrics,
             started: Instant::now(),
@@ -113,31 +115,36 @@ impl CircuitBreaker {
     }
 
     /// Lets a call through, or says when to try again.
-    pub(crate) async fn admit(&self) -> Result<Permit, Held> {
+    pub(crate) async fn admit(&self, urgency: Urgency) -> Result<Permit, Held> {
         let inner = &self.0;
         inner.asked.notify_one();
         let provider = inner.provider.name();
-        let held = |wait| inner.hold(wait, format!("the provider {provider} is not available"));
+        let held = |wait| inner.hold(urgency, wait, format!("the provider {provider} is not available"));
         if let Verdict::Hold { wait } = inner.verdict() {
             return Err(held(wait));
         }
-        self.within_rate().await?;
+        self.within_rate(urgency).await?;
         match inner.verdict() {
             Verdict::Pass => {}
             Verdict::Hold { wait } => return Err(held(wait)),
             Verdict::Release { per_second } => {
-                inner.release(per_second).take(inner.shared.as_ref()).await.map_err(held)?;
+                inner.release(per_second).take(urgency, inner.shared.as_ref()).await.map_err(held)?;
             }
         }
         Ok(Permit::new(Arc::clone(inner)))
     }
 
-    async fn within_rate(&self) -> Result<(), Held> {
+    async fn within_rate(&self, urgency: Urgency) -> Result<(), Held> {
         let inner = &self.0;
-        let Some(rate) = &inner.rate else { return Ok(()) };
-        rate.take(inner.shared.as_ref()).await.map_err(|wait| {
+        let Some(rates) = &inner.rates else { return Ok(()) };
+        let shared = inner.shared.as_ref();
+        let hold = |rate: &Rate, wait| {
             let (provider, most) = (inner.provider.name(), rate.per_second());
-            inner.hold(wait, format!("the provider {provider} is limited to {most} calls a second"))
-        })
+            inner.hold(urgency, wait, format!("the provider {provider} is limited to {most} calls a second"))
+        };
+        if urgency == Urgency::Event {
+            rates.events.take(urgency, shared).await.map_err(|wait| hold(&rates.events, wait))?;
+        }
+        rates.all.take(urgency, shared).await.map_err(|wait| hold(&rates.all, wait))
     }
 }

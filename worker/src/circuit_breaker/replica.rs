@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use holdfast_saga::ports::PaymentProvider;
+use holdfast_saga::records::call::Urgency;
 use holdfast_telemetry::Metrics;
 use tokio::sync::Notify;
 
@@ -19,8 +20,30 @@ pub(super) const APART: Duration = Duration::from_millis(4);
 pub(super) const APART_MIN: Duration = Duration::from_millis(50);
 /// While the provider recovers, only this part of a second's calls may be sent at once.
 const RELEASED_PART: u32 = 5;
+/// Events may ask for this part of a provider's calls: a flood of them leaves the rest to the orders (M19).
+const EVENTS_PART: u32 = 4;
 /// What a provider gets that answers badly: less would not show when it is well again (M16).
 pub(super) const TRICKLE: u32 = 25;
+
+/// The calls a second that a provider takes.
+#[derive(Debug)]
+pub(super) struct Rates {
+    pub(super) all: Rate,
+    /// Of them, the look-ups that events ask for.
+    pub(super) events: Rate,
+}
+
+impl Rates {
+    pub(super) fn new(per_second: NonZeroU32) -> Self {
+        let events = NonZeroU32::new(per_second.get() / EVENTS_PART).unwrap_or(NonZeroU32::MIN);
+        Self { all: Rate::new("rate", per_second, 1), events: Rate::new("rate:events", events, 1) }
+    }
+
+    fn apart(&self, urgency: Urgency) -> Duration {
+        let rate = if urgency == Urgency::Event { &self.events } else { &self.all };
+        Duration::from_secs(1) / rate.per_second().get()
+    }
+}
 
 #[derive(Debug)]
 pub(super) struct Inner {
@@ -28,7 +51,7 @@ pub(super) struct Inner {
     /// The name of this replica, to the others.
     pub(super) replica: String,
     pub(super) cooldown: Cooldown,
-    pub(super) rate: Option<Rate>,
+    pub(super) rates: Option<Rates>,
     pub(super) shared: Option<Shared>,
     pub(super) metrics: Metrics,
     pub(super) started: Instant,
@@ -47,8 +70,8 @@ pub(super) struct Known {
     pub(super) is_away_elsewhere: bool,
     /// The rate of the current second while the provider recovers or answers badly.
     pub(super) release: Option<Arc<Rate>>,
-    /// When the next held call may retry.
-    pub(super) next_again: Instant,
+    /// When the next held call may retry, by urgency: none waits behind a less urgent one.
+    pub(super) next_again: [Instant; 3],
     /// When this replica last said what it sees; `None`: not yet.
     pub(super) published_at: Option<Instant>,
     /// Whether Redis answered the last time.
@@ -99,7 +122,7 @@ impl Inner {
         }
         let mut known = self.known();
         if view == View::Well {
-            known.next_again = Instant::now();
+            known.next_again = [Instant::now(); 3];
         }
         // The others hear of it at once.
         known.published_at = None;
@@ -119,15 +142,13 @@ impl Inner {
     }
 
     /// Holds a call back. Held calls retry one after the other, however many there are.
-    pub(super) fn hold(&self, wait: Duration, why: String) -> Held {
-        let apart = self
-            .rate
-            .as_ref()
-            .map_or(APART, |rate| APART.max(Duration::from_secs(1) / rate.per_second().get()));
+    pub(super) fn hold(&self, urgency: Urgency, wait: Duration, why: String) -> Held {
+        let apart = self.rates.as_ref().map_or(APART, |rates| APART.max(rates.apart(urgency)));
         let now = Instant::now();
         let mut known = self.known();
-        let at = (now + wait.max(APART_MIN)).max(known.next_again);
-        known.next_again = at + apart;
+        let next_again = &mut known.next_again[urgency as usize];
+        let at = (now + wait.max(APART_MIN)).max(*next_again);
+        *next_again = at + apart;
         Held { retry_in: at - now, why }
     }
 

@@ -10,7 +10,7 @@ use holdfast_shared::{Money, StepKey};
 use holdfast_testkit::redis::RedisServer;
 use tokio::task::JoinSet;
 
-use super::replica::{APART, TRICKLE};
+use super::replica::{APART, APART_MIN, TRICKLE};
 use super::*;
 use crate::RedisAddress;
 
@@ -126,7 +126,7 @@ fn unreached() -> Result<(), Fault> {
 /// Five calls reach nobody.
 async fn fail(circuit_breaker: &CircuitBreaker) {
     for _ in 0..5 {
-        sent(circuit_breaker.admit().await.expect("it is let through"), unreached()).await;
+        sent(circuit_breaker.admit(Urgency::Money).await.expect("it is let through"), unreached()).await;
     }
 }
 
@@ -143,7 +143,7 @@ async fn crowd(breakers: [&CircuitBreaker; 2], each: i64) -> (Vec<Permit>, Vec<H
     for circuit_breaker in breakers {
         for _ in 0..each {
             let circuit_breaker = circuit_breaker.clone();
-            coming.spawn(async move { circuit_breaker.admit().await });
+            coming.spawn(async move { circuit_breaker.admit(Urgency::Money).await });
         }
     }
     let (mut through, mut held) = (Vec::new(), Vec::new());
@@ -164,7 +164,7 @@ async fn m16_two_pings_in_vain_are_believed_and_pings_find_out_when_it_is_back()
     assert_eq!(provider.pings(), 2, "two pings decide");
     let since = Instant::now();
     while since.elapsed() < COOLDOWN * 3 {
-        let held = breaker.admit().await.expect_err("no order tries whether it is back");
+        let held = breaker.admit(Urgency::Money).await.expect_err("no order tries whether it is back");
         assert_eq!(held.why, "the provider sandbox is not available");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
@@ -186,13 +186,13 @@ async fn m16_what_a_buyer_can_choose_holds_nobody_else_back() {
     // Ten thousand invented payers whose tokens the provider refuses: each is an answer.
     for _ in 0..10_000 {
         let refusal = Err(Fault::Refused("the sandbox is down for this token".to_owned()));
-        sent(breaker.admit().await.expect("it is let through"), refusal).await;
+        sent(breaker.admit(Urgency::Money).await.expect("it is let through"), refusal).await;
     }
     assert_eq!((state(&breaker), provider.pings()), ("closed", 0));
     // Their calls end in 5xx: the provider can be pinged, so it is never left alone, but most of its calls wait.
     let breaker = circuit_breaker(alone(&provider));
     for _ in 0..100 {
-        if let Ok(permit) = breaker.admit().await {
+        if let Ok(permit) = breaker.admit(Urgency::Money).await {
             sent(permit, Err(Fault::Unclear("502".to_owned()))).await;
         }
     }
@@ -200,7 +200,7 @@ async fn m16_what_a_buyer_can_choose_holds_nobody_else_back() {
     let since = Instant::now();
     let mut through = 0_u32;
     while since.elapsed() < Duration::from_secs(1) {
-        if let Ok(permit) = breaker.admit().await {
+        if let Ok(permit) = breaker.admit(Urgency::Money).await {
             through += 1;
             sent(permit, Err(Fault::Unclear("502".to_owned()))).await;
         }
@@ -224,7 +224,7 @@ async fn m17_a_replica_that_alone_cannot_reach_the_provider_leaves_its_calls_to_
         ("closed", false),
         "one witness is not believed by all"
     );
-    assert!(well.admit().await.is_ok());
+    assert!(well.admit(Urgency::Money).await.is_ok());
     // Away for all: all hold.
     trip(&well, &near).await;
     until("both know", || ![&well, &cut_off].iter().any(|breaker| breaker.leaves_calls_to_others())).await;
@@ -253,7 +253,10 @@ async fn m17_a_replica_that_calls_nobody_is_no_witness() {
         ![&calling, &idle].iter().any(|breaker| breaker.leaves_calls_to_others())
     })
     .await;
-    assert!(calling.admit().await.is_err() && idle.admit().await.is_err(), "both hold");
+    assert!(
+        calling.admit(Urgency::Money).await.is_err() && idle.admit(Urgency::Money).await.is_err(),
+        "both hold"
+    );
 }
 
 #[tokio::test]
@@ -263,11 +266,72 @@ async fn what_is_held_back_comes_again_one_after_the_other() {
     trip(&breaker, &provider).await;
     let mut waits = Vec::new();
     for _ in 0..500 {
-        waits.push(breaker.admit().await.expect_err("it is open").retry_in);
+        waits.push(breaker.admit(Urgency::Money).await.expect_err("it is open").retry_in);
     }
     assert!(waits[0] > Duration::from_millis(300), "not before it is pinged: {:?}", waits[0]);
     assert!(waits.is_sorted(), "whoever came first asks first");
     assert!(waits[499] > waits[0] + APART * 450, "{:?} to {:?}", waits[0], waits[499]);
+}
+
+/// How many of each urgency get through in `seconds`, where each caller asks again at once when it was let through, and in a
+/// moment when it was not.
+async fn competing(breaker: &CircuitBreaker, seconds: u64) -> [u32; 3] {
+    let end = Instant::now() + Duration::from_secs(seconds);
+    let callers = [Urgency::Money, Urgency::LookUp, Urgency::Event].map(|urgency| {
+        let breaker = breaker.clone();
+        tokio::spawn(async move {
+            let mut through = 0;
+            while Instant::now() < end {
+                match breaker.admit(urgency).await {
+                    Ok(_permit) => through += 1,
+                    Err(_) => tokio::time::sleep(Duration::from_millis(1)).await,
+                }
+                // Money wants 60 of the 100 calls a second.
+                if urgency == Urgency::Money {
+                    tokio::time::sleep(Duration::from_micros(15_600)).await;
+                }
+            }
+            through
+        })
+    });
+    let mut through = [0; 3];
+    for (at, caller) in callers.into_iter().enumerate() {
+        through[at] = caller.await.expect("it ends");
+    }
+    through
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn m19_calls_that_move_money_go_first_and_events_get_a_quarter() {
+    const RATE: u32 = 100;
+    let redis = RedisServer::start().await;
+    let provider = Arc::new(Pinged::default());
+    let rate = NonZeroU32::new(RATE);
+    let shared = joined(CircuitBreakerConfig { rate, ..config(&provider, &redis) }).await;
+    let by_itself = circuit_breaker(CircuitBreakerConfig { rate, ..alone(&provider) });
+    for (how, breaker) in [("shared", shared), ("alone", by_itself)] {
+        // What the bucket held at first is gone, and the script is loaded.
+        competing(&breaker, 2).await;
+        let [money, look_ups, events] = competing(&breaker, 3).await;
+        eprintln!("{how}: {money} money, {look_ups} look-ups, {events} events in 3 s at {RATE} a second");
+        assert!(money >= 160, "{how}: {money} of about 180 that move money");
+        assert!(events <= 3 * RATE / 4 + 5, "{how}: {events} events");
+        assert!(look_ups + events >= 60, "{how}: what is left is used");
+        assert!(money + look_ups + events <= 3 * RATE + RATE / 2, "{how}: the rate holds");
+    }
+}
+
+#[tokio::test]
+async fn m19_what_moves_money_does_not_wait_behind_look_ups_that_are_held() {
+    let provider = Arc::new(Pinged::default());
+    let breaker = circuit_breaker(alone(&provider));
+    trip(&breaker, &provider).await;
+    for _ in 0..2_000 {
+        breaker.admit(Urgency::Event).await.expect_err("it is open");
+    }
+    let held = |urgency| async move { breaker.admit(urgency).await.expect_err("it is open").retry_in };
+    let (event, money) = (held.clone()(Urgency::Event).await, held(Urgency::Money).await);
+    assert!(event > APART * 1_900 && money <= COOLDOWN + APART_MIN, "{event:?} and {money:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -298,7 +362,7 @@ async fn waited(circuit_breaker: &CircuitBreaker, calls: i64) -> (Duration, Dura
     let (mut worst, mut all) = (Duration::ZERO, Duration::ZERO);
     for _ in 0..calls {
         let since = Instant::now();
-        let _answer = circuit_breaker.admit().await;
+        let _answer = circuit_breaker.admit(Urgency::Money).await;
         worst = worst.max(since.elapsed());
         all += since.elapsed();
         tokio::time::sleep(Duration::from_millis(5)).await;
@@ -335,8 +399,11 @@ async fn without_redis_each_guards_alone_until_it_is_back() {
     redis.kill();
     until("they notice", || ![&one, &other].iter().any(|breaker| breaker.0.known().is_shared)).await;
     trip(&one, &far).await;
-    assert!(one.admit().await.is_err() && !one.leaves_calls_to_others(), "it knows of nobody else");
-    assert!(other.admit().await.is_ok(), "and the other one does not know");
+    assert!(
+        one.admit(Urgency::Money).await.is_err() && !one.leaves_calls_to_others(),
+        "it knows of nobody else"
+    );
+    assert!(other.admit(Urgency::Money).await.is_ok(), "and the other one does not know");
     redis.start_again().await;
     until("they hear of each other", || one.leaves_calls_to_others()).await;
 }

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use holdfast_shared::{CancelReason, Queue, SagaEvent, SagaState, Time};
+use holdfast_shared::{CancelReason, PaymentStatus, Queue, SagaEvent, SagaState, Time};
 
 use super::{CallAt, Next, Planner, UNRETURNED_ATTEMPTS_MAX, UnwindFrom};
 use crate::engine::definition::{Event, Kind, LocalFn, Stage, Undo};
-use crate::records::call::{Call, Mode};
+use crate::records::call::{Call, Mode, Request, Urgency};
 use crate::records::change::Change;
 use crate::records::history::Entry;
 use crate::records::saga::{CallState, Phase};
@@ -173,6 +173,7 @@ impl<'a> Planner<'a> {
             key,
             context: Arc::clone(&self.saga.context),
             mode,
+            urgency: self.urgency(&request, mode),
             request,
             timeout: at.spec.timeout,
             accepted: self.saga.progress.accepted,
@@ -184,6 +185,15 @@ impl<'a> Planner<'a> {
                 .map(|at| at.since(self.now))
                 .filter(|left| !left.is_zero()),
         })))
+    }
+
+    fn urgency(&self, request: &Request, mode: Mode) -> Urgency {
+        if !matches!((request, mode), (Request::Charge { .. }, Mode::Query)) {
+            return Urgency::Money;
+        }
+        // A buyer is waited for until the window ends: only an event asks earlier.
+        let waits_for_buyer = self.saga.payment_status() == Some(PaymentStatus::RequiresAction);
+        if waits_for_buyer && self.now < self.window_end() { Urgency::Event } else { Urgency::LookUp }
     }
 
     pub(super) fn wait(&mut self, until: Time) -> Next {
