@@ -1,7 +1,10 @@
 //! What an operator answers for the database of a shop: that it replaces the one it comes from, or that it is a copy beside
 //! it. Until then nobody outside is called in its name (O9).
 
+use std::time::Duration;
+
 use holdfast_shared::{Actor, OrderId, ShopId};
+use tokio::time::sleep;
 
 use super::dead_letter::DeadLetterAction;
 use super::dead_letter::resolve::{BATCH, act};
@@ -11,6 +14,9 @@ use crate::records::Shop;
 use crate::records::batch_rows::{Footprint, World};
 use crate::shop::answer::{Answer, Answered, already, instead};
 use crate::shop::audit_trail::record_action_on;
+
+/// A worker commits what came of a call well within this.
+const OUTCOMES_COMMITTED_WITHIN: Duration = Duration::from_secs(1);
 
 /// The database replaces the one it comes from, which nobody uses any more: the shop goes on here.
 ///
@@ -29,6 +35,9 @@ pub async fn restored(
     let last_number = shop.last_number.max(shop.missing_order.map_or(0, OrderId::number));
     let after = Shop { last_number, ..answered_for(&shop) };
     save(store, &shop, after, ("shop.restored", &format!("{doubt} ({reason})")), by).await?;
+    wake_parked(store, registry, by).await?;
+    // What was refused just before this is written down as held only now.
+    sleep(OUTCOMES_COMMITTED_WITHIN).await;
     wake_parked(store, registry, by).await?;
     Ok(Ok(Answered::Done(format!(
         "shop {} goes on in this database; what was held is tried again. Orders that it lost may have been paid: \
