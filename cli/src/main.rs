@@ -51,6 +51,7 @@ use crate::redact::redact;
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 fn main() -> ExitCode {
+    provider::redact_tokens();
     let exit = match parse() {
         Ok(args) => run(args),
         Err(exit) => exit,

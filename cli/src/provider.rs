@@ -42,6 +42,11 @@ impl MethodProvider {
     }
 }
 
+/// No payment token is shown from now on.
+pub(crate) fn redact_tokens() {
+    holdfast_shared::redact_tokens([holdfast_sandbox::TOKEN_PREFIX]);
+}
+
 /// What the providers of this build can take and give back.
 pub(crate) fn amounts() -> ProviderAmounts {
     [(holdfast_sandbox::NAME.to_owned(), Amounts::ANY)].into()

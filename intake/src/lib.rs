@@ -64,7 +64,6 @@ impl CheckoutIntake {
         metrics: Metrics,
     ) -> Self {
         let (requests, waiting) = mpsc::channel(WAITING_MAX);
-        tokio::spawn(watch_providers(Arc::clone(&store), policy.clone(), requests.downgrade()));
         let side_lane = Arc::new(Semaphore::new(SIDE_LANE_MAX));
         tokio::spawn(Arc::new(Committer { store, policy, dispatch, metrics, side_lane }).run(waiting));
         Self { requests }
@@ -86,10 +85,10 @@ impl CheckoutIntake {
     }
 }
 
-/// Hears from the workers which providers they can ask for money, until the last clone of the intake is dropped.
-async fn watch_providers(store: Arc<dyn Store>, policy: AcceptPolicy, requests: mpsc::WeakSender<Waiting>) {
+/// Hears from the workers which providers they can ask for money.
+async fn watch_providers(store: Arc<dyn Store>, policy: AcceptPolicy) {
     let providers: BTreeSet<&str> = policy.payments.values().map(|route| &*route.provider).collect();
-    while requests.upgrade().is_some_and(|requests| !requests.is_closed()) {
+    loop {
         match workers(&*store).await {
             Ok((workers, now)) => policy.unusable.learn(providers.iter().copied(), &workers, now),
             // While the database does not answer, no checkout is accepted anyway.
@@ -123,6 +122,7 @@ enum PartOutcome {
 
 impl Committer {
     async fn run(self: Arc<Self>, mut waiting: mpsc::Receiver<Waiting>) {
+        let watching = tokio::spawn(watch_providers(Arc::clone(&self.store), self.policy.clone()));
         let mut batch = Vec::with_capacity(BATCH_MAX);
         while waiting.recv_many(&mut batch, BATCH_MAX).await > 0 {
             let mut parts = VecDeque::from([std::mem::take(&mut batch)]);
@@ -134,6 +134,7 @@ impl Committer {
                 }
             }
         }
+        watching.abort();
     }
 
     /// Commits each request by itself, so that only the blocked one waits.

@@ -24,7 +24,7 @@ pub use keys::{KeyPrefix, KeySource, ShopId, StepKey};
 pub use money::{Currency, InvalidCurrency, Money, Overflow};
 pub use order::{Actor, Address, CancelReason, Contact, OrderEvent, OrderStatus, PaymentMethod};
 pub use payment::{PaymentEvent, PaymentStatus, RefundStatus};
-pub use redact::{redact, without_addresses};
+pub use redact::{redact, redact_tokens, without_addresses};
 pub use reservation::{ReservationEvent, ReservationStatus};
 pub use retry::RetryPolicy;
 pub use saga_state::{Queue, SagaEvent, SagaState};

@@ -1,5 +1,7 @@
 //! No secret gets into message: passwords inside of URLs and payment tokens are starred out, whoever put them there.
 
+use std::sync::OnceLock;
+
 const STARS: &str = "***";
 
 /// What stands in the place of an e-mail address that was removed, and of a phone number.
@@ -9,15 +11,25 @@ const PHONE: &str = "(phone number)";
 /// What stands between an address' scheme and the rest of it.
 const ADDRESS: &str = "://";
 
-/// How a provider's payment tokens begin.
-const TOKENS: [&str; 2] = ["tok_", "pm_"];
+/// How the payment tokens of this program's providers begin.
+static TOKENS: OnceLock<Vec<&'static str>> = OnceLock::new();
 
 /// Parameters of a database URL that hold a secret.
 const PARAMETERS: [&str; 2] = ["password=", "passfile="];
 
+/// From now on payment tokens that begin like one of `prefixes` are secrets, too. A program says so once, before it shows
+/// anything: the prefixes of all its providers.
+pub fn redact_tokens(prefixes: impl IntoIterator<Item = &'static str>) {
+    TOKENS.get_or_init(|| prefixes.into_iter().collect());
+}
+
+fn tokens() -> impl Iterator<Item = &'static str> {
+    TOKENS.get().into_iter().flatten().copied()
+}
+
 /// `text` without the secrets that can be recognised by their shape.
 pub fn redact(text: &str) -> String {
-    let shapes = [ADDRESS].into_iter().chain(PARAMETERS).chain(TOKENS);
+    let shapes = [ADDRESS].into_iter().chain(PARAMETERS).chain(tokens());
     // Most lines of a log hold none.
     if !shapes.into_iter().any(|shape| text.contains(shape)) {
         return text.to_owned();
@@ -26,7 +38,7 @@ pub fn redact(text: &str) -> String {
     for parameter in PARAMETERS {
         text = values(&text, parameter, |c| !matches!(c, '&' | '\'' | '"' | '`') && !c.is_whitespace());
     }
-    for prefix in TOKENS {
+    for prefix in tokens() {
         text = values(&text, prefix, |c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-'));
     }
     text
@@ -127,6 +139,7 @@ mod tests {
 
     #[test]
     fn secrets_are_starred_out_and_the_rest_stays() {
+        redact_tokens(["tok_", "pm_"]);
         let cases = [
             ("postgres://ann:s3cret@db/shop is down", "postgres://ann:***@db/shop is down"),
             (

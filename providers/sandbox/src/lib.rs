@@ -26,4 +26,4 @@ pub use identity::{KEY_TTL, NAME};
 pub use ledger::{Entry, Ledger};
 pub use memory::{MemorySandbox, Sky};
 pub use operation::{Operation, Reply};
-pub use token::Token;
+pub use token::{TOKEN_PREFIX, Token};

@@ -1,5 +1,8 @@
 //! The tokens the sandbox knows: how a buyer's card behaves is written on it.
 
+/// How all of them begin.
+pub const TOKEN_PREFIX: &str = "tok_";
+
 /// A card of the sandbox. Its text is matched exactly; any other text is a card that is declined.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Token {
