@@ -18,7 +18,7 @@ use holdfast_store_postgres::PostgresStore;
 use holdfast_store_sqlite::SqliteStore;
 use holdfast_telemetry::Metrics;
 use holdfast_worker::{
-    CircuitBreaker, CircuitBreakerConfig, Runtime, Source, WorkerConfig, refuse_unnamed_shop,
+    CircuitBreaker, CircuitBreakerConfig, Gateway, Runtime, Source, WorkerConfig, refuse_unnamed_shop,
 };
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -137,17 +137,25 @@ pub(crate) async fn worker(parts: WorkerParts<'_>) -> anyhow::Result<Runtime> {
         Source::Redis(redis, _) => Some(Arc::clone(redis)),
         Source::Embedded => None,
     };
-    let mut circuit_breakers = BTreeMap::new();
-    if let Some(BreakerSettings { rate }) = circuit_breaker {
-        for provider in payments.names().filter_map(|name| payments.get(name)) {
-            let redis = redis.clone();
-            let settings = CircuitBreakerConfig::new(Arc::clone(provider), &*config.name);
-            let settings = CircuitBreakerConfig { rate, redis, ..settings };
-            let circuit_breaker = CircuitBreaker::start(settings, metrics.clone());
-            circuit_breakers.insert(provider.name().to_owned(), circuit_breaker);
-        }
-    }
     let gateways = Gateways { payments, channels: Channels::of(Arc::new(LogChannel)) };
-    let config = WorkerConfig { circuit_breakers: Arc::new(circuit_breakers), ..config };
+    let (mut circuit_breakers, mut channel_breakers) = (BTreeMap::new(), BTreeMap::new());
+    if let Some(BreakerSettings { rate }) = circuit_breaker {
+        let start = |gateway: Gateway, rate| {
+            let (name, redis) = (gateway.name().to_owned(), redis.clone());
+            let settings = CircuitBreakerConfig::new(gateway, &*config.name);
+            let settings = CircuitBreakerConfig { rate, redis, ..settings };
+            (name, CircuitBreaker::start(settings, metrics.clone()))
+        };
+        let Gateways { payments, channels } = &gateways;
+        let providers = payments.names().filter_map(|name| payments.get(name));
+        circuit_breakers.extend(providers.map(|each| start(Gateway::Provider(Arc::clone(each)), rate)));
+        let channels = channels.names().filter_map(|name| channels.get(name));
+        channel_breakers.extend(channels.map(|each| start(Gateway::Channel(Arc::clone(each)), None)));
+    }
+    let config = WorkerConfig {
+        circuit_breakers: Arc::new(circuit_breakers),
+        channel_breakers: Arc::new(channel_breakers),
+        ..config
+    };
     Ok(Runtime::start_on(source, store, registry, gateways, config, metrics)?)
 }

@@ -61,6 +61,8 @@ metrics! {
         "Sagas that are not settled, by state";
     PROVIDER_BREAKER: Gauge "holdfast_provider_breaker" ["provider", "state"],
         "1 for the state of a payment provider's circuit breaker, 0 for the other states";
+    CHANNEL_BREAKER: Gauge "holdfast_channel_breaker" ["channel", "state"],
+        "1 for the state of a notification channel's circuit breaker, 0 for the other states";
     PROVIDER_REFUSES: Gauge "holdfast_provider_refuses" ["provider", "operation"],
         "1 while a payment provider does not accept this worker's credentials for an operation: take, give_back";
     SHOP_HELD: Gauge "holdfast_shop_held" [],

@@ -45,6 +45,7 @@ pub struct Metrics {
     batch_size: Histogram,
     commit_seconds: Histogram,
     breakers: IntGaugeVec,
+    channel_breakers: IntGaugeVec,
     hints: IntCounterVec,
     refuses: IntGaugeVec,
     shop_held: Gauge,
@@ -101,6 +102,7 @@ impl Default for Metrics {
             sagas: gauge(&list::SAGAS),
             known: Arc::default(),
             breakers: gauge(&list::PROVIDER_BREAKER),
+            channel_breakers: gauge(&list::CHANNEL_BREAKER),
             refuses: gauge(&list::PROVIDER_REFUSES),
             queue_depth: gauge(&list::QUEUE_DEPTH),
             queue_oldest: kept(
@@ -186,6 +188,13 @@ impl Metrics {
     pub fn set_breaker(&self, provider: &str, state: &str, states: &[&str]) {
         for name in states {
             self.breakers.with_label_values(&[provider, *name]).set(i64::from(*name == state));
+        }
+    }
+
+    /// The circuit breaker of a notification channel is in `state`, one of `states`.
+    pub fn set_channel_breaker(&self, channel: &str, state: &str, states: &[&str]) {
+        for name in states {
+            self.channel_breakers.with_label_values(&[channel, *name]).set(i64::from(*name == state));
         }
     }
 

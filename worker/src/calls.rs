@@ -10,7 +10,7 @@ use holdfast_saga::engine::own_calls;
 use holdfast_saga::ports::{Gateways, PaymentProvider};
 use holdfast_saga::records::call::{Answer, Call, Outcome};
 
-use crate::circuit_breaker::{CircuitBreaker, Held, Permit};
+use crate::circuit_breaker::{CircuitBreaker, Health, Held, Permit};
 use crate::credentials::Credentials;
 use crate::live_keys::LiveKeys;
 use crate::shop_watch::ShopWatch;
@@ -23,6 +23,7 @@ const TIMER_DELAY_MAX: Duration = Duration::from_millis(500);
 pub(crate) struct Caller {
     pub(crate) gateways: Gateways,
     pub(crate) circuit_breakers: Arc<BTreeMap<String, CircuitBreaker>>,
+    pub(crate) channel_breakers: Arc<BTreeMap<String, CircuitBreaker>>,
     pub(crate) shop: Arc<ShopWatch>,
     pub(crate) live_keys: LiveKeys,
     pub(crate) credentials: Arc<Credentials>,
@@ -59,7 +60,7 @@ impl Caller {
             return Answer::NotSent;
         }
         let provider = call.request.provider();
-        let permit = match provider.and_then(|name| self.circuit_breakers.get(name)) {
+        let permit = match self.circuit_breaker(call) {
             Some(circuit_breaker) => match circuit_breaker.admit(call.urgency).await {
                 Ok(permit) => Some(permit),
                 Err(Held { retry_in, why }) => return Answer::NotNow { retry_in: Some(retry_in), why },
@@ -82,9 +83,21 @@ impl Caller {
         }
         let started = Instant::now();
         let answer = self.send(call, provider.as_deref(), timeout).await;
-        // A worker that was frozen in between cannot judge the provider.
-        settle(permit.filter(|_| started.elapsed() < timeout + TIMER_DELAY_MAX));
+        // A worker that was frozen in between cannot judge.
+        let permit = permit.filter(|_| started.elapsed() < timeout + TIMER_DELAY_MAX);
+        match permit {
+            Some(permit) if provider.is_none() => permit.settle_as(health(&answer)),
+            permit => settle(permit),
+        }
         answer
+    }
+
+    fn circuit_breaker(&self, call: &Call) -> Option<&CircuitBreaker> {
+        match (call.request.provider(), call.request.channel()) {
+            (Some(provider), _) => self.circuit_breakers.get(provider),
+            (None, Some(channel)) => self.channel_breakers.get(channel),
+            (None, None) => None,
+        }
     }
 
     async fn send(&self, call: &Call, provider: Option<&dyn PaymentProvider>, timeout: Duration) -> Answer {
@@ -94,6 +107,14 @@ impl Caller {
             Ok(answer) => answer,
             Err(_) => Answer::Unknown { error: format!("no answer within {timeout:?}") },
         }
+    }
+}
+
+/// What the answer of a channel says about its health.
+const fn health(answer: &Answer) -> Health {
+    match answer {
+        Answer::NotNow { .. } | Answer::Unknown { .. } => Health::Failed,
+        _ => Health::Ok,
     }
 }
 

@@ -32,6 +32,8 @@ pub struct WorkerConfig {
     /// By the name of its payment provider: what holds its calls back while it is down. A provider without one is always
     /// called.
     pub circuit_breakers: Arc<BTreeMap<String, CircuitBreaker>>,
+    /// The same for notification channels.
+    pub channel_breakers: Arc<BTreeMap<String, CircuitBreaker>>,
     /// The shop that the settings name. Without it, no provider whose credentials move real money is asked for anything.
     pub shop_id: Option<ShopId>,
 }
@@ -54,6 +56,7 @@ impl Default for WorkerConfig {
             drain_timeout: Duration::from_secs(15),
             keep: Duration::from_hours(30 * 24),
             circuit_breakers: Arc::default(),
+            channel_breakers: Arc::default(),
             shop_id: None,
         }
     }

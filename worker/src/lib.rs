@@ -18,7 +18,7 @@ mod saga_log;
 mod shop_watch;
 mod stats;
 
-pub use self::circuit_breaker::{CircuitBreaker, CircuitBreakerConfig};
+pub use self::circuit_breaker::{CircuitBreaker, CircuitBreakerConfig, Gateway};
 pub use self::config::{ConfigError, WorkerConfig};
 pub use self::live_keys::{UnnamedShop, refuse_unnamed_shop};
 pub use self::queue::{Dependency, DependencyHealth, Queues, RedisBackend, RedisDispatch, Source};

@@ -144,9 +144,9 @@ impl Redis {
         format!("{}:{what}", self.0.prefix)
     }
 
-    /// A key of the state that all replicas share about a payment provider.
-    pub(crate) fn provider_key(&self, provider: &str, what: &str) -> String {
-        format!("{}:{{provider:{provider}}}:{what}", self.0.prefix)
+    /// A key of the state that all replicas share about a gateway, such as `provider:sandbox`.
+    pub(crate) fn gateway_key(&self, gateway: &str, what: &str) -> String {
+        format!("{}:{{{gateway}}}:{what}", self.0.prefix)
     }
 }
 

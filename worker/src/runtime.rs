@@ -106,6 +106,7 @@ impl Runtime {
         let caller = Caller {
             gateways,
             circuit_breakers: Arc::clone(&config.circuit_breakers),
+            channel_breakers: Arc::clone(&config.channel_breakers),
             shop: Arc::clone(&shop_watch),
             live_keys: LiveKeys::new(config.shop_id),
             credentials,

@@ -21,7 +21,7 @@ use holdfast_shared::{OrderId, Queue, SagaId, StepKey, SystemClock, Time};
 use holdfast_store_postgres::PostgresStore;
 use holdfast_telemetry::Metrics;
 use holdfast_worker::{
-    CircuitBreaker, CircuitBreakerConfig, RedisAddress, RedisBackend, Runtime, Source, WorkerConfig,
+    CircuitBreaker, CircuitBreakerConfig, Gateway, RedisAddress, RedisBackend, Runtime, Source, WorkerConfig,
 };
 use strum::IntoEnumIterator as _;
 use tokio::process::Command;
@@ -60,7 +60,7 @@ pub(crate) async fn run(args: &Args) -> Result<()> {
     let (name, metrics) = (format!("bench-{}", Uuid::now_v7().simple()), Metrics::default());
     let circuit_breaker = CircuitBreakerConfig {
         redis: Some(Arc::clone(&redis)),
-        ..CircuitBreakerConfig::new(Arc::clone(&sandbox) as _, &name)
+        ..CircuitBreakerConfig::new(Gateway::Provider(Arc::clone(&sandbox) as _), &name)
     };
     let breaker = CircuitBreaker::start(circuit_breaker, metrics.clone());
     let config = WorkerConfig {

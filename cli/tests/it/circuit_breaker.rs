@@ -17,7 +17,7 @@ use holdfast_testkit::database::Database;
 use holdfast_testkit::driver::{hasty, with_backoff_divided_by};
 use holdfast_testkit::redis::RedisServer;
 use holdfast_testkit::shop::Shop;
-use holdfast_worker::{CircuitBreaker, CircuitBreakerConfig, RedisAddress, Runtime, WorkerConfig};
+use holdfast_worker::{CircuitBreaker, CircuitBreakerConfig, Gateway, RedisAddress, Runtime, WorkerConfig};
 
 use crate::cluster::{Cluster, in_cluster};
 use crate::server::Server;
@@ -41,7 +41,7 @@ impl Worker {
             cooldown: COOLDOWN,
             cooldown_max: COOLDOWN_MAX,
             ..CircuitBreakerConfig::new(
-                Arc::clone(outside.payments.get("sandbox").expect("is configured")),
+                Gateway::Provider(Arc::clone(outside.payments.get("sandbox").expect("is configured"))),
                 name,
             )
         };

@@ -10,7 +10,7 @@ use holdfast_telemetry::Metrics;
 use holdfast_testkit::database::Database;
 use holdfast_testkit::driver::{hasty, outside};
 use holdfast_testkit::shop::Shop;
-use holdfast_worker::{CircuitBreaker, CircuitBreakerConfig, Runtime, WorkerConfig};
+use holdfast_worker::{CircuitBreaker, CircuitBreakerConfig, Gateway, Runtime, WorkerConfig};
 use tokio::io::copy_bidirectional;
 use tokio::net::{TcpListener, TcpStream};
 
@@ -126,7 +126,10 @@ fn m17_the_same_where_packets_vanish() {
 /// A worker with a circuit breaker, in this process.
 fn worker(store: &Arc<dyn Store>, outside: &Gateways) -> Runtime {
     let provider = Arc::clone(outside.payments.get("sandbox").expect("is configured"));
-    let breaker = CircuitBreaker::start(CircuitBreakerConfig::new(provider, "w1"), Metrics::default());
+    let breaker = CircuitBreaker::start(
+        CircuitBreakerConfig::new(Gateway::Provider(provider), "w1"),
+        Metrics::default(),
+    );
     let circuit_breakers = Arc::new([("sandbox".to_owned(), breaker)].into());
     let config = WorkerConfig { circuit_breakers, ..hasty("w1") };
     let registry = holdfast_saga::flows::REGISTRY;

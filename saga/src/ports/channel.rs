@@ -14,6 +14,11 @@ pub trait NotificationChannel: Send + Sync + fmt::Debug {
     /// The name stored with the notifications it sends.
     fn name(&self) -> &str;
 
+    /// Whether it can be reached: one fixed, harmless request that names no order.
+    async fn ping(&self) -> Result<(), Fault> {
+        Ok(())
+    }
+
     /// Sends one message, that of saga `id`. May be asked twice under the same `key`, which is how the outside knows it.
     async fn send(&self, key: &StepKey, id: SagaId, notice: &Notice) -> Result<(), Fault>;
 }

@@ -77,8 +77,8 @@ impl Inner {
     /// Any answer will do, a refusal of our credentials as well.
     async fn is_reachable(&self) -> bool {
         use holdfast_saga::ports::Fault::{Misconfigured, NotNow, NotReached, Refused, Unclear};
-        match timeout(PING_WITHIN, self.provider.ping()).await {
-            Ok(Ok(_) | Err(Misconfigured { .. } | NotNow { .. } | Refused(_))) => true,
+        match timeout(PING_WITHIN, self.gateway.ping()).await {
+            Ok(Ok(()) | Err(Misconfigured { .. } | NotNow { .. } | Refused(_))) => true,
             Ok(Err(NotReached(_) | Unclear(_))) | Err(_) => false,
         }
     }
@@ -104,7 +104,7 @@ impl Inner {
         known.is_away_elsewhere = others.iter().any(is_away);
         known.is_well_elsewhere = !others.iter().all(is_away);
         if !std::mem::replace(&mut known.is_shared, true) {
-            tracing::info!("workers share in Redis how they see provider {}", self.provider.name());
+            tracing::info!("workers share in Redis how they see {}", self.gateway);
         }
     }
 }

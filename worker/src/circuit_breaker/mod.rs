@@ -1,4 +1,4 @@
-//! The circuit breaker of a payment provider, and its rate limit.
+//! The circuit breaker of a payment provider or a notification channel, and its rate limit.
 //!
 //! Every call asks here before it is sent. While the provider cannot be reached, its calls are held back: their sagas are
 //! parked, and no attempt is used up. Whether it can be reached no buyer's call decides: calls that reach nobody are a
@@ -12,6 +12,7 @@
 //! calls that move money go first (M19).
 
 mod follow;
+mod gateway;
 mod health;
 mod permit;
 mod rate;
@@ -28,11 +29,12 @@ use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use holdfast_saga::ports::PaymentProvider;
 use holdfast_saga::records::call::Urgency;
 use holdfast_telemetry::Metrics;
 
 use self::follow::follow;
+pub use self::gateway::Gateway;
+pub(crate) use self::health::Health;
 use self::health::HealthWindow;
 pub(crate) use self::permit::Permit;
 use self::rate::Rate;
@@ -45,8 +47,8 @@ use crate::redis::Redis;
 /// The settings of a circuit breaker.
 #[derive(Debug, Clone)]
 pub struct CircuitBreakerConfig {
-    /// The provider, which is pinged.
-    pub provider: Arc<dyn PaymentProvider>,
+    /// The provider or the channel, which is pinged.
+    pub gateway: Gateway,
     /// The name of the worker.
     pub name: String,
     /// Calls a second, of all replicas together; `None`: no limit.
@@ -61,9 +63,9 @@ pub struct CircuitBreakerConfig {
 
 impl CircuitBreakerConfig {
     /// The defaults: no limit, nothing shared, a cooldown of 1 to 30 seconds.
-    pub fn new(provider: Arc<dyn PaymentProvider>, name: impl Into<String>) -> Self {
+    pub fn new(gateway: Gateway, name: impl Into<String>) -> Self {
         Self {
-            provider,
+            gateway,
             name: name.into(),
             rate: None,
             redis: None,
@@ -73,15 +75,15 @@ impl CircuitBreakerConfig {
     }
 }
 
-/// The circuit breaker of one provider in this process. Clones share it.
+/// The circuit breaker of one gateway in this process. Clones share it.
 #[derive(Debug, Clone)]
 pub struct CircuitBreaker(Arc<Inner>);
 
 impl CircuitBreaker {
     /// Starts it. It needs a tokio runtime, and ends with its last clone.
     pub fn start(config: CircuitBreakerConfig, metrics: Metrics) -> Self {
-        let CircuitBreakerConfig { provider, name, rate, redis, cooldown, cooldown_max } = config;
-        let shared = redis.map(|redis| Shared::new(redis, provider.name()));
+        let CircuitBreakerConfig { gateway, name, rate, redis, cooldown, cooldown_max } = config;
+        let shared = redis.map(|redis| Shared::new(redis, &gateway));
         let known = Known {
             view: View::Well,
             health: HealthWindow::default(),
@@ -92,9 +94,9 @@ impl CircuitBreaker {
             published_at: None,
             is_shared: false,
         };
-        metrics.set_breaker(provider.name(), View::Well.name(), &View::NAMES);
+        gateway.set_metric(&metrics, View::Well);
         let inner = Arc::new(Inner {
-            provider,
+            gateway,
             // Workers in two containers may have the same name.
             replica: format!("{name}-{:x}", RandomState::new().hash_one(&name)),
             cooldown: Cooldown { first: cooldown, most: cooldown_max.max(cooldown) },
@@ -118,8 +120,7 @@ impl CircuitBreaker {
     pub(crate) async fn admit(&self, urgency: Urgency) -> Result<Permit, Held> {
         let inner = &self.0;
         inner.asked.notify_one();
-        let provider = inner.provider.name();
-        let held = |wait| inner.hold(urgency, wait, format!("the provider {provider} is not available"));
+        let held = |wait| inner.hold(urgency, wait, format!("the {} is not available", inner.gateway));
         if let Verdict::Hold { wait } = inner.verdict() {
             return Err(held(wait));
         }
@@ -139,8 +140,8 @@ impl CircuitBreaker {
         let Some(rates) = &inner.rates else { return Ok(()) };
         let shared = inner.shared.as_ref();
         let hold = |rate: &Rate, wait| {
-            let (provider, most) = (inner.provider.name(), rate.per_second());
-            inner.hold(urgency, wait, format!("the provider {provider} is limited to {most} calls a second"))
+            let (gateway, most) = (&inner.gateway, rate.per_second());
+            inner.hold(urgency, wait, format!("the {gateway} is limited to {most} calls a second"))
         };
         if urgency == Urgency::Event {
             rates.events.take(urgency, shared).await.map_err(|wait| hold(&rates.events, wait))?;

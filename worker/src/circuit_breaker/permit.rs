@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use holdfast_saga::ports::PaymentProvider;
 
+use super::health::Health;
 use super::replica::Inner;
 use super::watched::{ObservedHealth, Watched};
 
@@ -24,10 +25,15 @@ impl Permit {
         Arc::new(Watched { provider, observed: self.observed.clone() })
     }
 
-    /// Ends the call. What it observed of the provider counts from now on.
+    /// Ends a call whose provider was watched. What it observed counts from now on.
     pub(crate) fn settle(self) {
         if let Some(health) = self.observed.last() {
             self.inner.saw(health);
         }
+    }
+
+    /// Ends a call of one request, which was answered or not.
+    pub(crate) fn settle_as(self, health: Health) {
+        self.inner.saw(health);
     }
 }

@@ -4,11 +4,11 @@ use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use holdfast_saga::ports::PaymentProvider;
 use holdfast_saga::records::call::Urgency;
 use holdfast_telemetry::Metrics;
 use tokio::sync::Notify;
 
+use super::gateway::Gateway;
 use super::health::{Health, HealthWindow};
 use super::rate::Rate;
 use super::shared::Shared;
@@ -47,7 +47,7 @@ impl Rates {
 
 #[derive(Debug)]
 pub(super) struct Inner {
-    pub(super) provider: Arc<dyn PaymentProvider>,
+    pub(super) gateway: Gateway,
     /// The name of this replica, to the others.
     pub(super) replica: String,
     pub(super) cooldown: Cooldown,
@@ -135,8 +135,8 @@ impl Inner {
         (known.is_well_elsewhere, known.is_away_elsewhere) = (false, false);
         if std::mem::replace(&mut known.is_shared, false) {
             tracing::warn!(
-                "Redis does not say how other workers see provider {}, so this one judges alone: {why}",
-                self.provider.name()
+                "Redis does not say how other workers see {}, so this one judges alone: {why}",
+                self.gateway
             );
         }
     }
@@ -167,21 +167,27 @@ impl Inner {
     }
 
     fn announce(&self, view: View) {
-        let provider = self.provider.name();
-        self.metrics.set_breaker(provider, view.name(), &View::NAMES);
+        let gateway = &self.gateway;
+        let (provider, channel) = match gateway {
+            Gateway::Provider(provider) => (Some(provider.name()), None),
+            Gateway::Channel(channel) => (None, Some(channel.name())),
+        };
+        gateway.set_metric(&self.metrics, view);
         match view {
-            View::Well => tracing::info!(provider, "provider {provider} is available"),
+            View::Well => tracing::info!(provider, channel, "{gateway} is available"),
             View::Away { pings, .. } => {
                 let wait = self.cooldown.after(pings);
                 tracing::warn!(
                     provider,
-                    "provider {provider} cannot be reached: its calls are held back, and it is pinged in {wait:?}"
+                    channel,
+                    "{gateway} cannot be reached: its calls are held back, and it is pinged in {wait:?}"
                 );
             }
             View::Releasing { .. } => {
                 tracing::info!(
                     provider,
-                    "provider {provider} answers again: more calls are let through each second"
+                    channel,
+                    "{gateway} answers again: more calls are let through each second"
                 );
             }
         }

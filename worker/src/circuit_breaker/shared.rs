@@ -8,6 +8,7 @@ use redis::aio::MultiplexedConnection;
 use redis::{RedisResult, Script, ScriptInvocation};
 use tokio::time::timeout;
 
+use super::gateway::Gateway;
 use crate::redis::{Redis, millis};
 
 /// The longest wait of all; the connection itself times out after it.
@@ -35,11 +36,11 @@ impl Patience {
     }
 }
 
-/// The views and the rates of a provider, in Redis.
+/// The views and the rates of a gateway, in Redis.
 #[derive(Debug)]
 pub(crate) struct Shared {
     redis: Arc<Redis>,
-    provider: String,
+    gateway: String,
     views: Script,
     take: Script,
     /// `None` while Redis does not answer, so that no caller waits.
@@ -47,10 +48,10 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    pub(crate) fn new(redis: Arc<Redis>, provider: &str) -> Self {
+    pub(crate) fn new(redis: Arc<Redis>, gateway: &Gateway) -> Self {
         Self {
             redis,
-            provider: provider.to_owned(),
+            gateway: format!("{}:{}", gateway.kind(), gateway.name()),
             views: Script::new(include_str!("views.lua")),
             take: Script::new(include_str!("take.lua")),
             connection: Mutex::new(None),
@@ -68,14 +69,14 @@ impl Shared {
 
     /// Says what this replica sees, and returns what the others do. `None`: Redis does not answer.
     pub(crate) async fn views(&self, replica: &str, view: &str) -> Option<Vec<String>> {
-        let mut invocation = self.views.key(self.redis.provider_key(&self.provider, "views"));
+        let mut invocation = self.views.key(self.redis.gateway_key(&self.gateway, "views"));
         invocation.arg(replica).arg(view).arg(millis(VIEW_STANDS));
         self.invoke(&invocation, Patience::Long).await
     }
 
     /// Takes one of `burst` tokens, one of which comes back `every` so often; or says how long until there is one.
     pub(crate) async fn take(&self, rate: &str, every: Duration, burst: u32) -> Option<Result<(), Duration>> {
-        let mut invocation = self.take.key(self.redis.provider_key(&self.provider, rate));
+        let mut invocation = self.take.key(self.redis.gateway_key(&self.gateway, rate));
         invocation.arg(micros(every)).arg(micros(every.saturating_mul(burst.saturating_sub(1))));
         let wait: u64 = self.invoke(&invocation, Patience::Short).await?;
         Some(if wait == 0 { Ok(()) } else { Err(Duration::from_micros(wait)) })

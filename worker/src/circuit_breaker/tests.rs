@@ -78,7 +78,7 @@ fn alone(provider: &Arc<Pinged>) -> CircuitBreakerConfig {
         cooldown: COOLDOWN,
         cooldown_max: COOLDOWN * 4,
         // The name is no secret of theirs: replicas may well share it.
-        ..CircuitBreakerConfig::new(Arc::clone(provider) as _, "worker-1")
+        ..CircuitBreakerConfig::new(Gateway::Provider(Arc::clone(provider) as _), "worker-1")
     }
 }
 
@@ -264,7 +264,8 @@ async fn m17_a_replica_that_calls_nobody_is_no_witness() {
 #[tokio::test]
 async fn what_is_held_back_comes_again_one_after_the_other() {
     let provider = Arc::new(Pinged::default());
-    let breaker = circuit_breaker(CircuitBreakerConfig::new(Arc::clone(&provider) as _, "alone"));
+    let breaker =
+        circuit_breaker(CircuitBreakerConfig::new(Gateway::Provider(Arc::clone(&provider) as _), "alone"));
     trip(&breaker, &provider).await;
     let mut waits = Vec::new();
     for _ in 0..500 {
@@ -296,7 +297,8 @@ async fn a_redis_that_hangs_keeps_nobody_waiting_and_is_asked_again() {
     let far = Arc::new(Pinged::default());
     let other = config.clone();
     let one = joined(config).await;
-    let observer = joined(CircuitBreakerConfig { provider: Arc::clone(&far) as _, ..other }).await;
+    let observer =
+        joined(CircuitBreakerConfig { gateway: Gateway::Provider(Arc::clone(&far) as _), ..other }).await;
     redis.freeze();
     let (worst, all) = waited(&one, 200).await;
     eprintln!("a Redis that hangs: a call waits {worst:?} at worst, {:?} on average", all / 200);
@@ -330,7 +332,7 @@ async fn without_redis_each_guards_alone_until_it_is_back() {
 async fn a_view_that_is_of_another_release_counts_for_nothing() {
     let redis = RedisServer::start().await;
     let mut client = redis.connect().await;
-    let key = redis_of(&redis).provider_key("sandbox", "views");
+    let key = redis_of(&redis).gateway_key("provider:sandbox", "views");
     redis::cmd("HSET").arg(&key).arg("w9").arg("ajar 1 2 3").exec_async(&mut client).await.expect("answers");
     let provider = Arc::new(Pinged::default());
     let breaker = joined(config(&provider, &redis)).await;
