@@ -1,5 +1,6 @@
 //! Every store alike, and the rules of the engine on real databases.
 
+mod channels;
 mod conformance;
 mod copies;
 mod credentials;
