@@ -66,6 +66,10 @@ pub(crate) struct ListArgs {
     #[arg(long, ignore_case = true, value_parser = one_of::<SagaState>())]
     state: Option<SagaState>,
 
+    /// Only sagas whose call waits for the settings to change, the oldest orders first
+    #[arg(long, conflicts_with_all = ["definition", "state"])]
+    held: bool,
+
     #[command(flatten)]
     limit: Limit,
 
@@ -88,9 +92,13 @@ pub(crate) async fn run(database: &Database, command: Command, output: Format) -
 
 async fn list(store: &dyn Store, args: ListArgs, output: Format) -> anyhow::Result<Exit> {
     let limit = args.limit.limit;
-    let filter =
-        SagaFilter { definition: args.definition, state: args.state, before: args.cursor, limit: limit + 1 };
-    let sagas = saga_list::list(store, &filter).await?;
+    let ListArgs { definition, state, held, cursor, .. } = args;
+    let sagas = if held {
+        saga_list::held(store, cursor, limit + 1).await?
+    } else {
+        let filter = SagaFilter { definition, state, before: cursor, limit: limit + 1 };
+        saga_list::list(store, &filter).await?
+    };
     let page =
         List::page(sagas, limit + 1, |listed| listed.saga.id.to_string(), |listed| SagaBody::from(&listed));
     let header = ["SAGA", "DEFINITION", "STATE", "STEP", "QUEUE", "DUE", "LAST ERROR"];

@@ -40,6 +40,9 @@ pub(super) struct ListQuery {
     /// Only sagas in this state.
     #[param(value_type = Option<String>, example = "DEAD")]
     state: Option<SagaState>,
+    /// Only sagas whose call waits for the settings to change, the oldest orders first. Not together with `definition` or
+    /// `state`.
+    held: Option<bool>,
     /// The most items to return.
     #[param(minimum = 1, maximum = 100, default = 20)]
     limit: Option<u32>,
@@ -59,9 +62,18 @@ pub(super) async fn list(
     caller.operator()?;
     let page = Page { limit: query.limit, cursor: query.cursor };
     let limit = page.read()?;
-    let before = page.after(|cursor| cursor.parse().ok())?;
-    let filter = SagaFilter { definition: query.definition, state: query.state, before, limit };
-    let sagas = saga_list::list(&*app.store, &filter).await?;
+    let cursor = page.after(|cursor| cursor.parse().ok())?;
+    let ListQuery { definition, state, held, .. } = query;
+    let sagas = if held == Some(true) {
+        if definition.is_some() || state.is_some() {
+            let detail = "held cannot be combined with definition or state; leave those out";
+            return Err(Problem::bad_request("invalid_query", detail));
+        }
+        saga_list::held(&*app.store, cursor, limit).await?
+    } else {
+        let filter = SagaFilter { definition, state, before: cursor, limit };
+        saga_list::list(&*app.store, &filter).await?
+    };
     Ok(Json(List::page(sagas, limit, |listed| listed.saga.id.to_string(), |listed| SagaBody::from(&listed))))
 }
 

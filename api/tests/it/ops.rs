@@ -119,6 +119,9 @@ async fn a_saga_accepts_the_signal_it_waits_for_or_is_cancelled() {
     until(&shop, &format!("/v1/ops/sagas/{saga}"), |saga| saga["state"] == "WAITING").await;
     let listed = get(&shop, "/v1/ops/sagas?state=WAITING&definition=checkout_cod").await;
     assert_eq!(listed["items"][0]["id"], saga);
+    assert_eq!(get(&shop, "/v1/ops/sagas?held=true").await["items"], json!([]), "it waits for a person");
+    let both = shop.get("/v1/ops/sagas?held=true&state=WAITING", Who::Operator).await;
+    problem_of(both, 400, "invalid_query").await;
     let path = format!("/v1/ops/sagas/{saga}/signal");
     let sent =
         async |sign: &str| shop.send(Method::POST, &path, Who::Operator, json!({"signal": sign})).await;

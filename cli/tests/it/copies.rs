@@ -154,6 +154,9 @@ fn m42_a_production_dump_with_live_keys_is_refused_and_as_a_fork_never_touches_p
         assert_eq!(runtime.block_on(sums(&bank, &id)), before, "nothing was sent");
     }
     assert!(shown(&staging.url)["held"].as_str().is_some_and(|held| held.contains("holdfast shop forked")));
+    let held = run_on(&staging.url, &["saga", "list", "--held"]).ends(0, "").stdout.clone();
+    assert!(held.contains("cancellation") && held.contains("holdfast shop forked"), "{held}");
+    run_on(&staging.url, &["saga", "list", "--held", "--state", "DEAD"]).ends(2, "--held");
     let explained = run_on(&staging.url, &["order", "explain", &paid[0].number().to_string()]);
     assert!(explained.ends(0, "").stdout.contains("holdfast shop forked"), "{explained:?}");
 

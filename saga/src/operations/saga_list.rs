@@ -31,7 +31,24 @@ impl ListedSaga {
 /// Only a checkout holds its order's token. So a page reads one checkout more for each order of which it shows a
 /// failed saga without the checkout itself.
 pub async fn list(store: &dyn Store, filter: &SagaFilter) -> Result<Vec<ListedSaga>, StoreError> {
-    let sagas = store.sagas(filter).await?;
+    with_tokens(store, store.sagas(filter).await?).await
+}
+
+/// Lists the sagas behind `after` whose call waits for the settings to change, by id: the oldest orders first.
+pub async fn held(
+    store: &dyn Store,
+    after: Option<SagaId>,
+    limit: u32,
+) -> Result<Vec<ListedSaga>, StoreError> {
+    let mut sagas = Vec::new();
+    for id in store.parked(after, limit).await? {
+        // One that went on meanwhile is not held any more.
+        sagas.extend(store.saga(id).await?.filter(|saga| saga.progress.parked));
+    }
+    with_tokens(store, sagas).await
+}
+
+async fn with_tokens(store: &dyn Store, sagas: Vec<Saga>) -> Result<Vec<ListedSaga>, StoreError> {
     let token_of = |checkout: &Saga| checkout.context.token().map(str::to_owned);
     let mut tokens: BTreeMap<OrderId, Option<String>> = sagas
         .iter()

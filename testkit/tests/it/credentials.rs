@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use holdfast_intake::CheckoutIntake;
 use holdfast_log_channel::LogChannel;
 use holdfast_saga::operations::dead_letter::{DeadLetterAction, resolve};
+use holdfast_saga::operations::saga_list;
 use holdfast_saga::ports::{Channels, Dispatch, Gateways, PaymentProvider, Providers};
 use holdfast_saga::records::call::Operation;
 use holdfast_saga::records::history::Entry;
@@ -193,6 +194,12 @@ async fn m18_where_no_credentials_are_taken_checkouts_are_refused_and_nothing_di
     .await;
     assert!(shop.sagas().await.iter().all(|saga| saga.state != SagaState::Dead));
     assert_eq!(sums(&wire), (PRICE, 0));
+    let listed = saga_list::held(&*shop.store, None, 1_000).await.expect("reads");
+    for waiting in [opened.saga(slot::CHECKOUT), refund] {
+        let found = listed.iter().find(|listed| listed.saga.id == waiting).expect("is listed");
+        let why = found.saga.progress.error.as_deref().unwrap_or_default();
+        assert!(why.contains("these credentials are not known"), "{why}");
+    }
 
     // The credentials are taken again, and an operator lets what waits be tried at once.
     wire.bank().admit("key_1", "acct_1", false);

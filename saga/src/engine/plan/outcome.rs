@@ -67,6 +67,7 @@ impl<'a> Planner<'a> {
             Answer::NotHere { why } | Answer::Parked { why } => {
                 self.rollback_attempt(outcome.mode);
                 self.saga.progress.parked = true;
+                self.saga.progress.error = Some(why.clone());
                 self.hold(at, PARKED_TRY_EVERY, why);
             }
         }
