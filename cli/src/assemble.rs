@@ -57,6 +57,10 @@ impl Schema for PostgresStore {
         self.check_schema().await
     }
 
+    async fn shop_id(&self) -> Result<Option<String>, StoreError> {
+        self.shop_id().await
+    }
+
     async fn close(&self) {
         self.close();
     }
@@ -70,6 +74,10 @@ impl Schema for SqliteStore {
 
     async fn check(&self) -> Result<(), StoreError> {
         self.check_schema().await
+    }
+
+    async fn shop_id(&self) -> Result<Option<String>, StoreError> {
+        self.shop_id().await
     }
 
     async fn close(&self) {

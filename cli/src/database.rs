@@ -56,26 +56,21 @@ impl Database {
         named: Option<ShopId>,
         address: &Address,
     ) -> anyhow::Result<Vec<(i64, String)>> {
-        if let Some(named) = named {
-            match self.store.keys().await {
-                Ok(_) => self.check_shop(Some(named), address).await?,
-                Err(error @ StoreError::Unavailable(_)) => return Err(at(address, error)),
-                Err(_) => {
-                    return Err(usage(format!(
-                        "HOLDFAST_SHOP_ID (or --shop-id) is {named}, and {} holds no shop yet: unset it, run `holdfast \
-                         migrate`, and set it to what `holdfast shop show` names",
-                        address.shown()
-                    )));
-                }
-            }
-        }
+        self.check_shop(named, address).await?;
         self.schema.migrate().await.map_err(|error| at(address, error))
     }
 
     async fn check_shop(&self, named: Option<ShopId>, address: &Address) -> anyhow::Result<()> {
         let Some(named) = named else { return Ok(()) };
-        let found = self.store.keys().await.map_err(|error| at(address, error))?.shop();
-        if found == named {
+        // Of a schema that this binary may still have to migrate.
+        let Some(found) = self.schema.shop_id().await.map_err(|error| at(address, error))? else {
+            return Err(usage(format!(
+                "HOLDFAST_SHOP_ID (or --shop-id) is {named}, and {} holds no shop yet: unset it, run `holdfast \
+                 migrate`, and set it to what `holdfast shop show` names",
+                address.shown()
+            )));
+        };
+        if found == named.to_string() {
             return Ok(());
         }
         Err(usage(format!(

@@ -12,5 +12,8 @@ pub(crate) trait Schema: Send + Sync {
     /// Checks that the schema fits this binary.
     async fn check(&self) -> Result<(), StoreError>;
 
+    /// The shop that the database holds, whatever its schema; `None`: none yet.
+    async fn shop_id(&self) -> Result<Option<String>, StoreError>;
+
     async fn close(&self);
 }

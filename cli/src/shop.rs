@@ -20,8 +20,8 @@ pub(crate) enum Command {
     /// Let the shop go on in this database, which was restored from a backup or moved
     ///
     /// The database that it comes from must not be in use any more: two databases of one shop would call the same
-    /// provider for the same orders. Held calls are tried again, and no lost order's number is given again.
-    /// Compare the shop with its provider afterwards (`holdfast audit`): orders that were lost may have been paid.
+    /// provider for the same orders. Held calls are tried again, and no number up to the newest order that was missed is
+    /// given again. Compare the shop with its provider afterwards (`holdfast audit`): orders that were lost may have been paid.
     Restored(Settled),
     /// Make this copy of a database a shop of its own
     ///

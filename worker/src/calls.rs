@@ -39,7 +39,7 @@ impl Caller {
     pub(crate) async fn execute(&self, call: Call, leased_at: Instant) -> Outcome {
         let mut answer = self.answer(&call, leased_at).await;
         if let Some((provider, operation)) = call.request.provider().zip(call.request.operation()) {
-            answer = self.credentials.learn(provider, operation, answer);
+            answer = self.credentials.learn(provider, operation, call.mode, answer);
         }
         call.outcome(answer)
     }

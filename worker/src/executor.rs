@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use holdfast_saga::engine::batch::{BatchInput, BatchOutcome, CallPermits, CommitFailures, Engine};
 use holdfast_saga::ports::{Dispatch, StoreError};
-use holdfast_saga::records::call::{Operation, Outcome};
+use holdfast_saga::records::call::Outcome;
 use holdfast_shared::{Queue, SagaId};
 use holdfast_telemetry::Metrics;
 use tokio::sync::{mpsc, watch};
@@ -256,15 +256,16 @@ impl Executor {
         BatchInput { outcomes, hints, due_max, slots: self.permits.clone() }
     }
 
-    /// Leaves calls to the other workers: to a provider that this one alone cannot reach (M17), and what its credentials
-    /// alone do not allow (M18).
+    /// Leaves calls to workers that can send them: to a provider that this one alone cannot reach (M17), and what its
+    /// credentials alone do not allow (M18).
     fn close_providers(&self) {
         let breakers = self.config.circuit_breakers.iter();
         let mut away = breakers.filter(|(_, breaker)| breaker.leaves_calls_to_others()).peekable();
         let mut closed = self.caller.credentials.left_to_others();
         if away.peek().is_some() {
-            let all = |(name, _): (&String, _)| Operation::ALL.map(|operation| (name.clone(), operation));
-            Arc::make_mut(&mut closed).extend(away.flat_map(all));
+            // Not those that the others' credentials do not allow: each would leave them to the other.
+            let elsewhere = away.flat_map(|(name, _)| self.caller.credentials.elsewhere(name));
+            Arc::make_mut(&mut closed).extend(elsewhere);
         }
         self.permits.close_providers(closed);
     }

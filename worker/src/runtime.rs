@@ -80,7 +80,7 @@ impl Runtime {
             Queues::open(source, &config, &metrics, &stopped);
         let (ended, is_ended) = watch::channel(false);
         let configured = gateways.payments.names().map(str::to_owned);
-        let credentials = Arc::new(Credentials::new(configured, metrics.clone()));
+        let credentials = Arc::new(Credentials::new(configured, &config.pools, metrics.clone()));
         let heartbeats = heartbeat::run(
             Arc::clone(&store),
             heartbeat::WorkerInfo::new(&config, &registry, Arc::clone(&credentials)),

@@ -1,7 +1,8 @@
 //! Whether the database is still the one that its shop goes by. Until that is known, and while it is in doubt, no call is
 //! sent (O9).
 
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use holdfast_saga::operations::shop::note_missing;
@@ -24,12 +25,21 @@ const RETRY_EVERY: Duration = Duration::from_millis(200);
 pub(crate) struct ShopWatch {
     /// `None`: not known, or not any more.
     known: watch::Sender<Option<Arc<Shop>>>,
+    /// Raised whenever what is known, or is being read, may be of another database.
+    doubts: AtomicU64,
     in_doubt: Notify,
+    /// Why calls are held, by the last look.
+    held: Mutex<Option<String>>,
 }
 
 impl ShopWatch {
     pub(crate) fn new() -> Arc<Self> {
-        Arc::new(Self { known: watch::Sender::new(None), in_doubt: Notify::new() })
+        Arc::new(Self {
+            known: watch::Sender::new(None),
+            doubts: AtomicU64::new(0),
+            in_doubt: Notify::new(),
+            held: Mutex::new(None),
+        })
     }
 
     /// The shop, once it is known.
@@ -45,12 +55,12 @@ impl ShopWatch {
 
     /// Why no call is sent, if none is.
     pub(crate) fn held(&self) -> Option<String> {
-        let known = self.known.borrow();
-        Some(known.as_ref()?.doubt()?.to_string())
+        self.held.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// The database was lost for a moment: another one may stand in its place.
     pub(crate) fn look_again(&self) {
+        self.doubts.fetch_add(1, Ordering::SeqCst);
         self.known.send_replace(None);
         self.in_doubt.notify_one();
     }
@@ -66,9 +76,14 @@ impl ShopWatch {
         let mut last_order = redis.map(LastOrder::new);
         let mut reported = None;
         loop {
+            let doubts = self.doubts.load(Ordering::SeqCst);
             let next = match look(&*store, last_order.as_mut()).await {
+                // What was read before that may be of the other database.
+                Ok(_) if self.doubts.load(Ordering::SeqCst) != doubts => continue,
                 Ok(found) => {
                     let doubt = found.doubt();
+                    let held = doubt.as_ref().map(ToString::to_string);
+                    *self.held.lock().unwrap_or_else(PoisonError::into_inner) = held;
                     metrics.set_shop_held(doubt.is_some());
                     if let Some(doubt) = doubt.as_ref().filter(|_| doubt != reported) {
                         tracing::error!("no call is sent, to any provider or channel: {doubt}");
@@ -79,6 +94,7 @@ impl ShopWatch {
                 }
                 Err(error) => {
                     tracing::debug!("the shop could not be read: {error}");
+                    self.known.send_replace(None);
                     RETRY_EVERY
                 }
             };
@@ -96,6 +112,6 @@ async fn look(store: &dyn Store, last_order: Option<&mut LastOrder>) -> Result<S
     // The memory of a copy beside the shop would be the shop's own.
     let Some(last_order) = last_order.filter(|_| shop.doubt().is_none()) else { return Ok(shop) };
     let Some(missing) = last_order.missing(store, &shop).await? else { return Ok(shop) };
-    note_missing(store, missing).await?;
+    note_missing(store, shop, missing).await?;
     store.shop().await
 }

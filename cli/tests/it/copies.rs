@@ -272,7 +272,7 @@ fn o9_a_file_that_went_back_in_time_is_noticed_by_what_redis_remembers() {
         (order["status"] == "CONFIRMED").then_some(())
     });
     let next = crate::identity::buy(&api.url, &admin, &["tok_ok"]);
-    assert_eq!(next[0].0, 5, "no lost order's number is given again");
+    assert_eq!(next[0].0, 5, "no number up to the one that was missed is given again");
     let again = run_on(&url, &["shop", "restored", "--reason", "twice", "--actor", "olga"]);
     again.ends(0, "nothing is held");
     drop((api, worker));

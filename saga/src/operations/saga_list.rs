@@ -42,8 +42,8 @@ pub async fn held(
 ) -> Result<Vec<ListedSaga>, StoreError> {
     let mut sagas = Vec::new();
     for id in store.parked(after, limit).await? {
-        // One that went on meanwhile is not held any more.
-        sagas.extend(store.saga(id).await?.filter(|saga| saga.progress.parked));
+        // One that went on meanwhile is shown as it stands now.
+        sagas.extend(store.saga(id).await?);
     }
     with_tokens(store, sagas).await
 }

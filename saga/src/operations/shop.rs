@@ -20,7 +20,7 @@ const OUTCOMES_COMMITTED_WITHIN: Duration = Duration::from_secs(1);
 
 /// The database replaces the one it comes from, which nobody uses any more: the shop goes on here.
 ///
-/// No order gets the number of one that was lost. Calls that were held are tried at once.
+/// No order gets a number up to that of an order that was missed. Calls that were held are tried at once.
 pub async fn restored(
     store: &dyn Store,
     registry: &Registry,
@@ -91,12 +91,8 @@ pub async fn forked(store: &dyn Store, force: bool, reason: &str, by: &Actor) ->
     ))))
 }
 
-/// Notes that `order` was in this database and is not any more.
-pub async fn note_missing(store: &dyn Store, order: OrderId) -> Result<(), StoreError> {
-    let shop = store.shop().await?;
-    if shop.missing_order.is_some() {
-        return Ok(());
-    }
+/// Notes that `order` was in this database and is not any more, unless an operator has answered for it since `shop` was read.
+pub async fn note_missing(store: &dyn Store, shop: Shop, order: OrderId) -> Result<(), StoreError> {
     let mut tx = store.begin().await?;
     let mut world = World::default();
     tx.load(&Footprint::default(), &mut world).await?;

@@ -144,9 +144,9 @@ pub enum Mode {
 /// Which calls go first where a provider takes only so many a second (M19).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Urgency {
-    /// It takes money, closes a payment or gives money back.
+    /// It takes money, closes a payment, gives money back, or sends a message.
     Money,
-    /// It finds out what became of one: its time has come.
+    /// It opens a payment, or finds out what became of one: its time has come.
     LookUp,
     /// It finds out before its time, because somebody said that something happened.
     Event,

@@ -93,6 +93,11 @@ impl PostgresStore {
         Box::pin(schema::check(&self.pool))
     }
 
+    /// The shop that the database holds, whatever its schema; `None`: none yet.
+    pub fn shop_id(&self) -> BoxFuture<'_, Result<Option<String>, StoreError>> {
+        Box::pin(schema::shop(&self.pool))
+    }
+
     /// The value of a setting, on a connection for single statements and on one for transactions: for tests
     /// and for diagnosis.
     pub fn session_setting<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<[String; 2], StoreError>> {

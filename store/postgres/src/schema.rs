@@ -73,6 +73,21 @@ pub(crate) async fn check(pool: &Pool) -> Result<(), StoreError> {
     migration::check(&MIGRATIONS, &applied)
 }
 
+/// The shop that the database holds, whatever its schema; `None`: none yet.
+pub(crate) async fn shop(pool: &Pool) -> Result<Option<String>, StoreError> {
+    let mut acquired = pool.acquire().await?;
+    let client = acquired.statements()?.client();
+    let is_there = "select to_regclass('shop') is not null";
+    let is_there: bool = client.query_one(is_there, &[]).await.map_err(store_error)?.get(0);
+    let shop = if is_there {
+        client.query_opt("select id from shop", &[]).await.map_err(store_error)?.map(|row| row.get(0))
+    } else {
+        None
+    };
+    acquired.has_answered();
+    Ok(shop)
+}
+
 async fn applied(client: &Client) -> Result<Vec<Applied>, StoreError> {
     let read = "select version, description, checksum, success from _sqlx_migrations order by version";
     let rows = client.query(read, &[]).await.map_err(store_error)?;

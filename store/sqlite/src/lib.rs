@@ -84,6 +84,11 @@ impl SqliteStore {
         Box::pin(schema::check(&self.connections))
     }
 
+    /// The shop that the file holds, whatever its schema; `None`: none yet.
+    pub fn shop_id(&self) -> BoxFuture<'_, Result<Option<String>, StoreError>> {
+        Box::pin(schema::shop(&self.connections))
+    }
+
     /// Closes all connections, waiting for those in use. Nothing is lost without it: it only tidies the files up.
     pub fn close(&self) -> BoxFuture<'_, ()> {
         Box::pin(self.connections.close())

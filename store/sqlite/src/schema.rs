@@ -53,6 +53,17 @@ pub(crate) async fn check_not_too_new(connections: &Connections) -> Result<(), S
     migration::refuse_breaking(&MIGRATIONS, &applied(&mut *connections.read().await?).await?)
 }
 
+/// The shop that the file holds, whatever its schema; `None`: none yet.
+pub(crate) async fn shop(connections: &Connections) -> Result<Option<String>, StoreError> {
+    let mut connection = connections.read().await?;
+    let tables: i64 =
+        sqlx::query_scalar(sql!("shop_table")).fetch_one(&mut *connection).await.map_err(store_error)?;
+    if tables == 0 {
+        return Ok(None);
+    }
+    sqlx::query_scalar(sql!("shop_id")).fetch_optional(&mut *connection).await.map_err(store_error)
+}
+
 async fn applied(connection: &mut SqliteConnection) -> Result<Vec<Applied>, StoreError> {
     let tables: i64 = sqlx::query_scalar(sql!("migrations_table"))
         .fetch_one(&mut *connection)

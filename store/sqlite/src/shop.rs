@@ -2,6 +2,7 @@
 
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
+use std::time::UNIX_EPOCH;
 
 use holdfast_saga::ports::StoreError;
 use holdfast_saga::records::Shop;
@@ -31,11 +32,14 @@ async fn row(connection: &mut SqliteConnection) -> Result<Shop, StoreError> {
     rows::shop(&FileRow(row))
 }
 
-/// The file's own number: a copy has another one, wherever it is put.
+/// The file's own number, and when it was made: a number that is free again is given to the next file.
 fn here(path: &Path) -> Result<String, StoreError> {
-    let found = std::fs::metadata(path)
-        .map_err(|error| StoreError::Unavailable(format!("{}: {error}", path.display())))?;
-    Ok(format!("inode {}", found.ino()))
+    let unreadable = |error: std::io::Error| StoreError::Unavailable(format!("{}: {error}", path.display()));
+    let found = std::fs::metadata(path).map_err(unreadable)?;
+    // Some file systems do not know it.
+    let made = found.created().ok().and_then(|made| made.duration_since(UNIX_EPOCH).ok());
+    let made = made.map_or_else(String::new, |made| format!(" made at {}", made.as_micros()));
+    Ok(format!("inode {}{made}", found.ino()))
 }
 
 /// A new database is at home where it is.

@@ -167,7 +167,7 @@ async fn m42_a_fork_leaves_the_money_of_its_origin_alone_on_postgres() {
     a_fork_leaves_the_others_money_alone(Database::postgres_by_its_own_clock().await).await;
 }
 
-/// The database is lost for a moment and another one stands in its place: whoever works on knows before the next call.
+/// Another database stands in the place of the one that a worker began with: it notices within seconds.
 #[tokio::test]
 async fn o9_a_database_that_is_replaced_under_a_worker_is_noticed() {
     let database = Database::sqlite(Arc::new(SystemClock)).await;

@@ -188,8 +188,17 @@ impl<'a> Planner<'a> {
     }
 
     fn urgency(&self, request: &Request, mode: Mode) -> Urgency {
-        if !matches!((request, mode), (Request::Charge { .. }, Mode::Query)) {
-            return Urgency::Money;
+        match (request, mode) {
+            // Nothing moves by it.
+            (Request::Open { .. }, _) => return Urgency::LookUp,
+            (Request::Charge { .. }, Mode::Query) => {}
+            (
+                Request::Charge { .. }
+                | Request::UndoCharge { .. }
+                | Request::Refund { .. }
+                | Request::Notify { .. },
+                _,
+            ) => return Urgency::Money,
         }
         // A buyer is waited for until the window ends: only an event asks earlier.
         let waits_for_buyer = self.saga.payment_status() == Some(PaymentStatus::RequiresAction);

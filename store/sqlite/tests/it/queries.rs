@@ -89,6 +89,7 @@ async fn no_statement_reads_a_whole_table_that_grows() {
             "SCAN workers",
             "SCAN order_numbers",
             "SCAN shop",
+            "SCAN shop USING COVERING INDEX sqlite_autoindex_shop_1",
             "SCAN sagas USING COVERING INDEX sagas_dead",
             "SCAN sagas USING INDEX sagas_dead",
             "SCAN unsettled",

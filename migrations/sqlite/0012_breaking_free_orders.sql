@@ -1,4 +1,5 @@
--- An order that costs nothing is paid by nobody: its method is 'none', whatever the buyer chose.
+-- An order that costs nothing is paid by nobody: its method is 'none', whatever the buyer chose. Older binaries cannot read such
+-- an order, so they must stop.
 --
 -- Why it looks like this: SQLite cannot change a check, so the table is made anew.
 
