@@ -8,8 +8,15 @@ use sqlx::{AssertSqlSafe, Executor as _, Row as _, SqlSafeStr as _, Statement as
 use crate::shop::Shop;
 
 /// Statements that read a whole table because that is what they are for.
-const WHOLE: [&str; 6] =
-    ["sagas_count", "stock_audit", "stock_page", "migrations_create", "migrations_read", "migrations_table"];
+const WHOLE: [&str; 7] = [
+    "sagas_count",
+    "stock_audit",
+    "stock_page",
+    "migrations_create",
+    "migrations_read",
+    "migrations_table",
+    "shop_table",
+];
 
 /// The text of all sources.
 fn sources() -> String {
