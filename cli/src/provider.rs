@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use holdfast_saga::ports::{Amounts, ProviderAmounts};
+use clap::ValueEnum as _;
+use holdfast_saga::ports::ProviderAmounts;
 use holdfast_saga::shop::checkout::PaymentRoute;
 use holdfast_sandbox::SandboxControl;
 
@@ -49,7 +50,8 @@ pub(crate) fn redact_tokens() {
 
 /// What the providers of this build can take and give back.
 pub(crate) fn amounts() -> ProviderAmounts {
-    [(holdfast_sandbox::NAME.to_owned(), Amounts::ANY)].into()
+    let routes = MethodProvider::value_variants().iter().filter_map(|provider| provider.route());
+    routes.map(|route| (route.provider, route.amounts)).collect()
 }
 
 /// How often the payment provider may be called.

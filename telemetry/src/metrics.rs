@@ -186,16 +186,12 @@ impl Metrics {
 
     /// The circuit breaker of `provider` is in `state`, one of `states`.
     pub fn set_breaker(&self, provider: &str, state: &str, states: &[&str]) {
-        for name in states {
-            self.breakers.with_label_values(&[provider, *name]).set(i64::from(*name == state));
-        }
+        set_state(&self.breakers, provider, state, states);
     }
 
     /// The circuit breaker of a notification channel is in `state`, one of `states`.
     pub fn set_channel_breaker(&self, channel: &str, state: &str, states: &[&str]) {
-        for name in states {
-            self.channel_breakers.with_label_values(&[channel, *name]).set(i64::from(*name == state));
-        }
+        set_state(&self.channel_breakers, channel, state, states);
     }
 
     /// Whether a provider does not accept this worker's credentials for an operation.
@@ -288,6 +284,13 @@ impl Metrics {
 }
 
 /// Every metric comes from [`METRICS`](crate::METRICS) and is registered once, so this cannot fail.
+/// 1 for `state`, and 0 for all others of `states`.
+fn set_state(gauge: &IntGaugeVec, of: &str, state: &str, states: &[&str]) {
+    for name in states {
+        gauge.with_label_values(&[of, *name]).set(i64::from(*name == state));
+    }
+}
+
 fn kept<C: Collector + Clone + 'static>(registry: &Registry, made: Result<C, prometheus::Error>) -> C {
     let made = made.expect("a well-formed metric");
     registry.register(Box::new(made.clone())).expect("a metric that is new");

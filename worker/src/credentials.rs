@@ -27,7 +27,7 @@ pub(crate) type Allowed = BTreeSet<(String, Operation)>;
 pub(crate) struct Credentials {
     configured: BTreeSet<String>,
     /// The pools that this worker serves: who does not serve them all carries on nothing for it.
-    pools: BTreeSet<Queue>,
+    pools: Vec<Queue>,
     metrics: Metrics,
     started: Instant,
     known: Mutex<Known>,
@@ -64,7 +64,7 @@ impl Credentials {
         }
         Self {
             configured,
-            pools: served(pools).collect(),
+            pools: pools.iter().filter(|(_, calls)| **calls > 0).map(|(queue, _)| *queue).collect(),
             metrics,
             started: Instant::now(),
             known: Mutex::default(),
@@ -113,8 +113,7 @@ impl Credentials {
 
     /// Whether the other worker serves every pool that this one serves.
     fn is_stood_in_for_by(&self, other: &Heartbeat) -> bool {
-        let pools: BTreeSet<Queue> = served(&other.pools).collect();
-        self.pools.is_subset(&pools)
+        self.pools.iter().all(|queue| other.serves(*queue))
     }
 
     /// What others can send at `provider`.
@@ -177,10 +176,6 @@ impl Credentials {
     fn known(&self) -> MutexGuard<'_, Known> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-fn served(pools: &BTreeMap<Queue, usize>) -> impl Iterator<Item = Queue> {
-    pools.iter().filter(|(_, permits)| **permits > 0).map(|(queue, _)| *queue)
 }
 
 /// Whether the answer shows that the credentials allow the operation. Looking a payment up shows nothing of taking its money,

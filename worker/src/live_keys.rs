@@ -36,8 +36,9 @@ pub fn refuse_unnamed_shop(
         if named == Some(shop) {
             return Ok(());
         }
+        let keys = LiveKeys::new(named);
         for provider in payments.names().filter_map(|name| payments.get(name)) {
-            if let Ok(Ok(account)) = timeout(PING_WITHIN, provider.ping()).await
+            if let Ok(account) = keys.account(&**provider).await
                 && account.live
             {
                 return Err(unnamed(provider.name(), account, shop));

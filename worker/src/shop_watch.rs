@@ -2,12 +2,12 @@
 //! sent (O9).
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use holdfast_saga::operations::shop::note_missing;
 use holdfast_saga::ports::{Store, StoreError};
-use holdfast_saga::records::Shop;
+use holdfast_saga::records::{Doubt, Shop};
 use holdfast_telemetry::Metrics;
 use tokio::sync::{Notify, watch};
 use tokio::time::sleep;
@@ -29,7 +29,7 @@ pub(crate) struct ShopWatch {
     doubts: AtomicU64,
     in_doubt: Notify,
     /// Why calls are held, by the last look.
-    held: Mutex<Option<String>>,
+    held: Mutex<Option<Doubt>>,
 }
 
 impl ShopWatch {
@@ -55,7 +55,7 @@ impl ShopWatch {
 
     /// Why no call is sent, if none is.
     pub(crate) fn held(&self) -> Option<String> {
-        self.held.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.lock_held().as_ref().map(ToString::to_string)
     }
 
     /// The database was lost for a moment: another one may stand in its place.
@@ -63,6 +63,10 @@ impl ShopWatch {
         self.doubts.fetch_add(1, Ordering::SeqCst);
         self.known.send_replace(None);
         self.in_doubt.notify_one();
+    }
+
+    fn lock_held(&self) -> MutexGuard<'_, Option<Doubt>> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Looks until `stop`.
@@ -74,7 +78,6 @@ impl ShopWatch {
         mut stop: watch::Receiver<bool>,
     ) {
         let mut last_order = redis.map(LastOrder::new);
-        let mut reported = None;
         loop {
             let doubts = self.doubts.load(Ordering::SeqCst);
             let next = match look(&*store, last_order.as_mut()).await {
@@ -82,13 +85,11 @@ impl ShopWatch {
                 Ok(_) if self.doubts.load(Ordering::SeqCst) != doubts => continue,
                 Ok(found) => {
                     let doubt = found.doubt();
-                    let held = doubt.as_ref().map(ToString::to_string);
-                    *self.held.lock().unwrap_or_else(PoisonError::into_inner) = held;
                     metrics.set_shop_held(doubt.is_some());
-                    if let Some(doubt) = doubt.as_ref().filter(|_| doubt != reported) {
+                    let before = std::mem::replace(&mut *self.lock_held(), doubt.clone());
+                    if let Some(doubt) = doubt.as_ref().filter(|_| doubt != before) {
                         tracing::error!("no call is sent, to any provider or channel: {doubt}");
                     }
-                    reported = doubt;
                     self.known.send_replace(Some(Arc::new(found)));
                     LOOK_EVERY
                 }

@@ -3,7 +3,7 @@
 use holdfast_shared::{OrderId, StepKey};
 
 use crate::records::Shop;
-use crate::records::call::{Answer, Call, Request};
+use crate::records::call::{Answer, Call};
 
 /// Why `call` may not be sent in the name of `shop`; `None`: it may (O9, M42).
 pub fn refusal(call: &Call, shop: &Shop) -> Option<Answer> {
@@ -12,7 +12,7 @@ pub fn refusal(call: &Call, shop: &Shop) -> Option<Answer> {
     }
     let foreign = |key: &&StepKey| key.owner().is_some_and(|(owner, _)| owner != shop.id);
     let is_foreign = call.saga.order().is_some_and(|order| order < shop.first_order);
-    let key = keys(&call.request).into_iter().find(foreign);
+    let key = call.request.keys().find(foreign);
     if key.is_none() && !is_foreign {
         return None;
     }
@@ -24,14 +24,4 @@ pub fn refusal(call: &Call, shop: &Shop) -> Option<Answer> {
         .map(OrderId::number)
         .map_or_else(|| "this".to_owned(), |order| format!("order {order}"));
     Some(Answer::Parked { why: format!("{what} belongs to {owner}, and this is shop {}", shop.id) })
-}
-
-/// The keys that a request names: its own, and that of the charge it is about.
-fn keys(request: &Request) -> Vec<&StepKey> {
-    match request {
-        Request::Open { key, .. } | Request::Notify { key, .. } => vec![key],
-        Request::Charge { key, payment, .. }
-        | Request::UndoCharge { key, payment }
-        | Request::Refund { key, payment, .. } => vec![key, &payment.charge],
-    }
 }

@@ -33,8 +33,8 @@ pub async fn restored(
         return Ok(already(format!("shop {} is where it was, and nothing is held for that", shop.id)));
     };
     let last_number = shop.last_number.max(shop.missing_order.map_or(0, OrderId::number));
-    let after = Shop { last_number, ..answered_for(&shop) };
-    save(store, &shop, after, ("shop.restored", &format!("{doubt} ({reason})")), by).await?;
+    let after = Shop { last_number, ..shop.clone() };
+    answer(store, &shop, after, ("shop.restored", &format!("{doubt} ({reason})")), by).await?;
     wake_parked(store, registry, by).await?;
     // What was refused just before this is written down as held only now.
     sleep(OUTCOMES_COMMITTED_WITHIN).await;
@@ -80,10 +80,10 @@ pub async fn forked(store: &dyn Store, force: bool, reason: &str, by: &Actor) ->
         id: ShopId::random(),
         forked_from: Some(shop.id),
         first_order: OrderId::new(shop.last_number + 1),
-        ..answered_for(&shop)
+        ..shop.clone()
     };
     let (id, first) = (after.id, after.first_order);
-    save(store, &shop, after, ("shop.forked", &format!("from shop {} ({reason})", shop.id)), by).await?;
+    answer(store, &shop, after, ("shop.forked", &format!("from shop {} ({reason})", shop.id)), by).await?;
     Ok(Ok(Answered::Done(format!(
         "this database holds shop {id} from now on, a copy of shop {}. Orders before {first} stay the other's: nobody is \
          called for them here",
@@ -93,31 +93,37 @@ pub async fn forked(store: &dyn Store, force: bool, reason: &str, by: &Actor) ->
 
 /// Notes that `order` was in this database and is not any more, unless an operator has answered for it since `shop` was read.
 pub async fn note_missing(store: &dyn Store, shop: Shop, order: OrderId) -> Result<(), StoreError> {
-    let mut tx = store.begin().await?;
-    let mut world = World::default();
-    tx.load(&Footprint::default(), &mut world).await?;
-    world.writes.at = world.now;
-    world.writes.shop = Some((shop.epoch, Shop { missing_order: Some(order), ..shop }));
-    tx.save(&world.writes).await
+    let epoch = shop.epoch;
+    save(store, epoch, Shop { missing_order: Some(order), ..shop }, |_| ()).await
 }
 
-fn answered_for(shop: &Shop) -> Shop {
-    Shop { epoch: shop.epoch + 1, home: Some(shop.here.clone()), missing_order: None, ..shop.clone() }
-}
-
-async fn save(
+/// Writes down what `by` answers for `shop`.
+async fn answer(
     store: &dyn Store,
-    before: &Shop,
+    shop: &Shop,
     after: Shop,
     (action, detail): (&str, &str),
     by: &Actor,
+) -> Result<(), StoreError> {
+    let after = Shop { epoch: shop.epoch + 1, home: Some(shop.here.clone()), missing_order: None, ..after };
+    let target = format!("shop {}", after.id);
+    let record = |world: &mut World| record_action_on(world, by, action, None, &target, detail);
+    save(store, shop.epoch, after, record).await
+}
+
+/// Writes the row, if it has this epoch, and what else belongs to it.
+async fn save(
+    store: &dyn Store,
+    epoch: i64,
+    after: Shop,
+    record: impl FnOnce(&mut World),
 ) -> Result<(), StoreError> {
     let mut tx = store.begin().await?;
     let mut world = World::default();
     tx.load(&Footprint::default(), &mut world).await?;
     world.writes.at = world.now;
-    record_action_on(&mut world, by, action, None, &format!("shop {}", after.id), detail);
-    world.writes.shop = Some((before.epoch, after));
+    record(&mut world);
+    world.writes.shop = Some((epoch, after));
     tx.save(&world.writes).await
 }
 

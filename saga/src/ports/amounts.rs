@@ -106,3 +106,31 @@ impl Amounts {
         listed.map_or(self.otherwise, |(_, rule)| *rule).ok_or(UnfitAmount::Currency(currency))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn m13_an_amount_fits_its_currencys_rule() {
+        const PENCE: AmountRule = AmountRule { least_minor: 50, most_minor: 1_000, step_minor: 5 };
+        let amounts = Amounts { listed: &[("GBP", Some(PENCE)), ("HUF", None)], ..Amounts::ANY };
+        let money = |minor, code: &str| Money::new(minor, code.parse().expect("a currency"));
+        let why =
+            |minor, code: &str| amounts.can_take(money(minor, code)).err().map(|unfit| unfit.to_string());
+        for (minor, code, expected) in [
+            (50, "GBP", None),
+            (1_000, "GBP", None),
+            (45, "GBP", Some("0.45 GBP is less than 0.50 GBP, the least that can be taken")),
+            (1_005, "GBP", Some("10.05 GBP is more than 10.00 GBP, the most that can be taken")),
+            (51, "GBP", Some("0.51 GBP is not a multiple of 0.05 GBP")),
+            (50, "HUF", Some("HUF is not taken")),
+            (1, "EUR", None),
+        ] {
+            assert_eq!(why(minor, code).as_deref(), expected, "{minor} {code}");
+        }
+        // Less than it takes can go back, in its steps.
+        assert_eq!(amounts.can_give_back(money(5, "GBP")), Ok(()));
+        assert!(amounts.can_give_back(money(6, "GBP")).is_err());
+    }
+}

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use holdfast_shared::{Money, Queue, SagaId, StepKey};
 use serde::{Deserialize, Serialize};
-use strum::{Display, EnumString, IntoStaticStr};
+use strum::{Display, IntoStaticStr};
 
 use crate::records::PaymentObject;
 use crate::records::context::{Context, Notice};
@@ -75,18 +75,7 @@ pub struct PaymentAt {
 
 /// What the credentials at a provider must allow. Restricted ones may take money and give none back.
 #[derive(
-    Debug,
-    Clone,
-    Copy,
-    PartialEq,
-    Eq,
-    PartialOrd,
-    Ord,
-    Serialize,
-    Deserialize,
-    Display,
-    EnumString,
-    IntoStaticStr,
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, Display, IntoStaticStr,
 )]
 #[serde(rename_all = "snake_case")]
 #[strum(serialize_all = "snake_case")]
@@ -121,6 +110,17 @@ impl Request {
             | Self::Refund { payment, .. } => Some(&payment.provider),
             Self::Notify { .. } => None,
         }
+    }
+
+    /// The keys that it names: its own, and that of the charge it is about.
+    pub fn keys(&self) -> impl Iterator<Item = &StepKey> {
+        let (key, charge) = match self {
+            Self::Open { key, .. } | Self::Notify { key, .. } => (key, None),
+            Self::Charge { key, payment, .. }
+            | Self::UndoCharge { key, payment }
+            | Self::Refund { key, payment, .. } => (key, Some(&payment.charge)),
+        };
+        [key].into_iter().chain(charge)
     }
 
     /// The notification channel it goes to, if it goes to one.

@@ -39,10 +39,7 @@ impl UnusableProviders {
     /// Learns from what the workers say: a provider is unusable while live workers carry checkouts on, and none of them can
     /// take money there (M18). Without a worker orders wait for one.
     pub fn learn<'a>(&self, providers: impl IntoIterator<Item = &'a str>, workers: &[WorkerView], now: Time) {
-        let serves = |worker: &&WorkerView| {
-            let permits = worker.heartbeat.pools.get(&Queue::Checkout);
-            worker.is_alive(now) && permits.is_some_and(|permits| *permits > 0)
-        };
+        let serves = |worker: &&WorkerView| worker.is_alive(now) && worker.heartbeat.serves(Queue::Checkout);
         let serving: Vec<_> = workers.iter().filter(serves).collect();
         let can_take = |worker: &&WorkerView, provider: &str| {
             let Some(providers) = &worker.heartbeat.providers else { return true };

@@ -71,7 +71,7 @@ impl Conditions {
 
     /// Whether some worker that is alive takes sagas of `queue`.
     pub(super) fn serves(&self, queue: Queue) -> bool {
-        self.alive().any(|worker| worker.heartbeat.pools.get(&queue).is_some_and(|calls| *calls > 0))
+        self.alive().any(|worker| worker.heartbeat.serves(queue))
     }
 
     /// Whether some worker that is alive knows `definition`.

@@ -15,7 +15,7 @@ use holdfast_saga::records::slot;
 use holdfast_saga::shop::checkout;
 use holdfast_saga::shop::order::Verb;
 use holdfast_shared::{CancelReason, Clock, OrderId, OrderStatus, PaymentStatus, SagaState};
-use holdfast_test_bank::{Bank, BankProvider, LocalWire, Sums, Weather};
+use holdfast_test_bank::{Bank, BankProvider, LocalWire, Weather};
 
 use crate::flows::{Ending, check, one_call};
 use crate::shop::{BANK_KEY_TTL, Parts, Shop, admin, bank};
@@ -54,10 +54,7 @@ async fn at_the_page(shop: &mut Shop) -> OrderId {
 
 /// What the bank has taken and given back, of all payments together.
 pub(crate) fn sums(wire: &LocalWire) -> (i64, i64) {
-    wire.bank()
-        .sums()
-        .into_values()
-        .fold((0, 0), |(taken, back), sums: Sums| (taken + sums.captured, back + sums.refunded))
+    wire.bank().total()
 }
 
 /// How many payments were opened there.

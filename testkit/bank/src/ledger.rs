@@ -141,6 +141,12 @@ impl Bank {
         sums
     }
 
+    /// What was taken and given back, of all payments together.
+    pub fn total(&self) -> (i64, i64) {
+        let add = |(taken, back), sums: Sums| (taken + sums.captured, back + sums.refunded);
+        self.sums().into_values().fold((0, 0), add)
+    }
+
     /// How many payments were opened.
     pub fn opened(&self) -> usize {
         self.payments.len()

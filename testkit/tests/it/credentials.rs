@@ -17,7 +17,7 @@ use holdfast_shared::{
     Actor, CancelReason, OrderId, OrderStatus, PaymentMethod, PaymentStatus, SagaState, SystemClock,
 };
 use holdfast_telemetry::Metrics;
-use holdfast_test_bank::{Bank, BankProvider, LocalWire, Sums};
+use holdfast_test_bank::{Bank, BankProvider, LocalWire};
 use holdfast_testkit::database::Database;
 use holdfast_testkit::driver::{with_backoff_divided_by, worker};
 use holdfast_testkit::shop::{Shop, admin};
@@ -50,9 +50,7 @@ async fn shop_at(database: &Database) -> Shop {
 }
 
 fn sums(wire: &LocalWire) -> (i64, i64) {
-    let all = wire.bank().sums();
-    all.into_values()
-        .fold((0, 0), |(taken, back), Sums { captured, refunded }| (taken + captured, back + refunded))
+    wire.bank().total()
 }
 
 async fn all_are(shop: &Shop, orders: &[OrderId], status: OrderStatus) -> bool {

@@ -32,6 +32,13 @@ pub struct Heartbeat {
     pub started_at: Time,
 }
 
+impl Heartbeat {
+    /// Whether it begins calls of `queue`.
+    pub fn serves(&self, queue: Queue) -> bool {
+        self.pools.get(&queue).is_some_and(|calls| *calls > 0)
+    }
+}
+
 /// A worker as the registry knows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WorkerView {
