@@ -159,14 +159,14 @@ pub(crate) async fn get(url: &str, token: &str) -> Response {
     client().get(url).bearer_auth(token).send().await.expect("an answer")
 }
 
-/// Puts 1,000 mugs on the shelf of a shop that nobody stocked.
+/// Puts more mugs on the shelf of a shop that nobody stocked than a test can sell.
 pub(crate) async fn stock(url: &str, token: &str) {
     let price = json!({"amount_minor": 1_299, "currency": "EUR"});
     let put = client().put(format!("{url}/v1/admin/products/mug-01")).bearer_auth(token);
     let put = put.json(&json!({"name": "Mug", "price": price})).send().await.expect("an answer");
     assert!(put.status().is_success(), "{put:?}");
     let adjust = client().post(format!("{url}/v1/admin/stock/mug-01/adjust")).bearer_auth(token);
-    let adjust = adjust.json(&json!({"delta": 1_000, "reason": "delivery"})).send().await.expect("an answer");
+    let adjust = adjust.json(&json!({"delta": 1_000_000, "reason": "delivery"})).send().await.expect("an answer");
     assert_eq!(adjust.status(), StatusCode::OK, "{adjust:?}");
 }
 
