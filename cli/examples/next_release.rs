@@ -10,7 +10,7 @@ use holdfast_log_channel::LogChannel;
 use holdfast_saga::engine::definition::Definition;
 use holdfast_saga::engine::registry::Registry;
 use holdfast_saga::flows::{
-    cancellation, checkout_cod, checkout_online, late_refund, notification, partial_refund,
+    cancellation, checkout_cod, checkout_free, checkout_online, late_refund, notification, partial_refund,
 };
 use holdfast_saga::ports::{Channels, Gateways, Providers, Store as _};
 use holdfast_sandbox::http::HttpSandbox;
@@ -25,6 +25,7 @@ static REGISTRY: Registry = Registry::new(&[
     &CHECKOUT_ONLINE_V3,
     &checkout_online::V2,
     &checkout_cod::V1,
+    &checkout_free::V1,
     &notification::V1,
     &cancellation::V1,
     &late_refund::V1,
@@ -40,8 +41,7 @@ async fn main() -> anyhow::Result<()> {
     let address = RedisAddress::parse(&variable("REDIS_URL")?, "holdfast")?;
     let redis = address.of_shop(store.keys().await?.shop());
     let sandbox = HttpSandbox::new(&variable("HOLDFAST_SANDBOX_URL")?, CALL_TIMEOUT)?;
-    let outside =
-        Gateways { payments: Providers::of(Arc::new(sandbox)), channels: Channels::of(Arc::new(LogChannel)) };
+    let outside = Gateways::new(Providers::of(Arc::new(sandbox)), Channels::of(Arc::new(LogChannel)));
     let config = WorkerConfig {
         name: format!("next-{}-{:08x}", std::process::id(), rand::random::<u32>()),
         lease: CALL_TIMEOUT * 2,

@@ -62,10 +62,8 @@ async fn worker() -> anyhow::Result<()> {
     let wire = HttpWire::new(&variable("BANK_URL")?, CALL_TIMEOUT).context("BANK_URL is no URL")?;
     let bank = BankProvider::new(Arc::new(wire), API_KEY, KEY_TTL);
     let payments = [Arc::new(sandbox) as Arc<dyn PaymentProvider>, Arc::new(bank)];
-    let outside = Gateways {
-        payments: payments.into_iter().collect::<Providers>(),
-        channels: Channels::of(Arc::new(LogChannel)),
-    };
+    let outside =
+        Gateways::new(payments.into_iter().collect::<Providers>(), Channels::of(Arc::new(LogChannel)));
     let shop_id = std::env::var("HOLDFAST_SHOP_ID").ok().map(|id| id.parse()).transpose()?;
     refuse_unnamed_shop(&outside.payments, shop_id, store.keys().await?.shop()).await?;
     let config = WorkerConfig {

@@ -145,7 +145,7 @@ pub(crate) async fn worker(parts: WorkerParts<'_>) -> anyhow::Result<Runtime> {
         Source::Redis(redis, _) => Some(Arc::clone(redis)),
         Source::Embedded => None,
     };
-    let gateways = Gateways { payments, channels: Channels::of(Arc::new(LogChannel)) };
+    let gateways = Gateways::new(payments, Channels::of(Arc::new(LogChannel)));
     let (mut circuit_breakers, mut channel_breakers) = (BTreeMap::new(), BTreeMap::new());
     if let Some(BreakerSettings { rate }) = circuit_breaker {
         let start = |gateway: Gateway, rate| {
@@ -154,7 +154,7 @@ pub(crate) async fn worker(parts: WorkerParts<'_>) -> anyhow::Result<Runtime> {
             let settings = CircuitBreakerConfig { rate, redis, ..settings };
             (name, CircuitBreaker::start(settings, metrics.clone()))
         };
-        let Gateways { payments, channels } = &gateways;
+        let Gateways { payments, channels, .. } = &gateways;
         let providers = payments.names().filter_map(|name| payments.get(name));
         circuit_breakers.extend(providers.map(|each| start(Gateway::Provider(Arc::clone(each)), rate)));
         let channels = channels.names().filter_map(|name| channels.get(name));

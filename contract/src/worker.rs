@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use holdfast_saga::records::call::Operation;
+use holdfast_saga::records::request::Operation;
 use holdfast_saga::records::view::WorkerView;
 use holdfast_shared::{Queue, Time};
 use serde::{Deserialize, Serialize};

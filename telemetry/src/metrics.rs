@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use holdfast_saga::engine::batch::{Committed, SagaTransition};
 use holdfast_saga::flows;
-use holdfast_saga::records::call::Operation;
 use holdfast_saga::records::history::Entry;
+use holdfast_saga::records::request::Operation;
 use holdfast_saga::records::view::{QueueView, SagaCount};
 use holdfast_shared::{OrderStatus, PaymentMethod, Queue, SagaState, Time};
 use prometheus::core::Collector;

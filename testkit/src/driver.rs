@@ -95,10 +95,7 @@ pub fn outside() -> (Arc<MemorySandbox>, Gateways) {
 
 /// The outside with this provider.
 pub fn outside_with(sandbox: &Arc<dyn SandboxControl>) -> Gateways {
-    Gateways {
-        payments: Providers::of(Arc::clone(sandbox) as _),
-        channels: Channels::of(Arc::new(LogChannel)),
-    }
+    Gateways::new(Providers::of(Arc::clone(sandbox) as _), Channels::of(Arc::new(LogChannel)))
 }
 
 /// The flows as they are, but for the waits, which are a fiftieth.

@@ -9,6 +9,7 @@ use holdfast_saga::engine::execute_call::execute_call_with;
 use holdfast_saga::engine::own_calls;
 use holdfast_saga::ports::{Gateways, PaymentProvider};
 use holdfast_saga::records::call::{Answer, Call, Outcome};
+use holdfast_saga::records::request::Destination;
 
 use crate::circuit_breaker::{CircuitBreaker, Health, Held, Permit};
 use crate::credentials::Credentials;
@@ -38,7 +39,7 @@ impl Caller {
     /// ends is not sent: another worker may own the saga by then.
     pub(crate) async fn execute(&self, call: Call, leased_at: Instant) -> Outcome {
         let mut answer = self.answer(&call, leased_at).await;
-        if let Some((provider, operation)) = call.request.provider().zip(call.request.operation()) {
+        if let Some((provider, operation)) = call.request.payment() {
             answer = self.credentials.learn(provider, operation, call.mode, answer);
         }
         call.outcome(answer)
@@ -59,7 +60,6 @@ impl Caller {
         if nearly_over() {
             return Answer::NotSent;
         }
-        let provider = call.request.provider();
         let permit = match self.circuit_breaker(call) {
             Some(circuit_breaker) => match circuit_breaker.admit(call.urgency).await {
                 Ok(permit) => Some(permit),
@@ -67,7 +67,8 @@ impl Caller {
             },
             None => None,
         };
-        let provider = provider.and_then(|name| self.gateways.payments.get(name)).map(Arc::clone);
+        let provider = call.request.payment().and_then(|(name, _)| self.gateways.payments.get(name));
+        let provider = provider.map(Arc::clone);
         let provider = match &permit {
             Some(permit) => provider.map(|provider| permit.watch(provider)),
             None => provider,
@@ -93,16 +94,15 @@ impl Caller {
     }
 
     fn circuit_breaker(&self, call: &Call) -> Option<&CircuitBreaker> {
-        match (call.request.provider(), call.request.channel()) {
-            (Some(provider), _) => self.circuit_breakers.get(provider),
-            (None, Some(channel)) => self.channel_breakers.get(channel),
-            (None, None) => None,
+        match call.request.destination() {
+            Destination::Provider(name) => self.circuit_breakers.get(name),
+            Destination::Channel(name) => self.channel_breakers.get(name),
+            Destination::Participant(_) => None,
         }
     }
 
     async fn send(&self, call: &Call, provider: Option<&dyn PaymentProvider>, timeout: Duration) -> Answer {
-        let channel = call.request.channel().and_then(|name| self.gateways.channels.get(name));
-        let executing = execute_call_with(call, provider, channel.map(|channel| &**channel));
+        let executing = execute_call_with(call, provider, &self.gateways);
         match tokio::time::timeout(timeout, executing).await {
             Ok(answer) => answer,
             Err(_) => Answer::Unknown { error: format!("no answer within {timeout:?}") },

@@ -7,7 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use holdfast_saga::records::call::{Answer, CallResult, Mode, Operation};
+use holdfast_saga::records::call::{Answer, CallResult, Mode};
+use holdfast_saga::records::request::Operation;
 use holdfast_saga::records::view::{Heartbeat, WorkerView};
 use holdfast_shared::{Queue, Time};
 use holdfast_telemetry::Metrics;

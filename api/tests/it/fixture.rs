@@ -92,8 +92,7 @@ impl Shop {
         let sandbox = Arc::new(MemorySandbox::new(Arc::new(SystemClock)));
         let policy = AcceptPolicy::new(sandbox.name());
         let metrics = Metrics::default();
-        let outside =
-            Gateways { payments: Providers::of(sandbox), channels: Channels::of(Arc::new(LogChannel)) };
+        let outside = Gateways::new(Providers::of(sandbox), Channels::of(Arc::new(LogChannel)));
         let config = WorkerConfig::default();
         let runtime = works.then(|| {
             let registry = REGISTRY.with_backoff_divided_by(25);

@@ -30,7 +30,7 @@ pub(crate) async fn run(
 ) -> Result<(Duration, Option<Batches>)> {
     let sandbox = Arc::new(MemorySandbox::new(Arc::new(SystemClock)));
     let policy = AcceptPolicy::new(sandbox.name());
-    let outside = Gateways { payments: Providers::of(sandbox), channels: Channels::of(Arc::new(LogChannel)) };
+    let outside = Gateways::new(Providers::of(sandbox), Channels::of(Arc::new(LogChannel)));
     let mut config = WorkerConfig { batch_max: batch, ..WorkerConfig::default() };
     // Two batches run at once, and each may begin as many calls as it has sagas.
     config.pools.insert(Queue::Checkout, 2 * batch);

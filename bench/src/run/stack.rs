@@ -59,10 +59,10 @@ impl Stack {
         let Some(database) = target.database() else {
             let sandbox = Arc::new(SlowSandbox::new(delay));
             let journal = Arc::new(Journal::default());
-            let outside = Gateways {
-                payments: Providers::of(Arc::clone(&sandbox) as _),
-                channels: Channels::of(Arc::clone(&journal) as _),
-            };
+            let outside = Gateways::new(
+                Providers::of(Arc::clone(&sandbox) as _),
+                Channels::of(Arc::clone(&journal) as _),
+            );
             let (store, config) = (target.shared(), config(CALLS));
             let runtime = Runtime::start(store, REGISTRY, outside, config, Metrics::default())?;
             return Ok(Self { target, place: Place::Embedded { runtime, sandbox, journal } });

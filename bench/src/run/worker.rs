@@ -69,10 +69,8 @@ pub(crate) async fn run(args: &Args) -> Result<()> {
         ..config(args.calls)
     };
     let journal = Arc::new(Journal::default());
-    let outside = Gateways {
-        payments: Providers::of(Arc::clone(&sandbox) as _),
-        channels: Channels::of(Arc::clone(&journal) as _),
-    };
+    let outside =
+        Gateways::new(Providers::of(Arc::clone(&sandbox) as _), Channels::of(Arc::clone(&journal) as _));
     let source = Source::Redis(redis, RedisBackend::Streams);
     let runtime = Runtime::start_on(&source, store, REGISTRY, outside, config, metrics)?;
     eprintln!("{READY}; the payment ledger is in memory");

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use holdfast_contract::List;
 use holdfast_contract::worker::WorkerBody;
 use holdfast_saga::ports::Store;
-use holdfast_saga::records::call::Operation;
+use holdfast_saga::records::request::Operation;
 
 use crate::exit::Exit;
 use crate::output::Format;

@@ -90,10 +90,8 @@ async fn check(meanwhile: impl AsyncFn(&mut RedisServer)) {
     let mut sandbox = Server::sandbox(&ledger, "127.0.0.1:0", &[]);
     let address = sandbox.url.trim_start_matches("http://").to_owned();
     let provider = HttpSandbox::new(&sandbox.url, Duration::from_secs(5)).expect("a URL");
-    let outside = Gateways {
-        payments: Providers::of(Arc::new(provider.clone())),
-        channels: Channels::of(Arc::new(LogChannel)),
-    };
+    let outside =
+        Gateways::new(Providers::of(Arc::new(provider.clone())), Channels::of(Arc::new(LogChannel)));
     sandbox.kill();
 
     let mut redis = RedisServer::start().await;

@@ -95,10 +95,7 @@ impl Shop {
             let sandbox = DurableSandbox::open(dir.path().join("sandbox.db"), clock.clone());
             (store, Arc::new(sandbox.await.expect("the sandbox opens")))
         });
-        let outside = Gateways {
-            payments: Providers::of(sandbox.clone()),
-            channels: Channels::of(Arc::new(LogChannel)),
-        };
+        let outside = Gateways::new(Providers::of(sandbox.clone()), Channels::of(Arc::new(LogChannel)));
         Self { url, dir, runtime, store, clock, sandbox, outside, _server: server }
     }
 

@@ -166,7 +166,8 @@ pub(crate) async fn stock(url: &str, token: &str) {
     let put = put.json(&json!({"name": "Mug", "price": price})).send().await.expect("an answer");
     assert!(put.status().is_success(), "{put:?}");
     let adjust = client().post(format!("{url}/v1/admin/stock/mug-01/adjust")).bearer_auth(token);
-    let adjust = adjust.json(&json!({"delta": 1_000_000, "reason": "delivery"})).send().await.expect("an answer");
+    let adjust =
+        adjust.json(&json!({"delta": 1_000_000, "reason": "delivery"})).send().await.expect("an answer");
     assert_eq!(adjust.status(), StatusCode::OK, "{adjust:?}");
 }
 

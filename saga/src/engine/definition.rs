@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use holdfast_shared::{CancelReason, Queue, RetryPolicy, SagaId, StepKey};
 
-use crate::records::call::{Answer, Request};
+use crate::records::call::Answer;
 use crate::records::change::Change;
 use crate::records::context::Context;
+use crate::records::request::Request;
 use crate::records::saga::{DefinitionId, NewSaga, Phase, Progress, Saga};
 
 /// A flow. Published versions are never edited: a changed flow is a new version beside the old one.

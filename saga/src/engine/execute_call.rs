@@ -3,6 +3,7 @@
 //! The rule behind all of it: an answer that was lost is asked for, never guessed, and nothing is
 //! sent again until it is proven that the last time moved nothing.
 
+mod participant;
 mod payment;
 
 use std::time::Duration;
@@ -10,8 +11,9 @@ use std::time::Duration;
 use holdfast_shared::{SagaId, StepKey, without_addresses};
 
 use crate::ports::{Fault, Gateways, NotificationChannel, PaymentProvider, Setting};
-use crate::records::call::{Answer, Call, CallResult, Request};
+use crate::records::call::{Answer, Call, CallResult};
 use crate::records::context::Notice;
+use crate::records::request::Request;
 
 /// The shortest and the longest wait that the other side may ask for.
 const RETRY_AFTER_MIN: Duration = Duration::from_secs(1);
@@ -19,23 +21,30 @@ const RETRY_AFTER_MAX: Duration = Duration::from_mins(1);
 
 /// Carries out `call`. Dropping the future is an unknown outcome.
 pub async fn execute_call(call: &Call, outside: &Gateways) -> Answer {
-    let provider = call.request.provider().and_then(|name| outside.payments.get(name));
-    let channel = call.request.channel().and_then(|name| outside.channels.get(name));
-    execute_call_with(call, provider.map(|provider| &**provider), channel.map(|channel| &**channel)).await
+    let provider = call.request.payment().and_then(|(name, _)| outside.payments.get(name));
+    execute_call_with(call, provider.map(|provider| &**provider), outside).await
 }
 
-/// Carries out `call` with the provider or channel that it names; `None`: that one is not configured. What others answered
-/// is kept without the addresses and the payment token in it.
+/// Carries out `call`; a payment is asked of `provider`, and `None` says that the one it names is not configured. What
+/// others answered is kept without the addresses and the payment token in it.
 pub async fn execute_call_with(
     call: &Call,
     provider: Option<&dyn PaymentProvider>,
-    channel: Option<&dyn NotificationChannel>,
+    outside: &Gateways,
 ) -> Answer {
-    let answer = match (&call.request, provider, channel) {
-        (Request::Notify { key, id, notice }, _, Some(channel)) => notify(channel, key, *id, notice).await,
-        (Request::Notify { notice, .. }, _, None) => not_configured("notification channel", &notice.channel),
-        (_, Some(provider), _) => payment::execute(call, provider).await,
-        (request, None, _) => not_configured("payment provider", request.provider().unwrap_or_default()),
+    let answer = match &call.request {
+        Request::Payment(request) => match provider {
+            Some(provider) => payment::execute(call, request, provider).await,
+            None => not_configured("payment provider", request.provider()),
+        },
+        Request::Notify { key, id, notice } => match outside.channels.get(&notice.channel) {
+            Some(channel) => notify(&**channel, key, *id, notice).await,
+            None => not_configured("notification channel", &notice.channel),
+        },
+        Request::Participate { key, participant: name, part } => match outside.participants.get(name) {
+            Some(participant) => participant::execute(call, key, part, &**participant).await,
+            None => not_configured("participant", name),
+        },
     };
     answer.map_text(|text| without_addresses(&call.context.without_token(&text)))
 }

@@ -11,6 +11,7 @@ mod stages;
 
 use holdfast_shared::PaymentMethod;
 
+pub use stages::participant;
 pub(crate) use stages::payment::{owed, total};
 
 use crate::engine::definition::Definition;

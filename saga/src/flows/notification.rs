@@ -7,9 +7,9 @@ use holdfast_shared::{CancelReason, Money, Queue, RetryPolicy};
 use crate::engine::definition::{
     CallSpec, Definition, Discard, Event, Phrases, Refusal, Stage, Unclear, call, local, pivot,
 };
-use crate::records::call::Request;
 use crate::records::change::Change;
 use crate::records::context::{Context, Notice, NoticeKind};
+use crate::records::request::Request;
 use crate::records::saga::{NewSaga, Saga};
 use crate::records::slot;
 use crate::records::{Notification, NotificationStatus};

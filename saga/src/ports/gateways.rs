@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::channel::NotificationChannel;
+use super::participant::Participant;
 use super::payments::PaymentProvider;
 
 /// Everything outside the database that calls go to.
@@ -16,12 +17,23 @@ pub struct Gateways {
     pub payments: Providers,
     /// The notification channels.
     pub channels: Channels,
+    /// The services of the shop's that take part in sagas.
+    pub participants: Participants,
+}
+
+impl Gateways {
+    /// These, and nobody takes part in sagas.
+    pub fn new(payments: Providers, channels: Channels) -> Self {
+        Self { payments, channels, ..Self::default() }
+    }
 }
 
 /// Payment providers, each under its name.
 pub type Providers = Named<dyn PaymentProvider>;
 /// Notification channels, each under its name.
 pub type Channels = Named<dyn NotificationChannel>;
+/// Participants, each under its name.
+pub type Participants = Named<dyn Participant>;
 
 /// Gateways of one kind, each under its name.
 #[derive(Debug)]
@@ -70,5 +82,12 @@ impl FromIterator<Arc<dyn NotificationChannel>> for Channels {
     fn from_iter<I: IntoIterator<Item = Arc<dyn NotificationChannel>>>(channels: I) -> Self {
         let named = |channel: Arc<dyn NotificationChannel>| (channel.name().to_owned(), channel);
         Self(Arc::new(channels.into_iter().map(named).collect()))
+    }
+}
+
+impl FromIterator<Arc<dyn Participant>> for Participants {
+    fn from_iter<I: IntoIterator<Item = Arc<dyn Participant>>>(participants: I) -> Self {
+        let named = |participant: Arc<dyn Participant>| (participant.name().to_owned(), participant);
+        Self(Arc::new(participants.into_iter().map(named).collect()))
     }
 }

@@ -5,6 +5,7 @@ mod around;
 mod channel;
 mod dispatch;
 mod gateways;
+mod participant;
 mod payments;
 mod store;
 
@@ -12,7 +13,8 @@ pub use amounts::{AmountRule, Amounts, ProviderAmounts, UnfitAmount};
 pub use around::AroundProvider;
 pub use channel::NotificationChannel;
 pub use dispatch::{Dispatch, Hint};
-pub use gateways::{Channels, Gateways, Named, Providers};
+pub use gateways::{Channels, Gateways, Named, Participants, Providers};
+pub use participant::{Decision, Participant, Task};
 pub use payments::{
     Account, At, Attempt, Caps, Captured, Charge, Closed, Fault, Movement, NamedRefund, Page,
     PaymentProvider, RefundState, Setting,

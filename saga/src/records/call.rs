@@ -1,136 +1,14 @@
-//! Calls to the outside: what is asked, and what can come back.
+//! Calls to the outside: how one is made, and what can come back.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use holdfast_shared::{Money, Queue, SagaId, StepKey};
 use serde::{Deserialize, Serialize};
-use strum::{Display, IntoStaticStr};
 
 use crate::records::PaymentObject;
-use crate::records::context::{Context, Notice};
-
-/// What is asked of the outside. Repeating one under the same key is always safe.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Request {
-    /// Open a payment at the provider. Nothing moves by that.
-    Open {
-        /// The stable key; the provider's object refers to it.
-        key: StepKey,
-        /// Which provider.
-        provider: String,
-        /// How much it is for.
-        amount: Money,
-    },
-    /// Take the money.
-    Charge {
-        /// The stable key of this attempt.
-        key: StepKey,
-        /// The payment.
-        payment: PaymentAt,
-        /// How much.
-        amount: Money,
-        /// From whom, as the provider's token; `None` where the buyer pays at the provider.
-        token: Option<String>,
-    },
-    /// Make sure that a charge holds no money: looked up first, then closed or refunded.
-    UndoCharge {
-        /// The payment.
-        payment: PaymentAt,
-        /// The stable key of the refund.
-        key: StepKey,
-    },
-    /// Give some of a charge back: looked up first, so that money that is back already is not sent again.
-    Refund {
-        /// The payment.
-        payment: PaymentAt,
-        /// The stable key of the refund.
-        key: StepKey,
-        /// How much.
-        amount: Money,
-        /// What had been refunded before, by our ledger.
-        refunded_minor: i64,
-    },
-    /// Tell the customer.
-    Notify {
-        /// The stable key.
-        key: StepKey,
-        /// The notification.
-        id: SagaId,
-        /// What to tell.
-        notice: Notice,
-    },
-}
-
-/// A payment, as a call names it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PaymentAt {
-    /// Which provider.
-    pub provider: String,
-    /// The key of the charge that counts.
-    pub charge: StepKey,
-    /// What the provider opened for it, if it opens payments.
-    pub object: Option<PaymentObject>,
-}
-
-/// What the credentials at a provider must allow. Restricted ones may take money and give none back.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, Display, IntoStaticStr,
-)]
-#[serde(rename_all = "snake_case")]
-#[strum(serialize_all = "snake_case")]
-pub enum Operation {
-    /// Opening payments and taking their money.
-    Take,
-    /// Closing payments and giving money back.
-    GiveBack,
-}
-
-impl Operation {
-    /// All of them.
-    pub const ALL: [Self; 2] = [Self::Take, Self::GiveBack];
-}
-
-impl Request {
-    /// What it needs the credentials at its provider for, if it goes to one.
-    pub const fn operation(&self) -> Option<Operation> {
-        match self {
-            Self::Open { .. } | Self::Charge { .. } => Some(Operation::Take),
-            Self::UndoCharge { .. } | Self::Refund { .. } => Some(Operation::GiveBack),
-            Self::Notify { .. } => None,
-        }
-    }
-
-    /// The payment provider it goes to, if it goes to one.
-    pub fn provider(&self) -> Option<&str> {
-        match self {
-            Self::Open { provider, .. } => Some(provider),
-            Self::Charge { payment, .. }
-            | Self::UndoCharge { payment, .. }
-            | Self::Refund { payment, .. } => Some(&payment.provider),
-            Self::Notify { .. } => None,
-        }
-    }
-
-    /// The keys that it names: its own, and that of the charge it is about.
-    pub fn keys(&self) -> impl Iterator<Item = &StepKey> {
-        let (key, charge) = match self {
-            Self::Open { key, .. } | Self::Notify { key, .. } => (key, None),
-            Self::Charge { key, payment, .. }
-            | Self::UndoCharge { key, payment }
-            | Self::Refund { key, payment, .. } => (key, Some(&payment.charge)),
-        };
-        [key].into_iter().chain(charge)
-    }
-
-    /// The notification channel it goes to, if it goes to one.
-    pub fn channel(&self) -> Option<&str> {
-        match self {
-            Self::Notify { notice, .. } => Some(&notice.channel),
-            Self::Open { .. } | Self::Charge { .. } | Self::UndoCharge { .. } | Self::Refund { .. } => None,
-        }
-    }
-}
+use crate::records::context::Context;
+use crate::records::request::{PaymentRequest, Request};
 
 /// Whether a call may be sent or may only be asked about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -150,6 +28,19 @@ pub enum Urgency {
     LookUp,
     /// It finds out before its time, because somebody said that something happened.
     Event,
+}
+
+impl Urgency {
+    /// Of this request. A buyer who is waited for is asked about earlier only because of an event.
+    pub const fn of(request: &Request, mode: Mode, waits_for_buyer: bool) -> Self {
+        match (request, mode) {
+            (Request::Payment(PaymentRequest::Charge { .. }), Mode::Query) if waits_for_buyer => Self::Event,
+            // Nothing moves by these.
+            (Request::Payment(PaymentRequest::Open { .. }), _)
+            | (Request::Payment(PaymentRequest::Charge { .. }), Mode::Query) => Self::LookUp,
+            (Request::Payment(_) | Request::Notify { .. } | Request::Participate { .. }, _) => Self::Money,
+        }
+    }
 }
 
 /// A call that a committed plan decided on: the worker that owns the lease carries it out.
@@ -293,6 +184,31 @@ pub enum CallResult {
     Refunded,
     /// The message is out.
     Sent,
+    /// A participant did its part, or took it back.
+    Done,
+}
+
+impl CallResult {
+    /// What this request achieves where all goes well. `held_minor` is the money that a charge to be undone holds.
+    pub fn gone_well(request: &Request, held_minor: i64) -> Self {
+        match request {
+            Request::Payment(PaymentRequest::Open { .. }) => Self::Opened(PaymentObject {
+                reference: String::new(),
+                account: String::new(),
+                live: false,
+                wire: 0,
+            }),
+            Request::Payment(PaymentRequest::Charge { amount, .. }) => {
+                Self::Captured { amount: *amount, provider_ref: String::new() }
+            }
+            Request::Payment(PaymentRequest::UndoCharge { .. }) => {
+                Self::Undone { refunded_minor: held_minor }
+            }
+            Request::Payment(PaymentRequest::Refund { .. }) => Self::Refunded,
+            Request::Notify { .. } => Self::Sent,
+            Request::Participate { .. } => Self::Done,
+        }
+    }
 }
 
 impl Answer {

@@ -13,6 +13,7 @@ mod notification;
 mod order;
 mod payment;
 mod product;
+pub mod request;
 pub mod saga;
 mod shop;
 pub mod signal;

@@ -229,6 +229,11 @@ impl Saga {
         StepKey::new(&self.key_prefix, step, self.progress.generation + 1)
     }
 
+    /// The key under which a call of `step` counts that nothing ever proves to have moved nothing.
+    pub(crate) fn first_key_of(&self, step: &str) -> StepKey {
+        StepKey::new(&self.key_prefix, step, 1)
+    }
+
     /// The payment status our own row holds, if one was opened.
     pub fn payment_status(&self) -> Option<PaymentStatus> {
         self.progress.data.charge.as_ref().map(|charge| charge.status)

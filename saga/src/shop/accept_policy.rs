@@ -8,7 +8,7 @@ use holdfast_shared::{PaymentMethod, Queue, Time};
 use strum::IntoEnumIterator as _;
 
 use crate::ports::Amounts;
-use crate::records::call::Operation;
+use crate::records::request::Operation;
 use crate::records::view::WorkerView;
 
 /// What the courier's money is booked under: no provider takes it.

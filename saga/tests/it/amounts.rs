@@ -126,7 +126,7 @@ async fn m14_an_order_that_costs_nothing_is_confirmed_without_a_payment_or_a_cal
         let placed = shop.view(order).await.order;
         assert_eq!((placed.method, placed.status), (PaymentMethod::None, OrderStatus::PendingPayment));
         let done = shop.batch(Vec::new()).await;
-        assert!(done.calls.iter().all(|call| call.request.provider().is_none()), "{method}");
+        assert!(done.calls.iter().all(|call| call.request.payment().is_none()), "{method}");
         shop.rest().await;
         let view = shop.view(order).await;
         assert_eq!((view.order.status, view.payment), (OrderStatus::Confirmed, None), "{method}");

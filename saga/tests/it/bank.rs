@@ -9,8 +9,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use holdfast_saga::ports::Providers;
-use holdfast_saga::records::call::Request;
 use holdfast_saga::records::history::Entry;
+use holdfast_saga::records::request::{PaymentRequest, Request};
 use holdfast_saga::records::slot;
 use holdfast_saga::shop::checkout;
 use holdfast_saga::shop::order::Verb;
@@ -83,14 +83,14 @@ async fn m1_the_reference_is_committed_before_money_can_move() {
     let (mut shop, wire, _) = at(bank()).await;
     let order = shop.card("bank_pays").await;
     let open = one_call(&shop).await;
-    assert!(matches!(open.request, Request::Open { .. }), "{open:?}");
+    assert!(matches!(open.request, Request::Payment(PaymentRequest::Open { .. })), "{open:?}");
     let answer = shop.execute(&open).await;
     assert_eq!(sums(&wire), (0, 0), "opening moves nothing");
     let take = shop.batch(vec![answer]).await.calls.remove(0);
     let committed =
         shop.view(order).await.payment.expect("is committed").details.object.expect("is committed");
     assert_eq!((committed.reference.as_str(), committed.wire), ("po_1", 1));
-    let Request::Charge { payment, .. } = &take.request else { panic!("{take:?}") };
+    let Request::Payment(PaymentRequest::Charge { payment, .. }) = &take.request else { panic!("{take:?}") };
     assert_eq!(payment.object.as_ref(), Some(&committed));
     let taken = shop.execute(&take).await;
     shop.batch(vec![taken]).await;

@@ -1,24 +1,22 @@
 //! What goes wrong around an honest shop: a database that loses its answers, a road on which
 //! requests are stopped half way, weather over the provider. All of it follows from one seed.
 
+mod road;
+
 use std::collections::BTreeMap;
 use std::fmt;
-use std::future::poll_fn;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::Poll;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use futures_util::future::BoxFuture;
 use holdfast_saga::memory::MemoryStore;
 use holdfast_saga::ports::{
-    Account, AroundProvider, At, Attempt, Caps, Charge, Claim, Claimed, Closed, Fault, Movement, NamedRefund,
-    NotificationChannel, Page, PaymentProvider, RefundState, Store, StoreError, Tx,
+    Account, At, Attempt, Caps, Charge, Claim, Claimed, Closed, Fault, Movement, NamedRefund, Page,
+    PaymentProvider, RefundState, Store, StoreError, Tx,
 };
 use holdfast_saga::records::audit_fact::Fact;
 use holdfast_saga::records::batch_rows::{Footprint, World, Writes};
-use holdfast_saga::records::context::Notice;
 use holdfast_saga::records::history::LogRow;
 use holdfast_saga::records::saga::Saga;
 use holdfast_saga::records::signal::Signal;
@@ -32,6 +30,8 @@ use holdfast_shared::{CartId, KeySource, Money, OrderId, SagaId, Sku, StepKey, T
 use holdfast_test_bank::Weather;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
+
+pub(crate) use self::road::Road;
 
 /// Where all chance comes from. Once the sky is fair, nothing goes wrong any more.
 #[derive(Debug)]
@@ -281,60 +281,6 @@ impl Store for Meddled {
     }
     async fn prune(&self, before: Time, limit: u32) -> Result<u64, StoreError> {
         self.memory.prune(before, limit).await
-    }
-}
-
-/// The road to the outside. Every request on it stops once on the way there and once on the way back,
-/// so that its caller can be left behind, overtaken or killed at either place.
-#[derive(Debug)]
-pub(crate) struct Road<T> {
-    pub(crate) to: T,
-    pub(crate) dice: Arc<Dice>,
-    /// Of a hundred messages, so many meet with a mishap.
-    pub(crate) mishaps: usize,
-}
-
-/// Hands control back once.
-async fn stop() {
-    let mut stopped = false;
-    poll_fn(|_| if std::mem::replace(&mut stopped, true) { Poll::Ready(()) } else { Poll::Pending }).await;
-}
-
-impl AroundProvider for Road<Arc<dyn PaymentProvider>> {
-    fn provider(&self) -> &dyn PaymentProvider {
-        &*self.to
-    }
-
-    fn around<'a, T: Send + 'a>(
-        &'a self,
-        request: BoxFuture<'a, Result<T, Fault>>,
-    ) -> BoxFuture<'a, Result<T, Fault>> {
-        Box::pin(async move {
-            stop().await;
-            let answer = request.await;
-            stop().await;
-            answer
-        })
-    }
-}
-
-#[async_trait]
-impl NotificationChannel for Road<Arc<dyn NotificationChannel>> {
-    fn name(&self) -> &str {
-        self.to.name()
-    }
-
-    async fn send(&self, key: &StepKey, id: SagaId, notice: &Notice) -> Result<(), Fault> {
-        stop().await;
-        match self.dice.sky(self.mishaps) {
-            Sky::Clear => self.to.send(key, id, notice).await,
-            Sky::LoseAnswer => {
-                self.to.send(key, id, notice).await?;
-                Err(Fault::Unclear("the receipt was lost".to_owned()))
-            }
-            Sky::LoseRequest => Err(Fault::Unclear("the message was lost".to_owned())),
-            Sky::Refuse => Err(Fault::Refused("the post office is closed".to_owned())),
-        }
     }
 }
 

@@ -15,9 +15,10 @@ use holdfast_saga::engine::execute_call::execute_call;
 use holdfast_saga::engine::registry::Registry;
 use holdfast_saga::flows;
 use holdfast_saga::ports::{
-    Channels, ErrorClass, Gateways, NotificationChannel, PaymentProvider, Providers, Store,
+    Channels, ErrorClass, Gateways, NotificationChannel, Participant, PaymentProvider, Providers, Store,
 };
 use holdfast_saga::records::call::{Answer, Call, Outcome};
+use holdfast_saga::records::saga::Saga;
 use holdfast_saga::records::slot;
 use holdfast_saga::shop::checkout::CheckoutRequest;
 use holdfast_saga::shop::order::Verb;
@@ -43,6 +44,8 @@ pub(crate) struct Rules {
     pub(crate) payments: fn(Arc<dyn PaymentProvider>) -> Arc<dyn PaymentProvider>,
     /// Whether the second provider takes the money, which must open payments and cannot close them.
     pub(crate) at_the_bank: bool,
+    /// A service of the shop's that takes part in the checkouts, where the registry has a step for one.
+    pub(crate) participant: Option<fn() -> Arc<dyn JudgedParticipant>>,
     /// In the end the provider reports on every charge that holds money, as providers do sooner or later.
     pub(crate) reports: bool,
 }
@@ -55,6 +58,7 @@ impl Rules {
             on_claim: Arc::new(|_| ()),
             payments: |provider| provider,
             at_the_bank: false,
+            participant: None,
             reports: false,
         }
     }
@@ -68,6 +72,12 @@ impl Rules {
     pub(crate) fn forgetful() -> Self {
         Self { payments: |provider| Arc::new(Forgetful(provider)), reports: true, ..Self::honest() }
     }
+}
+
+/// A participant that is judged in the end.
+pub(crate) trait JudgedParticipant: Participant {
+    /// What is wrong with what it did for `order`, whose checkout has ended.
+    fn wrong(&self, order: OrderId, checkout: &Saga) -> Option<String>;
 }
 
 /// What became of a history.
@@ -99,6 +109,7 @@ struct History {
     shop: Shop,
     door: Meddled,
     rules: Rules,
+    participant: Option<Arc<dyn JudgedParticipant>>,
     workers: Vec<Worker>,
     requests: Vec<CheckoutRequest>,
     orders: Vec<OrderId>,
@@ -161,10 +172,16 @@ impl History {
         let payments = (rules.payments)(provider);
         let notifier = Arc::clone(&parts.notices) as Arc<dyn NotificationChannel>;
         let (mishaps, road) = (storm, Arc::clone(&dice));
-        parts.outside = Gateways {
-            payments: Providers::of(Arc::new(Road { to: payments, dice: Arc::clone(&dice), mishaps })),
-            channels: Channels::of(Arc::new(Road { to: notifier, dice: road, mishaps })),
-        };
+        parts.outside = Gateways::new(
+            Providers::of(Arc::new(Road { to: payments, dice: Arc::clone(&dice), mishaps })),
+            Channels::of(Arc::new(Road { to: notifier, dice: road, mishaps })),
+        );
+        let participant = rules.participant.map(|make| make());
+        parts.outside.participants = participant
+            .iter()
+            .map(|to| Road { to: Arc::clone(to), dice: Arc::clone(&dice), mishaps })
+            .map(|participant| Arc::new(participant) as Arc<dyn Participant>)
+            .collect();
         let mut door = Meddled::unreliable(parts.memory.clone(), Arc::clone(&dice), busy);
         door.on_claim = Arc::clone(&rules.on_claim);
         parts.store = Arc::new(door.clone());
@@ -178,6 +195,7 @@ impl History {
             shop,
             door,
             rules: rules.clone(),
+            participant,
             workers,
             requests: Vec::new(),
             orders: Vec::new(),

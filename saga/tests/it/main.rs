@@ -15,6 +15,7 @@ mod history;
 mod identity;
 mod inbox;
 mod money;
+mod participants;
 mod performing;
 mod proofs;
 mod providers;

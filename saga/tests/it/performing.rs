@@ -11,8 +11,9 @@ use holdfast_saga::ports::{
     PaymentProvider, Providers, RefundState, Setting,
 };
 use holdfast_saga::records::PaymentObject;
-use holdfast_saga::records::call::{Answer, Call, CallResult, Mode, PaymentAt, Request, Urgency};
+use holdfast_saga::records::call::{Answer, Call, CallResult, Mode, Urgency};
 use holdfast_saga::records::context::{Checkout, Context, Notice, NoticeKind, Origin};
+use holdfast_saga::records::request::{PaymentAt, PaymentRequest, Request};
 use holdfast_sandbox::SandboxControl as _;
 use holdfast_shared::{
     CancelReason, CartId, Currency, Money, OrderId, PaymentMethod, PaymentStatus, Queue, StepKey,
@@ -119,7 +120,8 @@ fn at(provider: &str) -> PaymentAt {
 
 fn charge_at(payment: PaymentAt, token: Option<&str>) -> Request {
     let amount = Money::new(10, Currency::EUR);
-    Request::Charge { key: key("c"), payment, amount, token: token.map(str::to_owned) }
+    let token = token.map(str::to_owned);
+    Request::Payment(PaymentRequest::Charge { key: key("c"), payment, amount, token })
 }
 
 fn charge_of(provider: &str) -> Request {
@@ -127,13 +129,18 @@ fn charge_of(provider: &str) -> Request {
 }
 
 fn undo_of(provider: &str) -> Request {
-    Request::UndoCharge { payment: at(provider), key: key("r") }
+    undo_at(at(provider))
+}
+
+fn undo_at(payment: PaymentAt) -> Request {
+    Request::Payment(PaymentRequest::UndoCharge { payment, key: key("r") })
 }
 
 /// Three of ten, when two were back before.
 fn refund_of(provider: &str) -> Request {
     let amount = Money::new(3, Currency::EUR);
-    Request::Refund { payment: at(provider), key: key("r"), amount, refunded_minor: 2 }
+    let (payment, key) = (at(provider), key("r"));
+    Request::Payment(PaymentRequest::Refund { payment, key, amount, refunded_minor: 2 })
 }
 
 fn notice() -> Notice {
@@ -154,10 +161,7 @@ fn taken(refunded_minor: i64) -> Captured {
 fn scripted(caps: Caps, replies: Vec<Reply>) -> (Arc<Scripted>, Gateways) {
     let provider = Arc::new(Scripted { caps, replies: Mutex::new(replies.into()), asked: Mutex::default() });
     let payments = Arc::clone(&provider) as Arc<dyn PaymentProvider>;
-    (
-        provider,
-        Gateways { payments: Providers::of(payments), channels: Channels::of(Arc::new(Notices::default())) },
-    )
+    (provider, Gateways::new(Providers::of(payments), Channels::of(Arc::new(Notices::default()))))
 }
 
 fn call_of(request: Request, mode: Mode) -> Call {
@@ -203,6 +207,7 @@ fn kind(answer: &Answer) -> (&'static str, i64) {
         Answer::Succeeded(CallResult::Undone { refunded_minor }) => ("undone", *refunded_minor),
         Answer::Succeeded(CallResult::Refunded) => ("refunded", 0),
         Answer::Succeeded(CallResult::Sent) => ("sent", 0),
+        Answer::Succeeded(CallResult::Done) => ("done", 0),
         Answer::Pending { declined: None, .. } => ("pending", 0),
         Answer::Pending { declined: Some(_), .. } => ("declined, may try again", 0),
         Answer::Processing => ("processing", 0),
@@ -398,11 +403,14 @@ async fn every_answer_about_an_opened_payment_means_what_it_proves() {
         Reply::Stands(Charge::AttemptDeclined { reason, url: None })
     };
     let amount = Money::new(10, Currency::EUR);
-    let opening = || Request::Open { key: key("c"), provider: "scripted".to_owned(), amount };
+    let opening = || {
+        let provider = "scripted".to_owned();
+        Request::Payment(PaymentRequest::Open { key: key("c"), provider, amount })
+    };
     let ours = || charge_at(opened_in("acct_1"), Some("tok"));
     let buyers = || charge_at(opened_in("acct_1"), None);
     let theirs = || charge_at(opened_in("acct_2"), Some("tok"));
-    let undo = |account| Request::UndoCharge { payment: opened_in(account), key: key("r") };
+    let undo = |account| undo_at(opened_in(account));
     let mut scripts: Vec<Script> = vec![
         (opening(), Send, vec![Reply::Opened], &["open c"], ("opened", 0)),
         (opening(), Query, vec![Reply::Opened], &["open c"], ("opened", 0)),
@@ -460,8 +468,7 @@ async fn m11_a_payment_that_cannot_be_closed_is_not_given_up_while_a_step_may_st
         (Caps { closes: true, ..OPENED }, Some(LEASE), "undone"),
     ] {
         let (_, outside) = scripted(caps, vec![Reply::Shut(Closed::Closed)]);
-        let undo = Request::UndoCharge { payment: opened_in("acct_1"), key: key("r") };
-        let call = Call { settles_in, ..call_of(undo, Mode::Send) };
+        let call = Call { settles_in, ..call_of(undo_at(opened_in("acct_1")), Mode::Send) };
         assert_eq!(kind(&execute_call(&call, &outside).await).0, expected, "{caps:?} {settles_in:?}");
     }
 }

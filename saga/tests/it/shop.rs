@@ -127,7 +127,7 @@ impl Parts {
         let channel = Arc::clone(&notices) as Arc<dyn NotificationChannel>;
         Self {
             store: Arc::new(memory.clone()),
-            outside: Gateways { payments: Providers::of(payments), channels: Channels::of(channel) },
+            outside: Gateways::new(Providers::of(payments), Channels::of(channel)),
             clock,
             memory,
             sandbox,

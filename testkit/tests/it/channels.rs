@@ -21,13 +21,10 @@ const ITEMS: [(&str, u32); 1] = [("cd-1", 1)];
 const USUAL: &str = "log";
 
 fn outside(channels: impl IntoIterator<Item = Arc<Postbox>>) -> Gateways {
-    Gateways {
-        payments: Providers::of(Arc::new(MemorySandbox::new(Arc::new(SystemClock)))),
-        channels: channels
-            .into_iter()
-            .map(|channel| channel as Arc<dyn NotificationChannel>)
-            .collect::<Channels>(),
-    }
+    Gateways::new(
+        Providers::of(Arc::new(MemorySandbox::new(Arc::new(SystemClock)))),
+        channels.into_iter().map(|channel| channel as Arc<dyn NotificationChannel>).collect::<Channels>(),
+    )
 }
 
 fn worker(shop: &Shop, channel: &Arc<Postbox>) -> Runtime {

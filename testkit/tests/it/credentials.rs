@@ -8,8 +8,8 @@ use holdfast_log_channel::LogChannel;
 use holdfast_saga::operations::dead_letter::{DeadLetterAction, resolve};
 use holdfast_saga::operations::saga_list;
 use holdfast_saga::ports::{Channels, Dispatch, Gateways, PaymentProvider, Providers};
-use holdfast_saga::records::call::Operation;
 use holdfast_saga::records::history::Entry;
+use holdfast_saga::records::request::Operation;
 use holdfast_saga::records::slot;
 use holdfast_saga::shop::checkout::{AcceptPolicy, Refused};
 use holdfast_saga::shop::order::Verb;
@@ -36,10 +36,7 @@ fn bank() -> Arc<LocalWire> {
 fn outside(wire: &Arc<LocalWire>, api_key: Option<&str>) -> Gateways {
     let provider = |api_key| Arc::new(BankProvider::new(Arc::clone(wire) as _, api_key, KEY_TTL));
     let payments = api_key.map(|api_key| provider(api_key) as Arc<dyn PaymentProvider>);
-    Gateways {
-        payments: payments.into_iter().collect::<Providers>(),
-        channels: Channels::of(Arc::new(LogChannel)),
-    }
+    Gateways::new(payments.into_iter().collect::<Providers>(), Channels::of(Arc::new(LogChannel)))
 }
 
 async fn shop_at(database: &Database) -> Shop {

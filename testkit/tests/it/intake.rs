@@ -37,10 +37,7 @@ impl Desk {
     }
 
     fn outside(self: &Arc<Self>) -> Gateways {
-        Gateways {
-            payments: Providers::of(Arc::clone(self) as _),
-            channels: Channels::of(Arc::new(LogChannel)),
-        }
+        Gateways::new(Providers::of(Arc::clone(self) as _), Channels::of(Arc::new(LogChannel)))
     }
 }
 

@@ -5,7 +5,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use holdfast_shared::Queue;
 
-use crate::records::call::{Call, Operation};
+use crate::records::call::Call;
+use crate::records::request::Operation;
 
 /// Calls that may be begun now. Clones share them: a slot that one batch takes, no other has.
 #[derive(Debug, Clone, Default)]
@@ -53,7 +54,7 @@ impl CallPermits {
 
     fn take(&self, call: &Call) -> Verdict {
         let mut permitted = self.lock();
-        let asked = call.request.provider().zip(call.request.operation());
+        let asked = call.request.payment();
         if asked.is_some_and(|asked| permitted.closed.iter().any(|(at, of)| (at.as_str(), *of) == asked)) {
             return Verdict::Elsewhere;
         }

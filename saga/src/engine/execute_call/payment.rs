@@ -5,28 +5,30 @@ use holdfast_shared::{Money, StepKey};
 use super::{answer_of, misconfigured};
 use crate::engine::plan::{REPEATED_FOR, SETTLE_AFTER};
 use crate::ports::{At, Attempt, Captured, Charge, Closed, Fault, NamedRefund, PaymentProvider, RefundState};
-use crate::records::call::{Answer, Call, CallResult, Mode, PaymentAt, Request};
+use crate::records::call::{Answer, Call, CallResult, Mode};
+use crate::records::request::{PaymentAt, PaymentRequest};
 
-/// Carries out a call to `provider`.
-pub(super) async fn execute(call: &Call, provider: &dyn PaymentProvider) -> Answer {
-    match &call.request {
-        Request::Open { key, amount, .. } => open(provider, key, *amount).await,
-        Request::Charge { key, payment, amount, token } => match at_provider(provider, payment) {
+/// Carries out a call that asks `provider` for this.
+pub(super) async fn execute(call: &Call, request: &PaymentRequest, provider: &dyn PaymentProvider) -> Answer {
+    match request {
+        PaymentRequest::Open { key, amount, .. } => open(provider, key, *amount).await,
+        PaymentRequest::Charge { key, payment, amount, token } => match at_provider(provider, payment) {
             Ok(at) => {
                 let attempt = Attempt { key, amount: *amount, token: token.as_deref(), mode: call.mode };
                 charge(call, provider, &at, &attempt).await
             }
             Err(parked) => parked,
         },
-        Request::UndoCharge { payment, key } => match at_provider(provider, payment) {
+        PaymentRequest::UndoCharge { payment, key } => match at_provider(provider, payment) {
             Ok(at) => undo_charge(call, provider, &at, key).await,
             Err(parked) => parked,
         },
-        Request::Refund { payment, key, amount, refunded_minor } => match at_provider(provider, payment) {
-            Ok(at) => give_back(call, provider, &at, key, *amount, *refunded_minor).await,
-            Err(parked) => parked,
-        },
-        Request::Notify { .. } => Answer::NotSent,
+        PaymentRequest::Refund { payment, key, amount, refunded_minor } => {
+            match at_provider(provider, payment) {
+                Ok(at) => give_back(call, provider, &at, key, *amount, *refunded_minor).await,
+                Err(parked) => parked,
+            }
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use holdfast_shared::{CancelReason, PaymentStatus, Queue, SagaEvent, SagaState, 
 
 use super::{CallAt, Next, Planner, UNRETURNED_ATTEMPTS_MAX, UnwindFrom};
 use crate::engine::definition::{Event, Kind, LocalFn, Stage, Undo};
-use crate::records::call::{Call, Mode, Request, Urgency};
+use crate::records::call::{Call, Mode, Urgency};
 use crate::records::change::Change;
 use crate::records::history::Entry;
 use crate::records::saga::{CallState, Phase};
@@ -173,7 +173,7 @@ impl<'a> Planner<'a> {
             key,
             context: Arc::clone(&self.saga.context),
             mode,
-            urgency: self.urgency(&request, mode),
+            urgency: Urgency::of(&request, mode, self.waits_for_buyer()),
             request,
             timeout: at.spec.timeout,
             accepted: self.saga.progress.accepted,
@@ -187,22 +187,9 @@ impl<'a> Planner<'a> {
         })))
     }
 
-    fn urgency(&self, request: &Request, mode: Mode) -> Urgency {
-        match (request, mode) {
-            // Nothing moves by it.
-            (Request::Open { .. }, _) => return Urgency::LookUp,
-            (Request::Charge { .. }, Mode::Query) => {}
-            (
-                Request::Charge { .. }
-                | Request::UndoCharge { .. }
-                | Request::Refund { .. }
-                | Request::Notify { .. },
-                _,
-            ) => return Urgency::Money,
-        }
-        // A buyer is waited for until the window ends: only an event asks earlier.
-        let waits_for_buyer = self.saga.payment_status() == Some(PaymentStatus::RequiresAction);
-        if waits_for_buyer && self.now < self.window_end() { Urgency::Event } else { Urgency::LookUp }
+    /// Whether a buyer has to act, and still may.
+    fn waits_for_buyer(&self) -> bool {
+        self.saga.payment_status() == Some(PaymentStatus::RequiresAction) && self.now < self.window_end()
     }
 
     pub(super) fn wait(&mut self, until: Time) -> Next {

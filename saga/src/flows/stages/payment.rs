@@ -14,9 +14,10 @@ use self::ledger::{
 };
 pub(crate) use self::ledger::{owed, total};
 use crate::engine::definition::{CallSpec, Discard, Event, Kind, Phrases, Stage, Unclear, call, local};
-use crate::records::call::{Answer, CallResult, Request};
+use crate::records::call::{Answer, CallResult};
 use crate::records::change::Change;
 use crate::records::context::Context;
+use crate::records::request::{PaymentRequest, Request};
 use crate::records::saga::Saga;
 use crate::records::{Payment, Refund};
 
@@ -58,7 +59,8 @@ const UNDO_CHARGE: CallSpec = CallSpec {
             return None;
         }
         let charge = charge_to_undo(saga)?;
-        Some(Request::UndoCharge { payment: payment_at(saga, terms(saga).0, &charge), key })
+        let payment = payment_at(saga, terms(saga).0, &charge);
+        Some(Request::Payment(PaymentRequest::UndoCharge { payment, key }))
     },
     record: record_undo,
     retry: RetryPolicy {
@@ -97,12 +99,12 @@ const CLOSE: CallSpec = CallSpec {
 const PARTIAL_REFUND: CallSpec = CallSpec {
     request: |saga, key| {
         let granted = granted(saga);
-        Some(Request::Refund {
+        Some(Request::Payment(PaymentRequest::Refund {
             payment: payment_at(saga, &granted.provider, &granted.charge),
             key,
             amount: granted.amount,
             refunded_minor: granted.refunded_minor,
-        })
+        }))
     },
     record: record_granted_refund,
     ..UNDO_CHARGE
@@ -121,12 +123,6 @@ pub(in crate::flows) fn drop_due_on_delivery(saga: &Saga) -> Change {
 
 /// The ledger rows of an undo: the refund, and the payment that it refunds.
 fn record_undo(saga: &mut Saga, key: &StepKey, event: Event<'_>) -> Changes {
-    if let Event::Answered(Answer::Succeeded(
-        CallResult::Opened(_) | CallResult::Captured { .. } | CallResult::Refunded | CallResult::Sent,
-    )) = event
-    {
-        return Err(mistaken(key));
-    }
     if let Event::Discarded = event {
         return settle_manually(saga);
     }
@@ -135,10 +131,14 @@ fn record_undo(saga: &mut Saga, key: &StepKey, event: Event<'_>) -> Changes {
     }
     let held_money =
         matches!(saga.payment_status(), Some(PaymentStatus::Captured | PaymentStatus::PartiallyRefunded));
-    let Event::Answered(Answer::Succeeded(CallResult::Undone { refunded_minor })) = event else {
-        // Before the look-up, only a capture that we know of is money owed.
-        let owed_minor = owed_minor(saga);
-        return Ok(if held_money { move_refund(saga, event, owed_minor) } else { vec![] });
+    let refunded_minor = match event {
+        Event::Answered(Answer::Succeeded(CallResult::Undone { refunded_minor })) => refunded_minor,
+        Event::Answered(Answer::Succeeded(_)) => return Err(mistaken(key)),
+        Event::Intent | Event::Answered(_) | Event::GaveUp | Event::Died | Event::Discarded => {
+            // Before the look-up, only a capture that we know of is money owed.
+            let owed_minor = owed_minor(saga);
+            return Ok(if held_money { move_refund(saga, event, owed_minor) } else { vec![] });
+        }
     };
     if *refunded_minor == 0 && !held_money {
         return moved(saga, PaymentEvent::Cancel);
@@ -207,12 +207,7 @@ fn record_granted_refund(saga: &mut Saga, key: &StepKey, event: Event<'_>) -> Ch
             changes.push(Change::RecordPayment { from, payment });
             Ok(changes)
         }
-        Event::Answered(Answer::Succeeded(
-            CallResult::Opened(_)
-            | CallResult::Captured { .. }
-            | CallResult::Undone { .. }
-            | CallResult::Sent,
-        )) => Err(mistaken(key)),
+        Event::Answered(Answer::Succeeded(_)) => Err(mistaken(key)),
         Event::Intent | Event::Answered(_) | Event::GaveUp | Event::Died => {
             Ok(move_refund(saga, event, amount_minor))
         }

@@ -15,12 +15,13 @@ use crate::engine::batch::plan_catching_panics;
 use crate::engine::definition::Definition;
 use crate::engine::plan::{Inbox, Next};
 use crate::flows::owed;
-use crate::records::call::{Answer, Call, CallResult, Mode, Request};
+use crate::records::call::{Answer, Call, CallResult, Mode};
 use crate::records::change::Change;
 use crate::records::history::Entry;
+use crate::records::request::{PaymentRequest, Request};
 use crate::records::saga::{CallState, Saga};
 use crate::records::signal::{Signal, SignalBody};
-use crate::records::{PaymentObject, Refund, StockMove};
+use crate::records::{Refund, StockMove};
 
 /// More plans than any flow has calls; a definition that goes round in circles ends here.
 const PLANS_MAX: usize = 16;
@@ -99,22 +100,8 @@ pub fn preview(saga: &Saga, definition: &Definition, action: &DeadLetterAction, 
 
 /// The answer of an outside that is well.
 fn gone_well(saga: &Saga, call: &Call) -> Answer {
-    Answer::Succeeded(match &call.request {
-        Request::Open { .. } => CallResult::Opened(PaymentObject {
-            reference: String::new(),
-            account: String::new(),
-            live: false,
-            wire: 0,
-        }),
-        Request::Charge { amount, .. } => {
-            CallResult::Captured { amount: *amount, provider_ref: String::new() }
-        }
-        Request::UndoCharge { .. } => {
-            CallResult::Undone { refunded_minor: if holds_money(saga) { total_minor(saga) } else { 0 } }
-        }
-        Request::Refund { .. } => CallResult::Refunded,
-        Request::Notify { .. } => CallResult::Sent,
-    })
+    let held_minor = if holds_money(saga) { total_minor(saga) } else { 0 };
+    Answer::Succeeded(CallResult::gone_well(&call.request, held_minor))
 }
 
 /// Whether our own ledger knows of captured money.
@@ -179,14 +166,15 @@ impl Seen {
 
     fn call(&mut self, saga: &Saga, call: &Call) {
         self.steps.push(call.step);
-        let (way, amount, at_most) = match &call.request {
-            Request::Charge { amount, .. } => (MoneyWay::Taken, *amount, call.mode == Mode::Query),
-            Request::UndoCharge { .. } => {
+        let Request::Payment(request) = &call.request else { return };
+        let (way, amount, at_most) = match request {
+            PaymentRequest::Charge { amount, .. } => (MoneyWay::Taken, *amount, call.mode == Mode::Query),
+            PaymentRequest::UndoCharge { .. } => {
                 let Some(owed) = owed(saga) else { return };
                 (MoneyWay::GivenBack, owed, !holds_money(saga))
             }
-            Request::Refund { amount, .. } => (MoneyWay::GivenBack, *amount, call.mode == Mode::Query),
-            Request::Open { .. } | Request::Notify { .. } => return,
+            PaymentRequest::Refund { amount, .. } => (MoneyWay::GivenBack, *amount, call.mode == Mode::Query),
+            PaymentRequest::Open { .. } => return,
         };
         self.money.push(MoneyMove { way, amount, at_most });
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use holdfast_shared::{Queue, Time};
 
-use crate::records::call::Operation;
+use crate::records::request::Operation;
 use crate::records::saga::DefinitionId;
 
 /// What a worker says of itself, again and again.

@@ -157,6 +157,9 @@ impl History {
         if !report && !self.shop.history(id).await.iter().any(given_up) {
             let _ = write!(wrong, "its customer was report nothing; ");
         }
+        if let Some(participant) = &self.participant {
+            wrong.extend(participant.wrong(id, &self.shop.checkout(id).await));
+        }
         let promised = |verb: &Verb| self.promises.contains(&(id, verb.clone()));
         let is_cancelled = order.status == OrderStatus::Cancelled;
         if (promised(&Verb::Cancel) || promised(&Verb::Reject)) && !is_cancelled {

@@ -8,8 +8,9 @@ use super::ledger::{CALL_TIMEOUT, Changes, mistaken, moved, payment, payment_at,
 use crate::engine::definition::{CallSpec, Discard, Event, Unclear};
 use crate::flows::stages::order::checkout;
 use crate::records::Payment;
-use crate::records::call::{Answer, CallResult, Request};
+use crate::records::call::{Answer, CallResult};
 use crate::records::change::Change;
+use crate::records::request::{PaymentRequest, Request};
 use crate::records::saga::{Charge, Saga};
 
 const FIND_OUT_INSTEAD: Discard =
@@ -20,12 +21,12 @@ pub(super) const CHARGE: CallSpec = CallSpec {
     concerns: |_| true,
     request: |saga, key| {
         let checkout = checkout(saga);
-        Some(Request::Charge {
+        Some(Request::Payment(PaymentRequest::Charge {
             payment: payment_at(saga, &checkout.provider, &key),
             key,
             amount: checkout.total(),
             token: checkout.token.clone(),
-        })
+        }))
     },
     record: record_charge,
     retry: RetryPolicy {
@@ -45,7 +46,8 @@ pub(super) const OPEN: CallSpec = CallSpec {
     concerns: |saga| checkout(saga).opens,
     request: |saga, key| {
         let checkout = checkout(saga);
-        Some(Request::Open { key, provider: checkout.provider.clone(), amount: checkout.total() })
+        let (provider, amount) = (checkout.provider.clone(), checkout.total());
+        Some(Request::Payment(PaymentRequest::Open { key, provider, amount }))
     },
     record: record_open,
     unclear: Unclear::SendAnew,

@@ -5,9 +5,9 @@ use std::time::Duration;
 use holdfast_shared::{CancelReason, Money, PaymentEvent, PaymentStatus, StepKey};
 
 use crate::engine::definition::Refusal;
-use crate::records::call::PaymentAt;
 use crate::records::change::Change;
 use crate::records::context::{Context, PartialRefund};
+use crate::records::request::PaymentAt;
 use crate::records::saga::Saga;
 use crate::records::{Payment, PaymentDetails};
 

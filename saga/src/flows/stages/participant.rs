@@ -1,0 +1,55 @@
+//! Stages in which a service of the shop's takes part.
+//!
+//! A step has one key for the life of its saga: whatever became of the attempts before, undoing that key undoes them all.
+
+use std::time::Duration;
+
+use holdfast_shared::{CancelReason, RetryPolicy, StepKey};
+
+use crate::engine::definition::{CallSpec, Discard, Unclear};
+use crate::records::request::{Part, Request};
+use crate::records::saga::Saga;
+
+/// Asks for its part, and gives up when it rejects, or when it keeps refusing until the buyer's window is over.
+pub const fn act(request: fn(&Saga, StepKey) -> Option<Request>, or_cancel_as: CancelReason) -> CallSpec {
+    CallSpec {
+        concerns: |_| true,
+        request,
+        record: |_, _, _| Ok(vec![]),
+        retry: RetryPolicy {
+            failures_max: 6,
+            backoff: Duration::from_millis(200),
+            backoff_max: Duration::from_secs(30),
+        },
+        timeout: Duration::from_secs(10),
+        rejected_as: or_cancel_as,
+        gives_up_as: or_cancel_as,
+        unclear: Unclear::AskAgain,
+        discard: Discard::Never("cancel its order instead: that undoes the part"),
+    }
+}
+
+/// Undoes it, for longer: nobody waits in front of a screen, and giving up needs a person.
+pub const fn undo(request: fn(&Saga, StepKey) -> Option<Request>) -> CallSpec {
+    CallSpec {
+        retry: RetryPolicy {
+            failures_max: 8,
+            backoff: Duration::from_millis(500),
+            backoff_max: Duration::from_mins(1),
+        },
+        discard: Discard::SettledManually,
+        // An undo gives nothing up for a reason of its own.
+        ..act(request, CancelReason::AdminRequest)
+    }
+}
+
+/// That `participant` does its part.
+pub fn to_act(participant: &str, key: StepKey) -> Request {
+    Request::Participate { key, participant: participant.to_owned(), part: Part::Act }
+}
+
+/// That `participant` undoes what it was asked for in `step`.
+pub fn to_undo(saga: &Saga, participant: &str, step: &str, key: StepKey) -> Request {
+    let acted = saga.first_key_of(step);
+    Request::Participate { key, participant: participant.to_owned(), part: Part::Undo { acted } }
+}
