@@ -23,3 +23,4 @@ mod rules;
 mod sabotage;
 mod shop;
 mod simulation;
+mod warehouse;
