@@ -7,6 +7,7 @@
 mod admission;
 mod app;
 pub mod auth;
+mod customer;
 mod docs;
 mod extract;
 mod headers;

@@ -61,6 +61,14 @@ pub(crate) async fn find(
     }
     let number = OrderId::from_public(id).ok_or_else(missing)?;
     let view = app.store.order(number).await?.filter(|view| view.public_id() == id).ok_or_else(missing)?;
-    let is_owner = view.order.customer.is_some() && view.order.customer.as_deref() == caller.sub();
-    if has_token || is_owner || caller.sees_all() { Ok(view) } else { Err(missing()) }
+    let may_see = has_token || caller.sees_all() || is_owner(app, caller, &view).await?;
+    if may_see { Ok(view) } else { Err(missing()) }
+}
+
+/// Whether the order is the caller's own.
+pub(crate) async fn is_owner(app: &App, caller: &Caller, view: &OrderView) -> Result<bool, Problem> {
+    match view.order.customer {
+        Some(customer) => Ok(app.known_customer(caller).await? == Some(customer)),
+        None => Ok(false),
+    }
 }

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use clap::builder::NonEmptyStringValueParser;
 use holdfast_api::auth::{TokenSettings, Verifier};
 use rand::RngExt as _;
 
@@ -19,11 +20,11 @@ pub(crate) struct TokenKeyArgs {
     jwks_file: Option<PathBuf>,
 
     /// The issuer of tokens (the claim iss)
-    #[arg(long, value_name = "NAME", env = "HOLDFAST_JWT_ISSUER", default_value = "holdfast")]
+    #[arg(long, value_name = "NAME", env = "HOLDFAST_JWT_ISSUER", default_value = "holdfast", value_parser = NonEmptyStringValueParser::new())]
     jwt_issuer: String,
 
     /// The audience of tokens (the claim aud)
-    #[arg(long, value_name = "NAME", env = "HOLDFAST_JWT_AUDIENCE", default_value = "holdfast")]
+    #[arg(long, value_name = "NAME", env = "HOLDFAST_JWT_AUDIENCE", default_value = "holdfast", value_parser = NonEmptyStringValueParser::new())]
     jwt_audience: String,
 }
 

@@ -203,6 +203,18 @@ impl fmt::Display for CartId {
     }
 }
 
+/// A customer: random, and nothing else in our rows says who it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct CustomerId(pub Uuid);
+
+impl CustomerId {
+    /// One that nobody has.
+    pub fn random() -> Self {
+        Self(uuid::Builder::from_random_bytes(rand::random()).into_uuid())
+    }
+}
+
 /// Where ids that nobody may guess come from.
 pub trait Ids: Send + Sync + fmt::Debug {
     /// A fresh cart id, no other call returns it again.

@@ -19,7 +19,7 @@ mod transition;
 
 pub use cart::{CartEvent, CartStatus, Line};
 pub use catalog::{InvalidSku, MAX_SKU_LEN, Sku};
-pub use ids::{CartId, Ids, InvalidId, OrderId, SLOT_MAX, SagaId, SeededIds, SystemIds};
+pub use ids::{CartId, CustomerId, Ids, InvalidId, OrderId, SLOT_MAX, SagaId, SeededIds, SystemIds};
 pub use keys::{KeyPrefix, KeySource, ShopId, StepKey};
 pub use money::{Currency, InvalidCurrency, Money, Overflow};
 pub use order::{Actor, Address, CancelReason, Contact, OrderEvent, OrderStatus, PaymentMethod};

@@ -10,12 +10,19 @@ use holdfast_saga::records::{
     Cart, CartItem, Notification, NotificationStatus, Order, Payment, PaymentDetails, Product, Refund,
 };
 use holdfast_shared::{
-    Actor, Address, CartId, CartStatus, Contact, Currency, KeyPrefix, Line, Money, OrderId, OrderStatus,
-    PaymentMethod, PaymentStatus, Queue, RefundStatus, SagaId, SagaState, ShopId, Sku, StepKey,
+    Actor, Address, CartId, CartStatus, Contact, Currency, CustomerId, KeyPrefix, Line, Money, OrderId,
+    OrderStatus, PaymentMethod, PaymentStatus, Queue, RefundStatus, SagaId, SagaState, ShopId, Sku, StepKey,
 };
 use uuid::Uuid;
 
 use crate::database::NOON;
+
+/// A customer.
+pub const ADA: CustomerId = CustomerId(Uuid::from_u128(0xada));
+/// Another one.
+pub const BOB: CustomerId = CustomerId(Uuid::from_u128(0xb0b));
+/// A third one.
+pub const EVE: CustomerId = CustomerId(Uuid::from_u128(0xe7e));
 
 /// A SKU.
 pub fn sku(name: &str) -> Sku {
@@ -88,7 +95,7 @@ pub fn saga(id: SagaId) -> Saga {
 pub fn cart(number: i64) -> Cart {
     Cart {
         id: cart_id(number),
-        owner: Some("ada".to_owned()),
+        owner: Some(ADA),
         status: CartStatus::Open,
         order: None,
         items: vec![CartItem { sku: sku("cd-1"), quantity: 2 }],
@@ -105,7 +112,7 @@ pub fn order(number: i64) -> Order {
         cancel_reason: None,
         method: PaymentMethod::Card,
         cart: cart_id(number),
-        customer: Some("ada".to_owned()),
+        customer: Some(ADA),
         contact: Contact { email: "ada@example.com".to_owned(), phone: Some("+49 30 123".to_owned()) },
         shipping_address: Address {
             name: "Ada \"L.\" Lovelace".to_owned(),

@@ -61,6 +61,11 @@ impl Verifier {
         Ok(Self { keys: Keys::from_jwks(path, &settings)?, settings })
     }
 
+    /// Who vouches for the callers.
+    pub(crate) fn issuer(&self) -> &str {
+        &self.settings.issuer
+    }
+
     /// The caller that a token belongs to.
     fn verify(&self, token: &str) -> Result<Caller, Problem> {
         let refuse = |why: String| Problem::new(StatusCode::UNAUTHORIZED, "invalid_token", why);

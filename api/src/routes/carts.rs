@@ -25,7 +25,7 @@ use holdfast_contract::cart::{CartBody, ItemBody};
     responses((status = CREATED, body = CartBody, headers(("Location" = String)))),
     security((), ("bearer" = [])))]
 pub(super) async fn create(State(app): State<App>, caller: Caller) -> Result<Response, Problem> {
-    let cart = cart::open(&*app.store, &app.ids, caller.sub()).await?;
+    let cart = cart::open(&*app.store, &app.ids, app.customer(&caller).await?).await?;
     let location = format!("/v1/carts/{}", cart.id);
     Ok((StatusCode::CREATED, [(LOCATION, location)], Json(CartBody::new(&cart, &BTreeMap::new())))
         .into_response())
@@ -39,7 +39,8 @@ pub(super) async fn get(
     caller: Caller,
     PathParam(id): PathParam<CartId>,
 ) -> Result<Json<CartBody>, Problem> {
-    let cart = app.store.cart(id).await?.filter(|cart| cart::visible(cart, caller.sub()));
+    let who = app.known_customer(&caller).await?;
+    let cart = app.store.cart(id).await?.filter(|cart| cart::visible(cart, who));
     priced(&app, cart.ok_or(cart::Refused::UnknownCart(id))?).await
 }
 
@@ -51,7 +52,7 @@ pub(super) async fn delete(
     caller: Caller,
     PathParam(id): PathParam<CartId>,
 ) -> Result<StatusCode, Problem> {
-    cart::discard(&*app.store, id, caller.sub()).await??;
+    cart::discard(&*app.store, id, app.known_customer(&caller).await?).await??;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -67,7 +68,8 @@ pub(super) async fn put_item(
     JsonBody(item): JsonBody<ItemBody>,
 ) -> Result<Json<CartBody>, Problem> {
     let item = CartItem { sku, quantity: item.quantity };
-    priced(&app, cart::put_item(&*app.store, id, caller.sub(), item).await??).await
+    let who = app.customer(&caller).await?;
+    priced(&app, cart::put_item(&*app.store, id, who, item).await??).await
 }
 
 /// Remove a product from a cart
@@ -78,7 +80,8 @@ pub(super) async fn remove_item(
     caller: Caller,
     PathParam((id, sku)): PathParam<(CartId, Sku)>,
 ) -> Result<Json<CartBody>, Problem> {
-    priced(&app, cart::remove_item(&*app.store, id, caller.sub(), &sku).await??).await
+    let who = app.customer(&caller).await?;
+    priced(&app, cart::remove_item(&*app.store, id, who, &sku).await??).await
 }
 
 /// Merge a guest's cart into yours
@@ -91,7 +94,7 @@ pub(super) async fn merge(
     caller: Caller,
     PathParam(id): PathParam<CartId>,
 ) -> Result<Json<CartBody>, Problem> {
-    let customer = caller.known()?;
+    let customer = app.customer_with_token(&caller).await?;
     priced(&app, cart::merge(&*app.store, id, customer).await??).await
 }
 

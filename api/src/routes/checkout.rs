@@ -8,6 +8,7 @@ use axum::response::{IntoResponse, Response};
 use holdfast_saga::records::Order;
 use holdfast_saga::records::context::Origin;
 use holdfast_saga::shop::checkout::{CheckoutRequest, digest};
+use holdfast_shared::CustomerId;
 
 use crate::app::App;
 use crate::auth::Caller;
@@ -41,18 +42,24 @@ pub(super) async fn check_out(
     JsonBody(body): JsonBody<CheckoutBody>,
 ) -> Result<Response, Problem> {
     let key = idempotency_key(&headers)?;
+    let customer = app.customer(&caller).await?;
     let may_place = app.admission.is_open();
-    let request = CheckoutRequest { may_place, ..request_of(&caller, key, origin(&headers), body) };
-    let customer = request.customer.is_some();
+    let request = CheckoutRequest { may_place, ..request_of(&caller, customer, key, origin(&headers), body) };
     let accepted = app.checkout_intake.accept(request).await??;
     let (order, replayed) = match accepted.placed {
         Some(placed) => (placed, accepted.replayed),
         None => (placed_before(&app, accepted.order).await?.into(), true),
     };
-    Ok(respond(&app, &order, customer, replayed))
+    Ok(respond(&app, &order, customer.is_some(), replayed))
 }
 
-fn request_of(caller: &Caller, key: &str, origin: Origin, body: CheckoutBody) -> CheckoutRequest {
+fn request_of(
+    caller: &Caller,
+    customer: Option<CustomerId>,
+    key: &str,
+    origin: Origin,
+    body: CheckoutBody,
+) -> CheckoutRequest {
     // The content of the request, independent of its formatting.
     let text = serde_json::to_string(&body).unwrap_or_default();
     let cart = body.cart_id.to_string();
@@ -64,7 +71,7 @@ fn request_of(caller: &Caller, key: &str, origin: Origin, body: CheckoutBody) ->
         key: digest(&[ROUTE, scope[0], scope[1], key]),
         body: digest(&[&text]),
         cart: body.cart_id,
-        customer: caller.sub().map(str::to_owned),
+        customer,
         method: body.payment.method,
         token: body.payment.token.map(Into::into),
         contact: body.contact.into(),

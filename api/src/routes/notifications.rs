@@ -39,11 +39,11 @@ pub(super) async fn list(
     caller: Caller,
     QueryParams(query): QueryParams<ListQuery>,
 ) -> Result<Json<List<NotificationBody>>, Problem> {
-    let own = caller.known()?.to_owned();
+    let customer = app.listed_customer(&caller).await?;
     let page = Page { limit: query.limit, cursor: query.cursor };
     let limit = page.read()?;
     let filter = NotificationFilter {
-        customer: (!caller.sees_all()).then_some(own),
+        customer,
         unread: query.unread,
         before: page.after(|cursor| cursor.parse().ok())?,
         limit,
@@ -68,7 +68,7 @@ pub(super) async fn mark_read(
     PathParam(id): PathParam<SagaId>,
 ) -> Result<Json<NotificationBody>, Problem> {
     // Admins and operators see every notification, but mark only their own.
-    let customer = caller.known()?;
+    let customer = app.owner(&caller).await?;
     let view = app.store.mark_read(id, Some(customer)).await?;
     let missing = || {
         Problem::not_found(

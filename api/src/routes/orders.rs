@@ -15,7 +15,7 @@ use uuid::Uuid;
 use crate::app::App;
 use crate::auth::{Caller, Role};
 use crate::extract::{PathParam, QueryParams};
-use crate::order_access::{OrderToken, find};
+use crate::order_access::{OrderToken, find, is_owner};
 use crate::problem::Problem;
 use holdfast_contract::List;
 use holdfast_contract::list::Page;
@@ -49,14 +49,14 @@ pub(super) async fn list(
     caller: Caller,
     QueryParams(query): QueryParams<ListQuery>,
 ) -> Result<Json<List<OrderBody>>, Problem> {
-    let own = caller.known()?.to_owned();
+    let customer = app.listed_customer(&caller).await?;
     let page = Page { limit: query.limit, cursor: query.cursor };
     let limit = page.read()?;
     let filter = OrderFilter {
         status: query.status,
         method: query.payment_method,
         needs_attention: query.needs_attention,
-        customer: (!caller.sees_all()).then_some(own),
+        customer,
         before: page.after(|cursor| OrderId::from_public(cursor.parse().ok()?))?,
         limit,
         ..OrderFilter::default()
@@ -93,7 +93,7 @@ pub(super) async fn cancel(
     let view = find(&app, &caller, &token, id).await?;
     let by = match &caller {
         Caller::Known { role: Role::Admin, sub } => Actor::Admin(sub.clone()),
-        Caller::Known { role: Role::Operator, .. } if view.order.customer.as_deref() != caller.sub() => {
+        Caller::Known { role: Role::Operator, .. } if !is_owner(&app, &caller, &view).await? => {
             let detail = "an operator cannot cancel the order of somebody else; this needs the role admin";
             return Err(Problem::new(StatusCode::FORBIDDEN, "forbidden", detail));
         }

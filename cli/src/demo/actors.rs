@@ -31,9 +31,9 @@ pub(crate) struct Actors {
 pub(crate) struct Task {
     pub(crate) id: Uuid,
     pub(crate) fate: Fate,
-    /// The customer; `None`: a guest.
+    /// The customer; `None`: a guest. Who they were is lost at a restart: their order holds an id.
     pub(crate) customer: Option<String>,
-    /// The guest's token. It is lost at a restart.
+    /// The guest's token. It is lost at a restart, too.
     pub(crate) order_token: Option<String>,
 }
 
@@ -51,8 +51,8 @@ impl Actors {
             for view in &page {
                 let order = &view.order;
                 if let Some(fate) = order.notes.as_deref().and_then(Fate::from_note) {
-                    let customer = order.customer.clone();
-                    actors.add(order.id, Task { id: view.public_id(), fate, customer, order_token: None });
+                    let id = view.public_id();
+                    actors.add(order.id, Task { id, fate, customer: None, order_token: None });
                 }
             }
             let Some(last) = page.last() else { return Ok(actors) };
@@ -121,7 +121,7 @@ async fn perform(
         }
         Fate::AdminConfirms => ("confirm", By::Admin),
         Fate::AdminRejects => ("reject", By::Admin),
-        // A guest whose token was lost at a restart asks the shop to cancel.
+        // A buyer who was lost at a restart asks the shop to cancel.
         Fate::CustomerCancels if task.customer.is_none() && task.order_token.is_none() => {
             ("cancel", By::Admin)
         }

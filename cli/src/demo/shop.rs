@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use anyhow::Context as _;
+use holdfast_api::auth::TokenSettings;
 use holdfast_contract::checkout::CheckoutBody;
 use holdfast_saga::records::batch_rows::{Footprint, World};
-use holdfast_saga::records::{AdminAction, Cart, StockAdjustment, StockMove};
-use holdfast_shared::{CartId, CartStatus, Ids, OrderId, SystemIds, Time};
+use holdfast_saga::records::{AdminAction, Cart, Identity, StockAdjustment, StockMove};
+use holdfast_shared::{CartId, CartStatus, CustomerId, Ids, OrderId, SystemIds, Time};
 use indicatif::ProgressBar;
 use serde_json::json;
 use tokio::task::JoinSet;
@@ -100,22 +101,35 @@ async fn finish_one(actors: &mut Actors, checkouts: &mut Checkouts, bar: &Progre
 }
 
 async fn fill_carts(stage: &Stage, orders: &[PlannedOrder]) -> anyhow::Result<Vec<CartId>> {
+    let mut owners = Vec::new();
+    for order in orders {
+        owners.push(match &order.customer {
+            Some(name) => Some(customer(stage, name).await?),
+            None => None,
+        });
+    }
     let mut tx = stage.store().begin().await?;
     let mut world = World::default();
     tx.load(&Footprint::default(), &mut world).await?;
     world.writes.at = world.now;
-    let cart = |order: &PlannedOrder| cart(order, world.now);
-    let carts: Vec<Cart> = orders.iter().map(cart).collect();
+    let carts: Vec<Cart> =
+        orders.iter().zip(owners).map(|(order, owner)| cart(order, owner, world.now)).collect();
     let ids = carts.iter().map(|cart| cart.id).collect();
     world.writes.put_carts = carts.into_iter().map(|cart| (cart.id, cart)).collect::<BTreeMap<_, _>>();
     tx.save(&world.writes).await.context("filling carts")?;
     Ok(ids)
 }
 
-fn cart(order: &PlannedOrder, now: Time) -> Cart {
+async fn customer(stage: &Stage, name: &str) -> anyhow::Result<CustomerId> {
+    let identity = Identity { issuer: TokenSettings::default().issuer, sub: name.to_owned() };
+    let fresh = CustomerId::random();
+    Ok(stage.store().customer(&identity, Some(fresh)).await?.unwrap_or(fresh))
+}
+
+fn cart(order: &PlannedOrder, owner: Option<CustomerId>, now: Time) -> Cart {
     Cart {
         id: SystemIds.cart(now),
-        owner: order.customer.clone(),
+        owner,
         status: CartStatus::Open,
         order: None,
         items: order.items.clone(),

@@ -68,6 +68,10 @@ fn a_token_needs_a_secret_a_role_and_a_name() {
         &["--role", "admin", "--sub", "ada", "--jwks-file", "keys.json"],
         "only the issuer has the private key",
     );
+    refused(
+        &["--role", "admin", "--sub", "ada", "--jwt-issuer", ""],
+        "a value is required for '--jwt-issuer",
+    );
     refused(&["--role", "king", "--sub", "ada"], "possible values: customer, admin, operator");
     refused(&["--role", "admin"], "--sub <NAME>");
     refused(&["--role", "admin", "--sub", "ada", "--valid-for", "0s"], "expected 1s to 366d");

@@ -16,6 +16,7 @@ mod help;
 mod identity;
 mod jwks;
 mod logs;
+mod migrations;
 mod once;
 mod order;
 mod output;

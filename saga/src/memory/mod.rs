@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use holdfast_shared::{
-    CartId, Clock, KeySource, OrderId, Queue, ReservationStatus, SagaId, ShopId, Sku, Time,
+    CartId, Clock, CustomerId, KeySource, OrderId, Queue, ReservationStatus, SagaId, ShopId, Sku, Time,
 };
 use tokio::sync::Mutex;
 use uuid::Uuid;
@@ -25,7 +25,8 @@ use crate::records::saga::Saga;
 use crate::records::signal::Signal;
 use crate::records::view::{Paused, WorkerView};
 use crate::records::{
-    AdminAction, Cart, KeyClaim, Notification, Order, Payment, Product, Refund, Shop, Stock, StockAdjustment,
+    AdminAction, Cart, Identity, KeyClaim, Notification, Order, Payment, Product, Refund, Shop, Stock,
+    StockAdjustment,
 };
 
 /// The shop that a store in memory is of, unless it is given another.
@@ -55,6 +56,7 @@ pub struct Tables {
     adjustments: Vec<StockAdjustment>,
     admin_actions: Vec<AdminAction>,
     secrets: BTreeMap<String, [u8; 32]>,
+    customers: BTreeMap<Identity, CustomerId>,
     paused: BTreeMap<Queue, Paused>,
     workers: BTreeMap<String, WorkerView>,
 }
@@ -81,6 +83,7 @@ impl Tables {
             adjustments: Vec::new(),
             admin_actions: Vec::new(),
             secrets: BTreeMap::new(),
+            customers: BTreeMap::new(),
             paused: BTreeMap::new(),
             workers: BTreeMap::new(),
         }

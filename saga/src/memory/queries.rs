@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use holdfast_shared::{CartId, KeySource, OrderId, SagaId, SagaState, Sku, Time};
+use holdfast_shared::{CartId, CustomerId, KeySource, OrderId, SagaId, SagaState, Sku, Time};
 
 use super::tables::SIGNALS_KEPT;
 use super::tx::MemoryTx;
@@ -19,7 +19,7 @@ use crate::records::view::{
     DeadRow, Heartbeat, NotificationFilter, NotificationView, OrderFilter, OrderVersion, OrderView,
     ProductFilter, QueueView, SagaCount, SagaFilter, WorkerView,
 };
-use crate::records::{AdminAction, Cart, Order, Product, Shop, Stock};
+use crate::records::{AdminAction, Cart, Identity, Order, Product, Shop, Stock};
 
 #[async_trait]
 impl Store for MemoryStore {
@@ -50,7 +50,7 @@ impl Store for MemoryStore {
                 && filter.method.is_none_or(|method| view.order.method == method)
                 && filter.reason.is_none_or(|reason| view.order.cancel_reason == Some(reason))
                 && filter.needs_attention.is_none_or(|needs| view.needs_attention == needs)
-                && filter.customer.as_ref().is_none_or(|name| view.order.customer.as_ref() == Some(name))
+                && filter.customer.is_none_or(|customer| view.order.customer == Some(customer))
                 && filter.before.is_none_or(|before| view.order.id < before)
         };
         let newest_first = tables.orders.values().rev().map(|order| tables.view(order));
@@ -128,7 +128,25 @@ impl Store for MemoryStore {
         Ok(self.tables.lock().await.carts.get(&id).cloned())
     }
 
-    async fn open_cart_of(&self, customer: &str) -> Result<Option<CartId>, StoreError> {
+    async fn customer(
+        &self,
+        identity: &Identity,
+        fresh: Option<CustomerId>,
+    ) -> Result<Option<CustomerId>, StoreError> {
+        let mut tables = self.tables.lock().await;
+        let unnamed = Identity { issuer: String::new(), ..identity.clone() };
+        if !tables.customers.contains_key(identity)
+            && let Some(known) = tables.customers.remove(&unnamed)
+        {
+            tables.customers.insert(identity.clone(), known);
+        }
+        if let Some(fresh) = fresh {
+            tables.customers.entry(identity.clone()).or_insert(fresh);
+        }
+        Ok(tables.customers.get(identity).copied())
+    }
+
+    async fn open_cart_of(&self, customer: CustomerId) -> Result<Option<CartId>, StoreError> {
         Ok(self.tables.lock().await.open_cart_of(customer))
     }
 
@@ -158,7 +176,7 @@ impl Store for MemoryStore {
     async fn mark_read(
         &self,
         id: SagaId,
-        customer: Option<&str>,
+        customer: Option<CustomerId>,
     ) -> Result<Option<NotificationView>, StoreError> {
         Ok(self.tables.lock().await.mark_read(id, customer, self.clock.now()))
     }

@@ -2,16 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use holdfast_shared::{CartId, CartStatus, OrderId, SagaId, Time};
+use holdfast_shared::{CartId, CartStatus, CustomerId, OrderId, SagaId, Time};
 
 use super::Tables;
 use crate::records::view::{NotificationFilter, NotificationView, OrderVersion, ProductFilter};
 use crate::records::{AdminAction, Cart, Order, Product};
 
 impl Tables {
-    pub(super) fn open_cart_of(&self, customer: &str) -> Option<CartId> {
-        let is_theirs =
-            |cart: &&Cart| cart.status == CartStatus::Open && cart.owner.as_deref() == Some(customer);
+    pub(super) fn open_cart_of(&self, customer: CustomerId) -> Option<CartId> {
+        let is_theirs = |cart: &&Cart| cart.status == CartStatus::Open && cart.owner == Some(customer);
         self.carts.values().rev().find(is_theirs).map(|cart| cart.id)
     }
 
@@ -46,7 +45,7 @@ impl Tables {
     pub(super) fn notifications(&self, filter: &NotificationFilter) -> Vec<NotificationView> {
         let newest_first = self.notifications.keys().rev();
         let older = newest_first.filter(|id| filter.before.is_none_or(|before| **id < before));
-        let theirs = older.filter_map(|id| self.notification(*id, filter.customer.as_deref()));
+        let theirs = older.filter_map(|id| self.notification(*id, filter.customer));
         let fits =
             |view: &NotificationView| filter.unread.is_none_or(|unread| view.read_at.is_none() == unread);
         theirs.filter(fits).take(filter.limit as usize).collect()
@@ -55,7 +54,7 @@ impl Tables {
     pub(super) fn mark_read(
         &mut self,
         id: SagaId,
-        customer: Option<&str>,
+        customer: Option<CustomerId>,
         now: Time,
     ) -> Option<NotificationView> {
         self.notification(id, customer)?;
@@ -65,16 +64,16 @@ impl Tables {
     }
 
     /// A message about an order that exists; `customer` has no eyes for another's.
-    fn notification(&self, id: SagaId, customer: Option<&str>) -> Option<NotificationView> {
+    fn notification(&self, id: SagaId, customer: Option<CustomerId>) -> Option<NotificationView> {
         let order = self.orders.get(&id.order()?)?;
-        if customer.is_some() && order.customer.as_deref() != customer {
+        if customer.is_some() && order.customer != customer {
             return None;
         }
         let (created_at, read_at) = *self.notified.get(&id)?;
         Some(NotificationView {
             notification: self.notifications.get(&id)?.clone(),
             order_public: order.id.public(order.accepted_at),
-            customer: order.customer.clone(),
+            customer: order.customer,
             created_at,
             read_at,
         })

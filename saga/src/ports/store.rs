@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use holdfast_shared::{CartId, KeySource, OrderId, Queue, SagaId, Sku, Time};
+use holdfast_shared::{CartId, CustomerId, KeySource, OrderId, Queue, SagaId, Sku, Time};
 
 use crate::records::audit_fact::Fact;
 use crate::records::batch_rows::{Footprint, World, Writes};
@@ -18,7 +18,7 @@ use crate::records::view::{
     DeadRow, Heartbeat, NotificationFilter, NotificationView, OrderFilter, OrderVersion, OrderView,
     ProductFilter, QueueView, SagaCount, SagaFilter, WorkerView,
 };
-use crate::records::{AdminAction, Cart, Product, Shop, Stock};
+use crate::records::{AdminAction, Cart, Identity, Product, Shop, Stock};
 
 /// A worker that is silent for so long is forgotten.
 pub const WORKERS_KEPT: Duration = Duration::from_hours(24);
@@ -85,8 +85,16 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// A cart, not locked.
     async fn cart(&self, id: CartId) -> Result<Option<Cart>, StoreError>;
 
+    /// Our id of the customer who is known like this; `None`: nothing is theirs. `fresh` becomes it, if it is given and they
+    /// have none. One who is known from before issuers were kept is taken for this issuer's, from then on.
+    async fn customer(
+        &self,
+        identity: &Identity,
+        fresh: Option<CustomerId>,
+    ) -> Result<Option<CustomerId>, StoreError>;
+
     /// The customer's open cart; of several the one with the highest id, which grows with time.
-    async fn open_cart_of(&self, customer: &str) -> Result<Option<CartId>, StoreError>;
+    async fn open_cart_of(&self, customer: CustomerId) -> Result<Option<CartId>, StoreError>;
 
     /// Products, by SKU: bytewise, so that a cursor means the same to every store.
     async fn products(&self, filter: &ProductFilter) -> Result<Vec<Product>, StoreError>;
@@ -109,7 +117,7 @@ pub trait Store: Send + Sync + fmt::Debug {
     async fn mark_read(
         &self,
         id: SagaId,
-        customer: Option<&str>,
+        customer: Option<CustomerId>,
     ) -> Result<Option<NotificationView>, StoreError>;
 
     /// What admins and operators did to an order, oldest first.

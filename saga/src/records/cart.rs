@@ -1,6 +1,6 @@
 //! A cart.
 
-use holdfast_shared::{CartId, CartStatus, OrderId, Sku, Time};
+use holdfast_shared::{CartId, CartStatus, CustomerId, OrderId, Sku, Time};
 use serde::{Deserialize, Serialize};
 
 /// A cart.
@@ -9,7 +9,7 @@ pub struct Cart {
     /// Its unguessable id.
     pub id: CartId,
     /// The customer it belongs to; `None` for a guest's.
-    pub owner: Option<String>,
+    pub owner: Option<CustomerId>,
     /// Where it stands.
     pub status: CartStatus,
     /// The order whose checkout holds or cleared it.

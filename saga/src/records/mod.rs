@@ -8,6 +8,7 @@ pub mod call;
 mod cart;
 pub mod change;
 pub mod context;
+mod customer;
 pub mod history;
 mod notification;
 mod order;
@@ -23,6 +24,7 @@ pub mod view;
 
 pub use admin_action::AdminAction;
 pub use cart::{Cart, CartItem};
+pub use customer::Identity;
 pub use notification::{Notification, NotificationStatus};
 pub use order::{KeyClaim, Order, Reservation};
 pub use payment::{Payment, PaymentDetails, PaymentObject, Refund};

@@ -1,7 +1,7 @@
 //! An order, whole, and what holds it.
 
 use holdfast_shared::{
-    Address, CancelReason, CartId, Contact, Line, Money, OrderId, OrderStatus, PaymentMethod,
+    Address, CancelReason, CartId, Contact, CustomerId, Line, Money, OrderId, OrderStatus, PaymentMethod,
     ReservationStatus, Time,
 };
 
@@ -19,7 +19,7 @@ pub struct Order {
     /// The cart it came from.
     pub cart: CartId,
     /// The customer; `None` for a guest.
-    pub customer: Option<String>,
+    pub customer: Option<CustomerId>,
     /// How to reach them.
     pub contact: Contact,
     /// Where the goods go.

@@ -7,7 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use holdfast_shared::{
-    Address, CartEvent, CartId, CartStatus, Contact, KeySource, Line, Money, OrderId, PaymentMethod, Sku,
+    Address, CartEvent, CartId, CartStatus, Contact, CustomerId, KeySource, Line, Money, OrderId,
+    PaymentMethod, Sku,
 };
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
@@ -33,7 +34,7 @@ pub struct CheckoutRequest {
     /// Which cart.
     pub cart: CartId,
     /// Who asks; `None` for a guest. A customer's cart is theirs alone.
-    pub customer: Option<String>,
+    pub customer: Option<CustomerId>,
     /// How they pay.
     pub method: PaymentMethod,
     /// With what, as the provider's token.
@@ -266,7 +267,7 @@ fn place(
     order: OrderId,
 ) -> Result<(), Refused> {
     let now = world.now;
-    let cart = own(world, request.cart, request.customer.as_deref())?;
+    let cart = own(world, request.cart, request.customer)?;
     let status = cart.status.after(CartEvent::CheckOut).map_err(|_| held(cart))?;
     let (lines, total) = price(world, cart)?;
     if let Some(expected) = request.expected_total.filter(|expected| *expected != total) {
@@ -299,7 +300,7 @@ fn place(
             cancel_reason: None,
             method,
             cart: request.cart,
-            customer: request.customer.clone(),
+            customer: request.customer,
             contact: request.contact.clone(),
             shipping_address: request.shipping_address.clone(),
             notes: request.notes.clone(),
@@ -343,7 +344,7 @@ fn take_cart(world: &mut World, request: &CheckoutRequest, to: CartStatus, order
     let from = cart.status;
     // The next request of this batch for the same cart must find it taken.
     (cart.status, cart.order, cart.updated_at) = (to, Some(order), world.now);
-    if adopt(cart, request.customer.as_deref()) {
+    if adopt(cart, request.customer) {
         // Its row is locked and changes in more than its status, so it is written whole.
         world.writes.put_carts.insert(cart.id, cart.clone());
     } else {

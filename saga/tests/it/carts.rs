@@ -9,12 +9,16 @@ use holdfast_saga::shop::cart::{
     LINES_MAX, QUANTITY_MAX, Refused, discard, merge, open, priced, put_item, remove_item, visible,
 };
 use holdfast_saga::shop::checkout::accept;
-use holdfast_shared::{CartId, CartStatus, Clock as _, Currency, Money, SeededIds, Sku};
+use holdfast_shared::{CartId, CartStatus, Clock as _, Currency, CustomerId, Money, SeededIds, Sku};
+
+use uuid::Uuid;
 
 use crate::shop::{Shop, sku};
 
-const ADA: Option<&str> = Some("ada");
-const BOB: Option<&str> = Some("bob");
+const ADA: Option<CustomerId> = Some(THEIRS);
+const THEIRS: CustomerId = CustomerId(Uuid::from_u128(0xada));
+const BOB: Option<CustomerId> = Some(ANOTHERS);
+const ANOTHERS: CustomerId = CustomerId(Uuid::from_u128(0xb0b));
 
 fn item(name: &str, quantity: u32) -> CartItem {
     CartItem { sku: sku(name), quantity }
@@ -42,10 +46,10 @@ async fn shop() -> Shop {
 }
 
 /// A cart of `owner` with these items in it, however many.
-async fn cart_of(shop: &mut Shop, owner: Option<&str>, items: &[(&str, u32)]) -> CartId {
+async fn cart_of(shop: &mut Shop, owner: Option<CustomerId>, items: &[(&str, u32)]) -> CartId {
     let id = shop.cart(items).await;
     let mut cart = read(shop, id).await.expect("was put");
-    cart.owner = owner.map(str::to_owned);
+    cart.owner = owner;
     let writes = Writes { at: shop.clock.now(), put_carts: [(id, cart)].into(), ..Writes::default() };
     shop.memory.begin().await.expect("memory opens").save(&writes).await.expect("cart is saved");
     id
@@ -55,15 +59,15 @@ async fn read(shop: &Shop, id: CartId) -> Option<Cart> {
     shop.store.cart(id).await.expect("memory reads")
 }
 
-async fn put(shop: &Shop, cart: CartId, who: Option<&str>, item: CartItem) -> Result<Cart, Refused> {
+async fn put(shop: &Shop, cart: CartId, who: Option<CustomerId>, item: CartItem) -> Result<Cart, Refused> {
     put_item(&*shop.store, cart, who, item).await.expect("the store answers")
 }
 
-async fn remove(shop: &Shop, cart: CartId, who: Option<&str>, name: &str) -> Result<Cart, Refused> {
+async fn remove(shop: &Shop, cart: CartId, who: Option<CustomerId>, name: &str) -> Result<Cart, Refused> {
     remove_item(&*shop.store, cart, who, &sku(name)).await.expect("the store answers")
 }
 
-async fn merged(shop: &Shop, guest: CartId, customer: &str) -> Result<Cart, Refused> {
+async fn merged(shop: &Shop, guest: CartId, customer: CustomerId) -> Result<Cart, Refused> {
     merge(&*shop.store, guest, customer).await.expect("the store answers")
 }
 
@@ -76,8 +80,8 @@ async fn a_cart_is_filled_changed_and_emptied() {
     let shop = shop().await;
     let ids = SeededIds::new(7);
     let cart = open(&*shop.store, &ids, ADA).await.expect("the store answers");
-    assert_eq!((cart.owner.as_deref(), cart.status), (ADA, CartStatus::Open));
-    assert_eq!(shop.store.open_cart_of("ada").await.expect("reads"), Some(cart.id));
+    assert_eq!((cart.owner, cart.status), (ADA, CartStatus::Open));
+    assert_eq!(shop.store.open_cart_of(THEIRS).await.expect("reads"), Some(cart.id));
     put(&shop, cart.id, ADA, item("cd-1", 2)).await.expect("goes in");
     put(&shop, cart.id, ADA, item("cd-2", 1)).await.expect("goes in");
     let full = put(&shop, cart.id, ADA, item("cd-1", 7)).await.expect("is replaced");
@@ -134,7 +138,7 @@ async fn a_customers_cart_is_theirs_alone_and_a_guests_becomes_theirs_at_the_fir
     put(&shop, by_put, ADA, item("cd-1", 2)).await.expect("whoever knows it may");
     remove(&shop, by_remove, ADA, "cd-1").await.expect("it is out already");
     for cart in [by_put, by_remove] {
-        assert_eq!(read(&shop, cart).await.expect("exists").owner.as_deref(), ADA);
+        assert_eq!(read(&shop, cart).await.expect("exists").owner, ADA);
         assert_eq!(put(&shop, cart, None, item("cd-1", 3)).await, Err(Refused::UnknownCart(cart)));
     }
 }
@@ -144,18 +148,15 @@ async fn a_guests_cart_that_a_customer_checks_out_is_theirs() {
     let mut shop = shop().await;
     let cart = shop.cart(&[("cd-1", 1)]).await;
     let mut request = shop.request(cart, Some("tok_ok"));
-    request.customer = Some("ada".to_owned());
+    request.customer = Some(THEIRS);
     // The second one of the batch meets the cart as the first one left it.
     let mut rival = shop.request(cart, Some("tok_ok"));
-    rival.customer = Some("bob".to_owned());
+    rival.customer = Some(ANOTHERS);
     let answers = accept(&*shop.store, &shop.policy, &[request, rival]).await.expect("the store answers");
     let order = answers[0].as_ref().expect("is accepted").order;
     assert_eq!(answers[1].as_ref().expect_err("is not bob's").code(), "cart_not_found");
     let taken = read(&shop, cart).await.expect("exists");
-    assert_eq!(
-        (taken.owner.as_deref(), taken.status, taken.order),
-        (ADA, CartStatus::InCheckout, Some(order))
-    );
+    assert_eq!((taken.owner, taken.status, taken.order), (ADA, CartStatus::InCheckout, Some(order)));
     assert!(!visible(&taken, BOB));
     shop.rest().await;
     assert_eq!(read(&shop, cart).await.expect("exists").status, CartStatus::Cleared);
@@ -171,7 +172,7 @@ async fn a_cart_that_an_order_holds_is_left_alone() {
         assert_eq!(put(shop, cart, None, item("cd-1", 2)).await, Err(refused.clone()));
         assert_eq!(remove(shop, cart, None, "cd-1").await, Err(refused.clone()));
         assert_eq!(discard(&*shop.store, cart, None).await.expect("answers"), Err(refused.clone()));
-        assert_eq!(merged(shop, cart, "ada").await, Err(refused));
+        assert_eq!(merged(shop, cart, THEIRS).await, Err(refused));
     };
     check(&shop, Refused::CartInCheckout { cart, order }).await;
     let bought = shop.card("tok_ok").await;
@@ -179,7 +180,7 @@ async fn a_cart_that_an_order_holds_is_left_alone() {
     let cart = shop.view(bought).await.order.cart;
     let refused = Refused::CartCleared { cart, order: bought };
     assert_eq!(put(&shop, cart, None, item("cd-1", 2)).await, Err(refused.clone()));
-    assert_eq!(merged(&shop, cart, "ada").await, Err(refused));
+    assert_eq!(merged(&shop, cart, THEIRS).await, Err(refused));
 }
 
 #[tokio::test]
@@ -187,17 +188,17 @@ async fn a_guest_who_signs_in_keeps_what_they_chose() {
     let mut shop = shop().await;
     let theirs = cart_of(&mut shop, ADA, &[("cd-1", 1), ("cd-2", 2)]).await;
     let guest = shop.cart(&[("p1", 1), ("cd-1", 4)]).await;
-    let cart = merged(&shop, guest, "ada").await.expect("is merged");
+    let cart = merged(&shop, guest, THEIRS).await.expect("is merged");
     assert_eq!((cart.id, contents(&cart)), (theirs, vec![("cd-1", 5), ("cd-2", 2), ("p1", 1)]));
     assert_eq!(read(&shop, guest).await, None);
     assert_eq!(read(&shop, theirs).await, Some(cart.clone()));
-    assert_eq!(merged(&shop, theirs, "ada").await, Ok(cart), "theirs already");
-    assert_eq!(merged(&shop, theirs, "bob").await, Err(Refused::UnknownCart(theirs)));
-    assert_eq!(merged(&shop, guest, "ada").await, Err(Refused::UnknownCart(guest)));
+    assert_eq!(merged(&shop, theirs, THEIRS).await, Ok(cart), "theirs already");
+    assert_eq!(merged(&shop, theirs, ANOTHERS).await, Err(Refused::UnknownCart(theirs)));
+    assert_eq!(merged(&shop, guest, THEIRS).await, Err(Refused::UnknownCart(guest)));
 
     let first = shop.cart(&[("usd", 1)]).await;
-    let adopted = merged(&shop, first, "bob").await.expect("bob has none");
-    assert_eq!((adopted.id, adopted.owner.as_deref(), contents(&adopted)), (first, BOB, vec![("usd", 1)]));
+    let adopted = merged(&shop, first, ANOTHERS).await.expect("bob has none");
+    assert_eq!((adopted.id, adopted.owner, contents(&adopted)), (first, BOB, vec![("usd", 1)]));
 }
 
 #[tokio::test]
@@ -213,7 +214,7 @@ async fn a_merge_that_no_order_could_have_changes_neither_cart() {
         let theirs = cart_of(&mut shop, ADA, &theirs).await;
         let guest = shop.cart(&guests).await;
         let before = (read(&shop, theirs).await, read(&shop, guest).await);
-        assert_eq!(merged(&shop, guest, "ada").await.expect_err("is refused").code(), code);
+        assert_eq!(merged(&shop, guest, THEIRS).await.expect_err("is refused").code(), code);
         assert_eq!((read(&shop, theirs).await, read(&shop, guest).await), before, "{code}");
     }
 }

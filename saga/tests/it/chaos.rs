@@ -24,9 +24,9 @@ use holdfast_saga::records::view::{
     DeadRow, Heartbeat, NotificationFilter, NotificationView, OrderFilter, OrderVersion, OrderView,
     ProductFilter, QueueView, SagaCount, SagaFilter, WorkerView,
 };
-use holdfast_saga::records::{AdminAction, Cart, Product, Shop as ShopRow, Stock};
+use holdfast_saga::records::{AdminAction, Cart, Identity, Product, Shop as ShopRow, Stock};
 use holdfast_sandbox::Sky;
-use holdfast_shared::{CartId, KeySource, Money, OrderId, SagaId, Sku, StepKey, Time};
+use holdfast_shared::{CartId, CustomerId, KeySource, Money, OrderId, SagaId, Sku, StepKey, Time};
 use holdfast_test_bank::Weather;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -225,7 +225,14 @@ impl Store for Meddled {
     async fn cart(&self, id: CartId) -> Result<Option<Cart>, StoreError> {
         self.memory.cart(id).await
     }
-    async fn open_cart_of(&self, customer: &str) -> Result<Option<CartId>, StoreError> {
+    async fn customer(
+        &self,
+        identity: &Identity,
+        fresh: Option<CustomerId>,
+    ) -> Result<Option<CustomerId>, StoreError> {
+        self.memory.customer(identity, fresh).await
+    }
+    async fn open_cart_of(&self, customer: CustomerId) -> Result<Option<CartId>, StoreError> {
         self.memory.open_cart_of(customer).await
     }
     async fn products(&self, filter: &ProductFilter) -> Result<Vec<Product>, StoreError> {
@@ -246,7 +253,11 @@ impl Store for Meddled {
     async fn notifications(&self, filter: &NotificationFilter) -> Result<Vec<NotificationView>, StoreError> {
         self.memory.notifications(filter).await
     }
-    async fn mark_read(&self, id: SagaId, who: Option<&str>) -> Result<Option<NotificationView>, StoreError> {
+    async fn mark_read(
+        &self,
+        id: SagaId,
+        who: Option<CustomerId>,
+    ) -> Result<Option<NotificationView>, StoreError> {
         self.memory.mark_read(id, who).await
     }
     async fn admin_actions(&self, order: OrderId) -> Result<Vec<AdminAction>, StoreError> {

@@ -4,7 +4,7 @@ with inserted as (
                         accepted_at, updated_at)
     select id, status, method, cart_id, customer, contact::json, shipping_address::json, notes, total_minor, currency,
            $11, $11
-    from unnest($1::bigint[], $2::text[], $3::text[], $4::uuid[], $5::text[], $6::text[], $7::text[], $8::text[],
+    from unnest($1::bigint[], $2::text[], $3::text[], $4::uuid[], $5::uuid[], $6::text[], $7::text[], $8::text[],
                 $9::bigint[], $10::text[])
          as new (id, status, method, cart_id, customer, contact, shipping_address, notes, total_minor, currency)
 )

@@ -38,8 +38,8 @@ use holdfast_saga::records::view::{
     DeadRow, Heartbeat, NotificationFilter, NotificationView, OrderFilter, OrderVersion, OrderView,
     ProductFilter, QueueView, SagaCount, SagaFilter, WorkerView,
 };
-use holdfast_saga::records::{AdminAction, Cart, Product, Shop, Stock};
-use holdfast_shared::{CartId, Clock, KeySource, OrderId, SagaId, ShopId, Sku, Time};
+use holdfast_saga::records::{AdminAction, Cart, Identity, Product, Shop, Stock};
+use holdfast_shared::{CartId, Clock, CustomerId, KeySource, OrderId, SagaId, ShopId, Sku, Time};
 use tokio::sync::OnceCell;
 
 use crate::clock::ClockSource;
@@ -204,7 +204,15 @@ impl Store for PostgresStore {
         storefront::cart(&self.pool, id).await
     }
 
-    async fn open_cart_of(&self, customer: &str) -> Result<Option<CartId>, StoreError> {
+    async fn customer(
+        &self,
+        identity: &Identity,
+        fresh: Option<CustomerId>,
+    ) -> Result<Option<CustomerId>, StoreError> {
+        storefront::customer(&self.pool, &self.clock, identity, fresh).await
+    }
+
+    async fn open_cart_of(&self, customer: CustomerId) -> Result<Option<CartId>, StoreError> {
         storefront::open_cart_of(&self.pool, customer).await
     }
 
@@ -235,7 +243,7 @@ impl Store for PostgresStore {
     async fn mark_read(
         &self,
         id: SagaId,
-        customer: Option<&str>,
+        customer: Option<CustomerId>,
     ) -> Result<Option<NotificationView>, StoreError> {
         let now = self.clock.now(&self.pool).await?;
         notifications::mark_read(&self.pool, now, id, customer).await

@@ -3,7 +3,7 @@
 use holdfast_saga::ports::StoreError;
 use holdfast_saga::records::AdminAction;
 use holdfast_saga::records::view::{NotificationFilter, NotificationView};
-use holdfast_shared::{OrderId, SagaId, Time};
+use holdfast_shared::{CustomerId, OrderId, SagaId, Time};
 use holdfast_store_rows as rows;
 use time::OffsetDateTime;
 
@@ -17,7 +17,7 @@ pub(crate) async fn notifications(
 ) -> Result<Vec<NotificationView>, StoreError> {
     let before = filter.before.map_or(i64::MAX, SagaId::key);
     let (unread, limit) = (filter.unread, i64::from(filter.limit));
-    let Some(customer) = &filter.customer else {
+    let Some(CustomerId(customer)) = &filter.customer else {
         return pool.read(Sql::NotificationsPage, &[&before, &unread, &limit], rows::notification).await;
     };
     let params: &Params<'_> = &[customer, &before, &unread, &limit];
@@ -28,9 +28,9 @@ pub(crate) async fn mark_read(
     pool: &Pool,
     now: Time,
     id: SagaId,
-    customer: Option<&str>,
+    customer: Option<CustomerId>,
 ) -> Result<Option<NotificationView>, StoreError> {
-    let key = id.key();
+    let (key, customer) = (id.key(), customer.map(|customer| customer.0));
     pool.execute(Sql::NotificationsMarkRead, &[&key, &customer, &OffsetDateTime::from(now)]).await?;
     Ok(pool.read(Sql::NotificationsRead, &[&key, &customer], rows::notification).await?.pop())
 }

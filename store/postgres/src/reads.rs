@@ -8,7 +8,7 @@ use holdfast_saga::records::history::LogRow;
 use holdfast_saga::records::saga::Saga;
 use holdfast_saga::records::signal::Signal;
 use holdfast_saga::records::view::{OrderFilter, OrderView, SagaCount, SagaFilter};
-use holdfast_shared::{OrderId, SagaId, Sku};
+use holdfast_shared::{CustomerId, OrderId, SagaId, Sku};
 use holdfast_store_rows::{self as rows, Decoded, unreadable};
 use tokio::try_join;
 
@@ -22,7 +22,7 @@ pub(crate) async fn orders(pool: &Pool, filter: &OrderFilter) -> Result<Vec<Orde
     let (status, method) = (filter.status.map(<&str>::from), filter.method.map(<&str>::from));
     let (reason, limit) = (filter.reason.map(<&str>::from), i64::from(filter.limit));
     let needs_attention = filter.needs_attention;
-    let ids = if let Some(customer) = &filter.customer {
+    let ids = if let Some(CustomerId(customer)) = &filter.customer {
         let before = before.unwrap_or(i64::MAX);
         pool.read(
             Sql::OrdersPageOfCustomer,

@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 
 use holdfast_saga::ports::StoreError;
 use holdfast_saga::records::view::{OrderVersion, ProductFilter};
-use holdfast_saga::records::{Cart, Product};
-use holdfast_shared::{CartId, OrderId, Sku, Time};
+use holdfast_saga::records::{Cart, Identity, Product};
+use holdfast_shared::{CartId, CustomerId, OrderId, Sku, Time};
 use holdfast_store_rows::{self as rows, unreadable};
 use time::OffsetDateTime;
 
+use crate::clock::ClockSource;
 use crate::params::numbers;
 use crate::pool::Pool;
 use crate::row;
@@ -18,8 +19,38 @@ pub(crate) async fn cart(pool: &Pool, id: CartId) -> Result<Option<Cart>, StoreE
     Ok(pool.read(Sql::CartsRead, &[&id.0], rows::cart).await?.pop())
 }
 
-pub(crate) async fn open_cart_of(pool: &Pool, customer: &str) -> Result<Option<CartId>, StoreError> {
-    Ok(pool.read(Sql::CartsOpenOfCustomer, &[&customer], |row| row.value(0).map(CartId)).await?.pop())
+pub(crate) async fn open_cart_of(pool: &Pool, customer: CustomerId) -> Result<Option<CartId>, StoreError> {
+    Ok(pool.read(Sql::CartsOpenOfCustomer, &[&customer.0], |row| row.value(0).map(CartId)).await?.pop())
+}
+
+/// The customer, and whether their issuer is kept.
+async fn known_customer(
+    pool: &Pool,
+    Identity { issuer, sub }: &Identity,
+) -> Result<Option<(CustomerId, bool)>, StoreError> {
+    Ok(pool.read(Sql::CustomersRead, &[issuer, sub], rows::customer).await?.pop())
+}
+
+pub(crate) async fn customer(
+    pool: &Pool,
+    clock: &ClockSource,
+    identity: &Identity,
+    fresh: Option<CustomerId>,
+) -> Result<Option<CustomerId>, StoreError> {
+    let Identity { issuer, sub } = identity;
+    match (known_customer(pool, identity).await?, fresh) {
+        (Some((id, true)), _) => return Ok(Some(id)),
+        (None, None) => return Ok(None),
+        (Some((_, false)), _) => {
+            pool.execute(Sql::CustomersNameIssuer, &[issuer, sub]).await?;
+        }
+        (None, Some(fresh)) => {
+            let now = OffsetDateTime::from(clock.now(pool).await?);
+            pool.execute(Sql::CustomersInsert, &[&fresh.0, issuer, sub, &now]).await?;
+        }
+    }
+    // Another process may have been faster.
+    Ok(known_customer(pool, identity).await?.map(|(id, _)| id))
 }
 
 pub(crate) async fn products(pool: &Pool, filter: &ProductFilter) -> Result<Vec<Product>, StoreError> {

@@ -146,7 +146,12 @@ impl<'r, R: Row> Columns<'r, R> {
 
     /// A UUID.
     pub fn uuid(&mut self, name: &str) -> Result<Uuid, Reason> {
-        self.next(name, R::uuid)?.ok_or_else(|| null(name))
+        self.optional_uuid(name)?.ok_or_else(|| null(name))
+    }
+
+    /// A UUID, or null.
+    pub fn optional_uuid(&mut self, name: &str) -> Result<Option<Uuid>, Reason> {
+        self.next(name, R::uuid)
     }
 
     /// An instant.

@@ -3,7 +3,7 @@
 use holdfast_saga::ports::StoreError;
 use holdfast_saga::records::view::NotificationView;
 use holdfast_saga::records::{AdminAction, Notification};
-use holdfast_shared::{OrderId, SagaId};
+use holdfast_shared::{CustomerId, OrderId, SagaId};
 
 use crate::columns::{Columns, Reason, Row, unreadable};
 
@@ -26,7 +26,7 @@ pub fn notification<R: Row>(row: &R) -> Result<NotificationView, StoreError> {
             notification,
             created_at: columns.time("created_at")?,
             read_at: columns.optional_time("read_at")?,
-            customer: columns.optional_text("customer")?,
+            customer: columns.optional_uuid("customer")?.map(CustomerId),
             order_public: order.public(columns.time("accepted_at")?),
         })
     };

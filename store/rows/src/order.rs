@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use holdfast_saga::ports::StoreError;
 use holdfast_saga::records::{Order, Payment, Refund};
-use holdfast_shared::{CartId, Line, OrderId, ReservationStatus, SagaId, StepKey};
+use holdfast_shared::{CartId, CustomerId, Line, OrderId, ReservationStatus, SagaId, StepKey};
 
 use crate::columns::{Columns, Reason, Row, unreadable};
 
@@ -17,7 +17,7 @@ pub fn order<R: Row>(row: &R) -> Result<Order, StoreError> {
             cancel_reason: columns.optional_parsed("cancel_reason")?,
             method: columns.parsed("method")?,
             cart: CartId(columns.uuid("cart_id")?),
-            customer: columns.optional_text("customer")?,
+            customer: columns.optional_uuid("customer")?.map(CustomerId),
             contact: columns.json("contact")?,
             shipping_address: columns.json("shipping_address")?,
             notes: columns.optional_text("notes")?,

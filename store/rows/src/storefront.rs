@@ -2,7 +2,7 @@
 
 use holdfast_saga::ports::StoreError;
 use holdfast_saga::records::{Cart, KeyClaim, Product, Shop, Stock};
-use holdfast_shared::{CartId, OrderId, Sku};
+use holdfast_shared::{CartId, CustomerId, OrderId, Sku};
 use uuid::Uuid;
 
 use crate::columns::{Columns, Reason, Row, parse, unreadable};
@@ -32,7 +32,7 @@ pub fn cart<R: Row>(row: &R) -> Result<Cart, StoreError> {
     let mut read = || -> Result<Cart, Reason> {
         Ok(Cart {
             id: CartId(id),
-            owner: columns.optional_text("owner")?,
+            owner: columns.optional_uuid("owner")?.map(CustomerId),
             status: columns.parsed("status")?,
             order: columns.optional_integer("order_id")?.map(OrderId::new),
             items: columns.json("items")?,
@@ -40,6 +40,15 @@ pub fn cart<R: Row>(row: &R) -> Result<Cart, StoreError> {
         })
     };
     read().map_err(|reason| unreadable(format_args!("cart {id}"), reason))
+}
+
+/// A row of `customers`, and whether it says which issuer vouches for them.
+pub fn customer<R: Row>(row: &R) -> Result<(CustomerId, bool), StoreError> {
+    let mut columns = Columns::of(row);
+    let id = columns.uuid("id").map_err(|reason| unreadable("a customer", reason))?;
+    let issuer = columns.str("issuer");
+    let issuer = issuer.map_err(|reason| unreadable(format_args!("customer {id}"), reason))?;
+    Ok((CustomerId(id), !issuer.is_empty()))
 }
 
 /// A row of `products`.

@@ -8,8 +8,8 @@ use holdfast_saga::records::{
     StockAdjustment, StockMove,
 };
 use holdfast_shared::{
-    Address, CancelReason, CartId, CartStatus, Contact, Currency, OrderId, OrderStatus, PaymentMethod,
-    PaymentStatus, Queue, RefundStatus, ReservationStatus, Sku,
+    Address, CancelReason, CartId, CartStatus, Contact, Currency, CustomerId, OrderId, OrderStatus,
+    PaymentMethod, PaymentStatus, Queue, RefundStatus, ReservationStatus, Sku,
 };
 use serde::Serialize;
 use uuid::Uuid;
@@ -35,7 +35,7 @@ pub(crate) struct OrderRow<'a> {
     cancel_reason: Option<CancelReason>,
     method: PaymentMethod,
     cart: Uuid,
-    customer: Option<&'a str>,
+    customer: Option<CustomerId>,
     contact: &'a Contact,
     shipping_address: &'a Address,
     notes: Option<&'a str>,
@@ -53,7 +53,7 @@ impl<'a> OrderRow<'a> {
             cancel_reason: order.cancel_reason,
             method: order.method,
             cart: order.cart.0,
-            customer: order.customer.as_deref(),
+            customer: order.customer,
             contact: &order.contact,
             shipping_address: &order.shipping_address,
             notes: order.notes.as_deref(),
@@ -169,7 +169,7 @@ impl CartMoveRow {
 #[derive(Serialize)]
 pub(crate) struct CartRow<'a> {
     id: Uuid,
-    owner: Option<&'a str>,
+    owner: Option<CustomerId>,
     status: CartStatus,
     order: Option<i64>,
     items: &'a [CartItem],
@@ -180,7 +180,7 @@ impl<'a> CartRow<'a> {
     pub(crate) fn new(cart: &'a Cart) -> Self {
         Self {
             id: cart.id.0,
-            owner: cart.owner.as_deref(),
+            owner: cart.owner,
             status: cart.status,
             order: cart.order.map(OrderId::number),
             items: &cart.items,

@@ -38,8 +38,8 @@ use holdfast_saga::records::view::{
     DeadRow, Heartbeat, NotificationFilter, NotificationView, OrderFilter, OrderVersion, OrderView,
     ProductFilter, QueueView, SagaCount, SagaFilter, WorkerView,
 };
-use holdfast_saga::records::{AdminAction, Cart, Product, Shop, Stock};
-use holdfast_shared::{CartId, Clock, KeySource, OrderId, SagaId, ShopId, Sku, Time};
+use holdfast_saga::records::{AdminAction, Cart, Identity, Product, Shop, Stock};
+use holdfast_shared::{CartId, Clock, CustomerId, KeySource, OrderId, SagaId, ShopId, Sku, Time};
 use tokio::sync::OnceCell;
 
 use crate::connections::Connections;
@@ -174,7 +174,15 @@ impl Store for SqliteStore {
         Ok(load::read_carts(&mut *self.connections.read().await?, &[id]).await?.pop())
     }
 
-    async fn open_cart_of(&self, customer: &str) -> Result<Option<CartId>, StoreError> {
+    async fn customer(
+        &self,
+        identity: &Identity,
+        fresh: Option<CustomerId>,
+    ) -> Result<Option<CustomerId>, StoreError> {
+        storefront::customer(&self.connections, self.clock.now(), identity, fresh).await
+    }
+
+    async fn open_cart_of(&self, customer: CustomerId) -> Result<Option<CartId>, StoreError> {
         storefront::open_cart_of(&mut *self.connections.read().await?, customer).await
     }
 
@@ -204,7 +212,7 @@ impl Store for SqliteStore {
     async fn mark_read(
         &self,
         id: SagaId,
-        customer: Option<&str>,
+        customer: Option<CustomerId>,
     ) -> Result<Option<NotificationView>, StoreError> {
         notifications::mark_read(&self.connections, self.clock.now(), id, customer).await
     }

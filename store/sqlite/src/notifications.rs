@@ -3,7 +3,7 @@
 use holdfast_saga::ports::StoreError;
 use holdfast_saga::records::AdminAction;
 use holdfast_saga::records::view::{NotificationFilter, NotificationView};
-use holdfast_shared::{OrderId, SagaId, Time};
+use holdfast_shared::{CustomerId, OrderId, SagaId, Time};
 use holdfast_store_rows as rows;
 use sqlx::SqliteConnection;
 
@@ -16,8 +16,8 @@ pub(crate) async fn notifications(
     connection: &mut SqliteConnection,
     filter: &NotificationFilter,
 ) -> Result<Vec<NotificationView>, StoreError> {
-    let statement = match &filter.customer {
-        Some(customer) => sqlx::query(sql!("notifications_page_of_customer")).bind(customer.clone()),
+    let statement = match filter.customer {
+        Some(customer) => sqlx::query(sql!("notifications_page_of_customer")).bind(customer.0.to_string()),
         None => sqlx::query(shared_sql!("notifications_page")),
     };
     let before = filter.before.map_or(NEWEST, SagaId::key);
@@ -29,9 +29,9 @@ pub(crate) async fn mark_read(
     connections: &Connections,
     now: Time,
     id: SagaId,
-    customer: Option<&str>,
+    customer: Option<CustomerId>,
 ) -> Result<Option<NotificationView>, StoreError> {
-    let customer = customer.map(str::to_owned);
+    let customer = customer.map(|customer| customer.0.to_string());
     let mut tx = connections.write().await?;
     let mark = sqlx::query(shared_sql!("notifications_mark_read")).bind(id.key()).bind(customer.clone());
     mark.bind(now.as_micros()).execute(&mut *tx).await.map_err(store_error)?;

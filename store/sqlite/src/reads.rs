@@ -8,7 +8,7 @@ use holdfast_saga::records::saga::Saga;
 use holdfast_saga::records::signal::Signal;
 use holdfast_saga::records::view::{OrderFilter, OrderView, SagaCount, SagaFilter};
 use holdfast_saga::records::{Order, Stock};
-use holdfast_shared::{OrderId, SagaId, SagaState, Sku};
+use holdfast_shared::{CustomerId, OrderId, SagaId, SagaState, Sku};
 use holdfast_store_rows::{self as rows, unreadable};
 use sqlx::SqliteConnection;
 
@@ -26,7 +26,7 @@ pub(crate) async fn orders(
     snapshot: &mut SqliteConnection,
     filter: &OrderFilter,
 ) -> Result<Vec<OrderView>, StoreError> {
-    let page = if let Some(customer) = &filter.customer {
+    let page = if let Some(customer) = filter.customer {
         page_of_customer(filter, customer)
     } else {
         page_of_all(filter)
@@ -51,9 +51,9 @@ fn page_of_all(filter: &OrderFilter) -> Statement {
     statement.bind(before).bind(filter.limit)
 }
 
-fn page_of_customer(filter: &OrderFilter, customer: &str) -> Statement {
+fn page_of_customer(filter: &OrderFilter, customer: CustomerId) -> Statement {
     sqlx::query(shared_sql!("orders_page_of_customer"))
-        .bind(customer.to_owned())
+        .bind(customer.0.to_string())
         .bind(text(filter.status))
         .bind(text(filter.method))
         .bind(text(filter.reason))

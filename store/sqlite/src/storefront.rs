@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use holdfast_saga::ports::StoreError;
-use holdfast_saga::records::Product;
 use holdfast_saga::records::view::{OrderVersion, ProductFilter};
-use holdfast_shared::{CartId, OrderId, Sku, Time};
+use holdfast_saga::records::{Identity, Product};
+use holdfast_shared::{CartId, CustomerId, OrderId, Sku, Time};
 use holdfast_store_rows::{self as rows, Columns, unreadable};
 use sqlx::SqliteConnection;
 
@@ -17,14 +17,51 @@ use crate::statement::{read, shared_sql, sql};
 
 pub(crate) async fn open_cart_of(
     connection: &mut SqliteConnection,
-    customer: &str,
+    customer: CustomerId,
 ) -> Result<Option<CartId>, StoreError> {
-    let statement = sqlx::query(shared_sql!("carts_open_of_customer")).bind(customer.to_owned());
+    let statement = sqlx::query(shared_sql!("carts_open_of_customer")).bind(customer.0.to_string());
     let id = |row: &FileRow| {
         let id = Columns::of(row).uuid("id");
         id.map(CartId).map_err(|reason| unreadable("a cart", reason))
     };
     Ok(read(connection, statement, id).await?.pop())
+}
+
+pub(crate) async fn customer(
+    connections: &Connections,
+    now: Time,
+    identity: &Identity,
+    fresh: Option<CustomerId>,
+) -> Result<Option<CustomerId>, StoreError> {
+    let Identity { issuer, sub } = identity.clone();
+    let is_kept = match (known_customer(&mut *connections.read().await?, identity).await?, fresh) {
+        (Some((id, true)), _) => return Ok(Some(id)),
+        (None, None) => return Ok(None),
+        (known, _) => known.is_some(),
+    };
+    let mut tx = connections.write().await?;
+    let statement = match fresh.filter(|_| !is_kept) {
+        None => sqlx::query(shared_sql!("customers_name_issuer")).bind(issuer).bind(sub),
+        Some(fresh) => {
+            let insert = sqlx::query(shared_sql!("customers_insert")).bind(fresh.0.to_string());
+            insert.bind(issuer).bind(sub).bind(now.as_micros())
+        }
+    };
+    statement.execute(&mut *tx).await.map_err(store_error)?;
+    // Another process may have been faster.
+    let known = known_customer(&mut tx, identity).await?;
+    tx.commit().await.map_err(commit_error)?;
+    Ok(known.map(|(id, _)| id))
+}
+
+/// The customer, and whether their issuer is kept.
+async fn known_customer(
+    connection: &mut SqliteConnection,
+    identity: &Identity,
+) -> Result<Option<(CustomerId, bool)>, StoreError> {
+    let Identity { issuer, sub } = identity.clone();
+    let statement = sqlx::query(shared_sql!("customers_read")).bind(issuer).bind(sub);
+    Ok(read(connection, statement, rows::customer).await?.pop())
 }
 
 pub(crate) async fn products(

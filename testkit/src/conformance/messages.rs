@@ -5,11 +5,11 @@ use std::time::Duration;
 use holdfast_saga::records::batch_rows::Writes;
 use holdfast_saga::records::view::{NotificationFilter, NotificationView};
 use holdfast_saga::records::{AdminAction, Notification, NotificationStatus, Order};
-use holdfast_shared::{Clock as _, SagaId};
+use holdfast_shared::{Clock as _, CustomerId, SagaId};
 
 use super::Subject;
 use crate::database::NOON;
-use crate::rows::{notification, order, order_id, with_orders};
+use crate::rows::{ADA, BOB, EVE, notification, order, order_id, with_orders};
 
 const MINUTE: Duration = Duration::from_mins(1);
 
@@ -17,8 +17,8 @@ fn all() -> NotificationFilter {
     NotificationFilter { limit: 100, ..NotificationFilter::default() }
 }
 
-fn of(customer: &str) -> NotificationFilter {
-    NotificationFilter { customer: Some(customer.to_owned()), ..all() }
+fn of(customer: CustomerId) -> NotificationFilter {
+    NotificationFilter { customer: Some(customer), ..all() }
 }
 
 async fn list(subject: &Subject, filter: NotificationFilter) -> Vec<String> {
@@ -26,7 +26,7 @@ async fn list(subject: &Subject, filter: NotificationFilter) -> Vec<String> {
     found.iter().map(|view| view.notification.saga.to_string()).collect()
 }
 
-async fn read(subject: &Subject, id: SagaId, customer: Option<&str>) -> Option<NotificationView> {
+async fn read(subject: &Subject, id: SagaId, customer: Option<CustomerId>) -> Option<NotificationView> {
     subject.store().mark_read(id, customer).await.expect("the store answers")
 }
 
@@ -37,11 +37,8 @@ fn saved(notifications: impl IntoIterator<Item = Notification>) -> Writes {
 
 /// Ada ordered 1 and 3, Bob 2, a guest 4.
 async fn four_orders(subject: &Subject) {
-    let of =
-        |customer: Option<&str>, number| Order { customer: customer.map(str::to_owned), ..order(number) };
-    subject
-        .save(with_orders([of(Some("ada"), 1), of(Some("bob"), 2), of(Some("ada"), 3), of(None, 4)]))
-        .await;
+    let of = |customer: Option<CustomerId>, number| Order { customer, ..order(number) };
+    subject.save(with_orders([of(Some(ADA), 1), of(Some(BOB), 2), of(Some(ADA), 3), of(None, 4)])).await;
     let messages = [(1, 1), (1, 2), (2, 1), (3, 1), (4, 1)];
     let message = |(number, slot)| notification(number, slot, NotificationStatus::Pending);
     subject.save(saved(messages.map(message))).await;
@@ -57,12 +54,12 @@ pub async fn messages_are_listed_newest_first(subject: &Subject) {
         (all(), vec!["4.1", "3.1", "2.1", "1.2", "1.1"]),
         (NotificationFilter { limit: 2, ..all() }, vec!["4.1", "3.1"]),
         (before(all(), threes), vec!["2.1", "1.2", "1.1"]),
-        (of("ada"), vec!["3.1", "1.2", "1.1"]),
-        (NotificationFilter { limit: 2, ..of("ada") }, vec!["3.1", "1.2"]),
-        (before(of("ada"), ones_second), vec!["1.1"]),
-        (before(of("ada"), order_id(2).saga(1)), vec!["1.2", "1.1"]),
-        (of("bob"), vec!["2.1"]),
-        (of("eve"), vec![]),
+        (of(ADA), vec!["3.1", "1.2", "1.1"]),
+        (NotificationFilter { limit: 2, ..of(ADA) }, vec!["3.1", "1.2"]),
+        (before(of(ADA), ones_second), vec!["1.1"]),
+        (before(of(ADA), order_id(2).saga(1)), vec!["1.2", "1.1"]),
+        (of(BOB), vec!["2.1"]),
+        (of(EVE), vec![]),
     ] {
         assert_eq!(list(subject, filter.clone()).await, expected, "{filter:?}");
     }
@@ -73,21 +70,21 @@ pub async fn a_message_is_read_once_by_whom_it_is_for(subject: &Subject) {
     four_orders(subject).await;
     let id = order_id(1).saga(1);
     subject.clock.advance(MINUTE);
-    assert_eq!(read(subject, id, Some("bob")).await, None);
-    assert_eq!(read(subject, order_id(4).saga(1), Some("bob")).await, None, "a guest's is no customer's");
+    assert_eq!(read(subject, id, Some(BOB)).await, None);
+    assert_eq!(read(subject, order_id(4).saga(1), Some(BOB)).await, None, "a guest's is no customer's");
     assert_eq!(read(subject, order_id(9).saga(1), None).await, None);
     let expected = NotificationView {
         notification: notification(1, 1, NotificationStatus::Pending),
         order_public: order_id(1).public(NOON),
-        customer: Some("ada".to_owned()),
+        customer: Some(ADA),
         created_at: NOON,
         read_at: Some(NOON + MINUTE),
     };
-    assert_eq!(read(subject, id, Some("ada")).await.as_ref(), Some(&expected));
+    assert_eq!(read(subject, id, Some(ADA)).await.as_ref(), Some(&expected));
     subject.clock.advance(MINUTE);
-    assert_eq!(read(subject, id, Some("ada")).await.as_ref(), Some(&expected));
+    assert_eq!(read(subject, id, Some(ADA)).await.as_ref(), Some(&expected));
     assert_eq!(read(subject, id, None).await.as_ref(), Some(&expected));
-    let unread = |unread| NotificationFilter { unread: Some(unread), ..of("ada") };
+    let unread = |unread| NotificationFilter { unread: Some(unread), ..of(ADA) };
     assert_eq!(list(subject, unread(true)).await, ["3.1", "1.2"]);
     assert_eq!(list(subject, unread(false)).await, ["1.1"]);
     assert_eq!(list(subject, NotificationFilter { unread: Some(false), ..all() }).await, ["1.1"]);

@@ -245,6 +245,7 @@ macro_rules! conformance {
         $crate::conformance!(@ $open, storefront: [
             a_cart_is_read_as_it_was_put,
             a_customers_open_cart_is_found,
+            s10_an_identity_has_one_id,
             only_an_open_cart_is_discarded,
             a_shelf_is_empty_unless_it_is_there_already,
             the_catalogue_is_paged_by_sku_bytewise,

@@ -9,10 +9,10 @@ use holdfast_saga::records::{Cart, CartItem, Product};
 use holdfast_saga::shop::cart::{self, Refused, discard, merge, open, put_item, remove_item};
 use holdfast_saga::shop::catalog::{self, Expect, put_product};
 use holdfast_saga::shop::checkout::{CheckoutRequest, accept};
-use holdfast_shared::{CartId, CartStatus, Money, SystemIds};
+use holdfast_shared::{CartId, CartStatus, CustomerId, Money, SystemIds};
 
 use super::Subject;
-use crate::rows::{product, sku};
+use crate::rows::{ADA, product, sku};
 use crate::shop::Shop;
 
 /// As many as meet at once.
@@ -27,7 +27,12 @@ async fn stocked(subject: &Subject) {
     subject.save(Writes { put_products: products.into(), ..Writes::default() }).await;
 }
 
-async fn put(subject: &Subject, cart: CartId, who: Option<&str>, item: CartItem) -> Result<Cart, Refused> {
+async fn put(
+    subject: &Subject,
+    cart: CartId,
+    who: Option<CustomerId>,
+    item: CartItem,
+) -> Result<Cart, Refused> {
     put_item(subject.store(), cart, who, item).await.expect("the store answers")
 }
 
@@ -36,18 +41,18 @@ pub async fn a_cart_lives_from_its_opening_to_its_end(subject: &Subject) {
     stocked(subject).await;
     let store = subject.store();
     let guests = open(store, &SystemIds, None).await.expect("opens");
-    let theirs = open(store, &SystemIds, Some("ada")).await.expect("opens");
+    let theirs = open(store, &SystemIds, Some(ADA)).await.expect("opens");
     put(subject, guests.id, None, item("cd-1", 2)).await.expect("goes in");
-    put(subject, theirs.id, Some("ada"), item("cd-2", 1)).await.expect("goes in");
+    put(subject, theirs.id, Some(ADA), item("cd-2", 1)).await.expect("goes in");
     let unknown = put(subject, guests.id, None, item("none", 1)).await;
     assert_eq!(unknown, Err(Refused::NotForSale(sku("none"))));
-    let merged = merge(store, guests.id, "ada").await.expect("answers").expect("is merged");
+    let merged = merge(store, guests.id, ADA).await.expect("answers").expect("is merged");
     assert_eq!(merged.items, [item("cd-2", 1), item("cd-1", 2)]);
     assert_eq!(store.cart(theirs.id).await.expect("reads"), Some(merged));
     assert_eq!(store.cart(guests.id).await.expect("reads"), None);
-    let rest = remove_item(store, theirs.id, Some("ada"), &sku("cd-2")).await.expect("answers");
+    let rest = remove_item(store, theirs.id, Some(ADA), &sku("cd-2")).await.expect("answers");
     assert_eq!(rest.expect("goes out").items, [item("cd-1", 2)]);
-    assert_eq!(discard(store, theirs.id, Some("ada")).await.expect("answers"), Ok(()));
+    assert_eq!(discard(store, theirs.id, Some(ADA)).await.expect("answers"), Ok(()));
     assert_eq!(store.cart(theirs.id).await.expect("reads"), None);
 }
 
@@ -62,7 +67,7 @@ pub async fn items_put_in_at_the_same_instant_are_all_there(subject: &Subject) {
         .iter()
         .map(|name| {
             let (store, item) = (Arc::clone(&store), item(name, 1));
-            tokio::spawn(async move { put_item(&*store, cart, Some("ada"), item).await })
+            tokio::spawn(async move { put_item(&*store, cart, Some(ADA), item).await })
         })
         .collect();
     for put in puts {
@@ -77,11 +82,10 @@ pub async fn items_put_in_at_the_same_instant_are_all_there(subject: &Subject) {
 /// A guest's cart is merged once, however often that is asked.
 pub async fn a_cart_merged_twice_at_once_is_counted_once(subject: &Subject) {
     stocked(subject).await;
-    let theirs = open(subject.store(), &SystemIds, Some("ada")).await.expect("opens").id;
+    let theirs = open(subject.store(), &SystemIds, Some(ADA)).await.expect("opens").id;
     let guest = open(subject.store(), &SystemIds, None).await.expect("opens").id;
     put(subject, guest, None, item("cd-1", 3)).await.expect("goes in");
-    let (one, other) =
-        tokio::join!(merge(subject.store(), guest, "ada"), merge(subject.store(), guest, "ada"));
+    let (one, other) = tokio::join!(merge(subject.store(), guest, ADA), merge(subject.store(), guest, ADA));
     let answers = [one.expect("answers"), other.expect("answers")];
     assert_eq!(answers.iter().flatten().count(), 1, "{answers:?}");
     assert!(answers.contains(&Err(cart::Refused::UnknownCart(guest))));
@@ -94,7 +98,7 @@ pub async fn a_guests_cart_that_a_customer_checks_out_is_theirs(subject: &Subjec
     let shop = Shop::new(Arc::clone(&subject.database.store));
     shop.stock("cd-1", 5).await;
     let cart = shop.carts(1, &[("cd-1", 1)]).await[0];
-    let request = CheckoutRequest { customer: Some("ada".to_owned()), ..shop.request(cart, None) };
+    let request = CheckoutRequest { customer: Some(ADA), ..shop.request(cart, None) };
     let answers = accept(subject.store(), &shop.policy, &[request]).await.expect("the store answers");
     let accepted = answers[0].as_ref().expect("is accepted");
     let order = shop.view(accepted.order).await.order;

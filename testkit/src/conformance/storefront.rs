@@ -1,17 +1,21 @@
 //! What customers and admins come for: carts, the catalogue, their own orders, how things move.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use holdfast_saga::records::batch_rows::{OrderMove, Writes};
 use holdfast_saga::records::view::{OrderFilter, OrderVersion, ProductFilter};
-use holdfast_saga::records::{Cart, Order, Product, Stock, StockMove};
-use holdfast_shared::{CancelReason, CartStatus, OrderId, OrderStatus, PaymentMethod, SLOT_MAX, SagaState};
+use holdfast_saga::records::{Cart, Identity, Order, Product, Stock, StockMove};
+use holdfast_shared::{
+    CancelReason, CartStatus, CustomerId, OrderId, OrderStatus, PaymentMethod, SLOT_MAX, SagaState,
+};
 
 use super::{Subject, mismatched};
 use crate::database::NOON;
 use crate::rows::{
-    cart, cart_id, moved, order, order_id, product, saga, saga_id, sku, with_orders, with_sagas,
+    ADA, BOB, EVE, cart, cart_id, moved, order, order_id, product, saga, saga_id, sku, with_orders,
+    with_sagas,
 };
 
 const MINUTE: Duration = Duration::from_mins(1);
@@ -39,16 +43,44 @@ pub async fn a_cart_is_read_as_it_was_put(subject: &Subject) {
 /// Of several the youngest; never a guest's, nobody else's, none that an order holds.
 pub async fn a_customers_open_cart_is_found(subject: &Subject) {
     let find = async |who| subject.store().open_cart_of(who).await.expect("reads");
-    assert_eq!(find("ada").await, None);
+    assert_eq!(find(ADA).await, None);
     let held =
         |number| Cart { status: CartStatus::InCheckout, order: Some(order_id(number)), ..cart(number) };
-    let of = |owner: Option<&str>, number| Cart { owner: owner.map(str::to_owned), ..cart(number) };
-    subject.save(with_carts([cart(1), cart(2), held(3), of(Some("bob"), 4), of(None, 5)])).await;
-    assert_eq!(find("ada").await, Some(cart_id(2)));
-    assert_eq!(find("bob").await, Some(cart_id(4)));
-    assert_eq!(find("").await, None);
-    subject.save(with_carts([Cart { owner: Some("eve".to_owned()), ..cart(2) }])).await;
-    assert_eq!((find("ada").await, find("eve").await), (Some(cart_id(1)), Some(cart_id(2))));
+    let of = |owner: Option<CustomerId>, number| Cart { owner, ..cart(number) };
+    subject.save(with_carts([cart(1), cart(2), held(3), of(Some(BOB), 4), of(None, 5)])).await;
+    assert_eq!(find(ADA).await, Some(cart_id(2)));
+    assert_eq!(find(BOB).await, Some(cart_id(4)));
+    assert_eq!(find(CustomerId::random()).await, None);
+    subject.save(with_carts([Cart { owner: Some(EVE), ..cart(2) }])).await;
+    assert_eq!((find(ADA).await, find(EVE).await), (Some(cart_id(1)), Some(cart_id(2))));
+}
+
+/// One id for one identity, whoever asks first; two issuers may know different people by one name.
+pub async fn s10_an_identity_has_one_id(subject: &Subject) {
+    let of = |issuer: &str, sub: &str| Identity { issuer: issuer.to_owned(), sub: sub.to_owned() };
+    let known = async |identity: Identity| subject.store().customer(&identity, None).await.expect("reads");
+    assert_eq!(known(of("us", "ada")).await, None);
+    let asked: Vec<_> = (0..8)
+        .map(|_| {
+            let (store, identity) = (Arc::clone(&subject.database.store), of("us", "ada"));
+            tokio::spawn(async move { store.customer(&identity, Some(CustomerId::random())).await })
+        })
+        .collect();
+    let mut ids = BTreeSet::new();
+    for answer in asked {
+        ids.insert(answer.await.expect("ends").expect("answers"));
+    }
+    let ada = known(of("us", "ada")).await;
+    assert!(ada.is_some() && ids == [ada].into(), "{ada:?} {ids:?}");
+    assert_eq!((known(of("them", "ada")).await, known(of("us", "Ada")).await), (None, None));
+
+    // One from before issuers were kept is the first one's who knows them.
+    let before = subject.store().customer(&of("", "bob"), Some(BOB)).await.expect("answers");
+    assert_eq!(before, Some(BOB));
+    assert_eq!(known(of("us", "bob")).await, Some(BOB));
+    assert_eq!(known(of("them", "bob")).await, None);
+    let theirs = subject.store().customer(&of("them", "bob"), Some(EVE)).await.expect("answers");
+    assert_eq!((theirs, known(of("us", "bob")).await), (Some(EVE), Some(BOB)));
 }
 
 /// Only while it is open: what an order came from is kept.
@@ -106,11 +138,9 @@ pub async fn the_catalogue_is_paged_by_sku_bytewise(subject: &Subject) {
 
 /// Theirs alone, by every other filter too.
 pub async fn a_customers_orders_are_theirs_alone(subject: &Subject) {
-    let of =
-        |customer: Option<&str>, number| Order { customer: customer.map(str::to_owned), ..order(number) };
-    let cod = Order { method: PaymentMethod::Cod, ..of(Some("ada"), 5) };
-    let orders =
-        [of(Some("ada"), 1), of(Some("bob"), 2), of(Some("ada"), 3), of(None, 4), cod, of(Some("ada"), 6)];
+    let of = |customer: Option<CustomerId>, number| Order { customer, ..order(number) };
+    let cod = Order { method: PaymentMethod::Cod, ..of(Some(ADA), 5) };
+    let orders = [of(Some(ADA), 1), of(Some(BOB), 2), of(Some(ADA), 3), of(None, 4), cod, of(Some(ADA), 6)];
     let mut dead = saga(saga_id(3));
     dead.state = SagaState::Dead;
     dead.wake_at = None;
@@ -120,11 +150,11 @@ pub async fn a_customers_orders_are_theirs_alone(subject: &Subject) {
     subject
         .save(Writes { orders: [(order_id(1), step), (order_id(2), step)].into(), ..Writes::default() })
         .await;
-    let ada = || OrderFilter { customer: Some("ada".to_owned()), limit: 100, ..OrderFilter::default() };
+    let ada = || OrderFilter { customer: Some(ADA), limit: 100, ..OrderFilter::default() };
     for (filter, expected) in [
         (ada(), vec![6, 5, 3, 1]),
-        (OrderFilter { customer: Some("bob".to_owned()), ..ada() }, vec![2]),
-        (OrderFilter { customer: Some("eve".to_owned()), ..ada() }, vec![]),
+        (OrderFilter { customer: Some(BOB), ..ada() }, vec![2]),
+        (OrderFilter { customer: Some(EVE), ..ada() }, vec![]),
         (OrderFilter { limit: 2, ..ada() }, vec![6, 5]),
         (OrderFilter { before: Some(order_id(5)), ..ada() }, vec![3, 1]),
         (OrderFilter { method: Some(PaymentMethod::Cod), ..ada() }, vec![5]),

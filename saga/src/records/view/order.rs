@@ -1,7 +1,7 @@
 //! Orders, products and messages as they are listed.
 
 use holdfast_shared::{
-    CancelReason, OrderId, OrderStatus, PaymentMethod, ReservationStatus, SagaId, Sku, Time,
+    CancelReason, CustomerId, OrderId, OrderStatus, PaymentMethod, ReservationStatus, SagaId, Sku, Time,
 };
 use uuid::Uuid;
 
@@ -39,7 +39,7 @@ pub struct OrderFilter {
     /// With a dead saga.
     pub needs_attention: Option<bool>,
     /// Only this customer's.
-    pub customer: Option<String>,
+    pub customer: Option<CustomerId>,
     /// Older than this one: the cursor.
     pub before: Option<OrderId>,
     /// At most.
@@ -74,7 +74,7 @@ pub struct OrderVersion {
 #[derive(Debug, Clone, Default)]
 pub struct NotificationFilter {
     /// About this customer's orders.
-    pub customer: Option<String>,
+    pub customer: Option<CustomerId>,
     /// Not read yet, or read.
     pub unread: Option<bool>,
     /// Older than this one: the cursor.
@@ -91,7 +91,7 @@ pub struct NotificationView {
     /// The order it is about, as the world outside knows it.
     pub order_public: Uuid,
     /// Whose order that is; `None` for a guest's.
-    pub customer: Option<String>,
+    pub customer: Option<CustomerId>,
     /// When it was saved.
     pub created_at: Time,
     /// When it was first read, if it was.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use holdfast_shared::{CartId, CartStatus, Currency, Ids, OrderId, Sku};
+use holdfast_shared::{CartId, CartStatus, Currency, CustomerId, Ids, OrderId, Sku};
 
 use crate::ports::{Store, StoreError, Tx};
 use crate::records::batch_rows::{Footprint, World};
@@ -83,16 +83,16 @@ impl Refused {
 }
 
 /// Whether `who` may know of the cart: a customer's is theirs alone.
-pub fn visible(cart: &Cart, who: Option<&str>) -> bool {
-    cart.owner.is_none() || cart.owner.as_deref() == who
+pub fn visible(cart: &Cart, who: Option<CustomerId>) -> bool {
+    cart.owner.is_none() || cart.owner == who
 }
 
 /// Opens an empty cart.
-pub async fn open(store: &dyn Store, ids: &dyn Ids, owner: Option<&str>) -> Result<Cart, StoreError> {
+pub async fn open(store: &dyn Store, ids: &dyn Ids, owner: Option<CustomerId>) -> Result<Cart, StoreError> {
     let (tx, mut world) = locked(store, vec![]).await?;
     let cart = Cart {
         id: ids.cart(world.now),
-        owner: owner.map(str::to_owned),
+        owner,
         status: CartStatus::Open,
         order: None,
         items: Vec::new(),
@@ -107,7 +107,7 @@ pub async fn open(store: &dyn Store, ids: &dyn Ids, owner: Option<&str>) -> Resu
 pub async fn put_item(
     store: &dyn Store,
     cart: CartId,
-    who: Option<&str>,
+    who: Option<CustomerId>,
     item: CartItem,
 ) -> Result<Result<Cart, Refused>, StoreError> {
     let (mut tx, mut world) = locked(store, vec![cart]).await?;
@@ -127,7 +127,7 @@ pub async fn put_item(
 pub async fn remove_item(
     store: &dyn Store,
     cart: CartId,
-    who: Option<&str>,
+    who: Option<CustomerId>,
     sku: &Sku,
 ) -> Result<Result<Cart, Refused>, StoreError> {
     let (tx, world) = locked(store, vec![cart]).await?;
@@ -148,7 +148,7 @@ pub async fn remove_item(
 pub async fn discard(
     store: &dyn Store,
     cart: CartId,
-    who: Option<&str>,
+    who: Option<CustomerId>,
 ) -> Result<Result<(), Refused>, StoreError> {
     let (tx, mut world) = locked(store, vec![cart]).await?;
     if let Err(refused) = editable(&world, cart, who) {
@@ -159,7 +159,7 @@ pub async fn discard(
 }
 
 /// The cart, if it exists as far as `who` may know.
-pub(crate) fn own<'w>(world: &'w World, id: CartId, who: Option<&str>) -> Result<&'w Cart, Refused> {
+pub(crate) fn own(world: &World, id: CartId, who: Option<CustomerId>) -> Result<&Cart, Refused> {
     world.carts.get(&id).filter(|cart| visible(cart, who)).ok_or(Refused::UnknownCart(id))
 }
 
@@ -174,10 +174,10 @@ pub(crate) fn held(cart: &Cart) -> Refused {
 }
 
 /// Gives a guest's cart to the customer who uses it, and says whether it did.
-pub(crate) fn adopt(cart: &mut Cart, who: Option<&str>) -> bool {
+pub(crate) fn adopt(cart: &mut Cart, who: Option<CustomerId>) -> bool {
     let adopts = cart.owner.is_none() && who.is_some();
     if adopts {
-        cart.owner = who.map(str::to_owned);
+        cart.owner = who;
     }
     adopts
 }
@@ -221,7 +221,7 @@ pub(super) async fn read_products(
     tx.load(&Footprint { products, ..Footprint::default() }, world).await
 }
 
-pub(super) fn editable<'w>(world: &'w World, id: CartId, who: Option<&str>) -> Result<&'w Cart, Refused> {
+pub(super) fn editable(world: &World, id: CartId, who: Option<CustomerId>) -> Result<&Cart, Refused> {
     let cart = own(world, id, who)?;
     if cart.status == CartStatus::Open { Ok(cart) } else { Err(held(cart)) }
 }

@@ -1,6 +1,6 @@
 //! A guest signs in: what they put into their cart comes with them.
 
-use holdfast_shared::{CartId, CartStatus};
+use holdfast_shared::{CartId, CartStatus, CustomerId};
 
 use super::edit::{
     Refused, adopt, check_currency, check_lines, check_quantity, editable, keep, locked, own, read_products,
@@ -16,7 +16,7 @@ use crate::records::{Cart, CartItem};
 pub async fn merge(
     store: &dyn Store,
     guest: CartId,
-    customer: &str,
+    customer: CustomerId,
 ) -> Result<Result<Cart, Refused>, StoreError> {
     // Read before the locks, judged again under them: a checkout may have taken the cart meanwhile.
     let theirs = store.open_cart_of(customer).await?;
@@ -45,14 +45,14 @@ pub async fn merge(
 }
 
 /// The guest's cart if it may be moved, or one that is the customer's already, wherever it stands.
-fn brought<'w>(world: &'w World, guest: CartId, customer: &str) -> Result<&'w Cart, Refused> {
+fn brought(world: &World, guest: CartId, customer: CustomerId) -> Result<&Cart, Refused> {
     let cart = own(world, guest, Some(customer))?;
     if cart.owner.is_some() { Ok(cart) } else { editable(world, guest, Some(customer)) }
 }
 
-fn still_open<'w>(world: &'w World, id: CartId, customer: &str) -> Option<&'w Cart> {
+fn still_open(world: &World, id: CartId, customer: CustomerId) -> Option<&Cart> {
     let cart = world.carts.get(&id)?;
-    (cart.status == CartStatus::Open && cart.owner.as_deref() == Some(customer)).then_some(cart)
+    (cart.status == CartStatus::Open && cart.owner == Some(customer)).then_some(cart)
 }
 
 fn add(world: &World, cart: &mut Cart, items: Vec<CartItem>) -> Result<(), Refused> {

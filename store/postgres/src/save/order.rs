@@ -36,7 +36,7 @@ pub(super) async fn insert(
                 &orders().map(|order| word(order.status)).collect::<Vec<_>>(),
                 &orders().map(|order| word(order.method)).collect::<Vec<_>>(),
                 &orders().map(|order| order.cart.0).collect::<Vec<_>>(),
-                &orders().map(|order| order.customer.as_deref()).collect::<Vec<_>>(),
+                &orders().map(|order| order.customer.map(|customer| customer.0)).collect::<Vec<_>>(),
                 &orders().map(|order| json(&order.contact)).collect::<Result<Vec<_>, _>>()?,
                 &orders().map(|order| json(&order.shipping_address)).collect::<Result<Vec<_>, _>>()?,
                 &orders().map(|order| order.notes.as_deref()).collect::<Vec<_>>(),

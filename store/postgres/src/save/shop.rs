@@ -123,7 +123,7 @@ pub(super) async fn put_carts(
             Sql::CartsPut,
             &[
                 &column().map(|cart| cart.id.0).collect::<Vec<_>>(),
-                &column().map(|cart| cart.owner.as_deref()).collect::<Vec<_>>(),
+                &column().map(|cart| cart.owner.map(|owner| owner.0)).collect::<Vec<_>>(),
                 &column().map(|cart| word(cart.status)).collect::<Vec<_>>(),
                 &column().map(|cart| cart.order.map(OrderId::number)).collect::<Vec<_>>(),
                 &column().map(|cart| json(&cart.items)).collect::<Result<Vec<_>, _>>()?,

@@ -8,7 +8,7 @@ use holdfast_saga::records::context::{Context, Notice, NoticeKind};
 use holdfast_saga::records::saga::{DefinitionId, Progress, Saga};
 use holdfast_saga::records::{Cart, CartItem, Order};
 use holdfast_shared::{
-    Address, CartId, CartStatus, Contact, Currency, KeyPrefix, Line, ManualClock, Money, OrderId,
+    Address, CartId, CartStatus, Contact, Currency, CustomerId, KeyPrefix, Line, ManualClock, Money, OrderId,
     OrderStatus, PaymentMethod, Queue, SagaId, SagaState, Sku, Time,
 };
 use holdfast_store_sqlite::SqliteStore;
@@ -141,7 +141,7 @@ pub(crate) fn cart_id(number: i64) -> CartId {
 pub(crate) fn cart(number: i64) -> Cart {
     Cart {
         id: cart_id(number),
-        owner: Some("ada".to_owned()),
+        owner: Some(CustomerId(Uuid::from_u128(0xada))),
         status: CartStatus::Open,
         order: None,
         items: vec![CartItem { sku: sku("cd-1"), quantity: 2 }],
@@ -158,7 +158,7 @@ pub(crate) fn order(number: i64) -> Order {
         cancel_reason: None,
         method: PaymentMethod::Card,
         cart: cart_id(number),
-        customer: Some("ada".to_owned()),
+        customer: Some(CustomerId(Uuid::from_u128(0xada))),
         contact: Contact { email: "ada@example.com".to_owned(), phone: Some("+49 30 123".to_owned()) },
         shipping_address: Address {
             name: "Ada \"L.\" Lovelace".to_owned(),
