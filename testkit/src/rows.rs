@@ -186,7 +186,10 @@ pub fn signal(saga: SagaId, dedupe: &str) -> NewSignal {
 
 /// The birth of some sagas.
 pub fn with_sagas(sagas: impl IntoIterator<Item = Saga>) -> Writes {
-    Writes { new_sagas: sagas.into_iter().map(|saga| (saga.id, saga)).collect(), ..Writes::default() }
+    Writes {
+        new_sagas: sagas.into_iter().map(|saga| (saga.id, Box::new(saga))).collect(),
+        ..Writes::default()
+    }
 }
 
 /// The acceptance of some orders.
@@ -196,7 +199,7 @@ pub fn with_orders(orders: impl IntoIterator<Item = Order>) -> Writes {
 
 /// `before`, as it is in the database, with `change` and the fence raised.
 pub fn moved(before: &Saga, change: impl FnOnce(&mut Saga)) -> Writes {
-    let mut after = before.clone();
+    let mut after = Box::new(before.clone());
     after.fence += 1;
     change(&mut after);
     Writes { sagas: [(before.id, (before.fence, after))].into(), ..Writes::default() }

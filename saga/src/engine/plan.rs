@@ -50,7 +50,7 @@ pub struct Inbox {
 #[derive(Debug, Clone)]
 pub struct Advance {
     /// The saga afterwards.
-    pub saga: Saga,
+    pub saga: Box<Saga>,
     /// What to write besides it, each with the stage that asked for it.
     pub changes: Vec<(&'static str, Change)>,
     /// What to log.
@@ -90,7 +90,7 @@ impl Advance {
     pub fn is_idle(&self, before: &Saga) -> bool {
         self.entries.is_empty()
             && self.consumed.is_empty()
-            && self.saga == *before
+            && *self.saga == *before
             && !matches!(self.next, Next::Call(_))
     }
 }
@@ -101,7 +101,7 @@ impl Advance {
 /// holder's own. Holds after: `saga` itself is untouched; committing the advance is the caller's.
 pub fn plan(saga: &Saga, definition: &Definition, inbox: &Inbox, now: Time) -> Advance {
     let mut planner = Planner {
-        saga: saga.clone(),
+        saga: Box::new(saga.clone()),
         definition,
         refused: &inbox.refused,
         now,
@@ -127,7 +127,7 @@ pub fn plan(saga: &Saga, definition: &Definition, inbox: &Inbox, now: Time) -> A
 }
 
 struct Planner<'a> {
-    saga: Saga,
+    saga: Box<Saga>,
     definition: &'a Definition,
     refused: &'a [(String, Refusal)],
     now: Time,

@@ -20,7 +20,13 @@ pub static V1: Definition = Definition {
 /// The saga `id` that gives back what was `granted`, of the charge as our ledger has it.
 ///
 /// Its refund row is inserted as PENDING in the same commit; the saga's data says so.
-pub fn start(id: SagaId, key_prefix: KeyPrefix, granted: PartialRefund, charge: Charge, now: Time) -> Saga {
+pub fn start(
+    id: SagaId,
+    key_prefix: KeyPrefix,
+    granted: PartialRefund,
+    charge: Charge,
+    now: Time,
+) -> Box<Saga> {
     let mut saga = V1.start(id, Context::PartialRefund(granted)).begin(key_prefix, now);
     saga.progress.data.charge = Some(charge);
     saga.progress.data.refund = Some(RefundStatus::Pending);

@@ -8,6 +8,7 @@ use holdfast_shared::{CartId, CartStatus, OrderStatus, SagaId, SagaState, Time};
 use super::Tables;
 use crate::ports::StoreError;
 use crate::records::batch_rows::{CartMove, OrderMove, Writes};
+use crate::records::saga::Saga;
 use crate::records::signal::Signal;
 
 /// Read signals are remembered this long, so that a repeated one is recognised.
@@ -34,10 +35,10 @@ impl Tables {
         }
         for (id, (fence, saga)) in &writes.sagas {
             let found = self.sagas.get_mut(id).filter(|found| found.fence == *fence);
-            *found.ok_or_else(|| mismatch("sagas"))? = saga.clone();
+            *found.ok_or_else(|| mismatch("sagas"))? = Saga::clone(saga);
         }
         for (id, saga) in &writes.new_sagas {
-            if self.sagas.insert(*id, saga.clone()).is_some() {
+            if self.sagas.insert(*id, Saga::clone(saga)).is_some() {
                 return Err(duplicate("sagas", id));
             }
         }

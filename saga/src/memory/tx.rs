@@ -44,8 +44,10 @@ impl Tx for MemoryTx {
             .collect();
         due.sort_unstable();
         ids.extend(due.into_iter().take(claim.due_max).map(|(_, id)| id));
-        let sagas =
-            ids.into_iter().map(|id| (self.tables.sagas[&id].clone(), self.tables.unread(id))).collect();
+        let sagas = ids
+            .into_iter()
+            .map(|id| (Box::new(self.tables.sagas[&id].clone()), self.tables.unread(id)))
+            .collect();
         Ok(Claimed { now, sagas, ..Claimed::default() })
     }
 
@@ -64,7 +66,7 @@ impl Tx for MemoryTx {
         let tables = &*self.tables;
         for id in &footprint.sagas {
             if let Some(saga) = tables.sagas.get(id) {
-                world.sagas.insert(*id, (saga.clone(), tables.unread(*id)));
+                world.sagas.insert(*id, (Box::new(saga.clone()), tables.unread(*id)));
             }
         }
         copy(&footprint.orders, &tables.orders, &mut world.orders);

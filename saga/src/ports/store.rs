@@ -179,7 +179,7 @@ pub struct Claimed {
     /// The database's present.
     pub now: Time,
     /// Locked sagas with their unread signals, in no particular order.
-    pub sagas: Vec<(Saga, Vec<Signal>)>,
+    pub sagas: Vec<(Box<Saga>, Vec<Signal>)>,
     /// Hinted sagas that another transaction holds right now.
     pub locked: Vec<SagaId>,
     /// Locked rows that could not be read, and why.

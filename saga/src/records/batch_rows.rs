@@ -53,7 +53,7 @@ pub struct World {
     /// Claims that somebody made before.
     pub taken: BTreeMap<uuid::Uuid, KeyClaim>,
     /// Sagas asked for by id, with their unread signals.
-    pub sagas: BTreeMap<SagaId, (Saga, Vec<crate::records::signal::Signal>)>,
+    pub sagas: BTreeMap<SagaId, (Box<Saga>, Vec<crate::records::signal::Signal>)>,
     /// Orders.
     pub orders: BTreeMap<OrderId, Order>,
     /// Payments.
@@ -83,9 +83,9 @@ pub struct Writes {
     /// Claims of idempotency keys to give up again: their request was refused.
     pub unclaimed: Vec<uuid::Uuid>,
     /// Sagas that moved, with the fence they had.
-    pub sagas: BTreeMap<SagaId, (i64, Saga)>,
+    pub sagas: BTreeMap<SagaId, (i64, Box<Saga>)>,
     /// Sagas that are born.
-    pub new_sagas: BTreeMap<SagaId, Saga>,
+    pub new_sagas: BTreeMap<SagaId, Box<Saga>>,
     /// Sagas whose row could not be read or planned, and why: they die, and only that is written.
     pub poisoned: BTreeMap<SagaId, String>,
     /// History, at most one row a saga.

@@ -13,7 +13,7 @@ use uuid::Uuid;
 use crate::records::PaymentObject;
 
 /// The frozen input of a saga, by kind of flow.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Context {
     /// A checkout, online or cash on delivery.
@@ -28,7 +28,36 @@ pub enum Context {
     PartialRefund(PartialRefund),
 }
 
+/// Which kind of context a document holds.
+#[derive(Deserialize)]
+struct Tagged {
+    kind: Kind,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Kind {
+    Checkout,
+    Notice,
+    Cancellation,
+    LateRefund,
+    PartialRefund,
+}
+
 impl Context {
+    /// A context from its document. Each saga is read so when it is claimed: the kind is looked up first, because a reader
+    /// that meets it on the way has to keep all that came before in memory.
+    pub fn from_json(text: &str) -> Result<Self, serde_json::Error> {
+        let Tagged { kind } = serde_json::from_str(text)?;
+        match kind {
+            Kind::Checkout => serde_json::from_str(text).map(Self::Checkout),
+            Kind::Notice => serde_json::from_str(text).map(Self::Notice),
+            Kind::Cancellation => serde_json::from_str(text).map(Self::Cancellation),
+            Kind::LateRefund => serde_json::from_str(text).map(Self::LateRefund),
+            Kind::PartialRefund => serde_json::from_str(text).map(Self::PartialRefund),
+        }
+    }
+
     /// How the order is paid, where the flow needs to know.
     pub const fn method(&self) -> Option<PaymentMethod> {
         match self {

@@ -200,8 +200,8 @@ pub struct NewSaga {
 
 impl NewSaga {
     /// The saga, not planned yet and due at once.
-    pub fn begin(self, key_prefix: KeyPrefix, now: Time) -> Saga {
-        Saga {
+    pub fn begin(self, key_prefix: KeyPrefix, now: Time) -> Box<Saga> {
+        Box::new(Saga {
             id: self.id,
             key_prefix,
             definition: self.definition,
@@ -214,7 +214,7 @@ impl NewSaga {
             context: self.context,
             created_at: now,
             updated_at: now,
-        }
+        })
     }
 }
 

@@ -65,7 +65,7 @@ fn key_prefix() -> KeyPrefix {
 }
 
 fn begun(saga: NewSaga, at: Time) -> Saga {
-    saga.begin(key_prefix(), at)
+    *saga.begin(key_prefix(), at)
 }
 
 fn notice() -> Saga {
@@ -250,7 +250,7 @@ fn a_partial_refund_says_who_gave_back_how_much_and_why() {
     };
     let id = OrderId::new(1042).saga(slot::PARTIAL_REFUND);
     let charge = Charge::begun(context.charge.clone(), PaymentStatus::Captured);
-    let saga = partial_refund::start(id, key_prefix(), context, charge, at(60));
+    let saga = *partial_refund::start(id, key_prefix(), context, charge, at(60));
     let mut story = story(PaymentMethod::Card, vec![checkout(PaymentMethod::Card), saga.clone()]);
     let asked = Entry::Started { step: "give_back".to_owned(), start: 2, ask: true };
     let back = Entry::Succeeded("give_back".to_owned());

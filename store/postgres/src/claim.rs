@@ -23,7 +23,7 @@ type Contexts<'a> = BTreeMap<SagaId, &'a Arc<Context>>;
 /// A locked saga, and the database's present when it was read.
 pub(crate) struct LockedSaga {
     pub(crate) id: SagaId,
-    pub(crate) saga: Decoded<Saga>,
+    pub(crate) saga: Decoded<Box<Saga>>,
     pub(crate) seen_at: Time,
 }
 

@@ -146,11 +146,11 @@ async fn lock_paused(
 
 /// The sagas with their inboxes, if all of them can be read.
 fn with_inboxes(
-    sagas: Vec<Decoded<Saga>>,
+    sagas: Vec<Decoded<Box<Saga>>>,
     signals: Vec<Decoded<Signal>>,
 ) -> Result<Vec<rows::SagaInbox>, StoreError> {
     let refused = |(id, reason): (SagaId, String)| unreadable(format_args!("saga {id}"), reason);
-    let sagas = sagas.into_iter().collect::<Result<Vec<Saga>, _>>().map_err(refused)?;
+    let sagas = sagas.into_iter().collect::<Result<Vec<Box<Saga>>, _>>().map_err(refused)?;
     let (sagas, with_unreadable_signals) = rows::with_inboxes(sagas, signals);
     match with_unreadable_signals.into_iter().next() {
         Some(found) => Err(refused(found)),

@@ -88,9 +88,10 @@ pub(crate) async fn sagas_between(pool: &Pool, first: SagaId, last: SagaId) -> R
 pub(crate) async fn saga(pool: &Pool, id: SagaId) -> Result<Option<Saga>, StoreError> {
     let key = id.key();
     let found = pool.read(Sql::SagasOfOrder, &[&key, &key], |row| rows::saga(row, None)).await?;
-    let saga =
-        |found: Decoded<Saga>| found.map_err(|(id, reason)| unreadable(format_args!("saga {id}"), reason));
-    found.into_iter().next().map(saga).transpose()
+    let saga = |found: Decoded<Box<Saga>>| {
+        found.map_err(|(id, reason)| unreadable(format_args!("saga {id}"), reason))
+    };
+    found.into_iter().next().map(saga).transpose().map(|saga| saga.map(|saga| *saga))
 }
 
 pub(crate) async fn sagas(pool: &Pool, filter: &SagaFilter) -> Result<Vec<Saga>, StoreError> {
@@ -105,9 +106,9 @@ pub(crate) async fn sagas(pool: &Pool, filter: &SagaFilter) -> Result<Vec<Saga>,
 
 /// The sagas that can be read. One that cannot must not hide the others: it is dead or soon will be,
 /// and asking for it by its id says why.
-fn readable(sagas: Vec<Decoded<Saga>>) -> Vec<Saga> {
-    let saga = |found: Decoded<Saga>| match found {
-        Ok(saga) => Some(saga),
+fn readable(sagas: Vec<Decoded<Box<Saga>>>) -> Vec<Saga> {
+    let saga = |found: Decoded<Box<Saga>>| match found {
+        Ok(saga) => Some(*saga),
         Err((id, reason)) => {
             tracing::warn!(saga.id = %id, "saga {id} is left out of a list, its row cannot be read: {reason}");
             None

@@ -45,7 +45,7 @@ impl Row for PgRow {
     }
 
     fn time(&self, at: usize) -> Result<Option<Time>, Cause> {
-        Ok(self.column::<OffsetDateTime>(at)?.map(Into::into))
+        Ok(self.column::<Instant>(at)?.map(|Instant(time)| time))
     }
 }
 
@@ -63,6 +63,25 @@ impl<'r> FromSql<'r> for Integer {
 
     fn accepts(of: &Type) -> bool {
         matches!(*of, Type::INT2 | Type::INT4 | Type::INT8)
+    }
+}
+
+/// An instant, as the number that it is on the wire.
+struct Instant(Time);
+
+/// Where Postgres counts microseconds from: the year 2000, from 1970.
+const EPOCH: i64 = 946_684_800_000_000;
+
+impl<'r> FromSql<'r> for Instant {
+    fn from_sql(of: &Type, raw: &'r [u8]) -> Result<Self, Box<dyn Error + Sync + Send>> {
+        match i64::from_sql(of, raw)? {
+            i64::MIN | i64::MAX => Err("is no instant, but an infinity".into()),
+            since => Ok(Self(Time::from_micros(since.saturating_add(EPOCH)))),
+        }
+    }
+
+    fn accepts(of: &Type) -> bool {
+        *of == Type::TIMESTAMPTZ
     }
 }
 

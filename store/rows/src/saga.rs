@@ -16,7 +16,7 @@ use crate::columns::{Columns, Reason, Row, unreadable};
 pub type Decoded<T> = Result<T, (SagaId, Reason)>;
 
 /// A saga with its unread signals, in the order in which they were sent.
-pub type SagaInbox = (Saga, Vec<Signal>);
+pub type SagaInbox = (Box<Saga>, Vec<Signal>);
 
 /// The id of the saga that a row is about: its first column.
 pub fn saga_id<R: Row>(row: &R) -> Result<SagaId, StoreError> {
@@ -30,12 +30,12 @@ pub fn saga_id<R: Row>(row: &R) -> Result<SagaId, StoreError> {
 /// A row of `sagas`. A context that is `known` is not read again.
 ///
 /// The outer error is about the whole answer, the inner one about this row alone.
-pub fn saga<R: Row>(row: &R, known: Option<&Arc<Context>>) -> Result<Decoded<Saga>, StoreError> {
+pub fn saga<R: Row>(row: &R, known: Option<&Arc<Context>>) -> Result<Decoded<Box<Saga>>, StoreError> {
     let id = saga_id(row)?;
     Ok(read_saga(row, known).map_err(|reason| (id, reason)))
 }
 
-fn read_saga<R: Row>(row: &R, known: Option<&Arc<Context>>) -> Result<Saga, Reason> {
+fn read_saga<R: Row>(row: &R, known: Option<&Arc<Context>>) -> Result<Box<Saga>, Reason> {
     let mut columns = Columns::of(row);
     let id = SagaId::from_key(columns.integer("id")?);
     let name = columns.text("definition")?;
@@ -46,15 +46,10 @@ fn read_saga<R: Row>(row: &R, known: Option<&Arc<Context>>) -> Result<Saga, Reas
     let leased_until = columns.optional_time("leased_until")?;
     let wake_at = columns.optional_time("wake_at")?;
     let progress = columns.str("progress")?;
-    let context = match known {
-        Some(context) => {
-            columns.optional_str("context")?;
-            Arc::clone(context)
-        }
-        None => Arc::new(columns.json("context")?),
-    };
+    let context = columns.optional_str("context")?;
+    let context = known.map_or_else(|| read_context(context), |known| Ok(Arc::clone(known)))?;
     let progress = read_progress(progress, columns.optional_text("poison")?)?;
-    Ok(Saga {
+    Ok(Box::new(Saga {
         id,
         definition: DefinitionId { name, version },
         queue,
@@ -67,7 +62,13 @@ fn read_saga<R: Row>(row: &R, known: Option<&Arc<Context>>) -> Result<Saga, Reas
         key_prefix: KeyPrefix::from_stored(columns.text("key_prefix")?),
         created_at: columns.time("created_at")?,
         updated_at: columns.time("updated_at")?,
-    })
+    }))
+}
+
+fn read_context(text: Option<&str>) -> Result<Arc<Context>, Reason> {
+    let text = text.ok_or("context: is null")?;
+    // The document itself stays out of the reason: it holds a payment token.
+    Context::from_json(text).map(Arc::new).map_err(|error| format!("context: {error}"))
 }
 
 /// Why a saga's row was quarantined outweighs the error that the saga itself stopped at.
@@ -111,7 +112,7 @@ pub fn log_row<R: Row>(row: &R) -> Result<LogRow, StoreError> {
 
 /// Gives each saga its inbox. A saga with a signal that cannot be read is left out, and returned with the reason.
 pub fn with_inboxes(
-    sagas: Vec<Saga>,
+    sagas: Vec<Box<Saga>>,
     signals: Vec<Decoded<Signal>>,
 ) -> (Vec<SagaInbox>, Vec<(SagaId, Reason)>) {
     let mut inboxes: BTreeMap<SagaId, Vec<Signal>> = BTreeMap::new();

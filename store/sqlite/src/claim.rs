@@ -72,7 +72,7 @@ pub(crate) async fn read_sagas(
 
 async fn with_signals(
     connection: &mut SqliteConnection,
-    found: Vec<Decoded<Saga>>,
+    found: Vec<Decoded<Box<Saga>>>,
 ) -> Result<Read, StoreError> {
     let mut sagas = Vec::with_capacity(found.len());
     let mut unreadable = Vec::new();

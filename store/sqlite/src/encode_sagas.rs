@@ -21,7 +21,7 @@ pub(crate) struct MovedSaga<'a> {
 }
 
 impl<'a> MovedSaga<'a> {
-    pub(crate) fn new((fence_before, saga): &'a (i64, Saga)) -> Self {
+    pub(crate) fn new((fence_before, saga): &'a (i64, Box<Saga>)) -> Self {
         Self {
             id: saga.id.key(),
             fence_before: *fence_before,

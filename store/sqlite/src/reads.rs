@@ -92,7 +92,8 @@ pub(crate) async fn views(
 pub(crate) async fn saga(snapshot: &mut SqliteConnection, id: SagaId) -> Result<Option<Saga>, StoreError> {
     let statement = sqlx::query(sql!("sagas_read")).bind(saga_keys([&id])?);
     let found = read(snapshot, statement, |row| rows::saga(row, None)).await?.pop();
-    found.transpose().map_err(|(id, reason)| unreadable(format_args!("saga {id}"), reason))
+    let found = found.transpose().map_err(|(id, reason)| unreadable(format_args!("saga {id}"), reason))?;
+    Ok(found.map(|saga| *saga))
 }
 
 pub(crate) async fn sagas_of(
@@ -123,7 +124,7 @@ async fn readable(snapshot: &mut SqliteConnection, statement: Statement) -> Resu
     let mut sagas = Vec::new();
     for found in read(snapshot, statement, |row| rows::saga(row, None)).await? {
         match found {
-            Ok(saga) => sagas.push(saga),
+            Ok(saga) => sagas.push(*saga),
             Err((id, reason)) => {
                 tracing::warn!(saga.id = %id, "saga {id} is left out of a list, its row cannot be read: {reason}");
             }

@@ -34,7 +34,7 @@ pub(crate) async fn save(batch: &mut BatchWriter<'_>, writes: &Writes) -> Result
 /// Signals come last: what they wake stays awake.
 async fn save_sagas(batch: &mut BatchWriter<'_>, writes: &Writes) -> Result<(), StoreError> {
     batch.update_expecting("sagas", sql!("sagas_move"), writes.sagas.values().map(MovedSaga::new)).await?;
-    batch.write(sql!("sagas_insert"), writes.new_sagas.values().map(NewSaga::new)).await?;
+    batch.write(sql!("sagas_insert"), writes.new_sagas.values().map(|saga| NewSaga::new(saga))).await?;
     batch.update_expecting("sagas", sql!("sagas_poison"), writes.poisoned.iter().map(Poisoned::new)).await?;
     batch.write(sql!("saga_log_insert"), writes.log.iter().map(LoggedCommit::new)).await?;
     batch.write(sql!("signals_consume"), &writes.consumed).await?;

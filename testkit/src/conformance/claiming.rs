@@ -37,7 +37,7 @@ pub async fn a_claim_writes_nothing(subject: &Subject) {
     let before = saga(saga_id(1));
     subject.save(with_sagas([before.clone()])).await;
     let claimed = subject.claim(&[], &[], 10).await;
-    assert_eq!(claimed.sagas, [(before.clone(), vec![])]);
+    assert_eq!(claimed.sagas, [(Box::new(before.clone()), vec![])]);
     assert_eq!(subject.saga(saga_id(1)).await, before);
     assert!(subject.store().log(saga_id(1)).await.expect("reads").is_empty());
 }

@@ -137,7 +137,7 @@ pub async fn every_table_is_loaded_as_it_was_saved(subject: &Subject) {
         .await;
     let (found, inbox) = &world.sagas[&saga_id(1)];
     // The signal made it due at once.
-    assert_eq!(*found, Saga { wake_at: Some(NOON), ..busy_saga() });
+    assert_eq!(**found, Saga { wake_at: Some(NOON), ..busy_saga() });
     assert_eq!(inbox.iter().map(|signal| signal.dedupe.as_str()).collect::<Vec<_>>(), ["one"]);
     assert_eq!(inbox[0].body, signal(saga_id(1), "one").body);
     assert_eq!(world.orders, [(order_id(1), order(1)), (order_id(2), plain_order)].into());

@@ -38,11 +38,11 @@ pub async fn a_saga_moves_only_from_its_fence(subject: &Subject) {
         saga.progress.failures = 2;
     });
     subject.save(step.clone()).await;
-    assert_eq!(subject.saga(saga_id(1)).await, step.sagas[&saga_id(1)].1);
+    assert_eq!(subject.saga(saga_id(1)).await, *step.sagas[&saga_id(1)].1);
     assert_eq!(mismatched(subject.try_save(step.clone()).await), "sagas");
     let unborn = moved(&saga(saga_id(2)), |_| {});
     assert_eq!(mismatched(subject.try_save(unborn).await), "sagas");
-    assert_eq!(subject.saga(saga_id(1)).await, step.sagas[&saga_id(1)].1);
+    assert_eq!(subject.saga(saga_id(1)).await, *step.sagas[&saga_id(1)].1);
 }
 
 /// Orders.

@@ -77,7 +77,7 @@ pub async fn calls_that_wait_for_settings_are_listed(subject: &Subject) {
         saga.state = state;
         saga.progress.parked = parked;
         saga.wake_at = saga.wake_at.filter(|_| is_due);
-        writes.new_sagas.insert(saga.id, saga);
+        writes.new_sagas.insert(saga.id, Box::new(saga));
     }
     subject.save(writes).await;
     let parked = async |after: Option<i64>, limit| {

@@ -71,7 +71,7 @@ pub async fn a_signal_wakes_a_saga_that_moves_in_the_same_commit(subject: &Subje
     writes.signals.push(signal(saga_id(1), "late"));
     let mut born = saga(saga_id(2));
     born.wake_at = Some(NOON + MINUTE);
-    writes.new_sagas.insert(born.id, born);
+    writes.new_sagas.insert(born.id, Box::new(born));
     writes.signals.push(signal(saga_id(2), "early"));
     subject.save(writes).await;
     for id in [saga_id(1), saga_id(2)] {

@@ -37,7 +37,7 @@ pub(super) struct Planning<'a> {
 }
 
 struct Plan {
-    saga: Saga,
+    saga: Box<Saga>,
     definition: &'static Definition,
     inbox: Inbox,
     advance: Advance,
@@ -71,7 +71,7 @@ impl<'a> Planning<'a> {
     }
 
     /// Gives every saga its outcome and signals, and plans it; tells late outcomes from fresh ones.
-    fn plan_all(&mut self, work: &BatchInput, mut sagas: Vec<(Saga, Vec<Signal>)>) {
+    fn plan_all(&mut self, work: &BatchInput, mut sagas: Vec<(Box<Saga>, Vec<Signal>)>) {
         // Within a batch, stock goes by the instant of acceptance, then by number.
         sagas.sort_by_key(|(saga, _)| (saga.created_at, saga.id));
         let mut outcomes: BTreeMap<SagaId, Vec<&Outcome>> = BTreeMap::new();
@@ -242,7 +242,7 @@ impl<'a> Planning<'a> {
         advance: Advance,
         fence: i64,
         before: Option<&Saga>,
-    ) -> Option<(Saga, Entries)> {
+    ) -> Option<(Box<Saga>, Entries)> {
         let now = self.world.now;
         let Advance { mut saga, mut entries, consumed, next, .. } = advance;
         if let Next::Call(call) = next {
@@ -269,7 +269,8 @@ impl<'a> Planning<'a> {
                     Verdict::Taken | Verdict::NoSlot => self.done.awaiting_permit.push((saga.id, call.queue)),
                 }
                 saga.wake_at = saga.wake_at.map(|at| at.min(now));
-                if before.is_some_and(|before| *before == saga && entries.is_empty() && consumed.is_empty()) {
+                if before.is_some_and(|before| *before == *saga && entries.is_empty() && consumed.is_empty())
+                {
                     return None;
                 }
             }

@@ -88,7 +88,7 @@ pub fn preview(saga: &Saga, definition: &Definition, action: &DeadLetterAction, 
         let Ok(advance) = plan_catching_panics(&saga, definition, &inbox, now) else { break };
         seen.changes(&saga, &advance.changes);
         seen.entries(definition, &advance.entries);
-        saga = advance.saga;
+        saga = *advance.saga;
         let Next::Call(call) = advance.next else { break };
         seen.call(&saga, &call);
         saga.fence = call.fence;

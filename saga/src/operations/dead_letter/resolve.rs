@@ -114,7 +114,7 @@ struct Looked {
     now: Time,
     /// Those that were asked for, sorted, each once.
     asked: Vec<SagaId>,
-    found: BTreeMap<SagaId, (Saga, Vec<Signal>)>,
+    found: BTreeMap<SagaId, (Box<Saga>, Vec<Signal>)>,
     unreadable: BTreeMap<SagaId, String>,
 }
 

@@ -20,8 +20,8 @@ pub(super) async fn save(
     if rows.is_empty() && new_sagas.is_empty() && log.is_empty() {
         return Ok(());
     }
-    let moved = || rows.values().map(|(_, saga)| saga);
-    let started = || new_sagas.values();
+    let moved = || rows.values().map(|(_, saga)| &**saga);
+    let started = || new_sagas.values().map(|saga| &**saga);
     let progress = |saga: &Saga| json(&saga.progress);
     let found = connection
         .read_one(

@@ -178,7 +178,10 @@ pub(crate) fn order(number: i64) -> Order {
 }
 
 pub(crate) fn with_sagas(sagas: impl IntoIterator<Item = Saga>) -> Writes {
-    Writes { new_sagas: sagas.into_iter().map(|saga| (saga.id, saga)).collect(), ..Writes::default() }
+    Writes {
+        new_sagas: sagas.into_iter().map(|saga| (saga.id, Box::new(saga))).collect(),
+        ..Writes::default()
+    }
 }
 
 pub(crate) fn with_orders(orders: impl IntoIterator<Item = Order>) -> Writes {
