@@ -31,8 +31,12 @@ use crate::shop::{LEASE, Parts, QUEUES, Shop, bank, bank_provider};
 
 /// No worker's call lives longer than this, however slow its process: its timeout runs on a clock of its own.
 const FLIGHT_MAX: Duration = Duration::from_hours(1);
-/// Where a payment cannot be closed, what is on its way counts as arrived after a while: a call must not be sent later.
+/// Where a payment cannot be closed, or a request is not known by its key, what is on its way counts as arrived after a
+/// while: a call must not be sent later.
 const BANK_FLIGHT_MAX: Duration = Duration::from_mins(1);
+
+/// Makes a provider, of whose requests so many of a hundred meet with a mishap.
+type Provider = fn(Arc<Dice>, usize) -> Arc<dyn PaymentProvider>;
 
 /// The rules a history is played by. The honest ones, or with one of them broken.
 #[derive(Clone)]
@@ -42,6 +46,8 @@ pub(crate) struct Rules {
     pub(crate) forge_fences: bool,
     pub(crate) on_claim: Arc<OnClaim>,
     pub(crate) payments: fn(Arc<dyn PaymentProvider>) -> Arc<dyn PaymentProvider>,
+    /// Another provider in the place of the sandbox.
+    pub(crate) provider: Option<Provider>,
     /// Whether the second provider takes the money, which must open payments and cannot close them.
     pub(crate) at_the_bank: bool,
     /// A service of the shop's that takes part in the checkouts, where the registry has a step for one.
@@ -57,6 +63,7 @@ impl Rules {
             forge_fences: false,
             on_claim: Arc::new(|_| ()),
             payments: |provider| provider,
+            provider: None,
             at_the_bank: false,
             participant: None,
             reports: false,
@@ -155,7 +162,9 @@ impl History {
         let clock = Arc::clone(&parts.clock) as Arc<dyn Clock>;
         let weather = Arc::clone(&dice);
         parts.sandbox = Arc::new(MemorySandbox::new(clock).in_weather(move |_| weather.sky(storm)));
-        let provider = if rules.at_the_bank {
+        let provider = if let Some(provider) = rules.provider {
+            provider(Arc::clone(&dice), storm)
+        } else if rules.at_the_bank {
             let (weather, pending, lag) = (Arc::clone(&dice), dice.chance(30), dice.below(300) as u64);
             let bank = bank().with_list_lag(Duration::from_secs(lag));
             let bank = if pending { bank.with_pending_refunds() } else { bank };
@@ -360,7 +369,11 @@ impl History {
         self.shop.clock.set(to);
         self.tell(|| "the clock was moved".to_owned());
         for worker in &mut self.workers {
-            let flight_max = if self.rules.at_the_bank { BANK_FLIGHT_MAX } else { FLIGHT_MAX };
+            let flight_max = if self.rules.at_the_bank || self.rules.provider.is_some() {
+                BANK_FLIGHT_MAX
+            } else {
+                FLIGHT_MAX
+            };
             worker.flights.retain(|flight| to.since(flight.began_at) < flight_max);
         }
     }
