@@ -23,4 +23,5 @@ mod rules;
 mod sabotage;
 mod shop;
 mod simulation;
+mod till;
 mod warehouse;
