@@ -122,22 +122,25 @@ pub(crate) struct WorkerParts<'a> {
     pub(crate) payments: Providers,
     pub(crate) source: &'a Source,
     pub(crate) config: WorkerConfig,
-    /// Of each provider; `None`: no circuit breaker.
-    pub(crate) circuit_breaker: Option<BreakerSettings>,
+    /// Of each provider and each channel; `None`: there are none.
+    pub(crate) circuit_breakers: Option<BreakerSettings>,
     pub(crate) metrics: Metrics,
 }
 
-/// The settings of a circuit breaker.
+/// The settings of circuit breakers: calls a second, of all workers together; `None`: no limit.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct BreakerSettings {
-    /// Calls a second, of all workers together; `None`: no limit.
-    pub(crate) rate: Option<NonZeroU32>,
+    /// To each payment provider.
+    pub(crate) provider_rate: Option<NonZeroU32>,
+    /// Through each notification channel.
+    pub(crate) channel_rate: Option<NonZeroU32>,
 }
 
 /// Starts a worker. Workers with one Redis share the state of its circuit breaker. Credentials that move real money are
 /// refused unless the settings name the shop.
 pub(crate) async fn worker(parts: WorkerParts<'_>) -> anyhow::Result<Runtime> {
-    let WorkerParts { store, registry, payments, source, config, circuit_breaker, metrics } = parts;
+    let WorkerParts { store, registry, payments, source, config, circuit_breakers: settings, metrics } =
+        parts;
     let shop = store.keys().await?.shop();
     let is_their_shop = refuse_unnamed_shop(&payments, config.shop_id, shop).await;
     is_their_shop.map_err(|error| usage(error.to_string()))?;
@@ -147,7 +150,7 @@ pub(crate) async fn worker(parts: WorkerParts<'_>) -> anyhow::Result<Runtime> {
     };
     let gateways = Gateways::new(payments, Channels::of(Arc::new(LogChannel)));
     let (mut circuit_breakers, mut channel_breakers) = (BTreeMap::new(), BTreeMap::new());
-    if let Some(BreakerSettings { rate }) = circuit_breaker {
+    if let Some(BreakerSettings { provider_rate, channel_rate }) = settings {
         let start = |gateway: Gateway, rate| {
             let (name, redis) = (gateway.name().to_owned(), redis.clone());
             let settings = CircuitBreakerConfig::new(gateway, &*config.name);
@@ -156,9 +159,10 @@ pub(crate) async fn worker(parts: WorkerParts<'_>) -> anyhow::Result<Runtime> {
         };
         let Gateways { payments, channels, .. } = &gateways;
         let providers = payments.names().filter_map(|name| payments.get(name));
-        circuit_breakers.extend(providers.map(|each| start(Gateway::Provider(Arc::clone(each)), rate)));
+        circuit_breakers
+            .extend(providers.map(|each| start(Gateway::Provider(Arc::clone(each)), provider_rate)));
         let channels = channels.names().filter_map(|name| channels.get(name));
-        channel_breakers.extend(channels.map(|each| start(Gateway::Channel(Arc::clone(each)), None)));
+        channel_breakers.extend(channels.map(|each| start(Gateway::Channel(Arc::clone(each)), channel_rate)));
     }
     let config = WorkerConfig {
         circuit_breakers: Arc::new(circuit_breakers),

@@ -54,18 +54,25 @@ pub(crate) fn amounts() -> ProviderAmounts {
     routes.map(|route| (route.provider, route.amounts)).collect()
 }
 
-/// How often the payment provider may be called.
+/// How often those outside may be called.
 #[derive(clap::Args)]
-pub(crate) struct ProviderRateArgs {
-    /// Calls to the payment provider a second, of all workers together; 0: no limit
+pub(crate) struct RateArgs {
+    /// Calls to each payment provider a second, of all workers together; 0: no limit
     #[arg(long, value_name = "N", env = "HOLDFAST_PROVIDER_RATE", default_value_t = 0)]
-    pub(crate) provider_rate: u32,
+    provider_rate: u32,
+
+    /// Messages through each notification channel a second, of all workers together; 0: no limit
+    #[arg(long, value_name = "N", env = "HOLDFAST_CHANNEL_RATE", default_value_t = 0)]
+    channel_rate: u32,
 }
 
-impl ProviderRateArgs {
-    /// The settings of the circuit breaker.
-    pub(crate) fn breaker(&self) -> BreakerSettings {
-        BreakerSettings { rate: NonZeroU32::new(self.provider_rate) }
+impl RateArgs {
+    /// The settings of the circuit breakers.
+    pub(crate) fn breakers(&self) -> BreakerSettings {
+        BreakerSettings {
+            provider_rate: NonZeroU32::new(self.provider_rate),
+            channel_rate: NonZeroU32::new(self.channel_rate),
+        }
     }
 }
 

@@ -20,7 +20,7 @@ use crate::exit::{Exit, say, usage};
 use crate::global::Global;
 use crate::http_server::listen;
 use crate::output::print;
-use crate::provider::{ProviderRateArgs, SandboxArgs, SandboxLocation};
+use crate::provider::{RateArgs, SandboxArgs, SandboxLocation};
 use crate::shutdown::Shutdown;
 use crate::token_keys::{TokenKeyArgs, own_secret};
 
@@ -33,7 +33,7 @@ pub(crate) struct Args {
     sandbox: SandboxArgs,
 
     #[command(flatten)]
-    provider_rate: ProviderRateArgs,
+    rates: RateArgs,
 }
 
 /// The lines to paste that `up` prints, after the variables they use. The documentation shows the same lines.
@@ -75,7 +75,7 @@ pub(crate) async fn run(args: Args, global: &Global) -> anyhow::Result<Exit> {
             shop_id: global.shop_id(),
             ..WorkerConfig::default()
         },
-        circuit_breaker: Some(args.provider_rate.breaker()),
+        circuit_breakers: Some(args.rates.breakers()),
         metrics: metrics.clone(),
     })
     .await?;

@@ -23,7 +23,7 @@ use crate::database::{Database, with_database};
 use crate::exit::{Exit, say, usage};
 use crate::global::Global;
 use crate::http_server::{HttpServer, listen};
-use crate::provider::{ProviderRateArgs, SandboxArgs, SandboxLocation};
+use crate::provider::{RateArgs, SandboxArgs, SandboxLocation};
 use crate::redis::{RedisArgs, of_shop, unavailable};
 use crate::shutdown::Shutdown;
 use crate::values::{duration, pool, window};
@@ -88,7 +88,7 @@ struct ServeArgs {
     sandbox: SandboxArgs,
 
     #[command(flatten)]
-    provider_rate: ProviderRateArgs,
+    rates: RateArgs,
 }
 
 pub(crate) async fn run(args: Args, global: &Global) -> anyhow::Result<Exit> {
@@ -126,7 +126,7 @@ async fn serve(args: ServeArgs, global: &Global) -> anyhow::Result<Exit> {
         payments: Providers::of(Arc::clone(&provider.sandbox) as _),
         source: &source,
         config,
-        circuit_breaker: Some(args.provider_rate.breaker()),
+        circuit_breakers: Some(args.rates.breakers()),
         metrics: metrics.clone(),
     })
     .await?;

@@ -34,9 +34,9 @@ impl From<AuditError> for Problem {
     fn from(error: AuditError) -> Self {
         match error {
             AuditError::Store(error) => error.into(),
-            AuditError::Ledger(error) => {
-                tracing::error!("the provider's ledger cannot be read: {error}");
-                Self::internal()
+            AuditError::Ledger { ref source, .. } => {
+                tracing::error!("{error}: {source}");
+                Self::unavailable("provider_ledger_unreadable", format!("{error}: {source}"), 10)
             }
         }
     }

@@ -91,7 +91,7 @@ impl Stage {
                 shop_id: global.shop_id(),
                 ..WorkerConfig::default()
             },
-            circuit_breaker: None,
+            circuit_breakers: None,
             metrics: metrics.clone(),
         })
         .await?;

@@ -5,6 +5,12 @@ use std::time::Duration;
 use crate::on_both;
 
 on_both! {
+    fn a_provider_whose_ledger_cannot_be_read_is_named(shop) {
+        let ran = shop.run(&["audit", "--sandbox-url", "http://127.0.0.1:9"]);
+        ran.ends(1, "the ledger of provider sandbox cannot be read; run the audit again once it answers");
+        assert!(ran.stderr.contains("127.0.0.1:9"), "the cause is kept: {}", ran.stderr);
+    }
+
     fn a_clean_shop_ends_with_zero(shop) {
         shop.stock("cd-1", 10);
         shop.order("cd-1", 1, Some("tok_ok"));

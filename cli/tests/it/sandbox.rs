@@ -17,9 +17,8 @@ use tokio::task::JoinSet;
 
 use crate::binary::{Ran, holdfast, run, run_on, sqlite_url};
 use crate::fixture::{MAX_WAIT, Shop, runtime};
-use crate::server::{SECRET, Server, cart, checkout, client, get, json_of, token, until};
+use crate::server::{ANYWHERE, SECRET, Server, cart, checkout, client, get, json_of, token, until};
 
-const ANYWHERE: &str = "127.0.0.1:0";
 const PRICE: Money = Money::new(1_999, Currency::EUR);
 
 fn key(order: i64) -> StepKey {

@@ -14,6 +14,8 @@ use serde_json::{Value, json};
 use crate::binary::holdfast;
 use crate::fixture::MAX_WAIT;
 
+/// An address that is free.
+pub(crate) const ANYWHERE: &str = "127.0.0.1:0";
 pub(crate) const SECRET: &str = "a secret for tests, long enough for HS256";
 
 /// A process that serves, on a free port. It is killed when this is dropped.

@@ -1,11 +1,13 @@
 //! `holdfast up`: one process, one file, and nothing forgotten.
 
+use std::time::{Duration, Instant};
+
 use holdfast_api::auth::Role;
 use reqwest::StatusCode;
 
 use crate::binary::{Ran, holdfast, run_on, sqlite_url};
 use crate::fixture::{ServerDatabase, runtime};
-use crate::server::{Server, cart, checkout, client, get, json_of, stock, token, until};
+use crate::server::{ANYWHERE, Server, cart, checkout, client, get, json_of, stock, token, until};
 
 /// A token of the shop in `folder`.
 fn own_token(folder: &std::path::Path, arguments: &[&str]) -> String {
@@ -119,4 +121,46 @@ fn its_own_token_is_valid_and_one_of_another_shop_is_not() {
     let set = Ran::of(set.expect("the binary runs"));
     assert_eq!(set.ends(0, "").json()["role"], "admin");
     assert_eq!(status(set.json()["token"].as_str().expect("a token").to_owned()), StatusCode::UNAUTHORIZED);
+}
+
+/// Two at first, then two a second: the last of eight messages goes out after three seconds. No order waits for it.
+#[test]
+fn it_sends_no_more_messages_than_its_channel_may() {
+    const ORDERS: usize = 8;
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let mut up = holdfast();
+    let up = up.current_dir(folder.path()).args(["up", "--http-addr", ANYWHERE, "--channel-rate", "2"]);
+    let up = Server::start(up);
+    let admin = own_token(folder.path(), &["--role", "admin"]);
+    let runtime = runtime();
+    let since = Instant::now();
+    runtime.block_on(async {
+        for order in 0..ORDERS {
+            let cart = cart(&up.url).await;
+            let placed = checkout(&client(), &up.url, &cart, &order.to_string()).send().await;
+            json_of(placed.expect("an answer"), 201).await;
+        }
+    });
+    let shop = sqlite_url(&folder.path().join("holdfast.db"));
+    until("all are confirmed", || {
+        let listed = run_on(&shop, &["order", "list", "--status", "CONFIRMED", "--output", "json"]).json();
+        (listed["items"].as_array().map(Vec::len) == Some(ORDERS)).then_some(())
+    });
+    let confirmed = since.elapsed();
+    until("the explanation names the reason", || {
+        let shown = run_on(&shop, &["order", "explain", &ORDERS.to_string()]);
+        shown.stdout.contains("limited to 2 calls a second").then_some(())
+    });
+    until("all messages are sent", || {
+        let listed = runtime.block_on(async {
+            json_of(get(&format!("{}/v1/notifications?limit=100", up.url), &admin).await, 200).await
+        });
+        let items = listed["items"].as_array().expect("a list");
+        let sent = items.iter().filter(|item| item["status"] == "SENT").count();
+        (sent == ORDERS).then_some(())
+    });
+    let sent = since.elapsed();
+    assert!(sent >= Duration::from_secs(3), "eight messages took {sent:?}");
+    assert!(confirmed < sent, "orders wait for no message: {confirmed:?}, {sent:?}");
+    run_on(&shop, &["audit"]).ends(0, "");
 }

@@ -12,8 +12,13 @@ pub enum AuditError {
     #[error(transparent)]
     Store(#[from] StoreError),
     /// A provider's own ledger cannot be read.
-    #[error("the provider's ledger cannot be read")]
-    Ledger(#[from] Fault),
+    #[error("the ledger of provider {provider} cannot be read; run the audit again once it answers")]
+    Ledger {
+        /// The name of the provider.
+        provider: String,
+        /// What became of the request.
+        source: Fault,
+    },
 }
 
 /// Audits the shop, against the own ledger of each of `providers` that keeps one.
@@ -45,11 +50,16 @@ async fn snapshot(store: &dyn Store, providers: &Providers) -> Result<Report, Au
 }
 
 /// What each of `providers` that keeps a list of its movements says.
-pub async fn statements(providers: &Providers) -> Result<Statements, Fault> {
+pub async fn statements(providers: &Providers) -> Result<Statements, AuditError> {
     let mut statements = Statements::new();
     for provider in providers.names().filter_map(|name| providers.get(name)) {
-        if let Some(movements) = every_movement(&**provider).await? {
-            statements.insert(provider.name().to_owned(), movements);
+        let name = provider.name().to_owned();
+        match every_movement(&**provider).await {
+            Ok(Some(movements)) => {
+                statements.insert(name, movements);
+            }
+            Ok(None) => {}
+            Err(source) => return Err(AuditError::Ledger { provider: name, source }),
         }
     }
     Ok(statements)
@@ -64,10 +74,7 @@ async fn every_movement(provider: &dyn PaymentProvider) -> Result<Option<Vec<Mov
             None => return Ok(Some(movements)),
             // Pages that turn in a circle would never end.
             Some(next) if next == cursor => {
-                let name = provider.name();
-                return Err(Fault::Unclear(format!(
-                    "{name} lists its movements in a circle, after {cursor}"
-                )));
+                return Err(Fault::Unclear(format!("it lists its movements in a circle, after {cursor}")));
             }
             Some(next) => cursor = next,
         }
