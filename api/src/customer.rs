@@ -18,15 +18,13 @@ impl App {
 
     /// The same, or 401 for a guest.
     pub(crate) async fn customer_with_token(&self, caller: &Caller) -> Result<CustomerId, Problem> {
-        let fresh = CustomerId::random();
-        let known = self.store.customer(&self.identity(caller.known()?), Some(fresh)).await?;
-        Ok(known.unwrap_or(fresh))
+        Ok(self.store.customer(&self.identity(caller.known()?), CustomerId::random()).await?)
     }
 
     /// The caller as a customer; `None` for a guest, and for one of whom nothing is kept. For what only reads.
     pub(crate) async fn known_customer(&self, caller: &Caller) -> Result<Option<CustomerId>, Problem> {
         let Some(sub) = caller.sub() else { return Ok(None) };
-        Ok(self.store.customer(&self.identity(sub), None).await?)
+        Ok(self.store.known_customer(&self.identity(sub)).await?)
     }
 
     /// The caller as the owner of what is there: one of whom nothing is kept owns nothing, as does an id that nobody has. Or

@@ -51,7 +51,7 @@ pub enum Caller {
 }
 
 impl Caller {
-    /// The `sub` of a known caller: their carts and orders belong to it.
+    /// The `sub` of a known caller: the customer behind it is looked up by it.
     pub fn sub(&self) -> Option<&str> {
         match self {
             Self::Guest => None,

@@ -44,7 +44,7 @@ pub(super) async fn check_out(
     let key = idempotency_key(&headers)?;
     let customer = app.customer(&caller).await?;
     let may_place = app.admission.is_open();
-    let request = CheckoutRequest { may_place, ..request_of(&caller, customer, key, origin(&headers), body) };
+    let request = CheckoutRequest { may_place, ..request_of(customer, key, origin(&headers), body) };
     let accepted = app.checkout_intake.accept(request).await??;
     let (order, replayed) = match accepted.placed {
         Some(placed) => (placed, accepted.replayed),
@@ -54,7 +54,6 @@ pub(super) async fn check_out(
 }
 
 fn request_of(
-    caller: &Caller,
     customer: Option<CustomerId>,
     key: &str,
     origin: Origin,
@@ -62,13 +61,12 @@ fn request_of(
 ) -> CheckoutRequest {
     // The content of the request, independent of its formatting.
     let text = serde_json::to_string(&body).unwrap_or_default();
-    let cart = body.cart_id.to_string();
-    let scope = match caller.sub() {
-        Some(sub) => ["customer", sub],
-        None => ["guest", &cart],
+    let (scope, owner) = match customer {
+        Some(customer) => ("customer", customer.0),
+        None => ("guest", body.cart_id.0),
     };
     CheckoutRequest {
-        key: digest(&[ROUTE, scope[0], scope[1], key]),
+        key: digest(&[ROUTE, scope, &owner.to_string(), key]),
         body: digest(&[&text]),
         cart: body.cart_id,
         customer,

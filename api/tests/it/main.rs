@@ -4,6 +4,7 @@ mod carts;
 mod catalog;
 mod checkout;
 mod contract;
+mod customers;
 mod edge;
 mod events;
 mod fixture;

@@ -128,22 +128,14 @@ impl Store for MemoryStore {
         Ok(self.tables.lock().await.carts.get(&id).cloned())
     }
 
-    async fn customer(
-        &self,
-        identity: &Identity,
-        fresh: Option<CustomerId>,
-    ) -> Result<Option<CustomerId>, StoreError> {
+    async fn known_customer(&self, identity: &Identity) -> Result<Option<CustomerId>, StoreError> {
+        Ok(self.tables.lock().await.known_customer(identity))
+    }
+
+    async fn customer(&self, identity: &Identity, fresh: CustomerId) -> Result<CustomerId, StoreError> {
         let mut tables = self.tables.lock().await;
-        let unnamed = Identity { issuer: String::new(), ..identity.clone() };
-        if !tables.customers.contains_key(identity)
-            && let Some(known) = tables.customers.remove(&unnamed)
-        {
-            tables.customers.insert(identity.clone(), known);
-        }
-        if let Some(fresh) = fresh {
-            tables.customers.entry(identity.clone()).or_insert(fresh);
-        }
-        Ok(tables.customers.get(identity).copied())
+        let known = tables.known_customer(identity);
+        Ok(known.unwrap_or_else(|| *tables.customers.entry(identity.clone()).or_insert(fresh)))
     }
 
     async fn open_cart_of(&self, customer: CustomerId) -> Result<Option<CartId>, StoreError> {

@@ -6,9 +6,19 @@ use holdfast_shared::{CartId, CartStatus, CustomerId, OrderId, SagaId, Time};
 
 use super::Tables;
 use crate::records::view::{NotificationFilter, NotificationView, OrderVersion, ProductFilter};
-use crate::records::{AdminAction, Cart, Order, Product};
+use crate::records::{AdminAction, Cart, Identity, Order, Product};
 
 impl Tables {
+    pub(super) fn known_customer(&mut self, identity: &Identity) -> Option<CustomerId> {
+        let unclaimed = Identity { issuer: String::new(), ..identity.clone() };
+        if !self.customers.contains_key(identity)
+            && let Some(known) = self.customers.remove(&unclaimed)
+        {
+            self.customers.insert(identity.clone(), known);
+        }
+        self.customers.get(identity).copied()
+    }
+
     pub(super) fn open_cart_of(&self, customer: CustomerId) -> Option<CartId> {
         let is_theirs = |cart: &&Cart| cart.status == CartStatus::Open && cart.owner == Some(customer);
         self.carts.values().rev().find(is_theirs).map(|cart| cart.id)

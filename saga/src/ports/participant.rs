@@ -3,10 +3,9 @@
 use std::fmt;
 
 use async_trait::async_trait;
-use holdfast_shared::{OrderId, StepKey};
+use holdfast_shared::{Line, Money, StepKey};
 
 use super::payments::Fault;
-use crate::records::context::Checkout;
 
 /// A service of the shop's that takes part in sagas: its inventory, its customer check, its shipping.
 ///
@@ -28,15 +27,15 @@ pub trait Participant: Send + Sync + fmt::Debug {
     async fn undo(&self, key: &StepKey) -> Result<(), Fault>;
 }
 
-/// What a participant is to act on.
+/// What a participant is to act on. It knows the order by the key alone: numbers can repeat after a backup was restored.
 #[derive(Debug, Clone, Copy)]
 pub struct Task<'a> {
     /// The step, as the definition names it.
     pub step: &'static str,
-    /// The order.
-    pub order: OrderId,
     /// What was ordered.
-    pub checkout: &'a Checkout,
+    pub lines: &'a [Line],
+    /// What all of it costs.
+    pub total: Money,
 }
 
 /// The decision of a participant. It is final.

@@ -85,13 +85,12 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// A cart, not locked.
     async fn cart(&self, id: CartId) -> Result<Option<Cart>, StoreError>;
 
-    /// Our id of the customer who is known like this; `None`: nothing is theirs. `fresh` becomes it, if it is given and they
-    /// have none. One who is known from before issuers were kept is taken for this issuer's, from then on.
-    async fn customer(
-        &self,
-        identity: &Identity,
-        fresh: Option<CustomerId>,
-    ) -> Result<Option<CustomerId>, StoreError>;
+    /// Our id of the customer who is known like this; `None`: nothing is theirs. One who is known from before issuers were
+    /// kept is taken for this issuer's, from then on.
+    async fn known_customer(&self, identity: &Identity) -> Result<Option<CustomerId>, StoreError>;
+
+    /// The same; `fresh` becomes the id of one who is not known.
+    async fn customer(&self, identity: &Identity, fresh: CustomerId) -> Result<CustomerId, StoreError>;
 
     /// The customer's open cart; of several the one with the highest id, which grows with time.
     async fn open_cart_of(&self, customer: CustomerId) -> Result<Option<CartId>, StoreError>;

@@ -225,11 +225,10 @@ impl Store for Meddled {
     async fn cart(&self, id: CartId) -> Result<Option<Cart>, StoreError> {
         self.memory.cart(id).await
     }
-    async fn customer(
-        &self,
-        identity: &Identity,
-        fresh: Option<CustomerId>,
-    ) -> Result<Option<CustomerId>, StoreError> {
+    async fn known_customer(&self, identity: &Identity) -> Result<Option<CustomerId>, StoreError> {
+        self.memory.known_customer(identity).await
+    }
+    async fn customer(&self, identity: &Identity, fresh: CustomerId) -> Result<CustomerId, StoreError> {
         self.memory.customer(identity, fresh).await
     }
     async fn open_cart_of(&self, customer: CustomerId) -> Result<Option<CartId>, StoreError> {

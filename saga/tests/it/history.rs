@@ -75,7 +75,7 @@ impl Rules {
         Self { at_the_bank: true, ..Self::honest() }
     }
 
-    /// Honest rules, with a provider that forgets what it was report to void: money can really be late.
+    /// Honest rules, with a provider that forgets what it was asked to void: money can really be late.
     pub(crate) fn forgetful() -> Self {
         Self { payments: |provider| Arc::new(Forgetful(provider)), reports: true, ..Self::honest() }
     }
@@ -348,7 +348,7 @@ impl History {
         self.workers[at] = Worker::default();
     }
 
-    /// The worker stops waiting for a call; or it has not sent it, because it was report to stop or held it back.
+    /// The worker stops waiting for a call; or it has not sent it, because it was stopping or held it back.
     fn time_out(&mut self, at: usize) {
         let Some(flight) = self.workers[at].flights.pop() else { return };
         let answer = match (flight.left, self.dice.below(2)) {

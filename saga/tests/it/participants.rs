@@ -40,8 +40,8 @@ impl Participant for Scripted {
         "scripted"
     }
     async fn act(&self, key: &StepKey, task: &Task<'_>) -> Result<Decision, Fault> {
-        let Task { order, checkout, .. } = task;
-        let reply = self.reply(format!("act {key} for {} of {order}", checkout.total()))?;
+        let Task { step, lines, total } = task;
+        let reply = self.reply(format!("act {key}: {step} {} for {total}", lines.len()))?;
         Ok(reply.expect("the script decides"))
     }
     async fn look_up(&self, key: &StepKey) -> Result<Option<Decision>, Fault> {
@@ -81,7 +81,7 @@ async fn every_answer_of_a_participant_means_what_it_proves() {
     let undo = || Part::Undo { acted: StepKey::from_stored("a") };
     let done = || Ok(Some(Decision::Done));
     let rejected = || Ok(Some(Decision::Rejected { reason: "none left".to_owned() }));
-    let acted = "act k for 30.00 EUR of 1";
+    let acted = "act k: take_payment 2 for 30.00 EUR";
     let mut scripts: Vec<Script> = vec![
         (act(), Send, vec![done()], vec![acted], "done"),
         (act(), Send, vec![rejected()], vec![acted], "rejected"),

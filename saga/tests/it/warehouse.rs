@@ -20,7 +20,11 @@ const HISTORIES: u64 = 2_000;
 
 const PUT_GOODS_ASIDE: Stage = call(
     PUT_ASIDE,
-    participant::act(|_, key| Some(participant::to_act(NAME, key)), CancelReason::OutOfStock),
+    participant::act(
+        |_, key| Some(participant::to_act(NAME, key)),
+        CancelReason::OutOfStock,
+        CancelReason::PaymentExpired,
+    ),
 )
 .reads(Phrases::new("the goods at the warehouse", "goods put aside"))
 .undo_call(
@@ -97,7 +101,7 @@ impl JudgedParticipant for Warehouse {
 }
 
 // Lost answers and requests, dead workers, late sends, cancellations, and an operator: the goods are put aside once for
-// each order that goes through, and for no other.
+// each checkout that goes through, and for no other. A cancellation after the pivot has no step for them.
 #[test]
 fn no_history_with_a_participant_breaks_a_promise() {
     let rules = Rules {

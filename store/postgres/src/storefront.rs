@@ -9,7 +9,6 @@ use holdfast_shared::{CartId, CustomerId, OrderId, Sku, Time};
 use holdfast_store_rows::{self as rows, unreadable};
 use time::OffsetDateTime;
 
-use crate::clock::ClockSource;
 use crate::params::numbers;
 use crate::pool::Pool;
 use crate::row;
@@ -23,34 +22,32 @@ pub(crate) async fn open_cart_of(pool: &Pool, customer: CustomerId) -> Result<Op
     Ok(pool.read(Sql::CartsOpenOfCustomer, &[&customer.0], |row| row.value(0).map(CartId)).await?.pop())
 }
 
-/// The customer, and whether their issuer is kept.
-async fn known_customer(
+pub(crate) async fn known_customer(
     pool: &Pool,
     Identity { issuer, sub }: &Identity,
-) -> Result<Option<(CustomerId, bool)>, StoreError> {
-    Ok(pool.read(Sql::CustomersRead, &[issuer, sub], rows::customer).await?.pop())
-}
-
-pub(crate) async fn customer(
-    pool: &Pool,
-    clock: &ClockSource,
-    identity: &Identity,
-    fresh: Option<CustomerId>,
 ) -> Result<Option<CustomerId>, StoreError> {
-    let Identity { issuer, sub } = identity;
-    match (known_customer(pool, identity).await?, fresh) {
-        (Some((id, true)), _) => return Ok(Some(id)),
-        (None, None) => return Ok(None),
-        (Some((_, false)), _) => {
+    let read = async || pool.read(Sql::CustomersRead, &[issuer, sub], rows::customer).await;
+    match read().await?.pop() {
+        None => Ok(None),
+        Some((id, rows::Issuer::Kept)) => Ok(Some(id)),
+        Some((_, rows::Issuer::Unknown)) => {
             pool.execute(Sql::CustomersNameIssuer, &[issuer, sub]).await?;
-        }
-        (None, Some(fresh)) => {
-            let now = OffsetDateTime::from(clock.now(pool).await?);
-            pool.execute(Sql::CustomersInsert, &[&fresh.0, issuer, sub, &now]).await?;
+            // Another issuer may have been faster.
+            Ok(read().await?.pop().map(|(id, _)| id))
         }
     }
-    // Another process may have been faster.
-    Ok(known_customer(pool, identity).await?.map(|(id, _)| id))
+}
+
+/// Makes `fresh` the id of a customer who has none.
+pub(crate) async fn make_customer(
+    pool: &Pool,
+    now: Time,
+    Identity { issuer, sub }: &Identity,
+    fresh: CustomerId,
+) -> Result<(), StoreError> {
+    let now = OffsetDateTime::from(now);
+    pool.execute(Sql::CustomersInsert, &[&fresh.0, issuer, sub, &now]).await?;
+    Ok(())
 }
 
 pub(crate) async fn products(pool: &Pool, filter: &ProductFilter) -> Result<Vec<Product>, StoreError> {

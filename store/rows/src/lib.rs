@@ -19,4 +19,4 @@ pub use notification::{admin_action, notification};
 pub use operations::{dead_row, order_version, paused_queue, queue_depth, saga_count, worker};
 pub use order::{line, lines_by_order, order, payment, refund, reservation};
 pub use saga::{Decoded, SagaInbox, log_row, saga, saga_id, signal, with_inboxes};
-pub use storefront::{cart, claimed_key, customer, product, shop, stock, taken_key};
+pub use storefront::{Issuer, cart, claimed_key, customer, product, shop, stock, taken_key};

@@ -42,13 +42,22 @@ pub fn cart<R: Row>(row: &R) -> Result<Cart, StoreError> {
     read().map_err(|reason| unreadable(format_args!("cart {id}"), reason))
 }
 
-/// A row of `customers`, and whether it says which issuer vouches for them.
-pub fn customer<R: Row>(row: &R) -> Result<(CustomerId, bool), StoreError> {
+/// Whether a customer's row says who vouches for them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Issuer {
+    /// It does.
+    Kept,
+    /// It is from before issuers were kept: the first one that knows them is taken for it.
+    Unknown,
+}
+
+/// A row of `customers`.
+pub fn customer<R: Row>(row: &R) -> Result<(CustomerId, Issuer), StoreError> {
     let mut columns = Columns::of(row);
     let id = columns.uuid("id").map_err(|reason| unreadable("a customer", reason))?;
     let issuer = columns.str("issuer");
     let issuer = issuer.map_err(|reason| unreadable(format_args!("customer {id}"), reason))?;
-    Ok((CustomerId(id), !issuer.is_empty()))
+    Ok((CustomerId(id), if issuer.is_empty() { Issuer::Unknown } else { Issuer::Kept }))
 }
 
 /// A row of `products`.

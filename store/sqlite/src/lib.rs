@@ -174,12 +174,18 @@ impl Store for SqliteStore {
         Ok(load::read_carts(&mut *self.connections.read().await?, &[id]).await?.pop())
     }
 
-    async fn customer(
-        &self,
-        identity: &Identity,
-        fresh: Option<CustomerId>,
-    ) -> Result<Option<CustomerId>, StoreError> {
-        storefront::customer(&self.connections, self.clock.now(), identity, fresh).await
+    async fn known_customer(&self, identity: &Identity) -> Result<Option<CustomerId>, StoreError> {
+        storefront::known_customer(&self.connections, identity).await
+    }
+
+    async fn customer(&self, identity: &Identity, fresh: CustomerId) -> Result<CustomerId, StoreError> {
+        if let Some(known) = self.known_customer(identity).await? {
+            return Ok(known);
+        }
+        storefront::make_customer(&self.connections, self.clock.now(), identity, fresh).await?;
+        // Another process may have been faster.
+        let gone = || StoreError::Unavailable("a customer was erased while they were made".to_owned());
+        self.known_customer(identity).await?.ok_or_else(gone)
     }
 
     async fn open_cart_of(&self, customer: CustomerId) -> Result<Option<CartId>, StoreError> {

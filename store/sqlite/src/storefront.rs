@@ -27,38 +27,44 @@ pub(crate) async fn open_cart_of(
     Ok(read(connection, statement, id).await?.pop())
 }
 
-pub(crate) async fn customer(
+pub(crate) async fn known_customer(
     connections: &Connections,
-    now: Time,
     identity: &Identity,
-    fresh: Option<CustomerId>,
 ) -> Result<Option<CustomerId>, StoreError> {
+    match read_customer(&mut *connections.read().await?, identity).await? {
+        None => return Ok(None),
+        Some((id, rows::Issuer::Kept)) => return Ok(Some(id)),
+        Some((_, rows::Issuer::Unknown)) => {}
+    }
     let Identity { issuer, sub } = identity.clone();
-    let is_kept = match (known_customer(&mut *connections.read().await?, identity).await?, fresh) {
-        (Some((id, true)), _) => return Ok(Some(id)),
-        (None, None) => return Ok(None),
-        (known, _) => known.is_some(),
-    };
     let mut tx = connections.write().await?;
-    let statement = match fresh.filter(|_| !is_kept) {
-        None => sqlx::query(shared_sql!("customers_name_issuer")).bind(issuer).bind(sub),
-        Some(fresh) => {
-            let insert = sqlx::query(shared_sql!("customers_insert")).bind(fresh.0.to_string());
-            insert.bind(issuer).bind(sub).bind(now.as_micros())
-        }
-    };
-    statement.execute(&mut *tx).await.map_err(store_error)?;
-    // Another process may have been faster.
-    let known = known_customer(&mut tx, identity).await?;
+    let name = sqlx::query(shared_sql!("customers_name_issuer")).bind(issuer).bind(sub);
+    name.execute(&mut *tx).await.map_err(store_error)?;
+    // Another issuer may have been faster.
+    let known = read_customer(&mut tx, identity).await?;
     tx.commit().await.map_err(commit_error)?;
     Ok(known.map(|(id, _)| id))
 }
 
-/// The customer, and whether their issuer is kept.
-async fn known_customer(
+/// Makes `fresh` the id of a customer who has none.
+pub(crate) async fn make_customer(
+    connections: &Connections,
+    now: Time,
+    identity: &Identity,
+    fresh: CustomerId,
+) -> Result<(), StoreError> {
+    let Identity { issuer, sub } = identity.clone();
+    let mut tx = connections.write().await?;
+    let insert = sqlx::query(shared_sql!("customers_insert")).bind(fresh.0.to_string());
+    let insert = insert.bind(issuer).bind(sub).bind(now.as_micros());
+    insert.execute(&mut *tx).await.map_err(store_error)?;
+    tx.commit().await.map_err(commit_error)
+}
+
+async fn read_customer(
     connection: &mut SqliteConnection,
     identity: &Identity,
-) -> Result<Option<(CustomerId, bool)>, StoreError> {
+) -> Result<Option<(CustomerId, rows::Issuer)>, StoreError> {
     let Identity { issuer, sub } = identity.clone();
     let statement = sqlx::query(shared_sql!("customers_read")).bind(issuer).bind(sub);
     Ok(read(connection, statement, rows::customer).await?.pop())

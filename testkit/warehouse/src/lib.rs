@@ -40,13 +40,14 @@ impl Participant for Warehouse {
 
     async fn act(&self, key: &StepKey, task: &Task<'_>) -> Result<Decision, Fault> {
         let mut ledger = self.ledger.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_empty = self.empty_every > 0 && task.order.number() % self.empty_every == 0;
+        let (_, order) = key.owner().ok_or_else(|| Fault::Refused(format!("{key} names no order")))?;
+        let is_empty = self.empty_every > 0 && order.number() % self.empty_every == 0;
         let decision = if is_empty {
-            Decision::Rejected { reason: format!("nothing is left for order {}", task.order) }
+            Decision::Rejected { reason: format!("nothing is left of {} products", task.lines.len()) }
         } else {
             Decision::Done
         };
-        match ledger.entry(key.clone()).or_insert(Some((task.order, decision))) {
+        match ledger.entry(key.clone()).or_insert(Some((order, decision))) {
             Some((_, decision)) => Ok(decision.clone()),
             None => Err(Fault::Refused(format!("{key} was undone"))),
         }

@@ -19,7 +19,11 @@ pub(super) async fn execute(
         Part::Act => match act(call, key, participant).await {
             Ok(Some(Decision::Done)) => Answer::Succeeded(CallResult::Done),
             Ok(Some(Decision::Rejected { reason })) => Answer::Rejected { reason },
-            Ok(None) => misconfigured(format!("saga {} has no order for {}", call.saga, participant.name())),
+            Ok(None) => misconfigured(format!(
+                "{} takes part in checkouts alone, and saga {} is none",
+                participant.name(),
+                call.saga
+            )),
             Err(fault) => answer_of(fault, |error| Answer::Refused { error }),
         },
         Part::Undo { acted } => match participant.undo(acted).await {
@@ -36,8 +40,7 @@ async fn act(call: &Call, key: &StepKey, participant: &dyn Participant) -> Resul
     {
         return Ok(Some(decision));
     }
-    let (Context::Checkout(checkout), Some(order)) = (&*call.context, call.saga.order()) else {
-        return Ok(None);
-    };
-    participant.act(key, &Task { step: call.step, order, checkout }).await.map(Some)
+    let Context::Checkout(checkout) = &*call.context else { return Ok(None) };
+    let task = Task { step: call.step, lines: &checkout.lines, total: checkout.total() };
+    participant.act(key, &task).await.map(Some)
 }

@@ -92,13 +92,18 @@ impl<T: Participant + ?Sized> Road<Arc<T>> {
     async fn travel<A>(&self, request: impl Future<Output = Result<A, Fault>>) -> Result<A, Fault> {
         stop().await;
         match self.dice.sky(self.mishaps) {
-            Sky::Clear => request.await,
+            Sky::Clear => {
+                let answer = request.await;
+                stop().await;
+                answer
+            }
             Sky::LoseAnswer => {
                 request.await?;
                 stop().await;
                 Err(Fault::Unclear("the answer was lost".to_owned()))
             }
-            Sky::LoseRequest => Err(Fault::NotReached("nobody is there".to_owned())),
+            Sky::LoseRequest if self.dice.chance(50) => Err(Fault::NotReached("nobody is there".to_owned())),
+            Sky::LoseRequest => Err(Fault::Unclear("the request was lost".to_owned())),
             Sky::Refuse => Err(Fault::Refused("it is overloaded".to_owned())),
         }
     }

@@ -155,7 +155,7 @@ impl History {
         let report = self.shop.notices.sent().iter().any(|(saga, _)| saga.order() == Some(id));
         let given_up = |entry: &Entry| matches!(entry, Entry::Discarded { step, .. } if step == "send");
         if !report && !self.shop.history(id).await.iter().any(given_up) {
-            let _ = write!(wrong, "its customer was report nothing; ");
+            let _ = write!(wrong, "its customer got no message; ");
         }
         if let Some(participant) = &self.participant {
             wrong.extend(participant.wrong(id, &self.shop.checkout(id).await));
