@@ -60,17 +60,17 @@ impl<'de> Deserialize<'de> for ShopId {
 /// number and a saga's slot, but not this.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct KeyPrefix(String);
+pub struct KeyPrefix(Arc<str>);
 
 impl KeyPrefix {
     /// The prefix with this nonce, of which 48 bits count. A saga that serves no order has a 0 in the order's place.
     pub fn new(shop: ShopId, order: impl Into<Option<OrderId>>, nonce: u64) -> Self {
         let order = order.into().map_or(0, OrderId::number);
-        Self(format!("{shop}-{order}-{:012x}", nonce & ((1 << 48) - 1)))
+        Self(format!("{shop}-{order}-{:012x}", nonce & ((1 << 48) - 1)).into())
     }
 
     /// A prefix read back from where it was stored.
-    pub fn from_stored(text: impl Into<String>) -> Self {
+    pub fn from_stored(text: impl Into<Arc<str>>) -> Self {
         Self(text.into())
     }
 
@@ -126,16 +126,16 @@ impl KeySource {
 /// generation rises only in a commit that records proof that the last one moved nothing.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct StepKey(String);
+pub struct StepKey(Arc<str>);
 
 impl StepKey {
     /// The key of `generation` of `step` in the saga whose keys begin with `prefix`.
     pub fn new(prefix: &KeyPrefix, step: &str, generation: u32) -> Self {
-        Self(format!("{}:{step}:{generation}", prefix.0))
+        Self(format!("{}:{step}:{generation}", prefix.0).into())
     }
 
     /// A key read back from where it was stored.
-    pub fn from_stored(text: impl Into<String>) -> Self {
+    pub fn from_stored(text: impl Into<Arc<str>>) -> Self {
         Self(text.into())
     }
 

@@ -258,7 +258,7 @@ pub struct LateRefund {
     pub total: Money,
     /// What the provider opened for it, if it opens payments.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub object: Option<PaymentObject>,
+    pub object: Option<Box<PaymentObject>>,
 }
 
 /// Money that the shop gives back although the order stands: for goodwill, or for a part of it.

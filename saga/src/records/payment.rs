@@ -38,7 +38,7 @@ pub struct PaymentDetails {
     pub next_action: Option<String>,
     /// What the provider opened for it, before any money could move.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub object: Option<PaymentObject>,
+    pub object: Option<Box<PaymentObject>>,
 }
 
 /// A payment that its provider opened: what it is known by there.

@@ -83,7 +83,7 @@ pub struct PaymentAt {
     /// The key of the charge that counts.
     pub charge: StepKey,
     /// What the provider opened for it, if it opens payments.
-    pub object: Option<PaymentObject>,
+    pub object: Option<Box<PaymentObject>>,
 }
 
 /// What a participant is asked for.

@@ -390,7 +390,7 @@ const OPENED: Caps = Caps { opens: true, closes: false, key_ttl: Duration::from_
 
 /// A payment that was opened in this account.
 fn opened_in(account: &str) -> PaymentAt {
-    PaymentAt { object: Some(object(account)), ..at("scripted") }
+    PaymentAt { object: Some(Box::new(object(account))), ..at("scripted") }
 }
 
 #[tokio::test]

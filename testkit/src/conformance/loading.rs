@@ -82,12 +82,12 @@ pub async fn every_table_is_loaded_as_it_was_saved(subject: &Subject) {
         details: PaymentDetails {
             provider_ref: Some("ch_1".to_owned()),
             next_action: Some("https://bank.example/?a=1&b=2".to_owned()),
-            object: Some(PaymentObject {
+            object: Some(Box::new(PaymentObject {
                 reference: "po_'1".to_owned(),
                 account: "acct_1".to_owned(),
                 live: true,
                 wire: 2,
-            }),
+            })),
         },
         ..payment(1, PaymentStatus::PartiallyRefunded)
     };

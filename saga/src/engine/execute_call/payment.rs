@@ -42,7 +42,7 @@ fn at_provider<'a>(provider: &dyn PaymentProvider, payment: &'a PaymentAt) -> Re
              configure those of {}, and the call is sent",
             object.account, object.account
         ))),
-        _ => Ok(At { charge, object: object.as_ref() }),
+        _ => Ok(At { charge, object: object.as_deref() }),
     }
 }
 

@@ -58,7 +58,7 @@ fn record_open(saga: &mut Saga, key: &StepKey, event: Event<'_>) -> Changes {
     match event {
         Event::Answered(Answer::Succeeded(CallResult::Opened(object))) => {
             let (from, to) = step(saga, PaymentEvent::TryAgain, |details| {
-                details.object = Some(object.clone());
+                details.object = Some(Box::new(object.clone()));
             })?;
             Ok(vec![Change::RecordPayment { from, payment: payment(saga, to) }])
         }
