@@ -17,7 +17,9 @@ use tokio::task::JoinSet;
 
 use crate::binary::{Ran, holdfast, run, run_on, sqlite_url};
 use crate::fixture::{MAX_WAIT, Shop, runtime};
-use crate::server::{ANYWHERE, SECRET, Server, cart, checkout, client, get, json_of, token, until};
+use crate::server::{
+    ANYWHERE, SECRET, Server, cart, checkout, client, get, json_of, place_orders, token, until,
+};
 
 const PRICE: Money = Money::new(1_999, Currency::EUR);
 
@@ -137,7 +139,7 @@ fn up_calls_its_own_sandbox_over_http() {
 /// Two at first, then two a second: the last of eight payments is made after three seconds.
 #[test]
 fn up_asks_its_provider_no_more_often_than_it_may() {
-    const ORDERS: u64 = 8;
+    const ORDERS: usize = 8;
     let (home, desk) = (tempfile::tempdir().expect("a folder"), tempfile::tempdir().expect("a folder"));
     let sandbox = Server::sandbox(&desk.path().join("ledger.db"), ANYWHERE, &[]);
     let mut up = holdfast();
@@ -145,13 +147,7 @@ fn up_asks_its_provider_no_more_often_than_it_may() {
     let up = Server::start(up.args(["--sandbox-url", &sandbox.url]));
     let runtime = runtime();
     let since = Instant::now();
-    runtime.block_on(async {
-        for order in 0..ORDERS {
-            let cart = cart(&up.url).await;
-            let placed = checkout(&client(), &up.url, &cart, &order.to_string()).send().await;
-            json_of(placed.expect("an answer"), 201).await;
-        }
-    });
+    runtime.block_on(place_orders(&up.url, ORDERS));
     let shop = sqlite_url(&home.path().join("holdfast.db"));
     until("the explanation names the reason", || {
         let shown = run_on(&shop, &["order", "explain", &ORDERS.to_string(), "--output", "json"]).json();
@@ -160,13 +156,13 @@ fn up_asks_its_provider_no_more_often_than_it_may() {
     });
     until("all are paid", || {
         let statement = runtime.block_on(ask(&sandbox.url).statement()).ok()?;
-        (statement.len() as u64 == ORDERS).then_some(())
+        (statement.len() == ORDERS).then_some(())
     });
     let took = since.elapsed();
     assert!(took >= Duration::from_secs(3), "eight payments took {took:?}");
     until("all are confirmed", || {
         let listed = run_on(&shop, &["order", "list", "--status", "CONFIRMED", "--output", "json"]).json();
-        (listed["items"].as_array().map(Vec::len) == usize::try_from(ORDERS).ok()).then_some(())
+        (listed["items"].as_array().map(Vec::len) == Some(ORDERS)).then_some(())
     });
     run_on(&shop, &["audit", "--sandbox-url", &sandbox.url]).ends(0, "");
 }

@@ -193,3 +193,12 @@ pub(crate) fn checkout(client: &reqwest::Client, url: &str, cart: &str, key: &st
         }
     }))
 }
+
+/// Places so many of them, one after the other.
+pub(crate) async fn place_orders(url: &str, orders: usize) {
+    for order in 0..orders {
+        let cart = cart(url).await;
+        let placed = checkout(&client(), url, &cart, &order.to_string()).send().await;
+        json_of(placed.expect("an answer"), 201).await;
+    }
+}

@@ -7,7 +7,9 @@ use reqwest::StatusCode;
 
 use crate::binary::{Ran, holdfast, run_on, sqlite_url};
 use crate::fixture::{ServerDatabase, runtime};
-use crate::server::{ANYWHERE, Server, cart, checkout, client, get, json_of, stock, token, until};
+use crate::server::{
+    ANYWHERE, Server, cart, checkout, client, get, json_of, place_orders, stock, token, until,
+};
 
 /// A token of the shop in `folder`.
 fn own_token(folder: &std::path::Path, arguments: &[&str]) -> String {
@@ -134,13 +136,7 @@ fn it_sends_no_more_messages_than_its_channel_may() {
     let admin = own_token(folder.path(), &["--role", "admin"]);
     let runtime = runtime();
     let since = Instant::now();
-    runtime.block_on(async {
-        for order in 0..ORDERS {
-            let cart = cart(&up.url).await;
-            let placed = checkout(&client(), &up.url, &cart, &order.to_string()).send().await;
-            json_of(placed.expect("an answer"), 201).await;
-        }
-    });
+    runtime.block_on(place_orders(&up.url, ORDERS));
     let shop = sqlite_url(&folder.path().join("holdfast.db"));
     until("all are confirmed", || {
         let listed = run_on(&shop, &["order", "list", "--status", "CONFIRMED", "--output", "json"]).json();
