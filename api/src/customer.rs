@@ -1,4 +1,4 @@
-//! The customer behind a token: in our rows, what is theirs is theirs by an id of ours.
+//! The customer behind a token. Orders and carts refer to customers by a random id of ours.
 
 use holdfast_saga::records::Identity;
 use holdfast_shared::CustomerId;
@@ -8,7 +8,7 @@ use crate::auth::Caller;
 use crate::problem::Problem;
 
 impl App {
-    /// The caller as a customer, who is made known if they are not yet; `None` for a guest. For what makes something theirs.
+    /// The caller's customer id; `None` for a guest. A caller without a customer record gets one. For writes.
     pub(crate) async fn customer(&self, caller: &Caller) -> Result<Option<CustomerId>, Problem> {
         match caller {
             Caller::Guest => Ok(None),
@@ -21,22 +21,20 @@ impl App {
         Ok(self.store.customer(&self.identity(caller.known()?), CustomerId::random()).await?)
     }
 
-    /// The caller as a customer; `None` for a guest, and for one of whom nothing is kept. For what only reads.
+    /// The caller's customer id; `None` for a guest, and for a caller without a customer record. For reads.
     pub(crate) async fn known_customer(&self, caller: &Caller) -> Result<Option<CustomerId>, Problem> {
         let Some(sub) = caller.sub() else { return Ok(None) };
         Ok(self.store.known_customer(&self.identity(sub)).await?)
     }
 
-    /// The caller as the owner of what is there: one of whom nothing is kept owns nothing, as does an id that nobody has. Or
-    /// 401.
+    /// The caller's customer id, or 401 for a guest. Without a customer record it is one that nobody has, and owns nothing.
     pub(crate) async fn owner(&self, caller: &Caller) -> Result<CustomerId, Problem> {
-        caller.known()?;
-        Ok(self.known_customer(caller).await?.unwrap_or_else(CustomerId::random))
+        let known = self.store.known_customer(&self.identity(caller.known()?)).await?;
+        Ok(known.unwrap_or_else(CustomerId::random))
     }
 
-    /// Whose things the caller may list: `None` for everybody's. Or 401.
+    /// The customer whose records the caller may list; `None`: everybody's. Or 401 for a guest.
     pub(crate) async fn listed_customer(&self, caller: &Caller) -> Result<Option<CustomerId>, Problem> {
-        caller.known()?;
         if caller.sees_all() { Ok(None) } else { self.owner(caller).await.map(Some) }
     }
 

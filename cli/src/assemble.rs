@@ -122,7 +122,7 @@ pub(crate) struct WorkerParts<'a> {
     pub(crate) payments: Providers,
     pub(crate) source: &'a Source,
     pub(crate) config: WorkerConfig,
-    /// Of each provider and each channel; `None`: there are none.
+    /// The settings of all circuit breakers; `None`: no provider or channel has one.
     pub(crate) circuit_breakers: Option<BreakerSettings>,
     pub(crate) metrics: Metrics,
 }

@@ -9,7 +9,7 @@ use holdfast_saga::engine::execute_call::execute_call_with;
 use holdfast_saga::engine::own_calls;
 use holdfast_saga::ports::{Gateways, PaymentProvider};
 use holdfast_saga::records::call::{Answer, Call, Outcome};
-use holdfast_saga::records::request::Destination;
+use holdfast_saga::records::request::Request;
 
 use crate::circuit_breaker::{CircuitBreaker, Health, Held, Permit};
 use crate::credentials::Credentials;
@@ -94,10 +94,10 @@ impl Caller {
     }
 
     fn circuit_breaker(&self, call: &Call) -> Option<&CircuitBreaker> {
-        match call.request.destination() {
-            Destination::Provider(name) => self.circuit_breakers.get(name),
-            Destination::Channel(name) => self.channel_breakers.get(name),
-            Destination::Participant(_) => None,
+        match &call.request {
+            Request::Payment(request) => self.circuit_breakers.get(request.provider()),
+            Request::Notify { notice, .. } => self.channel_breakers.get(&notice.channel),
+            Request::Participate { .. } => None,
         }
     }
 

@@ -51,7 +51,7 @@ pub enum Caller {
 }
 
 impl Caller {
-    /// The `sub` of a known caller: the customer behind it is looked up by it.
+    /// The `sub` of a known caller; their customer record is found by it.
     pub fn sub(&self) -> Option<&str> {
         match self {
             Self::Guest => None,

@@ -61,7 +61,7 @@ impl Verifier {
         Ok(Self { keys: Keys::from_jwks(path, &settings)?, settings })
     }
 
-    /// Who vouches for the callers.
+    /// The issuer of the tokens.
     pub(crate) fn issuer(&self) -> &str {
         &self.settings.issuer
     }

@@ -36,7 +36,7 @@ impl From<AuditError> for Problem {
             AuditError::Store(error) => error.into(),
             AuditError::Ledger { ref source, .. } => {
                 tracing::error!("{error}: {source}");
-                Self::unavailable("provider_ledger_unreadable", format!("{error}: {source}"), 10)
+                Self::internal()
             }
         }
     }

@@ -34,7 +34,7 @@ async fn s10_reading_makes_nobody_a_customer() {
     problem_of(shop.post(&format!("{order}/cancel"), dora).await, 404, "order_not_found").await;
     problem_of(shop.post("/v1/notifications/1.1/read", dora).await, 404, "notification_not_found").await;
     assert_eq!(known(&shop, "holdfast", "dora").await, None);
-    // What is listed for somebody of whom nothing is kept is nothing, and not everything.
+    // A caller without a customer record sees an empty list, not everybody's orders.
     let listed = json_of(shop.get("/v1/orders", dora).await, StatusCode::OK).await;
     assert_eq!(listed["items"], json!([]));
 

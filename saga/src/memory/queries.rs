@@ -132,10 +132,9 @@ impl Store for MemoryStore {
         Ok(self.tables.lock().await.known_customer(identity))
     }
 
-    async fn customer(&self, identity: &Identity, fresh: CustomerId) -> Result<CustomerId, StoreError> {
-        let mut tables = self.tables.lock().await;
-        let known = tables.known_customer(identity);
-        Ok(known.unwrap_or_else(|| *tables.customers.entry(identity.clone()).or_insert(fresh)))
+    async fn add_customer(&self, identity: &Identity, fresh: CustomerId) -> Result<(), StoreError> {
+        self.tables.lock().await.customers.entry(identity.clone()).or_insert(fresh);
+        Ok(())
     }
 
     async fn open_cart_of(&self, customer: CustomerId) -> Result<Option<CartId>, StoreError> {

@@ -85,12 +85,23 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// A cart, not locked.
     async fn cart(&self, id: CartId) -> Result<Option<Cart>, StoreError>;
 
-    /// Our id of the customer who is known like this; `None`: nothing is theirs. One who is known from before issuers were
-    /// kept is taken for this issuer's, from then on.
+    /// The id of the customer with this identity; `None`: there is no record. A record from before issuers were stored is
+    /// assigned to the first issuer that asks for its `sub`.
     async fn known_customer(&self, identity: &Identity) -> Result<Option<CustomerId>, StoreError>;
 
-    /// The same; `fresh` becomes the id of one who is not known.
-    async fn customer(&self, identity: &Identity, fresh: CustomerId) -> Result<CustomerId, StoreError>;
+    /// Adds a customer with the id `fresh`, unless there is one with this identity.
+    async fn add_customer(&self, identity: &Identity, fresh: CustomerId) -> Result<(), StoreError>;
+
+    /// The id of the customer with this identity. One without a record is added with the id `fresh`.
+    async fn customer(&self, identity: &Identity, fresh: CustomerId) -> Result<CustomerId, StoreError> {
+        if let Some(known) = self.known_customer(identity).await? {
+            return Ok(known);
+        }
+        self.add_customer(identity, fresh).await?;
+        // Another process may have been faster.
+        let gone = || StoreError::Unavailable("a customer was erased while they were added".to_owned());
+        self.known_customer(identity).await?.ok_or_else(gone)
+    }
 
     /// The customer's open cart; of several the one with the highest id, which grows with time.
     async fn open_cart_of(&self, customer: CustomerId) -> Result<Option<CartId>, StoreError>;

@@ -52,7 +52,7 @@ pub enum PaymentRequest {
         payment: PaymentAt,
         /// How much.
         amount: Money,
-        /// From whom, as the provider's token; `None` where the buyer pays at the provider.
+        /// The provider's token for the buyer's means of payment; `None` where the buyer pays at the provider.
         token: Option<String>,
     },
     /// Make sure that a charge holds no money: looked up first, then closed or refunded.
@@ -98,17 +98,6 @@ pub enum Part {
     },
 }
 
-/// Which gateway a request goes to, by kind and name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Destination<'a> {
-    /// A payment provider.
-    Provider(&'a str),
-    /// A notification channel.
-    Channel(&'a str),
-    /// A service of the shop's.
-    Participant(&'a str),
-}
-
 /// What the credentials at a provider must allow. Restricted ones may take money and give none back.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, Display, IntoStaticStr,
@@ -128,15 +117,6 @@ impl Operation {
 }
 
 impl Request {
-    /// Where it goes.
-    pub fn destination(&self) -> Destination<'_> {
-        match self {
-            Self::Payment(request) => Destination::Provider(request.provider()),
-            Self::Notify { notice, .. } => Destination::Channel(&notice.channel),
-            Self::Participate { participant, .. } => Destination::Participant(participant),
-        }
-    }
-
     /// The payment provider it goes to and what it needs the credentials there for, if it goes to one.
     pub fn payment(&self) -> Option<(&str, Operation)> {
         match self {

@@ -228,8 +228,8 @@ impl Store for Meddled {
     async fn known_customer(&self, identity: &Identity) -> Result<Option<CustomerId>, StoreError> {
         self.memory.known_customer(identity).await
     }
-    async fn customer(&self, identity: &Identity, fresh: CustomerId) -> Result<CustomerId, StoreError> {
-        self.memory.customer(identity, fresh).await
+    async fn add_customer(&self, identity: &Identity, fresh: CustomerId) -> Result<(), StoreError> {
+        self.memory.add_customer(identity, fresh).await
     }
     async fn open_cart_of(&self, customer: CustomerId) -> Result<Option<CartId>, StoreError> {
         self.memory.open_cart_of(customer).await

@@ -52,6 +52,10 @@ impl Participant for Scripted {
     }
 }
 
+fn gateways_with(participant: &Arc<Scripted>) -> Gateways {
+    Gateways { participants: Participants::of(Arc::clone(participant) as _), ..Gateways::default() }
+}
+
 fn kind(answer: &Answer) -> &'static str {
     match answer {
         Answer::Succeeded(CallResult::Done) => "done",
@@ -106,11 +110,7 @@ async fn every_answer_of_a_participant_means_what_it_proves() {
     for (part, mode, replies, asked, expected) in scripts {
         let context = format!("{part:?} {mode:?} {replies:?}");
         let participant = Arc::new(Scripted { replies: Mutex::new(replies.into()), ..Scripted::default() });
-        let participants = [Arc::clone(&participant) as Arc<dyn Participant>];
-        let outside = Gateways {
-            participants: participants.into_iter().collect::<Participants>(),
-            ..Gateways::default()
-        };
+        let outside = gateways_with(&participant);
         let answer = execute_call(&call_of(part, mode, "scripted").await, &outside).await;
         assert_eq!(kind(&answer), expected, "{context}: {answer:?}");
         assert_eq!(*participant.asked.lock().unwrap_or_else(PoisonError::into_inner), asked, "{context}");
@@ -126,9 +126,7 @@ async fn a_participant_that_is_not_configured_or_has_no_order_is_asked_nothing()
     assert_eq!(why, "no participant gone is configured here; configure it again, and the call is sent");
 
     let participant = Arc::new(Scripted::default());
-    let participants = [Arc::clone(&participant) as Arc<dyn Participant>];
-    let outside =
-        Gateways { participants: participants.into_iter().collect::<Participants>(), ..Gateways::default() };
+    let outside = gateways_with(&participant);
     let notice = Notice {
         notice: NoticeKind::OrderConfirmed,
         channel: "log".to_owned(),

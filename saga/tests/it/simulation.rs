@@ -33,8 +33,13 @@ fn number(name: &str) -> Option<u64> {
     env::var(name).ok()?.parse().ok()
 }
 
+/// How many are played.
+pub(crate) fn histories() -> u64 {
+    number("HOLDFAST_SIM_HISTORIES").unwrap_or(HISTORIES)
+}
+
 /// Plays `histories` of them and says how many orders were accepted, and how many came to stand.
-fn play_many(histories: u64, rules: &Rules) -> (usize, usize) {
+pub(crate) fn play_many(histories: u64, rules: &Rules) -> (usize, usize) {
     let seeds = |part: u8| (u64::from(part)..histories).step_by(usize::from(THREADS));
     let played = thread::scope(|scope| {
         let parts: Vec<_> =
@@ -58,7 +63,7 @@ fn play_many(histories: u64, rules: &Rules) -> (usize, usize) {
 }
 
 /// Plays the one history that was asked for, if one was.
-fn rerun(rules: &Rules) -> bool {
+pub(crate) fn rerun(rules: &Rules) -> bool {
     let Some(seed) = number("HOLDFAST_SIM_SEED") else { return false };
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime starts");
     let report = runtime.block_on(play(seed, rules, true));
@@ -71,8 +76,7 @@ fn no_history_breaks_a_promise() {
     if rerun(&Rules::honest()) {
         return;
     }
-    let histories = number("HOLDFAST_SIM_HISTORIES").unwrap_or(HISTORIES);
-    let (accepted, standing) = play_many(histories, &Rules::honest());
+    let (accepted, standing) = play_many(histories(), &Rules::honest());
     // A simulation in which nothing happens proves nothing.
     assert!(
         standing * 10 > accepted && standing * 10 < accepted * 9,
@@ -86,8 +90,7 @@ fn no_history_at_a_hostile_provider_breaks_a_promise() {
     if rerun(&Rules::at_the_bank()) {
         return;
     }
-    let histories = number("HOLDFAST_SIM_HISTORIES").unwrap_or(HISTORIES) / 4;
-    let (accepted, standing) = play_many(histories, &Rules::at_the_bank());
+    let (accepted, standing) = play_many(histories() / 4, &Rules::at_the_bank());
     assert!(standing * 10 > accepted, "{standing} of {accepted} orders stand");
 }
 
@@ -95,7 +98,7 @@ fn no_history_at_a_hostile_provider_breaks_a_promise() {
 #[test]
 fn e1_no_late_money_is_kept_though_the_provider_forgets_its_voids() {
     if !rerun(&Rules::forgetful()) {
-        play_many(number("HOLDFAST_SIM_HISTORIES").unwrap_or(HISTORIES) / 5, &Rules::forgetful());
+        play_many(histories() / 5, &Rules::forgetful());
     }
 }
 

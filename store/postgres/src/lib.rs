@@ -208,15 +208,9 @@ impl Store for PostgresStore {
         storefront::known_customer(&self.pool, identity).await
     }
 
-    async fn customer(&self, identity: &Identity, fresh: CustomerId) -> Result<CustomerId, StoreError> {
-        if let Some(known) = self.known_customer(identity).await? {
-            return Ok(known);
-        }
+    async fn add_customer(&self, identity: &Identity, fresh: CustomerId) -> Result<(), StoreError> {
         let now = self.clock.now(&self.pool).await?;
-        storefront::make_customer(&self.pool, now, identity, fresh).await?;
-        // Another process may have been faster.
-        let gone = || StoreError::Unavailable("a customer was erased while they were made".to_owned());
-        self.known_customer(identity).await?.ok_or_else(gone)
+        storefront::add_customer(&self.pool, now, identity, fresh).await
     }
 
     async fn open_cart_of(&self, customer: CustomerId) -> Result<Option<CartId>, StoreError> {

@@ -38,8 +38,8 @@ pub(crate) async fn known_customer(
     }
 }
 
-/// Makes `fresh` the id of a customer who has none.
-pub(crate) async fn make_customer(
+/// Adds a customer with the id `fresh`, unless there is one with this identity.
+pub(crate) async fn add_customer(
     pool: &Pool,
     now: Time,
     Identity { issuer, sub }: &Identity,

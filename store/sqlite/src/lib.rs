@@ -178,14 +178,8 @@ impl Store for SqliteStore {
         storefront::known_customer(&self.connections, identity).await
     }
 
-    async fn customer(&self, identity: &Identity, fresh: CustomerId) -> Result<CustomerId, StoreError> {
-        if let Some(known) = self.known_customer(identity).await? {
-            return Ok(known);
-        }
-        storefront::make_customer(&self.connections, self.clock.now(), identity, fresh).await?;
-        // Another process may have been faster.
-        let gone = || StoreError::Unavailable("a customer was erased while they were made".to_owned());
-        self.known_customer(identity).await?.ok_or_else(gone)
+    async fn add_customer(&self, identity: &Identity, fresh: CustomerId) -> Result<(), StoreError> {
+        storefront::add_customer(&self.connections, self.clock.now(), identity, fresh).await
     }
 
     async fn open_cart_of(&self, customer: CustomerId) -> Result<Option<CartId>, StoreError> {

@@ -46,8 +46,8 @@ pub(crate) async fn known_customer(
     Ok(known.map(|(id, _)| id))
 }
 
-/// Makes `fresh` the id of a customer who has none.
-pub(crate) async fn make_customer(
+/// Adds a customer with the id `fresh`, unless there is one with this identity.
+pub(crate) async fn add_customer(
     connections: &Connections,
     now: Time,
     identity: &Identity,

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use holdfast_shared::{CancelReason, RetryPolicy, StepKey};
 
-use super::order::checkout;
 use crate::engine::definition::{CallSpec, Discard, Unclear};
+use crate::records::context::Context;
 use crate::records::request::{Part, Request};
 use crate::records::saga::Saga;
 
@@ -60,7 +60,8 @@ pub fn to_act(participant: &str, key: StepKey) -> Request {
 ///
 /// In a saga that is no checkout: the part was asked for under the keys of another one.
 pub fn to_undo(saga: &Saga, participant: &str, step: &str, key: StepKey) -> Request {
-    let _its_own = checkout(saga);
+    let is_checkout = matches!(&*saga.context, Context::Checkout(_));
+    assert!(is_checkout, "saga {} undoes a part that it never asked for", saga.id);
     let acted = saga.first_key_of(step);
     Request::Participate { key, participant: participant.to_owned(), part: Part::Undo { acted } }
 }
