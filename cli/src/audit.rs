@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use holdfast_contract::audit::{AuditBody, InFlightBody, SettledManuallyBody, ViolationBody};
+use holdfast_saga::flows;
 use holdfast_saga::operations::audit_run;
 use holdfast_saga::ports::Providers;
 use holdfast_shared::{Currency, Money};
@@ -33,7 +34,7 @@ pub(crate) async fn run(database: &Database, args: Args, output: Format) -> anyh
     let sandbox = SandboxArgs { sandbox_ledger: args.sandbox_ledger, sandbox_url: args.sandbox_url };
     let provider = Provider::find(&sandbox, database.path()).await?;
     let providers = provider.map(|provider| Providers::of(provider.sandbox)).unwrap_or_default();
-    let body = AuditBody::from(audit_run::run(store, &providers).await?);
+    let body = AuditBody::from(audit_run::run(store, flows::REGISTRY, &providers).await?);
     output.one(&body, || table_of(&body))?;
     if body.clean {
         return Ok(Exit::Ok);
@@ -54,6 +55,7 @@ pub(crate) fn table_of(audit: &AuditBody) -> String {
                 .charges
                 .map_or_else(not_compared, |charges| format!("{charges} in the provider's own ledger")),
         ),
+        ("not verifiable", not_verifiable(audit)),
         ("in flight", in_flight(audit)),
         ("settled manually", settled_manually(audit)),
         (
@@ -85,6 +87,13 @@ pub(crate) fn table_of(audit: &AuditBody) -> String {
         text += &table(&["BROKEN", "PROMISE", "DETAIL"], audit.violations.iter().map(row));
     }
     text
+}
+
+fn not_verifiable(audit: &AuditBody) -> String {
+    match usize::try_from(audit.unverifiable).unwrap_or(usize::MAX) {
+        0 => "nothing".to_owned(),
+        sagas => format!("{} of another release: run its `holdfast audit`", plural(sagas, "saga")),
+    }
 }
 
 fn in_flight(audit: &AuditBody) -> String {

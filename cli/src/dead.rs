@@ -1,7 +1,9 @@
 //! `holdfast dead`: sagas that gave up, and what an operator can do about them.
 
 mod actions;
+mod question;
 mod selection;
+mod wait;
 
 use holdfast_contract::dead_letter::{DeadLetterBody, DeadLetterGroupBody, DeadLetterResult};
 use holdfast_contract::saga::SagaDetails;
@@ -14,7 +16,7 @@ use holdfast_saga::ports::{Store, StoreError};
 use holdfast_shared::{SagaId, SagaState};
 use serde::Serialize;
 
-use self::selection::{FilterArgs, Options, Selection};
+use self::selection::{Filter, Options, Selection};
 use crate::database::Database;
 use crate::exit::{Exit, conflict};
 use crate::output::{Format, Limit, pairs};
@@ -55,11 +57,7 @@ pub(crate) enum Command {
 #[derive(clap::Args)]
 pub(crate) struct ListArgs {
     #[command(flatten)]
-    filter: FilterArgs,
-
-    /// Only sagas whose reason contains this text
-    #[arg(long, value_name = "TEXT")]
-    reason: Option<String>,
+    filter: Filter,
 
     /// Count them by saga, step and reason instead
     #[arg(long, conflicts_with_all = ["all", "limit", "cursor"])]
@@ -83,10 +81,10 @@ pub(crate) struct RetryArgs {
     selection: Selection,
 
     #[command(flatten)]
-    filter: FilterArgs,
+    filter: Filter,
 
-    /// With --all: only sagas whose reason contains this text
-    #[arg(long, value_name = "TEXT")]
+    /// The reason, for the timeline and the audit trail
+    #[arg(long, value_name = "TEXT", value_parser = reason)]
     reason: Option<String>,
 
     #[command(flatten)]
@@ -103,11 +101,7 @@ pub(crate) struct DiscardArgs {
     reason: String,
 
     #[command(flatten)]
-    filter: FilterArgs,
-
-    /// With --all: only sagas whose own reason contains this text
-    #[arg(long, value_name = "TEXT")]
-    died_of: Option<String>,
+    filter: Filter,
 
     #[command(flatten)]
     options: Options,
@@ -119,24 +113,25 @@ pub(crate) async fn run(database: &Database, command: Command, output: Format) -
         Command::List(args) => list(store, args, output).await,
         Command::Show { saga } => show(store, saga, output).await,
         Command::Retry(args) => {
-            let filter = args.filter.with_reason(args.reason);
-            actions::run(store, args.selection, filter, DeadLetterAction::Retry, args.options, output).await
+            let action = DeadLetterAction::Retry { reason: args.reason };
+            actions::run(store, args.selection, args.filter, action, args.options, output).await
         }
         Command::Discard(args) => {
-            let filter = args.filter.with_reason(args.died_of);
             let action = DeadLetterAction::Discard { reason: args.reason };
-            actions::run(store, args.selection, filter, action, args.options, output).await
+            actions::run(store, args.selection, args.filter, action, args.options, output).await
         }
     }
 }
 
 async fn list(store: &dyn Store, args: ListArgs, output: Format) -> anyhow::Result<Exit> {
-    let filter = args.filter.with_reason(args.reason).at_now(store).await?;
+    let filter = args.filter.at_now(store).await?;
     if args.group {
         let all = dead_letter::list(store, &REGISTRY, &filter, None, usize::MAX).await?;
         let groups = dead_letter::groups(&all).into_iter().map(DeadLetterGroupBody::from).collect();
         let header = ["COUNT", "SAGA", "STEP", "OLDEST", "NEWEST", "EXAMPLE", "REASON"];
-        output.list(&List::whole(groups), "no dead letters", &header, group_row)?;
+        let groups = List::whole(groups);
+        let nothing = if groups.items.is_empty() { args.filter.nothing(store).await? } else { String::new() };
+        output.list(&groups, &nothing, &header, group_row)?;
         return Ok(Exit::Ok);
     }
     let limit = if args.all { u32::MAX } else { args.limit.limit };
@@ -144,12 +139,8 @@ async fn list(store: &dyn Store, args: ListArgs, output: Format) -> anyhow::Resu
     let limit_read = usize::try_from(limit).unwrap_or(usize::MAX);
     let dead_letters = dead_letter::list(store, &REGISTRY, &filter, args.cursor, limit_read).await?;
     let page = List::page(dead_letters, limit, |dead| dead.id.to_string(), DeadLetterBody::from);
-    output.list(
-        &page,
-        "no dead letters",
-        &["SAGA", "DEFINITION", "STEP", "DEAD SINCE", "", "REASON"],
-        row,
-    )?;
+    let nothing = if page.items.is_empty() { args.filter.nothing(store).await? } else { String::new() };
+    output.list(&page, &nothing, &["SAGA", "DEFINITION", "STEP", "DEAD SINCE", "", "REASON"], row)?;
     Ok(Exit::Ok)
 }
 
@@ -184,8 +175,10 @@ async fn show(store: &dyn Store, id: SagaId, output: Format) -> anyhow::Result<E
             saga.saga.state
         )));
     }
-    let (retry, discard) =
-        (DeadLetterAction::Retry, DeadLetterAction::Discard { reason: ANY_REASON.to_owned() });
+    let (retry, discard) = (
+        DeadLetterAction::Retry { reason: None },
+        DeadLetterAction::Discard { reason: ANY_REASON.to_owned() },
+    );
     let page = DeadPage {
         retry: dry_run(store, id, retry).await?,
         discard: dry_run(store, id, discard).await?,

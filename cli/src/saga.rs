@@ -32,6 +32,10 @@ pub(crate) enum Command {
         /// The saga's id, such as 1042.0
         saga: SagaId,
 
+        /// The reason, for the timeline and the audit trail
+        #[arg(long, value_name = "TEXT", value_parser = crate::values::reason)]
+        reason: Option<String>,
+
         #[command(flatten)]
         actor: Operator,
     },
@@ -82,7 +86,9 @@ pub(crate) async fn run(database: &Database, command: Command, output: Format) -
     match command {
         Command::List(args) => list(database.store(), args, output).await,
         Command::Show { saga } => show(database.store(), saga, output).await,
-        Command::Retry { saga, actor } => retry(database.store(), saga, actor.actor, output).await,
+        Command::Retry { saga, reason, actor } => {
+            retry(database.store(), saga, reason, actor.actor, output).await
+        }
         Command::Signal { saga, signal: sign, actor } => {
             signal(database.store(), saga, sign, actor.actor, output).await
         }
@@ -130,8 +136,14 @@ pub(crate) async fn find(store: &dyn Store, id: SagaId) -> anyhow::Result<SagaDe
     })
 }
 
-async fn retry(store: &dyn Store, id: SagaId, actor: String, output: Format) -> anyhow::Result<Exit> {
-    let answer = resolve::retry(store, id, &Actor::Operator(actor)).await?;
+async fn retry(
+    store: &dyn Store,
+    id: SagaId,
+    reason: Option<String>,
+    actor: String,
+    output: Format,
+) -> anyhow::Result<Exit> {
+    let answer = resolve::retry(store, id, reason, &Actor::Operator(actor)).await?;
     report(id, answer, will_resume(id), output)
 }
 

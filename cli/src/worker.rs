@@ -72,7 +72,7 @@ struct ServeArgs {
     #[arg(long, value_name = "ADDR", env = "HOLDFAST_WORKER_ADDR", default_value = "127.0.0.1:9090")]
     worker_addr: SocketAddr,
 
-    /// How long a call may hold its saga before another worker takes it over
+    /// How long a call may hold its saga before another worker takes it over; at most 1h
     #[arg(long, value_name = "TIME", env = "HOLDFAST_LEASE", default_value = "30s", value_parser = window)]
     lease: humantime::Duration,
 

@@ -20,6 +20,8 @@ pub struct AuditBody {
     pub skus: u64,
     /// The number of this shop's charges in the provider's own ledger; `null` if it was not compared.
     pub charges: Option<u64>,
+    /// The number of sagas that run a definition of another release: run the audit of that release to judge them.
+    pub unverifiable: u64,
     /// Orders whose money is still in flight.
     pub in_flight: Vec<InFlightBody>,
     /// Orders with money that was settled manually.
@@ -87,6 +89,7 @@ impl From<Report> for AuditBody {
             orders: report.orders,
             skus: report.skus,
             charges: report.charges,
+            unverifiable: report.unverifiable,
             in_flight: report.in_flight.into_iter().map(in_flight).collect(),
             settled_manually: report.settled_manually.into_iter().map(manual).collect(),
             violations: report.violations.into_iter().map(violation).collect(),

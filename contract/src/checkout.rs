@@ -1,6 +1,6 @@
 //! The checkout: what a buyer sends.
 
-use holdfast_shared::{Address, CartId, Contact, Money, PaymentMethod};
+use holdfast_shared::{Address, CartId, Contact, Money, PaymentMethod, is_country};
 use serde::{Deserialize, Serialize};
 
 use crate::text::{Note, Text};
@@ -122,11 +122,12 @@ impl TryFrom<String> for Country {
     type Error = &'static str;
 
     fn try_from(text: String) -> Result<Self, Self::Error> {
-        let fits = text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_uppercase());
-        if fits {
+        if is_country(&text) {
             Ok(Self(text))
         } else {
-            Err("expected a country code of two letters (ISO 3166-1), such as US")
+            Err(
+                "expected a country code of two letters (ISO 3166-1), such as US, or GB for the United Kingdom",
+            )
         }
     }
 }

@@ -160,7 +160,7 @@ impl From<Preview> for PreviewBody {
 
 fn accepted(id: SagaId, action: &DeadLetterAction) -> String {
     match action {
-        DeadLetterAction::Retry => will_resume(id),
+        DeadLetterAction::Retry { .. } => will_resume(id),
         DeadLetterAction::Discard { .. } => {
             format!("saga {id} skips the step; the next free worker carries on after it")
         }
@@ -208,9 +208,9 @@ pub struct DeadLetterFilterBody {
     /// The step at which they stopped, such as `refund_payment`.
     #[serde(default)]
     pub step: Option<String>,
-    /// A text that the reason contains.
+    /// A text that their error contains, in upper or lower case.
     #[serde(default)]
-    pub reason: Option<String>,
+    pub error_contains: Option<String>,
     /// Dead for longer than this.
     #[serde(default)]
     #[cfg_attr(feature = "openapi", schema(maximum = 31_622_400))]
@@ -241,6 +241,10 @@ pub struct RetryBody {
     /// Only show what would happen.
     #[serde(default)]
     pub dry_run: bool,
+    /// The reason, for the timeline and the audit trail.
+    #[serde(default)]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<String>, min_length = 1, max_length = 500))]
+    pub reason: Option<Text<500>>,
 }
 
 /// A discard of dead sagas.

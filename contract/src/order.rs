@@ -228,9 +228,14 @@ impl LineBody {
 }
 
 impl PaymentBody {
-    /// As it is when its order is accepted.
+    /// As it is before there is a payment: what the order owes, and nothing once it is cancelled.
     fn first(order: &Order) -> Option<Self> {
         let status = match order.method {
+            PaymentMethod::Card | PaymentMethod::Paypal | PaymentMethod::Cod
+                if order.status == OrderStatus::Cancelled =>
+            {
+                PaymentStatus::Cancelled
+            }
             PaymentMethod::Card | PaymentMethod::Paypal => PaymentStatus::Pending,
             PaymentMethod::Cod => PaymentStatus::DueOnDelivery,
             PaymentMethod::None => return None,

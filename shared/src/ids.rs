@@ -58,6 +58,11 @@ impl OrderId {
         Self(number)
     }
 
+    /// The same of a number that may be none of an order.
+    pub const fn from_number(number: i64) -> Option<Self> {
+        if number > 0 && number < (1 << (62 - SLOT_BITS)) { Some(Self(number)) } else { None }
+    }
+
     /// The number itself.
     pub const fn number(self) -> i64 {
         self.0
@@ -88,7 +93,7 @@ impl OrderId {
         let (_, low) = public.as_u64_pair();
         let number = (low & LOW_62).wrapping_mul(spread_inverse()) & LOW_62;
         let number = i64::try_from(number).ok()?;
-        (number > 0 && number < (1 << (62 - SLOT_BITS))).then_some(Self(number))
+        Self::from_number(number)
     }
 }
 
@@ -113,10 +118,8 @@ impl FromStr for OrderId {
     type Err = InvalidId;
 
     fn from_str(text: &str) -> Result<Self, InvalidId> {
-        match text.parse::<i64>() {
-            Ok(number) if number > 0 && number < (1 << (62 - SLOT_BITS)) => Ok(Self(number)),
-            Ok(_) | Err(_) => Err(InvalidId::new(text, "an order number such as 1042")),
-        }
+        let order = text.parse().ok().and_then(Self::from_number);
+        order.ok_or_else(|| InvalidId::new(text, "an order number such as 1042"))
     }
 }
 
@@ -135,6 +138,15 @@ impl SagaId {
     pub const fn standalone(number: i64) -> Self {
         debug_assert!(number > 0 && number < STANDALONE);
         Self(STANDALONE | number)
+    }
+
+    /// The sagas of the orders with these numbers. Those that serve no order lie behind the last one.
+    pub fn of_orders(numbers: &RangeInclusive<i64>) -> RangeInclusive<Self> {
+        let order = |number: &i64| OrderId::from_number(*number);
+        let before_all = if *numbers.start() > 0 { i64::MAX } else { i64::MIN };
+        let first = order(numbers.start()).map_or(Self(before_all), |first| *first.sagas().start());
+        let last = order(numbers.end()).map_or(Self(i64::MAX), |last| *last.sagas().end());
+        first..=last
     }
 
     /// The database's key.

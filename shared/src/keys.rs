@@ -78,6 +78,21 @@ impl KeyPrefix {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// The shop and the order it belongs to, if Holdfast made it; no order where its saga serves none.
+    pub fn owner(&self) -> Option<(ShopId, Option<OrderId>)> {
+        let mut parts = self.0.split('-');
+        let (shop, order, nonce) = (parts.next()?, parts.next()?, parts.next()?);
+        let is_nonce = nonce.len() == 12 && nonce.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let order = if order == "0" { None } else { Some(order.parse().ok()?) };
+        (is_nonce && parts.next().is_none()).then_some((shop.parse().ok()?, order))
+    }
+}
+
+impl fmt::Display for KeyPrefix {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
 }
 
 /// Where the prefixes of one shop's sagas come from: no two draws are the same.
@@ -142,6 +157,11 @@ impl StepKey {
     /// The key as the provider sees it.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// Whether it is a key of the saga whose keys begin with `prefix`.
+    pub fn begins_with(&self, prefix: &KeyPrefix) -> bool {
+        self.0.strip_prefix(prefix.as_str()).is_some_and(|step| prefix.0.is_empty() || step.starts_with(':'))
     }
 
     /// Whether this is `latest` or an earlier generation of it.

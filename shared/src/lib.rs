@@ -5,6 +5,7 @@
 
 mod cart;
 mod catalog;
+mod country;
 mod ids;
 mod keys;
 mod money;
@@ -19,6 +20,7 @@ mod transition;
 
 pub use cart::{CartEvent, CartStatus, Line};
 pub use catalog::{InvalidSku, MAX_SKU_LEN, Sku};
+pub use country::is_country;
 pub use ids::{CartId, CustomerId, Ids, InvalidId, OrderId, SLOT_MAX, SagaId, SeededIds, SystemIds};
 pub use keys::{KeyPrefix, KeySource, ShopId, StepKey};
 pub use money::{Currency, InvalidCurrency, Money, Overflow};

@@ -31,13 +31,17 @@ impl Currency {
 
     /// How many decimals its amounts are written with: minor units as ISO 4217 has them.
     pub fn decimals(self) -> u32 {
-        match self.as_str() {
-            "BIF" | "CLP" | "DJF" | "GNF" | "ISK" | "JPY" | "KMF" | "KRW" | "PYG" | "RWF" | "UGX" | "UYI"
-            | "VND" | "VUV" | "XAF" | "XOF" | "XPF" => 0,
-            "BHD" | "IQD" | "JOD" | "KWD" | "LYD" | "OMR" | "TND" => 3,
-            "CLF" | "UYW" => 4,
-            _ => 2,
-        }
+        self.listed().and_then(iso_currency::Currency::exponent).map_or(2, u32::from)
+    }
+
+    /// Whether something can be sold in it: ISO 4217 lists it, and not as a metal, a fund, a test or the past.
+    pub fn is_in_use(self) -> bool {
+        let is_money = |listed: &iso_currency::Currency| !listed.is_special() && !listed.is_fund();
+        self.listed().filter(is_money).is_some_and(|listed| listed.is_superseded().is_none())
+    }
+
+    fn listed(self) -> Option<iso_currency::Currency> {
+        iso_currency::Currency::from_code(self.as_str())
     }
 }
 
@@ -129,6 +133,27 @@ mod tests {
         assert_eq!("EUR".parse(), Ok(Currency::EUR));
         for bad in ["", "eur", "EU", "EURO", "E1R", "ÄÖ"] {
             assert!(bad.parse::<Currency>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn f5_something_can_be_sold_in_a_currency_that_is_in_use() {
+        for (code, is_in_use) in [
+            ("EUR", true),
+            ("JPY", true),
+            ("KWD", true),
+            ("XOF", true),
+            ("ZWG", true),
+            ("QQQ", false),
+            ("XXX", false),
+            ("XAU", false),
+            ("XTS", false),
+            ("CLF", false),
+            ("DEM", false),
+            ("HRK", false),
+        ] {
+            let currency: Currency = code.parse().expect("three capitals");
+            assert_eq!(currency.is_in_use(), is_in_use, "{code}");
         }
     }
 

@@ -8,7 +8,7 @@ use holdfast_shared::{Clock, ManualClock, SystemClock, Time};
 use holdfast_store_postgres::PostgresStore;
 use holdfast_store_sqlite::SqliteStore;
 use sqlx::sqlite::SqliteConnectOptions;
-use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, PgConnection};
+use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, PgConnection, Row as _};
 use tempfile::TempDir;
 use tokio::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 use uuid::Uuid;
@@ -141,6 +141,22 @@ impl Database {
             }
         }
         Ok(())
+    }
+
+    /// The rows that `sql` asks for. Each of its columns is a text.
+    pub async fn texts(&self, sql: &str) -> Vec<Vec<Option<String>>> {
+        let sql = AssertSqlSafe(sql.to_owned());
+        match &self.home {
+            Home::Memory => panic!("memory speaks no SQL"),
+            Home::Sqlite(folder) => {
+                let rows = sqlx::query(sql).fetch_all(&mut sqlite_shell(folder).await).await.expect("reads");
+                rows.iter().map(|row| (0..row.len()).map(|at| row.get(at)).collect()).collect()
+            }
+            Home::Postgres(database) => {
+                let rows = sqlx::query(sql).fetch_all(&mut database.shell().await).await.expect("reads");
+                rows.iter().map(|row| (0..row.len()).map(|at| row.get(at)).collect()).collect()
+            }
+        }
     }
 
     /// The one number that `sql` asks for.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
+use holdfast_saga::flows;
 use holdfast_saga::operations::audit::Report;
 use holdfast_saga::operations::audit_run;
 use holdfast_saga::ports::{Gateways, ProviderAmounts, Store};
@@ -238,8 +239,9 @@ impl Shop {
 
     /// Every promise, recomputed, against the provider's own ledger.
     pub async fn audit(&self, outside: &Gateways) -> Report {
-        let audit = audit_run::read(&*self.store).await.expect("reads");
-        audit.finish(&audit_run::statements(&outside.payments).await.expect("the providers answer"))
+        let audit = audit_run::read(&*self.store, flows::REGISTRY).await.expect("reads");
+        let statements = audit_run::statements(&audit, &outside.payments).await;
+        audit.finish(&statements.expect("the providers answer"))
     }
 
     /// The same, and nothing is broken or under way.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use holdfast_saga::operations::audit::LEASE_MAX;
 use holdfast_shared::{Queue, ShopId};
 
 use crate::circuit_breaker::CircuitBreaker;
@@ -73,6 +74,12 @@ pub enum ConfigError {
         /// The lease in the configuration.
         lease: Duration,
     },
+    /// A saga of a worker that died would wait for too long.
+    #[error("a lease of {lease:?} is longer than {LEASE_MAX:?}; lower it, so that others take over in time")]
+    LeaseTooLong {
+        /// The lease in the configuration.
+        lease: Duration,
+    },
     /// No call could ever start.
     #[error("no pool has room for a call; give at least one of them a number above 0")]
     NoPools,
@@ -86,6 +93,9 @@ impl WorkerConfig {
     pub fn check(&self) -> Result<(), ConfigError> {
         if self.call_timeout * 2 > self.lease {
             return Err(ConfigError::LeaseTooShort { call_timeout: self.call_timeout, lease: self.lease });
+        }
+        if self.lease > LEASE_MAX {
+            return Err(ConfigError::LeaseTooLong { lease: self.lease });
         }
         if self.pools.values().all(|slots| *slots == 0) {
             return Err(ConfigError::NoPools);
@@ -110,6 +120,9 @@ mod tests {
         let short = WorkerConfig { lease: Duration::from_secs(19), ..WorkerConfig::default() };
         let error = short.check().expect_err("10 s of call in 19 s of lease");
         assert!(error.to_string().contains("raise the lease"), "{error}");
+        let long = WorkerConfig { lease: LEASE_MAX + Duration::from_secs(1), ..WorkerConfig::default() };
+        let error = long.check().expect_err("an hour and a second");
+        assert!(error.to_string().contains("lower it"), "{error}");
         let idle = WorkerConfig { pools: BTreeMap::from([(Queue::Checkout, 0)]), ..WorkerConfig::default() };
         assert_eq!(idle.check(), Err(ConfigError::NoPools));
         assert!(WorkerConfig { batch_max: 0, ..WorkerConfig::default() }.check().is_err());

@@ -195,7 +195,7 @@ const fn shows(operation: Operation, mode: Mode, answer: &Answer) -> bool {
         | (
             Operation::GiveBack,
             Mode::Send | Mode::Query,
-            Answer::Succeeded(CallResult::Refunded | CallResult::Undone { refunded_minor: 1.. })
+            Answer::Succeeded(CallResult::Refunded | CallResult::Undone { captured_minor: 1.. })
             | Answer::GivingBack,
         ) => true,
         (Operation::Take | Operation::GiveBack, Mode::Send | Mode::Query, _) => false,
@@ -263,7 +263,7 @@ mod tests {
         let is_allowed = |operation| credentials.own()["bank"].contains(&operation);
         let waits = || Answer::Pending { next_action: None, declined: None };
         credentials.learn("bank", Operation::Take, Mode::Query, waits());
-        let closed = Answer::Succeeded(CallResult::Undone { refunded_minor: 0 });
+        let closed = Answer::Succeeded(CallResult::Undone { captured_minor: 0 });
         credentials.learn("bank", Operation::GiveBack, Mode::Send, closed);
         assert!(!is_allowed(Operation::Take) && !is_allowed(Operation::GiveBack));
         credentials.learn("bank", Operation::Take, Mode::Send, waits());

@@ -86,7 +86,7 @@ fn log_entry(moved: &SagaTransition, entry: &Entry, retry_at: Option<Time>) {
         Entry::Ignored(signal) => line!(info, moved, "came too late and changed nothing", signal = %signal),
         Entry::Unwinding(reason) => line!(info, moved, "unwinding", reason = %reason),
         Entry::LateCapture(saga) => {
-            line!(warn, moved, "money arrived late, a saga gives it back", child = %saga);
+            line!(warn, moved, "a payment that was given up was reported, a saga gives back what it took", child = %saga);
         }
         Entry::Completed | Entry::Compensated => log_end(moved),
     }

@@ -123,7 +123,7 @@ impl From<catalog::Refused> for Problem {
         use catalog::Refused as R;
         let status = match refused {
             R::Changed { .. } => StatusCode::PRECONDITION_FAILED,
-            R::Name(_) | R::Price { .. } => StatusCode::UNPROCESSABLE_ENTITY,
+            R::Name(_) | R::Price { .. } | R::Currency { .. } => StatusCode::UNPROCESSABLE_ENTITY,
         };
         Self::new(status, refused.code(), refused.to_string())
     }

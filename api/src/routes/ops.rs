@@ -6,8 +6,10 @@ pub(super) mod queues;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
+use holdfast_saga::flows;
 use holdfast_saga::operations::dead_letter::resolve;
 use holdfast_saga::operations::{audit_run, saga_list, signal};
+use holdfast_saga::ports::Providers;
 use holdfast_saga::records::slot;
 use holdfast_saga::records::view::SagaFilter;
 use holdfast_saga::shop::answer::{Answer, Answered, Conflict};
@@ -103,7 +105,7 @@ pub(super) async fn retry(
     PathParam(id): PathParam<SagaId>,
 ) -> CommandResponse {
     let by = caller.operator()?;
-    let answer = resolve::retry(&*app.store, id, &by).await?;
+    let answer = resolve::retry(&*app.store, id, None, &by).await?;
     respond(&app, id, answer, will_resume(id))
 }
 
@@ -176,5 +178,6 @@ pub(super) async fn audit(State(app): State<App>, caller: Caller) -> Result<Json
         let detail = "another audit is running; try again when it is done";
         return Err(Problem::new(StatusCode::CONFLICT, "audit_running", detail).retry_after(AUDIT_RETRY_SECS));
     };
-    Ok(Json(audit_run::run(&*app.store, &holdfast_saga::ports::Providers::default()).await?.into()))
+    let report = audit_run::run(&*app.store, flows::REGISTRY, &Providers::default()).await?;
+    Ok(Json(report.into()))
 }

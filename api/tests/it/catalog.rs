@@ -3,7 +3,7 @@
 use reqwest::{Method, StatusCode};
 use serde_json::json;
 
-use crate::fixture::{Shop, Who, json_of, problem_of};
+use crate::fixture::{Shop, Who, json_of, problem_of, text};
 
 fn mug(price_minor: i64) -> serde_json::Value {
     json!({"name": "Mug", "price": {"amount_minor": price_minor, "currency": "EUR"}, "active": true})
@@ -72,6 +72,26 @@ async fn stock_is_adjusted_as_it_was_seen_and_never_below_what_is_promised() {
     let unknown = json!({"delta": 1, "reason": "delivery"});
     let unknown = shop.send(Method::POST, "/v1/admin/stock/nothing/adjust", Who::Admin, unknown).await;
     problem_of(unknown, 404, "stock_not_found").await;
+    shop.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn f5_a_price_is_in_a_currency_that_is_in_use() {
+    let shop = Shop::asleep().await;
+    let put = |currency: &'static str, active: bool| {
+        let price = json!({"amount_minor": 500, "currency": currency});
+        let body = json!({"name": "Cup", "price": price, "active": active});
+        shop.send(Method::PUT, "/v1/admin/products/cup-01", Who::Admin, body)
+    };
+    for currency in ["QQQ", "XXX", "XAU", "DEM", "CLF"] {
+        let refused = problem_of(put(currency, true).await, 422, "invalid_currency").await;
+        assert!(text(&refused["detail"]).contains(currency), "{refused}");
+    }
+    problem_of(shop.get("/v1/products/cup-01", Who::Nobody).await, 404, "product_not_found").await;
+    for currency in ["JPY", "KWD"] {
+        let status = put(currency, true).await.status();
+        assert!(status.is_success(), "{currency}: {status}");
+    }
     shop.close().await;
 }
 

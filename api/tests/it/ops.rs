@@ -50,10 +50,11 @@ async fn dead(shop: &Shop) -> (String, String) {
 async fn a_dead_refund_is_looked_at_retried_and_settled_by_hand() {
     let shop = Shop::open().await;
     let (order, saga) = dead(&shop).await;
-    let letter = get(&shop, "/v1/ops/dead?saga=cancellation&step=refund_payment&reason=refuses").await;
+    let letter =
+        get(&shop, "/v1/ops/dead?saga=cancellation&step=refund_payment&error_contains=refuses").await;
     let reason = text(&letter["items"][0]["reason"]);
     assert!(reason.contains("the sandbox refuses refunds") && !reason.contains("tok_"), "{reason}");
-    for none in ["saga=notification", "step=send", "older_than_secs=3600", "reason=nothing"] {
+    for none in ["saga=notification", "step=send", "older_than_secs=3600", "error_contains=nothing"] {
         assert_eq!(get(&shop, &format!("/v1/ops/dead?{none}")).await["items"], json!([]), "{none}");
     }
     let groups = get(&shop, "/v1/ops/dead/groups").await;
@@ -200,7 +201,7 @@ async fn a_filter_is_processed_batch_by_batch() {
     let writes = Writes { at: now, new_sagas: dead.collect(), ..Writes::default() };
     shop.store.begin().await.expect("begins").save(&writes).await.expect("saves");
 
-    let groups = get(&shop, "/v1/ops/dead/groups?reason=mailbox").await;
+    let groups = get(&shop, "/v1/ops/dead/groups?error_contains=mailbox").await;
     assert_eq!(groups["items"][0]["count"], 300);
     assert_eq!(groups["items"][0]["reason"], "no route to the mailbox of order N");
     let page = get(&shop, "/v1/ops/dead?limit=100").await;

@@ -53,6 +53,53 @@ async fn a_rejected_order_cannot_be_confirmed_any_more() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn f4_a_cancelled_order_owes_nothing() {
+    let shop = Shop::open().await;
+    let rejected = shop.order(cod(), Who::Nobody).await;
+    assert_eq!(rejected["payment"]["status"], "DUE_ON_DELIVERY");
+    let cancelled = shop.order(cod(), Who::Nobody).await;
+    for (order, verb) in [(&rejected, "reject"), (&cancelled, "cancel")] {
+        let path = format!("/v1/admin/orders/{}/{verb}", text(&order["id"]));
+        json_of(shop.post(&path, Who::Admin).await, StatusCode::ACCEPTED).await;
+    }
+    let adjust = json!({"delta": -100, "reason": "water damage"});
+    json_of(
+        shop.send(Method::POST, "/v1/admin/stock/mug-01/adjust", Who::Admin, adjust).await,
+        StatusCode::OK,
+    )
+    .await;
+    let short = shop.order(card("tok_ok"), Who::Nobody).await;
+    let declined = shop.order(card("tok_declined"), Who::Nobody).await;
+    for order in [&rejected, &cancelled, &short, &declined] {
+        let shown = shop.until(&text(&order["id"]), "CANCELLED").await;
+        let payment = &shown["payment"];
+        assert!(["CANCELLED", "DECLINED"].contains(&text(&payment["status"]).as_str()), "{shown}");
+        assert_eq!(payment["captured"]["amount_minor"], 0, "{shown}");
+        assert!(payment.get("next_action").is_none_or(serde_json::Value::is_null), "{shown}");
+    }
+    shop.close().await;
+}
+
+// An order that has left the house cannot be cancelled, and nobody is sent in a circle.
+#[tokio::test(flavor = "multi_thread")]
+async fn f6_what_cannot_be_undone_says_what_can_be_done() {
+    let shop = Shop::open().await;
+    let order = shop.order(cod(), Who::Nobody).await;
+    let id = text(&order["id"]);
+    for (verb, status) in [("confirm", "CONFIRMED"), ("process", "PROCESSING"), ("ship", "SHIPPED")] {
+        assert!(shop.post(&format!("/v1/admin/orders/{id}/{verb}"), Who::Admin).await.status().is_success());
+        shop.until(&id, status).await;
+    }
+    for verb in ["cancel", "reject"] {
+        let refused = shop.post(&format!("/v1/admin/orders/{id}/{verb}"), Who::Admin).await;
+        let shown = text(&problem_of(refused, 409, "order_conflict").await["detail"]);
+        assert!(shown.contains("if its parcel comes back"), "{verb}: {shown}");
+        assert!(!shown.contains("return") && !shown.contains("cancel it"), "{verb}: {shown}");
+    }
+    shop.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn money_and_goods_come_back_after_the_pivot() {
     let shop = Shop::open().await;
     let carla = Who::Customer("carla");

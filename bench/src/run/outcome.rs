@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context, Result, bail, ensure};
+use holdfast_saga::flows;
 use holdfast_saga::operations::audit::Report;
 use holdfast_saga::operations::audit_run;
 use holdfast_saga::ports::{Movement, Store};
@@ -98,7 +99,8 @@ async fn notified(store: &dyn Store, after: Option<OrderId>) -> Result<BTreeMap<
 /// what is broken, or still moving.
 pub(crate) async fn audit(store: &dyn Store, statement: Option<&[Movement]>) -> Result<Report> {
     let statements = statement.map(|lines| (holdfast_sandbox::NAME.to_owned(), lines.to_vec()));
-    let report = audit_run::read(store).await?.finish(&statements.into_iter().collect());
+    let audit = audit_run::read(store, flows::REGISTRY).await?;
+    let report = audit.finish(&statements.into_iter().collect());
     if !report.is_clean() {
         let first: Vec<String> = report
             .violations

@@ -1,5 +1,6 @@
 //! One command for many dead sagas: in batches, at a bounded rate, with a line for each saga.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
@@ -7,15 +8,17 @@ use holdfast_contract::CommandOutcome;
 use holdfast_contract::dead_letter::DeadLetterResult;
 use holdfast_saga::flows::REGISTRY;
 use holdfast_saga::operations::dead_letter;
-use holdfast_saga::operations::dead_letter::DeadLetterAction;
 use holdfast_saga::operations::dead_letter::resolve::{BATCH, act, preview_actions};
+use holdfast_saga::operations::dead_letter::{DeadLetterAction, Totals};
 use holdfast_saga::ports::{Store, StoreError};
 use holdfast_saga::shop::answer::Answer;
 use holdfast_shared::{Actor, SagaId};
 use serde::Serialize;
 use tokio::sync::watch;
 
+use super::question;
 use super::selection::{Filter, Options, Selection};
+use super::wait::{self, Fate};
 use crate::exit::{Exit, conflict, not_found, say, usage};
 use crate::output::{Format, print};
 use crate::progress::bar;
@@ -35,6 +38,12 @@ struct Summary {
     already: u64,
     refused: u64,
     not_found: u64,
+    /// With --wait: what became of each saga that was done.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    became: BTreeMap<String, String>,
+    /// Those that were done.
+    #[serde(skip)]
+    moved: Vec<SagaId>,
     /// Whether a signal stopped it before the end.
     interrupted: bool,
     /// The error that stopped it, if any.
@@ -50,10 +59,10 @@ pub(super) async fn run(
     options: Options,
     output: Format,
 ) -> anyhow::Result<Exit> {
-    let single = selection.sagas.len() == 1;
-    let ids = if selection.all {
-        let filter = filter.at_now(store).await?;
-        let dead_letters = dead_letter::list(store, &REGISTRY, &filter, None, usize::MAX).await?;
+    let (single, all) = (selection.sagas.len() == 1, selection.all);
+    let ids: Vec<SagaId> = if selection.all {
+        let wanted = filter.at_now(store).await?;
+        let dead_letters = dead_letter::list(store, &REGISTRY, &wanted, None, usize::MAX).await?;
         dead_letters.into_iter().map(|dead| dead.id).collect()
     } else if filter == Filter::default() {
         selection.sagas
@@ -68,13 +77,18 @@ pub(super) async fn run(
         dry_run: options.dry_run,
         output,
     };
-    let summary = work.all(&ids, options.rate).await?;
+    if all && !ids.is_empty() && !work.is_wanted(&ids, options.yes).await? {
+        say("nothing was changed");
+        return Ok(Exit::Ok);
+    }
+    let mut summary = work.all(&ids, options.rate).await?;
     let exit = summary.exit(single)?;
     if ids.is_empty() {
-        say("no dead letters");
+        say(&filter.nothing(store).await?);
     } else {
         say(&summary.message(options.dry_run));
     }
+    let exit = if options.wait { work.wait(&mut summary, *options.wait_at_most, exit).await? } else { exit };
     if output == Format::Json {
         output.one(&summary, String::new)?;
     }
@@ -92,6 +106,41 @@ struct Work<'a> {
 }
 
 impl Work<'_> {
+    /// Shows what would come of it, and asks whether that is wanted. A dry run only shows it.
+    async fn is_wanted(&self, ids: &[SagaId], yes: bool) -> anyhow::Result<bool> {
+        let mut totals = Totals::default();
+        for batch in ids.chunks(BATCH) {
+            for (id, planned) in &preview_actions(self.store, &REGISTRY, batch, &self.action).await? {
+                totals.add(*id, planned);
+            }
+        }
+        let verb = match self.action {
+            DeadLetterAction::Retry { .. } => "retry",
+            DeadLetterAction::Discard { .. } => "discard",
+        };
+        let warnings = question::warnings(self.store, &totals).await?;
+        question::confirm(verb, &totals, &warnings, yes || self.dry_run || totals.sagas() == 0)
+    }
+
+    /// Waits for what becomes of those that were done.
+    async fn wait(&self, summary: &mut Summary, patience: Duration, exit: Exit) -> anyhow::Result<Exit> {
+        let fates = wait::until_ended(self.store, &summary.moved, patience).await?;
+        let mut lines = String::new();
+        for Fate { saga, text, .. } in &fates {
+            match self.output {
+                Format::Table => writeln!(lines, "{:<12}  {text}", saga.to_string())?,
+                Format::Jsonl => writeln!(lines, "{}", serde_json::json!({"id": saga, "became": text}))?,
+                Format::Json => {}
+            }
+        }
+        print(&lines)?;
+        let left = fates.iter().filter(|fate| !fate.ended).count();
+        let dead = fates.iter().filter(|fate| fate.text.starts_with("DEAD")).count();
+        say(&format!("{} ended well, {dead} dead again, {left} not over", fates.len() - dead - left));
+        summary.became = fates.into_iter().map(|fate| (fate.saga.to_string(), fate.text)).collect();
+        Ok(if exit == Exit::Ok && dead + left > 0 { Exit::Partly } else { exit })
+    }
+
     async fn all(&self, asked: &[SagaId], rate: Option<u32>) -> anyhow::Result<Summary> {
         let mut stopped = stopped()?;
         let bar = bar(asked.len(), "{bar:40} {pos}/{len} sagas  {per_sec}  {elapsed}");
@@ -181,6 +230,8 @@ impl Summary {
                 CommandOutcome::Refused => &mut self.refused,
             };
             *count += 1;
+            let is_on_its_way = matches!(item.answer, CommandOutcome::Done | CommandOutcome::Already);
+            self.moved.extend(Some(item.id).filter(|_| is_on_its_way));
         }
         // Only the JSON document needs all of them; the exit code of a single saga needs its result.
         if output == Format::Json || self.items.is_empty() {

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use holdfast_saga::operations::dead_letter::DeadFilter;
+use holdfast_saga::flows::REGISTRY;
+use holdfast_saga::operations::dead_letter::{self, DeadFilter};
 use holdfast_saga::ports::{Store, StoreError};
 use holdfast_shared::SagaId;
 
@@ -23,8 +24,8 @@ pub(super) struct Selection {
 }
 
 /// Filters of dead sagas.
-#[derive(clap::Args)]
-pub(super) struct FilterArgs {
+#[derive(Debug, Clone, Default, PartialEq, Eq, clap::Args)]
+pub(super) struct Filter {
     /// Only sagas of this definition, such as cancellation
     #[arg(long, value_name = "NAME")]
     pub(super) saga: Option<String>,
@@ -32,6 +33,10 @@ pub(super) struct FilterArgs {
     /// Only sagas that stopped at this step, such as `refund_payment`
     #[arg(long, value_name = "NAME")]
     pub(super) step: Option<String>,
+
+    /// Only sagas whose error contains this text, in upper or lower case
+    #[arg(long, value_name = "TEXT")]
+    pub(super) error_contains: Option<String>,
 
     /// Only sagas that have been dead for longer than this
     #[arg(long, value_name = "TIME", value_parser = duration)]
@@ -42,22 +47,24 @@ pub(super) struct FilterArgs {
     pub(super) younger_than: Option<humantime::Duration>,
 }
 
-/// The filters with the reason, whatever its flag is called.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Filter {
-    pub(super) saga: Option<String>,
-    pub(super) step: Option<String>,
-    pub(super) reason: Option<String>,
-    pub(super) older_than: Option<humantime::Duration>,
-    pub(super) younger_than: Option<humantime::Duration>,
-}
-
 /// How a command about dead sagas runs.
 #[derive(clap::Args)]
 pub(super) struct Options {
     /// Only show what would happen: the steps that would run, and the money and stock that would move
     #[arg(long)]
     pub(super) dry_run: bool,
+
+    /// With --all: do not ask
+    #[arg(long)]
+    pub(super) yes: bool,
+
+    /// Wait until they have ended, and show what became of each; give up after --wait-at-most
+    #[arg(long, conflicts_with = "dry_run")]
+    pub(super) wait: bool,
+
+    /// How long --wait waits
+    #[arg(long, value_name = "TIME", default_value = "1m", value_parser = duration)]
+    pub(super) wait_at_most: humantime::Duration,
 
     /// At most this many sagas a second
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
@@ -67,19 +74,39 @@ pub(super) struct Options {
     pub(super) actor: Operator,
 }
 
-impl FilterArgs {
-    pub(super) fn with_reason(self, reason: Option<String>) -> Filter {
-        let Self { saga, step, older_than, younger_than } = self;
-        Filter { saga, step, reason, older_than, younger_than }
-    }
-}
-
 impl Filter {
     /// The filter with times instead of ages, by the database's clock.
-    pub(super) async fn at_now(self, store: &dyn Store) -> Result<DeadFilter, StoreError> {
-        let Self { saga, step, reason, older_than, younger_than } = self;
+    pub(super) async fn at_now(&self, store: &dyn Store) -> Result<DeadFilter, StoreError> {
+        let Self { saga, step, error_contains, older_than, younger_than } = self.clone();
         let now = store.now().await?;
         let ago = |age: humantime::Duration| now - Duration::from(age);
-        Ok(DeadFilter { saga, step, reason, before: older_than.map(ago), since: younger_than.map(ago) })
+        Ok(DeadFilter {
+            saga,
+            step,
+            error_contains,
+            before: older_than.map(ago),
+            since: younger_than.map(ago),
+        })
+    }
+
+    /// That nothing fits it, and what it was.
+    pub(super) async fn nothing(&self, store: &dyn Store) -> Result<String, StoreError> {
+        if *self == Self::default() {
+            return Ok("no dead letters".to_owned());
+        }
+        let all = dead_letter::list(store, &REGISTRY, &DeadFilter::default(), None, usize::MAX).await?;
+        let text =
+            |flag: &str, value: &Option<String>| value.as_ref().map(|value| format!("--{flag} {value:?}"));
+        let age =
+            |flag: &str, value: &Option<humantime::Duration>| value.map(|value| format!("--{flag} {value}"));
+        let conditions = [
+            text("saga", &self.saga),
+            text("step", &self.step),
+            text("error-contains", &self.error_contains),
+            age("older-than", &self.older_than),
+            age("younger-than", &self.younger_than),
+        ];
+        let conditions = conditions.into_iter().flatten().collect::<Vec<_>>().join(" ");
+        Ok(format!("0 of {} dead letters match {conditions}", all.len()))
     }
 }

@@ -52,13 +52,14 @@ pub(crate) async fn print(
 ) -> anyhow::Result<Exit> {
     let orders = own_orders(stage, actors).await?;
     let times = settle_times(stage, actors).await?;
+    let providers = Providers::of(Arc::clone(&stage.sandbox) as _);
     let summary = Summary {
         orders: orders.len(),
         seconds: elapsed.as_secs_f64(),
         outcomes: outcomes(&orders),
         settled_p50_ms: percentile(&times, 50),
         settled_p99_ms: percentile(&times, 99),
-        audit: audit_run::run(stage.store(), &Providers::of(Arc::clone(&stage.sandbox) as _)).await?.into(),
+        audit: audit_run::run(stage.store(), REGISTRY, &providers).await?.into(),
     };
     let mut timelines = String::new();
     for (title, order) in samples(&orders) {

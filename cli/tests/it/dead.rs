@@ -94,10 +94,21 @@ on_both! {
         assert_eq!(list(&["--cursor", &second]), [first.as_str()]);
         assert_eq!(list(&["--all", "--saga", "cancellation", "--step", "refund_payment"]).len(), 2);
         assert_eq!(list(&["--saga", "notification"]).len(), 0);
-        assert_eq!(list(&["--reason", "REFUSES refunds"]).len(), 2);
-        assert_eq!(list(&["--reason", "no such text"]).len(), 0);
+        assert_eq!(list(&["--error-contains", "REFUSES refunds"]).len(), 2);
+        assert_eq!(list(&["--error-contains", "no such text"]).len(), 0);
         assert_eq!(list(&["--older-than", "1m"]).len(), 2);
         assert_eq!(list(&["--younger-than", "1m"]).len(), 0);
+
+        // What is filtered by is one flag everywhere; why somebody acts is another one.
+        let why = "the bank is back";
+        for action in [&["retry"][..], &["discard", "--reason", why]] {
+            let nothing = [&["dead"], action, &["--all", "--error-contains", "flood", "--older-than", "1m"]].concat();
+            shop.run(&nothing).ends(0, "0 of 2 dead letters match --error-contains \"flood\" --older-than 1m");
+        }
+        shop.run(&["dead", "list", "--saga", "notification"])
+            .ends(0, "0 of 2 dead letters match --saga \"notification\"");
+        shop.run(&["dead", "list", "--reason", "refuses"]).ends(2, "--reason");
+        shop.run(&["dead", "retry", "--all", "--reason", why, "--dry-run"]).ends(0, "2 would be done");
 
         let page = shop.run(&["dead", "list", "--limit", "1", "--output", "json"]).json();
         assert_eq!(page["next_cursor"], second);
@@ -157,7 +168,10 @@ on_both! {
         let refused = shop.run(&["dead", "retry", "1.0", "2.0"]);
         assert_eq!(refused.code, Some(4), "{refused:#?}");
         // Of several, some.
-        let partly = shop.run(&["dead", "retry", &second, "77.0", "1.0", &first, "--actor", "otto", "--output", "json"]);
+        let partly = shop.run(&[
+            "dead", "retry", &second, "77.0", "1.0", &first, "--reason", "the bank is back", "--actor", "otto",
+            "--output", "json",
+        ]);
         assert_eq!(partly.code, Some(5), "{partly:#?}");
         let summary = partly.json();
         let mut found = answers(&summary);
@@ -168,12 +182,72 @@ on_both! {
         assert_eq!(found, expected);
         assert_eq!((&summary["done"], &summary["refused"], &summary["not_found"]), (&2.into(), &1.into(), &1.into()));
         // Again: nothing twice.
-        let again = shop.run(&["dead", "retry", "--all", "--output", "json"]);
+        let again = shop.run(&["dead", "retry", "--all", "--yes", "--output", "json"]);
         assert_eq!(again.ends(0, "0 done, 2 unchanged, 0 refused").json()["already"], 2);
         shop.run(&["dead", "discard", &first, "--reason", "x"]).ends(4, "operator otto retried saga");
-        let table = shop.run(&["dead", "retry", "--all"]);
+        let table = shop.run(&["dead", "retry", "--all", "--yes"]);
         assert_eq!(table.stdout.lines().filter(|line| line.contains("  already    saga ")).count(), 2, "{table:#?}");
-        assert_eq!(shop.count("select count(*) from admin_actions where action = 'saga.retry' and actor = 'otto'"), 2);
+        let acts = "from admin_actions where action = 'saga.retry' and actor = 'otto'";
+        assert_eq!(shop.count(&format!("select count(*) {acts}")), 2);
+        let justified = "detail like 'the bank is back (it had stopped: %'";
+        assert_eq!(shop.count(&format!("select count(*) {acts} and {justified}")), 2);
+    }
+
+    fn f10_many_are_only_touched_by_somebody_who_saw_what_would_happen(shop) {
+        shop.stock("cd-1", 10);
+        shop.dead_order();
+        shop.dead_order();
+        shop.run(&["queue", "pause", "compensation", "--actor", "ada"]).ends(0, "");
+        let plan = "2 sagas of 2 orders; {} 39.98 EUR; 2 pieces put back on the shelf; 2 messages sent";
+        for (action, way) in [(&["retry"][..], "gives back"), (&["discard", "--reason", "x"], "leaves to you")] {
+            let all = [&["dead"], action, &["--all"]].concat();
+            let asked = shop.run(&all);
+            asked.ends(2, "nobody is there to be asked");
+            for message in [
+                plan.replace("{}", way).as_str(),
+                "warning: queue compensation is paused by ada: nothing moves before `holdfast queue resume compensation`",
+                "warning: no worker that is alive serves queue compensation",
+            ] {
+                asked.ends(2, message);
+            }
+            let dry = [&all[..], &["--dry-run"]].concat();
+            shop.run(&dry).ends(0, &plan.replace("{}", way));
+        }
+        assert_eq!(shop.count("select count(*) from signals where consumed_at is null"), 0);
+        shop.run(&["queue", "resume", "compensation"]).ends(0, "");
+        shop.run(&["dead", "retry", "--all", "--yes"]).ends(0, "2 done");
+    }
+
+    fn f9_what_became_of_each_is_shown_to_who_waits_for_it(shop) {
+        shop.stock("cd-1", 10);
+        let (_, first) = shop.dead_order();
+        let (_, second) = shop.dead_order();
+        let waiting = |arguments: &[&str]| {
+            let mut command = holdfast();
+            command.env("DATABASE_URL", &shop.url).args(arguments).args(["--wait", "--wait-at-most", "20s"]);
+            command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts")
+        };
+        let child = waiting(&["dead", "discard", "--all", "--yes", "--reason", "paid in cash"]);
+        let since = Instant::now();
+        while shop.count("select count(*) from signals where dedupe like 'discard:%'") < 2 {
+            assert!(since.elapsed() < MAX_WAIT, "nothing is discarded");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        shop.catch_up();
+        shop.work(3 * SECOND);
+        let ran = Ran::of(child.wait_with_output().expect("it ends"));
+        ran.ends(0, "2 ended well, 0 dead again, 0 not over");
+        for saga in [first, second] {
+            let line = format!("{:<12}  COMPLETED", saga.to_string());
+            assert!(ran.stdout.contains(&line), "{ran:#?}");
+        }
+        // Nobody takes it up: that is said, too.
+        let third = shop.dead_order().1.to_string();
+        let alone = ["dead", "retry", &third, "--wait", "--wait-at-most", "300ms", "--output", "json"];
+        let ran = shop.run(&alone);
+        assert_eq!(ran.code, Some(5), "{ran:#?}");
+        assert!(ran.stderr.contains("0 ended well, 0 dead again, 1 not over"), "{ran:#?}");
+        assert_eq!(ran.json()["became"][&third], "nobody has taken it up yet");
     }
 
     fn a_discarded_refund_lets_the_order_end_and_the_audit_lists_it(shop) {
@@ -220,7 +294,7 @@ on_both! {
 
         let mut child = holdfast()
             .env("DATABASE_URL", &shop.url)
-            .args(["dead", "retry", "--all", "--rate", "2000", "--output", "jsonl"])
+            .args(["dead", "retry", "--all", "--yes", "--rate", "2000", "--output", "jsonl"])
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
@@ -239,7 +313,7 @@ on_both! {
         assert_eq!(shop.count(retried), i64::try_from(done.len()).expect("a number"));
 
         let since = Instant::now();
-        let again = shop.run(&["dead", "retry", "--all", "--output", "json"]);
+        let again = shop.run(&["dead", "retry", "--all", "--yes", "--output", "json"]);
         println!("the rest retried in {:?}", since.elapsed());
         let summary = again.ends(0, "").json();
         assert_eq!((&summary["done"], &summary["already"]), (&(MANY - done.len()).into(), &done.len().into()));
@@ -256,7 +330,7 @@ fn a_rate_is_kept_to() {
     let shop = Shop::sqlite();
     many_dead(&shop, 60);
     let since = Instant::now();
-    shop.run(&["dead", "retry", "--all", "--rate", "40"]).ends(0, "60 done");
+    shop.run(&["dead", "retry", "--all", "--yes", "--rate", "40"]).ends(0, "60 done");
     let took = since.elapsed();
     assert!((SECOND..10 * SECOND).contains(&took), "{took:?}");
 }

@@ -6,6 +6,7 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
+use holdfast_saga::flows;
 use holdfast_saga::operations::audit_run;
 use holdfast_saga::ports::{PaymentProvider, Providers, Store};
 use holdfast_saga::shop::checkout::AcceptPolicy;
@@ -106,7 +107,7 @@ fn a_second_provider_is_paid_once_for_each_order_while_workers_die_and_its_answe
             Arc::new(HttpSandbox::new(&cluster.sandbox.url, TIMEOUT).expect("a URL")),
         ];
         let providers: Providers = payments.into_iter().collect();
-        let report = audit_run::run(&*store, &providers).await.expect("it can be audited");
+        let report = audit_run::run(&*store, flows::REGISTRY, &providers).await.expect("it can be audited");
         assert!(report.is_clean(), "{:#?}", report.violations);
         assert!(report.in_flight.is_empty(), "{:#?}", report.in_flight);
         let stats = shop.stats().await;

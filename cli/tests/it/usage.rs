@@ -6,7 +6,7 @@ use crate::binary::{holdfast, run, run_on, sqlite_url};
 
 #[test]
 fn bad_flags_end_as_usage() {
-    let cases: [(&[&str], &str); 29] = [
+    let cases: [(&[&str], &str); 30] = [
         (&[], "Usage: holdfast"),
         (&["nonsense"], "unrecognized subcommand 'nonsense'"),
         (&["order"], "Usage: holdfast order"),
@@ -28,6 +28,7 @@ fn bad_flags_end_as_usage() {
         (&["dead", "discard", "1.0"], "--reason <TEXT>"),
         (&["dead", "list", "--older-than", "soon"], "expected a duration such as 90s, 30m or 48h"),
         (&["dead", "list", "--group", "--all"], "cannot be used with"),
+        (&["dead", "retry", "--all", "--wait", "--dry-run"], "cannot be used with"),
         (
             &["queue", "pause", "coffee"],
             "possible values: checkout, compensation, payment-events, notifications",

@@ -32,6 +32,8 @@ pub const REPEATED_FOR: Duration = Duration::from_mins(5);
 const PARKED_TRY_EVERY: Duration = Duration::from_mins(10);
 /// The longest wait between two tries to reach the other side (M15).
 const UNANSWERED_WAIT_MAX: Duration = Duration::from_mins(1);
+/// No call is held back for longer, whatever the other side asks for: it is sent again, and may be held back again.
+pub const HELD_MAX: Duration = Duration::from_hours(1);
 /// How often a payment that is processing is looked up: its provider reports the end by itself (M10).
 const PROCESSING_LOOK_UP_EVERY: Duration = Duration::from_hours(1);
 

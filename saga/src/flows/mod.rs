@@ -16,6 +16,7 @@ pub(crate) use stages::payment::{owed, total};
 
 use crate::engine::definition::Definition;
 use crate::engine::registry::Registry;
+use crate::records::context::Context;
 
 /// The definition that a checkout paid like this runs from now on.
 pub const fn checkout(method: PaymentMethod) -> &'static Definition {
@@ -23,6 +24,17 @@ pub const fn checkout(method: PaymentMethod) -> &'static Definition {
         PaymentMethod::Card | PaymentMethod::Paypal => &checkout_online::V2,
         PaymentMethod::Cod => &checkout_cod::V1,
         PaymentMethod::None => &checkout_free::V1,
+    }
+}
+
+/// The name of the flow that runs with such a context.
+pub(crate) const fn name_for(context: &Context) -> &'static str {
+    match context {
+        Context::Checkout(of) => checkout(of.method).name,
+        Context::Cancellation(_) => cancellation::V1.name,
+        Context::Notice(_) => notification::V1.name,
+        Context::LateRefund(_) => late_refund::V1.name,
+        Context::PartialRefund(_) => partial_refund::V1.name,
     }
 }
 

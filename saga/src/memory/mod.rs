@@ -124,6 +124,12 @@ impl MemoryStore {
         Self { keys, here, tables: Arc::new(Mutex::new(Tables::of(shop))), clock }
     }
 
+    /// The same, whose keys are others than those of a store that was opened before it.
+    #[must_use]
+    pub fn with_key_seed(self, seed: u64) -> Self {
+        Self { keys: KeySource::seeded(self.keys.shop(), seed), ..self }
+    }
+
     /// A copy of everything, as a crash at this instant would leave it.
     pub async fn snapshot(&self) -> Tables {
         self.tables.lock().await.clone()

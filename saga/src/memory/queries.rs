@@ -10,7 +10,7 @@ use super::tables::SIGNALS_KEPT;
 use super::tx::MemoryTx;
 use super::{MemoryStore, Tables};
 use crate::ports::{Store, StoreError, Tx};
-use crate::records::audit_fact::{Fact, StockFact};
+use crate::records::audit_fact::Fact;
 use crate::records::history::LogRow;
 use crate::records::saga::Saga;
 use crate::records::signal::Signal;
@@ -185,20 +185,7 @@ impl Store for MemoryStore {
     }
 
     async fn facts(&self, visit: &mut (dyn FnMut(Fact) + Send)) -> Result<(), StoreError> {
-        let tables = self.tables.lock().await;
-        for (sku, fact) in tables.stock_facts() {
-            visit(Fact::Stock(StockFact { sku: Some(sku), ..fact }));
-        }
-        for order in tables.orders.values() {
-            visit(Fact::Order(tables.order_fact(order)));
-        }
-        for saga in tables
-            .sagas
-            .keys()
-            .filter(|saga| saga.order().is_some_and(|order| !tables.orders.contains_key(&order)))
-        {
-            visit(Fact::Orphan(*saga));
-        }
+        self.tables.lock().await.facts().into_iter().for_each(visit);
         Ok(())
     }
 

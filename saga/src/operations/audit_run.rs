@@ -1,9 +1,10 @@
 //! Running the audit: one consistent snapshot of the shop, compared with the ledgers of its providers.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use crate::operations::audit::{Audit, Invariant, Report, Statements};
-use crate::ports::{Fault, Movement, PaymentProvider, Providers, Store, StoreError};
+use crate::engine::registry::Registry;
+use crate::operations::audit::{Audit, Invariant, Report, Scope, Statements};
+use crate::ports::{At, Fault, Movement, PaymentProvider, Providers, Store, StoreError};
 
 /// Why an audit could not run.
 #[derive(Debug, thiserror::Error)]
@@ -21,12 +22,13 @@ pub enum AuditError {
     },
 }
 
-/// Audits the shop, against the own ledger of each of `providers` that keeps one.
+/// Audits the shop, whose sagas run the definitions of `registry`, against the own ledger of each of `providers` that keeps
+/// one.
 ///
 /// A busy shop moves between our snapshot and a provider's. Because of that, an order can look wrong in one
 /// comparison, but not in two; so a difference counts only if a second comparison shows it as well.
-pub async fn run(store: &dyn Store, providers: &Providers) -> Result<Report, AuditError> {
-    let first = snapshot(store, providers).await?;
+pub async fn run(store: &dyn Store, registry: Registry, providers: &Providers) -> Result<Report, AuditError> {
+    let first = snapshot(store, registry, providers).await?;
     let suspects: BTreeSet<&str> = first
         .violations
         .iter()
@@ -36,7 +38,7 @@ pub async fn run(store: &dyn Store, providers: &Providers) -> Result<Report, Aud
     if suspects.is_empty() {
         return Ok(first);
     }
-    let mut second = snapshot(store, providers).await?;
+    let mut second = snapshot(store, registry, providers).await?;
     second.violations.retain(|violation| {
         violation.invariant != Invariant::Provider || suspects.contains(violation.subject.as_str())
     });
@@ -44,25 +46,50 @@ pub async fn run(store: &dyn Store, providers: &Providers) -> Result<Report, Aud
 }
 
 /// One comparison. It reads our rows first: what moves before a provider's statement is in flight in our rows.
-async fn snapshot(store: &dyn Store, providers: &Providers) -> Result<Report, AuditError> {
-    let audit = read(store).await?;
-    Ok(audit.finish(&statements(providers).await?))
+async fn snapshot(
+    store: &dyn Store,
+    registry: Registry,
+    providers: &Providers,
+) -> Result<Report, AuditError> {
+    let audit = read(store, registry).await?;
+    let statements = statements(&audit, providers).await?;
+    Ok(audit.finish(&statements))
 }
 
-/// What each of `providers` that keeps a list of its movements says.
-pub async fn statements(providers: &Providers) -> Result<Statements, AuditError> {
-    let mut statements = Statements::new();
+/// What `providers` say of the shop of `audit`.
+pub async fn statements(audit: &Audit, providers: &Providers) -> Result<Statements, AuditError> {
+    let mut statements: Statements = movements(providers).await?.into_iter().collect();
+    for (order, question) in audit.in_question() {
+        let Some(provider) = providers.get(question.provider) else { continue };
+        let refunds = statements.refunds.entry(order).or_default();
+        for charge in question.charges {
+            let at = At { charge, object: question.object };
+            let named = provider.refunds(&at).await;
+            refunds.extend(
+                named.map_err(|source| AuditError::Ledger {
+                    provider: question.provider.to_owned(),
+                    source,
+                })?,
+            );
+        }
+    }
+    Ok(statements)
+}
+
+/// By the name of each of `providers` that keeps a list of its movements, that list.
+pub async fn movements(providers: &Providers) -> Result<BTreeMap<String, Vec<Movement>>, AuditError> {
+    let mut lists = BTreeMap::new();
     for provider in providers.names().filter_map(|name| providers.get(name)) {
         let name = provider.name().to_owned();
         match every_movement(&**provider).await {
             Ok(Some(movements)) => {
-                statements.insert(name, movements);
+                lists.insert(name, movements);
             }
             Ok(None) => {}
             Err(source) => return Err(AuditError::Ledger { provider: name, source }),
         }
     }
-    Ok(statements)
+    Ok(lists)
 }
 
 async fn every_movement(provider: &dyn PaymentProvider) -> Result<Option<Vec<Movement>>, Fault> {
@@ -82,9 +109,11 @@ async fn every_movement(provider: &dyn PaymentProvider) -> Result<Option<Vec<Mov
 }
 
 /// An audit that has seen every fact of one snapshot of the shop.
-pub async fn read(store: &dyn Store) -> Result<Audit, StoreError> {
-    let mut audit = Audit::new(store.keys().await?.shop());
+pub async fn read(store: &dyn Store, registry: Registry) -> Result<Audit, StoreError> {
+    let scope = Scope { shop: store.shop().await?, registry, now: store.now().await? };
+    let mut audit = Audit::new(scope);
     store.facts(&mut |fact| audit.see(fact)).await?;
+    audit.see_last_number(store.shop().await?.last_number);
     Ok(audit)
 }
 
@@ -98,8 +127,9 @@ mod tests {
     use holdfast_shared::{Currency, KeyPrefix, ManualClock, Money, OrderId, StepKey, Time};
 
     use super::*;
+    use crate::flows;
     use crate::memory::MemoryStore;
-    use crate::ports::{Account, At, Attempt, Caps, Charge, Closed, NamedRefund, Page, RefundState};
+    use crate::ports::{Account, Attempt, Caps, Charge, Closed, NamedRefund, Page, RefundState};
 
     /// A provider that holds money for one order after the other, as a shop at work would let it.
     #[derive(Debug)]
@@ -162,7 +192,8 @@ mod tests {
         let charge =
             |order: &i64| StepKey::new(&KeyPrefix::new(shop, OrderId::new(*order), 7), "take_payment", 1);
         let ledger = Ledger { charges: orders.iter().map(charge).collect(), looks: AtomicUsize::new(0) };
-        let report = run(&store, &Providers::of(Arc::new(ledger))).await.expect("it can be audited");
+        let report =
+            run(&store, flows::REGISTRY, &Providers::of(Arc::new(ledger))).await.expect("it can be audited");
         let broken: Vec<_> = report.violations.iter().map(|violation| violation.subject.as_str()).collect();
         let expected: Vec<_> = expected.iter().map(|order| format!("charge {}", charge(order))).collect();
         assert_eq!(broken, expected, "{orders:?}");

@@ -5,6 +5,7 @@
 mod action;
 mod preview;
 pub mod resolve;
+mod totals;
 
 use std::collections::BTreeMap;
 
@@ -13,6 +14,7 @@ use serde::Serialize;
 
 pub use action::DeadLetterAction;
 pub use preview::{MoneyMove, MoneyWay, Preview, StockStep, preview};
+pub use totals::Totals;
 
 use crate::engine::registry::Registry;
 use crate::ports::{Store, StoreError};
@@ -29,8 +31,8 @@ pub struct DeadFilter {
     pub saga: Option<String>,
     /// Stopped at this step.
     pub step: Option<String>,
-    /// Whose reason contains this, in upper or lower case.
-    pub reason: Option<String>,
+    /// Whose error contains this, in upper or lower case.
+    pub error_contains: Option<String>,
     /// Dead since before this instant.
     pub before: Option<Time>,
     /// Dead since this instant or later.
@@ -129,7 +131,7 @@ impl DeadFilter {
         let contains = |text: &String| letter.reason.to_lowercase().contains(&text.to_lowercase());
         self.saga.as_ref().is_none_or(|saga| *saga == letter.saga)
             && self.step.as_deref().is_none_or(|step| Some(step) == letter.step)
-            && self.reason.as_ref().is_none_or(contains)
+            && self.error_contains.as_ref().is_none_or(contains)
             && self.before.is_none_or(|before| letter.dead_since < before)
             && self.since.is_none_or(|since| letter.dead_since >= since)
     }
@@ -223,8 +225,8 @@ mod tests {
             (DeadFilter { saga: text("cancellation"), ..all() }, false),
             (DeadFilter { step: text("send"), ..all() }, true),
             (DeadFilter { step: text("save"), ..all() }, false),
-            (DeadFilter { reason: text("MAILBOX"), ..all() }, true),
-            (DeadFilter { reason: text("letterbox"), ..all() }, false),
+            (DeadFilter { error_contains: text("MAILBOX"), ..all() }, true),
+            (DeadFilter { error_contains: text("letterbox"), ..all() }, false),
             (DeadFilter { before: at(21), ..all() }, true),
             (DeadFilter { before: at(20), ..all() }, false),
             (DeadFilter { since: at(20), ..all() }, true),

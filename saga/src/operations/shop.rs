@@ -134,6 +134,6 @@ async fn wake_parked(store: &dyn Store, registry: &Registry, by: &Actor) -> Resu
         let parked = store.parked(after, u32::try_from(BATCH).unwrap_or(u32::MAX)).await?;
         let Some(last) = parked.last() else { return Ok(()) };
         after = Some(*last);
-        act(store, registry, &parked, &DeadLetterAction::Retry, by).await?;
+        act(store, registry, &parked, &DeadLetterAction::Retry { reason: None }, by).await?;
     }
 }

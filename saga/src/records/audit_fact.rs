@@ -1,23 +1,25 @@
-//! What a store tells the audit: facts of one snapshot, judged by nobody yet.
+//! What a store tells the audit: rows of one snapshot, put together and judged by nobody yet.
 
-use holdfast_shared::{
-    CancelReason, CartStatus, Currency, OrderId, OrderStatus, PaymentMethod, PaymentStatus, RefundStatus,
-    ReservationStatus, SagaState, Sku, StepKey,
-};
-use serde::Deserialize;
+use holdfast_shared::{ReservationStatus, Sku};
+use strum::{Display, EnumIter, EnumString, IntoStaticStr};
 
-use crate::records::slot;
-use crate::records::{Payment, Refund};
+use crate::records::saga::Saga;
+use crate::records::signal::Signal;
+use crate::records::{Cart, Notification, Order, Payment, Refund};
 
 /// One thing a snapshot says.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Fact {
     /// About a SKU.
     Stock(StockFact),
     /// About an order.
-    Order(OrderFact),
-    /// A saga whose order does not exist.
-    Orphan(holdfast_shared::SagaId),
+    Order(Box<OrderFact>),
+    /// About a saga that serves no order.
+    Saga(SagaFact),
+    /// A row that refers to one that does not exist, or that does not refer to it.
+    Loose(Loose),
+    /// A row that cannot be read: which, and why.
+    Unreadable(String),
 }
 
 /// What the rows say about one SKU.
@@ -39,110 +41,77 @@ pub struct StockFact {
     pub held: i64,
 }
 
-/// What the rows say about one order.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// An order, and every row that belongs to it.
+#[derive(Debug, Clone, PartialEq)]
 pub struct OrderFact {
-    /// The order's number.
-    pub id: OrderId,
-    /// Where it stands.
-    pub status: OrderStatus,
-    /// Why it was cancelled.
-    pub reason: Option<CancelReason>,
-    /// How it is paid.
-    pub method: PaymentMethod,
-    /// The currency of all its money.
-    pub currency: Currency,
-    /// Its total.
-    pub total_minor: i64,
-    /// The sum of its lines.
-    pub lines_minor: i64,
+    /// The order, with its lines.
+    pub order: Order,
     /// Its payment.
-    pub payment: Option<PaymentFact>,
-    /// Its refunds, by slot.
-    pub refunds: Vec<RefundFact>,
+    pub payment: Option<Payment>,
+    /// Its refunds, by saga.
+    pub refunds: Vec<Refund>,
     /// Its reservation.
     pub reservation: Option<ReservationStatus>,
-    /// Its cart: where it stands and which order it names; `None` when the cart is gone.
-    pub cart: Option<(CartStatus, Option<OrderId>)>,
-    /// Its sagas: slot and state.
-    pub sagas: Vec<(u32, SagaState)>,
-    /// Notifications saved, by slot.
-    pub notifications: Vec<u32>,
+    /// The cart it came from; `None` when that is gone.
+    pub cart: Option<Cart>,
+    /// Its sagas, by slot.
+    pub sagas: Vec<SagaFact>,
+    /// Its messages, by saga.
+    pub notifications: Vec<Notification>,
 }
 
-/// What the rows say about one payment.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PaymentFact {
-    /// Who takes the money.
-    pub provider: String,
-    /// Where it stands.
-    pub status: PaymentStatus,
-    /// Taken.
-    pub captured_minor: i64,
-    /// Given back.
-    pub refunded_minor: i64,
-    /// Seen to by a person, outside Holdfast.
-    pub settled_manually_minor: i64,
-    /// The last charge it was asked for under.
-    pub charge: Option<StepKey>,
+/// A saga, and every row that belongs to it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SagaFact {
+    /// The saga.
+    pub saga: Box<Saga>,
+    /// The signals it has not read yet.
+    pub unread: Vec<Signal>,
+    /// The fence of the last commit in its history.
+    pub logged: Option<i64>,
 }
 
-/// What the rows say about one refund.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub struct RefundFact {
-    /// The slot of the saga that owns it.
-    pub slot: u32,
-    /// Where it stands.
-    pub status: RefundStatus,
-    /// How much.
-    pub amount_minor: i64,
-    /// Whether it is of money that the payment never counted.
-    pub late: bool,
-    /// Whether a person saw to it outside Holdfast.
-    pub settled_manually: bool,
-    /// The charge it goes back from.
-    pub charge: StepKey,
+/// A row without the one it belongs to.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Loose {
+    /// What is wrong.
+    pub what: LooseRow,
+    /// With what, such as `order 1042`.
+    pub subject: String,
 }
 
-impl PaymentFact {
-    /// What the audit needs to know of `payment`.
-    pub fn of(payment: &Payment) -> Self {
-        Self {
-            provider: payment.provider.clone(),
-            status: payment.status,
-            captured_minor: payment.captured_minor,
-            refunded_minor: payment.refunded_minor,
-            settled_manually_minor: payment.settled_manually_minor,
-            charge: payment.charge.clone(),
-        }
-    }
-
-    /// What the shop still holds.
-    pub const fn held_minor(&self) -> i64 {
-        self.captured_minor - self.refunded_minor - self.settled_manually_minor
-    }
-}
-
-impl RefundFact {
-    /// What the audit needs to know of `refund`.
-    pub fn of(refund: &Refund) -> Self {
-        Self {
-            slot: refund.saga.slot().unwrap_or_default(),
-            status: refund.status,
-            amount_minor: refund.amount.amount_minor,
-            late: refund.late,
-            settled_manually: refund.settled_manually,
-            charge: refund.charge.clone(),
-        }
-    }
-
-    /// Whether nothing more is to be sent for it.
-    pub fn is_over(&self) -> bool {
-        self.status == RefundStatus::Succeeded || self.settled_manually
-    }
-
-    /// Whether it was granted while the order stood.
-    pub fn is_granted(&self) -> bool {
-        slot::kind(self.slot) == slot::PARTIAL_REFUND
-    }
+/// How a row can be without the one it belongs to.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Display, EnumString, EnumIter, IntoStaticStr,
+)]
+#[strum(serialize_all = "snake_case")]
+pub enum LooseRow {
+    /// A line of an order that does not exist.
+    LineWithoutOrder,
+    /// A payment of an order that does not exist.
+    PaymentWithoutOrder,
+    /// A refund of an order that does not exist.
+    RefundWithoutOrder,
+    /// A reservation of an order that does not exist.
+    ReservationWithoutOrder,
+    /// A saga of an order that does not exist.
+    SagaWithoutOrder,
+    /// A message about an order that does not exist.
+    NotificationWithoutOrder,
+    /// A history without its saga.
+    HistoryWithoutSaga,
+    /// An unread signal without its saga.
+    SignalWithoutSaga,
+    /// A cart that is held or cleared by an order that does not name it.
+    CartOfAnotherOrder,
+    /// A cart of a customer who does not exist.
+    CartWithoutCustomer,
+    /// An order of a customer who does not exist.
+    OrderWithoutCustomer,
+    /// An idempotency key of an order that does not exist.
+    KeyWithoutOrder,
+    /// A second idempotency key of an order.
+    SecondKeyOfOrder,
+    /// An act on an order that does not exist.
+    ActWithoutOrder,
 }

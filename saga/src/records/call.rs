@@ -175,10 +175,10 @@ pub enum CallResult {
         /// The provider's own name for it.
         provider_ref: String,
     },
-    /// A charge holds no money any more.
+    /// A charge holds no money that is owed.
     Undone {
-        /// How much went back now or before; zero when nothing had been taken.
-        refunded_minor: i64,
+        /// How much had been taken; zero when nothing had.
+        captured_minor: i64,
     },
     /// The part of a charge that was asked for went back, now or before.
     Refunded,
@@ -189,8 +189,8 @@ pub enum CallResult {
 }
 
 impl CallResult {
-    /// What this request achieves where all goes well. `held_minor` is the money that a charge to be undone holds.
-    pub fn gone_well(request: &Request, held_minor: i64) -> Self {
+    /// What this request achieves where all goes well. `captured_minor` is what was taken under a charge to be undone.
+    pub fn gone_well(request: &Request, captured_minor: i64) -> Self {
         match request {
             Request::Payment(PaymentRequest::Open { .. }) => Self::Opened(PaymentObject {
                 reference: String::new(),
@@ -201,9 +201,7 @@ impl CallResult {
             Request::Payment(PaymentRequest::Charge { amount, .. }) => {
                 Self::Captured { amount: *amount, provider_ref: String::new() }
             }
-            Request::Payment(PaymentRequest::UndoCharge { .. }) => {
-                Self::Undone { refunded_minor: held_minor }
-            }
+            Request::Payment(PaymentRequest::UndoCharge { .. }) => Self::Undone { captured_minor },
             Request::Payment(PaymentRequest::Refund { .. }) => Self::Refunded,
             Request::Notify { .. } => Self::Sent,
             Request::Participate { .. } => Self::Done,

@@ -41,6 +41,7 @@ enum Kind {
     Notice,
     Cancellation,
     LateRefund,
+    #[serde(alias = "granted_refund")]
     PartialRefund,
 }
 
@@ -235,8 +236,8 @@ pub struct Cancellation {
     /// What was granted before and is back already; only the rest is given back now.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub refunded_minor: i64,
-    /// What was granted before and settled by hand. Whatever the provider still holds goes back all the same.
-    #[serde(default, skip_serializing_if = "is_zero")]
+    /// What was granted before and settled by hand: it is not given back again.
+    #[serde(default, alias = "settled_by_hand_minor", skip_serializing_if = "is_zero")]
     pub settled_manually_minor: i64,
 }
 

@@ -3,6 +3,7 @@
 
 mod admin_action;
 pub mod audit_fact;
+pub mod audit_stretch;
 pub mod batch_rows;
 pub mod call;
 mod cart;

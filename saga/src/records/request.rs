@@ -55,12 +55,16 @@ pub enum PaymentRequest {
         /// The provider's token for the buyer's means of payment; `None` where the buyer pays at the provider.
         token: Option<String>,
     },
-    /// Make sure that a charge holds no money: looked up first, then closed or refunded.
+    /// Make sure that a charge holds no money that is owed: looked up first, then closed or refunded.
     UndoCharge {
         /// The payment.
         payment: PaymentAt,
         /// The stable key of the refund.
         key: StepKey,
+        /// How much of it went back before, by our ledger.
+        refunded_minor: i64,
+        /// How much of it a person settled manually: that is not owed any more, whichever way it went.
+        settled_manually_minor: i64,
     },
     /// Give some of a charge back: looked up first, so that money that is back already is not sent again.
     Refund {
@@ -133,7 +137,7 @@ impl Request {
             | Self::Participate { key, part: Part::Act, .. } => (key, None),
             Self::Payment(
                 PaymentRequest::Charge { key, payment, .. }
-                | PaymentRequest::UndoCharge { key, payment }
+                | PaymentRequest::UndoCharge { key, payment, .. }
                 | PaymentRequest::Refund { key, payment, .. },
             ) => (key, Some(&payment.charge)),
             Self::Participate { key, part: Part::Undo { acted }, .. } => (key, Some(acted)),

@@ -137,7 +137,7 @@ pub struct Progress {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub worker: Option<String>,
     /// What the flow itself must remember.
-    #[serde(skip_serializing_if = "is_default")]
+    #[serde(alias = "memo", skip_serializing_if = "is_default")]
     pub data: SagaData,
 }
 

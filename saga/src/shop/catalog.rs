@@ -55,6 +55,14 @@ pub enum Refused {
     /// No name, or a long one.
     #[error("the name of {0}: 1 to {NAME_MAX} characters are expected")]
     Name(Sku),
+    /// A price in what is no money.
+    #[error("{sku} costs {price}, and {} is no currency that ISO 4217 lists as in use", price.currency)]
+    Currency {
+        /// The product.
+        sku: Sku,
+        /// What was asked.
+        price: Money,
+    },
     /// A price that nobody can pay.
     #[error("{price} for {sku}: a price from 0 to {} is expected", Money::new(PRICE_MAX, price.currency))]
     Price {
@@ -72,6 +80,7 @@ impl Refused {
             Self::Changed { .. } => "product_changed",
             Self::Name(_) => "invalid_name",
             Self::Price { .. } => "invalid_price",
+            Self::Currency { .. } => "invalid_currency",
         }
     }
 }
@@ -99,7 +108,9 @@ pub async fn put_product(
     }
     let (tx, mut world) = locked(store, &product.sku).await?;
     let before = world.products.get(&product.sku).cloned();
-    if let Err(refused) = judge(before.as_ref(), &product.sku, &expect) {
+    let judged = judge(before.as_ref(), &product.sku, &expect)
+        .and_then(|()| check_currency(before.as_ref(), &product));
+    if let Err(refused) = judged {
         return Ok(Err(refused));
     }
     if before.as_ref() != Some(&product) {
@@ -149,6 +160,15 @@ fn check(product: &Product) -> Result<(), Refused> {
         return Err(Refused::Price { sku: sku(), price: product.price });
     }
     Ok(())
+}
+
+/// What is priced in a currency that went out of use can still be withdrawn.
+fn check_currency(before: Option<&Product>, product: &Product) -> Result<(), Refused> {
+    let Product { sku, price, .. } = product;
+    if price.currency.is_in_use() || before.is_some_and(|before| before.price.currency == price.currency) {
+        return Ok(());
+    }
+    Err(Refused::Currency { sku: sku.clone(), price: *price })
 }
 
 fn judge(found: Option<&Product>, sku: &Sku, expect: &Expect) -> Result<(), Refused> {

@@ -18,7 +18,7 @@ use crate::records::signal::SignalBody;
 use crate::records::slot;
 use crate::shop::answer::{Answer, Answered, Conflict, already, instead};
 use crate::shop::audit_trail::record_action;
-use state::{pending_cancel, pending_decision, send, was_cancelled};
+use state::{is_gone, pending_cancel, pending_decision, send, was_cancelled};
 
 /// What is asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -117,12 +117,9 @@ fn decide(world: &mut World, order: &Order, confirmed: bool, by: &Actor) -> Answ
         {
             return already(format!("order {id} is {}", order.status));
         }
-        OrderStatus::PendingPayment
-        | OrderStatus::Confirmed
-        | OrderStatus::Processing
-        | OrderStatus::Shipped
-        | OrderStatus::Delivered
-        | OrderStatus::Cancelling => {
+        OrderStatus::Cancelling => return instead(format!("order {id} is being cancelled already")),
+        OrderStatus::Shipped | OrderStatus::Delivered => return instead(is_gone(order, by)),
+        OrderStatus::PendingPayment | OrderStatus::Confirmed | OrderStatus::Processing => {
             return instead(format!("order {id} is {} already; cancel it instead", order.status));
         }
     }

@@ -70,7 +70,7 @@ impl Conditions {
     }
 
     /// Whether some worker that is alive takes sagas of `queue`.
-    pub(super) fn serves(&self, queue: Queue) -> bool {
+    pub fn serves(&self, queue: Queue) -> bool {
         self.alive().any(|worker| worker.heartbeat.serves(queue))
     }
 

@@ -18,7 +18,7 @@ pub use cursor::{InvalidSeen, Seen, since};
 pub use diagnosis::OVERDUE;
 pub(crate) use lines::history_of_standalone;
 pub use lines::{history, timeline};
-pub use next_move::next_move;
+pub use next_move::{if_it_comes_back, next_move};
 pub use outlook::{Explanation, explain};
 pub use story::{Audience, Line, Story, redact_token, step};
 

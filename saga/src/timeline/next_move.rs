@@ -1,8 +1,11 @@
-//! What an operator can do about a dead saga.
+//! What an operator can do about a dead saga, and a shop about an order that has left the house.
+
+use holdfast_shared::{OrderStatus, PaymentMethod};
 
 use crate::engine::definition::Discard;
 use crate::engine::discard::discardable;
 use crate::flows::REGISTRY;
+use crate::records::Order;
 use crate::records::saga::{Phase, Saga};
 
 /// What an operator can do about a saga whose call waits for the settings to change, in a sentence.
@@ -38,5 +41,20 @@ pub fn next_move(saga: &Saga) -> String {
         }
         Some(Ok(Discard::GivenUp)) => format!("{retry}; or give it up: {discard}"),
         Some(Ok(Discard::Never(_)) | Err(_)) | None => retry,
+    }
+}
+
+/// What is left to do about an order that has left the house, if its parcel comes back: there are no returns yet.
+pub fn if_it_comes_back(order: &Order) -> &'static str {
+    match (order.method, order.status) {
+        (PaymentMethod::Card | PaymentMethod::Paypal, _) => {
+            "if its parcel comes back, give the money back with a refund, and book the pieces with `holdfast stock adjust`"
+        }
+        (PaymentMethod::Cod, OrderStatus::Delivered) => {
+            "if its parcel comes back, give the cash back by hand, and book the pieces with `holdfast stock adjust`"
+        }
+        (PaymentMethod::Cod | PaymentMethod::None, _) => {
+            "if its parcel comes back, book the pieces with `holdfast stock adjust`; no money was taken"
+        }
     }
 }

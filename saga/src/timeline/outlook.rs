@@ -9,6 +9,8 @@ use super::diagnosis::{Diagnosis, NOTHING, Outlook};
 
 use super::lines::timeline;
 
+use super::next_move::if_it_comes_back;
+
 use super::phrases::because;
 
 use super::story::{Line, Story};
@@ -91,9 +93,12 @@ fn settled(story: &Story) -> Outlook {
     let end = |now: String, next: &str| Outlook { now, next: next.to_owned(), unblocks: NOTHING.to_owned() };
     match order.status {
         OrderStatus::Confirmed => end("everything is done".to_owned(), "the shop prepares it"),
-        OrderStatus::Processing => end("everything is done".to_owned(), "the shop ships it"),
-        OrderStatus::Shipped => end("everything is done".to_owned(), "it arrives"),
-        OrderStatus::Delivered => end("everything is done".to_owned(), "nothing, this is its end"),
+        OrderStatus::Processing => end("the shop prepares it".to_owned(), "the shop ships it"),
+        OrderStatus::Shipped => Outlook {
+            unblocks: if_it_comes_back(order).to_owned(),
+            ..end("it is on its way to the customer".to_owned(), "an admin marks it as delivered")
+        },
+        OrderStatus::Delivered => end("it has arrived".to_owned(), "nothing, this is its end"),
         OrderStatus::Cancelled => {
             let why = order.cancel_reason.map_or("nobody knows why", because);
             end(format!("everything is undone, because {why}"), "nothing, this is its end")

@@ -109,7 +109,9 @@ pub(super) fn entry(saga: &Saga, entry: &Entry) -> Option<String> {
         Entry::Unwinding(reason) => format!("undoing the order: {}", because(*reason)),
         Entry::Spawned { saga, .. } => format!("{} is on its way (saga {saga})", task(*saga)),
         Entry::LateCapture(saga) => {
-            format!("money arrived after the order had given it up; saga {saga} gives it back")
+            format!(
+                "a payment that the order had given up was reported; saga {saga} gives back what it took, if anything"
+            )
         }
         Entry::Dead { step, why } => {
             format!("stopped at {}, an operator must act: {why}", noun(step))

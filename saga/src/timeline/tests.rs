@@ -325,7 +325,7 @@ fn every_entry_is_described_without_its_programming_name() {
         (Entry::Undid("release_stock".to_owned()), "stock released"),
         (
             Entry::LateCapture(child),
-            "money arrived after the order had given it up; saga 1042.48 gives it back",
+            "a payment that the order had given up was reported; saga 1042.48 gives back what it took, if anything",
         ),
         (Entry::Revived(Actor::Operator("otto".to_owned())), "set going again by operator otto"),
         (

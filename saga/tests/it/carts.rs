@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use holdfast_saga::ports::Store as _;
 use holdfast_saga::records::batch_rows::Writes;
-use holdfast_saga::records::{Cart, CartItem, Product};
+use holdfast_saga::records::{Cart, CartItem, Identity, Product};
 use holdfast_saga::shop::cart::{
     LINES_MAX, QUANTITY_MAX, Refused, discard, merge, open, priced, put_item, remove_item, visible,
 };
@@ -149,6 +149,8 @@ async fn a_guests_cart_that_a_customer_checks_out_is_theirs() {
     let cart = shop.cart(&[("cd-1", 1)]).await;
     let mut request = shop.request(cart, Some("tok_ok"));
     request.customer = Some(THEIRS);
+    let identity = Identity { issuer: "issuer".to_owned(), sub: "ada".to_owned() };
+    shop.store.add_customer(&identity, THEIRS).await.expect("is added");
     // The second one of the batch meets the cart as the first one left it.
     let mut rival = shop.request(cart, Some("tok_ok"));
     rival.customer = Some(ANOTHERS);

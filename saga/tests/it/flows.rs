@@ -262,14 +262,15 @@ async fn a_retry_leaves_settled_and_living_sagas_alone() {
     shop.batch(vec![]).await;
     for order in [done, undone, living] {
         let before = shop.checkout(order).await;
-        let retried = resolve::retry(&*shop.store, before.id, &operator()).await.expect("the store answers");
+        let retried =
+            resolve::retry(&*shop.store, before.id, None, &operator()).await.expect("the store answers");
         assert!(matches!(retried, Err(Conflict::Instead(_))), "{retried:?}");
         // Not even when the signal is forced into the inbox.
         shop.signal(before.id, "forced", SignalBody::Retry { by: operator() }).await;
         shop.batch(vec![]).await;
         assert_eq!(shop.checkout(order).await.state, before.state);
     }
-    let nobody = resolve::retry(&*shop.store, OrderId::new(99).saga(0), &operator()).await;
+    let nobody = resolve::retry(&*shop.store, OrderId::new(99).saga(0), None, &operator()).await;
     assert!(matches!(nobody, Ok(Err(Conflict::UnknownSaga(_)))), "{nobody:?}");
     shop.assert_clean("retries").await;
 }

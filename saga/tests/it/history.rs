@@ -181,6 +181,7 @@ impl History {
         let payments = (rules.payments)(provider);
         let notifier = Arc::clone(&parts.notices) as Arc<dyn NotificationChannel>;
         let (mishaps, road) = (storm, Arc::clone(&dice));
+        parts.auditors = Some(Providers::of(Arc::clone(&payments)));
         parts.outside = Gateways::new(
             Providers::of(Arc::new(Road { to: payments, dice: Arc::clone(&dice), mishaps })),
             Channels::of(Arc::new(Road { to: notifier, dice: road, mishaps })),

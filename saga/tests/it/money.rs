@@ -9,7 +9,7 @@ use holdfast_saga::records::signal::SignalBody;
 use holdfast_saga::records::slot;
 use holdfast_saga::shop::answer::Answered;
 use holdfast_saga::shop::order::Verb;
-use holdfast_saga::timeline::next_move;
+use holdfast_saga::timeline::{Story, next_move, timeline};
 use holdfast_sandbox::SandboxControl;
 use holdfast_shared::{
     Actor, CancelReason, Clock, Currency, Money, OrderId, OrderStatus, PaymentStatus, Queue, RefundStatus,
@@ -94,6 +94,26 @@ async fn an_event_about_another_orders_charge_moves_nobodys_money() {
     shop.assert_clean("forged event").await;
 }
 
+// The provider reports on a payment that the buyer refused: nothing moved, and nobody says that it did.
+#[tokio::test]
+async fn f43_a_report_on_a_payment_that_moved_nothing_is_no_money() {
+    for token in ["tok_declined", "tok_requires_action", "tok_down"] {
+        let mut shop = Shop::open().await;
+        let order = shop.card(token).await;
+        shop.rest().await;
+        let charge = shop.checkout(order).await.progress.data.charge.expect("was begun").key;
+        assert!(shop.event(&charge, "evt_1").await.is_ok());
+        shop.rest().await;
+        let story = Story::read(&*shop.store, order).await.expect("memory reads").expect("the order exists");
+        let story: Vec<_> = timeline(&story).into_iter().map(|line| line.text).collect();
+        let story = story.join("\n");
+        assert!(story.contains("gives back what it took, if anything"), "{token}: {story}");
+        assert!(!story.contains("money arrived"), "{token}: {story}");
+        assert!(shop.refunds(order).await.is_empty(), "{token}");
+        shop.assert_clean(token).await;
+    }
+}
+
 #[tokio::test]
 async fn an_event_about_a_charge_that_was_never_begun_touches_nothing() {
     let mut shop = Shop::open().await;
@@ -140,7 +160,8 @@ async fn a_refund_that_keeps_failing_dies_visibly_and_a_retry_finishes_it() {
         );
         // Nothing brings it back but an operator, and without cause removed it dies again.
         for _ in 0..2 {
-            let retried = resolve::retry(&*shop.store, owner, &operator()).await.expect("the store answers");
+            let retried =
+                resolve::retry(&*shop.store, owner, None, &operator()).await.expect("the store answers");
             assert!(matches!(retried, Ok(Answered::Accepted(_))), "{retried:?}");
             let entries = shop.rest().await;
             assert_eq!(shop.saga(owner).await.state, SagaState::Dead);

@@ -133,7 +133,23 @@ fn undo_of(provider: &str) -> Request {
 }
 
 fn undo_at(payment: PaymentAt) -> Request {
-    Request::Payment(PaymentRequest::UndoCharge { payment, key: key("r") })
+    Request::Payment(PaymentRequest::UndoCharge {
+        payment,
+        key: key("r"),
+        refunded_minor: 0,
+        settled_manually_minor: 0,
+    })
+}
+
+/// Ten were taken, and three of them settled manually.
+fn partly_settled(provider: &str) -> Request {
+    let (payment, key) = (at(provider), key("r"));
+    Request::Payment(PaymentRequest::UndoCharge {
+        payment,
+        key,
+        refunded_minor: 0,
+        settled_manually_minor: 3,
+    })
 }
 
 /// Three of ten, when two were back before.
@@ -204,7 +220,7 @@ fn kind(answer: &Answer) -> (&'static str, i64) {
     match answer {
         Answer::Succeeded(CallResult::Opened(_)) => ("opened", 0),
         Answer::Succeeded(CallResult::Captured { amount, .. }) => ("captured", amount.amount_minor),
-        Answer::Succeeded(CallResult::Undone { refunded_minor }) => ("undone", *refunded_minor),
+        Answer::Succeeded(CallResult::Undone { captured_minor }) => ("undone", *captured_minor),
         Answer::Succeeded(CallResult::Refunded) => ("refunded", 0),
         Answer::Succeeded(CallResult::Sent) => ("sent", 0),
         Answer::Succeeded(CallResult::Done) => ("done", 0),
@@ -382,6 +398,37 @@ async fn every_answer_of_a_provider_means_what_it_proves() {
         let refunding: &'static [&'static str] = &["close c", "refund 10 r"];
         scripts.push((undo_of(ours), Send, vec![shut_captured(0), reply], refunding, (kind, 0)));
     }
+    run(KEYED, scripts).await;
+}
+
+// What went back at the provider's desk is not ours, and a refund of ours that pends is not back.
+#[tokio::test]
+async fn f2_what_was_settled_manually_is_not_given_back_again() {
+    use Mode::{Query, Send};
+    let done = || Reply::Back(RefundState::Done);
+    let pending = || Reply::Listed(Some(RefundState::Pending));
+    let request = || partly_settled("scripted");
+    let twice: &'static [&'static str] = &["close c", "refunds of c", "refunds of c"];
+    let scripts: Vec<Script> = vec![
+        (
+            request(),
+            Send,
+            vec![shut_captured(0), Reply::Listed(None), done()],
+            &["close c", "refunds of c", "refund 7 r"],
+            ("undone", 10),
+        ),
+        (
+            request(),
+            Send,
+            vec![shut_captured(5), Reply::Listed(None), done()],
+            &["close c", "refunds of c", "refund 5 r"],
+            ("undone", 10),
+        ),
+        (request(), Send, vec![shut_captured(10)], &["close c"], ("undone", 10)),
+        (request(), Query, vec![shut_captured(0), pending(), pending()], twice, ("giving back", 0)),
+        (request(), Send, vec![shut_captured(0), unclear()], &["close c", "refunds of c"], ("unknown", 0)),
+        (request(), Query, vec![shut_captured(0), refused()], &["close c", "refunds of c"], ("refused", 0)),
+    ];
     run(KEYED, scripts).await;
 }
 

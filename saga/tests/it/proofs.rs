@@ -355,7 +355,7 @@ async fn carry_out(
 /// Nothing survives but the tables.
 async fn start_anew(shop: &mut Shop) {
     let tables = shop.memory.snapshot().await;
-    let memory = MemoryStore::new(Arc::clone(&shop.clock) as Arc<dyn Clock>);
+    let memory = MemoryStore::new(Arc::clone(&shop.clock) as Arc<dyn Clock>).with_key_seed(1);
     memory.restore(tables).await;
     shop.store = Arc::new(memory.clone());
     shop.memory = memory;

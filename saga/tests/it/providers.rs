@@ -88,7 +88,7 @@ async fn a_refund_whose_provider_never_comes_back_can_be_settled_by_hand() {
     shop.run_until(Some(shop.clock.now() + Duration::from_hours(1))).await;
     let saga = order.saga(slot::CANCELLATION);
     // Tried again at once, in vain.
-    assert!(resolve::retry(&*shop.store, saga, &operator()).await.expect("answers").is_ok());
+    assert!(resolve::retry(&*shop.store, saga, None, &operator()).await.expect("answers").is_ok());
     shop.rest_until_sent().await;
     assert!(shop.saga(saga).await.progress.parked);
     let action = DeadLetterAction::Discard { reason: "paid back in cash".to_owned() };

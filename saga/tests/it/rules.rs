@@ -295,8 +295,8 @@ async fn e13_an_order_has_one_live_saga_and_its_state_says_who_may_cancel() {
     for (status, by, expected) in [
         (OrderStatus::Processing, Actor::Customer, Expected::Instead("only the shop can cancel")),
         (OrderStatus::Processing, admin(), Expected::Accepted),
-        (OrderStatus::Shipped, admin(), Expected::Instead("only come back as a return")),
-        (OrderStatus::Delivered, Actor::Customer, Expected::Instead("only come back as a return")),
+        (OrderStatus::Shipped, admin(), Expected::Instead("give the money back with a refund")),
+        (OrderStatus::Delivered, Actor::Customer, Expected::Instead("ask the shop how to send it back")),
     ] {
         let order = shop.order_of(&[("cd-1", 1)], Some("tok_ok")).await;
         shop.rest().await;
@@ -333,9 +333,9 @@ async fn e18_a_dead_saga_goes_on_in_the_direction_it_had() {
     assert_eq!((dead.state, dead.progress.pivoted), (SagaState::Dead, false));
     assert!(dead.progress.error.as_ref().is_some_and(|error| error.contains("30 times")));
     assert!(shop.view(order).await.needs_attention);
-    let retried = resolve::retry(&*shop.store, dead.id, &admin()).await.expect("the store answers");
+    let retried = resolve::retry(&*shop.store, dead.id, None, &admin()).await.expect("the store answers");
     assert!(matches!(retried, Ok(Answered::Accepted(_))));
-    let twice = resolve::retry(&*shop.store, dead.id, &admin()).await.expect("the store answers");
+    let twice = resolve::retry(&*shop.store, dead.id, None, &admin()).await.expect("the store answers");
     assert!(matches!(twice, Ok(Answered::Already(_))), "{twice:?}");
     shop.rest().await;
     check(&shop, order, Ending::Stands(PaymentStatus::Captured), "revived").await;

@@ -40,7 +40,7 @@ fn outcomes_without_a_fence_are_noticed() {
 fn a_refund_key_for_each_attempt_is_noticed() {
     let payments: fn(Arc<dyn PaymentProvider>) -> Arc<dyn PaymentProvider> =
         |provider| Arc::new(NewKeyEachTime { provider, attempts: AtomicU32::new(0) });
-    check(&Rules { payments, ..Rules::honest() }, &["3000 captured, 6000 refunded", "captured", "Provider"]);
+    check(&Rules { payments, ..Rules::honest() }, &["captured", "Provider"]);
 }
 
 #[test]
@@ -73,7 +73,8 @@ fn lost_signals_are_noticed() {
                 signals.retain(|signal| signal.body.name() != lost);
             }
         };
-        let signs = ["was promised", "the dead do not stay alive"];
+        let signs =
+            ["was promised", "the dead do not stay alive", "nothing wakes it to read", "signals to read"];
         check(&Rules { on_claim: Arc::new(on_claim), ..Rules::honest() }, &signs);
     }
 }

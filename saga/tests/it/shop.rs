@@ -11,7 +11,7 @@ use holdfast_saga::engine::execute_call::execute_call;
 use holdfast_saga::engine::registry::Registry;
 use holdfast_saga::flows;
 use holdfast_saga::memory::MemoryStore;
-use holdfast_saga::operations::audit::Report;
+use holdfast_saga::operations::audit::{Audit, Report, Scope};
 use holdfast_saga::operations::audit_run;
 use holdfast_saga::operations::dead_letter::DeadLetterAction;
 use holdfast_saga::operations::dead_letter::resolve;
@@ -20,6 +20,7 @@ use holdfast_saga::ports::{
     Channels, Fault, Gateways, Movement, NotificationChannel, PaymentProvider, ProviderAmounts, Providers,
     Store,
 };
+use holdfast_saga::records::audit_fact::{Fact, OrderFact};
 use holdfast_saga::records::batch_rows::{Footprint, World, Writes};
 use holdfast_saga::records::call::{Call, Outcome};
 use holdfast_saga::records::context::{Notice, NoticeKind, Origin};
@@ -28,7 +29,7 @@ use holdfast_saga::records::saga::Saga;
 use holdfast_saga::records::signal::{NewSignal, SignalBody};
 use holdfast_saga::records::slot;
 use holdfast_saga::records::view::{OrderView, SagaFilter};
-use holdfast_saga::records::{Cart, CartItem, Product, StockAdjustment, StockMove};
+use holdfast_saga::records::{Cart, CartItem, Product, Refund, StockAdjustment, StockMove};
 use holdfast_saga::shop::answer::{Answered, Conflict};
 use holdfast_saga::shop::checkout::{self, AcceptPolicy, CheckoutRequest, PaymentRoute, digest};
 use holdfast_saga::shop::order::{self, Grant, Verb};
@@ -97,6 +98,8 @@ pub(crate) struct Parts {
     /// The second provider, where the shop's money goes to that one.
     pub(crate) bank: Option<Arc<LocalWire>>,
     pub(crate) outside: Gateways,
+    /// The providers as an auditor asks them, where that is another way than a worker's.
+    pub(crate) auditors: Option<Providers>,
     pub(crate) notices: Arc<Notices>,
     pub(crate) registry: Registry,
 }
@@ -132,6 +135,7 @@ impl Parts {
             memory,
             sandbox,
             bank: None,
+            auditors: None,
             notices,
             registry: flows::REGISTRY,
         }
@@ -156,6 +160,7 @@ pub(crate) struct Shop {
     pub(crate) bank: Option<Arc<LocalWire>>,
     pub(crate) notices: Arc<Notices>,
     pub(crate) outside: Gateways,
+    auditors: Providers,
     pub(crate) registry: Registry,
     pub(crate) policy: AcceptPolicy,
     pub(crate) commit_failures: CommitFailures,
@@ -169,10 +174,11 @@ pub(crate) struct Shop {
 impl Shop {
     /// A shop of these parts, with ten of `cd-1` and of `cd-2` on the shelf.
     pub(crate) async fn of(parts: Parts) -> Self {
-        let Parts { clock, memory, store, sandbox, bank, outside, notices, registry } = parts;
+        let Parts { clock, memory, store, sandbox, bank, outside, auditors, notices, registry } = parts;
         let route = if bank.is_some() { holdfast_test_bank::route() } else { PaymentRoute::new("sandbox") };
         let policy = AcceptPolicy { hint_ahead: Duration::ZERO, ..AcceptPolicy::routed(&route) };
         let mut shop = Self {
+            auditors: auditors.unwrap_or_else(|| outside.payments.clone()),
             outside,
             clock,
             memory,
@@ -442,6 +448,15 @@ impl Shop {
         assert!(matches!(answer, Ok(Answered::Accepted(_))), "{answer:?}");
     }
 
+    /// The refunds of an order, by slot.
+    pub(crate) async fn refunds(&self, order: OrderId) -> Vec<Refund> {
+        let footprint = Footprint { refunds: vec![order], ..Footprint::default() };
+        let mut world = World::default();
+        let mut tx = self.memory.begin().await.expect("memory opens");
+        tx.load(&footprint, &mut world).await.expect("memory reads");
+        world.refunds.into_values().collect()
+    }
+
     /// Puts a signal into an inbox past all commands.
     pub(crate) async fn signal(&self, saga: SagaId, dedupe: &str, body: SignalBody) {
         let now = self.clock.now();
@@ -469,7 +484,8 @@ impl Shop {
             let _ = self.sandbox.allow_refunds(&line.charge).await;
         }
         for saga in &dead {
-            let answer = resolve::retry(&*self.store, saga.id, &operator()).await.expect("the store answers");
+            let answer =
+                resolve::retry(&*self.store, saga.id, None, &operator()).await.expect("the store answers");
             assert!(answer.is_ok(), "{answer:?}");
         }
         dead.len()
@@ -486,7 +502,7 @@ impl Shop {
             let answers = act(&*self.store, &self.registry, &asked, &by_hand, &operator()).await;
             let (_, answer) = answers.expect("the store answers").remove(0);
             if answer.is_err() {
-                let retried = resolve::retry(&*self.store, saga.id, &operator()).await;
+                let retried = resolve::retry(&*self.store, saga.id, None, &operator()).await;
                 assert!(retried.is_ok_and(|answer| answer.is_ok()), "{answer:?}");
             }
         }
@@ -494,14 +510,39 @@ impl Shop {
     }
 
     pub(crate) async fn statement(&self) -> Vec<Movement> {
-        let statements = audit_run::statements(&self.outside.payments).await.expect("the providers answer");
-        statements.into_values().flatten().collect()
+        let lists = audit_run::movements(&self.auditors).await.expect("the providers answer");
+        lists.into_values().flatten().collect()
     }
 
     /// Every promise, recomputed, against the provider's own ledger.
     pub(crate) async fn audit(&self) -> Report {
-        let audit = audit_run::read(&self.memory).await.expect("memory reads");
-        audit.finish(&audit_run::statements(&self.outside.payments).await.expect("the providers answer"))
+        let audit = audit_run::read(&self.memory, self.registry).await.expect("memory reads");
+        let statements = audit_run::statements(&audit, &self.auditors).await;
+        audit.finish(&statements.expect("the providers answer"))
+    }
+
+    /// The same, were every order as `damage` leaves it; `meddle` changes what the provider says.
+    pub(crate) async fn audit_damaged(
+        &self,
+        damage: impl Fn(&mut OrderFact),
+        meddle: impl Fn(&mut Vec<Movement>),
+    ) -> Report {
+        let shop = self.memory.shop().await.expect("memory reads");
+        let last_number = shop.last_number;
+        let mut audit = Audit::new(Scope { shop, registry: self.registry, now: self.clock.now() });
+        let mut facts = Vec::new();
+        self.memory.facts(&mut |fact| facts.push(fact)).await.expect("memory reads");
+        for mut fact in facts {
+            if let Fact::Order(order) = &mut fact {
+                damage(order);
+            }
+            audit.see(fact);
+        }
+        audit.see_last_number(last_number);
+        let statements = audit_run::statements(&audit, &self.auditors).await;
+        let mut statements = statements.expect("the providers answer");
+        statements.movements.values_mut().for_each(meddle);
+        audit.finish(&statements)
     }
 
     pub(crate) async fn assert_clean(&self, context: &str) {

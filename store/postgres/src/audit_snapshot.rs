@@ -1,18 +1,20 @@
-//! The facts of an audit, all of one snapshot, in pages so that memory stays bounded.
+//! The facts of an audit, all of one snapshot, in stretches of orders so that memory stays bounded.
+
+use std::ops::RangeInclusive;
 
 use holdfast_saga::ports::StoreError;
-use holdfast_saga::records::audit_fact::{Fact, OrderFact};
-use holdfast_shared::SagaState;
-use holdfast_store_rows::{self as rows, Columns, unreadable};
+use holdfast_saga::records::audit_fact::Fact;
+use holdfast_shared::SagaId;
+use holdfast_store_rows::{self as rows, Reading};
 
 use crate::error::store_error;
-use crate::pipeline::PipelinedConnection;
+use crate::pipeline::{Params, PipelinedConnection};
 use crate::pool::Pool;
-use crate::row::PgRow;
+use crate::row;
 use crate::statement::Sql;
 
-/// Large enough to hide the round trip, small enough to fit into a cache.
-const PAGE: i64 = 5_000;
+/// Large enough to hide the round trips, small enough to fit into a cache.
+const STRETCH: i64 = 2_000;
 
 /// An audit of millions of orders takes longer than any batch may.
 const SETTINGS: &str = "
@@ -25,55 +27,58 @@ pub(crate) async fn visit(pool: &Pool, visit: &mut (dyn FnMut(Fact) + Send)) -> 
     let (connection, begun) = transaction.begin("begin isolation level repeatable read read only")?;
     begun.await?;
     connection.simple_query(SETTINGS).await.map_err(store_error)?;
-    for stock in connection.read(Sql::StockAudit, &[], rows::stock_fact).await? {
-        visit(Fact::Stock(stock));
+    for row in connection.read(Sql::StockAudit, &[], |row| Ok(rows::stock_fact(row))).await? {
+        visit(rows::fact_of(row, Fact::Stock));
     }
-    for orphan in connection.read(Sql::SagasAuditOrphans, &[], rows::saga_id).await? {
-        visit(Fact::Orphan(orphan));
+    for row in connection.read(Sql::LooseRows, &[], |row| Ok(rows::loose_row(row))).await? {
+        visit(rows::fact_of(row, Fact::Loose));
     }
-    // These read tables whole. A page must not: merged with its payments, each would read all of those before it.
+    // These read tables whole. A stretch must not: joined with its carts, each would read all of those before it.
     connection.simple_query("rollback to by_key").await.map_err(store_error)?;
-    let mut after = 0;
-    while let Some(last) = page(connection, after, visit).await? {
-        after = last;
+    let mut first = i64::MIN;
+    loop {
+        let ids = connection.read(Sql::OrdersNumbersFrom, &[&first, &STRETCH], row::number).await?;
+        let is_full = i64::try_from(ids.len()) == Ok(STRETCH);
+        let last = ids.last().copied().filter(|_| is_full);
+        let orders = first..=last.unwrap_or(i64::MAX);
+        stretch(connection, orders).await?.facts().for_each(&mut *visit);
+        match last {
+            Some(last) => first = last + 1,
+            None => break,
+        }
     }
     transaction.rollback().await;
     Ok(())
 }
 
-/// One page of orders after `after`; the last number of it, or `None` when there are no more.
-async fn page(
+/// Every row of these orders. The last stretch answers for everything behind it, too.
+async fn stretch(
     connection: &PipelinedConnection,
-    after: i64,
-    visit: &mut (dyn FnMut(Fact) + Send),
-) -> Result<Option<i64>, StoreError> {
-    let orders = connection.read(Sql::OrdersAudit, &[&after, &PAGE], order_fact).await?;
-    let last = orders.last().map(|order| order.id.number());
-    for order in orders {
-        visit(Fact::Order(order));
-    }
-    Ok(last)
-}
-
-/// An order with all that belongs to it: the columns that both stores have, then those that are arrays.
-fn order_fact(row: &PgRow) -> Result<OrderFact, StoreError> {
-    let mut columns = Columns::of(row);
-    let mut order = rows::order_fact_columns(&mut columns)?;
-    let refused = |reason| unreadable(format_args!("order {}", order.id), reason);
-    let refunds = columns.json("refunds").map_err(refused)?;
-    let at = columns.position();
-    let (slots, states): (Vec<i64>, Vec<String>) = (row.value(at)?, row.value(at + 1)?);
-    let state =
-        |text: &String| text.parse().map_err(|error| refused(format!("saga_states {text:?}: {error}")));
-    let states = states.iter().map(state).collect::<Result<Vec<SagaState>, StoreError>>()?;
-    let notifications: Vec<i64> = row.value(at + 2)?;
-    order.refunds = refunds;
-    order.sagas = slots.into_iter().filter_map(slot).zip(states).collect();
-    order.notifications = notifications.into_iter().filter_map(slot).collect();
-    Ok(order)
-}
-
-/// The low bits of a saga's key, which is what the statement returns.
-fn slot(bits: i64) -> Option<u32> {
-    u32::try_from(bits).ok()
+    orders: RangeInclusive<i64>,
+) -> Result<Reading, StoreError> {
+    let sagas = SagaId::of_orders(&orders);
+    let by_order: &Params<'_> = &[orders.start(), orders.end()];
+    let by_saga: &Params<'_> = &[&sagas.start().key(), &sagas.end().key()];
+    let mut reading = Reading::default();
+    let found = connection.read(Sql::OrdersBetween, by_order, |row| Ok(rows::order(row))).await?;
+    reading.stretch.orders = reading.readable(found);
+    let found = connection.read(Sql::OrderLinesBetween, by_order, |row| Ok(rows::line(row))).await?;
+    reading.stretch.lines = reading.readable(found);
+    let found = connection.read(Sql::PaymentsBetween, by_order, |row| Ok(rows::payment(row))).await?;
+    reading.stretch.payments = reading.readable(found);
+    let found = connection.read(Sql::ReservationsBetween, by_order, |row| Ok(rows::reservation(row))).await?;
+    reading.stretch.reservations = reading.readable(found);
+    let found = connection.read(Sql::CartsOfOrdersBetween, by_order, |row| Ok(rows::cart(row))).await?;
+    reading.stretch.carts = reading.readable(found);
+    let found = connection.read(Sql::RefundsBetween, by_saga, |row| Ok(rows::refund(row))).await?;
+    reading.stretch.refunds = reading.readable(found);
+    let found = connection.read(Sql::SagasOfOrder, by_saga, |row| rows::saga(row, None)).await?;
+    reading.stretch.sagas = reading.decoded(found);
+    let found = connection.read(Sql::SignalsUnreadBetween, by_saga, rows::signal).await?;
+    reading.stretch.signals = reading.decoded(found);
+    let found =
+        connection.read(Sql::NotificationsBetween, by_saga, |row| Ok(rows::notification_row(row))).await?;
+    reading.stretch.notifications = reading.readable(found);
+    reading.stretch.logged = connection.read(Sql::SagaLogLastBetween, by_saga, rows::last_logged).await?;
+    Ok(reading)
 }

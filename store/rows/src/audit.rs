@@ -1,13 +1,52 @@
-//! The facts of the audit.
+//! The facts of the audit. A row that cannot be read is one, too: it must not hide the others.
 
 use holdfast_saga::ports::StoreError;
-use holdfast_saga::records::audit_fact::{OrderFact, PaymentFact, StockFact};
-use holdfast_shared::{OrderId, StepKey};
+use holdfast_saga::records::Notification;
+use holdfast_saga::records::audit_fact::{Fact, Loose, StockFact};
+use holdfast_saga::records::audit_stretch::Stretch;
+use holdfast_shared::SagaId;
 
 use crate::columns::{Columns, Reason, Row, unreadable};
+use crate::saga::{Decoded, saga_id};
+
+/// A record, or why its row cannot be read.
+pub type Readable<T> = Result<T, StoreError>;
+
+/// What is read of a stretch of orders, with the rows that cannot be read.
+#[derive(Debug, Default)]
+pub struct Reading {
+    /// The records.
+    pub stretch: Stretch,
+    unreadable: Vec<String>,
+}
+
+impl Reading {
+    /// The records that can be read. Of the others the reason is kept.
+    pub fn readable<T>(&mut self, rows: Vec<Readable<T>>) -> Vec<T> {
+        rows.into_iter()
+            .filter_map(|row| row.map_err(|error| self.unreadable.push(error.to_string())).ok())
+            .collect()
+    }
+
+    /// The same of sagas and their signals.
+    pub fn decoded<T>(&mut self, rows: Vec<Decoded<T>>) -> Vec<T> {
+        let readable = |(saga, reason): (SagaId, Reason)| unreadable(format_args!("saga {saga}"), reason);
+        self.readable(rows.into_iter().map(|row| row.map_err(readable)).collect())
+    }
+
+    /// Everything that was read.
+    pub fn facts(self) -> impl Iterator<Item = Fact> {
+        self.stretch.facts().into_iter().chain(self.unreadable.into_iter().map(Fact::Unreadable))
+    }
+}
+
+/// The fact that a row says, or that it cannot be read.
+pub fn fact_of<T>(row: Readable<T>, fact: impl FnOnce(T) -> Fact) -> Fact {
+    row.map_or_else(|error| Fact::Unreadable(error.to_string()), fact)
+}
 
 /// The level of a SKU, beside what its movements add up to.
-pub fn stock_fact<R: Row>(row: &R) -> Result<StockFact, StoreError> {
+pub fn stock_fact<R: Row>(row: &R) -> Readable<StockFact> {
     let mut columns = Columns::of(row);
     let mut read = || -> Result<StockFact, Reason> {
         Ok(StockFact {
@@ -23,56 +62,39 @@ pub fn stock_fact<R: Row>(row: &R) -> Result<StockFact, StoreError> {
     read().map_err(|reason| unreadable("the stock of a SKU", reason))
 }
 
-/// An order with its payment, its reservation and its cart; its refunds, sagas and notifications are left empty.
-pub fn order_fact<R: Row>(row: &R) -> Result<OrderFact, StoreError> {
+/// A row without the one it belongs to.
+pub fn loose_row<R: Row>(row: &R) -> Readable<Loose> {
     let mut columns = Columns::of(row);
-    order_fact_columns(&mut columns)
+    let mut read = || -> Result<Loose, Reason> {
+        Ok(Loose { what: columns.parsed("what")?, subject: columns.text("subject")? })
+    };
+    read().map_err(|reason| unreadable("a row that belongs to no other", reason))
 }
 
-/// The same, for a statement that has further columns behind these.
-pub fn order_fact_columns<R: Row>(columns: &mut Columns<'_, R>) -> Result<OrderFact, StoreError> {
-    let number = columns.integer("id").map_err(|reason| unreadable("an order", reason))?;
-    let id = OrderId::new(number);
-    read_order_fact(columns, id).map_err(|reason| unreadable(format_args!("order {id}"), reason))
+/// A row of `notifications`, alone.
+pub fn notification_row<R: Row>(row: &R) -> Readable<Notification> {
+    let saga = saga_id(row)?;
+    let mut columns = Columns::of(row);
+    let mut read = || -> Result<Notification, Reason> {
+        columns.integer("saga_id")?;
+        Ok(Notification {
+            saga,
+            notice: columns.parsed("notice")?,
+            channel: columns.text("channel")?,
+            status: columns.parsed("status")?,
+        })
+    };
+    read().map_err(|reason| unreadable(format_args!("the notification of saga {saga}"), reason))
 }
 
-fn read_order_fact<R: Row>(columns: &mut Columns<'_, R>, id: OrderId) -> Result<OrderFact, Reason> {
-    let status = columns.parsed("status")?;
-    let reason = columns.optional_parsed("cancel_reason")?;
-    let method = columns.parsed("method")?;
-    let currency = columns.parsed("currency")?;
-    let total_minor = columns.integer("total_minor")?;
-    let lines_minor = columns.integer("lines_minor")?;
-    let provider = columns.optional_text("payment_provider")?.unwrap_or_default();
-    let payment_status = columns.optional_parsed("payment_status")?;
-    let captured_minor = columns.optional_integer("captured_minor")?.unwrap_or_default();
-    let refunded_minor = columns.optional_integer("refunded_minor")?.unwrap_or_default();
-    let settled_manually_minor = columns.optional_integer("settled_manually_minor")?.unwrap_or_default();
-    let charge = columns.optional_text("charge_key")?.map(StepKey::from_stored);
-    let reservation = columns.optional_parsed("reservation_status")?;
-    let cart_status = columns.optional_parsed("cart_status")?;
-    let cart_order = columns.optional_integer("cart_order")?.map(OrderId::new);
-    let payment = payment_status.map(|status| PaymentFact {
-        provider,
-        status,
-        captured_minor,
-        refunded_minor,
-        settled_manually_minor,
-        charge,
-    });
-    Ok(OrderFact {
-        id,
-        status,
-        reason,
-        method,
-        currency,
-        total_minor,
-        lines_minor,
-        payment,
-        refunds: Vec::new(),
-        reservation,
-        cart: cart_status.map(|status| (status, cart_order)),
-        sagas: Vec::new(),
-        notifications: Vec::new(),
-    })
+/// The fence of the last commit in the history of a saga.
+pub fn last_logged<R: Row>(row: &R) -> Result<(SagaId, i64), StoreError> {
+    let saga = saga_id(row)?;
+    let mut columns = Columns::of(row);
+    let mut read = || -> Result<i64, Reason> {
+        columns.integer("saga_id")?;
+        columns.integer("fence")
+    };
+    let fence = read().map_err(|reason| unreadable(format_args!("the history of saga {saga}"), reason))?;
+    Ok((saga, fence))
 }

@@ -5,7 +5,7 @@ use std::fmt::Display;
 use std::str::FromStr;
 
 use holdfast_saga::ports::StoreError;
-use holdfast_shared::{Currency, Money, Time};
+use holdfast_shared::{Currency, Money, OrderId, Time};
 use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
@@ -80,6 +80,18 @@ impl<'r, R: Row> Columns<'r, R> {
     {
         let value = self.integer(name)?;
         T::try_from(value).map_err(|error| format!("{name} {value}: {error}"))
+    }
+
+    /// The number of an order.
+    pub fn order(&mut self, name: &str) -> Result<OrderId, Reason> {
+        self.optional_order(name)?.ok_or_else(|| null(name))
+    }
+
+    /// The number of an order, or null.
+    pub fn optional_order(&mut self, name: &str) -> Result<Option<OrderId>, Reason> {
+        let Some(number) = self.optional_integer(name)? else { return Ok(None) };
+        let order = OrderId::from_number(number);
+        order.map(Some).ok_or_else(|| format!("{name} {number}: no order has such a number"))
     }
 
     /// A text, borrowed from the row.

@@ -13,7 +13,7 @@ pub mod personal_data;
 mod saga;
 mod storefront;
 
-pub use audit::{order_fact, order_fact_columns, stock_fact};
+pub use audit::{Readable, Reading, fact_of, last_logged, loose_row, notification_row, stock_fact};
 pub use columns::{Cause, Columns, Reason, Row, unreadable};
 pub use notification::{admin_action, notification};
 pub use operations::{dead_row, order_version, paused_queue, queue_depth, saga_count, worker};

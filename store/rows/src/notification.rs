@@ -3,7 +3,7 @@
 use holdfast_saga::ports::StoreError;
 use holdfast_saga::records::view::NotificationView;
 use holdfast_saga::records::{AdminAction, Notification};
-use holdfast_shared::{CustomerId, OrderId, SagaId};
+use holdfast_shared::{CustomerId, SagaId};
 
 use crate::columns::{Columns, Reason, Row, unreadable};
 
@@ -43,7 +43,7 @@ pub fn admin_action<R: Row>(row: &R) -> Result<AdminAction, StoreError> {
             action: columns.text("action")?,
             subject: columns.text("subject")?,
             detail: columns.text("detail")?,
-            order: columns.optional_integer("order_id")?.map(OrderId::new),
+            order: columns.optional_order("order_id")?,
         })
     };
     read().map_err(|reason| unreadable("an admin action", reason))

@@ -104,7 +104,7 @@ pub fn saga_count<R: Row>(row: &R) -> Result<SagaCount, StoreError> {
 pub fn order_version<R: Row>(row: &R) -> Result<(OrderId, OrderVersion), StoreError> {
     let mut columns = Columns::of(row);
     let mut read = || -> Result<(OrderId, OrderVersion), Reason> {
-        let id = OrderId::new(columns.integer("id")?);
+        let id = columns.order("id")?;
         let version = OrderVersion {
             updated_at: columns.time("updated_at")?,
             fences: columns.integer("fences")?,

@@ -97,7 +97,6 @@ fn of_order<'r, R: Row, T>(
     read: impl FnOnce(&mut Columns<'r, R>, OrderId) -> Result<T, Reason>,
 ) -> Result<T, StoreError> {
     let mut columns = Columns::of(row);
-    let number = columns.integer(row.name(0)).map_err(|reason| unreadable("a row of an order", reason))?;
-    let id = OrderId::new(number);
+    let id = columns.order(row.name(0)).map_err(|reason| unreadable("a row of an order", reason))?;
     read(&mut columns, id).map_err(|reason| unreadable(format_args!("{what}order {id}"), reason))
 }

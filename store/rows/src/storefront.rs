@@ -17,8 +17,8 @@ pub fn shop<R: Row>(row: &R) -> Result<Shop, StoreError> {
             home: columns.optional_text("home")?,
             here: String::new(),
             forked_from: columns.optional_parsed("forked_from")?,
-            first_order: OrderId::new(columns.integer("first_order")?),
-            missing_order: columns.optional_integer("missing_order")?.map(OrderId::new),
+            first_order: columns.order("first_order")?,
+            missing_order: columns.optional_order("missing_order")?,
             last_number: 0,
         })
     };
@@ -34,7 +34,7 @@ pub fn cart<R: Row>(row: &R) -> Result<Cart, StoreError> {
             id: CartId(id),
             owner: columns.optional_uuid("owner")?.map(CustomerId),
             status: columns.parsed("status")?,
-            order: columns.optional_integer("order_id")?.map(OrderId::new),
+            order: columns.optional_order("order_id")?,
             items: columns.json("items")?,
             updated_at: columns.time("updated_at")?,
         })
@@ -92,7 +92,7 @@ pub fn taken_key<R: Row>(row: &R) -> Result<KeyClaim, StoreError> {
     let key = columns.uuid("key").map_err(|reason| unreadable("an idempotency key", reason))?;
     let mut read = || -> Result<KeyClaim, Reason> {
         let body = columns.uuid("body")?;
-        Ok(KeyClaim { key, body, order: OrderId::new(columns.integer("order_id")?) })
+        Ok(KeyClaim { key, body, order: columns.order("order_id")? })
     };
     read().map_err(|reason| unreadable(format_args!("idempotency key {key}"), reason))
 }
@@ -100,8 +100,7 @@ pub fn taken_key<R: Row>(row: &R) -> Result<KeyClaim, StoreError> {
 /// A key that this transaction has claimed, with the number of its order.
 pub fn claimed_key<R: Row>(row: &R) -> Result<(Uuid, OrderId), StoreError> {
     let mut columns = Columns::of(row);
-    let mut read = || -> Result<(Uuid, OrderId), Reason> {
-        Ok((columns.uuid("key")?, OrderId::new(columns.integer("order_id")?)))
-    };
+    let mut read =
+        || -> Result<(Uuid, OrderId), Reason> { Ok((columns.uuid("key")?, columns.order("order_id")?)) };
     read().map_err(|reason| unreadable("an idempotency key", reason))
 }

@@ -255,7 +255,7 @@ pub async fn a_dead_cancellation_is_retried_and_then_settled_by_hand(subject: &S
     let unknown = saga_id(99);
     let asked: Vec<SagaId> = dead.iter().copied().chain([unknown]).collect();
     for expected in [true, false] {
-        for (id, answer) in act(&DeadLetterAction::Retry, &asked).await {
+        for (id, answer) in act(&DeadLetterAction::Retry { reason: None }, &asked).await {
             match answer {
                 Ok(Answered::Accepted(_)) => assert!(expected && id != unknown, "{id}"),
                 Ok(Answered::Already(_)) => assert!(!expected && id != unknown, "{id}"),

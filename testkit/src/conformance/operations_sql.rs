@@ -24,7 +24,9 @@ pub async fn an_unreadable_row_is_listed_and_refused_alone(subject: &Subject) {
     let ids: Vec<_> = dead_letters.iter().map(|letter| letter.id).collect();
     assert_eq!(ids, [saga_id(3), saga_id(2), saga_id(1)]);
     assert!(dead_letters[1].reason.contains("progress"), "{dead_letters:?}");
-    for action in [DeadLetterAction::Retry, DeadLetterAction::Discard { reason: "why not".to_owned() }] {
+    for action in
+        [DeadLetterAction::Retry { reason: None }, DeadLetterAction::Discard { reason: "why not".to_owned() }]
+    {
         let answers = act(subject.store(), &REGISTRY, &ids, &action, &operator()).await.expect("answers");
         let refused: Vec<_> = answers
             .iter()

@@ -1,14 +1,17 @@
 //! The unlocked reads: filters, cursors, and the facts an audit judges.
 
-use holdfast_saga::records::audit_fact::{Fact, OrderFact, PaymentFact, RefundFact, StockFact};
+use holdfast_saga::records::audit_fact::{Fact, Loose, LooseRow, OrderFact, SagaFact, StockFact};
 use holdfast_saga::records::batch_rows::{CartMove, OrderMove, Writes};
 use holdfast_saga::records::history::{Entry, LogRow};
 use holdfast_saga::records::saga::{DefinitionId, Saga};
+use holdfast_saga::records::signal::{NewSignal, SignalBody};
 use holdfast_saga::records::view::{OrderFilter, SagaCount, SagaFilter};
-use holdfast_saga::records::{NotificationStatus, Order, Payment, Refund, Stock, StockAdjustment, StockMove};
+use holdfast_saga::records::{
+    Cart, NotificationStatus, Order, Payment, Refund, Stock, StockAdjustment, StockMove,
+};
 use holdfast_shared::{
-    CancelReason, CartStatus, Line, Money, OrderId, OrderStatus, PaymentMethod, PaymentStatus, RefundStatus,
-    ReservationStatus, SLOT_MAX, SagaId, SagaState, Sku,
+    Actor, CancelReason, CartStatus, Line, Money, OrderId, OrderStatus, PaymentMethod, PaymentStatus,
+    RefundStatus, ReservationStatus, SLOT_MAX, SagaId, SagaState, Sku,
 };
 
 use super::Subject;
@@ -132,7 +135,7 @@ pub async fn sagas_are_listed_newest_first_by_every_filter(subject: &Subject) {
 
 /// A message about an account serves no order.
 pub async fn a_saga_without_an_order_is_nobodys_orphan(subject: &Subject) {
-    subject.save(with_orders([order(1)])).await;
+    subject.save(with_orders([Order { customer: None, ..order(1) }])).await;
     let alone = Saga { state: SagaState::Dead, wake_at: None, ..saga(SagaId::standalone(17)) };
     subject.save(with_sagas([saga(saga_id(1)), alone.clone()])).await;
     assert_eq!(subject.saga(alone.id).await, alone);
@@ -144,10 +147,14 @@ pub async fn a_saga_without_an_order_is_nobodys_orphan(subject: &Subject) {
     assert_eq!(dead.iter().map(|row| (row.id, row.token.clone())).collect::<Vec<_>>(), [(alone.id, None)]);
     let view = subject.store().order(order_id(1)).await.expect("reads").expect("exists");
     assert!(!view.needs_attention, "another saga's death is none of the order's");
-    let mut orphans = 0;
-    let mut count = |fact| orphans += u32::from(matches!(fact, Fact::Orphan(_)));
-    subject.store().facts(&mut count).await.expect("reads");
-    assert_eq!(orphans, 0);
+    let (mut apart, mut loose) = (Vec::new(), 0);
+    let mut sort = |fact| match fact {
+        Fact::Saga(fact) => apart.push(fact.saga.id),
+        Fact::Loose(_) | Fact::Unreadable(_) => loose += 1,
+        Fact::Stock(_) | Fact::Order(_) => {}
+    };
+    subject.store().facts(&mut sort).await.expect("reads");
+    assert_eq!((apart, loose), (vec![alone.id], 0));
 }
 
 /// And nobody else's.
@@ -245,7 +252,7 @@ fn money_of_the_first() -> (Payment, [Refund; 3]) {
 pub async fn the_facts_are_what_the_rows_say(subject: &Subject) {
     let of = |number, cds| {
         let (lines, total) = lines(cds);
-        Order { lines, total, ..order(number) }
+        Order { lines, total, customer: None, ..order(number) }
     };
     let adjustment = |name, delta| StockAdjustment {
         sku: sku(name),
@@ -255,10 +262,15 @@ pub async fn the_facts_are_what_the_rows_say(subject: &Subject) {
         at: NOON,
     };
     let (captured, refunds) = money_of_the_first();
+    let unread = NewSignal {
+        saga: order_id(1).saga(3),
+        dedupe: "cancel".to_owned(),
+        body: SignalBody::Cancel { by: Actor::Customer },
+    };
     let notices = [1, 2].map(|slot| notification(1, slot, NotificationStatus::Sent));
     subject
         .save(Writes {
-            put_carts: [(cart_id(1), cart(1))].into(),
+            put_carts: [(cart_id(1), Cart { owner: None, ..cart(1) })].into(),
             payments: [(order_id(1), (None, captured.clone()))].into(),
             reservations: [
                 (order_id(1), (None, ReservationStatus::Confirmed)),
@@ -268,7 +280,9 @@ pub async fn the_facts_are_what_the_rows_say(subject: &Subject) {
             ]
             .into(),
             refunds: refunds.iter().map(|row| (row.saga, (None, row.clone()))).collect(),
-            notifications: notices.into_iter().map(|row| (row.saga, (None, row))).collect(),
+            notifications: notices.iter().map(|row| (row.saga, (None, row.clone()))).collect(),
+            signals: vec![unread],
+            log: [1, 4].map(|fence| LogRow { saga: saga_id(1), fence, at: NOON, entries: vec![] }).into(),
             stock: [(sku("cd-1"), StockMove { on_hand: 18, reserved: 4 })].into(),
             adjustments: vec![adjustment("cd-1", 30), adjustment("cd-1", -10), adjustment("cd-2", 7)],
             new_sagas: with_sagas([
@@ -284,8 +298,8 @@ pub async fn the_facts_are_what_the_rows_say(subject: &Subject) {
     subject.save(Writes { carts: [(cart_id(1), held)].into(), ..Writes::default() }).await;
     let mut facts = Vec::new();
     subject.store().facts(&mut |fact| facts.push(fact)).await.expect("reads");
-    // Orphans may come anywhere; the rest is sorted.
-    facts.sort_by_key(|fact| matches!(fact, Fact::Orphan(_)));
+    // Loose rows may come anywhere; the rest is sorted.
+    facts.sort_by_key(|fact| matches!(fact, Fact::Loose(_)));
     let cd = StockFact {
         sku: Some(sku("cd-1")),
         on_hand: 18,
@@ -296,14 +310,8 @@ pub async fn the_facts_are_what_the_rows_say(subject: &Subject) {
         held: 4,
     };
     let unknown = StockFact { sku: Some(sku("cd-2")), adjusted: 7, ..StockFact::default() };
-    let plain = |number: i64, cds: i64, reservation| OrderFact {
-        id: order_id(number),
-        status: OrderStatus::PendingPayment,
-        reason: None,
-        method: PaymentMethod::Card,
-        currency: holdfast_shared::Currency::EUR,
-        total_minor: 500 * cds,
-        lines_minor: 500 * cds,
+    let plain = |number: i64, cds, reservation| OrderFact {
+        order: of(number, cds),
         payment: None,
         refunds: vec![],
         reservation: Some(reservation),
@@ -311,26 +319,34 @@ pub async fn the_facts_are_what_the_rows_say(subject: &Subject) {
         sagas: vec![],
         notifications: vec![],
     };
+    let checkout =
+        SagaFact { saga: Box::new(subject.saga(saga_id(1)).await), unread: vec![], logged: Some(4) };
+    let cancellation = SagaFact {
+        saga: Box::new(subject.saga(order_id(1).saga(3)).await),
+        unread: subject.store().inbox(order_id(1).saga(3)).await.expect("reads"),
+        logged: None,
+    };
+    assert_eq!(cancellation.unread.len(), 1);
+    let mut by_saga = refunds.to_vec();
+    by_saga.sort_by_key(|refund| refund.saga);
     let full = OrderFact {
-        payment: Some(PaymentFact::of(&captured)),
-        refunds: vec![
-            RefundFact::of(&refund(1, RefundStatus::Unknown)),
-            RefundFact::of(&refunds[0]),
-            RefundFact::of(&refunds[1]),
-        ],
-        cart: Some((CartStatus::InCheckout, Some(order_id(1)))),
-        sagas: vec![(0, SagaState::Completed), (3, SagaState::Dead)],
-        notifications: vec![1, 2],
+        payment: Some(captured),
+        refunds: by_saga,
+        cart: subject.store().cart(cart_id(1)).await.expect("reads"),
+        sagas: vec![checkout, cancellation],
+        notifications: notices.to_vec(),
         ..plain(1, 2, ReservationStatus::Confirmed)
     };
+    let loose = Loose { what: LooseRow::SagaWithoutOrder, subject: "saga 9.0".to_owned() };
+    let order = |fact| Fact::Order(Box::new(fact));
     let expected = [
         Fact::Stock(cd),
         Fact::Stock(unknown),
-        Fact::Order(full),
-        Fact::Order(plain(2, 3, ReservationStatus::Restocked)),
-        Fact::Order(plain(3, 4, ReservationStatus::Held)),
-        Fact::Order(plain(4, 5, ReservationStatus::Released)),
-        Fact::Orphan(saga_id(9)),
+        order(full),
+        order(plain(2, 3, ReservationStatus::Restocked)),
+        order(plain(3, 4, ReservationStatus::Held)),
+        order(plain(4, 5, ReservationStatus::Released)),
+        Fact::Loose(loose),
     ];
     assert_eq!(facts, expected);
 }

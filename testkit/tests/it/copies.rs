@@ -39,8 +39,8 @@ async fn parked(shop: &Shop, saga: SagaId) -> String {
 }
 
 async fn statement(outside: &Gateways) -> Vec<Movement> {
-    let statements = audit_run::statements(&outside.payments).await.expect("the provider answers");
-    statements.into_values().flatten().collect()
+    let lists = audit_run::movements(&outside.payments).await.expect("the provider answers");
+    lists.into_values().flatten().collect()
 }
 
 async fn charged(outside: &Gateways) -> usize {

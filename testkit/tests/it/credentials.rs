@@ -198,7 +198,7 @@ async fn m18_where_no_credentials_are_taken_checkouts_are_refused_and_nothing_di
 
     // The credentials are taken again, and an operator lets what waits be tried at once.
     wire.bank().admit("key_1", "acct_1", false);
-    let (retry, by) = (DeadLetterAction::Retry, Actor::Operator("olga".to_owned()));
+    let (retry, by) = (DeadLetterAction::Retry { reason: None }, Actor::Operator("olga".to_owned()));
     let parked = shop.store.parked(None, 100).await.expect("reads");
     resolve::act(&*shop.store, &with_backoff_divided_by(), &parked, &retry, &by).await.expect("answers");
     // What was opened at a bank that closes nothing is waited for (M11).

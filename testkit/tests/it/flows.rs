@@ -194,7 +194,7 @@ async fn cancel_against_the_provider(
     let dead = sagas.iter().find(|saga| saga.state == SagaState::Dead).expect("one is dead");
     let charge = shop.view(order).await.payment.and_then(|payment| payment.charge).expect("has a charge");
     sandbox.allow_refunds(&charge).await.expect("the sandbox answers");
-    let answer = resolve::retry(&*shop.store, dead.id, &admin()).await.expect("the store answers");
+    let answer = resolve::retry(&*shop.store, dead.id, None, &admin()).await.expect("the store answers");
     assert!(matches!(answer, Ok(Answered::Accepted(_))), "{answer:?}");
     let is_cancelled = async || shop.view(order).await.order.status == OrderStatus::Cancelled;
     shop.until("the order is cancelled after all", is_cancelled).await;

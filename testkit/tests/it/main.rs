@@ -5,6 +5,7 @@ mod conformance;
 mod copies;
 mod credentials;
 mod crowds;
+mod damage;
 mod flows;
 mod intake;
 mod pair;

@@ -94,7 +94,7 @@ impl Street {
             let orders: Vec<_> = { self.orders.lock().await.sample(&mut rng, 40).copied().collect() };
             let sagas: Vec<_> = orders.into_iter().map(|order| order.saga(rng.random_range(0..4))).collect();
             let action = if rng.random_bool(0.5) {
-                DeadLetterAction::Retry
+                DeadLetterAction::Retry { reason: None }
             } else {
                 DeadLetterAction::Discard { reason: "settled in person".to_owned() }
             };

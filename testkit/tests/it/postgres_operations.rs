@@ -40,16 +40,22 @@ async fn dead(pair: &Pair, count: usize) -> Vec<SagaId> {
 async fn of_many_who_retry_the_same_dead_at_once_each_saga_is_retried_by_one() {
     let pair = Pair::open().await;
     let dead = dead(&pair, 40).await;
-    let asked =
-        (0..8).map(|nth| {
-            let store = if nth % 2 == 0 { &pair.shop.store } else { &pair.other.store };
-            // Each begins elsewhere: the order of the locks is the store's own.
-            let mut mine = dead.clone();
-            mine.rotate_left(nth * 5);
-            async move {
-                act(&**store, &REGISTRY, &mine, &DeadLetterAction::Retry, &operator(&nth.to_string())).await
-            }
-        });
+    let asked = (0..8).map(|nth| {
+        let store = if nth % 2 == 0 { &pair.shop.store } else { &pair.other.store };
+        // Each begins elsewhere: the order of the locks is the store's own.
+        let mut mine = dead.clone();
+        mine.rotate_left(nth * 5);
+        async move {
+            act(
+                &**store,
+                &REGISTRY,
+                &mine,
+                &DeadLetterAction::Retry { reason: None },
+                &operator(&nth.to_string()),
+            )
+            .await
+        }
+    });
     let answers = join_all(asked).await;
     let mut accepted = Vec::new();
     for answers in answers {

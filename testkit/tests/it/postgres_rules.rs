@@ -92,7 +92,8 @@ async fn e6_poisoned_rows_among_many_die_alone() {
     database.execute(&format!("delete from payments where order_id = {refused}")).await;
     database.execute(&format!("update sagas set progress = '{{\"s\":0}}' where id = {damaged}")).await;
     for order in [refused, unreadable] {
-        let answer = resolve::retry(&*shop.store, order.saga(0), &admin()).await.expect("the store answers");
+        let answer =
+            resolve::retry(&*shop.store, order.saga(0), None, &admin()).await.expect("the store answers");
         assert!(matches!(answer, Ok(Answered::Accepted(_))), "{answer:?}");
     }
     let all = async || shop.stats().await == [("CONFIRMED".to_owned(), 40)].into();
@@ -355,7 +356,7 @@ async fn e18_a_dead_saga_keeps_its_direction_and_says_what_to_do() {
     assert!(next_move(&dead).contains("looks the charge up first"), "{}", next_move(&dead));
     assert!(pair.shop.view(order).await.needs_attention);
     pair.sandbox.allow_refunds(&call.key).await.expect("the sandbox answers");
-    let answer = resolve::retry(&*pair.shop.store, dead.id, &admin()).await.expect("the store answers");
+    let answer = resolve::retry(&*pair.shop.store, dead.id, None, &admin()).await.expect("the store answers");
     assert!(matches!(answer, Ok(Answered::Accepted(_))), "{answer:?}");
     pair.rest().await;
     let view = pair.shop.view(order).await;

@@ -10,7 +10,6 @@ const LINES_MAX: usize = 400;
 /// The files that are longer, and why.
 const LONG: &[(&str, &str)] = &[
     ("saga/src/timeline/tests.rs", "one table of sentences, each beside the entry that it describes"),
-    ("saga/src/operations/audit.rs", "every invariant in one place, so that an auditor reads one file"),
     ("saga/tests/it/dead.rs", "what a retry and a discard lead to, by flow and step"),
     ("saga/tests/it/performing.rs", "every answer of a provider, beside what it proves"),
     ("saga/tests/it/proofs.rs", "the same proofs for every definition"),

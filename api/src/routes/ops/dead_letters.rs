@@ -35,8 +35,8 @@ pub(in crate::routes) struct ListQuery {
     saga: Option<String>,
     /// Only sagas that stopped at this step, such as `refund_payment`.
     step: Option<String>,
-    /// Only sagas whose reason contains this text.
-    reason: Option<String>,
+    /// Only sagas whose error contains this text, in upper or lower case.
+    error_contains: Option<String>,
     /// Only sagas that have been dead for longer than this.
     #[param(maximum = 31_622_400)]
     older_than_secs: Option<u64>,
@@ -100,8 +100,9 @@ pub(in crate::routes) async fn retry(
     JsonBody(body): JsonBody<RetryBody>,
 ) -> Result<Json<DeadLetterResults>, Problem> {
     let by = caller.operator()?;
-    let RetryBody { ids, filter, cursor, dry_run } = body;
-    act_on(&app, &by, Selection { ids, filter, cursor }, dry_run, &DeadLetterAction::Retry).await
+    let RetryBody { ids, filter, cursor, dry_run, reason } = body;
+    let action = DeadLetterAction::Retry { reason: reason.map(Into::into) };
+    act_on(&app, &by, Selection { ids, filter, cursor }, dry_run, &action).await
 }
 
 /// Discard dead letters
@@ -190,17 +191,17 @@ async fn select(app: &App, selection: Selection) -> Result<(Vec<SagaId>, Option<
 
 impl ListQuery {
     fn into_parts(self) -> (Page, DeadLetterFilterBody) {
-        let Self { saga, step, reason, older_than_secs, younger_than_secs, limit, cursor } = self;
+        let Self { saga, step, error_contains, older_than_secs, younger_than_secs, limit, cursor } = self;
         (
             Page { limit, cursor },
-            DeadLetterFilterBody { saga, step, reason, older_than_secs, younger_than_secs },
+            DeadLetterFilterBody { saga, step, error_contains, older_than_secs, younger_than_secs },
         )
     }
 }
 
 /// The filter with times instead of ages.
 fn to_filter(filter: DeadLetterFilterBody, now: Time) -> Result<DeadFilter, Problem> {
-    let DeadLetterFilterBody { saga, step, reason, older_than_secs, younger_than_secs } = filter;
+    let DeadLetterFilterBody { saga, step, error_contains, older_than_secs, younger_than_secs } = filter;
     let ago = |secs: Option<u64>| match secs {
         Some(secs) if secs > AGE_SECS_MAX => {
             let detail = format!("the age is {secs} s; expected at most {AGE_SECS_MAX} s");
@@ -208,5 +209,11 @@ fn to_filter(filter: DeadLetterFilterBody, now: Time) -> Result<DeadFilter, Prob
         }
         secs => Ok(secs.map(|secs| now - Duration::from_secs(secs))),
     };
-    Ok(DeadFilter { saga, step, reason, before: ago(older_than_secs)?, since: ago(younger_than_secs)? })
+    Ok(DeadFilter {
+        saga,
+        step,
+        error_contains,
+        before: ago(older_than_secs)?,
+        since: ago(younger_than_secs)?,
+    })
 }

@@ -19,10 +19,16 @@ pub(super) async fn execute(call: &Call, request: &PaymentRequest, provider: &dy
             }
             Err(parked) => parked,
         },
-        PaymentRequest::UndoCharge { payment, key } => match at_provider(provider, payment) {
-            Ok(at) => undo_charge(call, provider, &at, key).await,
-            Err(parked) => parked,
-        },
+        PaymentRequest::UndoCharge { payment, key, refunded_minor, settled_manually_minor } => {
+            match at_provider(provider, payment) {
+                Ok(at) => {
+                    let settled =
+                        Settled { refunded_minor: *refunded_minor, manually_minor: *settled_manually_minor };
+                    undo_charge(call, provider, &at, key, settled).await
+                }
+                Err(parked) => parked,
+            }
+        }
         PaymentRequest::Refund { payment, key, amount, refunded_minor } => {
             match at_provider(provider, payment) {
                 Ok(at) => give_back(call, provider, &at, key, *amount, *refunded_minor).await,
@@ -149,19 +155,28 @@ fn taken(captured: Captured) -> Answer {
     Answer::Succeeded(CallResult::Captured { amount, provider_ref })
 }
 
-/// Closed first, and the answer says what was captured; what of that is left is refunded. So no money stays behind, and
-/// none goes back twice, even under a key that the provider has forgotten (E10).
-async fn undo_charge(call: &Call, provider: &dyn PaymentProvider, at: &At<'_>, key: &StepKey) -> Answer {
+/// Closed first, and the answer says what was captured; what of that is left and owed is refunded. So no money stays
+/// behind, and none goes back twice, even under a key that the provider has forgotten (E10).
+async fn undo_charge(
+    call: &Call,
+    provider: &dyn PaymentProvider,
+    at: &At<'_>,
+    key: &StepKey,
+    settled: Settled,
+) -> Answer {
     match close(call, provider, at).await {
         Ok(Closed::Closed) => undone(0),
         Ok(Closed::Captured(captured)) => {
-            let Captured { amount, refunded_minor, .. } = captured;
-            let left = Money { amount_minor: amount.amount_minor - refunded_minor, ..amount };
-            if left.amount_minor <= 0 {
-                return undone(amount.amount_minor);
+            let owed = match owed(call, provider, at, key, &captured, settled).await {
+                Ok(owed) => owed,
+                Err(answer) => return answer,
+            };
+            let captured_minor = captured.amount.amount_minor;
+            if owed.amount_minor <= 0 {
+                return undone(captured_minor);
             }
-            match refund(call, provider, at, key, left).await {
-                Answer::Succeeded(CallResult::Refunded) => undone(amount.amount_minor),
+            match refund(call, provider, at, key, owed).await {
+                Answer::Succeeded(CallResult::Refunded) => undone(captured_minor),
                 answer => answer,
             }
         }
@@ -169,6 +184,42 @@ async fn undo_charge(call: &Call, provider: &dyn PaymentProvider, at: &At<'_>, k
         Ok(Closed::NotBefore(wait)) => not_before(wait),
         Err(fault) => answer_of(fault, |error| not_done_now(call.mode, error)),
     }
+}
+
+/// What of a charge is not owed any more, by our own ledger.
+#[derive(Clone, Copy)]
+struct Settled {
+    /// It went back.
+    refunded_minor: i64,
+    /// A person settled it manually.
+    manually_minor: i64,
+}
+
+/// What is still owed of captured money, the refund under `key` apart: what the provider holds, but no more than what
+/// neither went back by us nor was settled manually. A person may have settled it at the provider's desk, or outside of it;
+/// so only our own refunds count.
+async fn owed(
+    call: &Call,
+    provider: &dyn PaymentProvider,
+    at: &At<'_>,
+    key: &StepKey,
+    captured: &Captured,
+    settled: Settled,
+) -> Result<Money, Answer> {
+    let Captured { amount, refunded_minor, .. } = captured;
+    let left_minor = amount.amount_minor - refunded_minor;
+    if settled.manually_minor == 0 || left_minor <= 0 {
+        return Ok(Money { amount_minor: left_minor, ..*amount });
+    }
+    let is_ours = |refund: &&NamedRefund| {
+        let of_order = refund.key.as_ref().filter(|named| *named != key).and_then(StepKey::owner);
+        of_order.is_some() && of_order == key.owner() && !matches!(refund.state, RefundState::Failed(_))
+    };
+    let refunds = refunds(call, provider, at).await?;
+    let by_us_minor: i64 = refunds.iter().filter(is_ours).map(|refund| refund.amount_minor).sum();
+    let back_minor = by_us_minor.max(settled.refunded_minor);
+    let owed_minor = amount.amount_minor - settled.manually_minor - back_minor;
+    Ok(Money { amount_minor: left_minor.min(owed_minor), ..*amount })
 }
 
 /// Where nothing can be closed, seen open is no proof while something may still arrive that a closed payment would
@@ -247,10 +298,17 @@ async fn own_refund(
     at: &At<'_>,
     key: &StepKey,
 ) -> Result<Option<NamedRefund>, Answer> {
-    match provider.refunds(at).await {
-        Ok(refunds) => Ok(refunds.into_iter().find(|refund| refund.key.as_ref() == Some(key))),
-        Err(fault) => Err(answer_of(fault, |error| not_done_now(call.mode, error))),
-    }
+    let refunds = refunds(call, provider, at).await?;
+    Ok(refunds.into_iter().find(|refund| refund.key.as_ref() == Some(key)))
+}
+
+async fn refunds(
+    call: &Call,
+    provider: &dyn PaymentProvider,
+    at: &At<'_>,
+) -> Result<Vec<NamedRefund>, Answer> {
+    let refunds = provider.refunds(at).await;
+    refunds.map_err(|fault| answer_of(fault, |error| not_done_now(call.mode, error)))
 }
 
 fn may_repeat(call: &Call, provider: &dyn PaymentProvider) -> bool {
@@ -283,6 +341,6 @@ fn not_done_now(mode: Mode, error: String) -> Answer {
     }
 }
 
-fn undone(refunded_minor: i64) -> Answer {
-    Answer::Succeeded(CallResult::Undone { refunded_minor })
+fn undone(captured_minor: i64) -> Answer {
+    Answer::Succeeded(CallResult::Undone { captured_minor })
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use holdfast_shared::{PaymentStatus, Time};
 
 use super::{
-    CallAt, PARKED_TRY_EVERY, PROCESSING_LOOK_UP_EVERY, Planner, REPEATED_FOR, SETTLE_AFTER,
+    CallAt, HELD_MAX, PARKED_TRY_EVERY, PROCESSING_LOOK_UP_EVERY, Planner, REPEATED_FOR, SETTLE_AFTER,
     UNANSWERED_WAIT_MAX, UnwindFrom,
 };
 use crate::engine::definition::{Event, Unclear};
@@ -188,7 +188,7 @@ impl<'a> Planner<'a> {
             let message = format!("{} could not be sent in time: {why}", at.step);
             return self.fail(self.unwind_from(), at.spec.gives_up_as, message);
         }
-        let until = self.within_window(self.now + retry_in);
+        let until = self.within_window(self.now + retry_in.min(HELD_MAX));
         self.saga.progress.not_before = Some(until);
         self.entries.push(Entry::Held { step: at.step.to_owned(), why: why.to_owned(), until });
     }

@@ -102,6 +102,7 @@ impl Planner<'_> {
         progress.returned = 0;
         progress.unanswered = 0;
         progress.not_before = None;
+        progress.worker = None;
         progress.error = None;
         let forward = progress.phase == Phase::Forward;
         self.enter(if forward { SagaEvent::Resume } else { SagaEvent::Unwind });

@@ -34,7 +34,7 @@ pub(in crate::flows) const TAKE_PAYMENT: Stage = call("take_payment", CHARGE)
     .undo_call("refund_payment", UNDO_CHARGE, REFUND_PAYMENT.phrases);
 
 pub(in crate::flows) const REFUND_PAYMENT: Stage = call("refund_payment", UNDO_CHARGE).reads(
-    Phrases::new("the refund", "the provider holds no money of this order any more")
+    Phrases::new("the refund", "no money of this order is owed any more")
         .buyer("nothing of the payment is kept"),
 );
 
@@ -60,7 +60,13 @@ const UNDO_CHARGE: CallSpec = CallSpec {
         }
         let charge = charge_to_undo(saga)?;
         let payment = payment_at(saga, terms(saga).0, &charge);
-        Some(Request::Payment(PaymentRequest::UndoCharge { payment, key }))
+        let Before { refunded_minor, settled_manually_minor } = before(saga);
+        Some(Request::Payment(PaymentRequest::UndoCharge {
+            payment,
+            key,
+            refunded_minor,
+            settled_manually_minor,
+        }))
     },
     record: record_undo,
     retry: RetryPolicy {
@@ -131,8 +137,8 @@ fn record_undo(saga: &mut Saga, key: &StepKey, event: Event<'_>) -> Changes {
     }
     let held_money =
         matches!(saga.payment_status(), Some(PaymentStatus::Captured | PaymentStatus::PartiallyRefunded));
-    let refunded_minor = match event {
-        Event::Answered(Answer::Succeeded(CallResult::Undone { refunded_minor })) => refunded_minor,
+    let captured_minor = match event {
+        Event::Answered(Answer::Succeeded(CallResult::Undone { captured_minor })) => *captured_minor,
         Event::Answered(Answer::Succeeded(_)) => return Err(mistaken(key)),
         Event::Intent | Event::Answered(_) | Event::GaveUp | Event::Died | Event::Discarded => {
             // Before the look-up, only a capture that we know of is money owed.
@@ -140,18 +146,15 @@ fn record_undo(saga: &mut Saga, key: &StepKey, event: Event<'_>) -> Changes {
             return Ok(if held_money { move_refund(saga, event, owed_minor) } else { vec![] });
         }
     };
-    if *refunded_minor == 0 && !held_money {
+    if captured_minor == 0 && !held_money {
         return moved(saga, PaymentEvent::Cancel);
     }
     // What a person saw to before is no refund of ours, whichever way the money went.
     let Before { refunded_minor: before, settled_manually_minor: by_hand } = before(saga);
-    let mut changes = move_refund(saga, event, *refunded_minor - before - by_hand);
+    let mut changes = move_refund(saga, event, captured_minor - before - by_hand);
     let (from, to) = step(saga, PaymentEvent::RefundAll, |_| ())?;
-    let payment = Payment {
-        captured_minor: *refunded_minor,
-        refunded_minor: *refunded_minor - by_hand,
-        ..payment(saga, to)
-    };
+    let refunded_minor = captured_minor - by_hand;
+    let payment = Payment { captured_minor, refunded_minor, ..payment(saga, to) };
     changes.push(Change::RecordPayment { from, payment });
     Ok(changes)
 }
@@ -172,9 +175,9 @@ fn settle_manually(saga: &mut Saga) -> Changes {
 /// The ledger row of a late capture: `payments` never counted it, so only the refund is kept.
 fn record_late_refund(saga: &mut Saga, _key: &StepKey, event: Event<'_>) -> Changes {
     match event {
-        Event::Answered(Answer::Succeeded(CallResult::Undone { refunded_minor: 0 })) => Ok(vec![]),
-        Event::Answered(Answer::Succeeded(CallResult::Undone { refunded_minor })) => {
-            Ok(move_refund(saga, event, *refunded_minor))
+        Event::Answered(Answer::Succeeded(CallResult::Undone { captured_minor: 0 })) => Ok(vec![]),
+        Event::Answered(Answer::Succeeded(CallResult::Undone { captured_minor })) => {
+            Ok(move_refund(saga, event, *captured_minor))
         }
         // What the report was worth nobody found out; it can have been no more than the order's total.
         Event::Discarded => Ok(move_refund(saga, event, terms(saga).1.amount_minor)),

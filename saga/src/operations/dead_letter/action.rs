@@ -9,7 +9,10 @@ use crate::records::signal::{NewSignal, SignalBody};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DeadLetterAction {
     /// It goes on where it stopped.
-    Retry,
+    Retry {
+        /// The reason, if one was given.
+        reason: Option<String>,
+    },
     /// Somebody takes responsibility for the step it stopped at.
     Discard {
         /// The reason, as it was given.
@@ -20,7 +23,7 @@ pub enum DeadLetterAction {
 impl DeadLetterAction {
     pub(super) const fn action(&self) -> &'static str {
         match self {
-            Self::Retry => "saga.retry",
+            Self::Retry { .. } => "saga.retry",
             Self::Discard { .. } => "saga.discard",
         }
     }
@@ -28,7 +31,9 @@ impl DeadLetterAction {
     pub(super) fn signal(&self, saga: &Saga, by: &Actor) -> NewSignal {
         // Each death is answered once: the fence tells one from the next.
         let (dedupe, body) = match self {
-            Self::Retry => (format!("retry:{}", saga.fence), SignalBody::Retry { by: by.clone() }),
+            Self::Retry { reason: _ } => {
+                (format!("retry:{}", saga.fence), SignalBody::Retry { by: by.clone() })
+            }
             Self::Discard { reason } => {
                 let body = SignalBody::Discard { by: by.clone(), reason: reason.clone() };
                 (format!("discard:{}", saga.fence), body)

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use holdfast_shared::{Actor, Money, PaymentStatus, Sku, Time};
+use holdfast_shared::{Actor, Money, PaymentStatus, Queue, Sku, Time};
 use serde::Serialize;
 use strum::{Display, IntoStaticStr};
 
@@ -27,8 +27,10 @@ use crate::records::{Refund, StockMove};
 const PLANS_MAX: usize = 16;
 
 /// What would happen.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Preview {
+    /// The queue that it goes on in.
+    pub queue: Queue,
     /// The steps that would run, in order.
     pub steps: Vec<&'static str>,
     /// The money that would move, or be left to a person.
@@ -49,7 +51,7 @@ pub struct MoneyMove {
 }
 
 /// Which way money goes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Display, IntoStaticStr)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Display, IntoStaticStr)]
 #[serde(rename_all = "snake_case")]
 #[strum(serialize_all = "snake_case")]
 pub enum MoneyWay {
@@ -59,6 +61,17 @@ pub enum MoneyWay {
     GivenBack,
     /// By nobody here: a person sees to it.
     SettledManually,
+}
+
+impl MoneyWay {
+    /// What the saga does with the money, as people read it.
+    pub(super) const fn verb(self) -> &'static str {
+        match self {
+            Self::Taken => "takes",
+            Self::GivenBack => "gives back",
+            Self::SettledManually => "leaves to you",
+        }
+    }
 }
 
 /// By how much a level would move.
@@ -76,11 +89,12 @@ pub struct StockStep {
 pub fn preview(saga: &Saga, definition: &Definition, action: &DeadLetterAction, now: Time) -> Preview {
     let by = Actor::Operator("nobody".to_owned());
     let body = match action {
-        DeadLetterAction::Retry => SignalBody::Retry { by },
+        DeadLetterAction::Retry { .. } => SignalBody::Retry { by },
         DeadLetterAction::Discard { reason } => SignalBody::Discard { by, reason: reason.clone() },
     };
     let signal = Signal { seq: 0, saga: saga.id, dedupe: String::new(), body, created_at: now };
     let mut inbox = Inbox { signals: vec![signal], ..Inbox::default() };
+    let queue = saga.queue;
     let mut saga = saga.clone();
     let mut seen = Seen::default();
     for _ in 0..PLANS_MAX {
@@ -95,13 +109,13 @@ pub fn preview(saga: &Saga, definition: &Definition, action: &DeadLetterAction, 
         saga.progress.call = CallState::Sent;
         inbox = Inbox { outcome: Some(call.outcome(gone_well(&saga, &call))), ..Inbox::default() };
     }
-    seen.into_preview()
+    seen.into_preview(queue)
 }
 
 /// The answer of an outside that is well.
 fn gone_well(saga: &Saga, call: &Call) -> Answer {
-    let held_minor = if holds_money(saga) { total_minor(saga) } else { 0 };
-    Answer::Succeeded(CallResult::gone_well(&call.request, held_minor))
+    let captured_minor = if holds_money(saga) { total_minor(saga) } else { 0 };
+    Answer::Succeeded(CallResult::gone_well(&call.request, captured_minor))
 }
 
 /// Whether our own ledger knows of captured money.
@@ -179,12 +193,12 @@ impl Seen {
         self.money.push(MoneyMove { way, amount, at_most });
     }
 
-    fn into_preview(self) -> Preview {
+    fn into_preview(self, queue: Queue) -> Preview {
         let moved = self.stock.into_iter().filter(|(_, step)| *step != StockMove::default());
         let stock = moved
             .map(|(sku, StockMove { on_hand, reserved })| StockStep { sku, on_hand, reserved })
             .collect();
-        Preview { steps: self.steps, money: self.money, stock }
+        Preview { queue, steps: self.steps, money: self.money, stock }
     }
 }
 
@@ -196,12 +210,7 @@ impl fmt::Display for Preview {
         }
         for MoneyMove { way, amount, at_most } in &self.money {
             let at_most = if *at_most { "at most " } else { "" };
-            let way = match way {
-                MoneyWay::Taken => "takes",
-                MoneyWay::GivenBack => "gives back",
-                MoneyWay::SettledManually => "leaves to you",
-            };
-            write!(f, "; {way} {at_most}{amount}")?;
+            write!(f, "; {} {at_most}{amount}", way.verb())?;
         }
         for StockStep { sku, on_hand, reserved } in &self.stock {
             match (*on_hand, *reserved) {

@@ -42,7 +42,13 @@ pub async fn act(
         if let Ok((saga, _)) = &answer {
             world.writes.signals.push(action.signal(saga, by));
             let detail = match action {
-                DeadLetterAction::Retry => saga.progress.error.clone().unwrap_or_default(),
+                DeadLetterAction::Retry { reason } => {
+                    let stopped_at = saga.progress.error.as_deref().unwrap_or_default();
+                    reason.as_ref().map_or_else(
+                        || stopped_at.to_owned(),
+                        |reason| format!("{reason} (it had stopped: {stopped_at})"),
+                    )
+                }
                 DeadLetterAction::Discard { reason } => reason.clone(),
             };
             record_action_on(&mut world, by, action.action(), id.order(), &format!("saga {id}"), &detail);
@@ -57,8 +63,13 @@ pub async fn act(
 }
 
 /// Lets a dead saga go on. Settled sagas and living ones are left alone.
-pub async fn retry(store: &dyn Store, saga: SagaId, by: &Actor) -> Result<Answer, StoreError> {
-    let answers = act(store, &REGISTRY, &[saga], &DeadLetterAction::Retry, by).await?;
+pub async fn retry(
+    store: &dyn Store,
+    saga: SagaId,
+    reason: Option<String>,
+    by: &Actor,
+) -> Result<Answer, StoreError> {
+    let answers = act(store, &REGISTRY, &[saga], &DeadLetterAction::Retry { reason }, by).await?;
     let answer = answers.into_iter().next().map(|(_, answer)| answer);
     Ok(answer.unwrap_or(Err(Conflict::UnknownSaga(saga))))
 }
@@ -167,7 +178,7 @@ fn judge(
     let id = saga.id;
     if saga.state != SagaState::Dead && !saga.progress.parked {
         let participle = match action {
-            DeadLetterAction::Retry => "retried",
+            DeadLetterAction::Retry { .. } => "retried",
             DeadLetterAction::Discard { .. } => "discarded",
         };
         return stays(format!("saga {id} is {}, only a dead or parked one is {participle}", saga.state));
@@ -176,10 +187,10 @@ fn judge(
     let is_due = saga.wake_at.is_some() && !saga.progress.parked;
     for signal in inbox {
         match (&signal.body, action) {
-            (SignalBody::Retry { .. }, DeadLetterAction::Retry)
+            (SignalBody::Retry { .. }, DeadLetterAction::Retry { .. })
             | (SignalBody::Discard { .. }, DeadLetterAction::Discard { .. })
                 if !is_due => {}
-            (SignalBody::Retry { .. }, DeadLetterAction::Retry) => {
+            (SignalBody::Retry { .. }, DeadLetterAction::Retry { .. }) => {
                 return Err(Stays::Already(format!("saga {id} is about to go on")));
             }
             (SignalBody::Discard { .. }, DeadLetterAction::Discard { .. }) => {
@@ -188,7 +199,7 @@ fn judge(
             (SignalBody::Retry { by }, DeadLetterAction::Discard { .. }) => {
                 return stays(format!("{by} retried saga {id} a moment ago; discard it if it stops again"));
             }
-            (SignalBody::Discard { by, .. }, DeadLetterAction::Retry) => {
+            (SignalBody::Discard { by, .. }, DeadLetterAction::Retry { .. }) => {
                 return stays(format!("{by} discarded saga {id} a moment ago"));
             }
             (
@@ -201,7 +212,7 @@ fn judge(
         }
     }
     match (action, definition) {
-        (DeadLetterAction::Retry, _) => Ok(()),
+        (DeadLetterAction::Retry { .. }, _) => Ok(()),
         (DeadLetterAction::Discard { .. }, Some(definition)) => {
             discardable(saga, definition).map(|_| ()).or_else(stays)
         }

@@ -3,7 +3,7 @@
 use holdfast_shared::{Actor, KeySource, OrderEvent, OrderStatus};
 
 use super::refund;
-use super::state::{pending_cancel, send, was_cancelled};
+use super::state::{is_gone, pending_cancel, send, was_cancelled};
 use crate::flows::cancellation;
 use crate::ports::Hint;
 use crate::records::Order;
@@ -25,12 +25,7 @@ pub(super) fn cancel(world: &mut World, keys: &KeySource, order: &Order, by: &Ac
         OrderStatus::Confirmed | OrderStatus::Processing => return cancel_confirmed(world, keys, order, by),
         OrderStatus::Cancelling => return already(format!("order {id} is being cancelled")),
         OrderStatus::Cancelled => return already(was_cancelled(order)),
-        OrderStatus::Shipped | OrderStatus::Delivered => {
-            return instead(format!(
-                "order {id} is {} already; it can only come back as a return",
-                order.status
-            ));
-        }
+        OrderStatus::Shipped | OrderStatus::Delivered => return instead(is_gone(order, by)),
     }
     let Some((saga, inbox)) = world.sagas.get(&id.saga(slot::CHECKOUT)) else {
         return instead(format!("order {id} has no saga; run `holdfast audit`"));

@@ -8,6 +8,7 @@ use crate::records::batch_rows::World;
 use crate::records::signal::{NewSignal, Signal, SignalBody};
 use crate::records::slot;
 use crate::shop::answer::{Answer, Answered, Conflict};
+use crate::timeline::if_it_comes_back;
 
 /// What stands in the way when the checkout of an order that stands stopped half way after its pivot.
 pub(super) fn unsettled_checkout(world: &World, order: OrderId) -> Option<String> {
@@ -19,6 +20,15 @@ pub(super) fn unsettled_checkout(world: &World, order: OrderId) -> Option<String
 pub(super) fn was_cancelled(order: &Order) -> String {
     let reason = order.cancel_reason.map_or("unknown reason", Into::into);
     format!("order {} was cancelled at {} ({reason})", order.id, order.updated_at)
+}
+
+/// Why an order that has left the house cannot be undone, and what can be done instead.
+pub(super) fn is_gone(order: &Order, by: &Actor) -> String {
+    let instead = match by {
+        Actor::Customer => "ask the shop how to send it back",
+        Actor::Admin(_) | Actor::Operator(_) => if_it_comes_back(order),
+    };
+    format!("order {} is {} already and cannot be cancelled any more; {instead}", order.id, order.status)
 }
 
 pub(super) fn pending_cancel(inbox: &[Signal]) -> Option<&Actor> {

@@ -63,7 +63,7 @@ impl History {
                     if saga.state == SagaState::Dead && !is_allowed && self.dice.chance(60) {
                         self.discard(saga.id).await;
                     } else if saga.state == SagaState::Dead {
-                        let answer = resolve::retry(&*self.shop.store, saga.id, &operator()).await;
+                        let answer = resolve::retry(&*self.shop.store, saga.id, None, &operator()).await;
                         self.tell(|| format!("operator retries {}: {answer:?}", saga.id));
                     }
                 }
@@ -106,8 +106,8 @@ impl History {
         if !self.dice.chance(20) {
             return;
         }
-        let audit = audit_run::read(&self.shop.memory).await.expect("memory reads");
-        let report = audit.finish(&Statements::new());
+        let audit = audit_run::read(&self.shop.memory, self.shop.registry).await.expect("memory reads");
+        let report = audit.finish(&Statements::default());
         self.wrong.extend(report.violations.iter().map(|violation| format!("on the way: {violation:?}")));
     }
 

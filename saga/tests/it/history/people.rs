@@ -213,7 +213,7 @@ impl History {
         if self.dice.chance(30) {
             return self.discard(saga).await;
         }
-        let answer = resolve::retry(&*self.shop.store, saga, &operator()).await;
+        let answer = resolve::retry(&*self.shop.store, saga, None, &operator()).await;
         self.tell(|| format!("operator retries {saga}: {answer:?}"));
     }
 

@@ -8,7 +8,8 @@ use sqlx::{AssertSqlSafe, Executor as _, Row as _, SqlSafeStr as _, Statement as
 use crate::shop::Shop;
 
 /// Statements that read a whole table because that is what they are for.
-const WHOLE: [&str; 7] = [
+const WHOLE: [&str; 8] = [
+    "loose_rows",
     "sagas_count",
     "stock_audit",
     "stock_page",
