@@ -83,7 +83,7 @@ pub(crate) struct RetryArgs {
     #[command(flatten)]
     filter: Filter,
 
-    /// The reason, for the timeline and the audit trail
+    /// The reason, for the audit trail
     #[arg(long, value_name = "TEXT", value_parser = reason)]
     reason: Option<String>,
 

@@ -32,7 +32,7 @@ pub(crate) enum Command {
         /// The saga's id, such as 1042.0
         saga: SagaId,
 
-        /// The reason, for the timeline and the audit trail
+        /// The reason, for the audit trail
         #[arg(long, value_name = "TEXT", value_parser = crate::values::reason)]
         reason: Option<String>,
 

@@ -241,7 +241,7 @@ pub struct RetryBody {
     /// Only show what would happen.
     #[serde(default)]
     pub dry_run: bool,
-    /// The reason, for the timeline and the audit trail.
+    /// The reason, for the audit trail.
     #[serde(default)]
     #[cfg_attr(feature = "openapi", schema(value_type = Option<String>, min_length = 1, max_length = 500))]
     pub reason: Option<Text<500>>,
