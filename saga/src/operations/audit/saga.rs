@@ -129,6 +129,9 @@ fn history(fact: &SagaFact, findings: &mut Findings<'_>) {
     findings.check(Invariant::Saga, saga.fence >= 0 && logged <= saga.fence, || {
         format!("stands at commit {}, its history at {logged}", saga.fence)
     });
+    findings.check(Invariant::Saga, saga.fence > 0 || saga.progress.stage == 0, || {
+        format!("was never planned, and stands at place {}", saga.progress.stage)
+    });
     // The commit that ended it is in its history, unless it ended in the one that started it.
     if saga.state.is_settled() && saga.fence > 1 {
         findings.check(Invariant::Saga, logged == saga.fence, || {
