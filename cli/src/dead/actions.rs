@@ -18,7 +18,7 @@ use tokio::sync::watch;
 
 use super::question;
 use super::selection::{Filter, Options, Selection};
-use super::wait::{self, Fate};
+use super::wait::{self, End, Fate};
 use crate::exit::{Exit, conflict, not_found, say, usage};
 use crate::output::{Format, print};
 use crate::progress::bar;
@@ -44,6 +44,9 @@ struct Summary {
     /// Those that were done.
     #[serde(skip)]
     moved: Vec<SagaId>,
+    /// In a dry run, what all of them would do.
+    #[serde(skip)]
+    totals: Totals,
     /// Whether a signal stopped it before the end.
     interrupted: bool,
     /// The error that stopped it, if any.
@@ -77,11 +80,15 @@ pub(super) async fn run(
         dry_run: options.dry_run,
         output,
     };
-    if all && !ids.is_empty() && !work.is_wanted(&ids, options.yes).await? {
+    let many = all && !ids.is_empty();
+    if many && !work.dry_run && !work.is_wanted(&ids, options.yes).await? {
         say("nothing was changed");
         return Ok(Exit::Ok);
     }
     let mut summary = work.all(&ids, options.rate).await?;
+    if many && work.dry_run {
+        work.show(&summary.totals).await?;
+    }
     let exit = summary.exit(single)?;
     if ids.is_empty() {
         say(&filter.nothing(store).await?);
@@ -106,20 +113,33 @@ struct Work<'a> {
 }
 
 impl Work<'_> {
-    /// Shows what would come of it, and asks whether that is wanted. A dry run only shows it.
+    /// Shows what would come of it, and asks whether that is wanted.
     async fn is_wanted(&self, ids: &[SagaId], yes: bool) -> anyhow::Result<bool> {
         let mut totals = Totals::default();
         for batch in ids.chunks(BATCH) {
-            for (id, planned) in &preview_actions(self.store, &REGISTRY, batch, &self.action).await? {
-                totals.add(*id, planned);
-            }
+            self.preview(batch, &mut totals).await?;
         }
-        let verb = match self.action {
+        self.show(&totals).await?;
+        if yes || totals.sagas() == 0 {
+            return Ok(true);
+        }
+        question::ask(self.verb(), totals.sagas())
+    }
+
+    /// Shows what would come of it, and what stands in its way.
+    async fn show(&self, totals: &Totals) -> Result<(), StoreError> {
+        say(&format!("{}: {totals}", self.verb()));
+        for warning in question::warnings(self.store, totals).await? {
+            say(&format!("warning: {warning}"));
+        }
+        Ok(())
+    }
+
+    const fn verb(&self) -> &'static str {
+        match self.action {
             DeadLetterAction::Retry { .. } => "retry",
             DeadLetterAction::Discard { .. } => "discard",
-        };
-        let warnings = question::warnings(self.store, &totals).await?;
-        question::confirm(verb, &totals, &warnings, yes || self.dry_run || totals.sagas() == 0)
+        }
     }
 
     /// Waits for what becomes of those that were done.
@@ -134,11 +154,11 @@ impl Work<'_> {
             }
         }
         print(&lines)?;
-        let left = fates.iter().filter(|fate| !fate.ended).count();
-        let dead = fates.iter().filter(|fate| fate.text.starts_with("DEAD")).count();
-        say(&format!("{} ended well, {dead} dead again, {left} not over", fates.len() - dead - left));
+        let count = |end| fates.iter().filter(|fate| fate.end == end).count();
+        let (well, dead, open) = (count(End::Well), count(End::Dead), count(End::Open));
+        say(&format!("{well} ended well, {dead} dead again, {open} not over"));
         summary.became = fates.into_iter().map(|fate| (fate.saga.to_string(), fate.text)).collect();
-        Ok(if exit == Exit::Ok && dead + left > 0 { Exit::Partly } else { exit })
+        Ok(if exit == Exit::Ok && dead + open > 0 { Exit::Partly } else { exit })
     }
 
     async fn all(&self, asked: &[SagaId], rate: Option<u32>) -> anyhow::Result<Summary> {
@@ -152,7 +172,7 @@ impl Work<'_> {
                 summary.interrupted = true;
                 break;
             }
-            let answered = match self.batch(batch).await {
+            let answered = match self.batch(batch, &mut summary.totals).await {
                 Ok(answered) => answered,
                 // The results of committed batches stay printed.
                 Err(error) if count > 0 => {
@@ -177,27 +197,31 @@ impl Work<'_> {
         Ok(summary)
     }
 
-    async fn batch(&self, batch: &[SagaId]) -> Result<Vec<DeadLetterResult>, StoreError> {
-        let mut waited = 0;
-        loop {
-            match self.once(batch).await {
-                Err(StoreError::Contention(_)) if waited < RETRIES => {
-                    waited += 1;
-                    tokio::time::sleep(RETRY_DELAY).await;
-                }
-                answered => return answered,
-            }
-        }
-    }
-
-    async fn once(&self, batch: &[SagaId]) -> Result<Vec<DeadLetterResult>, StoreError> {
+    async fn batch(
+        &self,
+        batch: &[SagaId],
+        totals: &mut Totals,
+    ) -> Result<Vec<DeadLetterResult>, StoreError> {
         let action = &self.action;
         if self.dry_run {
-            let planned = preview_actions(self.store, &REGISTRY, batch, action).await?.into_iter();
-            return Ok(planned.map(|(id, planned)| DeadLetterResult::dry_run(id, action, planned)).collect());
+            return self.preview(batch, totals).await;
         }
-        let answers = act(self.store, &REGISTRY, batch, action, &self.by).await?.into_iter();
+        let answers = patiently(|| act(self.store, &REGISTRY, batch, action, &self.by)).await?.into_iter();
         Ok(answers.map(|(id, answer): (SagaId, Answer)| DeadLetterResult::new(id, action, &answer)).collect())
+    }
+
+    /// What would come of it for each of `batch`, which is added to `totals`.
+    async fn preview(
+        &self,
+        batch: &[SagaId],
+        totals: &mut Totals,
+    ) -> Result<Vec<DeadLetterResult>, StoreError> {
+        let action = &self.action;
+        let planned = patiently(|| preview_actions(self.store, &REGISTRY, batch, action)).await?;
+        for (id, planned) in &planned {
+            totals.add(*id, planned);
+        }
+        Ok(planned.into_iter().map(|(id, planned)| DeadLetterResult::dry_run(id, action, planned)).collect())
     }
 
     /// Prints a line for each saga after its commit. A JSON document is printed at the end instead.
@@ -266,6 +290,17 @@ impl Summary {
             (0, _) => Exit::Conflict,
         })
     }
+}
+
+/// Repeats what another transaction is in the way of, a few times.
+async fn patiently<T, F: Future<Output = Result<T, StoreError>>>(once: impl Fn() -> F) -> F::Output {
+    for _ in 0..RETRIES {
+        match once().await {
+            Err(StoreError::Contention(_)) => tokio::time::sleep(RETRY_DELAY).await,
+            answered => return answered,
+        }
+    }
+    once().await
 }
 
 /// Becomes true at SIGTERM or Ctrl-C, which no longer end the process by themselves.

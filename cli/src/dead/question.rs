@@ -1,4 +1,4 @@
-//! What many dead sagas would do, what stands in their way, and whether that is wanted.
+//! What stands in the way of many dead sagas, and whether they shall go on.
 
 use std::io::{IsTerminal, Write};
 
@@ -6,7 +6,7 @@ use holdfast_saga::operations::dead_letter::Totals;
 use holdfast_saga::ports::{Store, StoreError};
 use holdfast_saga::timeline::Conditions;
 
-use crate::exit::{say, usage};
+use crate::exit::usage;
 
 /// What keeps the sagas of `totals` from moving.
 pub(super) async fn warnings(store: &dyn Store, totals: &Totals) -> Result<Vec<String>, StoreError> {
@@ -28,20 +28,12 @@ pub(super) async fn warnings(store: &dyn Store, totals: &Totals) -> Result<Vec<S
     Ok(warnings)
 }
 
-/// Shows what would happen, and asks. `verb` is what is asked for, such as "retry".
-pub(super) fn confirm(verb: &str, totals: &Totals, warnings: &[String], yes: bool) -> anyhow::Result<bool> {
-    say(&format!("{verb}: {totals}"));
-    for warning in warnings {
-        say(&format!("warning: {warning}"));
-    }
-    if yes {
-        return Ok(true);
-    }
+/// Asks whether to `verb` that many sagas.
+pub(super) fn ask(verb: &str, sagas: u64) -> anyhow::Result<bool> {
     let (input, mut screen) = (std::io::stdin(), std::io::stderr());
     if !input.is_terminal() || !screen.is_terminal() {
         return Err(usage(format!(
-            "nobody is there to be asked whether to {verb} {} sagas; add --yes, or --dry-run to see each of them",
-            totals.sagas()
+            "nobody is there to be asked whether to {verb} {sagas} sagas; add --yes, or --dry-run to see each of them"
         )));
     }
     write!(screen, "Go on? [y/N] ")?;

@@ -8,11 +8,23 @@ use holdfast_shared::{SagaId, SagaState};
 /// How often the sagas are looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 
-/// What became of one saga: a line for people.
+/// How far a saga has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum End {
+    /// It ended, done or undone.
+    Well,
+    /// It is dead again.
+    Dead,
+    /// It is not over yet.
+    Open,
+}
+
+/// What became of one saga.
 pub(super) struct Fate {
     pub(super) saga: SagaId,
+    pub(super) end: End,
+    /// The same for people.
     pub(super) text: String,
-    pub(super) ended: bool,
 }
 
 /// What became of each of `sagas`, once all have ended or `patience` is over.
@@ -26,7 +38,7 @@ pub(super) async fn until_ended(
     for saga in sagas {
         loop {
             let fate = fate(store, *saga).await?;
-            if fate.ended || since.elapsed() >= patience {
+            if fate.end != End::Open || since.elapsed() >= patience {
                 fates.push(fate);
                 break;
             }
@@ -37,24 +49,24 @@ pub(super) async fn until_ended(
 }
 
 async fn fate(store: &dyn Store, id: SagaId) -> Result<Fate, StoreError> {
-    let of = |text: String, ended| Fate { saga: id, text, ended };
+    let of = |end, text: String| Fate { saga: id, end, text };
     let Some(saga) = store.saga(id).await? else {
-        return Ok(of("it was pruned".to_owned(), true));
+        return Ok(of(End::Well, "it was pruned".to_owned()));
     };
     let progress = &saga.progress;
     let why = || progress.error.as_deref().unwrap_or("nobody knows why").to_owned();
     Ok(match saga.state {
-        SagaState::Completed => of("COMPLETED".to_owned(), true),
-        SagaState::Compensated => of("COMPENSATED: everything is undone".to_owned(), true),
+        SagaState::Completed => of(End::Well, "COMPLETED".to_owned()),
+        SagaState::Compensated => of(End::Well, "COMPENSATED: everything is undone".to_owned()),
         // One that has not been looked at yet is still due.
-        SagaState::Dead if saga.wake_at.is_some() => of("nobody has taken it up yet".to_owned(), false),
-        SagaState::Dead => of(format!("DEAD again: {}", why()), true),
+        SagaState::Dead if saga.wake_at.is_some() => of(End::Open, "nobody has taken it up yet".to_owned()),
+        SagaState::Dead => of(End::Dead, format!("DEAD again: {}", why())),
         SagaState::Running | SagaState::Waiting | SagaState::Compensating if progress.failures > 0 => {
             let next = progress.not_before.map_or_else(String::new, |at| format!(", again at {at}"));
-            of(format!("RETRYING after {} failures{next}, last: {}", progress.failures, why()), false)
+            of(End::Open, format!("RETRYING after {} failures{next}, last: {}", progress.failures, why()))
         }
         state @ (SagaState::Running | SagaState::Waiting | SagaState::Compensating) => {
-            of(format!("{state}, not over yet"), false)
+            of(End::Open, format!("{state}, not over yet"))
         }
     })
 }

@@ -58,9 +58,7 @@ impl Audit {
                 stock::judge(&stock, &mut self.report.violations);
             }
             Fact::Order(order) => self.see_order(&order),
-            Fact::Saga(fact) => {
-                self.see_saga(&fact);
-            }
+            Fact::Saga(fact) => self.see_saga(&fact),
             Fact::Loose(Loose { what, subject }) => {
                 let mut findings = Findings::about(subject, &mut self.report.violations);
                 findings.broken(Invariant::Reference, without(what));

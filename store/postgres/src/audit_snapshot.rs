@@ -5,12 +5,12 @@ use std::ops::RangeInclusive;
 use holdfast_saga::ports::StoreError;
 use holdfast_saga::records::audit_fact::Fact;
 use holdfast_shared::SagaId;
-use holdfast_store_rows::{self as rows, Reading};
+use holdfast_store_rows::{self as rows, Readable, Reading};
 
 use crate::error::store_error;
 use crate::pipeline::{Params, PipelinedConnection};
 use crate::pool::Pool;
-use crate::row;
+use crate::row::{self, PgRow};
 use crate::statement::Sql;
 
 /// Large enough to hide the round trips, small enough to fit into a cache.
@@ -27,10 +27,10 @@ pub(crate) async fn visit(pool: &Pool, visit: &mut (dyn FnMut(Fact) + Send)) -> 
     let (connection, begun) = transaction.begin("begin isolation level repeatable read read only")?;
     begun.await?;
     connection.simple_query(SETTINGS).await.map_err(store_error)?;
-    for row in connection.read(Sql::StockAudit, &[], |row| Ok(rows::stock_fact(row))).await? {
+    for row in each(connection, Sql::StockAudit, &[], rows::stock_fact).await? {
         visit(rows::fact_of(row, Fact::Stock));
     }
-    for row in connection.read(Sql::LooseRows, &[], |row| Ok(rows::loose_row(row))).await? {
+    for row in each(connection, Sql::LooseRows, &[], rows::loose_row).await? {
         visit(rows::fact_of(row, Fact::Loose));
     }
     // These read tables whole. A stretch must not: joined with its carts, each would read all of those before it.
@@ -51,6 +51,16 @@ pub(crate) async fn visit(pool: &Pool, visit: &mut (dyn FnMut(Fact) + Send)) -> 
     Ok(())
 }
 
+/// Each row by itself: one that cannot be read hides no other.
+async fn each<T>(
+    connection: &PipelinedConnection,
+    sql: Sql,
+    params: &Params<'_>,
+    decode: fn(&PgRow) -> Readable<T>,
+) -> Result<Vec<Readable<T>>, StoreError> {
+    connection.read(sql, params, |row| Ok(decode(row))).await
+}
+
 /// Every row of these orders. The last stretch answers for everything behind it, too.
 async fn stretch(
     connection: &PipelinedConnection,
@@ -60,25 +70,24 @@ async fn stretch(
     let by_order: &Params<'_> = &[orders.start(), orders.end()];
     let by_saga: &Params<'_> = &[&sagas.start().key(), &sagas.end().key()];
     let mut reading = Reading::default();
-    let found = connection.read(Sql::OrdersBetween, by_order, |row| Ok(rows::order(row))).await?;
-    reading.stretch.orders = reading.readable(found);
-    let found = connection.read(Sql::OrderLinesBetween, by_order, |row| Ok(rows::line(row))).await?;
-    reading.stretch.lines = reading.readable(found);
-    let found = connection.read(Sql::PaymentsBetween, by_order, |row| Ok(rows::payment(row))).await?;
-    reading.stretch.payments = reading.readable(found);
-    let found = connection.read(Sql::ReservationsBetween, by_order, |row| Ok(rows::reservation(row))).await?;
-    reading.stretch.reservations = reading.readable(found);
-    let found = connection.read(Sql::CartsOfOrdersBetween, by_order, |row| Ok(rows::cart(row))).await?;
-    reading.stretch.carts = reading.readable(found);
-    let found = connection.read(Sql::RefundsBetween, by_saga, |row| Ok(rows::refund(row))).await?;
-    reading.stretch.refunds = reading.readable(found);
+    reading.stretch.orders =
+        reading.readable(each(connection, Sql::OrdersBetween, by_order, rows::order).await?);
+    reading.stretch.lines =
+        reading.readable(each(connection, Sql::OrderLinesBetween, by_order, rows::line).await?);
+    reading.stretch.payments =
+        reading.readable(each(connection, Sql::PaymentsBetween, by_order, rows::payment).await?);
+    reading.stretch.reservations =
+        reading.readable(each(connection, Sql::ReservationsBetween, by_order, rows::reservation).await?);
+    reading.stretch.carts =
+        reading.readable(each(connection, Sql::CartsOfOrdersBetween, by_order, rows::cart).await?);
+    reading.stretch.refunds =
+        reading.readable(each(connection, Sql::RefundsBetween, by_saga, rows::refund).await?);
     let found = connection.read(Sql::SagasOfOrder, by_saga, |row| rows::saga(row, None)).await?;
     reading.stretch.sagas = reading.decoded(found);
     let found = connection.read(Sql::SignalsUnreadBetween, by_saga, rows::signal).await?;
     reading.stretch.signals = reading.decoded(found);
-    let found =
-        connection.read(Sql::NotificationsBetween, by_saga, |row| Ok(rows::notification_row(row))).await?;
-    reading.stretch.notifications = reading.readable(found);
+    reading.stretch.notifications =
+        reading.readable(each(connection, Sql::NotificationsBetween, by_saga, rows::notification_row).await?);
     reading.stretch.logged = connection.read(Sql::SagaLogLastBetween, by_saga, rows::last_logged).await?;
     Ok(reading)
 }

@@ -5,10 +5,10 @@ use std::ops::RangeInclusive;
 use holdfast_saga::ports::StoreError;
 use holdfast_saga::records::audit_fact::Fact;
 use holdfast_shared::SagaId;
-use holdfast_store_rows::{self as rows, Reading};
+use holdfast_store_rows::{self as rows, Readable, Reading};
 use sqlx::SqliteConnection;
 
-use crate::row;
+use crate::row::{self, FileRow};
 use crate::statement::{Statement, read, shared_sql, sql};
 
 /// A stretch of orders with their sagas fits into a few megabytes.
@@ -19,11 +19,11 @@ type Visit<'v> = &'v mut (dyn FnMut(Fact) + Send);
 /// `snapshot` must be inside a transaction: that is what makes it one.
 pub(crate) async fn visit(snapshot: &mut SqliteConnection, visit: Visit<'_>) -> Result<(), StoreError> {
     let stock = sqlx::query(sql!("stock_audit"));
-    for row in read(&mut *snapshot, stock, |row| Ok(rows::stock_fact(row))).await? {
+    for row in each(snapshot, stock, rows::stock_fact).await? {
         visit(rows::fact_of(row, Fact::Stock));
     }
     let loose = sqlx::query(shared_sql!("loose_rows"));
-    for row in read(&mut *snapshot, loose, |row| Ok(rows::loose_row(row))).await? {
+    for row in each(snapshot, loose, rows::loose_row).await? {
         visit(rows::fact_of(row, Fact::Loose));
     }
     let mut first = i64::MIN;
@@ -40,6 +40,15 @@ pub(crate) async fn visit(snapshot: &mut SqliteConnection, visit: Visit<'_>) -> 
     }
 }
 
+/// Each row by itself: one that cannot be read hides no other.
+async fn each<T>(
+    snapshot: &mut SqliteConnection,
+    statement: Statement,
+    decode: fn(&FileRow) -> Readable<T>,
+) -> Result<Vec<Readable<T>>, StoreError> {
+    read(snapshot, statement, |row| Ok(decode(row))).await
+}
+
 /// Every row of these orders. The last stretch answers for everything behind it, too.
 async fn stretch(
     snapshot: &mut SqliteConnection,
@@ -50,24 +59,18 @@ async fn stretch(
     let of_sagas = |statement: Statement| statement.bind(sagas.start().key()).bind(sagas.end().key());
     let mut reading = Reading::default();
     let statement = of_orders(sqlx::query(shared_sql!("orders_columns" + "where id between $1 and $2")));
-    let found = read(&mut *snapshot, statement, |row| Ok(rows::order(row))).await?;
-    reading.stretch.orders = reading.readable(found);
+    reading.stretch.orders = reading.readable(each(snapshot, statement, rows::order).await?);
     let statement = of_orders(sqlx::query(shared_sql!("order_lines_between")));
-    let found = read(&mut *snapshot, statement, |row| Ok(rows::line(row))).await?;
-    reading.stretch.lines = reading.readable(found);
+    reading.stretch.lines = reading.readable(each(snapshot, statement, rows::line).await?);
     let statement =
         of_orders(sqlx::query(shared_sql!("payments_columns" + "where order_id between $1 and $2")));
-    let found = read(&mut *snapshot, statement, |row| Ok(rows::payment(row))).await?;
-    reading.stretch.payments = reading.readable(found);
+    reading.stretch.payments = reading.readable(each(snapshot, statement, rows::payment).await?);
     let statement = of_orders(sqlx::query(shared_sql!("reservations_between")));
-    let found = read(&mut *snapshot, statement, |row| Ok(rows::reservation(row))).await?;
-    reading.stretch.reservations = reading.readable(found);
+    reading.stretch.reservations = reading.readable(each(snapshot, statement, rows::reservation).await?);
     let statement = of_orders(sqlx::query(shared_sql!("carts_of_orders_between")));
-    let found = read(&mut *snapshot, statement, |row| Ok(rows::cart(row))).await?;
-    reading.stretch.carts = reading.readable(found);
+    reading.stretch.carts = reading.readable(each(snapshot, statement, rows::cart).await?);
     let statement = of_sagas(sqlx::query(shared_sql!("refunds_between")));
-    let found = read(&mut *snapshot, statement, |row| Ok(rows::refund(row))).await?;
-    reading.stretch.refunds = reading.readable(found);
+    reading.stretch.refunds = reading.readable(each(snapshot, statement, rows::refund).await?);
     let statement = of_sagas(sqlx::query(shared_sql!("sagas_of_order")));
     let found = read(&mut *snapshot, statement, |row| rows::saga(row, None)).await?;
     reading.stretch.sagas = reading.decoded(found);
@@ -75,8 +78,8 @@ async fn stretch(
     let found = read(&mut *snapshot, statement, rows::signal).await?;
     reading.stretch.signals = reading.decoded(found);
     let statement = of_sagas(sqlx::query(shared_sql!("notifications_between")));
-    let found = read(&mut *snapshot, statement, |row| Ok(rows::notification_row(row))).await?;
-    reading.stretch.notifications = reading.readable(found);
+    reading.stretch.notifications =
+        reading.readable(each(snapshot, statement, rows::notification_row).await?);
     let statement = of_sagas(sqlx::query(shared_sql!("saga_log_last_between")));
     reading.stretch.logged = read(snapshot, statement, rows::last_logged).await?;
     Ok(reading)

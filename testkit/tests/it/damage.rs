@@ -8,10 +8,12 @@ mod legal;
 mod world;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use holdfast_saga::flows;
 use holdfast_saga::operations::audit::Report;
 use holdfast_saga::operations::audit_run;
+use holdfast_shared::ManualClock;
 use holdfast_testkit::database::{Database, noon_clock};
 
 use self::generate::{Damage, tables};
@@ -28,7 +30,7 @@ async fn audit(world: &World) -> Report {
 }
 
 /// Does up to `each` damages of every kind, one after the other, and says what nobody noticed.
-async fn damaged(database: Database, clock: std::sync::Arc<holdfast_shared::ManualClock>, each: usize) {
+async fn damaged(database: Database, clock: Arc<ManualClock>, each: usize) {
     let each = if std::env::var("HOLDFAST_TEST_DAMAGE").as_deref() == Ok("all") { usize::MAX } else { each };
     let world = World::build(database, clock).await;
     let clean = audit(&world).await;
@@ -90,7 +92,7 @@ async fn f42_every_state_that_postgres_allows_is_legal_or_noticed() {
 }
 
 /// A restored counter gives numbers again that orders have.
-async fn numbers_given_again(database: Database, clock: std::sync::Arc<holdfast_shared::ManualClock>) {
+async fn numbers_given_again(database: Database, clock: Arc<ManualClock>) {
     let is_on_postgres = database.is_on_postgres();
     let world = World::build(database, clock).await;
     let back =

@@ -37,9 +37,8 @@ pub(super) fn judge(fact: &OrderFact, scope: &Scope, findings: &mut Findings<'_>
         }
     }
     for saga in &fact.sagas {
-        if let Some(why) = Some(saga)
-            .filter(|saga| !is_of_the_first(saga))
-            .and_then(|saga| knows_otherwise(fact, saga, scope))
+        if !is_of_the_first(saga)
+            && let Some(why) = knows_otherwise(fact, saga, scope)
         {
             findings.broken(Invariant::Money, format!("saga {} {why}", saga.saga.id));
         }
@@ -93,11 +92,10 @@ fn terms(fact: &OrderFact, payment: &Payment, scope: &Scope, findings: &mut Find
     });
 }
 
-/// Whether Holdfast made this key for `order`. Before an operator said that this database is a shop of its own, it was
-/// another one's; and the first keys of all named no shop.
+/// Whether Holdfast made this key for `order`. The first keys of all named no shop.
 fn is_key_of(key: &StepKey, order: OrderId, scope: &Scope) -> bool {
     match key.owner() {
-        Some((shop, owner)) => owner == order && (shop == scope.shop.id || order < scope.shop.first_order),
+        Some((shop, owner)) => owner == order && scope.is_own(shop, Some(order)),
         None => key.as_str().starts_with(&format!("{order}.")),
     }
 }
@@ -155,13 +153,14 @@ fn knows_otherwise(fact: &OrderFact, saga_fact: &SagaFact, scope: &Scope) -> Opt
     let saga = &saga_fact.saga;
     let payment = fact.payment.as_ref()?;
     let (provider, charge) = match &*saga.context {
-        Context::Checkout(of) => (&of.provider, None),
-        Context::Cancellation(of) => (&of.provider, Some(of.charge.as_ref())),
-        Context::PartialRefund(of) => (&of.provider, Some(Some(&of.charge))),
-        Context::LateRefund(of) => (&of.provider, None),
+        // Its provider is one of the payment's terms.
+        Context::Checkout(_) => (None, None),
+        Context::Cancellation(of) => (Some(&of.provider), Some(of.charge.as_ref())),
+        Context::PartialRefund(of) => (Some(&of.provider), Some(Some(&of.charge))),
+        Context::LateRefund(of) => (Some(&of.provider), None),
         Context::Notice(_) => return None,
     };
-    if *provider != payment.provider {
+    if provider.is_some_and(|provider| *provider != payment.provider) {
         return Some("asks another provider");
     }
     if charge.is_some_and(|charge| charge != payment.charge.as_ref()) {
@@ -204,11 +203,9 @@ fn charged_otherwise(saga: &Saga, known: Option<&Charge>, place: Place<'_>) -> O
     const STEP: &str = "take_payment";
     let step = place.definition.position(place.progress).step;
     let known = known.filter(|_| place.is_forward())?;
-    if place.has_done(STEP) && !matches!(known.status, Captured | PartiallyRefunded | Refunded) {
-        return Some("goes on, and has taken no money");
-    }
     if place.has_done(STEP) {
-        return None;
+        let is_taken = matches!(known.status, Captured | PartiallyRefunded | Refunded);
+        return (!is_taken).then_some("goes on, and has taken no money");
     }
     if step != STEP {
         return Some("has begun a charge that it has not come to");
@@ -218,7 +215,7 @@ fn charged_otherwise(saga: &Saga, known: Option<&Charge>, place: Place<'_>) -> O
     (was_sent && known.key != saga.key_at(STEP)).then_some("was charged under another key")
 }
 
-/// What the saga that owns the order, or did last, remembers of its payment is what the payment says.
+/// What the saga that owns the order, or did last, remembers of its payment is where the payment stands.
 fn copy(fact: &OrderFact, owner: &SagaFact, findings: &mut Findings<'_>) {
     let (saga, charge) = (&owner.saga, owner.saga.progress.data.charge.as_ref());
     let agrees = match (&fact.payment, charge) {
@@ -226,9 +223,7 @@ fn copy(fact: &OrderFact, owner: &SagaFact, findings: &mut Findings<'_>) {
         (Some(payment), Some(charge)) => {
             let is_latest =
                 saga.state != SagaState::Completed || slot::kind_of(saga.id) != Some(slot::CHECKOUT);
-            (payment.status == charge.status || !is_latest)
-                && payment.charge.as_ref() == Some(&charge.key)
-                && payment.details == charge.details
+            payment.status == charge.status || !is_latest
         }
         // Cash is no charge, and due from the confirmation on.
         (payment, None) => {

@@ -46,10 +46,10 @@ pub enum Invariant {
     Readable,
 }
 
-/// A promise that is broken, and for whom.
+/// An invariant that does not hold, and for whom.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Violation {
-    /// Which promise.
+    /// Which invariant.
     pub invariant: Invariant,
     /// Whose: `order 1042`, `sku cd-1466`, `charge 9f2c41ab07-1042-81f3a2c95d0e:take_payment:1`.
     pub subject: String,
@@ -126,6 +126,14 @@ pub struct Scope {
     pub registry: Registry,
     /// The present, by the clock that sagas go by.
     pub now: Time,
+}
+
+impl Scope {
+    /// Whether keys in the name of `shop` are this shop's for that order. Before an operator said that this database is a
+    /// shop of its own, its orders were another one's.
+    pub(super) fn is_own(&self, shop: ShopId, order: Option<OrderId>) -> bool {
+        shop == self.shop.id || order.is_some_and(|order| order < self.shop.first_order)
+    }
 }
 
 impl Report {

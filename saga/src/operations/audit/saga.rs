@@ -46,10 +46,7 @@ fn identity(saga: &Saga, scope: &Scope, findings: &mut Findings<'_>) {
     let prefix = &saga.key_prefix;
     // The first sagas of all had no prefix; they have ended.
     let is_own = (prefix.as_str().is_empty() && saga.state.is_settled())
-        || prefix.owner().is_some_and(|(shop, order)| {
-            let is_here = shop == scope.shop.id || order.is_some_and(|order| order < scope.shop.first_order);
-            is_here && order == saga.id.order()
-        });
+        || prefix.owner().is_some_and(|(shop, order)| scope.is_own(shop, order) && order == saga.id.order());
     findings
         .check(Invariant::Reference, is_own, || format!("its keys begin with {prefix}, which is another's"));
     let fits = match (&*saga.context, slot::kind_of(saga.id)) {
@@ -182,11 +179,10 @@ fn stands(saga: &Saga, place: Place<'_>, findings: &mut Findings<'_>) {
     let queues: &[Queue] = match (forward, progress.call) {
         (true, CallState::Pending) => &[Queue::PaymentEvents],
         // The buyer was waited for, and is asked about.
-        (true, CallState::Sent) if !place.is_past_pivot() => &[place.definition.queue, Queue::PaymentEvents],
-        (true, CallState::Fresh) if call.is_some() && !place.is_past_pivot() => {
+        (true, CallState::Fresh | CallState::Sent) if call.is_some() && !place.is_past_pivot() => {
             &[place.definition.queue, Queue::PaymentEvents]
         }
-        (true, _) => &[place.definition.queue],
+        (true, CallState::Fresh | CallState::Sent) => &[place.definition.queue],
         (false, _) => &[Queue::Compensation],
     };
     findings.check(Invariant::Saga, queues.contains(&saga.queue), || {
