@@ -136,20 +136,23 @@ fn worker(store: &Arc<dyn Store>, outside: &Gateways) -> Runtime {
     Runtime::start(Arc::clone(store), registry, outside.clone(), config, Metrics::default()).expect("starts")
 }
 
-/// Places an honest order every 50 ms and waits for each; the slowest hundredth.
-async fn honest(shop: &Shop, orders: usize) -> Duration {
-    let mut took = Vec::new();
-    for _ in 0..orders {
+/// Places one honest order after the other, and waits for each. Returns the slowest of a window of 20: the median of
+/// five windows, because a single stall of the disk makes one window slow, and a slow shop makes all of them slow.
+async fn slowest_of_20(shop: &Shop) -> Duration {
+    let mut slowest = [Duration::ZERO; 5];
+    for number in 0..100 {
         let since = Instant::now();
         let order: OrderId = shop.order(&[("cd-1", 1)], Some("tok_ok")).await;
         while shop.view(order).await.order.status == OrderStatus::PendingPayment {
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
-        took.push(since.elapsed());
+        let window = &mut slowest[number / 20];
+        *window = since.elapsed().max(*window);
         assert_eq!(shop.view(order).await.order.status, OrderStatus::Confirmed, "order {order}");
     }
-    took.sort();
-    took[took.len() * 99 / 100]
+    eprintln!("the slowest of each window: {slowest:?}");
+    slowest.sort();
+    slowest[2]
 }
 
 /// How many payers an attacker invents; each fails six times.
@@ -164,7 +167,7 @@ async fn m16_invented_payers_slow_no_honest_order_down() {
     shop.stock("cd-1", 1_000_000).await;
     let (_, outside) = outside();
     let runtime = worker(&shop.store, &outside);
-    let quiet = honest(&shop, 100).await;
+    let quiet = slowest_of_20(&shop).await;
     let attacker = Shop::new(Arc::clone(&database.store));
     let attack = tokio::spawn(async move {
         for _ in 0..payers().div_ceil(10) {
@@ -173,9 +176,9 @@ async fn m16_invented_payers_slow_no_honest_order_down() {
         }
     });
     tokio::time::sleep(Duration::from_millis(500)).await;
-    let under_attack = honest(&shop, 100).await;
+    let under_attack = slowest_of_20(&shop).await;
     attack.await.expect("the attack ends");
-    eprintln!("p99 of honest orders: {quiet:?} in quiet, {under_attack:?} under attack");
+    eprintln!("the slowest of 20 honest orders: {quiet:?} in quiet, {under_attack:?} under attack");
     assert!(under_attack < quiet * 2 + Duration::from_millis(50), "{quiet:?} became {under_attack:?}");
     runtime.stop().await;
 }

@@ -97,18 +97,19 @@ fn an_order_goes_through_all_processes() {
                 fastest = fastest.min(since.elapsed());
             }
             assert!(fastest < Duration::from_millis(400), "{backend}: {fastest:?}");
-            let metrics = client().get(format!("{}/metrics", worker.url)).send().await.expect("an answer");
-            let metrics = metrics.text().await.expect("text");
+            // A saga goes on behind the confirmation, and is counted once its last commit is there.
             for (name, at_least) in [
                 ("holdfast_jobs_total{outcome=\"taken\",queue=\"checkout\"}", 5.0),
                 ("holdfast_worker_last_poll_timestamp_seconds", 1.7e9),
                 ("holdfast_sagas_finished_total{outcome=\"completed\",saga=\"checkout_online\"}", 5.0),
             ] {
-                let line = metrics.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default();
-                assert!(
-                    line.trim().parse::<f64>().is_ok_and(|value| value >= at_least),
-                    "{name}: {line} in {metrics}"
-                );
+                let counted = async || {
+                    let metrics = client().get(format!("{}/metrics", worker.url)).send().await;
+                    let metrics = metrics.expect("an answer").text().await.expect("text");
+                    let line = metrics.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default();
+                    line.trim().parse::<f64>().is_ok_and(|value| value >= at_least)
+                };
+                cluster.until(&format!("{name} is at least {at_least}"), counted).await;
             }
             worker.signal("TERM");
             assert_eq!(worker.ended(), Some(0), "{}", worker.stderr());
