@@ -1,12 +1,16 @@
 //! What goes to stdout: data, as a table for people or as JSON for programs.
 
+mod terminal;
+
 use std::io::{ErrorKind, Write};
 
 use anyhow::Context as _;
 use clap::ValueEnum;
-use comfy_table::Table;
 use comfy_table::presets::NOTHING;
+use comfy_table::{ContentArrangement, Table};
 use holdfast_contract::List;
+use holdfast_saga::timeline::{moment, span};
+use holdfast_shared::Time;
 use serde::Serialize;
 
 use crate::exit::say;
@@ -34,7 +38,7 @@ pub(crate) struct Limit {
 impl Format {
     pub(crate) fn one<T: Serialize>(self, body: &T, table: impl FnOnce() -> String) -> anyhow::Result<()> {
         match self {
-            Self::Table => print(&table()),
+            Self::Table => print(&terminal::in_colour(&table())),
             Self::Json => print(&(serde_json::to_string_pretty(body)? + "\n")),
             Self::Jsonl => print(&(serde_json::to_string(body)? + "\n")),
         }
@@ -52,7 +56,7 @@ impl Format {
         match self {
             Self::Json => return self.one(list, String::new),
             Self::Table if list.items.is_empty() => say(empty),
-            Self::Table => print(&table(header, list.items.iter().map(row)))?,
+            Self::Table => print(&terminal::in_colour(&table(header, list.items.iter().map(row))))?,
             Self::Jsonl => {
                 let mut lines = String::new();
                 for item in &list.items {
@@ -72,6 +76,9 @@ impl Format {
 pub(crate) fn table(header: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
     let mut table = Table::new();
     table.load_style(NOTHING).set_header(header.to_vec());
+    if let Some(width) = terminal::width() {
+        table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width);
+    }
     table.add_rows(rows.into_iter().map(|row| row.iter().map(|cell| plain(cell)).collect::<Vec<_>>()));
     aligned(&mut table)
 }
@@ -89,6 +96,16 @@ fn aligned(table: &mut Table) -> String {
         column.set_padding((0, 2));
     }
     table.trim_fmt() + "\n"
+}
+
+/// How long ago an instant was, or how far off it is: `3 min ago`, `in 12 s`.
+pub(crate) fn age(at: Time, now: Time) -> String {
+    if at > now { format!("in {}", span(at.since(now))) } else { format!("{} ago", span(now.since(at))) }
+}
+
+/// An instant by the second, with its age.
+pub(crate) fn dated(at: Time, now: Time) -> String {
+    format!("{} ({})", moment(at), age(at, now))
 }
 
 /// Removes control characters: text of customers must not control a terminal.

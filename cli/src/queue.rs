@@ -1,21 +1,22 @@
 //! `holdfast queue`: listing, pausing and resuming queues.
 
 use holdfast_contract::List;
-use holdfast_contract::queue::{QueueBody, QueueResult};
-use holdfast_saga::operations::queue;
+use holdfast_contract::queue::{PausedBody, QueueBody, QueueResult, RetryingBody};
+use holdfast_saga::operations::{queue, queue_list};
 use holdfast_saga::ports::Store;
 use holdfast_saga::shop::answer::Answered;
-use holdfast_shared::{Actor, Queue};
+use holdfast_saga::timeline::span;
+use holdfast_shared::{Actor, Queue, Time};
 
 use crate::database::Database;
 use crate::exit::{Exit, say};
 use crate::operator::Operator;
-use crate::output::Format;
+use crate::output::{Format, age, dated, print};
 use crate::values::{one_of, reason};
 
 #[derive(clap::Subcommand)]
 pub(crate) enum Command {
-    /// List the queues, each with its due, in-flight and dead sagas and with who paused it
+    /// List the queues: what is due, in flight, retrying and dead, who serves them and who paused them
     List,
     /// Pause a queue: workers take no more of its sagas; calls in flight may end
     Pause {
@@ -57,26 +58,56 @@ pub(crate) async fn run(database: &Database, command: Command, output: Format) -
 
 async fn list(store: &dyn Store, output: Format) -> anyhow::Result<Exit> {
     let now = store.now().await?;
-    let queues = store.queues().await?.into_iter().map(|view| QueueBody::new(view, now));
+    let queues = queue_list::list(store).await?.into_iter().map(|state| QueueBody::new(state, now));
     let queues = List::whole(queues.collect());
-    output.list(&queues, "no queues", &["QUEUE", "DUE", "OLDEST", "IN FLIGHT", "DEAD", "PAUSED"], row)?;
+    let header = ["QUEUE", "DUE", "OLDEST", "IN FLIGHT", "RETRYING", "DEAD", "WORKERS"];
+    output.list(&queues, "no queues", &header, |queue| row(queue, now))?;
+    if output == Format::Table {
+        let notes: String = queues.items.iter().flat_map(|queue| notes(queue, now)).collect();
+        print(&if notes.is_empty() { notes } else { format!("\n{notes}") })?;
+    }
     Ok(Exit::Ok)
 }
 
-fn row(queue: &QueueBody) -> Vec<String> {
-    let oldest = queue.oldest_due.map(|_| format!("{:.1} s", queue.oldest_seconds)).unwrap_or_default();
-    let paused = queue.paused.as_ref().map(|paused| {
-        let reason = paused.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
-        format!("since {} by {}{reason}", paused.at, paused.by)
-    });
+fn row(queue: &QueueBody, now: Time) -> Vec<String> {
+    let retrying = queue.retrying.as_ref().map_or(0, |retrying| retrying.sagas);
     vec![
         queue.queue.to_string(),
         queue.depth.to_string(),
-        oldest,
+        queue.oldest_due.map(|since| span(now.since(since))).unwrap_or_default(),
         queue.in_flight.to_string(),
+        retrying.to_string(),
         queue.dead.to_string(),
-        paused.unwrap_or_default(),
+        queue.workers.to_string(),
     ]
+}
+
+/// What a person should know of a queue or do about it, a line each.
+fn notes(queue: &QueueBody, now: Time) -> Vec<String> {
+    let QueueBody { queue: name, depth, retrying, dead, workers, paused, .. } = queue;
+    let mut notes = Vec::new();
+    if let Some(PausedBody { at, by, reason }) = paused {
+        let reason = reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
+        let since = dated(*at, now);
+        notes.push(format!(
+            "paused by {by} since {since}{reason}; `holdfast queue resume {name}` lets it go on"
+        ));
+    }
+    let waiting = *depth > 0 || retrying.is_some();
+    if *workers == 0 && waiting {
+        notes.push("no live worker serves it; `holdfast worker` starts one".to_owned());
+    }
+    if let Some(RetryingBody { sagas, tries_max, worst, error, next_try }) = retrying {
+        notes.push(format!(
+            "{sagas} RETRYING, the next {}; the worst is {worst} after {tries_max} tries in vain: {error}; \
+             `holdfast saga list --state RETRYING` lists them",
+            age(*next_try, now)
+        ));
+    }
+    if *dead > 0 {
+        notes.push(format!("{dead} DEAD; `holdfast dead list --group` says why"));
+    }
+    notes.into_iter().map(|note| format!("{name}: {note}\n")).collect()
 }
 
 fn report(queue: Queue, answered: Answered, output: Format) -> anyhow::Result<Exit> {

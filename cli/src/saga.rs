@@ -8,14 +8,14 @@ use holdfast_saga::operations::dead_letter::resolve;
 use holdfast_saga::operations::saga_list;
 use holdfast_saga::operations::signal::{self, Sign};
 use holdfast_saga::ports::Store;
-use holdfast_saga::records::view::SagaFilter;
+use holdfast_saga::records::view::{SagaFilter, ShownState};
 use holdfast_saga::shop::answer::Answer;
 use holdfast_shared::{Actor, SagaId, SagaState, Time};
 
 use crate::database::Database;
 use crate::exit::{Exit, conflict, not_found, say};
 use crate::operator::Operator;
-use crate::output::{Format, Limit, pairs, table};
+use crate::output::{Format, Limit, age, pairs, table};
 use crate::values::one_of;
 
 #[derive(clap::Subcommand)]
@@ -66,9 +66,9 @@ pub(crate) struct ListArgs {
     #[arg(long, value_name = "NAME", help = "Only sagas of this definition, such as checkout_online")]
     definition: Option<String>,
 
-    /// Only sagas in this state
-    #[arg(long, ignore_case = true, value_parser = one_of::<SagaState>())]
-    state: Option<SagaState>,
+    /// Only sagas in this state; RETRYING are those that tried a step in vain and will try again by themselves
+    #[arg(long, ignore_case = true, value_parser = one_of::<ShownState>())]
+    state: Option<ShownState>,
 
     /// Only sagas whose call waits for the settings to change, the oldest orders first
     #[arg(long, conflicts_with_all = ["definition", "state"])]
@@ -98,6 +98,7 @@ pub(crate) async fn run(database: &Database, command: Command, output: Format) -
 
 async fn list(store: &dyn Store, args: ListArgs, output: Format) -> anyhow::Result<Exit> {
     let limit = args.limit.limit;
+    let now = store.now().await?;
     let ListArgs { definition, state, held, cursor, .. } = args;
     let sagas = if held {
         saga_list::held(store, cursor, limit + 1).await?
@@ -107,15 +108,15 @@ async fn list(store: &dyn Store, args: ListArgs, output: Format) -> anyhow::Resu
     };
     let page =
         List::page(sagas, limit + 1, |listed| listed.saga.id.to_string(), |listed| SagaBody::from(&listed));
-    let header = ["SAGA", "DEFINITION", "STATE", "STEP", "QUEUE", "DUE", "LAST ERROR"];
+    let header = ["SAGA", "DEFINITION", "STATE", "STEP", "TRIES", "DUE", "LAST ERROR"];
     output.list(&page, "no sagas", &header, |saga| {
         vec![
             saga.id.to_string(),
             saga.definition.clone(),
-            saga.state.to_string(),
+            shown_state(saga.state, saga.retrying).to_owned(),
             step_of(saga).to_owned(),
-            saga.queue.to_string(),
-            saga.wake_at.map(|at| at.to_string()).unwrap_or_default(),
+            (saga.failures + saga.unanswered).to_string(),
+            saga.wake_at.map(|at| age(at, now)).unwrap_or_default(),
             saga.error.clone().unwrap_or_default(),
         ]
     })?;
@@ -175,6 +176,11 @@ fn report(id: SagaId, answer: Answer, accepted: String, output: Format) -> anyho
     Ok(Exit::Ok)
 }
 
+/// The state as people see it: RETRYING is shown and not stored.
+pub(crate) fn shown_state(state: SagaState, is_retrying: bool) -> &'static str {
+    if is_retrying { ShownState::Retrying.into() } else { state.into() }
+}
+
 fn step_of(saga: &SagaBody) -> &str {
     saga.step.as_deref().unwrap_or("unknown")
 }
@@ -186,7 +192,7 @@ pub(crate) fn table_of(page: &SagaDetails) -> String {
     let head = [
         ("saga", saga.id.to_string()),
         ("definition", format!("{} version {}", saga.definition, saga.version)),
-        ("state", saga.state.to_string()),
+        ("state", shown_state(saga.state, saga.retrying).to_owned()),
         ("step", format!("{} ({})", step_of(saga), saga.phase)),
         ("point of no return", if saga.pivoted { "passed" } else { "ahead" }.to_owned()),
         ("queue", saga.queue.to_string()),

@@ -1,8 +1,9 @@
 //! Queues.
 
+use holdfast_saga::operations::queue_list::{QueueState, Retrying};
 use holdfast_saga::records::view::QueueView;
 use holdfast_saga::shop::answer::Answered;
-use holdfast_shared::{Queue, Time};
+use holdfast_shared::{Queue, SagaId, Time, redact};
 use serde::{Deserialize, Serialize};
 
 use crate::result::{CommandOutcome, unchanged};
@@ -27,11 +28,38 @@ pub struct QueueBody {
     pub oldest_seconds: f64,
     /// Sagas with a call in flight.
     pub in_flight: u64,
+    /// Sagas that tried a step in vain, or are not let try it, and will try again by themselves; absent if there are none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retrying: Option<RetryingBody>,
     /// The number of dead sagas.
     pub dead: u64,
+    /// Live workers that serve the queue. Without one, nothing in it moves.
+    #[cfg_attr(feature = "openapi", schema(example = 2))]
+    pub workers: usize,
     /// Who paused the queue, when and why, if it is paused.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub paused: Option<PausedBody>,
+}
+
+/// The sagas of a queue that try again by themselves.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "openapi", schema(as = Retrying))]
+pub struct RetryingBody {
+    /// How many they are.
+    #[cfg_attr(feature = "openapi", schema(example = 13))]
+    pub sagas: u64,
+    /// How often the worst of them was tried in vain.
+    #[cfg_attr(feature = "openapi", schema(example = 5))]
+    pub tries_max: u32,
+    /// The id of the worst of them.
+    #[cfg_attr(feature = "openapi", schema(value_type = String, example = "1042.3"))]
+    pub worst: SagaId,
+    /// Why its last try was in vain.
+    #[cfg_attr(feature = "openapi", schema(example = "the provider refused: no refunds today"))]
+    pub error: String,
+    /// When the first of them is due again.
+    pub next_try: Time,
 }
 
 /// The pause of a queue.
@@ -76,8 +104,9 @@ pub struct QueueResult {
 }
 
 impl QueueBody {
-    /// The queue of `view`, at `now`.
-    pub fn new(view: QueueView, now: Time) -> Self {
+    /// The queue of `state`, at `now`.
+    pub fn new(state: QueueState, now: Time) -> Self {
+        let QueueState { view, retrying, workers } = state;
         let QueueView { queue, due, oldest_due, in_flight, dead, paused } = view;
         Self {
             queue,
@@ -85,9 +114,18 @@ impl QueueBody {
             oldest_due,
             oldest_seconds: oldest_due.map_or(0.0, |since| now.since(since).as_secs_f64()),
             in_flight,
+            retrying: retrying.map(RetryingBody::from),
             dead,
+            workers,
             paused: paused.map(|paused| PausedBody { at: paused.at, by: paused.by, reason: paused.reason }),
         }
+    }
+}
+
+impl From<Retrying> for RetryingBody {
+    fn from(retrying: Retrying) -> Self {
+        let Retrying { sagas, tries_max, worst, error, next_try } = retrying;
+        Self { sagas, tries_max, worst, error: redact(&error), next_try }
     }
 }
 

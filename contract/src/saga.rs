@@ -48,6 +48,10 @@ pub struct SagaBody {
     pub attempts: u32,
     /// How often its current step failed.
     pub failures: u32,
+    /// How often in a row nothing was heard of it. That is no failure: the next answer counts.
+    pub unanswered: u32,
+    /// Whether it tried its current step in vain, or is not let try it, and will try again by itself, at `wake_at`.
+    pub retrying: bool,
     /// The worker that holds its lease.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub worker: Option<String>,
@@ -117,6 +121,8 @@ impl SagaBody {
             fence: saga.fence,
             attempts: progress.attempts,
             failures: progress.failures,
+            unanswered: progress.unanswered,
+            retrying: saga.is_retrying(),
             worker: progress.worker.clone(),
             leased_until: saga.leased_until,
             wake_at: saga.wake_at,

@@ -37,11 +37,10 @@ pub struct Metrics {
     step_attempts: IntCounterVec,
     step_seconds: HistogramVec,
     compensations: IntCounterVec,
-    sagas: IntGaugeVec,
+    sagas: Counts,
+    retrying: Counts,
     queue_depth: IntGaugeVec,
     queue_oldest: GaugeVec,
-    /// Every pair of definition and state seen so far, so that its gauge can go back to zero.
-    known: Arc<Mutex<BTreeSet<(String, String)>>>,
     batch_size: Histogram,
     commit_seconds: Histogram,
     breakers: IntGaugeVec,
@@ -50,6 +49,31 @@ pub struct Metrics {
     refuses: IntGaugeVec,
     shop_held: Gauge,
     last_poll: Gauge,
+}
+
+/// A gauge with two labels, of which the first is known only once it is counted.
+#[derive(Debug, Clone)]
+struct Counts {
+    gauge: IntGaugeVec,
+    /// Every pair that was ever set, so that it can go back to zero.
+    known: Arc<Mutex<BTreeSet<(String, &'static str)>>>,
+}
+
+impl Counts {
+    fn new(gauge: IntGaugeVec) -> Self {
+        Self { gauge, known: Arc::default() }
+    }
+
+    /// One by one, and to zero where nothing is left: a scraper may read at any time.
+    fn set(&self, counts: BTreeMap<(String, &'static str), u64>) {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.extend(counts.keys().cloned());
+        for pair in &*known {
+            let count = counts.get(pair).copied().unwrap_or(0);
+            let labels = [pair.0.as_str(), pair.1];
+            self.gauge.with_label_values::<&str>(&labels).set(i64::try_from(count).unwrap_or(i64::MAX));
+        }
+    }
 }
 
 /// Counts the hints that arrive in one queue.
@@ -99,8 +123,8 @@ impl Default for Metrics {
             step_attempts: counter(&list::STEP_ATTEMPTS),
             step_seconds: histogram(&list::STEP_DURATION, CALL_SECONDS),
             compensations: counter(&list::COMPENSATIONS),
-            sagas: gauge(&list::SAGAS),
-            known: Arc::default(),
+            sagas: Counts::new(gauge(&list::SAGAS)),
+            retrying: Counts::new(gauge(&list::SAGAS_RETRYING)),
             breakers: gauge(&list::PROVIDER_BREAKER),
             channel_breakers: gauge(&list::CHANNEL_BREAKER),
             refuses: gauge(&list::PROVIDER_REFUSES),
@@ -172,16 +196,13 @@ impl Metrics {
 
     /// The unsettled sagas of the shop, as they are now.
     pub fn set_sagas(&self, saga_counts: &[SagaCount]) {
-        let current: BTreeMap<(&str, &str), u64> =
-            saga_counts.iter().map(|row| ((row.definition.as_str(), row.state.into()), row.sagas)).collect();
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        known.extend(current.keys().map(|(saga, state)| ((*saga).to_owned(), (*state).to_owned())));
-        // One by one, and to zero where no saga is left: a scraper may read at any time.
-        for (saga, state) in &*known {
-            let count = current.get(&(saga.as_str(), state.as_str())).copied().unwrap_or(0);
-            let count = i64::try_from(count).unwrap_or(i64::MAX);
-            self.sagas.with_label_values::<&str>(&[saga, state]).set(count);
-        }
+        let count = |row: &'_ SagaCount| ((row.definition.clone(), row.state.into()), row.sagas);
+        self.sagas.set(saga_counts.iter().map(count).collect());
+    }
+
+    /// The sagas of the shop that try again, by definition and step, as they are now.
+    pub fn set_retrying(&self, sagas: BTreeMap<(String, &'static str), u64>) {
+        self.retrying.set(sagas);
     }
 
     /// The circuit breaker of `provider` is in `state`, one of `states`.

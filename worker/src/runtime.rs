@@ -96,7 +96,12 @@ impl Runtime {
         };
         others.push(tokio::spawn(pruner::run(Arc::clone(&store), config.keep, stopped.clone())));
         others.push(tokio::spawn(heartbeats));
-        others.push(tokio::spawn(saga_counts::run(Arc::clone(&store), metrics.clone(), stopped.clone())));
+        others.push(tokio::spawn(saga_counts::run(
+            Arc::clone(&store),
+            registry,
+            metrics.clone(),
+            stopped.clone(),
+        )));
         let redis = match source {
             Source::Redis(redis, _) => Some(Arc::clone(redis)),
             Source::Embedded => None,

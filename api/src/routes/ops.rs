@@ -11,9 +11,9 @@ use holdfast_saga::operations::dead_letter::resolve;
 use holdfast_saga::operations::{audit_run, saga_list, signal};
 use holdfast_saga::ports::Providers;
 use holdfast_saga::records::slot;
-use holdfast_saga::records::view::SagaFilter;
+use holdfast_saga::records::view::{SagaFilter, ShownState};
 use holdfast_saga::shop::answer::{Answer, Answered, Conflict};
-use holdfast_shared::{OrderStatus, SagaId, SagaState};
+use holdfast_shared::{OrderStatus, SagaId};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
@@ -39,9 +39,10 @@ type CommandResponse = Result<(StatusCode, Json<CommandResult>), Problem>;
 pub(super) struct ListQuery {
     /// Only sagas of this definition, such as `checkout_online`.
     definition: Option<String>,
-    /// Only sagas in this state.
+    /// Only sagas in this state, or `RETRYING`: those that tried a step in vain and will try again by themselves. They are
+    /// `RUNNING`, `WAITING` or `COMPENSATING`, too.
     #[param(value_type = Option<String>, example = "DEAD")]
-    state: Option<SagaState>,
+    state: Option<ShownState>,
     /// Only sagas whose call waits for the settings to change, the oldest orders first. Not together with `definition` or
     /// `state`.
     held: Option<bool>,

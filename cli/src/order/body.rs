@@ -13,6 +13,7 @@ use uuid::Uuid;
 
 use crate::output::{pairs, table};
 use crate::redact::redact;
+use crate::saga::shown_state;
 
 /// One order with its sagas.
 #[derive(Debug, Serialize)]
@@ -31,6 +32,7 @@ struct SagaBody {
     id: SagaId,
     definition: String,
     state: SagaState,
+    retrying: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -89,6 +91,7 @@ impl OrderPage {
             id: saga.id,
             definition: saga.definition.name.clone(),
             state: saga.state,
+            retrying: saga.is_retrying(),
             error: saga.progress.error.as_deref().map(|error| redact(&story.redact_token(error))),
             next_move: (saga.state == SagaState::Dead).then(|| next_move(saga)),
         };
@@ -134,7 +137,8 @@ impl OrderPage {
     fn sagas(&self) -> String {
         let row = |saga: &SagaBody| {
             let error = saga.error.clone().unwrap_or_default();
-            vec![saga.id.to_string(), saga.definition.clone(), saga.state.to_string(), error]
+            let state = shown_state(saga.state, saga.retrying).to_owned();
+            vec![saga.id.to_string(), saga.definition.clone(), state, error]
         };
         table(&["SAGA", "DEFINITION", "STATE", "LAST ERROR"], self.sagas.iter().map(row))
     }

@@ -6,9 +6,9 @@ use holdfast_shared::{Queue, SagaId, SagaState, Time};
 
 use super::Tables;
 use crate::ports::WORKERS_KEPT;
-use crate::records::saga::Saga;
+use crate::records::saga::{DefinitionId, Saga};
 use crate::records::slot;
-use crate::records::view::{DeadRow, Heartbeat, Paused, QueueView, WorkerView};
+use crate::records::view::{DeadRow, Heartbeat, Paused, QueueView, RetryingGroup, WorkerView};
 
 impl Tables {
     pub(super) fn dead(&self, before: Option<SagaId>, limit: u32) -> Vec<DeadRow> {
@@ -27,6 +27,33 @@ impl Tables {
             wake_at: saga.wake_at,
             token: checkout.and_then(|checkout| checkout.context.token()).map(str::to_owned),
         }
+    }
+
+    pub(super) fn retrying(&self) -> Vec<RetryingGroup> {
+        let mut groups: BTreeMap<_, RetryingGroup> = BTreeMap::new();
+        for saga in self.sagas.values().filter(|saga| saga.is_retrying()) {
+            let Some(wake_at) = saga.wake_at else { continue };
+            let DefinitionId { name, version } = &saga.definition;
+            let phase = saga.progress.phase;
+            let place = (<&str>::from(saga.queue), name, *version, <&str>::from(phase), saga.progress.stage);
+            let tries = saga.progress.tries_in_vain();
+            let group = groups.entry(place).or_insert_with(|| RetryingGroup {
+                queue: saga.queue,
+                definition: saga.definition.clone(),
+                phase,
+                stage: saga.progress.stage,
+                sagas: 0,
+                tries_max: tries,
+                worst: saga.id,
+                next_try: wake_at,
+            });
+            group.sagas += 1;
+            group.next_try = group.next_try.min(wake_at);
+            if tries > group.tries_max {
+                (group.tries_max, group.worst) = (tries, saga.id);
+            }
+        }
+        groups.into_values().collect()
     }
 
     pub(super) fn queues(&self, now: Time) -> Vec<QueueView> {

@@ -17,7 +17,7 @@ use crate::records::signal::Signal;
 use crate::records::slot;
 use crate::records::view::{
     DeadRow, Heartbeat, NotificationFilter, NotificationView, OrderFilter, OrderVersion, OrderView,
-    ProductFilter, QueueView, SagaCount, SagaFilter, WorkerView,
+    ProductFilter, QueueView, RetryingGroup, SagaCount, SagaFilter, WorkerView,
 };
 use crate::records::{AdminAction, Cart, Identity, Order, Product, Shop, Stock};
 
@@ -69,7 +69,10 @@ impl Store for MemoryStore {
         let tables = self.tables.lock().await;
         let fits = |saga: &&Saga| {
             filter.definition.as_ref().is_none_or(|name| saga.definition.name == *name)
-                && filter.state.is_none_or(|state| saga.state == state)
+                && filter.state.is_none_or(|state| match state.stored() {
+                    Some(stored) => saga.state == stored,
+                    None => saga.is_retrying(),
+                })
                 && filter.before.is_none_or(|before| saga.id < before)
         };
         Ok(tables.sagas.values().rev().filter(fits).take(filter.limit as usize).cloned().collect())
@@ -77,6 +80,10 @@ impl Store for MemoryStore {
 
     async fn dead(&self, before: Option<SagaId>, limit: u32) -> Result<Vec<DeadRow>, StoreError> {
         Ok(self.tables.lock().await.dead(before, limit))
+    }
+
+    async fn retrying(&self) -> Result<Vec<RetryingGroup>, StoreError> {
+        Ok(self.tables.lock().await.retrying())
     }
 
     async fn queues(&self) -> Result<Vec<QueueView>, StoreError> {

@@ -16,7 +16,7 @@ use crate::records::saga::{DefinitionId, Saga};
 use crate::records::signal::Signal;
 use crate::records::view::{
     DeadRow, Heartbeat, NotificationFilter, NotificationView, OrderFilter, OrderVersion, OrderView,
-    ProductFilter, QueueView, SagaCount, SagaFilter, WorkerView,
+    ProductFilter, QueueView, RetryingGroup, SagaCount, SagaFilter, WorkerView,
 };
 use crate::records::{AdminAction, Cart, Identity, Product, Shop, Stock};
 
@@ -57,6 +57,9 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// The sagas behind `after` whose call waits for the settings to change, by id, at most `limit`. It costs what is not
     /// settled, not what is stored.
     async fn parked(&self, after: Option<SagaId>, limit: u32) -> Result<Vec<SagaId>, StoreError>;
+
+    /// The sagas that [are retrying](Saga::is_retrying), by queue, definition and place. It costs what is not settled.
+    async fn retrying(&self) -> Result<Vec<RetryingGroup>, StoreError>;
 
     /// How every pool stands, in their order. It costs what is not settled, not what is stored.
     async fn queues(&self) -> Result<Vec<QueueView>, StoreError>;

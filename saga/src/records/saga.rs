@@ -218,6 +218,13 @@ impl NewSaga {
     }
 }
 
+impl Progress {
+    /// How often its present step was tried in vain: failures, and tries of which nothing was heard.
+    pub const fn tries_in_vain(&self) -> u32 {
+        self.failures.saturating_add(self.unanswered)
+    }
+}
+
 impl Saga {
     /// The order it serves. For flows about an order: one that serves none is a fault of the flow.
     pub(crate) fn order(&self) -> OrderId {
@@ -237,6 +244,15 @@ impl Saga {
     /// The payment status our own row holds, if one was opened.
     pub fn payment_status(&self) -> Option<PaymentStatus> {
         self.progress.data.charge.as_ref().map(|charge| charge.status)
+    }
+
+    /// Whether it tried its present step in vain, or is not let try it, and will try again by itself. This is shown and not
+    /// stored. A payment that the provider is processing is no try in vain.
+    pub fn is_retrying(&self) -> bool {
+        let Progress { failures, unanswered, parked, not_before, accepted, .. } = self.progress;
+        let processing = accepted || self.payment_status() == Some(PaymentStatus::Processing);
+        matches!(self.state, SagaState::Running | SagaState::Waiting | SagaState::Compensating)
+            && (failures > 0 || unanswered > 0 || parked || (not_before.is_some() && !processing))
     }
 
     /// Whether some worker owns it at `now`.

@@ -71,7 +71,12 @@ impl Conditions {
 
     /// Whether some worker that is alive takes sagas of `queue`.
     pub fn serves(&self, queue: Queue) -> bool {
-        self.alive().any(|worker| worker.heartbeat.serves(queue))
+        self.serving(queue) > 0
+    }
+
+    /// How many workers that are alive take sagas of `queue`.
+    pub fn serving(&self, queue: Queue) -> usize {
+        self.alive().filter(|worker| worker.heartbeat.serves(queue)).count()
     }
 
     /// Whether some worker that is alive knows `definition`.

@@ -20,6 +20,7 @@ pub(crate) use lines::history_of_standalone;
 pub use lines::{history, timeline};
 pub use next_move::{if_it_comes_back, next_move};
 pub use outlook::{Explanation, explain};
+pub use phrases::{moment, span};
 pub use story::{Audience, Line, Story, redact_token, step};
 
 #[cfg(test)]

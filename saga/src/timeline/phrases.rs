@@ -275,7 +275,7 @@ pub(super) fn amount(saga: &Saga) -> Money {
 }
 
 /// An instant to the second: `2023-11-14 22:13:20 UTC`.
-pub(super) fn moment(at: Time) -> String {
+pub fn moment(at: Time) -> String {
     let text = at.to_string();
     match text.get(..19) {
         Some(seconds) => format!("{} UTC", seconds.replace('T', " ")),
@@ -284,7 +284,7 @@ pub(super) fn moment(at: Time) -> String {
 }
 
 /// A span in its two largest units at most: `12 s`, `29 min`, `47 h`, `3 days`.
-pub(super) fn span(duration: Duration) -> String {
+pub fn span(duration: Duration) -> String {
     match duration.as_secs() {
         seconds @ ..=119 => format!("{seconds} s"),
         seconds @ 120..=7_199 => format!("{} min", seconds / 60),

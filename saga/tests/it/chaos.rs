@@ -22,7 +22,7 @@ use holdfast_saga::records::saga::Saga;
 use holdfast_saga::records::signal::Signal;
 use holdfast_saga::records::view::{
     DeadRow, Heartbeat, NotificationFilter, NotificationView, OrderFilter, OrderVersion, OrderView,
-    ProductFilter, QueueView, SagaCount, SagaFilter, WorkerView,
+    ProductFilter, QueueView, RetryingGroup, SagaCount, SagaFilter, WorkerView,
 };
 use holdfast_saga::records::{AdminAction, Cart, Identity, Product, Shop as ShopRow, Stock};
 use holdfast_sandbox::Sky;
@@ -264,6 +264,9 @@ impl Store for Meddled {
     }
     async fn dead(&self, before: Option<SagaId>, limit: u32) -> Result<Vec<DeadRow>, StoreError> {
         self.memory.dead(before, limit).await
+    }
+    async fn retrying(&self) -> Result<Vec<RetryingGroup>, StoreError> {
+        self.memory.retrying().await
     }
     async fn queues(&self) -> Result<Vec<QueueView>, StoreError> {
         self.memory.queues().await

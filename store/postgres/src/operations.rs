@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use holdfast_saga::ports::{StoreError, WORKERS_KEPT};
-use holdfast_saga::records::view::{DeadRow, Heartbeat, Paused, QueueView, WorkerView};
+use holdfast_saga::records::view::{DeadRow, Heartbeat, Paused, QueueView, RetryingGroup, WorkerView};
 use holdfast_shared::{Queue, SagaId, Time};
 use holdfast_store_rows as rows;
 use time::OffsetDateTime;
@@ -21,6 +21,10 @@ pub(crate) async fn dead(
 ) -> Result<Vec<DeadRow>, StoreError> {
     let before = before.map_or(i64::MAX, SagaId::key);
     pool.read(Sql::SagasDeadPage, &[&before, &i64::from(limit)], rows::dead_row).await
+}
+
+pub(crate) async fn retrying(pool: &Pool) -> Result<Vec<RetryingGroup>, StoreError> {
+    pool.read(Sql::SagasRetryingGroups, &[], rows::retrying_group).await
 }
 
 pub(crate) async fn queues(pool: &Pool, now: Time) -> Result<Vec<QueueView>, StoreError> {

@@ -7,7 +7,7 @@ use holdfast_saga::records::Stock;
 use holdfast_saga::records::history::LogRow;
 use holdfast_saga::records::saga::Saga;
 use holdfast_saga::records::signal::Signal;
-use holdfast_saga::records::view::{OrderFilter, OrderView, SagaCount, SagaFilter};
+use holdfast_saga::records::view::{OrderFilter, OrderView, SagaCount, SagaFilter, ShownState};
 use holdfast_shared::{CustomerId, OrderId, SagaId, Sku};
 use holdfast_store_rows::{self as rows, Decoded, unreadable};
 use tokio::try_join;
@@ -95,12 +95,16 @@ pub(crate) async fn saga(pool: &Pool, id: SagaId) -> Result<Option<Saga>, StoreE
 }
 
 pub(crate) async fn sagas(pool: &Pool, filter: &SagaFilter) -> Result<Vec<Saga>, StoreError> {
-    let state = filter.state.map(<&str>::from);
+    let SagaFilter { definition, state, .. } = filter;
     let before = filter.before.map_or(i64::MAX, SagaId::key);
     let limit = i64::from(filter.limit);
-    let page = pool
-        .read(Sql::SagasPage, &[&filter.definition, &state, &before, &limit], |row| rows::saga(row, None))
-        .await?;
+    let saga = |row: &_| rows::saga(row, None);
+    let page = if *state == Some(ShownState::Retrying) {
+        pool.read(Sql::SagasRetryingPage, &[definition, &before, &limit], saga).await?
+    } else {
+        let state = state.map(<&str>::from);
+        pool.read(Sql::SagasPage, &[definition, &state, &before, &limit], saga).await?
+    };
     Ok(readable(page))
 }
 

@@ -7,7 +7,7 @@
 macro_rules! statements {
     (
         of transactions { $($name:ident = $file:literal $(+ $rest:literal)?,)* }
-        outside { $($other:ident = $other_file:literal $(+ $other_rest:literal)?,)* }
+        outside { $($other:ident = $other_file:literal $(+ $other_rest:literal)? $(then $next_file:literal)?,)* }
     ) => {
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
         pub(crate) enum Sql {
@@ -19,7 +19,11 @@ macro_rules! statements {
             /// All texts, each at its statement's place.
             pub(crate) const TEXTS: &[&str] = &[
                 $(concat!(include_str!(concat!("../", $file, ".sql")), $($rest)?),)*
-                $(concat!(include_str!(concat!("../", $other_file, ".sql")), $($other_rest)?),)*
+                $(concat!(
+                    include_str!(concat!("../", $other_file, ".sql")),
+                    $($other_rest)?
+                    $(include_str!(concat!("../", $next_file, ".sql")))?
+                ),)*
             ];
 
             /// What a transaction may need.
@@ -114,6 +118,8 @@ statements! {
         SagasPage = "../queries/sagas_page",
         SagasParked = "../queries/sagas_parked",
         SagasPrune = "queries/sagas_prune",
+        SagasRetryingGroups = "../queries/sagas_retrying" then "../queries/sagas_retrying_groups",
+        SagasRetryingPage = "../queries/sagas_retrying" then "../queries/sagas_retrying_page",
         SecretsInsert = "../queries/secrets_insert",
         SecretsRead = "../queries/secrets_read",
         ShopAdopt = "../queries/shop_adopt",

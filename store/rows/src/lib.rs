@@ -16,7 +16,9 @@ mod storefront;
 pub use audit::{Readable, Reading, fact_of, last_logged, loose_row, notification_row, stock_fact};
 pub use columns::{Cause, Columns, Reason, Row, unreadable};
 pub use notification::{admin_action, notification};
-pub use operations::{dead_row, order_version, paused_queue, queue_depth, saga_count, worker};
+pub use operations::{
+    dead_row, order_version, paused_queue, queue_depth, retrying_group, saga_count, worker,
+};
 pub use order::{line, lines_by_order, order, payment, refund, reservation};
 pub use saga::{Decoded, SagaInbox, log_row, saga, saga_id, signal, with_inboxes};
 pub use storefront::{Issuer, cart, claimed_key, customer, product, shop, stock, taken_key};

@@ -3,9 +3,9 @@
 use holdfast_saga::ports::StoreError;
 use holdfast_saga::records::saga::DefinitionId;
 use holdfast_saga::records::view::{
-    DeadRow, Heartbeat, OrderVersion, Paused, QueueView, SagaCount, WorkerView,
+    DeadRow, Heartbeat, OrderVersion, Paused, QueueView, RetryingGroup, SagaCount, WorkerView,
 };
-use holdfast_shared::{OrderId, Queue};
+use holdfast_shared::{OrderId, Queue, SagaId};
 
 use crate::columns::{Columns, Reason, Row, unreadable};
 use crate::saga::{read_progress, saga_id};
@@ -45,6 +45,27 @@ pub fn queue_depth<R: Row>(row: &R) -> Result<QueueView, StoreError> {
         })
     };
     read().map_err(|reason| unreadable("the depth of a queue", reason))
+}
+
+/// Sagas that try again at the same place.
+pub fn retrying_group<R: Row>(row: &R) -> Result<RetryingGroup, StoreError> {
+    let mut columns = Columns::of(row);
+    let mut read = || -> Result<RetryingGroup, Reason> {
+        Ok(RetryingGroup {
+            queue: columns.parsed("queue")?,
+            definition: DefinitionId {
+                name: columns.text("definition")?,
+                version: columns.number("version")?,
+            },
+            phase: columns.parsed("phase")?,
+            stage: columns.number("stage")?,
+            sagas: columns.number("sagas")?,
+            tries_max: columns.number("tries_max")?,
+            worst: SagaId::from_key(columns.integer("worst")?),
+            next_try: columns.time("next_try")?,
+        })
+    };
+    read().map_err(|reason| unreadable("sagas that are retrying", reason))
 }
 
 /// A row of `queues`: a queue that is paused. `None` for a queue that only a newer binary knows.

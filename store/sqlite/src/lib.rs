@@ -36,7 +36,7 @@ use holdfast_saga::records::saga::Saga;
 use holdfast_saga::records::signal::Signal;
 use holdfast_saga::records::view::{
     DeadRow, Heartbeat, NotificationFilter, NotificationView, OrderFilter, OrderVersion, OrderView,
-    ProductFilter, QueueView, SagaCount, SagaFilter, WorkerView,
+    ProductFilter, QueueView, RetryingGroup, SagaCount, SagaFilter, WorkerView,
 };
 use holdfast_saga::records::{AdminAction, Cart, Identity, Product, Shop, Stock};
 use holdfast_shared::{CartId, Clock, CustomerId, KeySource, OrderId, SagaId, ShopId, Sku, Time};
@@ -136,6 +136,10 @@ impl Store for SqliteStore {
 
     async fn dead(&self, before: Option<SagaId>, limit: u32) -> Result<Vec<DeadRow>, StoreError> {
         operations::dead(&mut *self.connections.read().await?, before, limit).await
+    }
+
+    async fn retrying(&self) -> Result<Vec<RetryingGroup>, StoreError> {
+        operations::retrying(&mut *self.connections.read().await?).await
     }
 
     async fn queues(&self) -> Result<Vec<QueueView>, StoreError> {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use holdfast_saga::ports::{StoreError, WORKERS_KEPT};
-use holdfast_saga::records::view::{DeadRow, Heartbeat, Paused, QueueView, WorkerView};
+use holdfast_saga::records::view::{DeadRow, Heartbeat, Paused, QueueView, RetryingGroup, WorkerView};
 use holdfast_shared::{Queue, SagaId, Time};
 use holdfast_store_rows as rows;
 use sqlx::SqliteConnection;
@@ -21,6 +21,11 @@ pub(crate) async fn dead(
     let before = before.map_or(NEWEST, SagaId::key);
     let statement = sqlx::query(shared_sql!("sagas_dead_page")).bind(before).bind(limit);
     read(connection, statement, rows::dead_row).await
+}
+
+pub(crate) async fn retrying(connection: &mut SqliteConnection) -> Result<Vec<RetryingGroup>, StoreError> {
+    let statement = sqlx::query(shared_sql!("sagas_retrying" then "sagas_retrying_groups"));
+    read(connection, statement, rows::retrying_group).await
 }
 
 pub(crate) async fn queues(

@@ -6,9 +6,9 @@ use holdfast_saga::ports::StoreError;
 use holdfast_saga::records::history::LogRow;
 use holdfast_saga::records::saga::Saga;
 use holdfast_saga::records::signal::Signal;
-use holdfast_saga::records::view::{OrderFilter, OrderView, SagaCount, SagaFilter};
+use holdfast_saga::records::view::{OrderFilter, OrderView, SagaCount, SagaFilter, ShownState};
 use holdfast_saga::records::{Order, Stock};
-use holdfast_shared::{CustomerId, OrderId, SagaId, SagaState, Sku};
+use holdfast_shared::{CustomerId, OrderId, SagaId, Sku};
 use holdfast_store_rows::{self as rows, unreadable};
 use sqlx::SqliteConnection;
 
@@ -112,7 +112,9 @@ pub(crate) async fn sagas(
 ) -> Result<Vec<Saga>, StoreError> {
     let before = filter.before.map_or(NEWEST, SagaId::key);
     let statement = match filter.state {
-        Some(SagaState::Dead) => sqlx::query(sql!("sagas_page_dead")).bind(filter.definition.clone()),
+        Some(ShownState::Retrying) => sqlx::query(shared_sql!("sagas_retrying" then "sagas_retrying_page"))
+            .bind(filter.definition.clone()),
+        Some(ShownState::Dead) => sqlx::query(sql!("sagas_page_dead")).bind(filter.definition.clone()),
         other => sqlx::query(shared_sql!("sagas_page")).bind(filter.definition.clone()).bind(text(other)),
     };
     readable(snapshot, statement.bind(before).bind(filter.limit)).await

@@ -15,10 +15,14 @@ macro_rules! sql {
 }
 pub(crate) use sql;
 
-/// The text of `store/queries/<name>.sql`, which both stores have, and what this store adds to it.
+/// The text of `store/queries/<name>.sql`, which both stores have, and what this store adds to it, or the text of another.
 macro_rules! shared_sql {
-    ($name:literal $(+ $rest:literal)?) => {
-        concat!(include_str!(concat!("../../queries/", $name, ".sql")), $($rest)?)
+    ($name:literal $(+ $rest:literal)? $(then $next:literal)?) => {
+        concat!(
+            include_str!(concat!("../../queries/", $name, ".sql")),
+            $($rest)?
+            $(include_str!(concat!("../../queries/", $next, ".sql")))?
+        )
     };
 }
 pub(crate) use shared_sql;

@@ -229,6 +229,7 @@ macro_rules! conformance {
             orders_are_found_by_every_filter,
             an_order_needs_attention_while_a_saga_of_it_is_dead,
             sagas_are_listed_newest_first_by_every_filter,
+            f9_sagas_that_try_again_are_listed_and_counted,
             an_orders_sagas_are_listed_by_slot,
             a_saga_without_an_order_is_nobodys_orphan,
             history_is_read_oldest_first,

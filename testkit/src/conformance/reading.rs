@@ -1,17 +1,19 @@
 //! The unlocked reads: filters, cursors, and the facts an audit judges.
 
+use std::time::Duration;
+
 use holdfast_saga::records::audit_fact::{Fact, Loose, LooseRow, OrderFact, SagaFact, StockFact};
 use holdfast_saga::records::batch_rows::{CartMove, OrderMove, Writes};
 use holdfast_saga::records::history::{Entry, LogRow};
-use holdfast_saga::records::saga::{DefinitionId, Saga};
+use holdfast_saga::records::saga::{Charge, DefinitionId, Phase, Progress, Saga, SagaData};
 use holdfast_saga::records::signal::{NewSignal, SignalBody};
-use holdfast_saga::records::view::{OrderFilter, SagaCount, SagaFilter};
+use holdfast_saga::records::view::{OrderFilter, RetryingGroup, SagaCount, SagaFilter, ShownState};
 use holdfast_saga::records::{
     Cart, NotificationStatus, Order, Payment, Refund, Stock, StockAdjustment, StockMove,
 };
 use holdfast_shared::{
-    Actor, CancelReason, CartStatus, Line, Money, OrderId, OrderStatus, PaymentMethod, PaymentStatus,
-    RefundStatus, ReservationStatus, SLOT_MAX, SagaId, SagaState, Sku,
+    Actor, CancelReason, CartStatus, Line, Money, OrderId, OrderStatus, PaymentMethod, PaymentStatus, Queue,
+    RefundStatus, ReservationStatus, SLOT_MAX, SagaId, SagaState, Sku, StepKey,
 };
 
 use super::Subject;
@@ -122,15 +124,102 @@ pub async fn sagas_are_listed_newest_first_by_every_filter(subject: &Subject) {
     let all = || SagaFilter { limit: 100, ..SagaFilter::default() };
     let (one, one_three, two, three) = (saga_id(1), order_id(1).saga(3), saga_id(2), saga_id(3));
     assert_eq!(sagas(subject, all()).await, [three, two, one_three, one]);
-    let dead = || SagaFilter { state: Some(SagaState::Dead), ..all() };
+    let dead = || SagaFilter { state: Some(ShownState::Dead), ..all() };
     assert_eq!(sagas(subject, dead()).await, [three, two]);
     let named = || Some("other".to_owned());
     assert_eq!(sagas(subject, SagaFilter { definition: named(), ..all() }).await, [three, one_three]);
     assert_eq!(sagas(subject, SagaFilter { definition: named(), ..dead() }).await, [three]);
     assert_eq!(sagas(subject, SagaFilter { limit: 1, before: Some(two), ..all() }).await, [one_three]);
     assert_eq!(sagas(subject, SagaFilter { before: Some(two), ..dead() }).await, []);
-    let waiting = SagaFilter { state: Some(SagaState::Waiting), ..all() };
+    let waiting = SagaFilter { state: Some(ShownState::Waiting), ..all() };
     assert_eq!(sagas(subject, waiting).await, []);
+}
+
+/// F9. Whatever tried in vain and goes on by itself, however it came to wait, and nothing else: the statements of the
+/// databases say the same as the rule.
+pub async fn f9_sagas_that_try_again_are_listed_and_counted(subject: &Subject) {
+    let charged = |status| {
+        let charge =
+            Some(Charge::begun(StepKey::new(&saga(saga_id(1)).key_prefix, "take_payment", 1), status));
+        SagaData { charge, ..SagaData::default() }
+    };
+    let soon = Some(NOON + Duration::from_secs(5));
+    let fresh = Progress::default;
+    let cases = [
+        (SagaState::Running, fresh(), false),
+        (SagaState::Running, Progress { failures: 2, error: Some("no".to_owned()), ..fresh() }, true),
+        (
+            SagaState::Compensating,
+            Progress { unanswered: 5, failures: 1, phase: Phase::Undo, ..fresh() },
+            true,
+        ),
+        (SagaState::Compensating, Progress { unanswered: 3, phase: Phase::Undo, stage: 1, ..fresh() }, true),
+        (SagaState::Running, Progress { parked: true, ..fresh() }, true),
+        (SagaState::Waiting, Progress { failures: 1, stage: 2, ..fresh() }, true),
+        // Held back by a circuit breaker.
+        (SagaState::Running, Progress { not_before: soon, ..fresh() }, true),
+        (
+            SagaState::Running,
+            Progress { not_before: soon, data: charged(PaymentStatus::Pending), ..fresh() },
+            true,
+        ),
+        // In the provider's hands.
+        (SagaState::Running, Progress { not_before: soon, accepted: true, ..fresh() }, false),
+        (
+            SagaState::Running,
+            Progress { not_before: soon, data: charged(PaymentStatus::Processing), ..fresh() },
+            false,
+        ),
+        (
+            SagaState::Running,
+            Progress { failures: 1, data: charged(PaymentStatus::Processing), ..fresh() },
+            true,
+        ),
+        (SagaState::Waiting, Progress { deadline: soon, ..fresh() }, false),
+        (SagaState::Dead, Progress { failures: 8, ..fresh() }, false),
+        (SagaState::Completed, Progress { failures: 1, ..fresh() }, false),
+    ];
+    let at = |number| NOON + Duration::from_secs(number);
+    let stored: Vec<Saga> = (1..)
+        .zip(&cases)
+        .map(|(number, (state, progress, _))| Saga {
+            state: *state,
+            progress: progress.clone(),
+            wake_at: Some(at(number)),
+            ..saga(saga_id(i64::try_from(number).expect("few")))
+        })
+        .collect();
+    let expected: Vec<SagaId> =
+        stored.iter().zip(&cases).filter(|(_, case)| case.2).map(|(saga, _)| saga.id).rev().collect();
+    for (saga, (.., is_retrying)) in stored.iter().zip(&cases) {
+        assert_eq!(saga.is_retrying(), *is_retrying, "{saga:?}");
+    }
+    subject.save(with_sagas(stored)).await;
+    let retrying = || SagaFilter { state: Some(ShownState::Retrying), limit: 100, ..SagaFilter::default() };
+    assert_eq!(sagas(subject, retrying()).await, expected);
+    assert_eq!(sagas(subject, SagaFilter { limit: 2, ..retrying() }).await, expected[..2]);
+    assert_eq!(sagas(subject, SagaFilter { before: Some(expected[1]), ..retrying() }).await, expected[2..]);
+    let other = SagaFilter { definition: Some("other".to_owned()), ..retrying() };
+    assert_eq!(sagas(subject, other).await, []);
+
+    let groups = subject.store().retrying().await.expect("reads");
+    let group = |phase, stage, sagas, tries_max, worst, next| RetryingGroup {
+        queue: Queue::Checkout,
+        definition: saga(saga_id(1)).definition,
+        phase,
+        stage,
+        sagas,
+        tries_max,
+        worst: saga_id(worst),
+        next_try: at(next),
+    };
+    let expected = [
+        group(Phase::Forward, 0, 5, 2, 2, 2),
+        group(Phase::Forward, 2, 1, 1, 6, 6),
+        group(Phase::Undo, 0, 1, 6, 3, 3),
+        group(Phase::Undo, 1, 1, 3, 4, 4),
+    ];
+    assert_eq!(groups, expected);
 }
 
 /// A message about an account serves no order.

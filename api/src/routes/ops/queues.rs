@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
-use holdfast_saga::operations::queue;
+use holdfast_saga::operations::{queue, queue_list};
 use holdfast_shared::Queue;
 
 use crate::app::App;
@@ -15,7 +15,7 @@ use holdfast_contract::worker::WorkerBody;
 
 /// List the queues
 ///
-/// Each with its due, in-flight and dead sagas, and with who paused it.
+/// Each with its due, in-flight, retrying and dead sagas, its live workers, and who paused it.
 #[utoipa::path(get, operation_id = "list_queues", path = "/v1/ops/queues", tag = "ops",
     responses((status = OK, body = List<QueueBody>)), security(("bearer" = [])))]
 pub(in crate::routes) async fn list(
@@ -24,8 +24,8 @@ pub(in crate::routes) async fn list(
 ) -> Result<Json<List<QueueBody>>, Problem> {
     caller.operator()?;
     let now = app.store.now().await?;
-    let queues = app.store.queues().await?.into_iter();
-    let items = queues.map(|view| QueueBody::new(view, now)).collect();
+    let queues = queue_list::list(&*app.store).await?.into_iter();
+    let items = queues.map(|state| QueueBody::new(state, now)).collect();
     Ok(Json(List::whole(items)))
 }
 

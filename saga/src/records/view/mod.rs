@@ -7,5 +7,5 @@ mod worker;
 
 pub use order::{NotificationFilter, NotificationView, OrderFilter, OrderVersion, OrderView, ProductFilter};
 pub use queue::{Paused, QueueView};
-pub use saga::{DeadRow, SagaCount, SagaFilter};
+pub use saga::{DeadRow, RetryingGroup, SagaCount, SagaFilter, ShownState};
 pub use worker::{Heartbeat, WorkerView};

@@ -1,16 +1,54 @@
 //! Sagas as they are listed and counted.
 
-use holdfast_shared::{SagaId, SagaState, Time};
+use holdfast_shared::{Queue, SagaId, SagaState, Time};
+use serde::Deserialize;
+use strum::{Display, EnumIter, EnumString, IntoStaticStr};
 
-use crate::records::saga::{DefinitionId, Progress};
+use crate::records::saga::{DefinitionId, Phase, Progress};
+
+/// A state as people see it: the stored one, or that the saga is trying again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Display, EnumString, EnumIter, IntoStaticStr)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[strum(serialize_all = "SCREAMING_SNAKE_CASE")]
+pub enum ShownState {
+    /// Going forward.
+    Running,
+    /// Waiting for a signal or its deadline.
+    Waiting,
+    /// Undoing what it did, in reverse.
+    Compensating,
+    /// Living, tried in vain, and about to try again by itself.
+    Retrying,
+    /// Ended, fully done.
+    Completed,
+    /// Ended, fully undone.
+    Compensated,
+    /// Stuck until an operator acts.
+    Dead,
+}
+
+impl ShownState {
+    /// The state that is stored; `None` for [`Retrying`](Self::Retrying), which no row says.
+    pub const fn stored(self) -> Option<SagaState> {
+        match self {
+            Self::Running => Some(SagaState::Running),
+            Self::Waiting => Some(SagaState::Waiting),
+            Self::Compensating => Some(SagaState::Compensating),
+            Self::Retrying => None,
+            Self::Completed => Some(SagaState::Completed),
+            Self::Compensated => Some(SagaState::Compensated),
+            Self::Dead => Some(SagaState::Dead),
+        }
+    }
+}
 
 /// Which sagas to list, newest first.
 #[derive(Debug, Clone, Default)]
 pub struct SagaFilter {
     /// Of this definition.
     pub definition: Option<String>,
-    /// In this state.
-    pub state: Option<SagaState>,
+    /// In this state. Those that are retrying are among the running, waiting and compensating ones, too.
+    pub state: Option<ShownState>,
     /// Older than this one: the cursor.
     pub before: Option<SagaId>,
     /// At most.
@@ -43,4 +81,25 @@ pub struct SagaCount {
     pub state: SagaState,
     /// How many sagas are in it.
     pub sagas: u64,
+}
+
+/// Sagas that try again at the same place of the same definition.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RetryingGroup {
+    /// The queue that they are in.
+    pub queue: Queue,
+    /// What they run.
+    pub definition: DefinitionId,
+    /// Which way they go.
+    pub phase: Phase,
+    /// Where they stand.
+    pub stage: usize,
+    /// How many they are.
+    pub sagas: u64,
+    /// How often the worst of them was tried in vain.
+    pub tries_max: u32,
+    /// The worst of them; of several the oldest.
+    pub worst: SagaId,
+    /// When the first of them is due again.
+    pub next_try: Time,
 }
