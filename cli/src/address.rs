@@ -5,6 +5,9 @@ use std::path::{Path, PathBuf};
 use crate::exit::usage;
 use crate::redact::redact;
 
+/// The file that holds the shop of a command that names no database.
+pub(crate) const DEFAULT_SHOP: &str = "holdfast.db";
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Address {
     Postgres(String),
@@ -16,12 +19,12 @@ pub(crate) enum Address {
 }
 
 impl Address {
-    /// Parses a database URL. An error says what is expected, and never repeats the URL.
+    /// Parses a database URL; without one it is the shop in this folder. An error says what is expected, and never repeats
+    /// the URL.
     pub(crate) fn parse(url: Option<&str>) -> anyhow::Result<Self> {
         let Some(url) = url.filter(|url| !url.is_empty()) else {
-            return Err(usage(
-                "no database given; use --database-url or set DATABASE_URL, for example sqlite://holdfast.db",
-            ));
+            let path = PathBuf::from(DEFAULT_SHOP);
+            return Ok(Self::Sqlite { url: format!("sqlite://{DEFAULT_SHOP}"), path });
         };
         if let Some(rest) = url.strip_prefix("sqlite://") {
             let path = decoded(rest.split('?').next().unwrap_or(rest));
@@ -45,6 +48,18 @@ impl Address {
         match self {
             Self::Postgres(_) => None,
             Self::Sqlite { path, .. } => Some(path),
+        }
+    }
+
+    /// Whether it is the shop of a command that names no database.
+    pub(crate) fn is_default(&self) -> bool {
+        self.path() == Some(Path::new(DEFAULT_SHOP))
+    }
+
+    /// The URL to type again, without its password.
+    pub(crate) fn url(&self) -> String {
+        match self {
+            Self::Postgres(url) | Self::Sqlite { url, .. } => redact(url),
         }
     }
 
@@ -97,12 +112,7 @@ mod tests {
                 Err("the database URL begins with no scheme; \
                 expected postgres://USER@HOST/NAME or sqlite://PATH"),
             ),
-            (
-                "",
-                Err(
-                    "no database given; use --database-url or set DATABASE_URL, for example sqlite://holdfast.db",
-                ),
-            ),
+            ("", Ok(sqlite("sqlite://holdfast.db", "holdfast.db"))),
         ];
         for (url, expected) in cases {
             let address = Address::parse(Some(url)).map_err(|error| error.to_string());

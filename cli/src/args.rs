@@ -4,7 +4,7 @@ use clap::{Parser, Subcommand};
 use clap_complete::Shell;
 
 use crate::global::Global;
-use crate::{api, audit, dead, demo, order, queue, saga, sandbox, shop, stock, token, up, worker};
+use crate::{api, audit, dead, demo, log, order, queue, saga, sandbox, shop, stock, token, up, worker};
 
 /// Runs a shop's checkout so that no order is ever left half done
 ///
@@ -101,6 +101,8 @@ pub(crate) enum Command {
     /// Queues: what is due in each, and pausing them
     #[command(subcommand)]
     Queue(queue::Command),
+    /// What admins and operators did, newest first
+    Log(log::Args),
     /// The shop in the database: show it, and answer for a database that was restored or copied
     #[command(subcommand)]
     Shop(shop::Command),

@@ -9,12 +9,11 @@ use holdfast_shared::ShopId;
 
 use crate::address::Address;
 use crate::assemble;
-use crate::exit::{Exit, usage};
+use crate::exit::{Exit, not_found, say, usage};
 use crate::global::Global;
+use crate::output::Format;
 use crate::schema::Schema;
 
-/// The file in which `up` keeps a shop without a database URL.
-pub(crate) const DEFAULT_SHOP: &str = "holdfast.db";
 /// Longer than connecting to a healthy database takes, and shorter than a person waits.
 const CONNECT_WITHIN: Duration = Duration::from_secs(6);
 /// How often a process looks whether its database still holds its shop.
@@ -42,7 +41,14 @@ impl Database {
     pub(crate) async fn open(global: &Global) -> anyhow::Result<Self> {
         let address = Address::parse(global.database_url.as_deref())?;
         if let Some(path) = address.path().filter(|path| !path.exists()) {
-            anyhow::bail!("{} does not exist; `holdfast migrate` creates it", path.display());
+            return Err(not_found(match address.is_default() {
+                true => format!(
+                    "there is no shop here: {} does not exist in this folder; name one with --database-url or \
+                     DATABASE_URL, or make one with `holdfast up`",
+                    path.display()
+                ),
+                false => format!("{} does not exist; `holdfast migrate` creates it", path.display()),
+            }));
         }
         let database = Self::connect(&address).await?;
         database.schema.check().await.map_err(|error| at(&address, error))?;
@@ -122,6 +128,10 @@ pub(crate) async fn with_database(
     command: impl AsyncFnOnce(&Database) -> anyhow::Result<Exit>,
 ) -> anyhow::Result<Exit> {
     let database = Database::open(global).await?;
+    let address = Address::parse(global.database_url.as_deref())?;
+    if global.output == Format::Table && !address.is_default() {
+        say(&format!("shop at {}", address.shown()));
+    }
     let ended = command(&database).await;
     database.close().await;
     ended

@@ -13,14 +13,15 @@ use holdfast_saga::operations::dead_letter;
 use holdfast_saga::operations::dead_letter::DeadLetterAction;
 use holdfast_saga::operations::dead_letter::resolve::preview_actions;
 use holdfast_saga::ports::{Store, StoreError};
-use holdfast_shared::{SagaId, SagaState};
+use holdfast_shared::{SagaId, SagaState, Time};
 use serde::Serialize;
 
 use self::selection::{Filter, Options, Selection};
 use crate::database::Database;
 use crate::exit::{Exit, conflict};
-use crate::output::{Format, Limit, pairs};
-use crate::saga::{find, table_of};
+use crate::output::{Format, Limit, Watch, age, pairs};
+use crate::reference::SagaRef;
+use crate::saga::{find, only, table_of};
 use crate::values::reason;
 
 /// The reason in a dry run: the effect of a discard does not depend on it.
@@ -41,8 +42,8 @@ pub(crate) enum Command {
     List(ListArgs),
     /// Show one dead saga, its history, and what a retry and a discard would do
     Show {
-        /// The saga's id, such as 1042.3
-        saga: SagaId,
+        /// The saga's id, such as 1042.3; or an order, which stands for its one dead saga
+        saga: SagaRef,
     },
     /// Resume dead sagas at the step where they stopped
     Retry(RetryArgs),
@@ -73,6 +74,9 @@ pub(crate) struct ListArgs {
     /// Continue after this saga of an earlier page
     #[arg(long, value_name = "SAGA")]
     cursor: Option<SagaId>,
+
+    #[command(flatten)]
+    watch: Watch,
 }
 
 #[derive(clap::Args)]
@@ -110,8 +114,8 @@ pub(crate) struct DiscardArgs {
 pub(crate) async fn run(database: &Database, command: Command, output: Format) -> anyhow::Result<Exit> {
     let store = database.store();
     match command {
-        Command::List(args) => list(store, args, output).await,
-        Command::Show { saga } => show(store, saga, output).await,
+        Command::List(args) => args.watch.repeat(async || list(store, &args, output).await).await,
+        Command::Show { saga } => show(store, only(saga, saga.stuck(store).await?)?, output).await,
         Command::Retry(args) => {
             let action = DeadLetterAction::Retry { reason: args.reason };
             actions::run(store, args.selection, args.filter, action, args.options, output).await
@@ -123,15 +127,16 @@ pub(crate) async fn run(database: &Database, command: Command, output: Format) -
     }
 }
 
-async fn list(store: &dyn Store, args: ListArgs, output: Format) -> anyhow::Result<Exit> {
+async fn list(store: &dyn Store, args: &ListArgs, output: Format) -> anyhow::Result<Exit> {
     let filter = args.filter.at_now(store).await?;
+    let now = store.now().await?;
     if args.group {
         let all = dead_letter::list(store, &REGISTRY, &filter, None, usize::MAX).await?;
         let groups = dead_letter::groups(&all).into_iter().map(DeadLetterGroupBody::from).collect();
         let header = ["COUNT", "SAGA", "STEP", "OLDEST", "NEWEST", "EXAMPLE", "REASON"];
         let groups = List::whole(groups);
         let nothing = if groups.items.is_empty() { args.filter.nothing(store).await? } else { String::new() };
-        output.list(&groups, &nothing, &header, group_row)?;
+        output.list(&groups, &nothing, &header, |group| group_row(group, now))?;
         return Ok(Exit::Ok);
     }
     let limit = if args.all { u32::MAX } else { args.limit.limit };
@@ -140,28 +145,29 @@ async fn list(store: &dyn Store, args: ListArgs, output: Format) -> anyhow::Resu
     let dead_letters = dead_letter::list(store, &REGISTRY, &filter, args.cursor, limit_read).await?;
     let page = List::page(dead_letters, limit, |dead| dead.id.to_string(), DeadLetterBody::from);
     let nothing = if page.items.is_empty() { args.filter.nothing(store).await? } else { String::new() };
-    output.list(&page, &nothing, &["SAGA", "DEFINITION", "STEP", "DEAD SINCE", "", "REASON"], row)?;
+    let header = ["SAGA", "DEFINITION", "STEP", "DIED", "", "REASON"];
+    output.list(&page, &nothing, &header, |dead| row(dead, now))?;
     Ok(Exit::Ok)
 }
 
-fn row(dead: &DeadLetterBody) -> Vec<String> {
+fn row(dead: &DeadLetterBody, now: Time) -> Vec<String> {
     vec![
         dead.id.to_string(),
         dead.saga.clone(),
         dead.step.clone().unwrap_or_else(|| "unknown".to_owned()),
-        dead.dead_since.to_string(),
+        age(dead.dead_since, now),
         if dead.retry_pending { "retry pending" } else { "" }.to_owned(),
         dead.reason.clone(),
     ]
 }
 
-fn group_row(group: &DeadLetterGroupBody) -> Vec<String> {
+fn group_row(group: &DeadLetterGroupBody, now: Time) -> Vec<String> {
     vec![
         group.count.to_string(),
         group.saga.clone(),
         group.step.clone().unwrap_or_else(|| "unknown".to_owned()),
-        group.oldest.to_string(),
-        group.newest.to_string(),
+        age(group.oldest, now),
+        age(group.newest, now),
         group.example.to_string(),
         group.reason.clone(),
     ]
@@ -184,7 +190,8 @@ async fn show(store: &dyn Store, id: SagaId, output: Format) -> anyhow::Result<E
         discard: dry_run(store, id, discard).await?,
         saga,
     };
-    output.one(&page, || page.table())?;
+    let now = store.now().await?;
+    output.one(&page, || page.table(now))?;
     Ok(Exit::Ok)
 }
 
@@ -201,9 +208,9 @@ async fn dry_run(
 }
 
 impl DeadPage {
-    fn table(&self) -> String {
+    fn table(&self, now: Time) -> String {
         let shown = |action: &DeadLetterResult| format!("{}: {}", action.answer, action.detail);
         let actions = pairs([("a retry", shown(&self.retry)), ("a discard", shown(&self.discard))]);
-        format!("{}\n{actions}", table_of(&self.saga))
+        format!("{}\n{actions}", table_of(&self.saga, now))
     }
 }

@@ -13,7 +13,9 @@ pub(crate) struct Global {
     // The URL may contain a password, so neither the help nor an error shows it.
     #[arg(long, global = true, env = "DATABASE_URL", hide_env_values = true, value_name = "URL")]
     #[arg(help_heading = HEADING)]
-    #[arg(help = "The shop's database: postgres://USER@HOST/NAME or sqlite://PATH")]
+    #[arg(
+        help = "The shop's database: postgres://USER@HOST/NAME or sqlite://PATH; without it, holdfast.db in this folder"
+    )]
     pub(crate) database_url: Option<String>,
 
     // A copy of the database starts with the same settings as the shop itself, but for this one (M42).
@@ -33,10 +35,5 @@ impl Global {
     /// The shop that the database must hold, if one is named.
     pub(crate) fn shop_id(&self) -> Option<ShopId> {
         self.shop_id.and_then(|NamedShop(id)| id)
-    }
-
-    /// The same options for the database at `url`.
-    pub(crate) fn at(&self, url: String) -> Self {
-        Self { database_url: Some(url), ..*self }
     }
 }

@@ -15,6 +15,7 @@ mod demo;
 mod exit;
 mod global;
 mod http_server;
+mod log;
 mod logging;
 mod migrate;
 mod operator;
@@ -25,6 +26,7 @@ mod provider;
 mod queue;
 mod redact;
 mod redis;
+mod reference;
 mod saga;
 mod sandbox;
 mod schema;
@@ -114,6 +116,9 @@ async fn run_command(args: Args) -> anyhow::Result<Exit> {
         }
         Command::Queue(command) => {
             with_database(&global, async |shop| queue::run(shop, command, output).await).await
+        }
+        Command::Log(args) => {
+            with_database(&global, async |shop| log::run(shop.store(), args, output).await).await
         }
         Command::Shop(command) => {
             with_database(&global, async |shop| shop::run(shop, command, output).await).await

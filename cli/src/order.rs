@@ -1,88 +1,26 @@
 //! `holdfast order`: listing and explaining orders, and deciding about them.
 
+mod act;
 mod body;
+mod refund;
+mod watch;
 
-use std::fmt;
-use std::str::FromStr;
-
-use anyhow::Context as _;
-use holdfast_contract::saga::will_be_carried_out;
-use holdfast_contract::{CommandOutcome, List};
+use holdfast_contract::List;
 use holdfast_saga::flows::REGISTRY;
-use holdfast_saga::ports::Store;
-use holdfast_saga::records::view::{OrderFilter, OrderView};
-use holdfast_saga::shop::answer::Answered;
-use holdfast_saga::shop::order::{self, Verb};
+use holdfast_saga::ports::{Store, StoreError};
+use holdfast_saga::records::view::OrderFilter;
+use holdfast_saga::shop::order::Verb;
 use holdfast_saga::timeline::{Conditions, Story, explain};
-use holdfast_shared::{Actor, CancelReason, OrderId, OrderStatus, PaymentMethod};
-use serde::Serialize;
-use uuid::Uuid;
+use holdfast_shared::{CancelReason, OrderId, OrderStatus, PaymentMethod};
 
+use self::act::Act;
 use self::body::{ExplainedBody, OrderPage};
+use self::refund::RefundArgs;
 use crate::database::Database;
-use crate::exit::{Exit, conflict, not_found, say};
-use crate::output::{Format, Limit};
-use crate::values::{name, one_of};
-
-/// An order, by its number or its public id.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum OrderRef {
-    Number(OrderId),
-    /// The public id. Only the order's row shows whether it is genuine.
-    Public(Uuid),
-}
-
-impl FromStr for OrderRef {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let number = text.parse().map(Self::Number);
-        number
-            .or_else(|_| text.parse().map(Self::Public))
-            .map_err(|_| "expected an order number such as 1042, or a public id (a UUID)".to_owned())
-    }
-}
-
-impl fmt::Display for OrderRef {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Number(number) => number.fmt(f),
-            Self::Public(id) => id.fmt(f),
-        }
-    }
-}
-
-impl OrderRef {
-    fn number(self) -> Option<OrderId> {
-        match self {
-            Self::Number(number) => Some(number),
-            Self::Public(id) => OrderId::from_public(id),
-        }
-    }
-
-    /// An invented public id leads to a number, but not back.
-    fn names(self, view: &OrderView) -> bool {
-        match self {
-            Self::Number(number) => view.order.id == number,
-            Self::Public(id) => view.public_id() == id,
-        }
-    }
-
-    fn unknown(self) -> anyhow::Error {
-        not_found(format!("order {self} does not exist; `holdfast order list` shows those that do"))
-    }
-
-    async fn find(self, store: &dyn Store) -> anyhow::Result<OrderView> {
-        let Some(number) = self.number() else { return Err(self.unknown()) };
-        let found = store.order(number).await?.filter(|view| self.names(view));
-        found.ok_or_else(|| self.unknown())
-    }
-
-    async fn story(self, store: &dyn Store) -> anyhow::Result<Story> {
-        let order = self.find(store).await?.order.id;
-        Story::read(store, order).await?.with_context(|| format!("order {order} no longer exists"))
-    }
-}
+use crate::exit::Exit;
+use crate::output::{Format, Limit, Watch};
+use crate::reference::OrderRef;
+use crate::values::{Since, one_of, since};
 
 #[derive(clap::Subcommand)]
 pub(crate) enum Command {
@@ -98,12 +36,25 @@ pub(crate) enum Command {
         #[command(flatten)]
         order: OneOrder,
     },
-    /// Confirm a cash-on-delivery order
-    Confirm(Decision),
-    /// Reject a cash-on-delivery order
-    Reject(Decision),
-    /// Cancel an order, before or after it was confirmed
-    Cancel(Decision),
+    /// Follow an order: print what happens to it until nothing moves by itself; exit code 5 if it is stuck then
+    Watch {
+        #[command(flatten)]
+        order: OneOrder,
+    },
+    /// Confirm cash-on-delivery orders
+    Confirm(Act),
+    /// Reject cash-on-delivery orders
+    Reject(Act),
+    /// Cancel orders, before or after they were confirmed
+    Cancel(Act),
+    /// Start to prepare confirmed orders
+    Process(Act),
+    /// Ship orders
+    Ship(Act),
+    /// Mark orders as delivered; cash on delivery counts as collected from then on
+    Deliver(Act),
+    /// Refund an order, fully or in part; the order stays as it is
+    Refund(RefundArgs),
 }
 
 #[derive(clap::Args)]
@@ -113,20 +64,10 @@ pub(crate) struct OneOrder {
 }
 
 #[derive(clap::Args)]
-pub(crate) struct Decision {
-    #[command(flatten)]
-    order: OneOrder,
-
-    /// The name of the admin who decides, for the audit trail
-    #[arg(long, value_name = "NAME", value_parser = name)]
-    actor: String,
-}
-
-#[derive(clap::Args)]
 pub(crate) struct ListArgs {
-    /// Only orders with this status
+    /// Only orders with this status; give it again for more than one
     #[arg(long, ignore_case = true, value_parser = one_of::<OrderStatus>())]
-    status: Option<OrderStatus>,
+    status: Vec<OrderStatus>,
 
     /// Only orders with this payment method
     #[arg(long, ignore_case = true, value_parser = one_of::<PaymentMethod>())]
@@ -140,79 +81,76 @@ pub(crate) struct ListArgs {
     #[arg(long)]
     needs_attention: bool,
 
+    /// Only orders accepted at this instant or later: a time, or how long ago, such as 2h
+    #[arg(long, value_name = "TIME", value_parser = since)]
+    since: Option<Since>,
+
+    /// Only orders of the buyer with this e-mail address, in upper or lower case
+    #[arg(long, value_name = "ADDRESS")]
+    email: Option<String>,
+
     #[command(flatten)]
     limit: Limit,
 
     /// Continue after this order of an earlier page
     #[arg(long, value_name = "ORDER")]
     cursor: Option<OrderId>,
+
+    #[command(flatten)]
+    watch: Watch,
 }
 
 pub(crate) async fn run(database: &Database, command: Command, output: Format) -> anyhow::Result<Exit> {
+    let store = database.store();
     match command {
-        Command::List(args) => list(database.store(), &args, output).await,
-        Command::Show { order } => show(database.store(), order.order, output).await,
-        Command::Explain { order } => explain_one(database, order.order, output).await,
-        Command::Confirm(decision) => decide(database.store(), Verb::Confirm, decision, output).await,
-        Command::Reject(decision) => decide(database.store(), Verb::Reject, decision, output).await,
-        Command::Cancel(decision) => decide(database.store(), Verb::Cancel, decision, output).await,
+        Command::List(args) => args.watch.repeat(async || list(store, &args, output).await).await,
+        Command::Show { order } => show(store, order.order, output).await,
+        Command::Explain { order } => {
+            let explained = explained(store, &order.order.story(store).await?).await?;
+            output.one(&explained, || explained.table())?;
+            Ok(Exit::Ok)
+        }
+        Command::Watch { order } => watch::run(store, order.order, output).await,
+        Command::Confirm(act) => act.run(store, &Verb::Confirm, output).await,
+        Command::Reject(act) => act.run(store, &Verb::Reject, output).await,
+        Command::Cancel(act) => act.run(store, &Verb::Cancel, output).await,
+        Command::Process(act) => act.run(store, &Verb::Process, output).await,
+        Command::Ship(act) => act.run(store, &Verb::Ship, output).await,
+        Command::Deliver(act) => act.run(store, &Verb::Deliver, output).await,
+        Command::Refund(args) => refund::run(store, args, output).await,
     }
 }
 
 async fn list(store: &dyn Store, args: &ListArgs, output: Format) -> anyhow::Result<Exit> {
     let limit = args.limit.limit;
+    let now = store.now().await?;
     let filter = OrderFilter {
-        status: args.status,
+        statuses: args.status.clone(),
         method: args.payment_method,
         reason: args.cancel_reason,
         needs_attention: args.needs_attention.then_some(true),
         customer: None,
+        email: args.email.clone(),
+        since: args.since.map(|since| since.at(now)),
         before: args.cursor,
         limit: limit + 1,
     };
     let views = store.orders(&filter).await?;
     let page = List::page(views, limit + 1, |view| view.order.id.to_string(), |view| body::order(&view));
     let header = ["ORDER", "STATUS", "PAYMENT", "TOTAL", "LINES", "ACCEPTED", "ATTENTION"];
-    output.list(&page, "no orders", &header, body::row)?;
+    output.list(&page, "no orders", &header, |order| body::row(order, now))?;
     Ok(Exit::Ok)
 }
 
 async fn show(store: &dyn Store, order: OrderRef, output: Format) -> anyhow::Result<Exit> {
     let page = OrderPage::new(&order.story(store).await?);
-    output.one(&page, || page.table())?;
+    let now = store.now().await?;
+    output.one(&page, || page.table(now))?;
     Ok(Exit::Ok)
 }
 
-async fn explain_one(database: &Database, order: OrderRef, output: Format) -> anyhow::Result<Exit> {
-    let story = order.story(database.store()).await?;
-    let explained =
-        ExplainedBody::new(&story, explain(&story, &REGISTRY, &Conditions::read(database.store()).await?));
-    output.one(&explained, || explained.table())?;
-    Ok(Exit::Ok)
-}
-
-/// The result of a decision.
-#[derive(Debug, Serialize)]
-struct DecidedBody {
-    id: Uuid,
-    number: OrderId,
-    answer: CommandOutcome,
-    detail: String,
-}
-
-async fn decide(store: &dyn Store, verb: Verb, decision: Decision, output: Format) -> anyhow::Result<Exit> {
-    let view = decision.order.order.find(store).await?;
-    let number = view.order.id;
-    let by = Actor::Admin(decision.actor);
-    let (answer, detail) = match order::ask(store, number, verb, &by).await? {
-        Ok(Answered::Accepted(hint)) => (CommandOutcome::Accepted, will_be_carried_out(hint.saga)),
-        Ok(Answered::Done(detail)) => (CommandOutcome::Done, detail),
-        Ok(Answered::Already(detail)) => (CommandOutcome::Already, format!("{detail}; nothing was changed")),
-        Err(error) if error.is_not_found() => return Err(not_found(error.to_string())),
-        Err(error) => return Err(conflict(error.to_string())),
-    };
-    say(&detail);
-    let decided = DecidedBody { id: view.public_id(), number, answer, detail };
-    output.one(&decided, String::new)?;
-    Ok(Exit::Ok)
+/// Why an order stands where it stands.
+async fn explained(store: &dyn Store, story: &Story) -> Result<ExplainedBody, StoreError> {
+    let conditions = Conditions::read(store).await?;
+    Ok(ExplainedBody::new(story, explain(story, &REGISTRY, &conditions)))
 }

@@ -1,10 +1,8 @@
 //! What goes to stdout: data, as a table for people or as JSON for programs.
 
 mod terminal;
+mod watch;
 
-use std::io::{ErrorKind, Write};
-
-use anyhow::Context as _;
 use clap::ValueEnum;
 use comfy_table::presets::NOTHING;
 use comfy_table::{ContentArrangement, Table};
@@ -14,6 +12,9 @@ use holdfast_shared::Time;
 use serde::Serialize;
 
 use crate::exit::say;
+
+pub(crate) use self::terminal::print;
+pub(crate) use self::watch::Watch;
 
 /// The format of data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
@@ -109,15 +110,6 @@ pub(crate) fn dated(at: Time, now: Time) -> String {
 }
 
 /// Removes control characters: text of customers must not control a terminal.
-fn plain(text: &str) -> String {
+pub(crate) fn plain(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
-}
-
-/// Prints to stdout. A reader that closes the pipe, such as `head`, is not an error.
-pub(crate) fn print(text: &str) -> anyhow::Result<()> {
-    let mut stdout = std::io::stdout().lock();
-    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
-        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error).context("stdout cannot be written"),
-        Ok(()) | Err(_) => Ok(()),
-    }
 }

@@ -11,13 +11,13 @@ use holdfast_shared::{Actor, Queue, Time};
 use crate::database::Database;
 use crate::exit::{Exit, say};
 use crate::operator::Operator;
-use crate::output::{Format, age, dated, print};
+use crate::output::{Format, Watch, age, dated, print};
 use crate::values::{one_of, reason};
 
 #[derive(clap::Subcommand)]
 pub(crate) enum Command {
     /// List the queues: what is due, in flight, retrying and dead, who serves them and who paused them
-    List,
+    List(Watch),
     /// Pause a queue: workers take no more of its sagas; calls in flight may end
     Pause {
         /// The queue
@@ -45,7 +45,7 @@ pub(crate) enum Command {
 pub(crate) async fn run(database: &Database, command: Command, output: Format) -> anyhow::Result<Exit> {
     let store = database.store();
     match command {
-        Command::List => list(store, output).await,
+        Command::List(watch) => watch.repeat(async || list(store, output).await).await,
         Command::Pause { queue: name, reason, actor } => {
             let by = Actor::Operator(actor.actor);
             report(name, queue::pause(store, name, reason, &by).await?, output)

@@ -10,12 +10,14 @@ use holdfast_saga::operations::signal::{self, Sign};
 use holdfast_saga::ports::Store;
 use holdfast_saga::records::view::{SagaFilter, ShownState};
 use holdfast_saga::shop::answer::Answer;
+use holdfast_saga::timeline::moment;
 use holdfast_shared::{Actor, SagaId, SagaState, Time};
 
 use crate::database::Database;
-use crate::exit::{Exit, conflict, not_found, say};
+use crate::exit::{Exit, conflict, not_found, say, usage};
 use crate::operator::Operator;
-use crate::output::{Format, Limit, age, pairs, table};
+use crate::output::{Format, Limit, Watch, age, dated, pairs, table};
+use crate::reference::SagaRef;
 use crate::values::one_of;
 
 #[derive(clap::Subcommand)]
@@ -24,13 +26,13 @@ pub(crate) enum Command {
     List(ListArgs),
     /// Show one saga and its history
     Show {
-        /// The saga's id, such as 1042.0
-        saga: SagaId,
+        /// The saga's id, such as 1042.3; or an order, which stands for its checkout
+        saga: SagaRef,
     },
     /// Resume a dead saga at the step where it stopped
     Retry {
-        /// The saga's id, such as 1042.0
-        saga: SagaId,
+        /// The saga's id, such as 1042.3; or an order, which stands for its one dead saga
+        saga: SagaRef,
 
         /// The reason, for the audit trail
         #[arg(long, value_name = "TEXT", value_parser = crate::values::reason)]
@@ -41,8 +43,8 @@ pub(crate) enum Command {
     },
     /// Send a signal to a saga that waits for it
     Signal {
-        /// The saga's id, such as 1042.0
-        saga: SagaId,
+        /// The saga's id, such as 1042.3; or an order, which stands for its checkout
+        saga: SagaRef,
 
         /// A decision about cash on delivery, or that the charge changed at the provider
         #[arg(value_parser = one_of::<Sign>())]
@@ -53,8 +55,8 @@ pub(crate) enum Command {
     },
     /// Cancel a saga's order, before or after it was confirmed
     Cancel {
-        /// The saga's id, such as 1042.0
-        saga: SagaId,
+        /// The saga's id, such as 1042.3; or an order, which stands for its checkout
+        saga: SagaRef,
 
         #[command(flatten)]
         actor: Operator,
@@ -80,30 +82,52 @@ pub(crate) struct ListArgs {
     /// Continue after this saga of an earlier page
     #[arg(long, value_name = "SAGA")]
     cursor: Option<SagaId>,
+
+    #[command(flatten)]
+    watch: Watch,
 }
 
 pub(crate) async fn run(database: &Database, command: Command, output: Format) -> anyhow::Result<Exit> {
+    let store = database.store();
     match command {
-        Command::List(args) => list(database.store(), args, output).await,
-        Command::Show { saga } => show(database.store(), saga, output).await,
+        Command::List(args) => args.watch.repeat(async || list(store, &args, output).await).await,
+        Command::Show { saga } => show(store, saga.checkout(store).await?, output).await,
         Command::Retry { saga, reason, actor } => {
-            retry(database.store(), saga, reason, actor.actor, output).await
+            let saga = only(saga, saga.stuck(store).await?)?;
+            retry(store, saga, reason, actor.actor, output).await
         }
         Command::Signal { saga, signal: sign, actor } => {
-            signal(database.store(), saga, sign, actor.actor, output).await
+            signal(store, saga.checkout(store).await?, sign, actor.actor, output).await
         }
-        Command::Cancel { saga, actor } => cancel(database.store(), saga, actor.actor, output).await,
+        Command::Cancel { saga, actor } => {
+            cancel(store, saga.checkout(store).await?, actor.actor, output).await
+        }
     }
 }
 
-async fn list(store: &dyn Store, args: ListArgs, output: Format) -> anyhow::Result<Exit> {
+/// The one saga that `named` stands for.
+pub(crate) fn only(named: SagaRef, sagas: Vec<SagaId>) -> anyhow::Result<SagaId> {
+    match (&sagas[..], named) {
+        ([saga], _) => Ok(*saga),
+        (several, SagaRef::Order(order)) => {
+            let ids = several.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+            Err(usage(format!(
+                "order {order} has several dead sagas: {ids}; name one, or `holdfast dead retry {order}`"
+            )))
+        }
+        (_, SagaRef::Saga(id)) => Ok(id),
+    }
+}
+
+async fn list(store: &dyn Store, args: &ListArgs, output: Format) -> anyhow::Result<Exit> {
     let limit = args.limit.limit;
     let now = store.now().await?;
-    let ListArgs { definition, state, held, cursor, .. } = args;
-    let sagas = if held {
-        saga_list::held(store, cursor, limit + 1).await?
+    let sagas = if args.held {
+        saga_list::held(store, args.cursor, limit + 1).await?
     } else {
-        let filter = SagaFilter { definition, state, before: cursor, limit: limit + 1 };
+        let ListArgs { definition, state, cursor, .. } = args;
+        let filter =
+            SagaFilter { definition: definition.clone(), state: *state, before: *cursor, limit: limit + 1 };
         saga_list::list(store, &filter).await?
     };
     let page =
@@ -125,7 +149,8 @@ async fn list(store: &dyn Store, args: ListArgs, output: Format) -> anyhow::Resu
 
 async fn show(store: &dyn Store, id: SagaId, output: Format) -> anyhow::Result<Exit> {
     let page = find(store, id).await?;
-    output.one(&page, || table_of(&page))?;
+    let now = store.now().await?;
+    output.one(&page, || table_of(&page, now))?;
     Ok(Exit::Ok)
 }
 
@@ -186,9 +211,9 @@ fn step_of(saga: &SagaBody) -> &str {
 }
 
 /// A saga and its history, for people.
-pub(crate) fn table_of(page: &SagaDetails) -> String {
+pub(crate) fn table_of(page: &SagaDetails, now: Time) -> String {
     let saga = &page.saga;
-    let time = |at: Option<Time>| at.map(|at| at.to_string()).unwrap_or_default();
+    let time = |at: Option<Time>| at.map(|at| dated(at, now)).unwrap_or_default();
     let head = [
         ("saga", saga.id.to_string()),
         ("definition", format!("{} version {}", saga.definition, saga.version)),
@@ -197,16 +222,19 @@ pub(crate) fn table_of(page: &SagaDetails) -> String {
         ("point of no return", if saga.pivoted { "passed" } else { "ahead" }.to_owned()),
         ("queue", saga.queue.to_string()),
         ("fence", saga.fence.to_string()),
-        ("attempts", format!("{} started, {} failed", saga.attempts, saga.failures)),
+        (
+            "attempts",
+            format!("{} started, {} failed, {} unanswered", saga.attempts, saga.failures, saga.unanswered),
+        ),
         ("worker", saga.worker.clone().unwrap_or_default()),
         ("leased until", time(saga.leased_until)),
         ("due", time(saga.wake_at)),
         ("last error", saga.error.clone().unwrap_or_default()),
         ("next move", saga.next_move.clone().unwrap_or_default()),
-        ("created", saga.created_at.to_string()),
-        ("updated", saga.updated_at.to_string()),
+        ("created", dated(saga.created_at, now)),
+        ("updated", dated(saga.updated_at, now)),
     ];
-    let row = |line: &HistoryLine| vec![line.at.to_string(), line.text.clone()];
+    let row = |line: &HistoryLine| vec![moment(line.at), line.text.clone()];
     let head = pairs(head.into_iter().filter(|(_, value)| !value.is_empty()));
     format!("{head}\n{}", table(&["AT", "WHAT HAPPENED"], page.history.iter().map(row)))
 }

@@ -1,11 +1,10 @@
 //! `holdfast token`: a token for trying things out, and for scripts of a shop that shares its secret.
 
-use std::path::Path;
-
 use holdfast_api::auth::{Role, sign};
 use serde::Serialize;
 
-use crate::database::{DEFAULT_SHOP, Database};
+use crate::address::Address;
+use crate::database::Database;
 use crate::exit::{Exit, usage};
 use crate::global::Global;
 use crate::token_keys::{TokenKeyArgs, own_secret};
@@ -54,13 +53,13 @@ pub(crate) async fn run(args: Args, global: &Global) -> anyhow::Result<Exit> {
 
 /// The secret that `holdfast up` created for its shop.
 async fn secret_of_shop(global: &Global) -> anyhow::Result<String> {
-    let default = Path::new(DEFAULT_SHOP).exists().then(|| format!("sqlite://{DEFAULT_SHOP}"));
-    let url = global.database_url.clone().or(default).ok_or_else(|| {
-        usage(
+    let address = Address::parse(global.database_url.as_deref())?;
+    if address.is_default() && address.path().is_some_and(|path| !path.exists()) {
+        return Err(usage(
             "no secret to sign with; set HOLDFAST_JWT_SECRET, or name a shop of `holdfast up` with --database-url",
-        )
-    })?;
-    let database = Database::open(&global.at(url)).await?;
+        ));
+    }
+    let database = Database::open(global).await?;
     let secret = own_secret(&database).await;
     database.close().await;
     secret

@@ -8,14 +8,13 @@ use std::time::Duration;
 use holdfast_api::auth::{Role, Verifier, sign};
 use holdfast_saga::flows::REGISTRY;
 use holdfast_saga::ports::Providers;
-use holdfast_shared::redact;
 use holdfast_telemetry::Metrics;
 use holdfast_worker::{Source, WorkerConfig};
 
 use crate::address::Address;
 use crate::api_server::{self, ApiParts, ApiServerArgs};
 use crate::assemble::{self, WorkerParts};
-use crate::database::{DEFAULT_SHOP, Database};
+use crate::database::Database;
 use crate::exit::{Exit, say, usage};
 use crate::global::Global;
 use crate::http_server::listen;
@@ -48,8 +47,7 @@ pub(crate) async fn run(args: Args, global: &Global) -> anyhow::Result<Exit> {
     let keys = &args.server.token_keys;
     let (settings, verifier) = (args.server.settings()?, keys.verifier()?);
     let listener = listen(args.server.http_addr, "--http-addr").await?;
-    let url = global.database_url.clone().unwrap_or_else(|| format!("sqlite://{DEFAULT_SHOP}"));
-    let address = Address::parse(Some(&url))?;
+    let address = Address::parse(global.database_url.as_deref())?;
     let location = SandboxLocation::of(&args.sandbox, address.path(), CALL_TIMEOUT)?;
     let database = Database::connect(&address).await?;
     database.migrate(global.shop_id(), &address).await?;
@@ -100,7 +98,7 @@ pub(crate) async fn run(args: Args, global: &Global) -> anyhow::Result<Exit> {
     }
     // With a JWKS file, only its issuer can sign tokens.
     if keys.jwks().is_none() {
-        print(&walk_through(server.url(), &redact(&url), &secret, keys)?)?;
+        print(&walk_through(server.url(), &address, &secret, keys)?)?;
     }
     tokio::select! {
         () = shutdown.signalled() => {}
@@ -120,13 +118,15 @@ pub(crate) async fn run(args: Args, global: &Global) -> anyhow::Result<Exit> {
 }
 
 /// Lines to paste: the URL, the tokens, and three orders from beginning to end.
-fn walk_through(url: &str, database: &str, secret: &str, keys: &TokenKeyArgs) -> anyhow::Result<String> {
+fn walk_through(url: &str, shop: &Address, secret: &str, keys: &TokenKeyArgs) -> anyhow::Result<String> {
     let token = |role, sub| sign(secret, &keys.settings(), sub, role, TOKENS_VALID);
     let (admin, customer) = (token(Role::Admin, "ada")?, token(Role::Customer, "carla")?);
+    // The shop in this folder needs no naming.
+    let named = if shop.is_default() { String::new() } else { format!(" --database-url '{}'", shop.url()) };
     Ok(format!(
         "# Paste all of this into another shell. The tokens are valid for 12 hours; `holdfast token` makes more.\n\
          URL={url}\nADMIN={admin}\nCUSTOMER={customer}\n\n{WALK_THROUGH}\n\
          # Other cards: tok_timeout, tok_flaky, tok_requires_action, tok_refund_fails. All of the API: {url}/docs\n\
-         # Why is one not moving?  holdfast order explain NUMBER --database-url {database}\n"
+         # Why is one not moving?  holdfast order explain NUMBER{named}\n"
     ))
 }

@@ -4,7 +4,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use holdfast_shared::{Queue, ShopId};
+use holdfast_shared::{Queue, ShopId, Time};
 use strum::IntoEnumIterator;
 
 const NAME_MAX: usize = 80;
@@ -72,6 +72,34 @@ pub(crate) fn duration(text: &str) -> Result<humantime::Duration, String> {
         return Err(format!("expected at most {DAYS_MAX}d"));
     }
     Ok(duration)
+}
+
+/// Since when: an instant, or so long ago.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Since {
+    At(Time),
+    Ago(Duration),
+}
+
+impl Since {
+    /// The instant that it means at `now`.
+    pub(crate) fn at(self, now: Time) -> Time {
+        match self {
+            Self::At(at) => at,
+            Self::Ago(age) => now - age,
+        }
+    }
+}
+
+/// An instant, or how long ago it was.
+pub(crate) fn since(text: &str) -> Result<Since, String> {
+    if let Ok(at) = text.parse() {
+        return Ok(Since::At(at));
+    }
+    let ago = duration(text).map(|age| Since::Ago(*age));
+    ago.map_err(|_| {
+        "expected a time such as 2026-11-30T10:00:00Z, or how long ago, such as 90m, 2h or 3d".to_owned()
+    })
 }
 
 /// A pool, and how many of its calls may be in flight.

@@ -23,6 +23,7 @@ use crate::database::{Database, with_database};
 use crate::exit::{Exit, say, usage};
 use crate::global::Global;
 use crate::http_server::{HttpServer, listen};
+use crate::output::Watch;
 use crate::provider::{RateArgs, SandboxArgs, SandboxLocation};
 use crate::redis::{RedisArgs, of_shop, unavailable};
 use crate::shutdown::Shutdown;
@@ -54,7 +55,7 @@ impl Args {
 #[derive(clap::Subcommand)]
 enum Command {
     /// List the workers: alive, silent, or left
-    List,
+    List(Watch),
 }
 
 #[derive(clap::Args)]
@@ -94,8 +95,10 @@ struct ServeArgs {
 pub(crate) async fn run(args: Args, global: &Global) -> anyhow::Result<Exit> {
     let output = global.output;
     match args.command {
-        Some(Command::List) => {
-            with_database(global, async |shop| list::run(shop.store(), output).await).await
+        Some(Command::List(watch)) => {
+            let list =
+                async |shop: &Database| watch.repeat(async || list::run(shop.store(), output).await).await;
+            with_database(global, list).await
         }
         None => serve(args.serve, global).await,
     }

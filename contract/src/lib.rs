@@ -3,6 +3,7 @@
 //! They read nothing: no database, no socket, no clock. They are made from what `holdfast-saga` has read, and a
 //! client can parse them again. With the feature `openapi` they describe themselves for the OpenAPI document.
 
+pub mod action;
 pub mod audit;
 pub mod cart;
 pub mod checkout;

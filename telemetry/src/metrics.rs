@@ -65,7 +65,7 @@ impl Counts {
     }
 
     /// One by one, and to zero where nothing is left: a scraper may read at any time.
-    fn set(&self, counts: BTreeMap<(String, &'static str), u64>) {
+    fn set(&self, counts: &BTreeMap<(String, &'static str), u64>) {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         known.extend(counts.keys().cloned());
         for pair in &*known {
@@ -197,11 +197,11 @@ impl Metrics {
     /// The unsettled sagas of the shop, as they are now.
     pub fn set_sagas(&self, saga_counts: &[SagaCount]) {
         let count = |row: &'_ SagaCount| ((row.definition.clone(), row.state.into()), row.sagas);
-        self.sagas.set(saga_counts.iter().map(count).collect());
+        self.sagas.set(&saga_counts.iter().map(count).collect());
     }
 
     /// The sagas of the shop that try again, by definition and step, as they are now.
-    pub fn set_retrying(&self, sagas: BTreeMap<(String, &'static str), u64>) {
+    pub fn set_retrying(&self, sagas: &BTreeMap<(String, &'static str), u64>) {
         self.retrying.set(sagas);
     }
 

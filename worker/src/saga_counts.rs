@@ -25,7 +25,7 @@ pub(crate) async fn run(
         match read(&*store).await {
             Ok(counts) => {
                 metrics.set_sagas(&counts.sagas);
-                metrics.set_retrying(queue_list::retrying_by_step(counts.retrying, &registry));
+                metrics.set_retrying(&queue_list::retrying_by_step(counts.retrying, &registry));
                 metrics.set_queues(&counts.queues, counts.now);
             }
             Err(error) => tracing::debug!("the sagas could not be counted: {error}"),

@@ -55,6 +55,7 @@ pub(crate) fn all() -> OpenApiRouter<App> {
         .routes(routes!(ops::queues::pause))
         .routes(routes!(ops::queues::resume))
         .routes(routes!(ops::queues::workers))
+        .routes(routes!(ops::actions::list))
         .routes(routes!(ops::audit))
         .routes(routes!(health::healthz))
         .routes(routes!(health::readyz))

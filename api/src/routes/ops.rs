@@ -1,5 +1,6 @@
 //! Operating Holdfast, by the same rules as the command line. Requires the role operator.
 
+pub(super) mod actions;
 pub(super) mod dead_letters;
 pub(super) mod queues;
 

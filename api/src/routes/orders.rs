@@ -53,7 +53,7 @@ pub(super) async fn list(
     let page = Page { limit: query.limit, cursor: query.cursor };
     let limit = page.read()?;
     let filter = OrderFilter {
-        status: query.status,
+        statuses: query.status.into_iter().collect(),
         method: query.payment_method,
         needs_attention: query.needs_attention,
         customer,

@@ -57,6 +57,7 @@ const TABLE: &[Row] = &[
     ("GET",    "/v1/ops/dead/groups",                 [401, 401, 401, 403, 403, 403, 200]),
     ("POST",   "/v1/ops/dead/retry",                  [401, 401, 401, 403, 403, 403, 200]),
     ("POST",   "/v1/ops/dead/discard",                [401, 401, 401, 403, 403, 403, 200]),
+    ("GET",    "/v1/ops/actions",                     [401, 401, 401, 403, 403, 403, 200]),
     ("GET",    "/v1/ops/queues",                      [401, 401, 401, 403, 403, 403, 200]),
     ("POST",   "/v1/ops/queues/{queue}/pause",        [401, 401, 401, 403, 403, 403, 200]),
     ("POST",   "/v1/ops/queues/{queue}/resume",       [401, 401, 401, 403, 403, 403, 200]),

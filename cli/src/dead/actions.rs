@@ -62,16 +62,21 @@ pub(super) async fn run(
     options: Options,
     output: Format,
 ) -> anyhow::Result<Exit> {
-    let (single, all) = (selection.sagas.len() == 1, selection.all);
+    let all = selection.all;
     let ids: Vec<SagaId> = if selection.all {
         let wanted = filter.at_now(store).await?;
         let dead_letters = dead_letter::list(store, &REGISTRY, &wanted, None, usize::MAX).await?;
         dead_letters.into_iter().map(|dead| dead.id).collect()
     } else if filter == Filter::default() {
-        selection.sagas
+        let mut ids = Vec::new();
+        for saga in selection.sagas {
+            ids.extend(saga.stuck(store).await?);
+        }
+        ids
     } else {
         return Err(usage("filters need --all; give either ids or --all"));
     };
+    let single = !all && ids.len() == 1;
     let work = Work {
         single,
         store,
@@ -163,7 +168,7 @@ impl Work<'_> {
 
     async fn all(&self, asked: &[SagaId], rate: Option<u32>) -> anyhow::Result<Summary> {
         let mut stopped = stopped()?;
-        let bar = bar(asked.len(), "{bar:40} {pos}/{len} sagas  {per_sec}  {elapsed}");
+        let bar = bar(asked.len(), "{bar:40} {pos}/{len} sagas  {elapsed}");
         let mut summary = Summary::default();
         let size = rate.map_or(BATCH, |rate| rate.div_ceil(SLICES_PER_SECOND) as usize).clamp(1, BATCH);
         let (begun, mut count) = (Instant::now(), 0_u32);

@@ -5,18 +5,18 @@ use std::time::Duration;
 use holdfast_saga::flows::REGISTRY;
 use holdfast_saga::operations::dead_letter::{self, DeadFilter};
 use holdfast_saga::ports::{Store, StoreError};
-use holdfast_shared::SagaId;
 
 use crate::operator::Operator;
+use crate::reference::SagaRef;
 use crate::values::duration;
 
 /// The selected dead sagas.
 #[derive(clap::Args)]
 #[group(required = true, multiple = false)]
 pub(super) struct Selection {
-    /// The ids of the sagas, such as 1042.3
+    /// The sagas by their ids, such as 1042.3, or by their orders: all dead sagas of those
     #[arg(value_name = "SAGA")]
-    pub(super) sagas: Vec<SagaId>,
+    pub(super) sagas: Vec<SagaRef>,
 
     /// All dead sagas, or all that match the filters
     #[arg(long)]

@@ -5,13 +5,12 @@
 use holdfast_contract::order::{LineBody, OrderBody, OrderDetails, PaymentBody};
 use holdfast_saga::records::slot;
 use holdfast_saga::records::view::OrderView;
-use holdfast_saga::timeline::next_move;
-use holdfast_saga::timeline::{Explanation, Line, Story};
-use holdfast_shared::{Address, Contact, OrderId, OrderStatus, ReservationStatus, SagaId, SagaState};
+use holdfast_saga::timeline::{Explanation, Line, Story, folded, moment, next_move};
+use holdfast_shared::{Address, Contact, OrderId, OrderStatus, ReservationStatus, SagaId, SagaState, Time};
 use serde::Serialize;
 use uuid::Uuid;
 
-use crate::output::{pairs, table};
+use crate::output::{age, dated, pairs, plain, table};
 use crate::redact::redact;
 use crate::saga::shown_state;
 
@@ -59,14 +58,14 @@ pub(super) fn order(view: &OrderView) -> OrderBody {
 }
 
 /// The row of an order in a table.
-pub(super) fn row(order: &OrderBody) -> Vec<String> {
+pub(super) fn row(order: &OrderBody, now: Time) -> Vec<String> {
     vec![
         order.number.to_string(),
         status(order),
         order.payment_method.to_string(),
         order.totals.total.to_string(),
         order.lines.len().to_string(),
-        order.accepted_at.to_string(),
+        age(order.accepted_at, now),
         if order.needs_attention { "yes" } else { "" }.to_owned(),
     ]
 }
@@ -105,7 +104,7 @@ impl OrderPage {
         }
     }
 
-    pub(super) fn table(&self) -> String {
+    pub(super) fn table(&self, now: Time) -> String {
         let OrderDetails { order, contact: buyer, shipping_address, notes, .. } = &self.details;
         let head = [
             ("order", order.number.to_string()),
@@ -118,8 +117,8 @@ impl OrderPage {
             ("contact", contact(buyer)),
             ("ship to", address(shipping_address)),
             ("notes", notes.clone().unwrap_or_default()),
-            ("accepted", order.accepted_at.to_string()),
-            ("updated", order.updated_at.to_string()),
+            ("accepted", dated(order.accepted_at, now)),
+            ("updated", dated(order.updated_at, now)),
         ];
         let line = |line: &LineBody| {
             vec![
@@ -152,25 +151,44 @@ impl OrderPage {
 
 impl ExplainedBody {
     pub(super) fn new(story: &Story, explanation: Explanation) -> Self {
-        let Explanation { happened, now, next, unblocks, blockers } = explanation;
+        let Explanation { now, next, unblocks, blockers, happened } = explanation;
         let happened = happened.into_iter().map(|line| Line { text: redact(&line.text), ..line }).collect();
         Self {
             id: story.order.public_id(),
             number: story.order.order.id,
             status: story.order.order.status,
-            explanation: Explanation { happened, now: redact(&now), next, unblocks, blockers },
+            explanation: Explanation { now: redact(&now), next, unblocks, blockers, happened },
         }
     }
 
+    pub(super) fn happened(&self) -> &[Line] {
+        &self.explanation.happened
+    }
+
+    /// First how it stands, then the story.
     pub(super) fn table(&self) -> String {
-        let Explanation { happened, now, next, unblocks, .. } = &self.explanation;
-        // Most orders have one saga; its id would be noise.
-        let checkout = self.number.saga(slot::CHECKOUT);
-        let saga = |saga: SagaId| if saga == checkout { String::new() } else { saga.to_string() };
-        let row = |line: &Line| vec![line.at.to_string(), saga(line.saga), line.text.clone()];
-        let story = table(&["AT", "SAGA", "WHAT HAPPENED"], happened.iter().map(row));
-        let rest = pairs([("now", now.clone()), ("next", next.clone()), ("unblocks", unblocks.clone())]);
-        format!("{story}\n{rest}")
+        let row = |line: &Line| vec![moment(line.at), self.saga(line), line.text.clone()];
+        let story = folded(self.happened());
+        let story = table(&["AT", "SAGA", "WHAT HAPPENED"], story.iter().map(row));
+        format!("{}\n{story}", self.outlook())
+    }
+
+    /// How it stands, what comes next, and what would unblock it.
+    pub(super) fn outlook(&self) -> String {
+        let Explanation { now, next, unblocks, .. } = &self.explanation;
+        pairs([("now", now.clone()), ("next", next.clone()), ("unblocks", unblocks.clone())])
+    }
+
+    /// Lines of the story without a header.
+    pub(super) fn lines(&self, lines: &[Line]) -> String {
+        let line =
+            |line: &Line| format!("{}  {:<8} {}\n", moment(line.at), self.saga(line), plain(&line.text));
+        lines.iter().map(line).collect()
+    }
+
+    /// Most orders have one saga; its id would be noise.
+    fn saga(&self, line: &Line) -> String {
+        if line.saga == self.number.saga(slot::CHECKOUT) { String::new() } else { line.saga.to_string() }
     }
 }
 

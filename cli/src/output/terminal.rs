@@ -1,13 +1,29 @@
-//! The terminal that reads the tables, if one does: its width, and the colours of states.
+//! Stdout, and the terminal that reads it, if one does: its width, and the colours of states.
 
 use std::borrow::Cow;
+use std::io::{ErrorKind, Write};
 
+use anyhow::Context as _;
 use console::{Style, Term};
+
+/// Prints to stdout. A reader that closes the pipe, such as `head`, is not an error.
+pub(crate) fn print(text: &str) -> anyhow::Result<()> {
+    let mut stdout = std::io::stdout().lock();
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error).context("stdout cannot be written"),
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
 
 /// How wide a table may be; `None`: nobody sees it, and no line is broken.
 pub(super) fn width() -> Option<u16> {
     let (_, columns) = Term::stdout().size_checked()?;
     Term::stdout().is_term().then_some(columns)
+}
+
+/// What empties the screen; nothing where there is none.
+pub(super) fn cleared() -> &'static str {
+    if Term::stdout().is_term() { "\u{1b}[H\u{1b}[2J\u{1b}[3J" } else { "" }
 }
 
 /// `text` with its states in colour, where stdout shows colours. `NO_COLOR` turns them off.

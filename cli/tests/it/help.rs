@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::binary::run;
 
-const COMMANDS: [&str; 42] = [
+const COMMANDS: &[&str] = &[
     "",
     "up",
     "demo",
@@ -21,6 +21,11 @@ const COMMANDS: [&str; 42] = [
     "order confirm",
     "order reject",
     "order cancel",
+    "order process",
+    "order ship",
+    "order deliver",
+    "order refund",
+    "order watch",
     "saga",
     "saga list",
     "saga show",
@@ -36,6 +41,7 @@ const COMMANDS: [&str; 42] = [
     "queue list",
     "queue pause",
     "queue resume",
+    "log",
     "shop",
     "shop show",
     "shop restored",

@@ -2,6 +2,7 @@
 
 mod api;
 mod audit;
+mod bad_night;
 mod binary;
 mod chaos;
 mod circuit_breaker;

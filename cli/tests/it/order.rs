@@ -59,7 +59,7 @@ on_both! {
         let explained = shop.run(&["order", "explain", &order]);
         explained.ends(0, "");
         assert!(explained.stdout.contains("accepted: 1 line, 19.99 EUR, cash on delivery"), "{explained:#?}");
-        assert!(explained.stdout.contains(&format!("`holdfast order confirm {order} --actor NAME`")), "{explained:#?}");
+        assert!(explained.stdout.contains(&format!("`holdfast order confirm {order}`")), "{explained:#?}");
 
         let confirm = ["order", "confirm", order.as_str(), "--actor", "maria", "--output", "json"];
         assert_eq!(shop.run(&confirm).ends(0, "accepted").json()["answer"], "accepted");
@@ -148,5 +148,104 @@ on_both! {
         let explained = shop.run(&["order", "explain", &order.to_string()]);
         assert!(explained.stdout.contains("needs attention"), "{explained:#?}");
         assert!(explained.stdout.contains(&format!("holdfast saga retry {saga}")), "{explained:#?}");
+    }
+
+    // One verb for many, each with its own answer; whoever acts need not say who they are.
+    fn f12_orders_are_carried_on_from_the_command_line(shop) {
+        shop.stock("cd-1", 100);
+        let orders: Vec<_> = (0..3).map(|_| shop.order("cd-1", 2, None).to_string()).collect();
+        let [one, two, three] = [&orders[0], &orders[1], &orders[2]].map(String::as_str);
+        shop.work(SECOND);
+        shop.run(&["order", "confirm", one, two]).ends(0, "2 of 2 orders: done or accepted");
+        shop.catch_up();
+        shop.work(SECOND);
+        shop.run(&["order", "process", three, "999"]).ends(3, "0 of 2 orders");
+        shop.run(&["order", "process", one, "999"]).ends(5, "order 999 does not exist");
+        for (verb, status) in [("process", "PROCESSING"), ("ship", "SHIPPED"), ("deliver", "DELIVERED")] {
+            let done = shop.run(&["order", verb, one, two, "--output", "json"]).ends(0, "").json();
+            assert_eq!(done["items"].as_array().map(Vec::len), Some(2), "{done}");
+            let shown = shop.run(&["order", "show", one, "--output", "json"]).json();
+            assert_eq!(shown["status"], status);
+        }
+        shop.run(&["order", "ship", three]).ends(4, "");
+        let acts = shop.run(&["log", "--order", one, "--output", "json"]).json();
+        let acts: Vec<_> = acts["items"].as_array().expect("a list").iter().map(|act| act["action"].clone()).collect();
+        assert_eq!(acts, ["order.deliver", "order.ship", "order.process", "order.confirm"]);
+
+        let listed = |filters: &[&str]| {
+            let list = shop.run(&[&["order", "list", "--output", "json"], filters].concat()).json();
+            list["items"].as_array().expect("a list").iter().map(|order| order["number"].to_string()).collect::<Vec<_>>()
+        };
+        assert_eq!(listed(&["--status", "delivered", "--status", "pending_confirmation"]), [three, two, one]);
+        assert_eq!(listed(&["--email", "ANN@example.com", "--status", "delivered"]), [two, one]);
+        assert_eq!(listed(&["--email", "an@example.com"]), [""; 0]);
+        assert_eq!(listed(&["--since", "1h"]), [""; 0]);
+        assert_eq!(listed(&["--since", "2026-01-01T00:00:00Z"]).len(), 3);
+        shop.run(&["order", "list", "--since", "yesterday"]).ends(2, "expected a time such as");
+    }
+
+    fn f12_money_goes_back_from_the_command_line(shop) {
+        shop.stock("cd-1", 100);
+        let order = shop.order("cd-1", 2, Some("tok_ok")).to_string();
+        shop.work(SECOND);
+        let refund = |rest: &[&str]| shop.run(&[&["order", "refund", &order, "--reason", "a dent"], rest].concat());
+        for amount in ["0", "0.00", "-1", "1.5", "1.005", "5 USD", "many"] {
+            refund(&[&format!("--amount={amount}")]).ends(2, "expected an amount above zero");
+        }
+        shop.run(&["order", "refund", &order, "--amount", "5.00"]).ends(2, "--reason");
+        refund(&["--amount", "1000.00"]).ends(4, "");
+        refund(&["--amount", "5.00", "--key", "k1"]).ends(0, "accepted");
+        refund(&["--amount", "5.00", "--key", "k1"]).ends(0, "nothing was changed");
+        shop.catch_up();
+        shop.work(SECOND);
+        refund(&[]).ends(0, "accepted");
+        shop.catch_up();
+        shop.work(SECOND);
+        let shown = shop.run(&["order", "show", &order, "--output", "json"]).json();
+        assert_eq!((&shown["payment"]["status"], &shown["status"]), (&"REFUNDED".into(), &"CONFIRMED".into()));
+        shop.run(&["audit"]).ends(0, "");
+    }
+
+    fn f12_an_order_is_watched_until_nothing_moves(shop) {
+        shop.stock("cd-1", 100);
+        let order = shop.order("cd-1", 2, Some("tok_ok")).to_string();
+        shop.work(SECOND);
+        let watched = shop.run(&["order", "watch", &order]);
+        watched.ends(0, "");
+        assert!(watched.stdout.contains("order confirmed") && watched.stdout.contains("everything is done"), "{watched:#?}");
+        let lines = shop.run(&["order", "watch", &order, "--output", "jsonl"]).stdout;
+        assert!(lines.lines().count() > 5 && lines.lines().all(|line| line.starts_with("{\"at\":")), "{lines}");
+        let (stuck, _) = shop.dead_order();
+        let watched = shop.run(&["order", "watch", &stuck.to_string()]);
+        assert!(watched.code == Some(5) && watched.stdout.contains("holdfast saga retry"), "{watched:#?}");
+    }
+
+    // F13: people read tables in a window, and think in ages.
+    fn f13_tables_fit_a_window_and_times_have_an_age(shop) {
+        shop.stock("cd-1", 100);
+        let (order, saga) = shop.dead_order();
+        shop.heartbeat("worker-7c9f6d5b4-4711");
+        let (order, saga) = (order.to_string(), saga.to_string());
+        for command in [
+            &["order", "list"][..],
+            &["saga", "list"],
+            &["dead", "list"],
+            &["dead", "list", "--group"],
+            &["queue", "list"],
+            &["worker", "list"],
+            &["log"],
+        ] {
+            let listed = shop.run(command);
+            listed.ends(0, "");
+            let header = listed.stdout.lines().next().expect("a header");
+            assert!(header.chars().count() <= 80, "{command:?}: {header}");
+            let has_fraction = listed.stdout.contains(".000000Z") || listed.stdout.contains("T1");
+            assert!(!has_fraction, "{command:?}: {}", listed.stdout);
+            assert!(!listed.stdout.contains('\u{1b}'), "no colour in a pipe: {listed:#?}");
+        }
+        for command in [["order", "show", &order], ["saga", "show", &saga], ["dead", "show", &saga]] {
+            let shown = shop.run(&command);
+            assert!(shown.stdout.contains(" UTC ("), "{command:?}: {}", shown.stdout);
+        }
     }
 }

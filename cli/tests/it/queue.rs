@@ -23,7 +23,8 @@ on_both! {
         assert_eq!((&checkout["paused"]["by"], &checkout["paused"]["reason"]), (&"otto".into(), &"the bank is down".into()));
         assert_eq!(listed["items"].as_array().map(Vec::len), Some(4));
         let table = shop.run(&["queue", "list"]);
-        assert!(table.stdout.contains("by otto: the bank is down"), "{table:#?}");
+        assert!(table.stdout.contains("checkout: paused by otto since"), "{table:#?}");
+        assert!(table.stdout.contains(": the bank is down; `holdfast queue resume checkout` lets it go on"), "{table:#?}");
         let explained = shop.run(&["order", "explain", &order.to_string()]);
         assert!(explained.stdout.contains("its queue checkout is paused by otto since"), "{explained:#?}");
         assert!(explained.stdout.contains("`holdfast queue resume checkout`"), "{explained:#?}");

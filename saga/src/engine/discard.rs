@@ -1,14 +1,12 @@
 //! What it would mean to take the call that a dead or parked saga stopped at off its hands.
 
-use holdfast_shared::SagaState;
-
 use super::definition::{Definition, Discard, Event};
 use crate::records::saga::Saga;
 
 /// What discarding a dead or parked saga would mean, or why it cannot be discarded and what to do instead.
 pub fn discardable(saga: &Saga, definition: &Definition) -> Result<Discard, String> {
     let id = saga.id;
-    if saga.state != SagaState::Dead && !saga.progress.parked {
+    if !saga.is_stuck() {
         return Err(format!("saga {id} is {}, only a dead or parked one is discarded", saga.state));
     }
     // One that never got beyond its pivot stopped at what comes next.

@@ -16,8 +16,8 @@ use crate::records::saga::Saga;
 use crate::records::signal::Signal;
 use crate::records::slot;
 use crate::records::view::{
-    DeadRow, Heartbeat, NotificationFilter, NotificationView, OrderFilter, OrderVersion, OrderView,
-    ProductFilter, QueueView, RetryingGroup, SagaCount, SagaFilter, WorkerView,
+    ActionFilter, ActionView, DeadRow, Heartbeat, NotificationFilter, NotificationView, OrderFilter,
+    OrderVersion, OrderView, ProductFilter, QueueView, RetryingGroup, SagaCount, SagaFilter, WorkerView,
 };
 use crate::records::{AdminAction, Cart, Identity, Order, Product, Shop, Stock};
 
@@ -46,7 +46,10 @@ impl Store for MemoryStore {
     async fn orders(&self, filter: &OrderFilter) -> Result<Vec<OrderView>, StoreError> {
         let tables = self.tables.lock().await;
         let fits = |view: &OrderView| {
-            filter.status.is_none_or(|status| view.order.status == status)
+            let email = view.order.contact.email.to_lowercase();
+            (filter.statuses.is_empty() || filter.statuses.contains(&view.order.status))
+                && filter.email.as_ref().is_none_or(|wanted| wanted.to_lowercase() == email)
+                && filter.since.is_none_or(|since| view.order.accepted_at >= since)
                 && filter.method.is_none_or(|method| view.order.method == method)
                 && filter.reason.is_none_or(|reason| view.order.cancel_reason == Some(reason))
                 && filter.needs_attention.is_none_or(|needs| view.needs_attention == needs)
@@ -181,6 +184,10 @@ impl Store for MemoryStore {
 
     async fn admin_actions(&self, order: OrderId) -> Result<Vec<AdminAction>, StoreError> {
         Ok(self.tables.lock().await.admin_actions(order))
+    }
+
+    async fn actions(&self, filter: &ActionFilter) -> Result<Vec<ActionView>, StoreError> {
+        Ok(self.tables.lock().await.actions(filter))
     }
 
     async fn saga_counts(&self) -> Result<Vec<SagaCount>, StoreError> {

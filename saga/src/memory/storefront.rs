@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use holdfast_shared::{CartId, CartStatus, CustomerId, OrderId, SagaId, Time};
 
 use super::Tables;
-use crate::records::view::{NotificationFilter, NotificationView, OrderVersion, ProductFilter};
+use crate::records::view::{
+    ActionFilter, ActionView, NotificationFilter, NotificationView, OrderVersion, ProductFilter,
+};
 use crate::records::{AdminAction, Cart, Identity, Order, Product};
 
 impl Tables {
@@ -92,5 +94,23 @@ impl Tables {
     pub(super) fn admin_actions(&self, order: OrderId) -> Vec<AdminAction> {
         let about = |action: &&AdminAction| action.order == Some(order);
         self.admin_actions.iter().filter(about).cloned().collect()
+    }
+
+    pub(super) fn actions(&self, filter: &ActionFilter) -> Vec<ActionView> {
+        let ActionFilter { order, actor, action, since, before, limit } = filter;
+        let fits = |view: &ActionView| {
+            let act = &view.action;
+            order.is_none_or(|order| act.order == Some(order))
+                && actor.as_ref().is_none_or(|actor| act.actor == *actor)
+                && action.as_ref().is_none_or(|action| act.action == *action)
+                && since.is_none_or(|since| act.at >= since)
+                && before.is_none_or(|before| view.id < before)
+        };
+        let views =
+            (1..).zip(&self.admin_actions).map(|(id, action)| ActionView { id, action: action.clone() });
+        let mut views: Vec<_> = views.filter(fits).collect();
+        views.reverse();
+        views.truncate(*limit as usize);
+        views
     }
 }

@@ -15,8 +15,8 @@ use crate::records::history::LogRow;
 use crate::records::saga::{DefinitionId, Saga};
 use crate::records::signal::Signal;
 use crate::records::view::{
-    DeadRow, Heartbeat, NotificationFilter, NotificationView, OrderFilter, OrderVersion, OrderView,
-    ProductFilter, QueueView, RetryingGroup, SagaCount, SagaFilter, WorkerView,
+    ActionFilter, ActionView, DeadRow, Heartbeat, NotificationFilter, NotificationView, OrderFilter,
+    OrderVersion, OrderView, ProductFilter, QueueView, RetryingGroup, SagaCount, SagaFilter, WorkerView,
 };
 use crate::records::{AdminAction, Cart, Identity, Product, Shop, Stock};
 
@@ -135,6 +135,9 @@ pub trait Store: Send + Sync + fmt::Debug {
 
     /// What admins and operators did to an order, oldest first.
     async fn admin_actions(&self, order: OrderId) -> Result<Vec<AdminAction>, StoreError>;
+
+    /// What admins and operators did, to orders and to anything else, newest first.
+    async fn actions(&self, filter: &ActionFilter) -> Result<Vec<ActionView>, StoreError>;
 
     /// How many sagas of which definition stand where.
     async fn saga_counts(&self) -> Result<Vec<SagaCount>, StoreError>;

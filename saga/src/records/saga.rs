@@ -255,6 +255,11 @@ impl Saga {
             && (failures > 0 || unanswered > 0 || parked || (not_before.is_some() && !processing))
     }
 
+    /// Whether it goes on only once an operator acts: dead, or parked until the settings change.
+    pub fn is_stuck(&self) -> bool {
+        self.state == SagaState::Dead || self.progress.parked
+    }
+
     /// Whether some worker owns it at `now`.
     pub fn is_leased(&self, now: Time) -> bool {
         self.leased_until.is_some_and(|until| until > now)

@@ -45,17 +45,23 @@ impl Outlook {
                 ),
             ),
             Blocker::UnknownDefinition { definition, version } => {
-                (format!("no live worker knows {definition} version {version}"), self.unblocks.clone())
+                return Self {
+                    now: format!("{}; no live worker knows {definition} version {version}", self.now),
+                    ..self
+                };
             }
             // The part about its lease says so.
             Blocker::WorkerSilent { .. } => return self,
         };
         let unblocks = match self.unblocks.as_str() {
             NOTHING => unblocks,
-            own if own == unblocks => unblocks,
             own => format!("{unblocks}; then {own}"),
         };
-        Self { now: format!("{}; {why}", self.now), unblocks, ..self }
+        Self {
+            now: format!("{}; {why}", self.now),
+            next: format!("nothing before that; then {}", self.next),
+            unblocks,
+        }
     }
 }
 
@@ -172,9 +178,7 @@ impl Diagnosis<'_> {
                 next:
                     "confirmed, it is carried through; rejected, or without an answer by then, it is undone"
                         .to_owned(),
-                unblocks: format!(
-                    "`holdfast order confirm {order} --actor NAME`, or `holdfast order reject {order} --actor NAME`"
-                ),
+                unblocks: format!("`holdfast order confirm {order}`, or `holdfast order reject {order}`"),
             };
         }
         Outlook {
@@ -182,7 +186,7 @@ impl Diagnosis<'_> {
             next: "approved, it is carried through; without an answer of the provider by then, it is undone"
                 .to_owned(),
             unblocks: format!(
-                "the buyer approves, and the provider reports it; or `holdfast order cancel {order} --actor NAME`"
+                "the buyer approves, and the provider reports it; or `holdfast order cancel {order}`"
             ),
         }
     }
@@ -265,8 +269,12 @@ impl Diagnosis<'_> {
         let what = format!("{} is due at {}", self.task(), noun(position.step));
         if waited <= OVERDUE {
             return Outlook {
-                now: format!("{what} since {}, the next free worker takes it", moment(since)),
-                next: format!("{} goes on within moments{}", task(self.saga.id), self.then_reads()),
+                now: format!("{what} since {}", moment(since)),
+                next: format!(
+                    "the next free worker takes up {} within moments{}",
+                    task(self.saga.id),
+                    self.then_reads()
+                ),
                 unblocks: NOTHING.to_owned(),
             };
         }

@@ -24,8 +24,6 @@ use crate::records::slot;
 /// Where an order stands, for somebody who has to answer for it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Explanation {
-    /// What happened, oldest first.
-    pub happened: Vec<Line>,
     /// Where it stands and what it is waiting for.
     pub now: String,
     /// What will happen next, and when.
@@ -34,6 +32,8 @@ pub struct Explanation {
     pub unblocks: String,
     /// What keeps its sagas from being taken up, for programs.
     pub blockers: Vec<Blocker>,
+    /// What happened, oldest first.
+    pub happened: Vec<Line>,
 }
 
 /// Explains `story` as it stands under `conditions`, as far as a binary that knows `registry` can tell.
@@ -53,14 +53,13 @@ pub fn explain(story: &Story, registry: &Registry, conditions: &Conditions) -> E
         outlooks.push(settled(story));
     }
     let order = &story.order.order;
-    let happened = timeline(story);
     let text = |part: fn(&Outlook) -> &String| story.redact_token(&joined(outlooks.iter().map(part)));
     Explanation {
-        happened,
         now: format!("order {} is {}: {}", order.id, order.status, text(|outlook| &outlook.now)),
         next: text(|outlook| &outlook.next),
         unblocks: text(|outlook| &outlook.unblocks),
         blockers,
+        happened: timeline(story),
     }
 }
 

@@ -21,8 +21,8 @@ use holdfast_saga::records::history::LogRow;
 use holdfast_saga::records::saga::Saga;
 use holdfast_saga::records::signal::Signal;
 use holdfast_saga::records::view::{
-    DeadRow, Heartbeat, NotificationFilter, NotificationView, OrderFilter, OrderVersion, OrderView,
-    ProductFilter, QueueView, RetryingGroup, SagaCount, SagaFilter, WorkerView,
+    ActionFilter, ActionView, DeadRow, Heartbeat, NotificationFilter, NotificationView, OrderFilter,
+    OrderVersion, OrderView, ProductFilter, QueueView, RetryingGroup, SagaCount, SagaFilter, WorkerView,
 };
 use holdfast_saga::records::{AdminAction, Cart, Identity, Product, Shop as ShopRow, Stock};
 use holdfast_sandbox::Sky;
@@ -261,6 +261,9 @@ impl Store for Meddled {
     }
     async fn admin_actions(&self, order: OrderId) -> Result<Vec<AdminAction>, StoreError> {
         self.memory.admin_actions(order).await
+    }
+    async fn actions(&self, filter: &ActionFilter) -> Result<Vec<ActionView>, StoreError> {
+        self.memory.actions(filter).await
     }
     async fn dead(&self, before: Option<SagaId>, limit: u32) -> Result<Vec<DeadRow>, StoreError> {
         self.memory.dead(before, limit).await

@@ -1,11 +1,13 @@
 -- a filter that is null does not filter. SQLite has a statement of its own for orders that need attention
 select id
 from orders
-where ($1::text is null or status = $1)
+where ($1::text[] is null or status = any($1))
   and ($2::text is null or method = $2)
   and ($3::text is null or cancel_reason = $3)
-  and ($4::bigint is null or id < $4)
-  and ($5::boolean is null
-       or $5 = exists (select from sagas where state = 'DEAD' and sagas.id between orders.id << 20 and orders.id << 20 | 1048575))
+  and ($4::text is null or lower(contact ->> 'email') = lower($4))
+  and ($5::timestamptz is null or accepted_at >= $5)
+  and ($6::bigint is null or id < $6)
+  and ($7::boolean is null
+       or $7 = exists (select from sagas where state = 'DEAD' and sagas.id between orders.id << 20 and orders.id << 20 | 1048575))
 order by id desc
-limit $6
+limit $8

@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 
 use holdfast_saga::ports::{StoreError, WORKERS_KEPT};
-use holdfast_saga::records::view::{DeadRow, Heartbeat, Paused, QueueView, RetryingGroup, WorkerView};
-use holdfast_shared::{Queue, SagaId, Time};
+use holdfast_saga::records::view::{
+    ActionFilter, ActionView, DeadRow, Heartbeat, Paused, QueueView, RetryingGroup, WorkerView,
+};
+use holdfast_shared::{OrderId, Queue, SagaId, Time};
 use holdfast_store_rows as rows;
 use time::OffsetDateTime;
 use tokio::try_join;
@@ -21,6 +23,19 @@ pub(crate) async fn dead(
 ) -> Result<Vec<DeadRow>, StoreError> {
     let before = before.map_or(i64::MAX, SagaId::key);
     pool.read(Sql::SagasDeadPage, &[&before, &i64::from(limit)], rows::dead_row).await
+}
+
+pub(crate) async fn actions(pool: &Pool, filter: &ActionFilter) -> Result<Vec<ActionView>, StoreError> {
+    let ActionFilter { order, actor, action, since, before, limit } = filter;
+    let parameters: &Params<'_> = &[
+        &order.map(OrderId::number),
+        actor,
+        action,
+        &since.map(OffsetDateTime::from),
+        &before.unwrap_or(i64::MAX),
+        &i64::from(*limit),
+    ];
+    pool.read(Sql::AdminActionsPage, parameters, rows::action).await
 }
 
 pub(crate) async fn retrying(pool: &Pool) -> Result<Vec<RetryingGroup>, StoreError> {

@@ -10,6 +10,7 @@ use holdfast_saga::records::signal::Signal;
 use holdfast_saga::records::view::{OrderFilter, OrderView, SagaCount, SagaFilter, ShownState};
 use holdfast_shared::{CustomerId, OrderId, SagaId, Sku};
 use holdfast_store_rows::{self as rows, Decoded, unreadable};
+use time::OffsetDateTime;
 use tokio::try_join;
 
 use crate::pipeline::Params;
@@ -19,24 +20,20 @@ use crate::statement::Sql;
 
 pub(crate) async fn orders(pool: &Pool, filter: &OrderFilter) -> Result<Vec<OrderView>, StoreError> {
     let before = filter.before.map(OrderId::number);
-    let (status, method) = (filter.status.map(<&str>::from), filter.method.map(<&str>::from));
-    let (reason, limit) = (filter.reason.map(<&str>::from), i64::from(filter.limit));
-    let needs_attention = filter.needs_attention;
+    let statuses: Vec<&str> = filter.statuses.iter().map(|status| (*status).into()).collect();
+    let statuses = Some(statuses).filter(|statuses| !statuses.is_empty());
+    let (method, reason) = (filter.method.map(<&str>::from), filter.reason.map(<&str>::from));
+    let (email, since) = (&filter.email, filter.since.map(OffsetDateTime::from));
+    let (needs_attention, limit) = (filter.needs_attention, i64::from(filter.limit));
     let ids = if let Some(CustomerId(customer)) = &filter.customer {
         let before = before.unwrap_or(i64::MAX);
-        pool.read(
-            Sql::OrdersPageOfCustomer,
-            &[customer, &status, &method, &reason, &before, &needs_attention, &limit],
-            row::number,
-        )
-        .await?
+        let parameters: &Params<'_> =
+            &[customer, &statuses, &method, &reason, email, &since, &before, &needs_attention, &limit];
+        pool.read(Sql::OrdersPageOfCustomer, parameters, row::number).await?
     } else {
-        pool.read(
-            Sql::OrdersPage,
-            &[&status, &method, &reason, &before, &needs_attention, &limit],
-            row::number,
-        )
-        .await?
+        let parameters: &Params<'_> =
+            &[&statuses, &method, &reason, email, &since, &before, &needs_attention, &limit];
+        pool.read(Sql::OrdersPage, parameters, row::number).await?
     };
     views(pool, &ids).await
 }

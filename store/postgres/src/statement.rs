@@ -77,6 +77,7 @@ statements! {
     }
     outside {
         AdminActionsOfOrder = "../queries/admin_actions_of_order",
+        AdminActionsPage = "../queries/admin_actions_page",
         CartsOfOrdersBetween = "../queries/carts_of_orders_between",
         CartsOpenOfCustomer = "../queries/carts_open_of_customer",
         CartsRead = "queries/carts_read",
@@ -97,7 +98,7 @@ statements! {
         OrdersCountPending = "../queries/orders_count_pending",
         OrdersNumbersFrom = "../queries/orders_numbers_from",
         OrdersPage = "queries/orders_page",
-        OrdersPageOfCustomer = "../queries/orders_page_of_customer",
+        OrdersPageOfCustomer = "queries/orders_page_of_customer",
         OrdersRead = "../queries/orders_columns" + "where id = any($1)",
         OrdersVersion = "queries/orders_version",
         OrdersWithDeadSaga = "queries/orders_with_dead_saga",

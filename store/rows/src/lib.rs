@@ -15,7 +15,7 @@ mod storefront;
 
 pub use audit::{Readable, Reading, fact_of, last_logged, loose_row, notification_row, stock_fact};
 pub use columns::{Cause, Columns, Reason, Row, unreadable};
-pub use notification::{admin_action, notification};
+pub use notification::{action, admin_action, notification};
 pub use operations::{
     dead_row, order_version, paused_queue, queue_depth, retrying_group, saga_count, worker,
 };

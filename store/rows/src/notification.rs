@@ -1,7 +1,7 @@
 //! Messages to customers, and the trail of what admins did.
 
 use holdfast_saga::ports::StoreError;
-use holdfast_saga::records::view::NotificationView;
+use holdfast_saga::records::view::{ActionView, NotificationView};
 use holdfast_saga::records::{AdminAction, Notification};
 use holdfast_shared::{CustomerId, SagaId};
 
@@ -35,16 +35,25 @@ pub fn notification<R: Row>(row: &R) -> Result<NotificationView, StoreError> {
 
 /// A row of `admin_actions`.
 pub fn admin_action<R: Row>(row: &R) -> Result<AdminAction, StoreError> {
+    act(&mut Columns::of(row)).map_err(|reason| unreadable("an admin action", reason))
+}
+
+/// The same behind its id.
+pub fn action<R: Row>(row: &R) -> Result<ActionView, StoreError> {
     let mut columns = Columns::of(row);
-    let mut read = || -> Result<AdminAction, Reason> {
-        Ok(AdminAction {
-            at: columns.time("at")?,
-            actor: columns.text("actor")?,
-            action: columns.text("action")?,
-            subject: columns.text("subject")?,
-            detail: columns.text("detail")?,
-            order: columns.optional_order("order_id")?,
-        })
+    let mut read = || -> Result<ActionView, Reason> {
+        Ok(ActionView { id: columns.integer("id")?, action: act(&mut columns)? })
     };
     read().map_err(|reason| unreadable("an admin action", reason))
+}
+
+fn act<R: Row>(columns: &mut Columns<'_, R>) -> Result<AdminAction, Reason> {
+    Ok(AdminAction {
+        at: columns.time("at")?,
+        actor: columns.text("actor")?,
+        action: columns.text("action")?,
+        subject: columns.text("subject")?,
+        detail: columns.text("detail")?,
+        order: columns.optional_order("order_id")?,
+    })
 }

@@ -2,10 +2,12 @@
 -- orders, not the whole table, as the way in.
 select id
 from orders
-where ($1 is null or status = $1)
+where ($1 is null or status in (select value from json_each($1)))
   and ($2 is null or method = $2)
   and ($3 is null or cancel_reason = $3)
+  and ($4 is null or lower(contact ->> 'email') = lower($4))
+  and ($5 is null or accepted_at >= $5)
   and id in (select sagas.id >> 20 from sagas where sagas.state = 'DEAD')
-  and +id < $4
+  and +id < $6
 order by id desc
-limit $5
+limit $7

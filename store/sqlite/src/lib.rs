@@ -35,8 +35,8 @@ use holdfast_saga::records::history::LogRow;
 use holdfast_saga::records::saga::Saga;
 use holdfast_saga::records::signal::Signal;
 use holdfast_saga::records::view::{
-    DeadRow, Heartbeat, NotificationFilter, NotificationView, OrderFilter, OrderVersion, OrderView,
-    ProductFilter, QueueView, RetryingGroup, SagaCount, SagaFilter, WorkerView,
+    ActionFilter, ActionView, DeadRow, Heartbeat, NotificationFilter, NotificationView, OrderFilter,
+    OrderVersion, OrderView, ProductFilter, QueueView, RetryingGroup, SagaCount, SagaFilter, WorkerView,
 };
 use holdfast_saga::records::{AdminAction, Cart, Identity, Product, Shop, Stock};
 use holdfast_shared::{CartId, Clock, CustomerId, KeySource, OrderId, SagaId, ShopId, Sku, Time};
@@ -223,6 +223,10 @@ impl Store for SqliteStore {
 
     async fn admin_actions(&self, order: OrderId) -> Result<Vec<AdminAction>, StoreError> {
         notifications::admin_actions(&mut *self.connections.read().await?, order).await
+    }
+
+    async fn actions(&self, filter: &ActionFilter) -> Result<Vec<ActionView>, StoreError> {
+        operations::actions(&mut *self.connections.read().await?, filter).await
     }
 
     async fn saga_counts(&self) -> Result<Vec<SagaCount>, StoreError> {

@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 
 use holdfast_saga::ports::{StoreError, WORKERS_KEPT};
-use holdfast_saga::records::view::{DeadRow, Heartbeat, Paused, QueueView, RetryingGroup, WorkerView};
-use holdfast_shared::{Queue, SagaId, Time};
+use holdfast_saga::records::view::{
+    ActionFilter, ActionView, DeadRow, Heartbeat, Paused, QueueView, RetryingGroup, WorkerView,
+};
+use holdfast_shared::{OrderId, Queue, SagaId, Time};
 use holdfast_store_rows as rows;
 use sqlx::SqliteConnection;
 
@@ -21,6 +23,21 @@ pub(crate) async fn dead(
     let before = before.map_or(NEWEST, SagaId::key);
     let statement = sqlx::query(shared_sql!("sagas_dead_page")).bind(before).bind(limit);
     read(connection, statement, rows::dead_row).await
+}
+
+pub(crate) async fn actions(
+    connection: &mut SqliteConnection,
+    filter: &ActionFilter,
+) -> Result<Vec<ActionView>, StoreError> {
+    let ActionFilter { order, actor, action, since, before, limit } = filter.clone();
+    let statement = sqlx::query(shared_sql!("admin_actions_page"))
+        .bind(order.map(OrderId::number))
+        .bind(actor)
+        .bind(action)
+        .bind(since.map(Time::as_micros))
+        .bind(before.unwrap_or(i64::MAX))
+        .bind(limit);
+    read(connection, statement, rows::action).await
 }
 
 pub(crate) async fn retrying(connection: &mut SqliteConnection) -> Result<Vec<RetryingGroup>, StoreError> {

@@ -8,13 +8,13 @@ use holdfast_saga::records::saga::Saga;
 use holdfast_saga::records::signal::Signal;
 use holdfast_saga::records::view::{OrderFilter, OrderView, SagaCount, SagaFilter, ShownState};
 use holdfast_saga::records::{Order, Stock};
-use holdfast_shared::{CustomerId, OrderId, SagaId, Sku};
+use holdfast_shared::{CustomerId, OrderId, SagaId, Sku, Time};
 use holdfast_store_rows::{self as rows, unreadable};
 use sqlx::SqliteConnection;
 
 use crate::claim::read_signals;
 use crate::load::{STOCK_READ, read_orders, read_payments};
-use crate::params::{self, NEWEST, order_numbers, saga_keys};
+use crate::params::{self, NEWEST, json, order_numbers, saga_keys};
 use crate::row;
 use crate::statement::{Statement, read, shared_sql, sql};
 
@@ -27,39 +27,40 @@ pub(crate) async fn orders(
     filter: &OrderFilter,
 ) -> Result<Vec<OrderView>, StoreError> {
     let page = if let Some(customer) = filter.customer {
-        page_of_customer(filter, customer)
+        page_of_customer(filter, customer)?
     } else {
-        page_of_all(filter)
+        page_of_all(filter)?
     };
     let numbers = read(&mut *snapshot, page, row::number).await?;
     let ids: Vec<OrderId> = numbers.into_iter().map(OrderId::new).collect();
     views(snapshot, &ids).await
 }
 
-fn page_of_all(filter: &OrderFilter) -> Statement {
+fn page_of_all(filter: &OrderFilter) -> Result<Statement, StoreError> {
     let before = filter.before.map_or(NEWEST, OrderId::number);
     let statement = match filter.needs_attention {
-        Some(true) => sqlx::query(sql!("orders_page_needing_attention")),
-        Some(false) | None => sqlx::query(sql!("orders_page")),
+        Some(true) => filtered(sqlx::query(sql!("orders_page_needing_attention")), filter)?,
+        Some(false) => filtered(sqlx::query(sql!("orders_page")), filter)?.bind(Some(false)),
+        None => filtered(sqlx::query(sql!("orders_page")), filter)?.bind(None::<bool>),
     };
-    let statement = statement.bind(text(filter.status)).bind(text(filter.method)).bind(text(filter.reason));
-    let statement = match filter.needs_attention {
-        Some(true) => statement,
-        Some(false) => statement.bind(Some(false)),
-        None => statement.bind(None::<bool>),
-    };
-    statement.bind(before).bind(filter.limit)
+    Ok(statement.bind(before).bind(filter.limit))
 }
 
-fn page_of_customer(filter: &OrderFilter, customer: CustomerId) -> Statement {
-    sqlx::query(shared_sql!("orders_page_of_customer"))
-        .bind(customer.0.to_string())
-        .bind(text(filter.status))
+fn page_of_customer(filter: &OrderFilter, customer: CustomerId) -> Result<Statement, StoreError> {
+    let statement = sqlx::query(sql!("orders_page_of_customer")).bind(customer.0.to_string());
+    let before = filter.before.map_or(NEWEST, OrderId::number);
+    Ok(filtered(statement, filter)?.bind(before).bind(filter.needs_attention).bind(filter.limit))
+}
+
+/// What every page of orders filters by.
+fn filtered(statement: Statement, filter: &OrderFilter) -> Result<Statement, StoreError> {
+    let statuses = if filter.statuses.is_empty() { None } else { Some(json(&filter.statuses)?) };
+    Ok(statement
+        .bind(statuses)
         .bind(text(filter.method))
         .bind(text(filter.reason))
-        .bind(filter.before.map_or(NEWEST, OrderId::number))
-        .bind(filter.needs_attention)
-        .bind(filter.limit)
+        .bind(filter.email.clone())
+        .bind(filter.since.map(Time::as_micros)))
 }
 
 /// The orders of `ids` that exist, newest first, each with what belongs to it.

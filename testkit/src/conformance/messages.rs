@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use holdfast_saga::records::batch_rows::Writes;
-use holdfast_saga::records::view::{NotificationFilter, NotificationView};
+use holdfast_saga::records::view::{ActionFilter, NotificationFilter, NotificationView};
 use holdfast_saga::records::{AdminAction, Notification, NotificationStatus, Order};
 use holdfast_shared::{Clock as _, CustomerId, SagaId};
 
@@ -116,4 +116,46 @@ pub async fn an_orders_trail_is_read_oldest_first(subject: &Subject) {
     let read = async |number| subject.store().admin_actions(order_id(number)).await.expect("reads");
     assert_eq!(read(1).await, [ship, deliver]);
     assert_eq!(read(3).await, []);
+}
+
+/// F11. All acts, those about queues and stock among them, by every filter and in pages.
+pub async fn f11_every_act_can_be_read(subject: &Subject) {
+    let act = |minute: u32, actor: &str, action: &str, number: Option<i64>| AdminAction {
+        at: NOON + minute * Duration::from_mins(1),
+        actor: actor.to_owned(),
+        action: action.to_owned(),
+        subject: "it".to_owned(),
+        detail: "with \"care\"".to_owned(),
+        order: number.map(order_id),
+    };
+    let acts = [
+        act(0, "otto", "queue.pause", None),
+        act(1, "ada", "order.ship", Some(1)),
+        act(2, "ada", "stock.adjust", None),
+        act(3, "otto", "order.ship", Some(2)),
+        act(4, "otto", "queue.resume", None),
+    ];
+    subject.save(Writes { admin_actions: acts[..2].to_vec(), ..Writes::default() }).await;
+    subject.save(Writes { admin_actions: acts[2..].to_vec(), ..Writes::default() }).await;
+    let found = async |filter: ActionFilter| subject.store().actions(&filter).await.expect("reads");
+    let all = || ActionFilter { limit: 100, ..ActionFilter::default() };
+    let views = found(all()).await;
+    let newest_first: Vec<_> = acts.iter().rev().cloned().collect();
+    assert_eq!(views.iter().map(|view| view.action.clone()).collect::<Vec<_>>(), newest_first);
+    assert!(views.is_sorted_by(|one, next| one.id > next.id), "{views:?}");
+    let text = |text: &str| Some(text.to_owned());
+    for (filter, expected) in [
+        (ActionFilter { order: Some(order_id(2)), ..all() }, &[1][..]),
+        (ActionFilter { order: Some(order_id(9)), ..all() }, &[]),
+        (ActionFilter { actor: text("ada"), ..all() }, &[2, 3]),
+        (ActionFilter { actor: text("ad"), ..all() }, &[]),
+        (ActionFilter { action: text("order.ship"), ..all() }, &[1, 3]),
+        (ActionFilter { since: Some(acts[3].at), ..all() }, &[0, 1]),
+        (ActionFilter { before: Some(views[1].id), ..all() }, &[2, 3, 4]),
+        (ActionFilter { limit: 2, ..all() }, &[0, 1]),
+        (ActionFilter { action: text("order.ship"), actor: text("otto"), limit: 0, ..all() }, &[]),
+    ] {
+        let expected: Vec<_> = expected.iter().map(|at| views[*at].clone()).collect();
+        assert_eq!(found(filter.clone()).await, expected, "{filter:?}");
+    }
 }

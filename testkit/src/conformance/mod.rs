@@ -9,6 +9,7 @@
 pub mod all_or_nothing;
 pub mod claiming;
 pub mod keys;
+pub mod listing;
 pub mod loading;
 pub mod messages;
 pub mod operations;
@@ -224,12 +225,15 @@ macro_rules! conformance {
             every_claim_has_a_number_of_its_own,
             a_key_asked_for_twice_in_one_claim_is_claimed_once,
         ]);
-        $crate::conformance!(@ $open, reading: [
+        $crate::conformance!(@ $open, listing: [
             orders_are_listed_newest_first_in_pages,
             orders_are_found_by_every_filter,
-            an_order_needs_attention_while_a_saga_of_it_is_dead,
+            f12_orders_are_found_by_who_bought_and_when,
             sagas_are_listed_newest_first_by_every_filter,
             f9_sagas_that_try_again_are_listed_and_counted,
+        ]);
+        $crate::conformance!(@ $open, reading: [
+            an_order_needs_attention_while_a_saga_of_it_is_dead,
             an_orders_sagas_are_listed_by_slot,
             a_saga_without_an_order_is_nobodys_orphan,
             history_is_read_oldest_first,
@@ -259,6 +263,7 @@ macro_rules! conformance {
             messages_are_listed_newest_first,
             a_message_is_read_once_by_whom_it_is_for,
             an_orders_trail_is_read_oldest_first,
+            f11_every_act_can_be_read,
         ]);
         $crate::conformance!(@ $open, operations: [
             the_dead_are_listed_newest_first_in_pages,

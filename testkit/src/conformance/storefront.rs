@@ -158,7 +158,7 @@ pub async fn a_customers_orders_are_theirs_alone(subject: &Subject) {
         (OrderFilter { limit: 2, ..ada() }, vec![6, 5]),
         (OrderFilter { before: Some(order_id(5)), ..ada() }, vec![3, 1]),
         (OrderFilter { method: Some(PaymentMethod::Cod), ..ada() }, vec![5]),
-        (OrderFilter { status: Some(OrderStatus::Cancelled), ..ada() }, vec![1]),
+        (OrderFilter { statuses: vec![OrderStatus::Cancelled], ..ada() }, vec![1]),
         (OrderFilter { reason, ..ada() }, vec![1]),
         (OrderFilter { needs_attention: Some(true), ..ada() }, vec![3]),
         (OrderFilter { needs_attention: Some(false), ..ada() }, vec![6, 5, 1]),

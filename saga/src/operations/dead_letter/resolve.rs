@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use holdfast_shared::{Actor, SagaId, SagaState, Time};
+use holdfast_shared::{Actor, SagaId, Time};
 
 use super::action::DeadLetterAction;
 use super::preview::{Preview, preview};
@@ -176,7 +176,7 @@ fn judge(
     action: &DeadLetterAction,
 ) -> Result<(), Stays> {
     let id = saga.id;
-    if saga.state != SagaState::Dead && !saga.progress.parked {
+    if !saga.is_stuck() {
         let participle = match action {
             DeadLetterAction::Retry { .. } => "retried",
             DeadLetterAction::Discard { .. } => "discarded",

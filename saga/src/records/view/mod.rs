@@ -1,10 +1,12 @@
 //! What readers see: orders and sagas as lists and pages, queues and workers, never locked.
 
+mod action;
 mod order;
 mod queue;
 mod saga;
 mod worker;
 
+pub use action::{ActionFilter, ActionView};
 pub use order::{NotificationFilter, NotificationView, OrderFilter, OrderVersion, OrderView, ProductFilter};
 pub use queue::{Paused, QueueView};
 pub use saga::{DeadRow, RetryingGroup, SagaCount, SagaFilter, ShownState};

@@ -30,8 +30,8 @@ impl OrderView {
 /// Which orders to list, newest first.
 #[derive(Debug, Clone, Default)]
 pub struct OrderFilter {
-    /// In this state.
-    pub status: Option<OrderStatus>,
+    /// In one of these states; empty: in any.
+    pub statuses: Vec<OrderStatus>,
     /// Paid this way.
     pub method: Option<PaymentMethod>,
     /// Cancelled for this.
@@ -40,6 +40,10 @@ pub struct OrderFilter {
     pub needs_attention: Option<bool>,
     /// Only this customer's.
     pub customer: Option<CustomerId>,
+    /// Of the buyer with this e-mail address, in upper or lower case.
+    pub email: Option<String>,
+    /// Accepted at this instant or later.
+    pub since: Option<Time>,
     /// Older than this one: the cursor.
     pub before: Option<OrderId>,
     /// At most.

@@ -1,0 +1,119 @@
+//! How a command line names an order or a saga.
+
+use std::fmt;
+use std::str::FromStr;
+
+use anyhow::Context as _;
+use holdfast_saga::ports::Store;
+use holdfast_saga::records::slot;
+use holdfast_saga::records::view::OrderView;
+use holdfast_saga::timeline::Story;
+use holdfast_shared::{OrderId, SagaId};
+use uuid::Uuid;
+
+use crate::exit::not_found;
+
+/// An order, by its number or its public id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum OrderRef {
+    Number(OrderId),
+    /// The public id. Only the order's row shows whether it is genuine.
+    Public(Uuid),
+}
+
+impl FromStr for OrderRef {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let number = text.parse().map(Self::Number);
+        number
+            .or_else(|_| text.parse().map(Self::Public))
+            .map_err(|_| "expected an order number such as 1042, or a public id (a UUID)".to_owned())
+    }
+}
+
+impl fmt::Display for OrderRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Number(number) => number.fmt(f),
+            Self::Public(id) => id.fmt(f),
+        }
+    }
+}
+
+impl OrderRef {
+    fn number(self) -> Option<OrderId> {
+        match self {
+            Self::Number(number) => Some(number),
+            Self::Public(id) => OrderId::from_public(id),
+        }
+    }
+
+    /// An invented public id leads to a number, but not back.
+    fn names(self, view: &OrderView) -> bool {
+        match self {
+            Self::Number(number) => view.order.id == number,
+            Self::Public(id) => view.public_id() == id,
+        }
+    }
+
+    fn unknown(self) -> anyhow::Error {
+        not_found(format!("order {self} does not exist; `holdfast order list` shows those that do"))
+    }
+
+    pub(crate) async fn find(self, store: &dyn Store) -> anyhow::Result<OrderView> {
+        let Some(number) = self.number() else { return Err(self.unknown()) };
+        let found = store.order(number).await?.filter(|view| self.names(view));
+        found.ok_or_else(|| self.unknown())
+    }
+
+    pub(crate) async fn story(self, store: &dyn Store) -> anyhow::Result<Story> {
+        let order = self.find(store).await?.order.id;
+        Story::read(store, order).await?.with_context(|| format!("order {order} no longer exists"))
+    }
+}
+
+/// A saga, by its id or by the order that it serves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum SagaRef {
+    Saga(SagaId),
+    Order(OrderRef),
+}
+
+impl FromStr for SagaRef {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let saga = text.parse().map(Self::Saga);
+        saga.or_else(|_| text.parse().map(Self::Order)).map_err(|_| {
+            "expected the id of a saga such as 1042.3, an order number such as 1042, or a public id (a UUID)"
+                .to_owned()
+        })
+    }
+}
+
+impl SagaRef {
+    /// The saga; of an order its checkout.
+    pub(crate) async fn checkout(self, store: &dyn Store) -> anyhow::Result<SagaId> {
+        match self {
+            Self::Saga(id) => Ok(id),
+            Self::Order(order) => Ok(order.find(store).await?.order.id.saga(slot::CHECKOUT)),
+        }
+    }
+
+    /// The saga; of an order those that an operator can retry: the dead and the parked ones.
+    pub(crate) async fn stuck(self, store: &dyn Store) -> anyhow::Result<Vec<SagaId>> {
+        let order = match self {
+            Self::Saga(id) => return Ok(vec![id]),
+            Self::Order(order) => order.find(store).await?.order.id,
+        };
+        let sagas = store.sagas_of(order).await?.into_iter();
+        let stuck: Vec<_> = sagas.filter(|saga| saga.is_stuck()).map(|saga| saga.id).collect();
+        if stuck.is_empty() {
+            return Err(crate::exit::conflict(format!(
+                "no saga of order {order} is dead or parked; `holdfast order explain {order}` says how it stands"
+            )));
+        }
+        Ok(stuck)
+    }
+}
