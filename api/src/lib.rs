@@ -15,6 +15,7 @@ mod middleware;
 mod order_access;
 mod order_token;
 pub mod problem;
+mod proxies;
 mod routes;
 mod serve;
 mod settings;
@@ -25,6 +26,7 @@ use futures_util::future::BoxFuture;
 use tokio::sync::watch as signal;
 
 pub use self::app::{Parts, StartError};
+pub use self::proxies::{ForwardedHeader, TrustedProxies};
 pub use self::serve::serve;
 pub use self::settings::Settings;
 

@@ -4,13 +4,17 @@ use std::num::NonZeroU32;
 
 use axum::http::HeaderValue;
 
+use crate::proxies::{ForwardedHeader, TrustedProxies};
+
 /// The settings of the API.
 #[derive(Debug, Clone)]
 pub struct Settings {
     /// Requests of one caller a second; `None`: no limit.
     pub requests_per_second: Option<NonZeroU32>,
-    /// Whether a proxy of the shop sets `X-Forwarded-For`.
-    pub behind_proxy: bool,
+    /// The proxies that are believed when they name the address of a caller.
+    pub trusted_proxies: TrustedProxies,
+    /// The header in which they do.
+    pub forwarded_header: ForwardedHeader,
     /// Origins whose pages may call the API.
     pub cors_origins: Vec<HeaderValue>,
     /// Checkouts are refused while this many orders are undecided.
@@ -21,7 +25,8 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             requests_per_second: NonZeroU32::new(100),
-            behind_proxy: false,
+            trusted_proxies: TrustedProxies::default(),
+            forwarded_header: ForwardedHeader::default(),
             cors_origins: Vec::new(),
             // No shop decides this many orders in a day: a fault or an attack.
             pending_max: 200_000,

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::http::HeaderValue;
-use clap::builder::BoolishValueParser;
+use clap::ValueEnum;
 use holdfast_api::auth::Verifier;
-use holdfast_api::{Parts, Settings};
+use holdfast_api::{ForwardedHeader, Parts, Settings, TrustedProxies};
 use holdfast_intake::CheckoutIntake;
 use holdfast_saga::ports::{Dispatch, Store};
 use holdfast_saga::shop::checkout::AcceptPolicy;
@@ -61,13 +61,26 @@ pub(crate) struct ApiServerArgs {
     #[arg(help = "An origin whose pages may call the API, such as https://shop.example; may be repeated")]
     cors_origin: Vec<String>,
 
-    /// Take the caller's address from X-Forwarded-For: only behind a proxy that sets it
-    #[arg(long, env = "HOLDFAST_BEHIND_PROXY", value_parser = BoolishValueParser::new())]
-    behind_proxy: bool,
+    /// The proxies that are believed when they name a caller's address: networks such as 10.0.0.0/8, addresses, `private`,
+    /// `loopback` or `none`, separated by commas
+    #[arg(long, value_name = "NETWORKS", env = "HOLDFAST_TRUSTED_PROXIES", default_value = "loopback")]
+    trusted_proxies: TrustedProxies,
+
+    /// The header in which they name it; let them overwrite the other one
+    #[arg(long, value_name = "HEADER", env = "HOLDFAST_FORWARDED_HEADER", value_enum, default_value_t)]
+    forwarded_header: Header,
 
     /// How long requests in flight may take to end when the process stops
     #[arg(long, value_name = "TIME", env = "HOLDFAST_DRAIN_TIMEOUT", default_value = "15s", value_parser = duration)]
     pub(crate) drain_timeout: humantime::Duration,
+}
+
+/// [`ForwardedHeader`] on the command line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+enum Header {
+    #[default]
+    XForwardedFor,
+    Forwarded,
 }
 
 impl ApiServerArgs {
@@ -98,7 +111,11 @@ impl ApiServerArgs {
         }
         Ok(Settings {
             requests_per_second: NonZeroU32::new(self.rate_limit),
-            behind_proxy: self.behind_proxy,
+            trusted_proxies: self.trusted_proxies.clone(),
+            forwarded_header: match self.forwarded_header {
+                Header::XForwardedFor => ForwardedHeader::XForwardedFor,
+                Header::Forwarded => ForwardedHeader::Forwarded,
+            },
             cors_origins,
             pending_max: self.pending_max,
         })

@@ -26,6 +26,7 @@ use tokio::sync::watch;
 use crate::address::Address;
 use crate::exit::usage;
 use crate::http_server::HttpServer;
+use crate::private_file::make_private;
 use crate::schema::Schema;
 
 /// Most commands read one thing after another; a demo accepts, executes, sweeps and reads at the same time.
@@ -112,6 +113,7 @@ pub(crate) async fn serve_sandbox(
 }
 
 async fn open_ledger(ledger: &Path) -> anyhow::Result<DurableSandbox> {
+    make_private(ledger);
     Ok(DurableSandbox::open(ledger, Arc::new(SystemClock)).await?)
 }
 

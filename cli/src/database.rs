@@ -12,6 +12,7 @@ use crate::assemble;
 use crate::exit::{Exit, not_found, say, usage};
 use crate::global::Global;
 use crate::output::Format;
+use crate::private_file::make_private;
 use crate::schema::Schema;
 
 /// Longer than connecting to a healthy database takes, and shorter than a person waits.
@@ -28,6 +29,9 @@ pub(crate) struct Database {
 impl Database {
     /// Opens the database, whatever its schema. A file that does not exist is created.
     pub(crate) async fn connect(address: &Address) -> anyhow::Result<Self> {
+        if let Some(path) = address.path() {
+            make_private(path);
+        }
         let connecting = tokio::time::timeout(CONNECT_WITHIN, assemble::store(address));
         let connected = connecting.await.unwrap_or_else(|_| {
             Err(StoreError::Unavailable(format!("no answer within {} s", CONNECT_WITHIN.as_secs())))
@@ -39,16 +43,16 @@ impl Database {
     /// Opens the database that the options name, and refuses it unless its schema fits this binary and it holds the shop
     /// that they name.
     pub(crate) async fn open(global: &Global) -> anyhow::Result<Self> {
-        let address = Address::parse(global.database_url.as_deref())?;
+        let address = global.address()?;
         if let Some(path) = address.path().filter(|path| !path.exists()) {
-            return Err(not_found(match address.is_default() {
-                true => format!(
-                    "there is no shop here: {} does not exist in this folder; name one with --database-url or \
-                     DATABASE_URL, or make one with `holdfast up`",
-                    path.display()
-                ),
-                false => format!("{} does not exist; `holdfast migrate` creates it", path.display()),
-            }));
+            let path = path.display();
+            if address.is_default() {
+                return Err(not_found(format!(
+                    "there is no shop here: {path} does not exist in this folder; name one with --database-url or \
+                     DATABASE_URL, or make one with `holdfast up`"
+                )));
+            }
+            anyhow::bail!("{path} does not exist; `holdfast migrate` creates it");
         }
         let database = Self::connect(&address).await?;
         database.schema.check().await.map_err(|error| at(&address, error))?;
@@ -128,7 +132,7 @@ pub(crate) async fn with_database(
     command: impl AsyncFnOnce(&Database) -> anyhow::Result<Exit>,
 ) -> anyhow::Result<Exit> {
     let database = Database::open(global).await?;
-    let address = Address::parse(global.database_url.as_deref())?;
+    let address = global.address()?;
     if global.output == Format::Table && !address.is_default() {
         say(&format!("shop at {}", address.shown()));
     }

@@ -115,7 +115,7 @@ pub(crate) async fn run(database: &Database, command: Command, output: Format) -
     let store = database.store();
     match command {
         Command::List(args) => args.watch.repeat(async || list(store, &args, output).await).await,
-        Command::Show { saga } => show(store, only(saga, saga.stuck(store).await?)?, output).await,
+        Command::Show { saga } => show(store, only(saga, &saga.stuck(store).await?)?, output).await,
         Command::Retry(args) => {
             let action = DeadLetterAction::Retry { reason: args.reason };
             actions::run(store, args.selection, args.filter, action, args.options, output).await

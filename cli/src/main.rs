@@ -21,6 +21,7 @@ mod migrate;
 mod operator;
 mod order;
 mod output;
+mod private_file;
 mod progress;
 mod provider;
 mod queue;

@@ -2,7 +2,6 @@
 
 use serde::Serialize;
 
-use crate::address::Address;
 use crate::database::Database;
 use crate::exit::{Exit, say};
 use crate::global::Global;
@@ -20,7 +19,7 @@ struct Migration {
 }
 
 pub(crate) async fn run(global: &Global) -> anyhow::Result<Exit> {
-    let address = Address::parse(global.database_url.as_deref())?;
+    let address = global.address()?;
     let database = Database::connect(&address).await?;
     let applied = database.migrate(global.shop_id(), &address).await;
     database.close().await;

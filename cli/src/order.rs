@@ -150,7 +150,7 @@ async fn show(store: &dyn Store, order: OrderRef, output: Format) -> anyhow::Res
 }
 
 /// Why an order stands where it stands.
-async fn explained(store: &dyn Store, story: &Story) -> Result<ExplainedBody, StoreError> {
+async fn explained(store: &dyn Store, order: &Story) -> Result<ExplainedBody, StoreError> {
     let conditions = Conditions::read(store).await?;
-    Ok(ExplainedBody::new(story, explain(story, &REGISTRY, &conditions)))
+    Ok(ExplainedBody::new(order, explain(order, &REGISTRY, &conditions)))
 }

@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use anyhow::Context as _;
 use holdfast_saga::ports::Store;
+use holdfast_saga::records::saga::Saga;
 use holdfast_saga::records::slot;
 use holdfast_saga::records::view::OrderView;
 use holdfast_saga::timeline::Story;
@@ -108,7 +109,7 @@ impl SagaRef {
             Self::Order(order) => order.find(store).await?.order.id,
         };
         let sagas = store.sagas_of(order).await?.into_iter();
-        let stuck: Vec<_> = sagas.filter(|saga| saga.is_stuck()).map(|saga| saga.id).collect();
+        let stuck: Vec<_> = sagas.filter(Saga::is_stuck).map(|saga| saga.id).collect();
         if stuck.is_empty() {
             return Err(crate::exit::conflict(format!(
                 "no saga of order {order} is dead or parked; `holdfast order explain {order}` says how it stands"

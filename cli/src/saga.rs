@@ -93,7 +93,7 @@ pub(crate) async fn run(database: &Database, command: Command, output: Format) -
         Command::List(args) => args.watch.repeat(async || list(store, &args, output).await).await,
         Command::Show { saga } => show(store, saga.checkout(store).await?, output).await,
         Command::Retry { saga, reason, actor } => {
-            let saga = only(saga, saga.stuck(store).await?)?;
+            let saga = only(saga, &saga.stuck(store).await?)?;
             retry(store, saga, reason, actor.actor, output).await
         }
         Command::Signal { saga, signal: sign, actor } => {
@@ -106,8 +106,8 @@ pub(crate) async fn run(database: &Database, command: Command, output: Format) -
 }
 
 /// The one saga that `named` stands for.
-pub(crate) fn only(named: SagaRef, sagas: Vec<SagaId>) -> anyhow::Result<SagaId> {
-    match (&sagas[..], named) {
+pub(crate) fn only(named: SagaRef, sagas: &[SagaId]) -> anyhow::Result<SagaId> {
+    match (sagas, named) {
         ([saga], _) => Ok(*saga),
         (several, SagaRef::Order(order)) => {
             let ids = several.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");

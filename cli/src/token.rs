@@ -3,7 +3,6 @@
 use holdfast_api::auth::{Role, sign};
 use serde::Serialize;
 
-use crate::address::Address;
 use crate::database::Database;
 use crate::exit::{Exit, usage};
 use crate::global::Global;
@@ -37,11 +36,11 @@ struct Signed {
 
 pub(crate) async fn run(args: Args, global: &Global) -> anyhow::Result<Exit> {
     let keys = &args.token_keys;
-    if keys.jwks().is_some() && keys.secret().is_none() {
+    if keys.jwks().is_some() && keys.secret()?.is_none() {
         return Err(usage("the issuer of a JWKS file signs its tokens; only the issuer has the private key"));
     }
-    let secret = match keys.secret() {
-        Some(secret) => secret.to_owned(),
+    let secret = match keys.secret()? {
+        Some(secret) => secret,
         None => secret_of_shop(global).await?,
     };
     let token = sign(&secret, &keys.settings(), &args.sub, args.role, *args.valid_for)
@@ -53,7 +52,7 @@ pub(crate) async fn run(args: Args, global: &Global) -> anyhow::Result<Exit> {
 
 /// The secret that `holdfast up` created for its shop.
 async fn secret_of_shop(global: &Global) -> anyhow::Result<String> {
-    let address = Address::parse(global.database_url.as_deref())?;
+    let address = global.address()?;
     if address.is_default() && address.path().is_some_and(|path| !path.exists()) {
         return Err(usage(
             "no secret to sign with; set HOLDFAST_JWT_SECRET, or name a shop of `holdfast up` with --database-url",

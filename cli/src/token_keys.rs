@@ -8,12 +8,21 @@ use rand::RngExt as _;
 
 use crate::database::Database;
 use crate::exit::usage;
+use crate::private_file::secret_in;
 
 #[derive(clap::Args)]
 pub(crate) struct TokenKeyArgs {
     /// The secret that tokens are signed with (HS256), 32 bytes or more
     #[arg(long, value_name = "SECRET", env = "HOLDFAST_JWT_SECRET", hide_env_values = true)]
     jwt_secret: Option<String>,
+
+    /// The file that holds this secret instead
+    #[arg(long, value_name = "PATH", env = "HOLDFAST_JWT_SECRET_FILE", conflicts_with = "jwt_secret")]
+    jwt_secret_file: Option<PathBuf>,
+
+    /// The file that holds the secret before this one, whose tokens are still valid: while secrets are rotated
+    #[arg(long, value_name = "PATH", env = "HOLDFAST_JWT_PREVIOUS_SECRET_FILE")]
+    jwt_previous_secret_file: Option<PathBuf>,
 
     /// The JWKS file with the public keys that tokens are signed with
     #[arg(long, value_name = "PATH", env = "HOLDFAST_JWKS_FILE")]
@@ -30,13 +39,20 @@ pub(crate) struct TokenKeyArgs {
 
 impl TokenKeyArgs {
     /// The secret, if one is given. An empty variable counts as unset.
-    pub(crate) fn secret(&self) -> Option<&str> {
-        self.jwt_secret.as_deref().filter(|secret| !secret.is_empty())
+    pub(crate) fn secret(&self) -> anyhow::Result<Option<String>> {
+        let from_file = file(self.jwt_secret_file.as_ref()).map(secret_in).transpose()?;
+        Ok(from_file.or_else(|| self.jwt_secret.clone()).filter(|secret| !secret.is_empty()))
+    }
+
+    /// The secrets that tokens may be signed with, the present one, which is `secret`, first.
+    pub(crate) fn secrets(&self, secret: String) -> anyhow::Result<Vec<String>> {
+        let previous = file(self.jwt_previous_secret_file.as_ref()).map(secret_in).transpose()?;
+        Ok([secret].into_iter().chain(previous).collect())
     }
 
     /// The JWKS file, if one is given.
     pub(crate) fn jwks(&self) -> Option<&Path> {
-        self.jwks_file.as_deref().filter(|file| !file.as_os_str().is_empty())
+        file(self.jwks_file.as_ref())
     }
 
     /// The issuer and the audience that tokens must name.
@@ -46,18 +62,23 @@ impl TokenKeyArgs {
 
     /// The verifier of these keys; `None` if none are given.
     pub(crate) fn verifier(&self) -> anyhow::Result<Option<Verifier>> {
-        let verifier = match (self.secret(), self.jwks()) {
+        let verifier = match (self.secret()?, self.jwks()) {
             (Some(_), Some(_)) => {
                 return Err(usage(
                     "HOLDFAST_JWT_SECRET and HOLDFAST_JWKS_FILE are both set; keep the one your tokens are signed with",
                 ));
             }
-            (Some(secret), None) => Verifier::with_secret(secret, self.settings()),
+            (Some(secret), None) => Verifier::with_secrets(&self.secrets(secret)?, self.settings()),
             (None, Some(file)) => Verifier::with_jwks(file, self.settings()),
             (None, None) => return Ok(None),
         };
         verifier.map(Some).map_err(|error| usage(error.to_string()))
     }
+}
+
+/// A file that is named. An empty variable counts as unset.
+fn file(named: Option<&PathBuf>) -> Option<&Path> {
+    named.map(PathBuf::as_path).filter(|file| !file.as_os_str().is_empty())
 }
 
 /// The secret that a shop without a given one keeps in its database.

@@ -2,6 +2,7 @@
 
 mod catalogue;
 
+use std::io::IsTerminal as _;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -47,19 +48,20 @@ pub(crate) async fn run(args: Args, global: &Global) -> anyhow::Result<Exit> {
     let keys = &args.server.token_keys;
     let (settings, verifier) = (args.server.settings()?, keys.verifier()?);
     let listener = listen(args.server.http_addr, "--http-addr").await?;
-    let address = Address::parse(global.database_url.as_deref())?;
+    let address = global.address()?;
     let location = SandboxLocation::of(&args.sandbox, address.path(), CALL_TIMEOUT)?;
     let database = Database::connect(&address).await?;
     database.migrate(global.shop_id(), &address).await?;
     let stocked = catalogue::stock(database.store()).await?;
 
-    let secret = match keys.secret() {
-        Some(secret) => secret.to_owned(),
+    let secret = match keys.secret()? {
+        Some(secret) => secret,
         None => own_secret(&database).await?,
     };
     let verifier = match verifier {
         Some(verifier) => verifier,
-        None => Verifier::with_secret(&secret, keys.settings()).map_err(|error| usage(error.to_string()))?,
+        None => Verifier::with_secrets(&keys.secrets(secret.clone())?, keys.settings())
+            .map_err(|error| usage(error.to_string()))?,
     };
     let provider = location.serve(CALL_TIMEOUT).await?;
     let metrics = Metrics::default();
@@ -119,10 +121,17 @@ pub(crate) async fn run(args: Args, global: &Global) -> anyhow::Result<Exit> {
 
 /// Lines to paste: the URL, the tokens, and three orders from beginning to end.
 fn walk_through(url: &str, shop: &Address, secret: &str, keys: &TokenKeyArgs) -> anyhow::Result<String> {
-    let token = |role, sub| sign(secret, &keys.settings(), sub, role, TOKENS_VALID);
-    let (admin, customer) = (token(Role::Admin, "ada")?, token(Role::Customer, "carla")?);
     // The shop in this folder needs no naming.
     let named = if shop.is_default() { String::new() } else { format!(" --database-url '{}'", shop.url()) };
+    // A log or a journal is no place for tokens: who is not at a terminal gets the commands that make them.
+    let token = |role: Role, sub: &str| {
+        if std::io::stdout().is_terminal() {
+            return sign(secret, &keys.settings(), sub, role, TOKENS_VALID);
+        }
+        let binary = std::env::current_exe().map_or("holdfast".into(), |path| path.display().to_string());
+        Ok(format!("$('{binary}' token --role {role} --sub {sub}{named})"))
+    };
+    let (admin, customer) = (token(Role::Admin, "ada")?, token(Role::Customer, "carla")?);
     Ok(format!(
         "# Paste all of this into another shell. The tokens are valid for 12 hours; `holdfast token` makes more.\n\
          URL={url}\nADMIN={admin}\nCUSTOMER={customer}\n\n{WALK_THROUGH}\n\

@@ -17,7 +17,6 @@ use holdfast_telemetry::Metrics;
 use holdfast_worker::{Redis, Source, WorkerConfig};
 use tokio::sync::watch;
 
-use crate::address::Address;
 use crate::assemble::{self, WorkerParts};
 use crate::database::{Database, with_database};
 use crate::exit::{Exit, say, usage};
@@ -107,7 +106,7 @@ pub(crate) async fn run(args: Args, global: &Global) -> anyhow::Result<Exit> {
 async fn serve(args: ServeArgs, global: &Global) -> anyhow::Result<Exit> {
     let config = WorkerConfig { shop_id: global.shop_id(), ..config(&args)? };
     let redis = args.redis.parse()?;
-    let address = Address::parse(global.database_url.as_deref())?;
+    let address = global.address()?;
     let location = SandboxLocation::of(&args.sandbox, address.path(), config.call_timeout)?;
     let listener = listen(args.worker_addr, "--worker-addr").await?;
     let database = Database::open(global).await?;

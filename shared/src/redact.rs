@@ -1,5 +1,6 @@
 //! No secret gets into message: passwords inside of URLs and payment tokens are starred out, whoever put them there.
 
+use std::ops::Range;
 use std::sync::OnceLock;
 
 const STARS: &str = "***";
@@ -85,16 +86,33 @@ fn passwords(text: &str) -> String {
     while let Some(at) = rest.find(ADDRESS) {
         let (before, after) = rest.split_at(at + ADDRESS.len());
         text_out.push_str(before);
-        let end =
-            after.find(|c: char| c.is_whitespace() || matches!(c, '\'' | '"' | '`')).unwrap_or(after.len());
-        let (address, following) = after.split_at(end);
-        match address.rsplit_once('@').and_then(|(owner, host)| Some((owner.split_once(':')?.0, host))) {
-            Some((user, host)) => text_out.extend([user, ":", STARS, "@", host]),
-            None => text_out.push_str(address),
+        // Where the next address, or the line, begins another thought.
+        let end = [after.find(ADDRESS), after.find('\n')].into_iter().flatten().min().unwrap_or(after.len());
+        match password(&after[..end]) {
+            Some(password) => {
+                text_out.extend([&after[..password.start], STARS]);
+                rest = &after[password.end..];
+            }
+            None => rest = after,
         }
-        rest = following;
     }
     text_out + rest
+}
+
+/// Where the password of an address stands, if it has one. It may hold blanks, quotes and signs that nobody escaped, so it
+/// goes up to the last `@`: rather too much is starred out than too little.
+fn password(address: &str) -> Option<Range<usize>> {
+    let is_of_a_name = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '.' | '%' | '+');
+    let colon = address.find(|c| !is_of_a_name(c)).filter(|at| address[*at..].starts_with(':'))?;
+    let behind = &address[colon + 1..];
+    let at = behind.rfind('@')?;
+    // A port, and an `@` somewhere behind the address.
+    let word =
+        behind.find(|c: char| c.is_whitespace() || matches!(c, '\'' | '"' | '`')).unwrap_or(behind.len());
+    let path = behind.trim_start_matches(|c: char| c.is_ascii_digit());
+    let is_port =
+        path.len() < behind.len() && path.starts_with(['/', '?', ',']) && !behind[..word].contains('@');
+    (!is_port).then_some(colon + 1..colon + 1 + at)
 }
 
 /// Stars out what follows `prefix`, wherever it begins a token.
@@ -147,6 +165,15 @@ mod tests {
                 "'postgres://ann:***@db:5432/shop?x=1' is no URL",
             ),
             ("postgres://ann@db/shop", "postgres://ann@db/shop"),
+            ("postgres://ann:my secret@db/shop: refused", "postgres://ann:***@db/shop: refused"),
+            ("postgres://ann:it's \"1\"@db/shop", "postgres://ann:***@db/shop"),
+            ("postgres://ann:p@ss w:rd@db/shop", "postgres://ann:***@db/shop"),
+            ("postgres://ann:\u{e4}\u{4e2d} \u{1f600}@[::1]:5432/shop", "postgres://ann:***@[::1]:5432/shop"),
+            (
+                "http://127.0.0.1:8080/x is away, ask ann@example.com",
+                "http://127.0.0.1:8080/x is away, ask ann@example.com",
+            ),
+            ("redis://ann:12 34@cache\nand ann@example.com", "redis://ann:***@cache\nand ann@example.com"),
             (
                 "postgres://db/shop?password=s3cret&sslmode=require",
                 "postgres://db/shop?password=***&sslmode=require",

@@ -46,12 +46,9 @@ pub enum KeyError {
     },
 }
 
-/// One secret, or the keys of a JWKS file.
+/// Secrets, or the keys of a JWKS file: any of them may have signed a token.
 #[derive(Clone)]
-pub(super) enum Keys {
-    Secret(Box<Key>),
-    Set(Vec<Key>),
-}
+pub(super) struct Keys(pub(super) Vec<Key>);
 
 /// A key, and the rules for tokens that it signed.
 #[derive(Clone)]
@@ -79,11 +76,13 @@ impl Key {
 }
 
 impl Keys {
-    pub(super) fn from_secret(secret: &str, settings: &TokenSettings) -> Result<Self, KeyError> {
-        check_secret(secret)?;
+    pub(super) fn from_secrets(secrets: &[String], settings: &TokenSettings) -> Result<Self, KeyError> {
         crypto::install();
-        let key = Key::new(None, Algorithm::HS256, DecodingKey::from_secret(secret.as_bytes()), settings);
-        Ok(Self::Secret(Box::new(key)))
+        let key = |secret: &String| {
+            check_secret(secret)?;
+            Ok(Key::new(None, Algorithm::HS256, DecodingKey::from_secret(secret.as_bytes()), settings))
+        };
+        secrets.iter().map(key).collect::<Result<_, _>>().map(Self)
     }
 
     /// Reads a JWKS file, and refuses one with a key that cannot be used.
@@ -120,7 +119,7 @@ impl Keys {
         if keys.is_empty() {
             return Err(refuse("it has no key that can sign tokens".to_owned()));
         }
-        Ok(Self::Set(keys))
+        Ok(Self(keys))
     }
 }
 

@@ -11,4 +11,5 @@ mod token;
 
 pub use self::caller::{Caller, Role};
 pub use self::keys::{KeyError, SECRET_BYTES_MIN, TokenSettings};
+pub(crate) use self::token::{Authenticated, ValidUntil};
 pub use self::token::{Verifier, sign};

@@ -35,7 +35,18 @@ struct Claims {
 struct AccessClaims {
     sub: String,
     role: Role,
+    exp: i64,
 }
+
+/// Who sent a request, and until when that is known.
+pub(crate) struct Authenticated {
+    pub(crate) caller: Caller,
+    pub(crate) until: ValidUntil,
+}
+
+/// When the token of a request expires; `None` without one. What is sent for longer than a response ends then.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct ValidUntil(pub(crate) Option<Time>);
 
 /// Verifies tokens with the shop's keys.
 #[derive(Clone)]
@@ -53,7 +64,12 @@ impl fmt::Debug for Verifier {
 impl Verifier {
     /// Verifies tokens that are signed with a secret of the issuer and the shop.
     pub fn with_secret(secret: &str, settings: TokenSettings) -> Result<Self, KeyError> {
-        Ok(Self { keys: Keys::from_secret(secret, &settings)?, settings })
+        Self::with_secrets(&[secret.to_owned()], settings)
+    }
+
+    /// The same with any of several secrets: while one replaces another, tokens of both are valid.
+    pub fn with_secrets(secrets: &[String], settings: TokenSettings) -> Result<Self, KeyError> {
+        Ok(Self { keys: Keys::from_secrets(secrets, &settings)?, settings })
     }
 
     /// Verifies tokens that are signed with one of the keys in a JWKS file. Refuses keys that cannot be used.
@@ -67,7 +83,7 @@ impl Verifier {
     }
 
     /// The caller that a token belongs to.
-    fn verify(&self, token: &str) -> Result<Caller, Problem> {
+    fn verify(&self, token: &str) -> Result<Authenticated, Problem> {
         let refuse = |why: String| Problem::new(StatusCode::UNAUTHORIZED, "invalid_token", why);
         let invalid = |error: jsonwebtoken::errors::Error| {
             use jsonwebtoken::errors::ErrorKind as E;
@@ -82,37 +98,41 @@ impl Verifier {
                 _ => "the token is not valid for this shop".to_owned(),
             })
         };
-        let claims: AccessClaims = match &self.keys {
-            Keys::Secret(key) => decode(token, &key.decoding, &key.rules).map_err(invalid)?.claims,
-            Keys::Set(keys) => {
-                let header = decode_header(token).map_err(invalid)?;
-                // A key or a token without a `kid` may belong to any other.
-                let named = |key: &&Key| key.name.is_none() || header.kid.is_none() || key.name == header.kid;
-                let mut found = Err(refuse("none of the shop's keys signed the token".to_owned()));
-                for key in keys.iter().filter(named) {
-                    match decode::<AccessClaims>(token, &key.decoding, &key.rules) {
-                        Ok(data) => {
-                            found = Ok(data.claims);
-                            break;
-                        }
-                        // Signed by this key, and still invalid: that is the reason to return.
-                        Err(error) if !is_signed_by_another_key(&error) => return Err(invalid(error)),
-                        Err(_) => {}
-                    }
+        let header = decode_header(token).map_err(invalid)?;
+        if let Some(extensions) = header.crit {
+            return Err(refuse(format!(
+                "the token demands what this shop does not know (crit): {extensions:?}"
+            )));
+        }
+        // A key or a token without a `kid` may belong to any other.
+        let named = |key: &&Key| key.name.is_none() || header.kid.is_none() || key.name == header.kid;
+        let mut found =
+            Err(refuse("the token is not valid for this shop: none of its keys signed it".to_owned()));
+        for key in self.keys.0.iter().filter(named) {
+            match decode::<AccessClaims>(token, &key.decoding, &key.rules) {
+                Ok(data) => {
+                    found = Ok(data.claims);
+                    break;
                 }
-                found?
+                // Signed by this key, and still invalid: that is the reason to return.
+                Err(error) if !is_signed_by_another_key(&error) => return Err(invalid(error)),
+                Err(_) => {}
             }
-        };
+        }
+        let claims = found?;
         if claims.sub.is_empty() || claims.sub.len() > SUBJECT_MAX || claims.sub.chars().any(char::is_control)
         {
             return Err(refuse(format!("`sub` must have 1 to {SUBJECT_MAX} characters on one line")));
         }
-        Ok(Caller::Known { sub: claims.sub, role: claims.role })
+        let until = ValidUntil(Some(Time::from_micros(claims.exp.saturating_mul(1_000_000))));
+        Ok(Authenticated { caller: Caller::Known { sub: claims.sub, role: claims.role }, until })
     }
 
     /// The caller that sent these headers. A request with an invalid token is refused, never handled as a guest's.
-    pub(crate) fn caller(&self, parts: &Parts) -> Result<Caller, Problem> {
-        let Some(header) = parts.headers.get(AUTHORIZATION) else { return Ok(Caller::Guest) };
+    pub(crate) fn caller(&self, parts: &Parts) -> Result<Authenticated, Problem> {
+        let Some(header) = parts.headers.get(AUTHORIZATION) else {
+            return Ok(Authenticated { caller: Caller::Guest, until: ValidUntil(None) });
+        };
         let token = header.to_str().ok().and_then(|text| {
             let (scheme, token) = text.split_once(' ')?;
             scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
@@ -163,7 +183,8 @@ mod tests {
         let (secret, settings, valid) = sign_for;
         let token = sign(secret, settings, "ada", Role::Admin, valid).expect("a long enough secret");
         let verifier = Verifier::with_secret(SECRET, TokenSettings::default()).expect("a long enough secret");
-        let caller = verifier.verify(&token).map_err(|problem| format!("{problem:?}"));
+        let verified = verifier.verify(&token).map(|verified| verified.caller);
+        let caller = verified.map_err(|problem| format!("{problem:?}"));
         match expected {
             Ok(()) => assert_eq!(caller, Ok(Caller::Known { sub: "ada".to_owned(), role: Role::Admin })),
             Err(reason) => {
@@ -181,6 +202,46 @@ mod tests {
         check(("another secret, also long enough!!!", &ours, hour), Err("not valid for this shop"));
         check((SECRET, &TokenSettings { issuer: "them".to_owned(), ..ours.clone() }, hour), Err("(iss)"));
         check((SECRET, &TokenSettings { audience: "them".to_owned(), ..ours.clone() }, hour), Err("(aud)"));
+    }
+
+    #[test]
+    fn f29_while_a_secret_is_rotated_two_are_valid() {
+        let texts = [
+            "the new secret, which is long enough",
+            "the old secret, which is long enough",
+            "a third secret, which is long enough",
+        ];
+        let secrets: Vec<String> = texts[..2].iter().map(|text| (*text).to_owned()).collect();
+        let verifier = Verifier::with_secrets(&secrets, TokenSettings::default()).expect("long enough");
+        let is_valid = |secret: &str| {
+            let token = sign(secret, &TokenSettings::default(), "ada", Role::Admin, Duration::from_hours(1));
+            verifier.verify(&token.expect("long enough")).is_ok()
+        };
+        assert_eq!(texts.map(is_valid), [true, true, false]);
+        let short =
+            Verifier::with_secrets(&[secrets[0].clone(), "hunter2".to_owned()], TokenSettings::default());
+        assert!(short.is_err());
+    }
+
+    #[test]
+    fn f29_a_token_that_demands_what_nobody_knows_is_refused() {
+        for crit in [&["b64"][..], &["exp", "x"], &[]] {
+            let claims = Claims {
+                sub: "ada".to_owned(),
+                role: Role::Admin,
+                iat: 0,
+                exp: 4_000_000_000,
+                iss: "holdfast".to_owned(),
+                aud: "holdfast".to_owned(),
+            };
+            let crit = Some(crit.iter().map(|name| (*name).to_owned()).collect());
+            let header = Header { crit, ..Header::new(Algorithm::HS256) };
+            let verifier = Verifier::with_secret(SECRET, TokenSettings::default()).expect("long enough");
+            let token =
+                encode(&header, &claims, &EncodingKey::from_secret(SECRET.as_bytes())).expect("signs");
+            let refused = verifier.verify(&token).map(|verified| verified.caller);
+            assert!(format!("{refused:?}").contains("(crit)"), "{refused:?}");
+        }
     }
 
     #[test]

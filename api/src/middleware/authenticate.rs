@@ -8,6 +8,7 @@ use axum::response::{IntoResponse, Response};
 
 use super::rate_limit::RateLimit;
 use crate::app::App;
+use crate::auth::Authenticated;
 use crate::problem::Problem;
 
 /// Longer than the database may take (E2), and longer than a checkout waits for its key (E11).
@@ -24,12 +25,14 @@ pub(super) async fn authenticate(
     next: Next,
 ) -> Response {
     let (mut parts, body) = request.into_parts();
-    let caller = app.verifier.caller(&parts);
-    let counted = rate.and_then(|rate| rate.count(&parts, caller.as_ref().ok()));
+    let authenticated = app.verifier.caller(&parts);
+    let caller = authenticated.as_ref().ok().map(|known| &known.caller);
+    let counted = rate.and_then(|rate| rate.count(&parts, caller));
     let handle = async move {
-        match caller {
-            Ok(caller) => {
+        match authenticated {
+            Ok(Authenticated { caller, until }) => {
                 parts.extensions.insert(caller);
+                parts.extensions.insert(until);
                 within_timeout(Request::from_parts(parts, body), next).await
             }
             Err(problem) => problem.into_response(),

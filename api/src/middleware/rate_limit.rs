@@ -15,8 +15,9 @@ use governor::state::keyed::DashMapStateStore;
 use governor::{Quota, RateLimiter};
 
 use crate::auth::Caller;
-use crate::headers::{RATE_LIMIT, RATE_LIMIT_POLICY, X_FORWARDED_FOR};
+use crate::headers::{RATE_LIMIT, RATE_LIMIT_POLICY};
 use crate::problem::Problem;
+use crate::proxies::Callers;
 
 /// How often idle callers are forgotten; otherwise every address would stay in memory.
 const FORGET_INTERVAL: Duration = Duration::from_mins(1);
@@ -36,16 +37,20 @@ pub(crate) struct RateLimit {
     limiter: Arc<Limiter>,
     clock: DefaultClock,
     per_second: NonZeroU32,
-    /// Whether the last hop in `X-Forwarded-For` is the caller: true only behind a proxy that sets it.
-    behind_proxy: bool,
+    callers: Arc<Callers>,
 }
 
 impl RateLimit {
     /// At most `per_second` requests of one caller in the long run, with bursts of twice that.
-    pub(crate) fn new(per_second: NonZeroU32, behind_proxy: bool) -> Self {
+    pub(crate) fn new(per_second: NonZeroU32, callers: Callers) -> Self {
         let quota = Quota::per_second(per_second).allow_burst(per_second.saturating_mul(TWICE));
         let limiter = RateLimiter::dashmap(quota).with_middleware::<StateInformationMiddleware>();
-        Self { limiter: Arc::new(limiter), clock: DefaultClock::default(), per_second, behind_proxy }
+        Self {
+            limiter: Arc::new(limiter),
+            clock: DefaultClock::default(),
+            per_second,
+            callers: Arc::new(callers),
+        }
     }
 
     /// Forgets callers whose bucket is full again, until the last clone is dropped.
@@ -81,13 +86,8 @@ impl RateLimit {
         if let Some(sub) = caller.and_then(Caller::sub) {
             return Some(Key::Sub(sub.to_owned()));
         }
-        let forwarded = self.behind_proxy.then(|| {
-            // The proxy appends the address that it saw; a caller can write everything before that.
-            let hops = request.headers.get_all(X_FORWARDED_FOR).iter().next_back()?.to_str().ok()?;
-            hops.rsplit(',').next()?.trim().parse().ok()
-        });
-        let address = request.extensions.get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0.ip());
-        forwarded.flatten().or(address).map(|address| Key::Address(network(address)))
+        let peer = request.extensions.get::<ConnectInfo<SocketAddr>>()?.0.ip();
+        Some(Key::Address(network(self.callers.address(peer, &request.headers))))
     }
 }
 
@@ -138,32 +138,17 @@ const TWICE: NonZeroU32 = NonZeroU32::new(2).expect("2 is not 0");
 
 #[cfg(test)]
 mod tests {
-    use axum::http::Request;
-
     use super::*;
 
-    fn key(behind_proxy: bool, peer: &str, forwarded: &[&str]) -> Option<Key> {
-        let mut request = Request::builder().uri("/v1/products");
-        for line in forwarded {
-            request = request.header("x-forwarded-for", *line);
-        }
-        let (mut parts, ()) = request.body(()).expect("a request").into_parts();
-        let peer = SocketAddr::new(peer.parse().expect("an address"), 1);
-        parts.extensions.insert(ConnectInfo(peer));
-        RateLimit::new(NonZeroU32::MIN, behind_proxy).key(&parts, None)
-    }
-
-    fn address(text: &str) -> Option<Key> {
-        Some(Key::Address(text.parse().expect("an address")))
-    }
-
     #[test]
-    fn nobody_gets_a_fresh_allowance_by_naming_another_address() {
-        assert_eq!(key(false, "192.0.2.1", &["198.51.100.7"]), address("192.0.2.1"));
-        assert_eq!(key(true, "192.0.2.1", &["10.0.0.1, 198.51.100.7"]), address("198.51.100.7"));
-        assert_eq!(key(true, "192.0.2.1", &["10.0.0.1", "198.51.100.7"]), address("198.51.100.7"));
-        assert_eq!(key(true, "192.0.2.1", &[]), address("192.0.2.1"));
-        assert_eq!(key(false, "2001:db8:1:2:3:4:5:6", &[]), address("2001:db8:1:2::"));
-        assert_eq!(key(false, "::ffff:192.0.2.1", &[]), address("192.0.2.1"));
+    fn a_household_is_one_caller() {
+        for (address, counted) in [
+            ("192.0.2.1", "192.0.2.1"),
+            ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::"),
+            ("::ffff:192.0.2.1", "192.0.2.1"),
+        ] {
+            let address: IpAddr = address.parse().expect("an address");
+            assert_eq!(network(address).to_string(), counted);
+        }
     }
 }

@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::time::Duration;
 
+use axum::Extension;
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::sse::{Event, KeepAlive, Sse};
@@ -13,7 +14,7 @@ use tokio::time::{Instant, timeout_at};
 use uuid::Uuid;
 
 use crate::app::App;
-use crate::auth::Caller;
+use crate::auth::{Caller, ValidUntil};
 use crate::extract::PathParam;
 use crate::headers::LAST_EVENT_ID;
 use crate::order_access::{OrderTokenAnywhere, find};
@@ -44,7 +45,7 @@ struct EventStream {
 ///
 /// Server-sent events of the type `order`. The first event has the order as it is now and everything that happened so
 /// far, each further one what happened since. After a disconnect send `Last-Event-ID`, as browsers do: no event is lost,
-/// and none is repeated. The stream ends after an hour, or when the server stops; then connect again.
+/// and none is repeated. The stream ends after an hour, when the token expires, or when the server stops; then connect again.
 #[utoipa::path(get, operation_id = "stream_order_events", path = "/v1/orders/{id}/events", tag = "orders",
     params(("id" = Uuid, Path), ("Last-Event-ID" = Option<String>, Header),
         ("order_token" = Option<String>, Query, description = "A guest's order token, for clients that cannot send a header")),
@@ -54,13 +55,15 @@ pub(super) async fn stream(
     State(app): State<App>,
     caller: Caller,
     OrderTokenAnywhere(token): OrderTokenAnywhere,
+    Extension(until): Extension<ValidUntil>,
     headers: HeaderMap,
     PathParam(id): PathParam<Uuid>,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Problem> {
     let order = find(&app, &caller, &token, id).await?.order;
+    let now = Time::system_now();
     // During the payment the buyer waits for the next event.
     let is_in_payment = order.status == OrderStatus::PendingPayment;
-    let idle = if is_in_payment { Duration::ZERO } else { Time::system_now().since(order.updated_at) };
+    let idle = if is_in_payment { Duration::ZERO } else { now.since(order.updated_at) };
     // An unknown id counts as none: then the first event has everything.
     let last = headers.get(LAST_EVENT_ID).and_then(|id| id.to_str().ok());
     let seen = last.and_then(|last| last.parse().ok()).unwrap_or_default();
@@ -69,7 +72,7 @@ pub(super) async fn stream(
         audience: caller.audience(),
         seen,
         is_started: false,
-        ends_at: Instant::now() + MAX_STREAM_AGE,
+        ends_at: Instant::now() + until.0.map_or(MAX_STREAM_AGE, |at| at.since(now).min(MAX_STREAM_AGE)),
         app,
         order: order.id,
     };

@@ -58,10 +58,10 @@ pub(crate) async fn run(args: Args, global: &Global) -> anyhow::Result<Exit> {
         Some(file) => Some(input::read(file)?),
         None => Some(mix::compose(usize::try_from(args.orders)?, args.seed)),
     };
-    if args.resume && global.database_url.is_none() {
+    if args.resume && !global.names_a_database() {
         return Err(usage("--resume needs the --database-url of the interrupted demo"));
     }
-    if global.shop_id().is_some() && global.database_url.is_none() {
+    if global.shop_id().is_some() && !global.names_a_database() {
         return Err(usage(
             "HOLDFAST_SHOP_ID (or --shop-id) names a shop, and the demo makes a new one: unset it, or name a database \
              with --database-url",

@@ -66,8 +66,8 @@ pub(crate) struct Progress {
 impl Stage {
     /// Opens or creates the shop, migrates its schema and starts a worker.
     pub(crate) async fn boot(sandbox_args: &SandboxArgs, global: &Global) -> anyhow::Result<Self> {
-        let (address, folder) = if let Some(url) = &global.database_url {
-            (Address::parse(Some(url))?, None)
+        let (address, folder) = if global.names_a_database() {
+            (global.address()?, None)
         } else {
             let folder = tempfile::Builder::new().prefix("holdfast-demo-").tempdir()?;
             let url = format!("sqlite://{}", folder.path().join("shop.db").display());

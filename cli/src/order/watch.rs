@@ -22,19 +22,19 @@ pub(super) async fn run(store: &dyn Store, order: OrderRef, output: Format) -> a
     let mut shutdown = Shutdown::listen()?;
     let mut shown: BTreeSet<(Time, String)> = BTreeSet::new();
     loop {
-        let story = order.story(store).await?;
-        let page = explained(store, &story).await?;
+        let seen = order.story(store).await?;
+        let page = explained(store, &seen).await?;
         let is_new = |line: &&Line| !shown.contains(&(line.at, line.text.clone()));
         let new: Vec<Line> = page.happened().iter().filter(is_new).cloned().collect();
         if !new.is_empty() {
             tell(&page, &new, output)?;
         }
         shown.extend(new.into_iter().map(|line| (line.at, line.text)));
-        if story.sagas.iter().all(is_at_rest) {
+        if seen.sagas.iter().all(is_at_rest) {
             if output == Format::Table {
                 print(&format!("\n{}", page.outlook()))?;
             }
-            let stuck = story.sagas.iter().any(|saga| saga.state == SagaState::Dead);
+            let stuck = seen.sagas.iter().any(|saga| saga.state == SagaState::Dead);
             return Ok(if stuck { Exit::Partly } else { Exit::Ok });
         }
         tokio::select! {

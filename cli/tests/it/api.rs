@@ -49,7 +49,16 @@ fn a_wrong_configuration_is_reported_before_anything_is_served() {
         refused(&[secret, ("HOLDFAST_DRAIN_TIMEOUT", "x")], &[command], "--drain-timeout");
         refused(&[secret], &[command, "--http-addr", "8080"], "--http-addr");
         refused(&[secret], &[command, "--pending-max", "0"], "--pending-max");
-        refused(&[secret, ("HOLDFAST_BEHIND_PROXY", "perhaps")], &[command], "--behind-proxy");
+        refused(
+            &[secret, ("HOLDFAST_TRUSTED_PROXIES", "10.0.0.0/33")],
+            &[command],
+            "10.0.0.0/33 is no network",
+        );
+        refused(
+            &[secret, ("HOLDFAST_FORWARDED_HEADER", "via")],
+            &[command],
+            "possible values: x-forwarded-for, forwarded",
+        );
         refused(&[secret], &[command, "--method-card", "cash"], "possible values: sandbox, off");
     }
     assert!(!folder.path().join("shop.db").exists(), "nothing was made");

@@ -160,3 +160,72 @@ fn it_sends_no_more_messages_than_its_channel_may() {
     assert!(confirmed < sent, "orders wait for no message: {confirmed:?}, {sent:?}");
     run_on(&shop, &["audit"]).ends(0, "");
 }
+
+#[cfg(unix)]
+#[test]
+fn f29_secrets_rest_in_files_that_nobody_else_reads() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let mode = |name: &str| {
+        let found = std::fs::metadata(folder.path().join(name));
+        found.map_or(0, |found| found.permissions().mode() & 0o777)
+    };
+    let open = |name: &str, mode: u32| {
+        let permissions = std::fs::Permissions::from_mode(mode);
+        std::fs::set_permissions(folder.path().join(name), permissions).expect("it is ours");
+    };
+    let mut up = Server::up(folder.path());
+    let files = ["holdfast.db", "holdfast.db-wal", "sandbox.db", "sandbox.db-wal"];
+    assert_eq!(files.map(mode), [0o600; 4]);
+    // What is printed where nobody sits before a terminal makes tokens, and is none.
+    let printed = up.stdout();
+    assert!(printed.contains("ADMIN=$('") && !printed.contains("eyJ"), "{printed}");
+    up.signal("TERM");
+    up.ended();
+    // Files from before are made private, and a group's rights stay.
+    open("holdfast.db", 0o644);
+    open("sandbox.db", 0o666);
+    let up = Server::up(folder.path());
+    assert_eq!(["holdfast.db", "sandbox.db"].map(mode), [0o640, 0o660]);
+    assert!(up.stderr().contains("could be read by everybody"), "{}", up.stderr());
+}
+
+#[test]
+fn f29_secrets_come_from_files() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).expect("it is written");
+    let (old, new) = ("an old secret, which is long enough", "a new secret, which is long enough");
+    write("old", &format!("{old}\n"));
+    write("new", &format!("{new}\r\n"));
+    write("url", "sqlite://named.db\n");
+    let command = |arguments: &[&str]| {
+        let mut command = holdfast();
+        command.current_dir(folder.path()).args(arguments);
+        command
+    };
+    let run = |arguments: &[&str]| Ran::of(command(arguments).output().expect("the binary runs"));
+    run(&["migrate", "--database-url-file", "url"]).ends(0, "applied");
+    assert!(folder.path().join("named.db").exists());
+    run(&["order", "list", "--database-url-file", "url"]).ends(0, "shop at named.db");
+    run(&["order", "list", "--database-url-file", "nowhere"]).ends(1, "nowhere cannot be read");
+    run(&["order", "list", "--database-url-file", "url", "--database-url", "sqlite://x.db"]).ends(2, "cannot be used with");
+    let token = |file: &str| {
+        let ran = run(&["token", "--role", "operator", "--sub", "otto", "--jwt-secret-file", file]);
+        ran.ends(0, "").stdout.trim().to_owned()
+    };
+    let api = Server::start(
+        command(&["api", "--http-addr", "127.0.0.1:0", "--database-url-file", "url"])
+            .env("HOLDFAST_JWT_SECRET_FILE", "new")
+            .env("HOLDFAST_JWT_PREVIOUS_SECRET_FILE", "old"),
+    );
+    runtime().block_on(async {
+        for (file, status) in [("new", 200), ("old", 200), ("url", 0)] {
+            if status == 0 {
+                run(&["token", "--role", "operator", "--sub", "otto", "--jwt-secret-file", file]).ends(2, "at least 32");
+                continue;
+            }
+            let answer = get(&format!("{}/v1/ops/queues", api.url), &token(file)).await;
+            assert_eq!(answer.status().as_u16(), status, "{file}");
+        }
+    });
+}

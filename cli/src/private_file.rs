@@ -1,0 +1,55 @@
+//! Files that hold a shop's secrets: nobody else on the machine may read them.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+
+/// What SQLite keeps beside a file.
+#[cfg(unix)]
+const BESIDE: [&str; 3] = ["", "-wal", "-shm"];
+
+/// Creates the file of a database for its owner alone if it is missing, and takes what others may do with it away if it is
+/// there. What a group may do is somebody's decision, and stays.
+#[cfg(unix)]
+pub(crate) fn make_private(path: &Path) {
+    use std::fs::{OpenOptions, Permissions};
+    use std::io::ErrorKind;
+    use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+
+    match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
+        Ok(_) => return,
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+        // Whoever opens it next says why, and to whom it belongs.
+        Err(_) => return,
+    }
+    for suffix in BESIDE {
+        let file =
+            PathBuf::from([path.as_os_str(), suffix.as_ref()].into_iter().collect::<std::ffi::OsString>());
+        let Ok(found) = std::fs::metadata(&file) else { continue };
+        let mode = found.permissions().mode() & 0o7777;
+        if mode & 0o007 == 0 {
+            continue;
+        }
+        let shown = file.display();
+        match std::fs::set_permissions(&file, Permissions::from_mode(mode & !0o007)) {
+            Ok(()) => tracing::warn!(
+                "{shown} could be read by everybody on this machine (mode {mode:o}), and holds the shop's secrets: it is \
+                 private now"
+            ),
+            Err(error) => tracing::warn!(
+                "{shown} can be read by everybody on this machine (mode {mode:o}), and holds the shop's secrets: run \
+                 `chmod o= {shown}` as its owner ({error})"
+            ),
+        }
+    }
+}
+
+/// Where files have no mode.
+#[cfg(not(unix))]
+pub(crate) fn make_private(_: &Path) {}
+
+/// The secret that a file holds: its text without the line's end.
+pub(crate) fn secret_in(path: &Path) -> anyhow::Result<String> {
+    let text = std::fs::read_to_string(path).with_context(|| format!("{} cannot be read", path.display()))?;
+    Ok(text.trim_end_matches(['\r', '\n']).to_owned())
+}
