@@ -73,13 +73,13 @@ pub(crate) fn say(message: &str) {
 /// The error and its causes, with what to do next where the error itself does not say it.
 fn sentence(error: &anyhow::Error) -> String {
     let what_to_do = error.downcast_ref::<StoreError>().map_or("", |error| match error {
-        StoreError::Unavailable(_) => "; check that it runs, and that DATABASE_URL is right",
         StoreError::Contention(_) => "; try again in a moment",
         StoreError::CommitUnknown(_) => "; check whether it was done before you repeat it",
         StoreError::Data(_) | StoreError::Mismatch { .. } => {
             "; nothing was changed, `holdfast audit` may show more"
         }
-        StoreError::Refused(_) => "",
+        // The store has said it: it knows the cause.
+        StoreError::Unavailable(_) | StoreError::Refused(_) => "",
     });
     format!("{error:#}{what_to_do}")
 }

@@ -3,12 +3,13 @@
 //! [`database`] gives every test a store of its own, on each of the three; [`mod@conformance`] is the suite
 //! they all must pass; [`shop`] stocks one and takes orders, [`driver`] carries them on under a clock that
 //! the test owns; [`proxy`] cuts connections where it hurts most; [`redis`] is a server to be frozen, flushed and killed,
-//! [`certificates`] vouch for servers.
+//! [`pgbouncer`] stands in between, [`certificates`] vouch for servers.
 
 pub mod certificates;
 pub mod conformance;
 pub mod database;
 pub mod driver;
+pub mod pgbouncer;
 pub mod proxy;
 pub mod redis;
 pub mod rows;

@@ -25,6 +25,8 @@ pub struct Proxy {
     armed: Arc<AtomicU8>,
     cuts: Arc<AtomicUsize>,
     turns: Arc<AtomicUsize>,
+    /// Connections of an earlier age are dead.
+    age: Arc<AtomicUsize>,
     task: JoinHandle<()>,
 }
 
@@ -39,17 +41,27 @@ impl Proxy {
         let port = listener.local_addr().expect("is bound").port();
         let (armed, cuts) = (Arc::new(AtomicU8::new(0)), Arc::new(AtomicUsize::new(0)));
         let turns = Arc::new(AtomicUsize::new(0));
+        let age = Arc::new(AtomicUsize::new(0));
         let wire = (Arc::clone(&armed), Arc::clone(&cuts), Arc::clone(&turns));
+        let now = Arc::clone(&age);
         let task = tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
                 let Ok(upstream) = TcpStream::connect(&server).await else { continue };
-                let (armed, cuts, turns) = wire.clone();
+                let ((armed, cuts, turns), now) = (wire.clone(), Arc::clone(&now));
                 tokio::spawn(async move {
-                    let _ = carry(client, upstream, &armed, &cuts, &turns).await;
+                    let born = now.load(Ordering::SeqCst);
+                    let is_dead = || now.load(Ordering::SeqCst) != born;
+                    let _ = carry(client, upstream, &armed, &cuts, &turns, is_dead).await;
                 });
             }
         });
-        Self { url: format!("postgres://{user}@127.0.0.1:{port}/{path}"), armed, cuts, turns, task }
+        Self { url: format!("postgres://{user}@127.0.0.1:{port}/{path}"), armed, cuts, turns, age, task }
+    }
+
+    /// All that is connected is dead from now on, and nobody hears of it before they use it: as a firewall does it that
+    /// has forgotten a quiet connection.
+    pub fn forget_connections(&self) {
+        self.age.fetch_add(1, Ordering::SeqCst);
     }
 
     /// Cuts the connection of the next commit.
@@ -81,6 +93,7 @@ async fn carry(
     armed: &AtomicU8,
     cuts: &AtomicUsize,
     turns: &AtomicUsize,
+    is_dead: impl Fn() -> bool,
 ) -> std::io::Result<()> {
     let mut is_answered = true;
     let (mut asked, mut answered) = (vec![0; 65_536], vec![0; 65_536]);
@@ -88,7 +101,7 @@ async fn carry(
         tokio::select! {
             read = client.read(&mut asked) => {
                 let bytes = &asked[..read?];
-                if bytes.is_empty() {
+                if bytes.is_empty() || is_dead() {
                     return Ok(());
                 }
                 if std::mem::replace(&mut is_answered, false) {

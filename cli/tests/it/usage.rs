@@ -81,18 +81,18 @@ fn a_missing_file_is_not_created_by_looking_at_it() {
 
 #[test]
 fn an_unreachable_server_is_one_sentence_within_seconds() {
-    let check = |host: &str| {
+    let check = |host: &str, next: &str, within: Duration| {
         let began = Instant::now();
         let ran = run_on(&format!("postgres://ann:s3cret@{host}/shop"), &["order", "list"]);
-        ran.ends(1, "check that it runs, and that DATABASE_URL is right");
+        ran.ends(1, next);
         assert!(ran.stderr.contains(&format!("postgres://ann:***@{host}/shop")), "{ran:#?}");
         assert_eq!(ran.stderr.lines().count(), 1, "{ran:#?}");
-        assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
+        assert!(began.elapsed() < within, "{:?}", began.elapsed());
     };
     // Nobody listens on port 1; from the other network nobody answers, or refuses at once.
     std::thread::scope(|scope| {
-        scope.spawn(|| check("127.0.0.1:1"));
-        scope.spawn(|| check("192.0.2.1:5432"));
+        scope.spawn(|| check("127.0.0.1:1", "nothing listens there", Duration::from_secs(3)));
+        scope.spawn(|| check("192.0.2.1:5432", "check", Duration::from_secs(10)));
     });
 }
 

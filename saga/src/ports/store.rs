@@ -102,7 +102,8 @@ pub trait Store: Send + Sync + fmt::Debug {
         }
         self.add_customer(identity, fresh).await?;
         // Another process may have been faster.
-        let gone = || StoreError::Unavailable("a customer was erased while they were added".to_owned());
+        let gone =
+            || StoreError::Unavailable("the customer was erased while they were added; repeat it".to_owned());
         self.known_customer(identity).await?.ok_or_else(gone)
     }
 
@@ -147,6 +148,10 @@ pub trait Store: Send + Sync + fmt::Debug {
 
     /// Hands every fact the audit needs to `visit`, all of one consistent snapshot.
     async fn facts(&self, visit: &mut (dyn FnMut(Fact) + Send)) -> Result<(), StoreError>;
+
+    /// Does what every order needs of a database, and leaves nothing: takes a connection and a transaction that may
+    /// write, and a little of the disk. An error says why no order can be saved now.
+    async fn try_write(&self) -> Result<(), StoreError>;
 
     /// Deletes at most `limit` settled sagas (with their history and read signals) and as many
     /// idempotency keys older than `before`. Returns how many rows went, zero when nothing is left
@@ -205,8 +210,9 @@ pub struct Claimed {
 /// Why a store could not do what it was asked. Nothing was written, one variant excepted.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum StoreError {
-    /// The database cannot be reached, or is shutting down.
-    #[error("the database is not available: {0}")]
+    /// It may work later, by itself: no connection, a server that stops, a statement that took too long. The text says
+    /// which, and the next move.
+    #[error("{0}")]
     Unavailable(String),
     /// Somebody else was in the way: a deadlock, a lock timeout.
     #[error("another transaction was in the way: {0}")]

@@ -189,6 +189,9 @@ impl Store for Meddled {
     async fn begin(&self) -> Result<Box<dyn Tx>, StoreError> {
         Ok(Box::new(MeddledTx { tx: self.memory.begin().await?, by: self.clone() }))
     }
+    async fn try_write(&self) -> Result<(), StoreError> {
+        self.memory.try_write().await
+    }
     async fn order(&self, id: OrderId) -> Result<Option<OrderView>, StoreError> {
         self.memory.order(id).await
     }

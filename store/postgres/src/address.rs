@@ -1,21 +1,19 @@
-//! What `DATABASE_URL` says. The driver reads the URL itself; this adds what it does not know: the modes of TLS that look
-//! at certificates, their files, and what the environment says where the URL is silent.
+//! What `DATABASE_URL` says, and what the environment says where the URL is silent.
 
 use std::env;
+use std::fmt::Write as _;
 
-use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use tokio_postgres::Config;
 use tokio_postgres::config::Host;
 
-use crate::pgpass;
 use crate::tls::{Files, Mode};
+use crate::{pgpass, url};
 
 /// Parameters that the driver reads.
-const DRIVER: [&str; 17] = [
+const DRIVER: [&str; 16] = [
     "user",
     "password",
     "dbname",
-    "options",
     "host",
     "hostaddr",
     "port",
@@ -29,6 +27,17 @@ const DRIVER: [&str; 17] = [
     "keepalives_idle",
     "keepalives_interval",
     "keepalives_retries",
+];
+
+/// Parameters of psql that change nothing here: the store names its connections and chooses their encoding itself, and
+/// does not ask for what the others are about.
+const WITHOUT_EFFECT: [&str; 6] = [
+    "application_name",
+    "fallback_application_name",
+    "client_encoding",
+    "krbsrvname",
+    "gsslib",
+    "sslcompression",
 ];
 
 /// Where distributions put the server's socket.
@@ -45,10 +54,6 @@ pub(crate) struct Address {
 impl Address {
     /// Reads `url`, or says what is wrong with it.
     pub(crate) fn parse(url: &str) -> Result<Self, String> {
-        if !url.starts_with("postgres://") && !url.starts_with("postgresql://") {
-            return Err("it does not begin with postgres://".to_owned());
-        }
-        let (base, query) = url.split_once('?').unwrap_or((url, ""));
         let mut mode =
             variable("PGSSLMODE").map(|word| Mode::parse(&word)).transpose()?.unwrap_or(Mode::Prefer);
         let mut files = Files {
@@ -57,36 +62,32 @@ impl Address {
             key: variable("PGSSLKEY"),
         };
         let mut options: Vec<String> = variable("PGOPTIONS").into_iter().collect();
-        let mut known = Vec::new();
-        for pair in query.split('&').filter(|pair| !pair.is_empty()) {
-            let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
-            let (key, value) = (decoded(key)?, decoded(value)?);
-            match key.as_str() {
+        let mut known: Vec<(String, String)> = Vec::new();
+        for (name, value) in url::parameters(url)? {
+            match name.as_str() {
                 "sslmode" | "ssl-mode" => mode = Mode::parse(&value)?,
                 "sslrootcert" | "ssl-root-cert" | "ssl-ca" => files.authorities = Some(value),
                 "sslcert" | "ssl-cert" => files.certificate = Some(value),
                 "sslkey" | "ssl-key" => files.key = Some(value),
                 "options" => options.push(value),
-                // The store names its connections itself.
-                "application_name" => {}
-                name if DRIVER.contains(&name) => {
-                    known.push(format!("{name}={}", utf8_percent_encode(&value, NON_ALPHANUMERIC)));
+                // The same to psql: the server that takes writes.
+                "target_session_attrs" if value == "primary" => known.push((name, "read-write".to_owned())),
+                "gssencmode" if value != "require" => {}
+                known_name if DRIVER.contains(&known_name) => {
+                    known.retain(|(other, _)| *other != name);
+                    known.push((name, value));
                 }
-                name => {
-                    let setting = name.strip_prefix("options[").and_then(|rest| rest.strip_suffix(']'));
-                    if let Some(setting) = setting {
-                        options.push(format!("-c {setting}={value}"));
-                    } else {
-                        tracing::warn!(
-                            "DATABASE_URL has a parameter {name:?}, which is not known and is ignored"
-                        );
-                    }
+                without_effect if WITHOUT_EFFECT.contains(&without_effect) => {}
+                other => {
+                    let setting = other.strip_prefix("options[").and_then(|rest| rest.strip_suffix(']'));
+                    let setting = setting.ok_or_else(|| {
+                        format!("its parameter {other:?} is not known here; remove it, or correct its name")
+                    })?;
+                    options.push(format!("-c {setting}={value}"));
                 }
             }
         }
-        let url = complete_url(base, &known);
-        let mut config: Config =
-            url.parse().map_err(|error: tokio_postgres::Error| crate::error::with_cause(&error))?;
+        let mut config = driver_config(&known)?;
         if !options.is_empty() {
             config.options(options.join(" "));
         }
@@ -95,26 +96,13 @@ impl Address {
     }
 }
 
-/// A URL that the driver reads as it is meant. The host begins behind the last @; the driver takes the first one. A host
-/// among the `parameters` replaces that of the authority; the driver would try both.
-fn complete_url(base: &str, parameters: &[String]) -> String {
-    let (scheme, rest) = base.split_once("://").unwrap_or(("postgres", base));
-    let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
-    let (user, host) = match authority.rsplit_once('@') {
-        Some((user, host)) => (format!("{}@", user.replace('@', "%40")), host),
-        None => (String::new(), authority),
-    };
-    let is_given = |name: &str| parameters.iter().any(|parameter| parameter.starts_with(&format!("{name}=")));
-    let mut parameters = parameters.join("&");
-    let mut host = host;
-    if is_given("host") {
-        let port = host.rsplit_once(':').filter(|(_, port)| port.parse::<u16>().is_ok());
-        if let (Some((_, port)), false) = (port, is_given("port")) {
-            parameters = format!("{parameters}&port={port}");
-        }
-        host = "";
+fn driver_config(parameters: &[(String, String)]) -> Result<Config, String> {
+    let mut text = String::new();
+    for (name, value) in parameters {
+        let value = value.replace('\\', "\\\\").replace('\'', "\\'");
+        let _ = write!(text, "{name}='{value}' ");
     }
-    format!("{scheme}://{user}{host}{path}?{parameters}")
+    text.parse().map_err(|error: tokio_postgres::Error| crate::error::with_cause(&error))
 }
 
 /// Where the URL is silent, the environment counts, as for every program of Postgres.
@@ -132,8 +120,10 @@ fn complete(config: &mut Config) -> Result<(), String> {
     }
     if config.get_hosts().is_empty() {
         let port = config.get_ports().first().copied().unwrap_or(5432);
-        let host = variable("PGHOSTADDR").or_else(|| variable("PGHOST"));
-        config.host(host.unwrap_or_else(|| default_host(port)));
+        let hosts = variable("PGHOSTADDR").or_else(|| variable("PGHOST"));
+        for host in hosts.unwrap_or_else(|| default_host(port)).split(',') {
+            config.host(host);
+        }
     }
     if config.get_user().is_none()
         && let Some(user) = variable("PGUSER")
@@ -171,13 +161,6 @@ fn default_host(port: u16) -> String {
 
 fn variable(name: &str) -> Option<String> {
     env::var(name).ok().filter(|value| !value.is_empty())
-}
-
-fn decoded(text: &str) -> Result<String, String> {
-    // In the query of a URL a plus is a space.
-    let text = text.replace('+', " ");
-    let decoded = percent_decode_str(&text).decode_utf8();
-    decoded.map(std::borrow::Cow::into_owned).map_err(|error| format!("a parameter is not UTF-8: {error}"))
 }
 
 #[cfg(test)]
@@ -232,11 +215,34 @@ mod tests {
     }
 
     #[test]
-    fn settings_are_read_in_both_spellings_and_what_is_not_known_is_ignored() {
-        let url =
-            "postgres://db/orders?options=-c%20jit%3Doff&options[work_mem]=1MB&statement-cache-capacity=9";
-        let address = Address::parse(url).expect("is an address");
+    fn f34_several_hosts_and_parameters_reach_the_driver_as_they_are() {
+        let url = "postgres://o'hara:a%5Cb%27c+d@[::1]:5433,%2Frun%2Fpg:7/my%20shop?connect_timeout=3&\
+                   target_session_attrs=primary&application_name=x&keepalives=1";
+        let Address { config, .. } = Address::parse(url).expect("is an address");
+        assert_eq!(config.get_hosts(), [Host::Tcp("::1".to_owned()), Host::Unix("/run/pg".into())]);
+        assert_eq!(config.get_ports(), [5433, 7]);
+        assert_eq!((config.get_user(), config.get_dbname()), (Some("o'hara"), Some("my shop")));
+        assert_eq!(config.get_password(), Some(r"a\b'c+d".as_bytes()));
+        assert_eq!(config.get_connect_timeout(), Some(&std::time::Duration::from_secs(3)));
+    }
+
+    #[test]
+    fn f34_settings_are_read_in_both_spellings_and_what_is_not_known_is_refused() {
+        let address = Address::parse("postgres://db/orders?options=-c%20jit%3Doff&options[work_mem]=1MB");
+        let address = address.expect("is an address");
         assert_eq!(address.config.get_options(), Some("-c jit=off -c work_mem=1MB"));
+        for (parameter, reason) in [
+            ("statement-cache-capacity=9", "statement-cache-capacity"),
+            ("sslmod=require", "sslmod"),
+            ("sslcrl=/a", "sslcrl"),
+            ("gssencmode=require", "gssencmode"),
+            ("target_session_attrs=standby", "target_session_attrs"),
+            ("hostaddr=db.example", "hostaddr"),
+            ("connect_timeout=soon", "connect_timeout"),
+        ] {
+            let refused = Address::parse(&format!("postgres://db/orders?{parameter}")).expect_err(parameter);
+            assert!(refused.contains(reason), "{parameter}: {refused}");
+        }
         Address::parse("mysql://db/orders").expect_err("is another database");
     }
 }

@@ -9,7 +9,7 @@ use holdfast_store_rows::{self as rows, Readable, Reading};
 
 use crate::error::store_error;
 use crate::pipeline::{Params, PipelinedConnection};
-use crate::pool::Pool;
+use crate::pool::{Pool, PooledConnection};
 use crate::row::{self, PgRow};
 use crate::statement::Sql;
 
@@ -24,9 +24,14 @@ const SETTINGS: &str = "
 
 pub(crate) async fn visit(pool: &Pool, visit: &mut (dyn FnMut(Fact) + Send)) -> Result<(), StoreError> {
     let mut transaction = pool.acquire().await?;
-    let (connection, begun) = transaction.begin("begin isolation level repeatable read read only")?;
-    begun.await?;
-    connection.simple_query(SETTINGS).await.map_err(store_error)?;
+    loop {
+        let begun = begin(&mut transaction).await;
+        match begun {
+            Ok(()) => break,
+            Err(error) => transaction.revive(error).await?,
+        }
+    }
+    let connection = transaction.get()?;
     for row in each(connection, Sql::StockAudit, &[], rows::stock_fact).await? {
         visit(rows::fact_of(row, Fact::Stock));
     }
@@ -49,6 +54,12 @@ pub(crate) async fn visit(pool: &Pool, visit: &mut (dyn FnMut(Fact) + Send)) -> 
     }
     transaction.rollback().await;
     Ok(())
+}
+
+async fn begin(transaction: &mut PooledConnection) -> Result<(), StoreError> {
+    let (connection, begun) = transaction.begin("begin isolation level repeatable read read only").await?;
+    begun.await?;
+    connection.simple_query(SETTINGS).await.map_err(store_error)
 }
 
 /// Each row by itself: one that cannot be read hides no other.

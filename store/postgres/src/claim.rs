@@ -51,7 +51,7 @@ pub(crate) async fn claim(
     let are_known = claim.outcomes.iter().all(|id| known.contains_key(id));
     let by_id: Vec<i64> = asked.iter().copied().collect();
     let filter = Filter::of(claim, now);
-    let (connection, begun) = transaction.begin_batch()?;
+    let (connection, begun) = transaction.begin_batch().await?;
     let ((), mut locked, mut claimed, mut signals) = try_join!(
         biased;
         begun,

@@ -5,20 +5,20 @@ use std::time::Duration;
 use holdfast_saga::ports::StoreError;
 use tokio_postgres::config::{Host, SslMode};
 use tokio_postgres::tls::{MakeTlsConnect, TlsConnect};
-use tokio_postgres::{Client, Config, NoTls, Socket};
+use tokio_postgres::{Client, Config, NoTls, SimpleQueryMessage, Socket};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use crate::address::Address;
-use crate::error::{store_error, with_cause};
+use crate::error::{connect_error, is_starting, with_cause};
 use crate::tls;
 
-/// The settings of every connection.
+/// The settings of every connection, each as the server shows it once it has it.
 ///
 /// Statements find their rows by key, and the planner may choose nothing else: it plans each once and keeps the plan. In
 /// a new shop it would choose to read whole tables, and keep to it as they grow; or to sort what is due, which an index
 /// has in order, and keep to it when a queue is resumed behind which a million orders wait.
 /// A worker that is stopped inside a transaction costs the others seconds, not the shop (E2).
-const SESSION: [(&str, &str); 12] = [
+const SESSION: [(&str, &str); 9] = [
     ("plan_cache_mode", "force_generic_plan"),
     ("enable_seqscan", "off"),
     ("enable_bitmapscan", "off"),
@@ -28,10 +28,24 @@ const SESSION: [(&str, &str); 12] = [
     ("lock_timeout", "1s"),
     ("statement_timeout", "10s"),
     ("idle_in_transaction_session_timeout", "5s"),
-    ("tcp_keepalives_idle", "5"),
-    ("tcp_keepalives_interval", "2"),
-    ("tcp_keepalives_count", "3"),
 ];
+
+/// With which the server notices that a client is gone. A socket of the same machine has none of them.
+const KEEPALIVES: [(&str, &str); 3] =
+    [("tcp_keepalives_idle", "5"), ("tcp_keepalives_interval", "2"), ("tcp_keepalives_count", "3")];
+
+/// The guard of connections for transactions.
+const READ_ONLY: &str = "default_transaction_read_only";
+
+/// Every text that customers send must fit.
+const ENCODING: &str = "UTF8";
+
+/// An open connection.
+pub(crate) struct Opened {
+    pub(crate) client: Client,
+    /// Whether what is sent outside of a transaction can write nothing.
+    pub(crate) is_guarded: bool,
+}
 
 #[derive(Clone)]
 pub(crate) struct ConnectConfig {
@@ -56,7 +70,7 @@ impl ConnectConfig {
         let is_local = config.get_hosts().iter().all(|host| matches!(host, Host::Unix(_)));
         let tls = (!is_local && mode != tls::Mode::Disable).then_some(tls::Settings { mode, files });
         let mut opened = Self { config, tls };
-        for (name, value) in SESSION {
+        for (name, value) in SESSION.into_iter().chain(KEEPALIVES) {
             opened.set(name, value);
         }
         opened.tls()?;
@@ -66,7 +80,7 @@ impl ConnectConfig {
     /// The same for transactions: a statement that is sent behind a `begin` which is refused must not be committed by
     /// itself.
     pub(crate) fn writing_in_transactions_only(mut self) -> Self {
-        self.set("default_transaction_read_only", "on");
+        self.set(READ_ONLY, "on");
         self
     }
 
@@ -83,19 +97,63 @@ impl ConnectConfig {
         Ok(Some(MakeRustlsConnect::new(config)))
     }
 
-    /// Opens a connection, which lives as long as its client. Says whether the same may work in a moment.
-    pub(crate) async fn open(&self) -> Result<Client, OpenError> {
-        let opened = match self.tls().map_err(OpenError::Final)? {
+    /// Opens a connection, which lives as long as its client, and checks that the server took its settings. Says whether
+    /// the same may work in a moment.
+    pub(crate) async fn open(&self) -> Result<Opened, OpenError> {
+        let client = match self.tls().map_err(OpenError::Final)? {
             Some(tls) => open(&self.config, tls).await,
             None => open(&self.config, NoTls).await,
         };
-        opened.map_err(|error| {
-            if is_starting(&error) {
-                OpenError::Starting(store_error(error))
-            } else {
-                OpenError::Final(store_error(error))
-            }
-        })
+        let client = client.map_err(|error| {
+            let filed = connect_error(&error);
+            if is_starting(&error) { OpenError::Starting(filed) } else { OpenError::Final(filed) }
+        })?;
+        let is_guarded = self.check(&client).await.map_err(OpenError::Final)?;
+        Ok(Opened { client, is_guarded })
+    }
+
+    /// Reads back what was asked for: a pooler in between may have dropped it (E2). Returns whether [`READ_ONLY`] is on.
+    async fn check(&self, client: &Client) -> Result<bool, StoreError> {
+        let names = ["server_encoding", READ_ONLY].into_iter().chain(SESSION.map(|(name, _)| name));
+        let all: Vec<String> = names.map(|name| format!("current_setting('{name}')")).collect();
+        // As a plain query: a pooler may not keep statements.
+        let answer = client.simple_query(&format!("select {}", all.join(", "))).await;
+        let answer = answer.map_err(|error| connect_error(&error))?;
+        let row = answer.iter().find_map(|message| match message {
+            SimpleQueryMessage::Row(row) => Some(row),
+            _ => None,
+        });
+        let value = |at: usize| row.and_then(|row| row.get(at)).unwrap_or_default();
+        if value(0) != ENCODING {
+            return Err(StoreError::Refused(format!(
+                "the encoding of the database is {}, and must be {ENCODING}, or customers' names do not fit; create \
+                 another one (`create database NAME encoding 'UTF8' template template0`) and point DATABASE_URL at it",
+                value(0)
+            )));
+        }
+        let wrong: Vec<_> =
+            SESSION.iter().enumerate().map(|(at, (name, wanted))| (*name, *wanted, value(at + 2))).collect();
+        let wrong: Vec<_> = wrong.into_iter().filter(|(_, wanted, found)| wanted != found).collect();
+        if wrong.is_empty() { Ok(value(1) == "on") } else { Err(self.not_taken(&wrong)) }
+    }
+
+    fn not_taken(&self, wrong: &[(&str, &str, &str)]) -> StoreError {
+        let found =
+            wrong.iter().map(|(name, wanted, found)| format!("{name} is {found} instead of {wanted}"));
+        let found: Vec<String> = found.collect();
+        let user = self.config.get_user().unwrap_or("ROLE");
+        let database = self.config.get_dbname().unwrap_or(user);
+        let set = wrong.iter().map(|(name, wanted, _)| {
+            format!("alter role \"{user}\" in database \"{database}\" set {name} = '{wanted}';")
+        });
+        let set: Vec<String> = set.collect();
+        StoreError::Refused(format!(
+            "a connection pooler between this process and Postgres drops the settings that every connection needs, \
+             without which one stopped process holds up all others ({}); connect to Postgres itself, or set them on \
+             the role, and have the pooler connect anew: {} See docs/deployment.md, connection poolers",
+            found.join(", "),
+            set.join(" ")
+        ))
     }
 }
 
@@ -114,15 +172,6 @@ impl From<OpenError> for StoreError {
             OpenError::Starting(error) | OpenError::Final(error) => error,
         }
     }
-}
-
-fn is_starting(error: &tokio_postgres::Error) -> bool {
-    use tokio_postgres::error::SqlState;
-    if let Some(code) = error.code() {
-        return [SqlState::CANNOT_CONNECT_NOW, SqlState::TOO_MANY_CONNECTIONS].contains(code);
-    }
-    let cause = std::error::Error::source(error).and_then(|cause| cause.downcast_ref::<std::io::Error>());
-    cause.is_some_and(|cause| cause.kind() == std::io::ErrorKind::ConnectionRefused)
 }
 
 async fn open<T>(config: &Config, tls: T) -> Result<Client, tokio_postgres::Error>

@@ -6,6 +6,7 @@ mod claim;
 mod clock;
 mod connect;
 mod error;
+mod idle;
 mod load;
 mod notifications;
 mod operations;
@@ -19,10 +20,13 @@ mod row;
 mod save;
 mod schema;
 mod shop;
+mod sqlstate;
 mod statement;
 mod storefront;
 mod tls;
 mod tx;
+mod url;
+mod write_gate;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -45,7 +49,8 @@ use tokio::sync::OnceCell;
 use crate::clock::ClockSource;
 use crate::connect::ConnectConfig;
 use crate::error::store_error;
-use crate::pool::Pool;
+use crate::pool::{Pool, PooledConnection};
+use crate::statement::Sql;
 
 /// The store. Clones share the connections.
 #[derive(Debug, Clone)]
@@ -115,11 +120,42 @@ impl PostgresStore {
 
 async fn setting(pool: &Pool, name: &str) -> Result<String, StoreError> {
     let mut acquired = pool.acquire().await?;
-    let client = acquired.statements()?.client();
-    let row = client.query_one("select current_setting($1)", &[&name]).await.map_err(store_error)?;
-    let value = row.try_get(0).map_err(store_error)?;
-    acquired.has_answered();
-    Ok(value)
+    loop {
+        let client = acquired.statements()?.client();
+        let read = client.query_one("select current_setting($1)", &[&name]).await;
+        let read = read.and_then(|row| row.try_get(0)).map_err(store_error);
+        if let Some(value) = acquired.settle(read).await? {
+            return Ok(value);
+        }
+    }
+}
+
+/// A transaction of a batch that takes what every order needs, and leaves nothing.
+async fn try_write(reads: &Pool, transactions: &Pool) -> Result<(), StoreError> {
+    reads.look_whether_writable().await?;
+    let mut transaction = transactions.acquire().await?;
+    loop {
+        let tried = take_and_leave(&mut transaction).await;
+        match tried {
+            Ok(()) => {
+                transaction.rollback().await;
+                return Ok(());
+            }
+            Err(error) => transaction.revive(error).await?,
+        }
+    }
+}
+
+async fn take_and_leave(transaction: &mut PooledConnection) -> Result<(), StoreError> {
+    let (connection, begun) = transaction.begin_batch().await?;
+    begun.await?;
+    // What is more than this is kept on disk: a full one refuses it.
+    connection.simple_query("set local work_mem = '64kB'").await.map_err(store_error)?;
+    match connection.read_one(Sql::WriteProbe, &[], row::number).await {
+        // A limit for temporary files says nothing of the disk, and no order needs one.
+        Err(StoreError::Refused(why)) if why.contains("(53400)") => Ok(()),
+        probed => probed.map(drop),
+    }
 }
 
 #[async_trait]
@@ -138,7 +174,7 @@ impl Store for PostgresStore {
     }
 
     async fn begin(&self) -> Result<Box<dyn Tx>, StoreError> {
-        Ok(Box::new(tx::PostgresTx::begin(&self.transactions, &self.clock).await?))
+        Ok(Box::new(tx::PostgresTx::begin(&self.pool, &self.transactions, &self.clock).await?))
     }
 
     async fn order(&self, id: OrderId) -> Result<Option<OrderView>, StoreError> {
@@ -272,6 +308,10 @@ impl Store for PostgresStore {
 
     async fn facts(&self, visit: &mut (dyn FnMut(Fact) + Send)) -> Result<(), StoreError> {
         audit_snapshot::visit(&self.pool, visit).await
+    }
+
+    async fn try_write(&self) -> Result<(), StoreError> {
+        try_write(&self.pool, &self.transactions).await
     }
 
     async fn prune(&self, before: Time, limit: u32) -> Result<u64, StoreError> {

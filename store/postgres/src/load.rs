@@ -31,7 +31,7 @@ pub(crate) async fn load(
     let order_ids = numbers(&footprint.orders);
     let cart_ids: Vec<Uuid> = footprint.carts.iter().map(|id| id.0).collect();
     let no_context = BTreeMap::new();
-    let (connection, begun) = transaction.begin_batch()?;
+    let (connection, begun) = transaction.begin_batch().await?;
     let (
         (),
         claimed,

@@ -45,13 +45,18 @@ pub(crate) async fn retrying(pool: &Pool) -> Result<Vec<RetryingGroup>, StoreErr
 pub(crate) async fn queues(pool: &Pool, now: Time) -> Result<Vec<QueueView>, StoreError> {
     let at: &Params<'_> = &[&OffsetDateTime::from(now)];
     let mut acquired = pool.acquire().await?;
-    let connection = acquired.statements()?;
-    let (depths, paused) = try_join!(
-        biased;
-        connection.read(Sql::QueuesDepth, at, rows::queue_depth),
-        connection.read(Sql::QueuesRead, &[], rows::paused_queue),
-    )?;
-    acquired.has_answered();
+    let (depths, paused) = loop {
+        let connection = acquired.statements()?;
+        let read = try_join!(
+            biased;
+            connection.read(Sql::QueuesDepth, at, rows::queue_depth),
+            connection.read(Sql::QueuesRead, &[], rows::paused_queue),
+        );
+        if let Some(read) = acquired.settle(read).await? {
+            break read;
+        }
+    };
+    drop(acquired);
     let mut paused: BTreeMap<Queue, Paused> = paused.into_iter().flatten().collect();
     let mut views = QueueView::all_empty();
     views.extend(depths.into_iter().map(|view| (view.queue, view)));

@@ -14,7 +14,7 @@ use tokio_postgres::error::SqlState;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Statement};
 
-use crate::connect::{ConnectConfig, OpenError};
+use crate::connect::{ConnectConfig, OpenError, Opened};
 use crate::error::store_error;
 use crate::row::PgRow;
 use crate::statement::Sql;
@@ -28,6 +28,7 @@ pub(crate) type Params<'a> = [&'a (dyn ToSql + Sync)];
 #[derive(Debug)]
 pub(crate) struct PipelinedConnection {
     client: Client,
+    is_guarded: bool,
     /// As in [`Sql::TEXTS`]; empty until a statement is prepared.
     statements: Box<[OnceCell<Statement>]>,
 }
@@ -37,16 +38,17 @@ impl PipelinedConnection {
     pub(crate) async fn open(config: &ConnectConfig, prepared: &[Sql]) -> Result<Self, OpenError> {
         let late = |_| {
             OpenError::Final(StoreError::Unavailable(format!(
-                "no connection could be opened within {OPEN_MAX:?}"
+                "there is no connection to the database: no answer within {OPEN_MAX:?}; check the host in \
+                 DATABASE_URL, the network and firewalls"
             )))
         };
         timeout(OPEN_MAX, Self::opened(config, prepared)).await.map_err(late)?
     }
 
     async fn opened(config: &ConnectConfig, prepared: &[Sql]) -> Result<Self, OpenError> {
-        let client = config.open().await?;
+        let Opened { client, is_guarded } = config.open().await?;
         let statements = Sql::TEXTS.iter().map(|_| OnceCell::new()).collect();
-        let connection = Self { client, statements };
+        let connection = Self { client, is_guarded, statements };
         let all = prepared.iter().map(|sql| connection.statement(*sql));
         try_join_all(all).await.map_err(|error| OpenError::Final(store_error(error)))?;
         Ok(connection)
@@ -60,6 +62,11 @@ impl PipelinedConnection {
     /// Whether it is of no use any more.
     pub(crate) fn is_closed(&self) -> bool {
         self.client.is_closed()
+    }
+
+    /// Whether what is sent outside of a transaction can write nothing.
+    pub(crate) const fn is_guarded(&self) -> bool {
+        self.is_guarded
     }
 
     /// Executes statements without parameters or rows: `begin`, `commit`, `rollback`.

@@ -1,29 +1,38 @@
-//! A bounded set of connections, the last used on top.
+//! A bounded set of connections.
 //!
 //! Behind each connection is a process of Postgres with caches of its own: used in turn, all of them are cold, and a
 //! lone order costs half as much again. So callers use the same one, as long as one is enough.
 //!
 //! There are two pools, one for transactions and one for everything else: a read never waits for a batch.
+//!
+//! A connection may die while nobody uses it: after quiet, in a failover, by an administrator. Whoever finds it dead gets
+//! a fresh one, once, and asks again; nobody else hears of it.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use holdfast_saga::ports::StoreError;
 use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, sleep, timeout};
+use tokio::try_join;
 use tokio_postgres::error::Severity;
 
 use crate::connect::{ConnectConfig, OpenError};
 use crate::error::{store_error, with_cause};
+use crate::idle::IdleConnections;
 use crate::pipeline::{Params, PipelinedConnection};
 use crate::row::PgRow;
 use crate::statement::Sql;
+use crate::write_gate::{self, Verdict, WriteGate};
 
 /// How long a caller waits for a connection.
 const ACQUIRE_MAX: Duration = Duration::from_secs(5);
 
-/// How long a caller waits before it tries again to reach a server that is starting.
+/// How long a caller waits for a server that is starting, or has no connection to spare: a person waits behind it.
+const STARTING_MAX: Duration = Duration::from_secs(1);
+
+/// How long a caller waits before it tries again to reach such a server.
 const RETRY_DELAY: Duration = Duration::from_millis(50);
 
 #[derive(Debug, Clone)]
@@ -38,9 +47,11 @@ struct Shared {
     prepared: &'static [Sql],
     /// Whether a caller waits for a server that is starting.
     waits_for_server: bool,
-    idle: Mutex<Vec<PipelinedConnection>>,
+    idle: Arc<IdleConnections>,
     /// One permit for each connection that may be in use.
     permits: Arc<Semaphore>,
+    max: usize,
+    gate: WriteGate,
 }
 
 /// A connection in use. Dropped, it goes back once the server has answered everything; a transaction that was not
@@ -49,6 +60,8 @@ struct Shared {
 pub(crate) struct PooledConnection {
     /// `None` once it went back.
     connection: Option<PipelinedConnection>,
+    /// Whether it was opened before this use, and may have died since.
+    was_idle: bool,
     /// What the server must have executed before another caller may use the connection.
     before_reuse: Option<&'static str>,
     permit: Option<OwnedSemaphorePermit>,
@@ -69,25 +82,60 @@ impl Pool {
 
     fn new(config: ConnectConfig, prepared: &'static [Sql], waits_for_server: bool, max: usize) -> Self {
         let permits = Arc::new(Semaphore::new(max));
-        Self {
-            shared: Arc::new(Shared { config, prepared, waits_for_server, idle: Mutex::default(), permits }),
+        let (idle, gate) = (Arc::<IdleConnections>::default(), WriteGate::default());
+        tokio::spawn(IdleConnections::give_back(Arc::downgrade(&idle)));
+        let shared = Arc::new(Shared { config, prepared, waits_for_server, idle, permits, max, gate });
+        Self { shared }
+    }
+
+    /// Refuses while the database may not be written. It costs no round trip while it may.
+    pub(crate) async fn may_write(&self) -> Result<(), StoreError> {
+        match self.shared.gate.verdict() {
+            Verdict::Open { look: false } => Ok(()),
+            Verdict::Open { look: true } => {
+                let pool = self.clone();
+                tokio::spawn(async move {
+                    if let Err(error) = pool.look_whether_writable().await {
+                        tracing::debug!("whether the database may be written: {error}");
+                    }
+                });
+                Ok(())
+            }
+            Verdict::Shut(why) => Err(StoreError::Refused(why.to_owned())),
+            Verdict::Unknown => self.look_whether_writable().await,
         }
+    }
+
+    /// The same, looked up now.
+    pub(crate) async fn look_whether_writable(&self) -> Result<(), StoreError> {
+        let refusal = self.read_one(Sql::WritesAllowed, &[], write_gate::refusal).await?;
+        self.shared.gate.saw(refusal);
+        refusal.map_or(Ok(()), |why| Err(StoreError::Refused(why.to_owned())))
     }
 
     /// Waits until a connection is free, at most [`ACQUIRE_MAX`].
     pub(crate) async fn acquire(&self) -> Result<PooledConnection, StoreError> {
-        let deadline = Instant::now() + ACQUIRE_MAX;
         let permit = timeout(ACQUIRE_MAX, Arc::clone(&self.shared.permits).acquire_owned()).await;
         let permit = permit.map_err(|_| {
-            StoreError::Unavailable(format!("no connection became free within {ACQUIRE_MAX:?}"))
+            StoreError::Unavailable(format!(
+                "all {} connections of this process for such work are in use, and none became free within \
+                 {ACQUIRE_MAX:?}; see in pg_stat_activity what keeps the database busy, or start another process",
+                self.shared.max
+            ))
         })?;
         let permit = permit.map_err(|_| StoreError::Unavailable("the store is closed".to_owned()))?;
-        let connection = match self.pop() {
-            Some(idle) => idle,
-            None => self.open(deadline).await?,
+        let (connection, was_idle) = match self.shared.idle.pop() {
+            Some(idle) => (idle, true),
+            None => self.open().await?,
         };
         let pool = self.clone();
-        Ok(PooledConnection { connection: Some(connection), before_reuse: None, permit: Some(permit), pool })
+        Ok(PooledConnection {
+            connection: Some(connection),
+            was_idle,
+            before_reuse: None,
+            permit: Some(permit),
+            pool,
+        })
     }
 
     /// Reads the rows of a statement on a connection of its own.
@@ -98,9 +146,12 @@ impl Pool {
         decode: impl Fn(&PgRow) -> Result<T, StoreError>,
     ) -> Result<Vec<T>, StoreError> {
         let mut acquired = self.acquire().await?;
-        let rows = acquired.statements()?.read(sql, params, decode).await?;
-        acquired.has_answered();
-        Ok(rows)
+        loop {
+            let rows = acquired.statements()?.read(sql, params, &decode).await;
+            if let Some(rows) = acquired.settle(rows).await? {
+                return Ok(rows);
+            }
+        }
     }
 
     /// Reads the one row of a statement that always has one.
@@ -111,59 +162,62 @@ impl Pool {
         decode: impl Fn(&PgRow) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         let mut acquired = self.acquire().await?;
-        let row = acquired.statements()?.read_one(sql, params, decode).await?;
-        acquired.has_answered();
-        Ok(row)
+        loop {
+            let row = acquired.statements()?.read_one(sql, params, &decode).await;
+            if let Some(row) = acquired.settle(row).await? {
+                return Ok(row);
+            }
+        }
     }
 
-    /// Executes a statement that is a transaction by itself; returns how many rows it wrote.
+    /// Executes a statement that is a transaction by itself, and that may be executed twice: if a connection is found
+    /// dead, nothing says whether it was.
     pub(crate) async fn execute(&self, sql: Sql, params: &Params<'_>) -> Result<u64, StoreError> {
+        self.may_write().await?;
         let mut acquired = self.acquire().await?;
-        let written = acquired.statements()?.execute(sql, params).await?;
-        acquired.has_answered();
-        Ok(written)
+        loop {
+            let connection = acquired.statements()?;
+            let written = try_join!(
+                biased;
+                async { connection.simple_query("begin read write").await.map_err(store_error) },
+                connection.execute(sql, params),
+                async { connection.simple_query("commit").await.map_err(store_error) },
+            );
+            if let Some(((), written, ())) = acquired.settle(written).await? {
+                return Ok(written);
+            }
+        }
     }
 
     /// Closes the idle connections, and those in use when they come back. No other is opened.
     pub(crate) fn close(&self) {
         self.shared.permits.close();
-        self.idle().clear();
+        self.shared.idle.close();
     }
 
-    async fn open(&self, deadline: Instant) -> Result<PipelinedConnection, StoreError> {
-        let Shared { config, prepared, waits_for_server, .. } = &*self.shared;
+    /// A fresh connection, or one that came back meanwhile; says whether it is the latter.
+    async fn open(&self) -> Result<(PipelinedConnection, bool), StoreError> {
+        let deadline = Instant::now() + STARTING_MAX;
         loop {
-            match PipelinedConnection::open(config, prepared).await {
+            match self.open_fresh().await {
+                Ok(fresh) => return Ok((fresh, false)),
                 Err(OpenError::Starting(_))
-                    if *waits_for_server && Instant::now() + RETRY_DELAY < deadline =>
+                    if self.shared.waits_for_server && Instant::now() + RETRY_DELAY < deadline =>
                 {
                     sleep(RETRY_DELAY).await;
                 }
-                opened => return Ok(opened?),
+                Err(refused) => {
+                    return self.shared.idle.pop().map(|idle| (idle, true)).ok_or_else(|| refused.into());
+                }
+            }
+            if let Some(idle) = self.shared.idle.pop() {
+                return Ok((idle, true));
             }
         }
     }
 
-    fn pop(&self) -> Option<PipelinedConnection> {
-        let mut idle = self.idle();
-        while let Some(connection) = idle.pop() {
-            if !connection.is_closed() {
-                return Some(connection);
-            }
-        }
-        None
-    }
-
-    fn put_back(&self, connection: PipelinedConnection) {
-        let mut idle = self.idle();
-        // Checked behind the lock: `close` clears the list after it has closed the permits.
-        if !self.shared.permits.is_closed() && !connection.is_closed() {
-            idle.push(connection);
-        }
-    }
-
-    fn idle(&self) -> MutexGuard<'_, Vec<PipelinedConnection>> {
-        self.shared.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    async fn open_fresh(&self) -> Result<PipelinedConnection, OpenError> {
+        PipelinedConnection::open(&self.shared.config, self.shared.prepared).await
     }
 }
 
@@ -174,33 +228,72 @@ impl PooledConnection {
         self.connection.as_ref().ok_or_else(ended)
     }
 
-    /// The connection, for statements that are transactions by themselves. Call [`Self::has_answered`] after the last
-    /// answer; until then a drop waits for the server.
+    /// The connection, for statements that are transactions by themselves. Their answers go to [`Self::settle`]; until
+    /// then a drop waits for the server.
     pub(crate) fn statements(&mut self) -> Result<&PipelinedConnection, StoreError> {
         // Nothing but a round trip: it is answered after everything that was sent before.
         self.before_reuse = Some("");
         self.get()
     }
 
-    /// No statement waits for its answer any more.
-    pub(crate) fn has_answered(&mut self) {
+    /// The answer to the last of [`Self::statements`]. `None`: the connection was dead; there is a fresh one, and the same
+    /// may be sent again.
+    pub(crate) async fn settle<T>(&mut self, answer: Result<T, StoreError>) -> Result<Option<T>, StoreError> {
+        match answer {
+            Ok(answer) => {
+                self.before_reuse = None;
+                Ok(Some(answer))
+            }
+            Err(error) => {
+                self.revive(error).await?;
+                Ok(None)
+            }
+        }
+    }
+
+    /// Puts a fresh connection in the place of one that had died before it was used; otherwise returns `error`, which is
+    /// what became of the use. Whatever was sent must be sent again, and may have been done once already.
+    pub(crate) async fn revive(&mut self, error: StoreError) -> Result<(), StoreError> {
+        if !self.was_idle || !self.is_dead(&error).await {
+            return Err(error);
+        }
+        tracing::debug!("a connection to Postgres had died before it was used; another one takes its place");
+        self.was_idle = false;
         self.before_reuse = None;
+        drop(self.connection.take());
+        self.connection = Some(self.pool.open_fresh().await?);
+        Ok(())
+    }
+
+    async fn is_dead(&self, error: &StoreError) -> bool {
+        match (error, &self.connection) {
+            // What ended it may arrive before its end does.
+            (StoreError::Unavailable(_), Some(connection)) => {
+                connection.is_closed() || connection.simple_query("").await.is_err()
+            }
+            _ => false,
+        }
     }
 
     /// Begins a batch's transaction, unless it has begun: poll its future before the first statement's.
-    pub(crate) fn begin_batch(
+    pub(crate) async fn begin_batch(
         &mut self,
     ) -> Result<(&PipelinedConnection, impl Future<Output = Result<(), StoreError>>), StoreError> {
-        self.begin("begin read write")
+        self.begin("begin read write").await
     }
 
     /// Begins a transaction with `text`, unless it has begun: poll its future before the first statement's.
-    pub(crate) fn begin(
+    pub(crate) async fn begin(
         &mut self,
         text: &'static str,
     ) -> Result<(&PipelinedConnection, impl Future<Output = Result<(), StoreError>>), StoreError> {
-        let has_begun = self.before_reuse.replace("rollback").is_some();
+        let mut has_begun = self.before_reuse.replace("rollback").is_some();
         let connection = self.get()?;
+        if !has_begun && !connection.is_guarded() {
+            // What is sent behind a `begin` that is refused would be committed by itself.
+            connection.simple_query(text).await.map_err(store_error)?;
+            has_begun = true;
+        }
         let begun = async move {
             if has_begun { Ok(()) } else { connection.simple_query(text).await.map_err(store_error) }
         };
@@ -222,7 +315,7 @@ impl PooledConnection {
             });
         }
         if let Some(connection) = self.connection.take() {
-            self.pool.put_back(connection);
+            self.pool.shared.idle.push(connection);
         }
         Ok(())
     }
@@ -239,7 +332,7 @@ impl Drop for PooledConnection {
     fn drop(&mut self) {
         let Some(connection) = self.connection.take() else { return };
         if self.before_reuse.is_none() {
-            self.pool.put_back(connection);
+            self.pool.shared.idle.push(connection);
             return;
         }
         let Ok(runtime) = Handle::try_current() else { return };
@@ -259,7 +352,7 @@ async fn end(
         Some(text) => connection.simple_query(text).await.is_ok(),
     };
     if is_ready {
-        pool.put_back(connection);
+        pool.shared.idle.push(connection);
     }
     drop(permit);
 }

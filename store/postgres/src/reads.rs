@@ -43,18 +43,23 @@ pub(crate) async fn views(pool: &Pool, ids: &[i64]) -> Result<Vec<OrderView>, St
     if ids.is_empty() {
         return Ok(Vec::new());
     }
-    let mut acquired = pool.acquire().await?;
-    let connection = acquired.statements()?;
     let by_id: &Params<'_> = &[&ids];
-    let (orders, payments, reservations, dead, lines) = try_join!(
-        biased;
-        connection.read(Sql::OrdersRead, by_id, rows::order),
-        connection.read(Sql::PaymentsRead, by_id, rows::payment),
-        connection.read(Sql::ReservationsRead, by_id, rows::reservation),
-        connection.read(Sql::OrdersWithDeadSaga, by_id, row::number),
-        connection.read(Sql::OrderLinesRead, by_id, rows::line),
-    )?;
-    acquired.has_answered();
+    let mut acquired = pool.acquire().await?;
+    let (orders, payments, reservations, dead, lines) = loop {
+        let connection = acquired.statements()?;
+        let read = try_join!(
+            biased;
+            connection.read(Sql::OrdersRead, by_id, rows::order),
+            connection.read(Sql::PaymentsRead, by_id, rows::payment),
+            connection.read(Sql::ReservationsRead, by_id, rows::reservation),
+            connection.read(Sql::OrdersWithDeadSaga, by_id, row::number),
+            connection.read(Sql::OrderLinesRead, by_id, rows::line),
+        );
+        if let Some(read) = acquired.settle(read).await? {
+            break read;
+        }
+    };
+    drop(acquired);
     let mut payments: BTreeMap<OrderId, _> =
         payments.into_iter().map(|payment| (payment.order, payment)).collect();
     let reservations: BTreeMap<OrderId, _> = reservations.into_iter().collect();

@@ -19,7 +19,7 @@ use crate::pool::PooledConnection;
 /// Writes everything, sent in one go; the caller commits.
 pub(crate) async fn save(transaction: &mut PooledConnection, writes: &Writes) -> Result<(), StoreError> {
     let at = OffsetDateTime::from(writes.at);
-    let (connection, begun) = transaction.begin_batch()?;
+    let (connection, begun) = transaction.begin_batch().await?;
     try_join!(
         biased;
         begun,

@@ -15,19 +15,25 @@ pub(crate) async fn id(pool: &Pool) -> Result<ShopId, StoreError> {
 
 pub(crate) async fn shop(pool: &Pool) -> Result<Shop, StoreError> {
     let mut acquired = pool.acquire().await?;
-    let connection = acquired.statements()?;
-    let (shop, here, last_number) = try_join!(
-        biased;
-        connection.read_one(Sql::ShopRead, &[], rows::shop),
-        connection.read_one(Sql::ShopHere, &[], |row| row.value(0)),
-        connection.read_one(Sql::OrderNumbersLast, &[], |row| row.value(0)),
-    )?;
-    acquired.has_answered();
-    Ok(Shop { here, last_number, ..shop })
+    loop {
+        let connection = acquired.statements()?;
+        let read = try_join!(
+            biased;
+            connection.read_one(Sql::ShopRead, &[], rows::shop),
+            connection.read_one(Sql::ShopHere, &[], |row| row.value(0)),
+            connection.read_one(Sql::OrderNumbersLast, &[], |row| row.value(0)),
+        );
+        if let Some((shop, here, last_number)) = acquired.settle(read).await? {
+            return Ok(Shop { here, last_number, ..shop });
+        }
+    }
 }
 
-/// A new database is at home where it is.
+/// A new database is at home where it is. One that has a home is left alone.
 pub(crate) async fn adopt(pool: &Pool) -> Result<(), StoreError> {
+    if pool.read_one(Sql::ShopRead, &[], rows::shop).await?.home.is_some() {
+        return Ok(());
+    }
     let here: String = pool.read_one(Sql::ShopHere, &[], |row| row.value(0)).await?;
     pool.execute(Sql::ShopAdopt, &[&here]).await?;
     Ok(())

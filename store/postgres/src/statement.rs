@@ -134,5 +134,7 @@ statements! {
         WorkersDeregister = "../queries/workers_deregister",
         WorkersHeartbeat = "queries/workers_heartbeat",
         WorkersRead = "queries/workers_read",
+        WriteProbe = "queries/write_probe",
+        WritesAllowed = "queries/writes_allowed",
     }
 }

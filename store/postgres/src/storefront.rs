@@ -81,7 +81,14 @@ pub(crate) async fn secret(
     name: &str,
     fresh: [u8; 32],
 ) -> Result<[u8; 32], StoreError> {
-    pool.execute(Sql::SecretsInsert, &[&name, &fresh.as_slice(), &OffsetDateTime::from(now)]).await?;
-    let kept: Vec<u8> = pool.read_one(Sql::SecretsRead, &[&name], |row| row.value(0)).await?;
+    let read = async || pool.read(Sql::SecretsRead, &[&name], |row| row.value(0)).await;
+    let kept: Option<Vec<u8>> = read().await?.pop();
+    let kept = if let Some(kept) = kept {
+        kept
+    } else {
+        pool.execute(Sql::SecretsInsert, &[&name, &fresh.as_slice(), &OffsetDateTime::from(now)]).await?;
+        // Another process may have been faster.
+        pool.read_one(Sql::SecretsRead, &[&name], |row| row.value(0)).await?
+    };
     kept.try_into().map_err(|_| unreadable(format_args!("secret {name:?}"), "value: is not 32 bytes long"))
 }

@@ -11,7 +11,7 @@ use sqlx::sqlite::{
 };
 use sqlx::{Connection as _, Sqlite, SqliteConnection, Transaction};
 
-use crate::error::store_error;
+use crate::error::{commit_error, store_error};
 use crate::statement::sql;
 
 /// Other processes, such as the CLI beside a running shop, may hold the file this long.
@@ -80,6 +80,13 @@ impl Connections {
     /// The writer's next turn. Dropping it undoes everything.
     pub(crate) async fn write(&self) -> Result<Transaction<'static, Sqlite>, StoreError> {
         self.writer.begin_with("begin immediate").await.map_err(store_error)
+    }
+
+    /// Commits what changes nothing: a file that cannot be written says so.
+    pub(crate) async fn try_write(&self) -> Result<(), StoreError> {
+        let mut tx = self.write().await?;
+        sqlx::query(sql!("write_probe")).execute(&mut *tx).await.map_err(store_error)?;
+        tx.commit().await.map_err(commit_error)
     }
 
     /// One snapshot to read from; the writer does not wait for it.

@@ -241,6 +241,10 @@ impl Store for SqliteStore {
         audit_snapshot::visit(&mut *self.connections.read().await?, visit).await
     }
 
+    async fn try_write(&self) -> Result<(), StoreError> {
+        self.connections.try_write().await
+    }
+
     async fn prune(&self, before: Time, limit: u32) -> Result<u64, StoreError> {
         prune::prune(&self.connections, self.clock.now(), before, limit).await
     }

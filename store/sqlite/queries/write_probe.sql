@@ -1,0 +1,2 @@
+-- writes the row as it is
+update shop set epoch = epoch
