@@ -11,6 +11,7 @@ use tokio::sync::{Mutex, watch};
 
 use crate::admission::Admission;
 use crate::auth::Verifier;
+use crate::database_check::DatabaseCheck;
 use crate::order_token::OrderTokens;
 use crate::settings::Settings;
 use crate::watch::Watch;
@@ -50,6 +51,7 @@ pub(crate) struct App(Arc<Inner>);
 #[derive(Debug)]
 pub(crate) struct Inner {
     pub(crate) store: Arc<dyn Store>,
+    pub(crate) database_check: DatabaseCheck,
     pub(crate) checkout_intake: CheckoutIntake,
     pub(crate) dispatch: Arc<dyn Dispatch>,
     pub(crate) verifier: Verifier,
@@ -95,6 +97,7 @@ impl App {
         let http = HttpMetrics::register(&metrics)?;
         let ids = SystemIds;
         let inner = Inner {
+            database_check: DatabaseCheck::new(Arc::clone(&store)),
             store,
             checkout_intake,
             dispatch,

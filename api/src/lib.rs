@@ -8,6 +8,7 @@ mod admission;
 mod app;
 pub mod auth;
 mod customer;
+mod database_check;
 mod docs;
 mod extract;
 mod headers;
@@ -26,6 +27,7 @@ use futures_util::future::BoxFuture;
 use tokio::sync::watch as signal;
 
 pub use self::app::{Parts, StartError};
+pub use self::database_check::DatabaseCheck;
 pub use self::proxies::{ForwardedHeader, TrustedProxies};
 pub use self::serve::serve;
 pub use self::settings::Settings;

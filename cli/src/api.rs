@@ -9,7 +9,7 @@ use holdfast_telemetry::Metrics;
 use holdfast_worker::RedisDispatch;
 
 use crate::api_server::{self, ApiParts, ApiServerArgs};
-use crate::database::Database;
+use crate::database::{Database, WaitArgs};
 use crate::exit::{Exit, say, usage};
 use crate::global::Global;
 use crate::http_server::listen;
@@ -19,6 +19,9 @@ use crate::redis::{RedisArgs, of_shop, unavailable};
 pub(crate) struct Args {
     #[command(flatten)]
     server: ApiServerArgs,
+
+    #[command(flatten)]
+    database: WaitArgs,
 
     #[command(flatten)]
     redis: RedisArgs,
@@ -33,7 +36,7 @@ impl Dispatch for NoHints {
 }
 
 pub(crate) async fn run(args: Args, global: &Global) -> anyhow::Result<Exit> {
-    let Args { server: args, redis: redis_args } = args;
+    let Args { server: args, database: wait, redis: redis_args } = args;
     let verifier = args.token_keys.verifier()?.ok_or_else(|| {
         usage(
             "no key to verify tokens with; set HOLDFAST_JWT_SECRET (`openssl rand -hex 32` makes one) or HOLDFAST_JWKS_FILE",
@@ -41,7 +44,7 @@ pub(crate) async fn run(args: Args, global: &Global) -> anyhow::Result<Exit> {
     })?;
     let (settings, redis) = (args.settings()?, redis_args.parse()?);
     let listener = listen(args.http_addr, "--http-addr").await?;
-    let database = Database::open(global).await?;
+    let database = Database::open_to_work(global, &wait).await?;
     let redis = of_shop(redis, database.store()).await?;
     let metrics = Metrics::default();
     let (dispatch, policy): (Arc<dyn Dispatch>, _) = match redis {

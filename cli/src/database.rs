@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use holdfast_saga::ports::{Store, StoreError};
 use holdfast_shared::ShopId;
@@ -14,11 +14,23 @@ use crate::global::Global;
 use crate::output::Format;
 use crate::private_file::make_private;
 use crate::schema::Schema;
+use crate::values::duration;
 
 /// Longer than connecting to a healthy database takes, and shorter than a person waits.
 const CONNECT_WITHIN: Duration = Duration::from_secs(6);
 /// How often a process looks whether its database still holds its shop.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
+
+/// The pause between two attempts to reach a database that is away.
+const RETRY_EVERY: Duration = Duration::from_millis(500);
+
+/// How long a process that serves waits for its database.
+#[derive(clap::Args)]
+pub(crate) struct WaitArgs {
+    /// How long to wait at the start for a database that is away
+    #[arg(long, value_name = "TIME", env = "HOLDFAST_DATABASE_WAIT", default_value = "1m", value_parser = duration)]
+    database_wait: humantime::Duration,
+}
 
 pub(crate) struct Database {
     store: Arc<dyn Store>,
@@ -29,34 +41,66 @@ pub(crate) struct Database {
 impl Database {
     /// Opens the database, whatever its schema. A file that does not exist is created.
     pub(crate) async fn connect(address: &Address) -> anyhow::Result<Self> {
+        Self::connected(address).await.map_err(|error| at(address, error))
+    }
+
+    async fn connected(address: &Address) -> Result<Self, StoreError> {
         if let Some(path) = address.path() {
             make_private(path);
         }
         let connecting = tokio::time::timeout(CONNECT_WITHIN, assemble::store(address));
         let connected = connecting.await.unwrap_or_else(|_| {
-            Err(StoreError::Unavailable(format!("no answer within {} s", CONNECT_WITHIN.as_secs())))
+            Err(StoreError::Unavailable(format!(
+                "no answer within {} s; check the host in DATABASE_URL, the network and firewalls",
+                CONNECT_WITHIN.as_secs()
+            )))
         });
-        let (store, schema) = connected.map_err(|error| at(address, error))?;
+        let (store, schema) = connected?;
         Ok(Self { store, schema, path: address.path().map(Path::to_owned) })
     }
 
     /// Opens the database that the options name, and refuses it unless its schema fits this binary and it holds the shop
     /// that they name.
     pub(crate) async fn open(global: &Global) -> anyhow::Result<Self> {
-        let address = global.address()?;
-        if let Some(path) = address.path().filter(|path| !path.exists()) {
-            let path = path.display();
-            if address.is_default() {
-                return Err(not_found(format!(
-                    "there is no shop here: {path} does not exist in this folder; name one with --database-url or \
-                     DATABASE_URL, or make one with `holdfast up`"
-                )));
-            }
-            anyhow::bail!("{path} does not exist; `holdfast migrate` creates it");
-        }
-        let database = Self::connect(&address).await?;
-        database.schema.check().await.map_err(|error| at(&address, error))?;
+        let address = existing(global)?;
+        let database = Self::fitting(&address).await.map_err(|error| at(&address, error))?;
         database.check_shop(global.shop_id(), &address).await?;
+        Ok(database)
+    }
+
+    /// The same for a process that serves: it refuses a database that it may not write, and waits for one that is away.
+    pub(crate) async fn open_to_work(global: &Global, wait: &WaitArgs) -> anyhow::Result<Self> {
+        let address = existing(global)?;
+        let (since, wait) = (Instant::now(), *wait.database_wait);
+        let mut said = None;
+        let database = loop {
+            let opened = async {
+                let database = Self::fitting(&address).await?;
+                database.store.try_write().await?;
+                Ok(database)
+            };
+            match opened.await {
+                Err(StoreError::Unavailable(why)) if since.elapsed() + RETRY_EVERY < wait => {
+                    if said.as_ref() != Some(&why) {
+                        let left = wait.saturating_sub(since.elapsed()).as_secs();
+                        say(&format!("{}: {why}; trying again for {left} s", address.shown()));
+                        said = Some(why);
+                    }
+                    tokio::time::sleep(RETRY_EVERY).await;
+                }
+                opened => break opened.map_err(|error| at(&address, error))?,
+            }
+        };
+        if said.is_some() {
+            say(&format!("{}: the database is there", address.shown()));
+        }
+        database.check_shop(global.shop_id(), &address).await?;
+        Ok(database)
+    }
+
+    async fn fitting(address: &Address) -> Result<Self, StoreError> {
+        let database = Self::connected(address).await?;
+        database.schema.check().await?;
         Ok(database)
     }
 
@@ -139,6 +183,22 @@ pub(crate) async fn with_database(
     let ended = command(&database).await;
     database.close().await;
     ended
+}
+
+/// The address that the options name, unless it is a file that does not exist.
+fn existing(global: &Global) -> anyhow::Result<Address> {
+    let address = global.address()?;
+    if let Some(path) = address.path().filter(|path| !path.exists()) {
+        let path = path.display();
+        if address.is_default() {
+            return Err(not_found(format!(
+                "there is no shop here: {path} does not exist in this folder; name one with --database-url or \
+                 DATABASE_URL, or make one with `holdfast up`"
+            )));
+        }
+        anyhow::bail!("{path} does not exist; `holdfast migrate` creates it");
+    }
+    Ok(address)
 }
 
 /// Says which database an error is about.

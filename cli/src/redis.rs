@@ -60,11 +60,12 @@ pub(crate) async fn of_shop(
     Ok(Some(Arc::new(address.of_shop(store.keys().await?.shop()))))
 }
 
-/// Why Redis does not answer, if it does not: a process may work without it. Fails if Redis refuses the connection.
+/// Why Redis does not answer, if it does not: a process may work without it. Fails if Redis refuses the connection, or is
+/// no server that can carry hints.
 pub(crate) async fn unavailable(redis: &Redis) -> Result<Option<RedisDown>, RedisDown> {
     match redis.check().await {
         Ok(()) => Ok(None),
         Err(silent @ RedisDown::Silent { .. }) => Ok(Some(silent)),
-        Err(refused @ RedisDown::Refused { .. }) => Err(refused),
+        Err(refused @ (RedisDown::Refused { .. } | RedisDown::Unfit { .. })) => Err(refused),
     }
 }

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::bail;
+use holdfast_api::DatabaseCheck;
 use holdfast_saga::flows::REGISTRY;
 use holdfast_saga::ports::Providers;
 use holdfast_shared::Queue;
@@ -18,7 +19,7 @@ use holdfast_worker::{Redis, Source, WorkerConfig};
 use tokio::sync::watch;
 
 use crate::assemble::{self, WorkerParts};
-use crate::database::{Database, with_database};
+use crate::database::{Database, WaitArgs, with_database};
 use crate::exit::{Exit, say, usage};
 use crate::global::Global;
 use crate::http_server::{HttpServer, listen};
@@ -66,6 +67,9 @@ struct ServeArgs {
     queue: Vec<(Queue, usize)>,
 
     #[command(flatten)]
+    database: WaitArgs,
+
+    #[command(flatten)]
     redis: RedisArgs,
 
     /// The address for health checks and metrics
@@ -109,7 +113,7 @@ async fn serve(args: ServeArgs, global: &Global) -> anyhow::Result<Exit> {
     let address = global.address()?;
     let location = SandboxLocation::of(&args.sandbox, address.path(), config.call_timeout)?;
     let listener = listen(args.worker_addr, "--worker-addr").await?;
-    let database = Database::open(global).await?;
+    let database = Database::open_to_work(global, &args.database).await?;
     let redis = of_shop(redis, database.store()).await?;
     let no_redis = match &redis {
         Some(redis) => unavailable(redis).await?,
@@ -133,9 +137,8 @@ async fn serve(args: ServeArgs, global: &Global) -> anyhow::Result<Exit> {
     })
     .await?;
     let (stop, stopping) = (watch::Sender::new(false), watch::Sender::new(false));
-    let this_shop = database.store().keys().await?.shop();
     let routes = health::routes(health::Worker {
-        shop: this_shop,
+        database_check: DatabaseCheck::new(database.shared()),
         metrics,
         dependency_health: runtime.dependency_health(),
         shop_hold: runtime.shop_hold(),

@@ -80,7 +80,9 @@ metrics! {
     JOBS: Counter "holdfast_jobs_total" ["queue", "outcome"],
         "Hints, by outcome";
     LAST_POLL: Gauge "holdfast_worker_last_poll_timestamp_seconds" [],
-        "When the database and every queue last answered a worker: the oldest of these times";
+        "When the database and every queue last answered a worker, by this machine's clock: the oldest of these times";
+    LAST_POLL_AGE: Gauge "holdfast_worker_last_poll_age_seconds" [],
+        "For how long the database or a queue, whichever is worse, has not answered a worker, whatever its clock says";
     HTTP_REQUESTS: Counter "holdfast_http_requests_total" ["method", "route", "status"],
         "Requests answered, by method, route and status";
     HTTP_REQUEST_DURATION: Histogram "holdfast_http_request_duration_seconds" ["method", "route"],

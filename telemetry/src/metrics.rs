@@ -13,7 +13,7 @@ use holdfast_shared::{OrderStatus, PaymentMethod, Queue, SagaState, Time};
 use prometheus::core::Collector;
 use prometheus::{
     Encoder as _, Gauge, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec,
-    IntGaugeVec, Registry, TextEncoder,
+    IntGaugeVec, PullingGauge, Registry, TextEncoder,
 };
 
 use crate::list::{self, Metric};
@@ -48,7 +48,6 @@ pub struct Metrics {
     hints: IntCounterVec,
     refuses: IntGaugeVec,
     shop_held: Gauge,
-    last_poll: Gauge,
 }
 
 /// A gauge with two labels, of which the first is known only once it is counted.
@@ -137,7 +136,6 @@ impl Default for Metrics {
             commit_seconds: single(&list::COMMIT_DURATION, CALL_SECONDS),
             hints: counter(&list::JOBS),
             shop_held: kept(&registry, Gauge::with_opts(list::SHOP_HELD.opts())),
-            last_poll: kept(&registry, Gauge::with_opts(list::LAST_POLL.opts())),
             registry,
         }
     }
@@ -184,9 +182,26 @@ impl Metrics {
         self.hints.with_label_values::<&str>(&[queue.into(), "dropped"]).inc_by(hints as u64);
     }
 
-    /// The gauge that holds when the database and the queues last answered.
-    pub fn last_poll(&self) -> Gauge {
-        self.last_poll.clone()
+    /// Shows for how long a worker's dependencies have been silent, as `silence` says whenever the metrics are read. Of two
+    /// workers with the same metrics, the first one is shown.
+    pub fn observe_last_poll(&self, silence: impl Fn() -> Duration + Clone + Send + Sync + 'static) {
+        let at = {
+            let silence = silence.clone();
+            move || {
+                // Of this very moment, so that a clock that was set does not leave an old time behind.
+                let at = (Time::system_now() - silence()).as_millis();
+                #[expect(
+                    clippy::cast_precision_loss,
+                    reason = "the milliseconds of our time are exact in a double"
+                )]
+                let millis = at as f64;
+                millis / 1_000.0
+            }
+        };
+        let age = move || silence().as_secs_f64();
+        for gauge in [pulling(&list::LAST_POLL, at), pulling(&list::LAST_POLL_AGE, age)] {
+            let _ = self.registry.register(Box::new(gauge));
+        }
     }
 
     /// A call was answered, or timed out.
@@ -304,7 +319,6 @@ impl Metrics {
     }
 }
 
-/// Every metric comes from [`METRICS`](crate::METRICS) and is registered once, so this cannot fail.
 /// 1 for `state`, and 0 for all others of `states`.
 fn set_state(gauge: &IntGaugeVec, of: &str, state: &str, states: &[&str]) {
     for name in states {
@@ -312,6 +326,11 @@ fn set_state(gauge: &IntGaugeVec, of: &str, state: &str, states: &[&str]) {
     }
 }
 
+fn pulling(metric: &Metric, value: impl Fn() -> f64 + Send + Sync + 'static) -> PullingGauge {
+    PullingGauge::new(metric.name, metric.help, Box::new(value)).expect("a well-formed metric")
+}
+
+/// Every metric comes from [`METRICS`](crate::METRICS) and is registered once, so this cannot fail.
 fn kept<C: Collector + Clone + 'static>(registry: &Registry, made: Result<C, prometheus::Error>) -> C {
     let made = made.expect("a well-formed metric");
     registry.register(Box::new(made.clone())).expect("a metric that is new");

@@ -21,7 +21,7 @@ mod stats;
 pub use self::circuit_breaker::{CircuitBreaker, CircuitBreakerConfig, Gateway};
 pub use self::config::{ConfigError, WorkerConfig};
 pub use self::live_keys::{UnnamedShop, refuse_unnamed_shop};
-pub use self::queue::{Dependency, DependencyHealth, Queues, RedisBackend, RedisDispatch, Source};
+pub use self::queue::{Dependency, DependencyHealth, Down, Queues, RedisBackend, RedisDispatch, Source};
 pub use self::redis::{BadRedisUrl, Redis, RedisAddress, RedisDown};
 pub use self::runtime::{Runtime, ShopHold, Stopped};
 pub use self::stats::WorkerStats;

@@ -3,8 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use holdfast_saga::ports::Store;
-use holdfast_shared::Time;
+use holdfast_saga::ports::{Store, StoreError};
 use tokio::sync::watch;
 use tokio::time::sleep;
 
@@ -17,8 +16,7 @@ const BATCH_INTERVAL: Duration = Duration::from_millis(250);
 
 pub(crate) async fn run(store: Arc<dyn Store>, keep: Duration, mut stop: watch::Receiver<bool>) {
     loop {
-        // Seconds of clock skew do not matter for an age of days.
-        let pruned = store.prune(Time::system_now() - keep, BATCH).await;
+        let pruned = prune(&*store, keep).await;
         if let Err(error) = &pruned {
             tracing::warn!("pruning failed and will be retried in {IDLE_INTERVAL:?}: {error}");
         }
@@ -28,4 +26,9 @@ pub(crate) async fn run(store: Arc<dyn Store>, keep: Duration, mut stop: watch::
             () = sleep(wait) => {}
         }
     }
+}
+
+/// An age by the clock that wrote the rows: this machine's may have been set.
+async fn prune(store: &dyn Store, keep: Duration) -> Result<u64, StoreError> {
+    store.prune(store.now().await? - keep, BATCH).await
 }

@@ -10,7 +10,10 @@ use holdfast_shared::{Queue, ShopId};
 use percent_encoding::percent_decode_str;
 use redis::aio::MultiplexedConnection;
 use redis::sentinel::{SentinelClient, SentinelClientBuilder, SentinelServerType};
-use redis::{AsyncConnectionConfig, Client, ConnectionAddr, ErrorKind, RedisError, RedisResult, TlsMode};
+use redis::{
+    AsyncConnectionConfig, Client, ConnectionAddr, ErrorKind, RedisError, RedisResult, ServerErrorKind,
+    TlsMode, Value,
+};
 use tokio::sync::Mutex;
 
 /// The longest that opening a connection may take; then it is tried again later.
@@ -63,6 +66,14 @@ pub enum RedisDown {
         /// What Redis answered instead.
         reason: String,
     },
+    /// It answers, and cannot do its part.
+    #[error("Redis at {shown} cannot carry hints: {reason}")]
+    Unfit {
+        /// The address, without its password.
+        shown: String,
+        /// What it is instead, and what to do.
+        reason: &'static str,
+    },
 }
 
 impl RedisAddress {
@@ -92,26 +103,34 @@ impl RedisAddress {
 }
 
 impl Redis {
-    /// Checks that Redis answers and accepts the credentials.
+    /// Checks that Redis answers, accepts the credentials, and is a server that can carry hints.
     pub fn check(&self) -> BoxFuture<'_, Result<(), RedisDown>> {
-        Box::pin(self.ping())
+        Box::pin(self.greet())
     }
 
-    async fn ping(&self) -> Result<(), RedisDown> {
+    /// Every user may say HELLO, whatever commands it has.
+    async fn greet(&self) -> Result<(), RedisDown> {
         let asked = async {
             let mut connection = self.connect(CONNECT_WITHIN).await?;
-            redis::cmd("PING").query_async::<String>(&mut connection).await
+            redis::cmd("HELLO").query_async::<Value>(&mut connection).await
         };
-        let answer = tokio::time::timeout(CONNECT_WITHIN * 2, asked).await;
-        let reason = match answer {
-            Ok(Ok(_)) => return Ok(()),
+        let shown = || self.0.shown.clone();
+        match tokio::time::timeout(CONNECT_WITHIN * 2, asked).await {
+            Ok(Ok(about)) => match unfit_as(&about) {
+                None => Ok(()),
+                Some(reason) => Err(RedisDown::Unfit { shown: shown(), reason }),
+            },
             Ok(Err(error)) if is_refusal(&error) => {
-                return Err(RedisDown::Refused { shown: self.0.shown.clone(), reason: error.to_string() });
+                Err(RedisDown::Refused { shown: shown(), reason: error.to_string() })
             }
-            Ok(Err(error)) => error.to_string(),
-            Err(_) => format!("no answer within {} s", (CONNECT_WITHIN * 2).as_secs()),
-        };
-        Err(RedisDown::Silent { shown: self.0.shown.clone(), reason })
+            // A server from before there was HELLO.
+            Ok(Err(error)) if error.kind() == ErrorKind::Server(ServerErrorKind::ResponseError) => Ok(()),
+            Ok(Err(error)) => Err(RedisDown::Silent { shown: shown(), reason: error.to_string() }),
+            Err(_) => {
+                let reason = format!("no answer within {} s", (CONNECT_WITHIN * 2).as_secs());
+                Err(RedisDown::Silent { shown: shown(), reason })
+            }
+        }
     }
 
     /// A new connection. Each command on it times out after `answer_within`.
@@ -165,9 +184,30 @@ impl fmt::Debug for RedisAddress {
 
 /// Whether another attempt would fail as well.
 fn is_refusal(error: &RedisError) -> bool {
-    let message = error.to_string();
     error.kind() == ErrorKind::AuthenticationFailed
-        || ["NOAUTH", "WRONGPASS", "NOPERM"].iter().any(|code| message.contains(code))
+        || error.code().is_some_and(|code| ["NOAUTH", "WRONGPASS", "NOPERM"].contains(&code))
+}
+
+/// Why a server that introduces itself so cannot carry hints; `None`: it can.
+fn unfit_as(about: &Value) -> Option<&'static str> {
+    let field = |name: &str| -> Option<String> {
+        let pairs: Vec<(String, Value)> = redis::from_redis_value(about.clone()).ok()?;
+        let (_, value) = pairs.into_iter().find(|(key, _)| key == name)?;
+        redis::from_redis_value(value).ok()
+    };
+    match (field("mode").as_deref(), field("role").as_deref()) {
+        (Some("cluster"), _) => Some(
+            "it is a node of a Redis Cluster, which holds a part of the queues; name a Redis, or the sentinels of one, \
+             that is not clustered",
+        ),
+        (Some("sentinel"), _) => Some(
+            "it is a sentinel; write redis+sentinel://HOST:PORT/SERVICE, and it is asked where the server is",
+        ),
+        (_, Some("replica" | "slave")) => Some(
+            "it is a replica, which takes no hints; name the primary, or the sentinels with redis+sentinel://",
+        ),
+        _ => None,
+    }
 }
 
 /// `[USER:PASSWORD@]HOST[:PORT],HOST[:PORT]/SERVICE[/DB]`. The credentials are the server's.

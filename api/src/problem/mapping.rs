@@ -45,11 +45,27 @@ impl From<AuditError> for Problem {
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
         match error {
-            StoreError::Contention(_) | StoreError::Unavailable(_) | StoreError::CommitUnknown(_) => {
-                tracing::warn!("a request failed because the database did not answer: {error}");
+            StoreError::Contention(_) => {
+                tracing::warn!("a request failed because others were in its way: {error}");
                 Self::unavailable(
                     "database_unavailable",
-                    "the database does not answer in time; repeat the request, with the same Idempotency-Key if it has one",
+                    "others were changing the same in the database; repeat the request, with the same Idempotency-Key if it has one",
+                    2,
+                )
+            }
+            StoreError::Unavailable(_) => {
+                tracing::warn!("a request failed: {error}");
+                Self::unavailable(
+                    "database_unavailable",
+                    "the database cannot serve this now; repeat the request, with the same Idempotency-Key if it has one",
+                    2,
+                )
+            }
+            StoreError::CommitUnknown(_) => {
+                tracing::warn!("a request may have been saved: {error}");
+                Self::unavailable(
+                    "database_unavailable",
+                    "the database broke off while it saved this, and it may be saved; look, or repeat the request, with the same Idempotency-Key if it has one",
                     2,
                 )
             }

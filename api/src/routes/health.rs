@@ -1,19 +1,13 @@
 //! Liveness, readiness and metrics.
 
-use std::time::Duration;
-
 use axum::Json;
 use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use holdfast_contract::health::Readiness;
-use holdfast_saga::ports::StoreError;
 
 use crate::app::App;
 use crate::problem::Problem;
-
-/// A database that takes longer counts as down; probes do not wait much longer either.
-const ANSWER_WITHIN: Duration = Duration::from_secs(2);
 
 /// Check that the process is alive
 #[utoipa::path(get, operation_id = "healthz", path = "/healthz", tag = "health", responses((status = OK, body = String, content_type = "text/plain")), security(()))]
@@ -33,18 +27,8 @@ pub(super) async fn readyz(State(app): State<App>) -> Result<Json<Readiness>, Pr
     if !app.checkout_intake.is_running() {
         return Err(not_ready("the checkout intake has ended: restart this process"));
     }
-    let checks = async {
-        app.store.pending(1).await?;
-        Ok(app.store.keys().await?.shop())
-    };
-    let silent = |_| StoreError::Unavailable(format!("no answer within {} s", ANSWER_WITHIN.as_secs()));
-    match tokio::time::timeout(ANSWER_WITHIN, checks).await.unwrap_or_else(|late| Err(silent(late))) {
-        Ok(shop) => Ok(Json(Readiness { ready: true, shop })),
-        Err(error) => {
-            tracing::warn!("not ready: {error}");
-            Err(not_ready("the database does not answer"))
-        }
-    }
+    let tried = app.database_check.run().await;
+    tried.map(|shop| Json(Readiness { ready: true, shop })).map_err(|why| not_ready(&why))
 }
 
 /// Get metrics, in the text format of Prometheus

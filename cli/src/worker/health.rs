@@ -7,9 +7,9 @@ use axum::http::header::CONTENT_TYPE;
 use axum::middleware::map_response;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
+use holdfast_api::DatabaseCheck;
 use holdfast_api::problem::{self, Problem};
 use holdfast_contract::health::Readiness;
-use holdfast_shared::ShopId;
 use holdfast_telemetry::Metrics;
 use holdfast_worker::{DependencyHealth, ShopHold};
 use tokio::sync::watch;
@@ -17,7 +17,7 @@ use tokio::sync::watch;
 /// What a worker says of itself.
 #[derive(Clone)]
 pub(super) struct Worker {
-    pub(super) shop: ShopId,
+    pub(super) database_check: DatabaseCheck,
     pub(super) metrics: Metrics,
     pub(super) dependency_health: DependencyHealth,
     pub(super) shop_hold: ShopHold,
@@ -34,7 +34,7 @@ pub(super) fn routes(worker: Worker) -> Router {
         .with_state(worker)
 }
 
-/// A worker is ready while the database and its queues answer, and its calls are not held.
+/// A worker is ready while the database takes what it writes, its queues answer, and its calls are not held.
 async fn ready(State(worker): State<Worker>) -> Response {
     let not_ready = |missing: String| {
         Problem::unavailable("not_ready", format!("not ready: {missing}"), 1).into_response()
@@ -45,16 +45,13 @@ async fn ready(State(worker): State<Worker>) -> Response {
     if let Some(why) = worker.shop_hold.why() {
         return not_ready(why);
     }
-    let down: Vec<String> = worker
-        .dependency_health
-        .down()
-        .into_iter()
-        .map(|(dependency, silence)| format!("{dependency} has not answered for {} s", silence.as_secs()))
-        .collect();
-    if down.is_empty() {
-        Json(Readiness { ready: true, shop: worker.shop }).into_response()
-    } else {
-        not_ready(down.join(", "))
+    let down: Vec<String> = worker.dependency_health.down().iter().map(ToString::to_string).collect();
+    if !down.is_empty() {
+        return not_ready(down.join(", "));
+    }
+    match worker.database_check.run().await {
+        Ok(shop) => Json(Readiness { ready: true, shop }).into_response(),
+        Err(why) => not_ready(why),
     }
 }
 

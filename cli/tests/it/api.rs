@@ -222,10 +222,8 @@ fn without_its_database_it_says_so_and_recovers_by_itself() {
             }
         };
         let ready = problem("/readyz").await;
-        assert_eq!(
-            (&ready["code"], &ready["detail"]),
-            (&"not_ready".into(), &"not ready: the database does not answer".into())
-        );
+        assert_eq!(ready["code"], "not_ready");
+        assert!(ready["detail"].as_str().is_some_and(|why| why.contains("nothing listens there")), "{ready}");
         for path in ["/v1/orders", "/v1/products", "/v1/notifications"] {
             assert_eq!(problem(path).await["code"], "database_unavailable", "{path}");
         }

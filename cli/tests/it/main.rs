@@ -9,6 +9,7 @@ mod circuit_breaker;
 mod cluster;
 mod copies;
 mod database;
+mod database_away;
 mod dead;
 mod demo;
 mod fixture;

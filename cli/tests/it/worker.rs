@@ -63,7 +63,7 @@ fn a_missing_dependency_is_reported_in_one_sentence_without_secrets() {
         let mut command = holdfast();
         command.env("DATABASE_URL", database).env("REDIS_URL", redis).env("RUST_LOG", "trace");
         let since = Instant::now();
-        let ran = ran(command.args(["worker", "--worker-addr", address]));
+        let ran = ran(command.args(["worker", "--worker-addr", address, "--database-wait", "1s"]));
         ran.ends(1, message);
         assert_eq!(ran.stderr.matches("error: ").count(), 1, "{ran:#?}");
         assert!(!ran.stderr.contains("s3cret") && !ran.stderr.contains("hunter2"), "{ran:#?}");

@@ -323,7 +323,8 @@ async fn redis_is_lost_and_comes_back(backend: RedisBackend) {
     until("they are counted as dropped", async || ears.jobs("dropped") >= 1_000).await;
     until("it says that it is deaf", async || {
         let deaf = ears.queues.dependency_health.down();
-        deaf.iter().any(|(asked, silent)| *asked == Dependency::Queue(Queue::Checkout) && !silent.is_zero())
+        deaf.iter()
+            .any(|down| down.dependency == Dependency::Queue(Queue::Checkout) && !down.silence.is_zero())
     })
     .await;
 

@@ -1,13 +1,14 @@
-//! When the database and the queues last answered a worker: `/readyz` and a metric show it.
+//! When the database and the queues last answered a worker: `/readyz` and two metrics show it.
+//!
+//! All of it goes by a clock that nobody can set.
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
-use holdfast_shared::{Queue, Time};
-use prometheus::Gauge;
+use holdfast_shared::Queue;
+use holdfast_telemetry::Metrics;
 
 /// A dependency that has not answered for this long is down: it is many blocking reads, and many sweeps.
 const DOWN_AFTER: Duration = Duration::from_secs(10);
@@ -21,13 +22,27 @@ pub enum Dependency {
     Queue(Queue),
 }
 
+/// A dependency without which a worker is not ready.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Down {
+    /// Which one.
+    pub dependency: Dependency,
+    /// For how long it has not answered.
+    pub silence: Duration,
+    /// What it answered instead.
+    pub refusal: Option<String>,
+}
+
 /// When each dependency last answered. Clones share it.
 #[derive(Debug, Clone)]
 pub struct DependencyHealth {
-    /// In milliseconds since 1970.
-    answered: Arc<BTreeMap<Dependency, AtomicI64>>,
-    /// The oldest of these times, as a metric.
-    oldest: Gauge,
+    dependencies: Arc<BTreeMap<Dependency, Mutex<Seen>>>,
+}
+
+#[derive(Debug)]
+struct Seen {
+    answered: Instant,
+    refusal: Option<String>,
 }
 
 /// Records the answers of one dependency.
@@ -38,36 +53,62 @@ pub(crate) struct Poll {
 }
 
 impl DependencyHealth {
-    /// Nothing has been asked yet; the clock of each dependency starts now.
-    pub(crate) fn new(dependencies: impl IntoIterator<Item = Dependency>, oldest: Gauge) -> Self {
-        let now = Time::system_now().as_millis();
-        let answered = dependencies.into_iter().map(|dependency| (dependency, AtomicI64::new(now))).collect();
-        Self { answered: Arc::new(answered), oldest }
+    /// Nothing has been asked yet; the clock of each dependency starts now. The longest silence is computed whenever
+    /// `metrics` are read.
+    pub(crate) fn new(dependencies: impl IntoIterator<Item = Dependency>, metrics: &Metrics) -> Self {
+        let seen = |dependency| (dependency, Mutex::new(Seen { answered: Instant::now(), refusal: None }));
+        let health = Self { dependencies: Arc::new(dependencies.into_iter().map(seen).collect()) };
+        let observed = health.clone();
+        metrics.observe_last_poll(move || observed.longest_silence());
+        health
     }
 
     pub(crate) fn of(&self, dependency: Dependency) -> Poll {
         Poll { dependency_health: self.clone(), dependency }
     }
 
-    /// The dependencies that are down, and for how long each has been silent.
-    pub fn down(&self) -> Vec<(Dependency, Duration)> {
-        let now = Time::system_now().as_millis();
-        let silences = self.answered.iter().map(|(dependency, at)| {
-            let silence = now.saturating_sub(at.load(Ordering::Relaxed)).max(0);
-            (*dependency, Duration::from_millis(silence.unsigned_abs()))
+    /// The dependencies that are down: silent for long, or refusing.
+    pub fn down(&self) -> Vec<Down> {
+        let all = self.dependencies.iter().map(|(dependency, seen)| {
+            let seen = lock(seen);
+            Down { dependency: *dependency, silence: seen.answered.elapsed(), refusal: seen.refusal.clone() }
         });
-        silences.filter(|(_, silence)| *silence > DOWN_AFTER).collect()
+        all.filter(|found| found.silence > DOWN_AFTER || found.refusal.is_some()).collect()
+    }
+
+    fn longest_silence(&self) -> Duration {
+        let silences = self.dependencies.values().map(|seen| lock(seen).answered.elapsed());
+        silences.max().unwrap_or_default()
     }
 }
 
 impl Poll {
     /// It answered just now, with or without work.
     pub(crate) fn answered(&self) {
-        let Some(at) = self.dependency_health.answered.get(&self.dependency) else { return };
-        at.store(Time::system_now().as_millis(), Ordering::Relaxed);
-        let oldest = self.dependency_health.answered.values().map(|at| at.load(Ordering::Relaxed)).min();
-        #[expect(clippy::cast_precision_loss, reason = "the milliseconds of our time are exact in a double")]
-        self.dependency_health.oldest.set(oldest.unwrap_or_default() as f64 / 1_000.0);
+        if let Some(seen) = self.dependency_health.dependencies.get(&self.dependency) {
+            *lock(seen) = Seen { answered: Instant::now(), refusal: None };
+        }
+    }
+
+    /// It answered that it will not do what it was asked.
+    pub(crate) fn refused(&self, why: &str) {
+        if let Some(seen) = self.dependency_health.dependencies.get(&self.dependency) {
+            lock(seen).refusal = Some(why.to_owned());
+        }
+    }
+}
+
+fn lock(seen: &Mutex<Seen>) -> MutexGuard<'_, Seen> {
+    seen.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl fmt::Display for Down {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { dependency, silence, refusal } = self;
+        match refusal {
+            Some(why) => write!(f, "{dependency} refuses: {why}"),
+            None => write!(f, "{dependency} has not answered for {} s", silence.as_secs()),
+        }
     }
 }
 

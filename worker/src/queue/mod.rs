@@ -22,7 +22,7 @@ use tokio::task::JoinHandle;
 
 use self::delivery::{ConsumerContext, serve};
 pub(crate) use self::dependency_health::Poll;
-pub use self::dependency_health::{Dependency, DependencyHealth};
+pub use self::dependency_health::{Dependency, DependencyHealth, Down};
 pub use self::redis::{RedisBackend, RedisDispatch};
 use crate::config::WorkerConfig;
 use crate::redis::Redis;
@@ -77,7 +77,7 @@ impl Queues {
             intake,
             stop: stop.clone(),
         };
-        let dependency_health = DependencyHealth::new(source.dependencies(&served), metrics.last_poll());
+        let dependency_health = DependencyHealth::new(source.dependencies(&served), metrics);
         let (dispatch, serving): (Arc<dyn Dispatch>, _) = match source {
             Source::Embedded => {
                 let (dispatch, queues) = embedded::open(&served, metrics);

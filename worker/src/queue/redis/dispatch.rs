@@ -12,6 +12,7 @@ use tokio::sync::mpsc;
 
 use super::backend::RedisBackend;
 use super::backoff::Backoff;
+use super::incident::{Incident, refusal};
 use crate::redis::Redis;
 
 /// Hints that wait to be sent: what a busy process produces in a few hundred milliseconds. Older ones are useless.
@@ -51,6 +52,7 @@ impl RedisDispatch {
             connection: None,
             backoff: Backoff::new(),
             not_before: None,
+            incident: Incident::default(),
         };
         tokio::spawn(sender.run(waiting));
         Self { hints, metrics: metrics.clone() }
@@ -65,6 +67,7 @@ struct Sender {
     backoff: Backoff,
     /// Redis was down: no attempt before this time.
     not_before: Option<Instant>,
+    incident: Incident,
 }
 
 impl Sender {
@@ -84,7 +87,9 @@ impl Sender {
         batch.dedup();
         match self.try_send(batch).await {
             Ok(no_room) => {
-                if self.not_before.take().is_some() {
+                self.not_before = None;
+                if self.incident.lasts() {
+                    self.incident.ended();
                     tracing::info!("Redis at {} accepts hints again", self.redis);
                 }
                 self.backoff = Backoff::new();
@@ -93,7 +98,7 @@ impl Sender {
                 }
             }
             Err(error) => {
-                if self.not_before.is_none() {
+                if self.incident.is_news(refusal(&error).as_deref()) {
                     tracing::warn!(
                         "Redis at {} does not accept hints: {error}; orders go on by the sweep",
                         self.redis

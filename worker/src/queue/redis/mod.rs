@@ -6,6 +6,7 @@
 mod backend;
 mod backoff;
 mod dispatch;
+mod incident;
 mod stock;
 mod streams;
 

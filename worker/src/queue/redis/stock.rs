@@ -7,7 +7,7 @@
 
 use std::sync::{Arc, LazyLock};
 use std::task::{Context, Poll as Polled};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use apalis::layers::WorkerBuilderExt;
 use apalis::prelude::{Backend, BackendExt, BoxDynError, Data, WorkerBuilder, WorkerContext};
@@ -17,10 +17,11 @@ use apalis_redis::{Config, RedisStorage, RedisTask};
 use holdfast_saga::ports::Hint;
 use holdfast_shared::{Queue, SagaId};
 use redis::aio::MultiplexedConnection;
-use redis::{RedisResult, Script};
+use redis::{RedisError, RedisResult, Script};
 use uuid::Uuid;
 
 use super::backoff::Backoff;
+use super::incident::{Incident, refusal};
 use crate::queue::delivery::{ConsumerContext, HANDLERS, Intake};
 use crate::queue::dependency_health::Poll;
 use crate::redis::Redis;
@@ -109,13 +110,28 @@ pub(super) async fn send(
 pub(super) async fn serve(redis: Arc<Redis>, queue: Queue, context: ConsumerContext, poll: Poll) {
     let mut backoff = Backoff::new();
     let mut runs = 0u64;
+    let mut incident = Incident::default();
     while !*context.stop.borrow() {
         runs += 1;
         let started = Instant::now();
         // A new name each time: a name that is still registered cannot register again.
         let name = format!("{}-{runs}", context.worker);
-        if let Err(error) = run(&redis, queue, &name, &context, &poll).await {
-            tracing::warn!("the worker of queue {queue} in Redis at {redis} ended: {error}; it is restarted");
+        let ended = run(&redis, queue, &name, &context, &poll).await;
+        if started.elapsed() > STEADY_AFTER {
+            incident.ended();
+        }
+        if let Err(error) = ended {
+            let refusal = error.downcast_ref::<RedisError>().and_then(refusal);
+            if let Some(why) = &refusal {
+                poll.refused(why);
+            }
+            if incident.is_news(refusal.as_deref()) {
+                tracing::warn!(
+                    "the worker of queue {queue} in Redis at {redis} ended: {error}; it is restarted until it lasts"
+                );
+            } else {
+                tracing::debug!("the worker of queue {queue} in Redis at {redis} ended again: {error}");
+            }
         }
         if started.elapsed() > STEADY_AFTER {
             backoff = Backoff::new();
@@ -158,6 +174,8 @@ async fn purge(
     name: &str,
     poll: &Poll,
 ) -> redis::RedisError {
+    // The storage writes what this machine's clock says, which may be set: what counts is that it changes.
+    let mut last = (None, Instant::now());
     loop {
         tokio::time::sleep(PURGE_EVERY).await;
         let purging = async {
@@ -170,8 +188,15 @@ async fn purge(
             Ok(seen)
         };
         match purging.await {
-            Ok(Some(seen)) if seen + SILENT_AFTER.as_secs_f64() > seconds_now() => poll.answered(),
-            Ok(_) => {}
+            Ok(seen) => {
+                let heartbeat = seen.map(f64::to_bits);
+                if heartbeat != last.0 {
+                    last = (heartbeat, Instant::now());
+                }
+                if seen.is_some() && last.1.elapsed() < SILENT_AFTER {
+                    poll.answered();
+                }
+            }
             Err(error) => return error,
         }
     }
@@ -251,8 +276,4 @@ fn config(redis: &Redis, queue: Queue, lease: Duration) -> Config {
         .emit_events(false)
         .heartbeat_interval(HEARTBEAT)
         .missed_heartbeats(usize::try_from(lease.as_secs()).unwrap_or(usize::MAX).max(2))
-}
-
-fn seconds_now() -> f64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64()
 }

@@ -17,6 +17,7 @@ use redis::{ErrorKind, RedisError, RedisResult, ServerErrorKind, Value, from_red
 use tokio::sync::mpsc;
 
 use super::backoff::Backoff;
+use super::incident::{Incident, refusal};
 use crate::queue::delivery::{self, ConsumerContext, Delivery, QueueBackend, Receipt};
 use crate::queue::dependency_health::Poll;
 use crate::redis::{Redis, millis};
@@ -130,15 +131,14 @@ impl Reader {
 
     async fn read_for_ever(&mut self) {
         let mut backoff = Backoff::new();
-        // The command that started this worker has already reported a Redis that does not answer.
-        let mut was_down = true;
+        let mut incident = Incident::of_silence();
         loop {
             let error = match self.connect().await {
                 Ok(mut connection) => {
-                    if was_down {
+                    if incident.lasts() {
                         tracing::info!("queue {} in Redis at {} is being read", self.key, self.redis);
                     }
-                    was_down = false;
+                    incident.ended();
                     backoff = Backoff::new();
                     self.read(&mut connection).await
                 }
@@ -149,20 +149,23 @@ impl Reader {
                 tracing::warn!("queue {} was deleted in Redis; orders go on by the sweep", self.key);
                 continue;
             }
-            if was_down {
-                tracing::debug!(
-                    "queue {} in Redis at {} still cannot be read: {error}",
-                    self.key,
-                    self.redis
-                );
-            } else {
+            let refusal = refusal(&error);
+            if let Some(why) = &refusal {
+                self.poll.refused(why);
+            }
+            if incident.is_news(refusal.as_deref()) {
                 tracing::warn!(
                     "queue {} in Redis at {} cannot be read: {error}; orders go on by the sweep",
                     self.key,
                     self.redis
                 );
+            } else {
+                tracing::debug!(
+                    "queue {} in Redis at {} still cannot be read: {error}",
+                    self.key,
+                    self.redis
+                );
             }
-            was_down = true;
             tokio::time::sleep(backoff.next()).await;
         }
     }
