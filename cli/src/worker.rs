@@ -13,6 +13,7 @@ use anyhow::bail;
 use holdfast_api::DatabaseCheck;
 use holdfast_saga::flows::REGISTRY;
 use holdfast_saga::ports::Providers;
+use holdfast_sandbox::SandboxControl;
 use holdfast_shared::Queue;
 use holdfast_telemetry::Metrics;
 use holdfast_worker::{Redis, Source, WorkerConfig};
@@ -146,6 +147,7 @@ async fn serve(args: ServeArgs, global: &Global) -> anyhow::Result<Exit> {
     });
     let server = HttpServer::start(listener, routes, stop, HEALTH_DRAIN)?;
     let mut shutdown = Shutdown::listen()?;
+    tokio::spawn(warn_of_silence(Arc::clone(&provider.sandbox)));
 
     let working = async {
         if let (Some(redis), Some(no_redis)) = (&redis, no_redis)
@@ -158,6 +160,7 @@ async fn serve(args: ServeArgs, global: &Global) -> anyhow::Result<Exit> {
             Source::Redis(redis, backend) => say(&format!("hints come through {redis} ({backend})")),
             Source::Embedded => say("no REDIS_URL: the worker looks for what is due"),
         }
+        say("payments go to the sandbox provider, which moves no money");
         say(&format!("health and metrics are at {}; SIGTERM stops", server.url()));
         std::future::pending().await
     };
@@ -185,6 +188,13 @@ async fn serve(args: ServeArgs, global: &Global) -> anyhow::Result<Exit> {
     match ended {
         Some(why) => bail!(why),
         None => Ok(Exit::Ok),
+    }
+}
+
+/// A provider that is away at the start stops nothing: calls to it wait.
+async fn warn_of_silence(sandbox: Arc<dyn SandboxControl>) {
+    if let Err(fault) = sandbox.reach().await {
+        tracing::warn!("{fault}; the worker goes on, and calls to it wait until it answers");
     }
 }
 

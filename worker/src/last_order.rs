@@ -10,7 +10,8 @@ use holdfast_shared::OrderId;
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncCommands as _, RedisResult};
 
-use crate::redis::Redis;
+use crate::incident::Incident;
+use crate::redis::{Redis, refusal};
 
 const ANSWER_WITHIN: Duration = Duration::from_secs(1);
 
@@ -20,11 +21,12 @@ pub(crate) struct LastOrder {
     redis: Arc<Redis>,
     /// `None` while Redis does not answer.
     connection: Option<MultiplexedConnection>,
+    incident: Incident,
 }
 
 impl LastOrder {
-    pub(crate) const fn new(redis: Arc<Redis>) -> Self {
-        Self { redis, connection: None }
+    pub(crate) fn new(redis: Arc<Redis>) -> Self {
+        Self { redis, connection: None, incident: Incident::default() }
     }
 
     /// The order that is remembered, if the database does not have it. Remembers the newest one otherwise.
@@ -75,9 +77,17 @@ impl LastOrder {
     }
 
     fn noted<T>(&mut self, answer: RedisResult<T>) -> RedisResult<T> {
-        if let Err(error) = &answer {
-            tracing::debug!("the newest order is not compared with Redis: {error}");
-            self.connection = None;
+        let Err(error) = &answer else {
+            self.incident.ended();
+            return answer;
+        };
+        self.connection = None;
+        match refusal(error) {
+            Some(why) if self.incident.is_news(Some(&why)) => tracing::warn!(
+                "Redis at {} refuses: {why}; a database that lost its newest orders is not noticed",
+                self.redis
+            ),
+            _ => tracing::debug!("the newest order is not compared with Redis: {error}"),
         }
         answer
     }

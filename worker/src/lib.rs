@@ -7,6 +7,7 @@ mod config;
 mod credentials;
 mod executor;
 mod heartbeat;
+mod incident;
 mod last_order;
 mod live_keys;
 mod pruner;

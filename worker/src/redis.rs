@@ -121,7 +121,8 @@ impl Redis {
                 Some(reason) => Err(RedisDown::Unfit { shown: shown(), reason }),
             },
             Ok(Err(error)) if is_refusal(&error) => {
-                Err(RedisDown::Refused { shown: shown(), reason: error.to_string() })
+                let reason = refusal(&error).unwrap_or_else(|| error.to_string());
+                Err(RedisDown::Refused { shown: shown(), reason })
             }
             // A server from before there was HELLO.
             Ok(Err(error)) if error.kind() == ErrorKind::Server(ServerErrorKind::ResponseError) => Ok(()),
@@ -180,6 +181,16 @@ impl fmt::Debug for RedisAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("RedisAddress").field(&self.shown).finish()
     }
+}
+
+/// What Redis answered instead of doing it, as it said it; `None`: it did not answer.
+pub(crate) fn refusal(error: &RedisError) -> Option<String> {
+    let is_answer =
+        matches!(error.kind(), ErrorKind::Server(_) | ErrorKind::Extension | ErrorKind::AuthenticationFailed);
+    is_answer.then(|| match (error.code(), error.detail()) {
+        (Some(code), Some(detail)) => format!("{code} {detail}"),
+        _ => error.to_string(),
+    })
 }
 
 /// Whether another attempt would fail as well.

@@ -57,14 +57,33 @@ on_both! {
 }
 
 #[test]
-fn a_read_only_file_is_refused_with_what_to_do() {
+fn f31_a_read_only_file_is_read_and_refused_to_those_who_write() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let path = folder.path().join("shop.db");
     let url = sqlite_url(&path);
     run_on(&url, &["migrate"]).ends(0, "applied");
     sql_on(&url, "insert into stock (sku, on_hand, reserved) values ('cd-1', 5, 0)");
     let adjust = ["stock", "adjust", "cd-1", "--delta", "1", "--reason", "found"];
-    run_on(&format!("{url}?mode=ro"), &adjust).ends(1, "read-only");
+    let read_only = format!("{url}?mode=ro");
+    run_on(&read_only, &adjust).ends(1, "read-only");
+    for command in [
+        &["order", "list"][..],
+        &["saga", "list"],
+        &["dead", "list"],
+        &["queue", "list"],
+        &["worker", "list"],
+        &["stock", "show", "cd-1"],
+        &["shop", "show"],
+        &["migrate"],
+    ] {
+        run_on(&read_only, command).ends(0, "");
+    }
+    for command in [
+        &["queue", "pause", "checkout", "--reason", "counting"][..],
+        &["worker", "--worker-addr", "127.0.0.1:0"],
+    ] {
+        run_on(&read_only, command).ends(1, "the database file is read-only");
+    }
 
     let mut rights = fs::metadata(&path).expect("it is there").permissions();
     rights.set_readonly(true);

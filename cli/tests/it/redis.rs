@@ -1,5 +1,6 @@
 //! Redis as it is met in production: behind a password, over TLS, behind sentinels that choose another server.
 
+use std::collections::HashMap;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -112,6 +113,112 @@ fn behind_sentinels_that_choose_another_server() {
         cluster.rest().await;
         cluster.assert_clean();
     });
+}
+
+/// A worker of `cluster` at `url`, and what it says when it ends by itself.
+fn refused(cluster: &Cluster, url: &str) -> Ran {
+    Ran::of(cluster.worker_command().env("REDIS_URL", url).output().expect("the binary runs"))
+}
+
+#[test]
+fn f37_a_server_that_cannot_carry_hints_is_refused_by_name() {
+    in_cluster("0s", async |cluster| {
+        let node = RedisServer::start_with(&["--cluster-enabled", "yes"]).await;
+        let primary = cluster.redis.url().trim_start_matches("redis://").replace(':', " ");
+        let replica = RedisServer::start_with(&["--replicaof", &primary]).await;
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let sentinel = Sentinel::start(folder.path(), &primary);
+        cluster.until("the sentinel knows the replica", async || sentinel.knows_a_replica()).await;
+        for (url, name) in [
+            (node.url(), "a node of a Redis Cluster"),
+            (replica.url(), "it is a replica"),
+            (format!("redis://127.0.0.1:{}", sentinel.port), "it is a sentinel"),
+        ] {
+            refused(&cluster, &url).ends(1, name);
+            let mut api = crate::server::api(&cluster.database.url);
+            let api = api.env("HOLDFAST_JWT_SECRET", crate::server::SECRET).env("REDIS_URL", &url).output();
+            Ran::of(api.expect("the binary runs")).ends(1, name);
+        }
+    });
+}
+
+/// Every command that Holdfast sends, as docs/deployment.md names them, and not even PING.
+const COMMANDS: &str = "+xadd +xgroup +xreadgroup +xautoclaim +xinfo +xack +xdel +get +set +hset +hdel +hgetall +pexpire +time +eval +evalsha +script";
+
+#[test]
+fn f37_a_user_with_the_commands_that_we_name_is_enough() {
+    in_cluster("0s", async |cluster| {
+        let url = cluster.redis.url();
+        let mut shell = cluster.redis.connect().await;
+        let user = format!("shop on >s3cret ~* resetchannels -@all {COMMANDS}");
+        acl(&mut shell, &user).await;
+        let url = url.replace("redis://", "redis://shop:s3cret@");
+        let worker = hears(&cluster, &url, &cluster.redis.url(), &[("RUST_LOG", "warn")]).await;
+        cluster.orders(5, "tok_ok").await;
+        cluster.rest().await;
+        tokio::time::sleep(Duration::from_secs(3)).await;
+        assert!(include_str!("../../../docs/deployment.md").contains(COMMANDS));
+        assert!(!worker.stderr().contains("NOPERM"), "{}", worker.stderr());
+        let denied: Vec<HashMap<String, redis::Value>> =
+            redis::cmd("ACL").arg("LOG").query_async(&mut shell).await.expect("answers");
+        let denied: Vec<String> = denied
+            .into_iter()
+            .filter_map(|mut denial| redis::from_redis_value(denial.remove("object")?).ok())
+            // With which the driver introduces itself, and does without.
+            .filter(|command: &String| !command.starts_with("client"))
+            .collect();
+        assert_eq!(denied, Vec::<String>::new());
+        cluster.assert_clean();
+    });
+}
+
+#[test]
+fn f37_a_redis_that_refuses_is_heard_once_and_named_by_readyz() {
+    in_cluster("0s", async |cluster| {
+        let mut shell = cluster.redis.connect().await;
+        for (breaks, reason) in [("-xreadgroup", "NOPERM"), ("-xgroup", "NOPERM"), ("-xautoclaim", "NOPERM")]
+        {
+            acl(&mut shell, &format!("shop on >s3cret ~* -@all {COMMANDS}")).await;
+            let url = cluster.redis.url().replace("redis://", "redis://shop:s3cret@");
+            let mut command = cluster.worker_command();
+            command.env("REDIS_URL", url).env("RUST_LOG", "warn").args(["--queue", "checkout=4"]);
+            acl(&mut shell, &format!("shop {breaks}")).await;
+            let worker = Server::start(&mut command);
+            let ready = || async {
+                let answer = cluster.client.get(format!("{}/readyz", worker.url)).send().await;
+                let answer = answer.expect("an answer");
+                (answer.status().as_u16(), answer.text().await.expect("text"))
+            };
+            cluster
+                .until("it says why it is not ready", async || {
+                    let (status, text) = ready().await;
+                    status == 503 && text.contains("queue checkout in Redis refuses") && text.contains(reason)
+                })
+                .await;
+            // Tried again and again, and said once.
+            tokio::time::sleep(Duration::from_secs(3)).await;
+            let said = worker.stderr();
+            assert_eq!(said.matches("cannot be read").count(), 1, "{breaks}: {said}");
+            assert!(said.contains(reason), "{said}");
+            // What else needs Redis is heard, too.
+            acl(&mut shell, "shop -get -evalsha").await;
+            cluster
+                .until("it says what is not shared", async || {
+                    let said = worker.stderr();
+                    said.contains("a database that lost its newest orders is not noticed")
+                        && said.contains("each process decides about provider:sandbox by itself")
+                })
+                .await;
+            acl(&mut shell, "shop +xreadgroup +xgroup +xautoclaim +get +evalsha").await;
+            cluster.until("it is ready again", async || ready().await.0 == 200).await;
+        }
+    });
+}
+
+async fn acl(shell: &mut redis::aio::MultiplexedConnection, user: &str) {
+    let mut set = redis::cmd("ACL");
+    set.arg("SETUSER").arg(user.split(' ').collect::<Vec<_>>());
+    set.query_async::<()>(shell).await.expect("sets the user");
 }
 
 /// A sentinel that chooses alone.

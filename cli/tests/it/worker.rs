@@ -101,6 +101,7 @@ fn an_order_goes_through_all_processes() {
             for (name, at_least) in [
                 ("holdfast_jobs_total{outcome=\"taken\",queue=\"checkout\"}", 5.0),
                 ("holdfast_worker_last_poll_timestamp_seconds", 1.7e9),
+                ("holdfast_worker_last_poll_age_seconds", 0.0),
                 ("holdfast_sagas_finished_total{outcome=\"completed\",saga=\"checkout_online\"}", 5.0),
             ] {
                 let counted = async || {
@@ -117,6 +118,29 @@ fn an_order_goes_through_all_processes() {
             cluster.assert_clean();
         });
     }
+}
+
+#[test]
+fn f14_a_worker_whose_provider_cannot_be_reached_says_so_and_goes_on() {
+    in_cluster("0s", async |cluster| {
+        for address in [format!("127.0.0.1:{}", free_port()), "no-such-host.invalid:9091".to_owned()] {
+            let mut command = cluster.worker_command();
+            command.env("HOLDFAST_SANDBOX_URL", format!("http://{address}"));
+            let worker = crate::server::Server::start(&mut command);
+            until("it says so", || {
+                worker
+                    .stderr()
+                    .contains(&format!("the sandbox at http://{address} cannot be reached: "))
+                    .then_some(())
+            });
+            ready(&worker.url, 200).await;
+            assert!(
+                worker.stderr().contains("the sandbox provider, which moves no money"),
+                "{}",
+                worker.stderr()
+            );
+        }
+    });
 }
 
 async fn ready(url: &str, status: u16) -> Value {

@@ -7,6 +7,9 @@ use sqlx::error::DatabaseError;
 mod code {
     pub(super) const ERROR: i32 = 1;
     pub(super) const PERM: i32 = 3;
+    pub(super) const NOMEM: i32 = 7;
+    pub(super) const PROTOCOL: i32 = 15;
+    pub(super) const SCHEMA: i32 = 17;
     pub(super) const BUSY: i32 = 5;
     pub(super) const LOCKED: i32 = 6;
     pub(super) const READONLY: i32 = 8;
@@ -33,7 +36,10 @@ pub(crate) fn store_error(error: sqlx::Error) -> StoreError {
             StoreError::Data(error.to_string())
         }
         sqlx::Error::Configuration(_) => StoreError::Refused(error.to_string()),
-        _ => StoreError::Unavailable(error.to_string()),
+        sqlx::Error::PoolClosed => StoreError::Unavailable("the store is closed".to_owned()),
+        _ => StoreError::Unavailable(format!(
+            "the database file cannot be used now: {error}; try again, and if it comes again, look at the system's log"
+        )),
     }
 }
 
@@ -57,7 +63,10 @@ fn primary_code(error: &dyn DatabaseError) -> i32 {
 fn file(error: &dyn DatabaseError) -> StoreError {
     let detail = error.message();
     match primary_code(error) {
-        code::BUSY | code::LOCKED => StoreError::Contention(detail.to_owned()),
+        // The last two: who opened the file, or migrated it, at the same moment.
+        code::BUSY | code::LOCKED | code::PROTOCOL | code::SCHEMA => {
+            StoreError::Contention(detail.to_owned())
+        }
         code::CONSTRAINT | code::MISMATCH | code::TOOBIG => StoreError::Data(detail.to_owned()),
         code::FULL => refused("the disk is full: make room, then it goes on by itself", detail),
         code::READONLY => refused(
@@ -83,7 +92,12 @@ fn file(error: &dyn DatabaseError) -> StoreError {
         code::ERROR if detail.starts_with("no such ") || detail.contains("has no column") => {
             refused("the schema does not fit this program: run `holdfast migrate`", detail)
         }
-        _ => StoreError::Unavailable(detail.to_owned()),
+        code::NOMEM => StoreError::Unavailable(format!(
+            "this machine has no memory left for the database ({detail}): free some, then it goes on by itself"
+        )),
+        other => StoreError::Unavailable(format!(
+            "SQLite refused a statement of this program (code {other}): {detail}; please report this"
+        )),
     }
 }
 
@@ -111,7 +125,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn every_refusal_says_what_to_do_and_every_bad_row_is_data() {
+    async fn f36_every_refusal_says_what_to_do_and_every_bad_row_is_data() {
         let table = "create table t (n integer primary key check (n > 0)) strict;";
         let full = "create table t (n); pragma max_page_count = 2;";
         let cases = [
@@ -122,7 +136,7 @@ mod tests {
             (table, "insert into t values (1), (1)", "Data("),
             (table, "insert into t values ('one')", "Data("),
             ("", "select zeroblob(2000000000)", "Data("),
-            ("", "this is no sql", "Unavailable("),
+            ("", "this is no sql", "Unavailable(\"SQLite refused a statement of this program (code 1): near"),
         ];
         for (first, last, expected) in cases {
             let sorted = sorted(first, last).await;

@@ -42,8 +42,11 @@ fn here(path: &Path) -> Result<String, StoreError> {
     Ok(format!("inode {}{made}", found.ino()))
 }
 
-/// A new database is at home where it is.
+/// A new database is at home where it is. One that has a home is left alone.
 pub(crate) async fn adopt(connections: &Connections) -> Result<(), StoreError> {
+    if row(&mut *connections.read().await?).await?.home.is_some() {
+        return Ok(());
+    }
     let mut tx = connections.write().await?;
     let adopt = sqlx::query(shared_sql!("shop_adopt")).bind(here(connections.path())?);
     adopt.execute(&mut *tx).await.map_err(store_error)?;

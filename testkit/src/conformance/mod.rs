@@ -243,6 +243,7 @@ macro_rules! conformance {
         ]);
         $crate::conformance!(@ $open, shop: [
             a_new_database_is_at_home,
+            f32_trying_whether_an_order_can_be_saved_changes_nothing,
             a_shop_is_written_only_from_its_epoch,
             a_used_number_is_not_given_again,
             calls_that_wait_for_settings_are_listed,

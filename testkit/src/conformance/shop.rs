@@ -21,6 +21,17 @@ pub async fn a_new_database_is_at_home(subject: &Subject) {
     assert!(!shop.here.is_empty() && shop.doubt().is_none(), "{shop:?}");
 }
 
+/// F32: what readiness tries leaves nothing.
+pub async fn f32_trying_whether_an_order_can_be_saved_changes_nothing(subject: &Subject) {
+    let before = subject.store().shop().await.expect("reads");
+    for _ in 0..3 {
+        subject.store().try_write().await.expect("an order can be saved");
+    }
+    assert_eq!(subject.store().shop().await.expect("reads"), before);
+    assert!(subject.store().saga_counts().await.expect("reads").is_empty());
+    subject.try_save(Writes::default()).await.expect("nothing is held");
+}
+
 /// Two operators who answer at once do not both.
 pub async fn a_shop_is_written_only_from_its_epoch(subject: &Subject) {
     let before = subject.store().shop().await.expect("reads");

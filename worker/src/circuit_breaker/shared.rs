@@ -9,7 +9,8 @@ use redis::{RedisResult, Script, ScriptInvocation};
 use tokio::time::timeout;
 
 use super::gateway::Gateway;
-use crate::redis::{Redis, millis};
+use crate::incident::Incident;
+use crate::redis::{Redis, millis, refusal};
 
 /// The longest wait of all; the connection itself times out after it.
 const ANSWER_WITHIN: Duration = Duration::from_secs(1);
@@ -45,6 +46,7 @@ pub(crate) struct Shared {
     take: Script,
     /// `None` while Redis does not answer, so that no caller waits.
     connection: Mutex<Option<MultiplexedConnection>>,
+    incident: Mutex<Incident>,
 }
 
 impl Shared {
@@ -55,6 +57,7 @@ impl Shared {
             views: Script::new(include_str!("views.lua")),
             take: Script::new(include_str!("take.lua")),
             connection: Mutex::new(None),
+            incident: Mutex::default(),
         }
     }
 
@@ -90,9 +93,19 @@ impl Shared {
         let mut connection = self.connection()?;
         let answer = timeout(patience.duration(), invocation.invoke_async(&mut connection)).await;
         match answer {
-            Ok(Ok(answer)) => Some(answer),
+            Ok(Ok(answer)) => {
+                self.lock_incident().ended();
+                Some(answer)
+            }
             Ok(Err(error)) => {
-                tracing::debug!("a script failed in Redis: {error}");
+                match refusal(&error) {
+                    Some(why) if self.lock_incident().is_news(Some(&why)) => tracing::warn!(
+                        "Redis at {} refuses: {why}; each process decides about {} by itself",
+                        self.redis,
+                        self.gateway
+                    ),
+                    _ => tracing::debug!("a script failed in Redis: {error}"),
+                }
                 *self.lock() = None;
                 None
             }
@@ -106,6 +119,10 @@ impl Shared {
 
     fn connection(&self) -> Option<MultiplexedConnection> {
         self.lock().clone()
+    }
+
+    fn lock_incident(&self) -> std::sync::MutexGuard<'_, Incident> {
+        self.incident.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Option<MultiplexedConnection>> {

@@ -120,3 +120,45 @@ impl fmt::Display for Dependency {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(metrics: &Metrics, name: &str) -> f64 {
+        let families = metrics.registry().gather();
+        let family = families.iter().find(|family| family.name() == name).expect("is exported");
+        family.get_metric()[0].get_gauge().get_value()
+    }
+
+    #[test]
+    fn f38_silence_grows_while_nobody_answers_and_is_computed_when_it_is_read() {
+        let metrics = Metrics::default();
+        let queue = Dependency::Queue(Queue::Checkout);
+        let health = DependencyHealth::new([Dependency::Database, queue], &metrics);
+        for _ in 0..2 {
+            std::thread::sleep(Duration::from_millis(150));
+            health.of(Dependency::Database).answered();
+            let age = shown(&metrics, "holdfast_worker_last_poll_age_seconds");
+            assert!((0.15..5.0).contains(&age), "the queue has never answered: {age}");
+            let at = shown(&metrics, "holdfast_worker_last_poll_timestamp_seconds");
+            let now = holdfast_shared::Time::system_now().as_millis();
+            let now = f64::from(u32::try_from(now / 1_000).expect("is before 2106"));
+            assert!((now - at - age).abs() < 2.0, "{now} {at} {age}");
+            health.of(queue).answered();
+            assert!(shown(&metrics, "holdfast_worker_last_poll_age_seconds") < 0.15);
+        }
+    }
+
+    #[test]
+    fn f37_a_refusal_is_down_at_once_and_over_with_the_first_answer() {
+        let health = DependencyHealth::new([Dependency::Queue(Queue::Checkout)], &Metrics::default());
+        let poll = health.of(Dependency::Queue(Queue::Checkout));
+        assert_eq!(health.down(), []);
+        poll.refused("NOPERM this user has no permissions");
+        let down: Vec<String> = health.down().iter().map(ToString::to_string).collect();
+        assert_eq!(down, ["queue checkout in Redis refuses: NOPERM this user has no permissions"]);
+        poll.answered();
+        assert_eq!(health.down(), []);
+    }
+}

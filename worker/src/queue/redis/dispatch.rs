@@ -12,8 +12,8 @@ use tokio::sync::mpsc;
 
 use super::backend::RedisBackend;
 use super::backoff::Backoff;
-use super::incident::{Incident, refusal};
-use crate::redis::Redis;
+use crate::incident::Incident;
+use crate::redis::{Redis, refusal};
 
 /// Hints that wait to be sent: what a busy process produces in a few hundred milliseconds. Older ones are useless.
 const BUFFER: usize = 16_384;
@@ -98,10 +98,12 @@ impl Sender {
                 }
             }
             Err(error) => {
-                if self.incident.is_news(refusal(&error).as_deref()) {
+                let refusal = refusal(&error);
+                if self.incident.is_news(refusal.as_deref()) {
                     tracing::warn!(
-                        "Redis at {} does not accept hints: {error}; orders go on by the sweep",
-                        self.redis
+                        "Redis at {} does not accept hints: {}; orders go on by the sweep",
+                        self.redis,
+                        refusal.unwrap_or_else(|| error.to_string())
                     );
                 }
                 self.connection = None;

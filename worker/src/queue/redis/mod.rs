@@ -6,7 +6,6 @@
 mod backend;
 mod backoff;
 mod dispatch;
-mod incident;
 mod stock;
 mod streams;
 

@@ -21,10 +21,10 @@ use redis::{RedisError, RedisResult, Script};
 use uuid::Uuid;
 
 use super::backoff::Backoff;
-use super::incident::{Incident, refusal};
+use crate::incident::Incident;
 use crate::queue::delivery::{ConsumerContext, HANDLERS, Intake};
 use crate::queue::dependency_health::Poll;
-use crate::redis::Redis;
+use crate::redis::{Redis, refusal};
 
 /// Hints in one queue. Twice as many would stop the storage for ever.
 const WAITING_MAX: usize = 4_000;

@@ -17,10 +17,10 @@ use redis::{ErrorKind, RedisError, RedisResult, ServerErrorKind, Value, from_red
 use tokio::sync::mpsc;
 
 use super::backoff::Backoff;
-use super::incident::{Incident, refusal};
+use crate::incident::Incident;
 use crate::queue::delivery::{self, ConsumerContext, Delivery, QueueBackend, Receipt};
 use crate::queue::dependency_health::Poll;
-use crate::redis::{Redis, millis};
+use crate::redis::{Redis, millis, refusal};
 
 /// All workers of a queue are one group: each hint goes to one of them.
 const GROUP: &str = "workers";
@@ -134,14 +134,7 @@ impl Reader {
         let mut incident = Incident::of_silence();
         loop {
             let error = match self.connect().await {
-                Ok(mut connection) => {
-                    if incident.lasts() {
-                        tracing::info!("queue {} in Redis at {} is being read", self.key, self.redis);
-                    }
-                    incident.ended();
-                    backoff = Backoff::new();
-                    self.read(&mut connection).await
-                }
+                Ok(mut connection) => self.read(&mut connection, &mut incident, &mut backoff).await,
                 Err(error) => error,
             };
             // The stream was deleted, perhaps with everything in Redis: create it again at once.
@@ -155,9 +148,10 @@ impl Reader {
             }
             if incident.is_news(refusal.as_deref()) {
                 tracing::warn!(
-                    "queue {} in Redis at {} cannot be read: {error}; orders go on by the sweep",
+                    "queue {} in Redis at {} cannot be read: {}; orders go on by the sweep",
                     self.key,
-                    self.redis
+                    self.redis,
+                    refusal.unwrap_or_else(|| error.to_string())
                 );
             } else {
                 tracing::debug!(
@@ -183,12 +177,22 @@ impl Reader {
         }
     }
 
-    /// Reads until a read fails, and returns the error.
-    async fn read(&mut self, connection: &mut MultiplexedConnection) -> RedisError {
+    /// Reads until a read fails, and returns the error. What went wrong before is over with the first read that does not.
+    async fn read(
+        &mut self,
+        connection: &mut MultiplexedConnection,
+        incident: &mut Incident,
+        backoff: &mut Backoff,
+    ) -> RedisError {
         loop {
-            match self.read_once(connection).await {
-                Ok(()) => self.poll.answered(),
-                Err(error) => return error,
+            if let Err(error) = self.read_once(connection).await {
+                return error;
+            }
+            self.poll.answered();
+            if incident.lasts() {
+                tracing::info!("queue {} in Redis at {} is being read", self.key, self.redis);
+                incident.ended();
+                *backoff = Backoff::new();
             }
         }
     }
