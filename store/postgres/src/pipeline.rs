@@ -59,6 +59,11 @@ impl PipelinedConnection {
         self.statements[at].get_or_try_init(|| self.client.prepare(Sql::TEXTS[at])).await
     }
 
+    /// Prepares a statement, so that the next use of it is sent at once.
+    pub(crate) async fn prepare(&self, sql: Sql) -> Result<(), StoreError> {
+        self.statement(sql).await.map(drop).map_err(store_error)
+    }
+
     /// Whether it is of no use any more.
     pub(crate) fn is_closed(&self) -> bool {
         self.client.is_closed()

@@ -8,6 +8,7 @@
 //! A connection may die while nobody uses it: after quiet, in a failover, by an administrator. Whoever finds it dead gets
 //! a fresh one, once, and asks again; nobody else hears of it.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -177,13 +178,21 @@ impl Pool {
         let mut acquired = self.acquire().await?;
         loop {
             let connection = acquired.statements()?;
-            let written = try_join!(
-                biased;
-                async { connection.simple_query("begin read write").await.map_err(store_error) },
-                connection.execute(sql, params),
-                async { connection.simple_query("commit").await.map_err(store_error) },
-            );
-            if let Some(((), written, ())) = acquired.settle(written).await? {
+            let writing = async {
+                // Before: what waits for it would be sent behind the commit.
+                connection.prepare(sql).await?;
+                let (begin, commit) =
+                    (connection.simple_query("begin read write"), connection.simple_query("commit"));
+                let written = try_join!(
+                    biased;
+                    async { begin.await.map_err(store_error) },
+                    connection.execute(sql, params),
+                    async { commit.await.map_err(store_error) },
+                );
+                Ok(written?.1)
+            };
+            let written = writing.await;
+            if let Some(written) = acquired.settle(written).await? {
                 return Ok(written);
             }
         }
@@ -197,28 +206,36 @@ impl Pool {
 
     /// A fresh connection, or one that came back meanwhile; says whether it is the latter.
     async fn open(&self) -> Result<(PipelinedConnection, bool), StoreError> {
-        let deadline = Instant::now() + STARTING_MAX;
-        loop {
-            match self.open_fresh().await {
-                Ok(fresh) => return Ok((fresh, false)),
-                Err(OpenError::Starting(_))
-                    if self.shared.waits_for_server && Instant::now() + RETRY_DELAY < deadline =>
-                {
-                    sleep(RETRY_DELAY).await;
-                }
-                Err(refused) => {
-                    return self.shared.idle.pop().map(|idle| (idle, true)).ok_or_else(|| refused.into());
-                }
-            }
-            if let Some(idle) = self.shared.idle.pop() {
-                return Ok((idle, true));
-            }
+        match self.open_fresh(|| self.shared.idle.pop()).await? {
+            Opened::Fresh(fresh) => Ok((fresh, false)),
+            Opened::Instead(idle) => Ok((idle, true)),
         }
     }
 
-    async fn open_fresh(&self) -> Result<PipelinedConnection, OpenError> {
-        PipelinedConnection::open(&self.shared.config, self.shared.prepared).await
+    /// A fresh connection. While the server has none to spare, or starts, `instead` is asked for another one.
+    async fn open_fresh<T>(&self, instead: impl Fn() -> Option<T>) -> Result<Opened<T>, StoreError> {
+        let deadline = Instant::now() + STARTING_MAX;
+        loop {
+            let refused = match PipelinedConnection::open(&self.shared.config, self.shared.prepared).await {
+                Ok(fresh) => return Ok(Opened::Fresh(fresh)),
+                Err(OpenError::Final(refused)) => return Err(refused),
+                Err(OpenError::Starting(refused)) => refused,
+            };
+            if let Some(other) = instead() {
+                return Ok(Opened::Instead(other));
+            }
+            if !self.shared.waits_for_server || Instant::now() + RETRY_DELAY >= deadline {
+                return Err(refused);
+            }
+            sleep(RETRY_DELAY).await;
+        }
     }
+}
+
+/// What there is to use.
+enum Opened<T> {
+    Fresh(PipelinedConnection),
+    Instead(T),
 }
 
 impl PooledConnection {
@@ -261,7 +278,9 @@ impl PooledConnection {
         self.was_idle = false;
         self.before_reuse = None;
         drop(self.connection.take());
-        self.connection = Some(self.pool.open_fresh().await?);
+        // Those that are idle may have died as well.
+        let Opened::Fresh(fresh) = self.pool.open_fresh(|| None::<Infallible>).await?;
+        self.connection = Some(fresh);
         Ok(())
     }
 

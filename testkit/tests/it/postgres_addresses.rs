@@ -88,6 +88,17 @@ async fn a_socket_is_reached_whatever_is_asked_of_networks() {
         // Nobody listens in on a socket, and no TLS is spoken there.
         assert_eq!(opened.is_ok(), parameters != "&sslmode=require", "{parameters}: {opened:?}");
     }
+    // F34: as psql takes it.
+    let encoded = folder.replace('/', "%2F");
+    for url in [
+        format!("postgres://{user}@/{name}?host={folder}&port={port}"),
+        format!("postgres://{user}@/{name}?host={encoded}&port={port}&application_name=shop"),
+        format!("postgresql://{user}@{encoded}:{port}/{name}"),
+        format!("postgres://{user}@%2Fnowhere:1,{encoded}:{port}/{name}"),
+        format!("postgres://{user}@127.0.0.1:{port},[::1]:{port}/{name}?load_balance_hosts=disable"),
+    ] {
+        opens(url.clone()).await.unwrap_or_else(|error| panic!("{url}: {error}"));
+    }
 }
 
 /// Opens a transaction's connection, and the pool's.

@@ -103,7 +103,9 @@ impl Engine {
                 if self.was_committed(writes).await? {
                     return Ok(());
                 }
-                Err(StoreError::Unavailable(message))
+                Err(StoreError::Unavailable(format!(
+                    "the connection to the database broke before a batch was saved: {message}; it is made again"
+                )))
             }
             answered => answered,
         }
