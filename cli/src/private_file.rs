@@ -8,6 +8,10 @@ use anyhow::Context as _;
 #[cfg(unix)]
 const BESIDE: [&str; 3] = ["", "-wal", "-shm"];
 
+/// What those may do with a file who are neither its owner nor of its group.
+#[cfg(unix)]
+const OTHERS: u32 = 0o007;
+
 /// Creates the file of a database for its owner alone if it is missing, and takes what others may do with it away if it is
 /// there. What a group may do is somebody's decision, and stays.
 #[cfg(unix)]
@@ -16,22 +20,22 @@ pub(crate) fn make_private(path: &Path) {
     use std::io::ErrorKind;
     use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 
-    match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
-        Ok(_) => return,
-        Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
-        // Whoever opens it next says why, and to whom it belongs.
-        Err(_) => return,
+    let created = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+    // Whoever opens it next says why it cannot be made.
+    if created.is_ok() || created.is_err_and(|error| error.kind() != ErrorKind::AlreadyExists) {
+        return;
     }
     for suffix in BESIDE {
         let file =
             PathBuf::from([path.as_os_str(), suffix.as_ref()].into_iter().collect::<std::ffi::OsString>());
         let Ok(found) = std::fs::metadata(&file) else { continue };
         let mode = found.permissions().mode() & 0o7777;
-        if mode & 0o007 == 0 {
+        let private = mode & !OTHERS;
+        if mode == private {
             continue;
         }
         let shown = file.display();
-        match std::fs::set_permissions(&file, Permissions::from_mode(mode & !0o007)) {
+        match std::fs::set_permissions(&file, Permissions::from_mode(private)) {
             Ok(()) => tracing::warn!(
                 "{shown} could be read by everybody on this machine (mode {mode:o}), and holds the shop's secrets: it is \
                  private now"

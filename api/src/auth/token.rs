@@ -183,8 +183,8 @@ mod tests {
         let (secret, settings, valid) = sign_for;
         let token = sign(secret, settings, "ada", Role::Admin, valid).expect("a long enough secret");
         let verifier = Verifier::with_secret(SECRET, TokenSettings::default()).expect("a long enough secret");
-        let verified = verifier.verify(&token).map(|verified| verified.caller);
-        let caller = verified.map_err(|problem| format!("{problem:?}"));
+        let caller = verifier.verify(&token).map(|known| known.caller);
+        let caller = caller.map_err(|problem| format!("{problem:?}"));
         match expected {
             Ok(()) => assert_eq!(caller, Ok(Caller::Known { sub: "ada".to_owned(), role: Role::Admin })),
             Err(reason) => {
@@ -239,7 +239,7 @@ mod tests {
             let verifier = Verifier::with_secret(SECRET, TokenSettings::default()).expect("long enough");
             let token =
                 encode(&header, &claims, &EncodingKey::from_secret(SECRET.as_bytes())).expect("signs");
-            let refused = verifier.verify(&token).map(|verified| verified.caller);
+            let refused = verifier.verify(&token).map(|known| known.caller);
             assert!(format!("{refused:?}").contains("(crit)"), "{refused:?}");
         }
     }

@@ -193,7 +193,8 @@ fn f29_secrets_rest_in_files_that_nobody_else_reads() {
 #[test]
 fn f29_secrets_come_from_files() {
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).expect("it is written");
+    let write =
+        |name: &str, text: &str| std::fs::write(folder.path().join(name), text).expect("it is written");
     let (old, new) = ("an old secret, which is long enough", "a new secret, which is long enough");
     write("old", &format!("{old}\n"));
     write("new", &format!("{new}\r\n"));
@@ -208,7 +209,8 @@ fn f29_secrets_come_from_files() {
     assert!(folder.path().join("named.db").exists());
     run(&["order", "list", "--database-url-file", "url"]).ends(0, "shop at named.db");
     run(&["order", "list", "--database-url-file", "nowhere"]).ends(1, "nowhere cannot be read");
-    run(&["order", "list", "--database-url-file", "url", "--database-url", "sqlite://x.db"]).ends(2, "cannot be used with");
+    run(&["order", "list", "--database-url-file", "url", "--database-url", "sqlite://x.db"])
+        .ends(2, "cannot be used with");
     let token = |file: &str| {
         let ran = run(&["token", "--role", "operator", "--sub", "otto", "--jwt-secret-file", file]);
         ran.ends(0, "").stdout.trim().to_owned()
@@ -221,7 +223,8 @@ fn f29_secrets_come_from_files() {
     runtime().block_on(async {
         for (file, status) in [("new", 200), ("old", 200), ("url", 0)] {
             if status == 0 {
-                run(&["token", "--role", "operator", "--sub", "otto", "--jwt-secret-file", file]).ends(2, "at least 32");
+                run(&["token", "--role", "operator", "--sub", "otto", "--jwt-secret-file", file])
+                    .ends(2, "at least 32");
                 continue;
             }
             let answer = get(&format!("{}/v1/ops/queues", api.url), &token(file)).await;
