@@ -138,7 +138,7 @@ impl Callers {
         self.trusted.0.iter().any(|network| network.contains(&address))
     }
 
-    /// Says that callers cannot be told apart, as often as a person reads it.
+    /// Says that nobody can tell callers apart, as often as a person reads it.
     fn report(&self, proxy: IpAddr, header: &HeaderName, found: &str) {
         let mut reported_at = self.reported_at.lock().unwrap_or_else(PoisonError::into_inner);
         if reported_at.is_none_or(|at| at.elapsed() >= REPORT_EVERY) {

@@ -95,7 +95,8 @@ fn a_database_without_a_schema_is_refused_with_what_to_do() {
     std::fs::write(&file, "").expect("an empty file");
     run_on(&sqlite_url(&file), &arguments).ends(1, "run `holdfast migrate`");
     run_on(&ServerDatabase::create().url, &arguments).ends(1, "run `holdfast migrate`");
-    run(&arguments).ends(2, "use --database-url or set DATABASE_URL");
+    let ran = holdfast().current_dir(folder.path()).args(arguments).output().expect("the binary runs");
+    Ran::of(ran).ends(3, "there is no shop here: holdfast.db does not exist in this folder");
 }
 
 /// Ends with 0 within seconds, although somebody follows an order, some ask without a pause, and somebody
