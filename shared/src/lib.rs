@@ -3,6 +3,7 @@
 //! Ids, money, time, and the states of orders, carts, payments, reservations and sagas, each with
 //! one total function that moves it. Nothing here performs I/O or knows SQL.
 
+mod card_number;
 mod cart;
 mod catalog;
 mod country;
@@ -18,9 +19,10 @@ mod saga_state;
 mod time;
 mod transition;
 
+pub use card_number::{has_card_number, is_split_card_number};
 pub use cart::{CartEvent, CartStatus, Line};
 pub use catalog::{InvalidSku, MAX_SKU_LEN, Sku};
-pub use country::is_country;
+pub use country::{is_country, needs_postal_code};
 pub use ids::{CartId, CustomerId, Ids, InvalidId, OrderId, SLOT_MAX, SagaId, SeededIds, SystemIds};
 pub use keys::{KeyPrefix, KeySource, ShopId, StepKey};
 pub use money::{Currency, InvalidCurrency, Money, Overflow};

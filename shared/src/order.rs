@@ -252,7 +252,8 @@ pub struct Address {
     /// State or province.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub region: Option<String>,
-    /// Post code.
+    /// Post code; empty where the country has none.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub postal_code: String,
     /// ISO 3166-1 alpha-2.
     pub country: String,
