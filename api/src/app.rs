@@ -11,6 +11,7 @@ use tokio::sync::{Mutex, watch};
 
 use crate::admission::Admission;
 use crate::auth::Verifier;
+use crate::cursor::Cursors;
 use crate::database_check::DatabaseCheck;
 use crate::order_token::OrderTokens;
 use crate::settings::Settings;
@@ -60,6 +61,7 @@ pub(crate) struct Inner {
     pub(crate) http: HttpMetrics,
     pub(crate) settings: Settings,
     pub(crate) tokens: OrderTokens,
+    pub(crate) cursors: Cursors,
     pub(crate) admission: Admission,
     pub(crate) watch: Watch,
     pub(crate) ids: SystemIds,
@@ -92,6 +94,7 @@ impl App {
     ) -> Result<Self, StartError> {
         let Parts { store, checkout_intake, dispatch, verifier, amounts, metrics } = parts;
         let tokens = OrderTokens::load(&*store).await?;
+        let cursors = Cursors::load(&*store).await?;
         let admission = Admission::start(Arc::clone(&store), settings.pending_max, stop.clone());
         let watch = Watch::start(Arc::clone(&store), stop);
         let http = HttpMetrics::register(&metrics)?;
@@ -107,6 +110,7 @@ impl App {
             http,
             settings,
             tokens,
+            cursors,
             admission,
             watch,
             ids,

@@ -1,17 +1,23 @@
 //! The OpenAPI document, made from the routes that are served, and a page that shows it.
 
+mod errors_page;
+mod problems;
+mod unused;
+
 use axum::Router;
 use axum::http::HeaderValue;
 use axum::http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE};
 use axum::response::Response;
-use holdfast_contract::problem::{PROBLEM_JSON, ProblemBody};
+use holdfast_contract::problem::ProblemBody;
 use tower::util::MapResponseLayer;
 use utoipa::OpenApi;
 use utoipa::openapi::link::Link;
 use utoipa::openapi::path::Operation;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
-use utoipa::openapi::{ContentBuilder, OpenApi as Document, Ref, RefOr, ResponseBuilder};
+use utoipa::openapi::{OpenApi as Document, RefOr};
 use utoipa_swagger_ui::{Config, SwaggerUi};
+
+pub(crate) use self::errors_page::errors_page;
 
 /// The path of the document.
 const DOCUMENT: &str = "/openapi.json";
@@ -24,7 +30,9 @@ const PAGE: &str = "/docs";
         title = "Holdfast",
         description = "A shop's checkout as durable sagas: every order ends fully done, fully undone, or visibly \
             stuck with an operator's next move. Money is `{\"amount_minor\": 1999, \"currency\": \"EUR\"}`; every \
-            error is a problem document (RFC 9457) with a stable `code`.",
+            error is a problem document (RFC 9457) with a `code` of the catalogue (`GET /v1/problems`). Nothing that is \
+            sent is ignored: unknown fields, parameters and headers that ask for something are refused, all at once, \
+            each with its place in `errors`.",
         license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0")
     ),
     components(schemas(ProblemBody)),
@@ -36,6 +44,7 @@ const PAGE: &str = "/docs";
         (name = "admin", description = "Decisions of the shop. Requires the role admin."),
         (name = "notifications", description = "Notifications to customers."),
         (name = "ops", description = "Operating Holdfast. Requires the role operator."),
+        (name = "problems", description = "The catalogue of problems."),
         (name = "health", description = "Health checks and metrics.")
     )
 )]
@@ -55,10 +64,11 @@ pub(crate) fn document(routes: Document) -> Document {
         let token = ApiKeyValue::with_description("X-Order-Token", description);
         components.add_security_scheme("order_token", SecurityScheme::ApiKey(ApiKey::Header(token)));
     }
-    for item in document.paths.paths.values_mut() {
+    for (path, item) in &mut document.paths.paths {
         let operations = [&mut item.get, &mut item.put, &mut item.post, &mut item.delete];
         for operation in operations.into_iter().flatten() {
-            describe_problems(operation);
+            describe_answers(operation);
+            problems::describe(path, operation);
             for (from, to) in LINKS {
                 if operation.operation_id.as_deref() == Some(from) {
                     link(operation, to);
@@ -66,6 +76,10 @@ pub(crate) fn document(routes: Document) -> Document {
             }
         }
     }
+    if let Some(components) = document.components.as_mut() {
+        components.examples = problems::examples();
+    }
+    unused::remove_schemas(&mut document);
     document
 }
 
@@ -89,22 +103,29 @@ const LINKS: [(&str, &[&str]); 2] = [
     ),
 ];
 
+/// OpenAPI demands a description of every response.
+fn describe_answers(operation: &mut Operation) {
+    for (status, response) in &mut operation.responses.responses {
+        let RefOr::T(response) = response else { continue };
+        if response.description.is_empty() {
+            let description = match status.as_str() {
+                "200" => "As the document says",
+                "201" => "Created",
+                "202" => "Accepted: it will be done, and nothing that happens later takes that back",
+                "204" => "Done",
+                _ => "The answer",
+            };
+            description.clone_into(&mut response.description);
+        }
+    }
+}
+
 fn link(operation: &mut Operation, next: &[&str]) {
     let Some(RefOr::T(created)) = operation.responses.responses.get_mut("201") else { return };
     for next in next {
         let link = Link::builder().operation_id(*next).parameter("id", "$response.body#/id").build();
         created.links.insert((*next).to_owned(), link.into());
     }
-}
-
-/// Every error has the same shape, so it is described in one place.
-fn describe_problems(operation: &mut Operation) {
-    let content = ContentBuilder::new().schema(Some(Ref::from_schema_name("Problem"))).build();
-    let problem = ResponseBuilder::new()
-        .description("The request failed: `code` says why, `detail` what to do next")
-        .content(PROBLEM_JSON, content)
-        .build();
-    operation.responses.responses.insert("default".to_owned(), problem.into());
 }
 
 /// Serves the document and the page, without any other host.

@@ -7,11 +7,14 @@
 mod admission;
 mod app;
 pub mod auth;
+mod card_numbers;
+mod cursor;
 mod customer;
 mod database_check;
 mod docs;
 mod extract;
 mod headers;
+mod input;
 mod middleware;
 mod order_access;
 mod order_token;
@@ -52,4 +55,9 @@ pub fn open(
 pub fn document() -> String {
     let (_, document) = routes::all().split_for_parts();
     docs::document(document).to_pretty_json().unwrap_or_default()
+}
+
+/// The page about errors, `docs/errors.md`: the catalogue of problems.
+pub fn errors_page() -> String {
+    docs::errors_page()
 }

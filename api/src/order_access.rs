@@ -1,15 +1,15 @@
 //! Who may see an order: its customer, its guest with the token, and whoever runs the shop.
 
-use axum::extract::FromRequestParts;
+use axum::extract::{FromRequestParts, Query};
 use axum::http::request::Parts;
+use holdfast_contract::problem::Code;
+use holdfast_contract::read_fields;
 use holdfast_saga::records::view::OrderView;
 use holdfast_shared::OrderId;
-use serde::Deserialize;
 use uuid::Uuid;
 
 use crate::app::App;
 use crate::auth::Caller;
-use crate::extract::QueryParams;
 use crate::headers::X_ORDER_TOKEN;
 use crate::problem::Problem;
 
@@ -22,10 +22,15 @@ pub(crate) struct OrderToken(Option<String>);
 #[derive(Debug)]
 pub(crate) struct OrderTokenAnywhere(pub(crate) OrderToken);
 
-#[derive(Debug, Deserialize)]
-struct TokenParam {
+/// The query of an event stream.
+#[derive(Debug)]
+pub(crate) struct StreamQuery {
+    /// Read by [`OrderTokenAnywhere`] before anything else.
+    #[expect(dead_code, reason = "it is named so that it is known")]
     order_token: Option<String>,
 }
+
+read_fields!(StreamQuery { order_token });
 
 impl<S: Send + Sync> FromRequestParts<S> for OrderToken {
     type Rejection = Problem;
@@ -41,8 +46,10 @@ impl<S: Send + Sync> FromRequestParts<S> for OrderTokenAnywhere {
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let OrderToken(token) = OrderToken::from_request_parts(parts, state).await?;
-        let QueryParams(TokenParam { order_token }) = QueryParams::from_request_parts(parts, state).await?;
-        Ok(Self(OrderToken(token.or(order_token))))
+        let pairs = Query::<Vec<(String, String)>>::try_from_uri(&parts.uri);
+        let mut pairs = pairs.map_or_else(|_| Vec::new(), |Query(pairs)| pairs).into_iter();
+        let in_query = pairs.find(|(name, _)| name == "order_token").map(|(_, token)| token);
+        Ok(Self(OrderToken(token.or(in_query))))
     }
 }
 
@@ -53,16 +60,35 @@ pub(crate) async fn find(
     token: &OrderToken,
     id: Uuid,
 ) -> Result<OrderView, Problem> {
-    let missing =
-        || Problem::not_found("order_not_found", format!("order {id} does not exist, or it is not yours"));
     let has_token = token.0.as_deref().is_some_and(|token| app.tokens.fits(token, id));
-    if !has_token {
-        caller.known()?;
+    if !has_token && caller.sub().is_none() {
+        return Err(locked(token));
     }
-    let number = OrderId::from_public(id).ok_or_else(missing)?;
-    let view = app.store.order(number).await?.filter(|view| view.public_id() == id).ok_or_else(missing)?;
+    let view = find_any(app, id).await?;
     let may_see = has_token || caller.sees_all() || is_owner(app, caller, &view).await?;
-    if may_see { Ok(view) } else { Err(missing()) }
+    if may_see { Ok(view) } else { Err(missing(id)) }
+}
+
+/// The order of this public id, for callers who may see every order.
+pub(crate) async fn find_any(app: &App, id: Uuid) -> Result<OrderView, Problem> {
+    let number = OrderId::from_public(id).ok_or_else(|| missing(id))?;
+    app.store.order(number).await?.filter(|view| view.public_id() == id).ok_or_else(|| missing(id))
+}
+
+fn missing(id: Uuid) -> Problem {
+    Problem::new(Code::OrderNotFound, format!("order {id} does not exist, or it is not yours"))
+}
+
+/// The refusal of a guest who has no token that fits.
+fn locked(token: &OrderToken) -> Problem {
+    if token.0.is_some() {
+        let detail =
+            "the order token is not that of this order; send the order_token from the answer to its checkout";
+        return Problem::new(Code::InvalidOrderToken, detail);
+    }
+    let detail = "this request needs the token of the order: X-Order-Token: <order_token from the answer to its \
+        checkout>; or, for the order of a customer, Authorization: Bearer <token>";
+    Problem::new(Code::AuthenticationRequired, detail)
 }
 
 /// Whether the order is the caller's own.

@@ -8,54 +8,58 @@ mod mapping;
 use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
-use holdfast_contract::problem::{PROBLEM_JSON, ProblemBody};
+use holdfast_contract::input::{Fault, Faults, Place};
+use holdfast_contract::problem::{Code, PROBLEM_JSON, ProblemBody};
 use holdfast_shared::OrderStatus;
 
 use crate::headers::X_REQUEST_ID;
 
 /// Why a request failed: what happened, to which thing, and what to do next.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
-    status: StatusCode,
-    code: &'static str,
+    code: Code,
     detail: String,
+    errors: Vec<Fault>,
     order_status: Option<OrderStatus>,
     retry_after_secs: Option<u64>,
 }
 
 impl Problem {
-    /// A problem with any status.
-    pub fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
-        Self { status, code, detail: detail.into(), order_status: None, retry_after_secs: None }
+    /// A problem of the catalogue.
+    pub fn new(code: Code, detail: impl Into<String>) -> Self {
+        Self { code, detail: detail.into(), errors: Vec::new(), order_status: None, retry_after_secs: None }
     }
 
-    /// 400: the request is malformed.
-    pub fn bad_request(code: &'static str, detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::BAD_REQUEST, code, detail)
-    }
-
-    /// 404: it does not exist, or this caller may not see it.
-    pub fn not_found(code: &'static str, detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::NOT_FOUND, code, detail)
-    }
-
-    /// 422: the request is well-formed and impossible.
-    pub fn unprocessable(code: &'static str, detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::UNPROCESSABLE_ENTITY, code, detail)
-    }
-
-    /// 503, with the seconds after which a retry makes sense.
-    pub fn unavailable(code: &'static str, detail: impl Into<String>, retry_after_secs: u64) -> Self {
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, code, detail).retry_after(retry_after_secs)
+    /// What is wrong with a request, all at once.
+    ///
+    /// Faults of one kind that is known by its own code have that code; otherwise it says which part of the request is
+    /// wrong, and `errors` has the rest.
+    pub(crate) fn of_faults(faults: &Faults) -> Self {
+        let errors = faults.as_slice().to_vec();
+        let Some(first) = errors.first() else { return Self::internal() };
+        let is_of = |place: fn(&Place) -> bool| errors.iter().all(|fault| place(&fault.place));
+        let code = if is_known_by_itself(first.code) && errors.iter().all(|fault| fault.code == first.code) {
+            first.code
+        } else if is_of(|place| matches!(place, Place::Pointer(_))) {
+            Code::InvalidBody
+        } else if is_of(|place| matches!(place, Place::Parameter(_))) {
+            Code::InvalidQuery
+        } else if is_of(|place| matches!(place, Place::Header(_))) {
+            Code::InvalidHeader
+        } else {
+            Code::InvalidRequest
+        };
+        let said = format!("{}: {}", first.place.name(), first.detail);
+        let detail = match errors.len() {
+            1 => said,
+            count => format!("the request has {count} faults; the first: {said}"),
+        };
+        Self { errors, ..Self::new(code, detail) }
     }
 
     /// 500. The log has the cause, under the request's id.
     pub fn internal() -> Self {
-        Self::new(
-            StatusCode::INTERNAL_SERVER_ERROR,
-            "internal",
-            "an internal error; the log has its cause under this request_id",
-        )
+        Self::new(Code::Internal, "an internal error; the log has its cause under this request_id")
     }
 
     /// The same problem, to be retried after `secs` seconds.
@@ -70,57 +74,87 @@ impl Problem {
         Self { order_status: status, ..self }
     }
 
+    /// The same problem, if it is about the request: its cause is in the body at `pointer`.
+    #[must_use]
+    pub fn at(self, pointer: &str) -> Self {
+        self.caused_by(Place::Pointer(pointer.to_owned()))
+    }
+
+    /// The same problem, if it is about the request: its cause is in the header `name`.
+    #[must_use]
+    pub fn at_header(self, name: &'static str) -> Self {
+        self.caused_by(Place::Header(name))
+    }
+
+    /// The same problem, if it is about the request: its cause is the parameter `name`.
+    #[must_use]
+    pub fn at_parameter(self, name: &str) -> Self {
+        self.caused_by(Place::Parameter(name.to_owned()))
+    }
+
+    fn caused_by(mut self, place: Place) -> Self {
+        self.errors = vec![Fault { place, code: self.code, detail: self.detail.clone() }];
+        self
+    }
+
     /// The HTTP status of the response.
-    pub const fn status(&self) -> StatusCode {
-        self.status
+    pub fn status(&self) -> StatusCode {
+        StatusCode::from_u16(self.code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
     }
 
     /// The problem of a response that has a status and nothing else.
     fn of_status(status: StatusCode) -> Self {
-        let (code, detail) = match status {
-            StatusCode::NOT_FOUND => {
-                ("route_not_found", "this path does not exist; /docs lists those that do")
-            }
-            StatusCode::METHOD_NOT_ALLOWED => (
-                "method_not_allowed",
-                "this path does not support the method; the header Allow lists those it does",
-            ),
-            StatusCode::PAYLOAD_TOO_LARGE => {
-                ("body_too_large", "the body is larger than any request here needs")
-            }
-            StatusCode::UNSUPPORTED_MEDIA_TYPE => {
-                ("unsupported_media_type", "send the body as application/json")
-            }
-            StatusCode::BAD_REQUEST => ("bad_request", "the request is malformed"),
-            status if status.is_server_error() => return Self { status, ..Self::internal() },
-            _ => ("refused", "the request was refused"),
+        let code = match status {
+            StatusCode::NOT_FOUND => Code::RouteNotFound,
+            StatusCode::METHOD_NOT_ALLOWED => Code::MethodNotAllowed,
+            StatusCode::PAYLOAD_TOO_LARGE => Code::BodyTooLarge,
+            StatusCode::UNSUPPORTED_MEDIA_TYPE => Code::UnsupportedMediaType,
+            StatusCode::BAD_REQUEST => Code::BadRequest,
+            status if status.is_server_error() => return Self::internal(),
+            _ => Code::Refused,
         };
-        Self::new(status, code, detail)
+        Self::new(code, code.example())
     }
 
     fn document(&self, request_id: Option<String>) -> Response {
         let body = ProblemBody {
-            kind: format!("urn:holdfast:problem:{}", self.code),
-            title: self.status.canonical_reason().unwrap_or("Error").to_owned(),
-            status: self.status.as_u16(),
-            code: self.code.to_owned(),
+            kind: format!("urn:holdfast:problem:{}", self.code.as_str()),
+            title: self.status().canonical_reason().unwrap_or("Error").to_owned(),
+            status: self.code.status(),
+            code: self.code.as_str().to_owned(),
             detail: self.detail.clone(),
+            errors: self.errors.iter().map(Fault::body).collect(),
             order_status: self.order_status,
             request_id,
         };
         let json = serde_json::to_vec(&body).unwrap_or_default();
-        (self.status, [(CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON))], json).into_response()
+        (self.status(), [(CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON))], json).into_response()
     }
+}
+
+/// Whether callers know such a fault as a problem of its own.
+const fn is_known_by_itself(code: Code) -> bool {
+    matches!(
+        code,
+        Code::MalformedJson
+            | Code::InvalidCursor
+            | Code::InvalidPrecondition
+            | Code::IdempotencyKeyMissing
+            | Code::IdempotencyKeyMalformed
+            | Code::CardNumberRefused
+            | Code::InvalidQuantity
+            | Code::InvalidAmount
+    )
 }
 
 impl IntoResponse for Problem {
     /// The status and the headers; [`render`] writes the document.
     fn into_response(self) -> Response {
-        let mut response = self.status.into_response();
+        let mut response = self.status().into_response();
         if let Some(secs) = self.retry_after_secs {
             response.headers_mut().insert(RETRY_AFTER, secs.into());
         }
-        if self.status == StatusCode::UNAUTHORIZED {
+        if self.status() == StatusCode::UNAUTHORIZED {
             response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
         response.extensions_mut().insert(self);

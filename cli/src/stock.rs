@@ -47,7 +47,7 @@ pub(crate) async fn run(database: &Database, command: Command, output: Format) -
         Command::Show { sku: Some(sku), .. } => show(database.store(), &sku, output).await,
         Command::Show { sku: None, limit } => list(database.store(), limit.limit, output).await,
         Command::Adjust { sku, delta, reason, actor } => {
-            let adjustment = Adjust { sku, delta, reason, actor: actor.actor, expect: None };
+            let adjustment = Adjust { sku, delta, reason, actor: actor.actor, expect: None, dedupe: None };
             adjust_one(database.store(), &adjustment, output).await
         }
     }
@@ -74,13 +74,15 @@ async fn list(store: &dyn Store, limit: u32, output: Format) -> anyhow::Result<E
 }
 
 async fn adjust_one(store: &dyn Store, adjustment: &Adjust, output: Format) -> anyhow::Result<Exit> {
-    let level = adjust(store, adjustment).await?.map_err(|refused| match &refused {
+    let adjusted = adjust(store, adjustment).await?.map_err(|refused| match &refused {
         Refused::UnknownSku(_) => not_found(refused.to_string()),
         Refused::Nothing(_) => usage(refused.to_string()),
-        Refused::Changed { .. } | Refused::BelowReserved { .. } | Refused::TooMany { .. } => {
-            conflict(refused.to_string())
-        }
+        Refused::Changed { .. }
+        | Refused::KeyReused(_)
+        | Refused::BelowReserved { .. }
+        | Refused::TooMany { .. } => conflict(refused.to_string()),
     })?;
+    let level = adjusted.level;
     say(&format!("{}: {:+}, now {} on hand", adjustment.sku, adjustment.delta, level.on_hand));
     let body = StockBody::new(adjustment.sku.clone(), level);
     output.one(&body, || table(&HEADER, [row(&body)]))?;

@@ -4,7 +4,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use holdfast_shared::{Queue, ShopId, Time};
+use holdfast_shared::{Queue, ShopId, Time, has_card_number};
 use strum::IntoEnumIterator;
 
 const NAME_MAX: usize = 80;
@@ -54,6 +54,10 @@ fn one_line(text: &str, max: usize) -> Result<String, String> {
     let text = text.trim();
     if text.is_empty() || text.chars().count() > max || text.chars().any(char::is_control) {
         return Err(format!("expected 1 to {max} characters on one line"));
+    }
+    // What is typed here is kept, as what comes over the API is.
+    if has_card_number(text) {
+        return Err("it looks like a card number, and those are kept nowhere; leave it out".to_owned());
     }
     Ok(text.to_owned())
 }

@@ -1,14 +1,16 @@
 //! The checkout: what a buyer sends.
 
-use holdfast_shared::{Address, CartId, Contact, Money, PaymentMethod, is_country};
-use serde::{Deserialize, Serialize};
+use holdfast_shared::{Address, CartId, Contact, Money, PaymentMethod, is_country, needs_postal_code};
+use serde::Serialize;
 
-use crate::text::{Note, Text};
+use crate::input::{At, Faults, Fields, Read, parsed};
+use crate::json::Json;
+use crate::problem::Code;
+use crate::text::{Note, Text, tidied};
 
 /// The request to check a cart out.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-#[serde(deny_unknown_fields)]
 #[cfg_attr(feature = "openapi", schema(as = Checkout, example = json!({
     "cart_id": "0192f0c4-7d7e-7cc3-98c4-dc0c0c07398f",
     "payment": {"method": "card", "token": "tok_ok"},
@@ -27,42 +29,39 @@ pub struct CheckoutBody {
     /// The address to deliver to.
     pub shipping_address: AddressBody,
     /// The total that the buyer saw. If the cart costs something else by now, the checkout is refused with `cart_changed`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub expected_total: Option<Money>,
     /// A message from the buyer to the shop.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub notes: Option<Note<1000>>,
 }
 
 /// How the buyer pays. A cart that costs nothing is not paid at all, whatever is chosen here: the order's method is `none`.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-#[serde(deny_unknown_fields)]
 pub struct PaymentChoice {
     /// Card, PayPal, or cash on delivery; `none` only for a cart that costs nothing.
     pub method: PaymentMethod,
     /// The payment provider's token for the buyer's card or account. Cash on delivery needs none.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub token: Option<Text<200>>,
 }
 
 /// The buyer's contact details.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-#[serde(deny_unknown_fields)]
 #[cfg_attr(feature = "openapi", schema(as = Contact))]
 pub struct ContactBody {
     /// The buyer's e-mail address.
     pub email: Email,
     /// The buyer's telephone number.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub phone: Option<Text<40>>,
 }
 
 /// A postal address for a delivery.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-#[serde(deny_unknown_fields)]
 #[cfg_attr(feature = "openapi", schema(as = Address))]
 pub struct AddressBody {
     /// The name of the recipient.
@@ -70,36 +69,40 @@ pub struct AddressBody {
     /// The street and the number.
     pub line1: Text<200>,
     /// A second address line.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub line2: Option<Text<200>>,
     /// The name of the city.
     pub city: Text<200>,
     /// The state or province.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub region: Option<Text<200>>,
-    /// The postal code, or ZIP code.
-    pub postal_code: Text<20>,
+    /// The postal code, or ZIP code; required where the country's addresses always have one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub postal_code: Option<Text<20>>,
     /// The country code (ISO 3166-1 alpha-2).
     pub country: Country,
 }
 
-/// An e-mail address; only its form is checked.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+/// An e-mail address, also one with letters of other alphabets (RFC 6531); only its form is checked.
+#[derive(Debug, Clone, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-#[serde(try_from = "String", into = "String")]
-#[cfg_attr(feature = "openapi", schema(value_type = String, max_length = 254, pattern = r"^[!-?A-~]{1,64}@[!-?A-~]{1,189}$", example = "ada@example.com"))]
+#[serde(into = "String")]
+#[cfg_attr(feature = "openapi", schema(value_type = String, max_length = 254, pattern = r"^[^@\s\u0000-\u001f\u007f-\u009f]{1,64}@[^@\s\u0000-\u001f\u007f-\u009f]{1,189}$", example = "ada@example.com"))]
 pub struct Email(String);
 
 impl TryFrom<String> for Email {
     type Error = &'static str;
 
     fn try_from(text: String) -> Result<Self, Self::Error> {
+        let text = tidied(&text, |c| c);
+        // The mailbox is counted in bytes (RFC 6531), the whole as the protocol bounds a path.
         let fits = |part: &str, max: usize| {
-            (1..=max).contains(&part.len())
-                && part.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'@')
+            (1..=max).contains(&part.len()) && !part.chars().any(|c| c.is_whitespace() || c.is_control())
         };
         match text.split_once('@') {
-            Some((local, domain)) if fits(local, 64) && fits(domain, 189) => Ok(Self(text)),
+            Some((local, domain)) if fits(local, 64) && fits(domain, 189) && !domain.contains('@') => {
+                Ok(Self(text))
+            }
             _ => Err("expected an e-mail address, such as ada@example.com"),
         }
     }
@@ -112,9 +115,9 @@ impl From<Email> for String {
 }
 
 /// A country code of two letters (ISO 3166-1).
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-#[serde(try_from = "String", into = "String")]
+#[serde(into = "String")]
 #[cfg_attr(feature = "openapi", schema(value_type = String, pattern = "^[A-Z]{2}$", example = "US"))]
 pub struct Country(String);
 
@@ -138,6 +141,52 @@ impl From<Country> for String {
     }
 }
 
+impl Read for Email {
+    fn read(value: Json, at: &At<'_>, faults: &mut Faults) -> Option<Self> {
+        parsed(value, at, faults)
+    }
+}
+
+impl Read for Country {
+    fn read(value: Json, at: &At<'_>, faults: &mut Faults) -> Option<Self> {
+        parsed(value, at, faults)
+    }
+}
+
+read_fields!(CheckoutBody { cart_id, payment, contact, shipping_address, expected_total, notes });
+read_fields!(PaymentChoice { method, token });
+read_fields!(ContactBody { email, phone });
+
+impl Read for AddressBody {
+    fn read(value: Json, at: &At<'_>, faults: &mut Faults) -> Option<Self> {
+        let mut fields = Fields::of(value, at, faults)?;
+        let name = fields.take("name", None, faults);
+        let line1 = fields.take("line1", None, faults);
+        let line2 = fields.take("line2", None, faults);
+        let city = fields.take("city", None, faults);
+        let region = fields.take("region", None, faults);
+        let postal_code: Option<Option<Text<20>>> = fields.take("postal_code", None, faults);
+        let country: Option<Country> = fields.take("country", None, faults);
+        fields.finish(faults);
+        if let (Some(None), Some(country)) = (&postal_code, &country)
+            && needs_postal_code(&country.0)
+        {
+            let detail = format!("it is required in {}", country.0);
+            faults.note(&at.field("postal_code"), Code::Missing, detail);
+            return None;
+        }
+        Some(Self {
+            name: name?,
+            line1: line1?,
+            line2: line2?,
+            city: city?,
+            region: region?,
+            postal_code: postal_code?,
+            country: country?,
+        })
+    }
+}
+
 impl From<ContactBody> for Contact {
     fn from(contact: ContactBody) -> Self {
         Self { email: contact.email.into(), phone: contact.phone.map(Into::into) }
@@ -152,7 +201,7 @@ impl From<AddressBody> for Address {
             line2: address.line2.map(Into::into),
             city: address.city.into(),
             region: address.region.map(Into::into),
-            postal_code: address.postal_code.into(),
+            postal_code: address.postal_code.map(Into::into).unwrap_or_default(),
             country: address.country.into(),
         }
     }

@@ -197,79 +197,66 @@ impl DeadLetterResult {
 }
 
 /// A filter of dead sagas. All given conditions must hold.
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Debug, Default, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-#[serde(deny_unknown_fields)]
 #[cfg_attr(feature = "openapi", schema(as = DeadLetterFilter))]
 pub struct DeadLetterFilterBody {
     /// The definition, such as `cancellation`.
-    #[serde(default)]
     pub saga: Option<String>,
     /// The step at which they stopped, such as `refund_payment`.
-    #[serde(default)]
     pub step: Option<String>,
     /// A text that their error contains, in upper or lower case.
-    #[serde(default)]
     pub error_contains: Option<String>,
     /// Dead for longer than this.
-    #[serde(default)]
     #[cfg_attr(feature = "openapi", schema(maximum = 31_622_400))]
     pub older_than_secs: Option<u64>,
     /// Dead for no longer than this.
-    #[serde(default)]
     #[cfg_attr(feature = "openapi", schema(maximum = 31_622_400))]
     pub younger_than_secs: Option<u64>,
 }
 
 /// A retry of dead sagas. Unknown fields are refused, so that a mistyped `dry_run` changes nothing.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-#[serde(deny_unknown_fields)]
 #[cfg_attr(feature = "openapi", schema(as = RetryDeadLetters, example = json!({"ids": ["1042.3"], "dry_run": true})))]
 pub struct RetryBody {
     /// The ids of the sagas; either these or a filter.
-    #[serde(default)]
-    #[cfg_attr(feature = "openapi", schema(max_items = 256, min_items = 1, example = json!(["1042.3"])))]
-    pub ids: Option<Vec<String>>,
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<Vec<String>>, max_items = 256, min_items = 1, example = json!(["1042.3"])))]
+    pub ids: Option<Vec<SagaId>>,
     /// A filter; `{}` selects all dead sagas.
-    #[serde(default)]
     pub filter: Option<DeadLetterFilterBody>,
     /// With a filter: the `next_cursor` of the previous answer.
-    #[serde(default)]
-    #[cfg_attr(feature = "openapi", schema(pattern = r"^[1-9][0-9]{0,15}\.[0-9]{1,2}$"))]
+    #[cfg_attr(feature = "openapi", schema(max_length = 400))]
     pub cursor: Option<String>,
     /// Only show what would happen.
-    #[serde(default)]
     pub dry_run: bool,
     /// The reason, for the audit trail.
-    #[serde(default)]
     #[cfg_attr(feature = "openapi", schema(value_type = Option<String>, min_length = 1, max_length = 500))]
     pub reason: Option<Text<500>>,
 }
 
 /// A discard of dead sagas.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-#[serde(deny_unknown_fields)]
 #[cfg_attr(feature = "openapi", schema(as = DiscardDeadLetters, example = json!({"ids": ["1042.3"], "reason": "paid back by bank transfer", "dry_run": true})))]
 pub struct DiscardBody {
     /// The ids of the sagas; either these or a filter.
-    #[serde(default)]
-    #[cfg_attr(feature = "openapi", schema(max_items = 256, min_items = 1, example = json!(["1042.3"])))]
-    pub ids: Option<Vec<String>>,
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<Vec<String>>, max_items = 256, min_items = 1, example = json!(["1042.3"])))]
+    pub ids: Option<Vec<SagaId>>,
     /// A filter; `{}` selects all dead sagas.
-    #[serde(default)]
     pub filter: Option<DeadLetterFilterBody>,
     /// With a filter: the `next_cursor` of the previous answer.
-    #[serde(default)]
-    #[cfg_attr(feature = "openapi", schema(pattern = r"^[1-9][0-9]{0,15}\.[0-9]{1,2}$"))]
+    #[cfg_attr(feature = "openapi", schema(max_length = 400))]
     pub cursor: Option<String>,
     /// Only show what would happen.
-    #[serde(default)]
     pub dry_run: bool,
     /// The reason, for the timeline and the audit trail.
     pub reason: Text<500>,
 }
+
+read_fields!(DeadLetterFilterBody { saga, step, error_contains, older_than_secs, younger_than_secs });
+read_fields!(RetryBody { ids, filter, cursor, dry_run = false, reason });
+read_fields!(DiscardBody { ids, filter, cursor, dry_run = false, reason });
 
 /// What came of a command about dead sagas.
 #[derive(Debug, Serialize, Deserialize)]

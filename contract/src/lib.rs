@@ -3,12 +3,16 @@
 //! They read nothing: no database, no socket, no clock. They are made from what `holdfast-saga` has read, and a
 //! client can parse them again. With the feature `openapi` they describe themselves for the OpenAPI document.
 
+#[macro_use]
+pub mod input;
+
 pub mod action;
 pub mod audit;
 pub mod cart;
 pub mod checkout;
 pub mod dead_letter;
 pub mod health;
+pub mod json;
 pub mod list;
 pub mod notification;
 pub mod order;

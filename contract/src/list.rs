@@ -17,7 +17,7 @@ pub struct List<T> {
 }
 
 /// The page of a list to return.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone)]
 #[cfg_attr(feature = "openapi", derive(utoipa::IntoParams))]
 #[cfg_attr(feature = "openapi", into_params(parameter_in = Query))]
 pub struct Page {
@@ -25,7 +25,7 @@ pub struct Page {
     #[cfg_attr(feature = "openapi", param(minimum = 1, maximum = 100, default = 20))]
     pub limit: Option<u32>,
     /// The `next_cursor` of the previous page.
-    #[cfg_attr(feature = "openapi", param(pattern = "^[!-~]{1,64}$"))]
+    #[cfg_attr(feature = "openapi", param(pattern = "^[A-Za-z0-9_-]{1,200}$"))]
     pub cursor: Option<String>,
 }
 
@@ -34,8 +34,6 @@ pub struct Page {
 pub enum BadPage {
     /// The limit is out of bounds.
     Limit(u32),
-    /// The cursor is not one that a page ended with.
-    Cursor,
 }
 
 impl Page {
@@ -46,13 +44,9 @@ impl Page {
             limit => Err(BadPage::Limit(limit)),
         }
     }
-
-    /// Where the page begins, parsed by `parse`.
-    pub fn after<T>(&self, parse: impl FnOnce(&str) -> Option<T>) -> Result<Option<T>, BadPage> {
-        let Some(cursor) = &self.cursor else { return Ok(None) };
-        parse(cursor).map(Some).ok_or(BadPage::Cursor)
-    }
 }
+
+read_fields!(Page { limit, cursor });
 
 impl<T> List<T> {
     /// A list without a next page.

@@ -13,12 +13,29 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::checkout::{AddressBody, ContactBody};
+use crate::input::{At, Faults, Fields, Read};
+use crate::json::Json;
+use crate::problem::Code;
 use crate::text::Text;
 
 /// An order, as buyers and admins see it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-#[cfg_attr(feature = "openapi", schema(as = Order))]
+#[cfg_attr(feature = "openapi", schema(as = Order, example = json!({
+    "id": "01890a5d-ac96-774b-bcce-b302099a8057", "number": 1042, "status": "CONFIRMED", "payment_method": "card",
+    "lines": [
+        {"sku": "mug-01", "quantity": 2, "unit_price": {"amount_minor": 1299, "currency": "EUR"},
+            "total": {"amount_minor": 2598, "currency": "EUR"}},
+        {"sku": "tee-01", "quantity": 1, "unit_price": {"amount_minor": 2490, "currency": "EUR"},
+            "total": {"amount_minor": 2490, "currency": "EUR"}}
+    ],
+    "totals": {"total": {"amount_minor": 5088, "currency": "EUR"}},
+    "payment": {
+        "status": "CAPTURED", "amount": {"amount_minor": 5088, "currency": "EUR"},
+        "captured": {"amount_minor": 5088, "currency": "EUR"}, "refunded": {"amount_minor": 0, "currency": "EUR"}
+    },
+    "accepted_at": "2026-01-31T09:30:00Z", "updated_at": "2026-01-31T09:30:01.25Z"
+})))]
 pub struct OrderBody {
     /// The public id of the order.
     pub id: Uuid,
@@ -50,7 +67,25 @@ pub struct OrderBody {
 /// An order with the data of its buyer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-#[cfg_attr(feature = "openapi", schema(as = OrderDetails))]
+#[cfg_attr(feature = "openapi", schema(as = OrderDetails, example = json!({
+    "id": "01890a5d-ac96-774b-bcce-b302099a8057", "number": 1042, "status": "CONFIRMED", "payment_method": "card",
+    "lines": [
+        {"sku": "mug-01", "quantity": 2, "unit_price": {"amount_minor": 1299, "currency": "EUR"},
+            "total": {"amount_minor": 2598, "currency": "EUR"}},
+        {"sku": "tee-01", "quantity": 1, "unit_price": {"amount_minor": 2490, "currency": "EUR"},
+            "total": {"amount_minor": 2490, "currency": "EUR"}}
+    ],
+    "totals": {"total": {"amount_minor": 5088, "currency": "EUR"}},
+    "payment": {
+        "status": "CAPTURED", "amount": {"amount_minor": 5088, "currency": "EUR"},
+        "captured": {"amount_minor": 5088, "currency": "EUR"}, "refunded": {"amount_minor": 0, "currency": "EUR"}
+    },
+    "accepted_at": "2026-01-31T09:30:00Z", "updated_at": "2026-01-31T09:30:01.25Z",
+    "contact": {"email": "ada@example.com"},
+    "shipping_address": {
+        "name": "Ada Buyer", "line1": "1 High Street", "city": "Springfield", "postal_code": "12345", "country": "US"
+    }
+})))]
 pub struct OrderDetails {
     /// The current state of the order.
     #[serde(flatten)]
@@ -147,16 +182,42 @@ pub struct TimelineEntry {
 }
 
 /// A refund of an order, in full or in part.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-#[serde(deny_unknown_fields)]
 #[cfg_attr(feature = "openapi", schema(as = Refund, example = json!({"amount": {"amount_minor": 500, "currency": "EUR"}, "reason": "damaged box"})))]
 pub struct RefundBody {
-    /// The amount; without it, everything that is left.
-    #[serde(default)]
+    /// The amount, above 0; without it, everything that is left.
     pub amount: Option<Money>,
     /// The reason; it is kept for ever.
     pub reason: Text<500>,
+}
+
+/// Why somebody decides about an order.
+#[derive(Debug, Default, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "openapi", schema(as = Reason, example = json!({"reason": "the customer called"})))]
+pub struct ReasonBody {
+    /// The reason; it is kept for ever, and the shop sees it in the order's timeline.
+    pub reason: Option<Text<500>>,
+}
+
+read_fields!(ReasonBody { reason });
+
+impl Read for RefundBody {
+    fn read(value: Json, at: &At<'_>, faults: &mut Faults) -> Option<Self> {
+        let mut fields = Fields::of(value, at, faults)?;
+        let amount: Option<Option<Money>> = fields.take("amount", None, faults);
+        let reason = fields.take("reason", None, faults);
+        fields.finish(faults);
+        if let Some(Some(amount)) = amount
+            && amount.amount_minor <= 0
+        {
+            let at = at.field("amount");
+            faults.note(&at.field("amount_minor"), Code::InvalidAmount, "an amount above 0 is expected");
+            return None;
+        }
+        Some(Self { amount: amount?, reason: reason? })
+    }
 }
 
 impl OrderBody {

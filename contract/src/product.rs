@@ -22,29 +22,23 @@ pub struct ProductBody {
 }
 
 /// The new state of a product.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-#[serde(deny_unknown_fields)]
 #[cfg_attr(feature = "openapi", schema(as = PutProduct, example = json!({
     "name": "Mug", "price": {"amount_minor": 1299, "currency": "EUR"}, "active": true
 })))]
 pub struct PutProductBody {
     /// Optional; if it is sent, it must match the SKU in the path.
-    #[serde(default)]
     pub sku: Option<Sku>,
     /// The name of the product.
     pub name: Text<200>,
     /// The price of one piece.
     pub price: Money,
-    /// Whether the product can be bought.
-    #[serde(default = "active_by_default")]
-    #[cfg_attr(feature = "openapi", schema(default = true))]
-    pub active: bool,
+    /// Whether the product can be bought. Without it, a product that exists stays as it is, and a new one can be bought.
+    pub active: Option<bool>,
 }
 
-const fn active_by_default() -> bool {
-    true
-}
+read_fields!(PutProductBody { sku, name, price, active });
 
 /// The stock level of a product.
 #[derive(Debug, Serialize, Deserialize)]
@@ -62,9 +56,8 @@ pub struct StockBody {
 }
 
 /// A change of a stock level.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-#[serde(deny_unknown_fields)]
 #[cfg_attr(feature = "openapi", schema(as = StockAdjustment, example = json!({"delta": 25, "reason": "delivery"})))]
 pub struct AdjustBody {
     /// Pieces to add, or to remove if negative.
@@ -72,6 +65,8 @@ pub struct AdjustBody {
     /// The reason; it is kept for ever.
     pub reason: Note<500>,
 }
+
+read_fields!(AdjustBody { delta, reason });
 
 impl From<&Product> for ProductBody {
     fn from(product: &Product) -> Self {

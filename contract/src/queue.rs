@@ -77,15 +77,15 @@ pub struct PausedBody {
 }
 
 /// A request to pause a queue.
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Debug, Default, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-#[serde(deny_unknown_fields)]
 #[cfg_attr(feature = "openapi", schema(as = Pause, example = json!({"reason": "the bank is down"})))]
 pub struct PauseBody {
     /// The reason, shown with the queue.
-    #[serde(default)]
     pub reason: Option<Text<500>>,
 }
+
+read_fields!(PauseBody { reason });
 
 /// What came of pausing or resuming a queue.
 #[derive(Debug, Serialize, Deserialize)]

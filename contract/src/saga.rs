@@ -9,7 +9,9 @@ use holdfast_saga::timeline::next_move;
 use holdfast_saga::timeline::{Line, step};
 use holdfast_shared::{OrderId, Queue, SagaId, SagaState, Time, redact};
 use serde::{Deserialize, Serialize};
+use strum::{Display, EnumIter, EnumString};
 
+use crate::input::choice;
 use crate::result::{CommandOutcome, unchanged};
 
 /// A saga, as operators see it.
@@ -151,9 +153,8 @@ impl From<&ListedSaga> for SagaBody {
 }
 
 /// A signal for a saga.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-#[serde(deny_unknown_fields)]
 #[cfg_attr(feature = "openapi", schema(as = SagaSignal, example = json!({"signal": "payment_event"})))]
 pub struct SignalBody {
     /// The signal to send.
@@ -161,9 +162,10 @@ pub struct SignalBody {
 }
 
 /// The signals that a saga can wait for.
-#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Serialize, Display, EnumIter, EnumString)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 #[cfg_attr(feature = "openapi", schema(as = Signal))]
 pub enum SignalName {
     /// An admin confirms the order.
@@ -173,6 +175,8 @@ pub enum SignalName {
     /// The charge changed at the provider. The saga asks the provider before it acts.
     PaymentEvent,
 }
+
+read_fields!(SignalBody { signal by choice });
 
 impl From<SignalName> for Sign {
     fn from(signal: SignalName) -> Self {

@@ -1,23 +1,30 @@
-//! Text of callers: bounded, and without control characters.
+//! Text of callers: bounded, without control characters, and in one form however it was typed.
+//!
+//! Blanks around a text are removed, a tab counts as a blank, and characters are composed (NFC).
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
+use unicode_normalization::UnicodeNormalization as _;
+
+use crate::input::{At, Faults, Read, parsed};
+use crate::json::Json;
 
 /// One line of 1 to `MAX` characters that is not blank and has no control characters.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(into = "String")]
 pub struct Text<const MAX: usize>(String);
 
-/// Lines of text, 1 to `MAX` characters, not blank; line breaks are the only control characters.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+/// Lines of text, 1 to `MAX` characters, not blank; every line break is kept as `\n`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(into = "String")]
 pub struct Note<const MAX: usize>(String);
 
 impl<const MAX: usize> TryFrom<String> for Text<MAX> {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
-        if fits(&text, MAX, char::is_control) {
-            return Ok(Self(text));
+        let clean = tidied(&text, |c| if c == '\t' { ' ' } else { c });
+        if fits(&text, &clean, MAX, char::is_control) {
+            return Ok(Self(clean));
         }
         Err(format!("expected 1 to {MAX} characters on one line"))
     }
@@ -27,15 +34,38 @@ impl<const MAX: usize> TryFrom<String> for Note<MAX> {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
-        if fits(&text, MAX, |c| c.is_control() && c != '\n') {
-            return Ok(Self(text));
+        // Line breaks as Windows and old Macs write them.
+        let text = if text.contains('\r') { text.replace("\r\n", "\n").replace('\r', "\n") } else { text };
+        let clean = tidied(&text, |c| if c == '\t' { ' ' } else { c });
+        if fits(&text, &clean, MAX, |c| c.is_control() && c != '\n') {
+            return Ok(Self(clean));
         }
         Err(format!("expected 1 to {MAX} characters without control characters"))
     }
 }
 
-fn fits(text: &str, max: usize, forbidden: fn(char) -> bool) -> bool {
-    !text.trim().is_empty() && text.chars().count() <= max && !text.chars().any(forbidden)
+/// Without blanks around it, in the composed form (NFC): what looks the same is the same.
+pub(crate) fn tidied(text: &str, replace: fn(char) -> char) -> String {
+    let is_blank = |c: char| c.is_whitespace() || matches!(c, '\u{feff}' | '\u{200b}');
+    text.trim_matches(is_blank).nfc().map(replace).collect()
+}
+
+/// Composing can make a text longer, which nobody can foresee who counts what they type.
+fn fits(typed: &str, clean: &str, max: usize, forbidden: fn(char) -> bool) -> bool {
+    let length = clean.chars().count().min(typed.chars().count());
+    (1..=max).contains(&length) && !clean.is_empty() && !clean.chars().any(forbidden)
+}
+
+impl<const MAX: usize> Read for Text<MAX> {
+    fn read(value: Json, at: &At<'_>, faults: &mut Faults) -> Option<Self> {
+        parsed(value, at, faults)
+    }
+}
+
+impl<const MAX: usize> Read for Note<MAX> {
+    fn read(value: Json, at: &At<'_>, faults: &mut Faults) -> Option<Self> {
+        parsed(value, at, faults)
+    }
 }
 
 impl<const MAX: usize> From<Text<MAX>> for String {
@@ -73,7 +103,7 @@ mod openapi {
         fn schema() -> RefOr<Schema> {
             schema(
                 MAX,
-                r"^[^\u0000-\u001f\u007f-\u009f]*[^\s\u0000-\u001f\u007f-\u009f][^\u0000-\u001f\u007f-\u009f]*$",
+                r"^[^\u0000-\u0008\u000a-\u001f\u007f-\u009f]*[^\s\u0000-\u001f\u007f-\u009f\u200b\ufeff][^\u0000-\u0008\u000a-\u001f\u007f-\u009f]*$",
             )
         }
     }
@@ -86,8 +116,8 @@ mod openapi {
 
     impl<const MAX: usize> PartialSchema for Note<MAX> {
         fn schema() -> RefOr<Schema> {
-            let within = r"[^\u0000-\u0009\u000b-\u001f\u007f-\u009f]*";
-            schema(MAX, &format!(r"^{within}[^\s\u0000-\u001f\u007f-\u009f]{within}$"))
+            let within = r"[^\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f]*";
+            schema(MAX, &format!(r"^{within}[^\s\u0000-\u001f\u007f-\u009f\u200b\ufeff]{within}$"))
         }
     }
 
@@ -95,5 +125,33 @@ mod openapi {
         fn name() -> Cow<'static, str> {
             Cow::Owned(format!("Note{MAX}"))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(text: &str) -> Result<String, String> {
+        Text::<10>::try_from(text.to_owned()).map(Into::into)
+    }
+
+    fn note(text: &str) -> Result<String, String> {
+        Note::<10>::try_from(text.to_owned()).map(Into::into)
+    }
+
+    #[test]
+    fn f20_text_is_taken_as_browsers_and_the_world_send_it() {
+        assert_eq!(line(" Ada\tBuyer\u{a0}").as_deref(), Ok("Ada Buyer"));
+        assert_eq!(line("Mu\u{308}ller").as_deref(), Ok("M\u{fc}ller"), "composed");
+        assert_eq!(line("\u{feff}\u{3000}東京\u{3000}").as_deref(), Ok("東京"));
+        assert_eq!(note("a\r\nb\rc\td\n").as_deref(), Ok("a\nb\nc d"));
+        for refused in ["", " ", "\t", "\u{200b}", "a\u{0}b", "12345678901", "a\u{1b}[31m", "a\u{85}b"] {
+            assert!(line(refused).is_err(), "{refused:?}");
+            assert!(note(refused).is_err(), "{refused:?}");
+        }
+        assert!(line("a\nb").is_err(), "two lines are not one");
+        // Ten characters that are twenty once they are composed.
+        assert!(line(&"\u{958}".repeat(10)).is_ok());
     }
 }

@@ -277,7 +277,7 @@ const EMPTY: &str = "
     delete from orders; delete from order_lines; delete from reservations; delete from payments;
     delete from refunds; delete from idempotency_keys; delete from sagas; delete from saga_log;
     delete from signals; delete from notifications; delete from admin_actions; delete from queues;
-    delete from secrets; delete from workers;
+    delete from secrets; delete from workers; delete from request_keys;
     update shop set epoch = 1, forked_from = null, first_order = 1, missing_order = null";
 
 /// Whether `sql` could be done. On a thread of its own: the test's runtime may be ending.

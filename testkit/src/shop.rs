@@ -72,7 +72,7 @@ impl Shop {
         writes.stock.insert(sku(name), StockMove::default());
         self.store.begin().await.expect("begins").save(&writes).await.expect("saves");
         let (reason, actor) = ("delivery".to_owned(), "otto".to_owned());
-        let asked = Adjust { sku: sku(name), delta: pieces, reason, actor, expect: None };
+        let asked = Adjust { sku: sku(name), delta: pieces, reason, actor, expect: None, dedupe: None };
         adjust(&*self.store, &asked).await.expect("the store answers").expect("the level moves");
     }
 

@@ -96,7 +96,7 @@ fn log_entry(moved: &SagaTransition, entry: &Entry, retry_at: Option<Time>) {
 fn log_trouble(moved: &SagaTransition, entry: &Entry, retry_at: Option<Time>) {
     let attempt = moved.attempts;
     match entry {
-        Entry::Refused { step, why } => {
+        Entry::Refused { step, why, .. } => {
             line!(info, moved, "refused by a rule", step = %step, why = why.as_str());
         }
         Entry::Rejected { step, why } => {

@@ -1,8 +1,8 @@
 //! The caller of a request, and what its role permits.
 
 use axum::extract::FromRequestParts;
-use axum::http::StatusCode;
 use axum::http::request::Parts;
+use holdfast_contract::problem::Code;
 use holdfast_saga::timeline::Audience;
 use holdfast_shared::Actor;
 use serde::{Deserialize, Serialize};
@@ -73,17 +73,17 @@ impl Caller {
     pub fn known(&self) -> Result<&str, Problem> {
         self.sub().ok_or_else(|| {
             let detail = "this request needs a token: Authorization: Bearer <token>";
-            Problem::new(StatusCode::UNAUTHORIZED, "authentication_required", detail)
+            Problem::new(Code::AuthenticationRequired, detail)
         })
     }
 
     /// The caller as an admin, or 401, or 403.
-    pub fn admin(&self) -> Result<Actor, Problem> {
+    fn admin(&self) -> Result<Actor, Problem> {
         self.acting(Role::Admin, Actor::Admin)
     }
 
     /// The caller as an operator, or 401, or 403.
-    pub fn operator(&self) -> Result<Actor, Problem> {
+    fn operator(&self) -> Result<Actor, Problem> {
         self.acting(Role::Operator, Actor::Operator)
     }
 
@@ -93,7 +93,7 @@ impl Caller {
             Self::Known { role, .. } if *role == needed => Ok(actor(name.to_owned())),
             Self::Known { .. } | Self::Guest => {
                 let detail = format!("this request needs the role {needed}");
-                Err(Problem::new(StatusCode::FORBIDDEN, "forbidden", detail))
+                Err(Problem::new(Code::Forbidden, detail))
             }
         }
     }
@@ -105,5 +105,29 @@ impl<S: Send + Sync> FromRequestParts<S> for Caller {
     /// The middleware has authenticated the caller already: see `middleware::authenticate`.
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
         parts.extensions.get::<Self>().cloned().ok_or_else(Problem::internal)
+    }
+}
+
+/// An admin. For others the answer is 401 or 403, before anything else of the request is looked at.
+#[derive(Debug)]
+pub(crate) struct Admin(pub(crate) Actor);
+
+impl<S: Send + Sync> FromRequestParts<S> for Admin {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        Caller::from_request_parts(parts, state).await?.admin().map(Self)
+    }
+}
+
+/// An operator. For others the answer is 401 or 403, before anything else of the request is looked at.
+#[derive(Debug)]
+pub(crate) struct Operator(pub(crate) Actor);
+
+impl<S: Send + Sync> FromRequestParts<S> for Operator {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        Caller::from_request_parts(parts, state).await?.operator().map(Self)
     }
 }

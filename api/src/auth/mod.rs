@@ -9,6 +9,7 @@ mod crypto;
 mod keys;
 mod token;
 
+pub(crate) use self::caller::{Admin, Operator};
 pub use self::caller::{Caller, Role};
 pub use self::keys::{KeyError, SECRET_BYTES_MIN, TokenSettings};
 pub(crate) use self::token::{Authenticated, ValidUntil};

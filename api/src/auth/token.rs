@@ -4,7 +4,6 @@ use std::fmt;
 use std::path::Path;
 use std::time::Duration;
 
-use axum::http::StatusCode;
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
 use holdfast_shared::Time;
@@ -15,6 +14,7 @@ use super::caller::{Caller, Role};
 use super::crypto;
 use super::keys::{Key, KeyError, Keys, TokenSettings, check_secret};
 use crate::problem::Problem;
+use holdfast_contract::problem::Code;
 
 /// The most characters of a `sub`.
 const SUBJECT_MAX: usize = 200;
@@ -84,7 +84,7 @@ impl Verifier {
 
     /// The caller that a token belongs to.
     fn verify(&self, token: &str) -> Result<Authenticated, Problem> {
-        let refuse = |why: String| Problem::new(StatusCode::UNAUTHORIZED, "invalid_token", why);
+        let refuse = |why: String| Problem::new(Code::InvalidToken, why);
         let invalid = |error: jsonwebtoken::errors::Error| {
             use jsonwebtoken::errors::ErrorKind as E;
             refuse(match error.kind() {
@@ -138,7 +138,7 @@ impl Verifier {
             scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
         });
         let expected = "expected the header Authorization: Bearer <token>";
-        let token = token.ok_or_else(|| Problem::new(StatusCode::UNAUTHORIZED, "invalid_token", expected))?;
+        let token = token.ok_or_else(|| Problem::new(Code::InvalidToken, expected))?;
         self.verify(token)
     }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use holdfast_contract::problem::Code;
 
 use super::rate_limit::RateLimit;
 use crate::app::App;
@@ -49,6 +50,6 @@ async fn within_timeout(request: Request, next: Next) -> Response {
     let timeout = if request.uri().path() == AUDIT { AUDIT_TIMEOUT } else { TIMEOUT };
     tokio::time::timeout(timeout, next.run(request)).await.unwrap_or_else(|_| {
         let detail = "this took too long; repeat the request, with the same Idempotency-Key if it has one";
-        Problem::unavailable("timeout", detail, 2).into_response()
+        Problem::new(Code::Timeout, detail).retry_after(2).into_response()
     })
 }

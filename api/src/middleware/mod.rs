@@ -2,7 +2,6 @@
 //! logged, its caller is authenticated, and it is bounded in rate, size and time.
 
 mod authenticate;
-pub(crate) mod card_numbers;
 mod cors;
 mod observe;
 mod rate_limit;

@@ -6,13 +6,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::ConnectInfo;
+use axum::http::HeaderValue;
 use axum::http::request::Parts;
-use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use governor::clock::{Clock, DefaultClock};
 use governor::middleware::StateInformationMiddleware;
 use governor::state::keyed::DashMapStateStore;
 use governor::{Quota, RateLimiter};
+use holdfast_contract::problem::Code;
 
 use crate::auth::Caller;
 use crate::headers::{RATE_LIMIT, RATE_LIMIT_POLICY};
@@ -108,7 +109,7 @@ impl Counted {
             None => handle.await,
             Some(wait) => {
                 let detail = format!("more than {per_second} requests a second; retry in {wait} s");
-                let problem = Problem::new(StatusCode::TOO_MANY_REQUESTS, "rate_limited", detail);
+                let problem = Problem::new(Code::RateLimited, detail);
                 problem.retry_after(wait).into_response()
             }
         };

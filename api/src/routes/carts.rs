@@ -8,13 +8,14 @@ use axum::http::StatusCode;
 use axum::http::header::LOCATION;
 use axum::response::{IntoResponse, Response};
 use holdfast_saga::records::view::ProductFilter;
-use holdfast_saga::records::{Cart, CartItem, Product};
+use holdfast_saga::records::{Cart, CartItem};
 use holdfast_saga::shop::cart;
 use holdfast_shared::{CartId, Sku};
 
 use crate::app::App;
 use crate::auth::Caller;
-use crate::extract::{JsonBody, PathParam};
+use crate::extract::PathParam;
+use crate::input::Input;
 use crate::problem::Problem;
 use holdfast_contract::cart::{CartBody, ItemBody};
 
@@ -24,10 +25,19 @@ use holdfast_contract::cart::{CartBody, ItemBody};
 #[utoipa::path(post, operation_id = "create_cart", path = "/v1/carts", tag = "carts",
     responses((status = CREATED, body = CartBody, headers(("Location" = String)))),
     security((), ("bearer" = [])))]
-pub(super) async fn create(State(app): State<App>, caller: Caller) -> Result<Response, Problem> {
+pub(super) async fn create(
+    State(app): State<App>,
+    caller: Caller,
+    input: Input,
+) -> Result<Response, Problem> {
+    input.check()?;
     let cart = cart::open(&*app.store, &app.ids, app.customer(&caller).await?).await?;
     let location = format!("/v1/carts/{}", cart.id);
-    Ok((StatusCode::CREATED, [(LOCATION, location)], Json(CartBody::new(&cart, &BTreeMap::new())))
+    Ok((
+        StatusCode::CREATED,
+        [(LOCATION, location)],
+        Json(CartBody::new(&cart, &BTreeMap::new(), &BTreeMap::new())),
+    )
         .into_response())
 }
 
@@ -38,10 +48,26 @@ pub(super) async fn get(
     State(app): State<App>,
     caller: Caller,
     PathParam(id): PathParam<CartId>,
+    input: Input,
 ) -> Result<Json<CartBody>, Problem> {
-    let who = app.known_customer(&caller).await?;
+    let cart = visible(&app, &caller, id).await?;
+    input.check()?;
+    priced(&app, cart).await
+}
+
+/// The cart, if the caller may know of it.
+async fn visible(app: &App, caller: &Caller, id: CartId) -> Result<Cart, Problem> {
+    let who = app.known_customer(caller).await?;
     let cart = app.store.cart(id).await?.filter(|cart| cart::visible(cart, who));
-    priced(&app, cart.ok_or(cart::Refused::UnknownCart(id))?).await
+    Ok(cart.ok_or(cart::Refused::UnknownCart(id))?)
+}
+
+/// What a request for the cart brings. A caller who may not know of the cart hears nothing of its faults.
+async fn checked<B>(app: &App, caller: &Caller, id: CartId, input: Input<B>) -> Result<B, Problem> {
+    if input.is_faulty() {
+        visible(app, caller, id).await?;
+    }
+    input.body()
 }
 
 /// Delete an open cart
@@ -51,7 +77,9 @@ pub(super) async fn delete(
     State(app): State<App>,
     caller: Caller,
     PathParam(id): PathParam<CartId>,
+    input: Input,
 ) -> Result<StatusCode, Problem> {
+    checked(&app, &caller, id, input).await?;
     cart::discard(&*app.store, id, app.known_customer(&caller).await?).await??;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -65,9 +93,10 @@ pub(super) async fn put_item(
     State(app): State<App>,
     caller: Caller,
     PathParam((id, sku)): PathParam<(CartId, Sku)>,
-    JsonBody(item): JsonBody<ItemBody>,
+    input: Input<ItemBody>,
 ) -> Result<Json<CartBody>, Problem> {
-    let item = CartItem { sku, quantity: item.quantity };
+    let ItemBody { quantity } = checked(&app, &caller, id, input).await?;
+    let item = CartItem { sku, quantity };
     let who = app.customer(&caller).await?;
     priced(&app, cart::put_item(&*app.store, id, who, item).await??).await
 }
@@ -79,7 +108,9 @@ pub(super) async fn remove_item(
     State(app): State<App>,
     caller: Caller,
     PathParam((id, sku)): PathParam<(CartId, Sku)>,
+    input: Input,
 ) -> Result<Json<CartBody>, Problem> {
+    checked(&app, &caller, id, input).await?;
     let who = app.customer(&caller).await?;
     priced(&app, cart::remove_item(&*app.store, id, who, &sku).await??).await
 }
@@ -93,19 +124,22 @@ pub(super) async fn merge(
     State(app): State<App>,
     caller: Caller,
     PathParam(id): PathParam<CartId>,
+    input: Input,
 ) -> Result<Json<CartBody>, Problem> {
+    caller.known()?;
+    checked(&app, &caller, id, input).await?;
     let customer = app.customer_with_token(&caller).await?;
     priced(&app, cart::merge(&*app.store, id, customer).await??).await
 }
 
-/// The cart at current prices.
+/// The cart at current prices, and what is left of its products.
 async fn priced(app: &App, cart: Cart) -> Result<Json<CartBody>, Problem> {
     let skus: Vec<Sku> = cart.items.iter().map(|item| item.sku.clone()).collect();
-    let mut products: BTreeMap<Sku, Product> = BTreeMap::new();
-    if let Ok(limit @ 1..) = u32::try_from(skus.len()) {
-        let filter = ProductFilter { skus, limit, ..ProductFilter::default() };
-        let found = app.store.products(&filter).await?;
-        products.extend(found.into_iter().map(|product| (product.sku.clone(), product)));
-    }
-    Ok(Json(CartBody::new(&cart, &products)))
+    let Ok(limit @ 1..) = u32::try_from(skus.len()) else {
+        return Ok(Json(CartBody::new(&cart, &BTreeMap::new(), &BTreeMap::new())));
+    };
+    let filter = ProductFilter { skus: skus.clone(), limit, ..ProductFilter::default() };
+    let (products, levels) = tokio::try_join!(app.store.products(&filter), app.store.levels(&skus))?;
+    let products = products.into_iter().map(|product| (product.sku.clone(), product)).collect();
+    Ok(Json(CartBody::new(&cart, &products, &levels.into_iter().collect())))
 }

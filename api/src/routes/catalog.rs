@@ -2,18 +2,25 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::header::{ETAG, IF_MATCH, IF_NONE_MATCH};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use axum::http::header::ETAG;
+use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
-use holdfast_saga::records::Product;
+use holdfast_contract::input::{At, Faults, Nothing};
+use holdfast_contract::problem::Code;
+use holdfast_saga::records::context::Dedupe;
 use holdfast_saga::records::view::ProductFilter;
-use holdfast_saga::shop::catalog::{self, Expect};
+use holdfast_saga::records::{Product, Stock};
+use holdfast_saga::shop::catalog::{self, PutProduct};
+use holdfast_saga::shop::checkout::digest;
 use holdfast_saga::shop::stock_adjustment::{self, Adjust};
 use holdfast_shared::Sku;
 
+use super::CURSOR;
 use crate::app::App;
-use crate::auth::Caller;
-use crate::extract::{JsonBody, PathParam, QueryParams};
+use crate::auth::Admin;
+use crate::extract::PathParam;
+use crate::headers::IDEMPOTENT_REPLAYED;
+use crate::input::{Conditional, IfMatch, Input, Preconditions};
 use crate::problem::Problem;
 use holdfast_contract::List;
 use holdfast_contract::list::Page;
@@ -24,16 +31,18 @@ use holdfast_contract::product::{AdjustBody, ProductBody, PutProductBody, StockB
     responses((status = OK, body = List<ProductBody>)), security((), ("bearer" = [])))]
 pub(super) async fn list(
     State(app): State<App>,
-    QueryParams(page): QueryParams<Page>,
+    input: Input<Nothing, Page, Conditional>,
 ) -> Result<Json<List<ProductBody>>, Problem> {
+    let page = input.query()?;
     let limit = page.read()?;
-    let after = page.after(|cursor| cursor.parse().ok())?;
-    let filter = ProductFilter { active: Some(true), after, limit, ..ProductFilter::default() };
-    let products = app.store.products(&filter).await?;
+    let filter = ProductFilter { active: Some(true), ..ProductFilter::default() };
+    let cursors = app.cursors.of("products", &filter);
+    let after = cursors.open(page.cursor.as_deref(), &CURSOR, |sku| sku.parse().ok())?;
+    let products = app.store.products(&ProductFilter { after, limit, ..filter }).await?;
     Ok(Json(List::page(
         products,
         limit,
-        |product| product.sku.to_string(),
+        |product| cursors.seal(product.sku.as_str()),
         |product| ProductBody::from(&product),
     )))
 }
@@ -41,16 +50,25 @@ pub(super) async fn list(
 /// Get a product
 #[utoipa::path(get, operation_id = "get_product", path = "/v1/products/{sku}", tag = "catalog", params(("sku" = Sku, Path)),
     responses((status = OK, body = ProductBody, headers(("ETag" = String)))), security((), ("bearer" = [])))]
-pub(super) async fn get(State(app): State<App>, PathParam(sku): PathParam<Sku>) -> Result<Response, Problem> {
+pub(super) async fn get(
+    State(app): State<App>,
+    PathParam(sku): PathParam<Sku>,
+    input: Input<Nothing, Nothing, Conditional>,
+) -> Result<Response, Problem> {
+    // Before the product: if it changes in between, its ETag is out of date and nothing is overwritten.
+    let versions = app.store.versions(&sku).await?.unwrap_or_default();
     let filter = ProductFilter { skus: vec![sku.clone()], limit: 1, ..ProductFilter::default() };
     let product = app.store.products(&filter).await?.pop();
-    let missing = || Problem::not_found("product_not_found", format!("product {sku} does not exist"));
-    Ok(with_etag(StatusCode::OK, &product.ok_or_else(missing)?))
+    let missing = || Problem::new(Code::ProductNotFound, format!("product {sku} does not exist"));
+    let product = product.ok_or_else(missing)?;
+    input.check()?;
+    Ok(with_etag(StatusCode::OK, &catalog::version(versions), &product))
 }
 
 /// Create or change a product
 ///
 /// With `If-Match` and the product's `ETag`, only if it has not changed since. With `If-None-Match: *`, only if it is new.
+/// Without `active`, a product that exists stays for sale or withdrawn, as it is.
 #[utoipa::path(put, operation_id = "put_product", path = "/v1/admin/products/{sku}", tag = "admin",
     params(("sku" = Sku, Path), ("If-Match" = Option<String>, Header), ("If-None-Match" = Option<String>, Header)),
     request_body = PutProductBody,
@@ -59,27 +77,22 @@ pub(super) async fn get(State(app): State<App>, PathParam(sku): PathParam<Sku>) 
     security(("bearer" = [])))]
 pub(super) async fn put(
     State(app): State<App>,
-    caller: Caller,
+    Admin(by): Admin,
     PathParam(sku): PathParam<Sku>,
-    headers: HeaderMap,
-    JsonBody(body): JsonBody<PutProductBody>,
+    input: Input<PutProductBody, Nothing, Preconditions>,
 ) -> Result<Response, Problem> {
-    let by = caller.admin()?;
+    let (body, _, Preconditions(expect)) = input.check()?;
     if body.sku.as_ref().is_some_and(|named| *named != sku) {
-        return Err(Problem::unprocessable("invalid_body", format!("sku: expected {sku}, as in the path")));
+        let mut faults = Faults::default();
+        let detail = format!("expected {sku}, as in the path; or leave it out");
+        faults.note(&At::BODY.field("sku"), Code::Invalid, detail);
+        return Err(Problem::of_faults(&faults));
     }
-    let product = Product { sku, name: body.name.into(), price: body.price, active: body.active };
-    let expect = match (etag(&headers, &IF_MATCH)?, headers.get(IF_NONE_MATCH).map(HeaderValue::as_bytes)) {
-        (None, None) => Expect::Any,
-        (None, Some(b"*")) => Expect::Absent,
-        (Some(version), None) => Expect::Is(version),
-        (_, Some(_)) => {
-            let detail = "send either If-Match with an ETag, or If-None-Match: *";
-            return Err(Problem::bad_request("invalid_precondition", detail));
-        }
-    };
-    let put = catalog::put_product(&*app.store, product, expect, &by.to_string()).await??;
-    Ok(with_etag(if put.created { StatusCode::CREATED } else { StatusCode::OK }, &put.product))
+    let PutProductBody { name, price, active, .. } = body;
+    let change = PutProduct { sku, name: name.into(), price, active };
+    let put = catalog::put_product(&*app.store, change, expect, &by.to_string()).await??;
+    let status = if put.created { StatusCode::CREATED } else { StatusCode::OK };
+    Ok(with_etag(status, &put.version, &put.product))
 }
 
 /// Get a stock level
@@ -87,61 +100,67 @@ pub(super) async fn put(
     responses((status = OK, body = StockBody, headers(("ETag" = String)))), security(("bearer" = [])))]
 pub(super) async fn get_stock(
     State(app): State<App>,
-    caller: Caller,
+    _: Admin,
     PathParam(sku): PathParam<Sku>,
+    input: Input<Nothing, Nothing, Conditional>,
 ) -> Result<Response, Problem> {
-    caller.admin()?;
+    // Before the level: if it changes in between, its ETag is out of date and nothing is adjusted.
+    let versions = app.store.versions(&sku).await?.unwrap_or_default();
     let level = app.store.stock(Some(&sku), 1).await?.pop();
     let (sku, level) = level.ok_or(stock_adjustment::Refused::UnknownSku(sku))?;
-    Ok(level_with_etag(sku, level))
+    input.check()?;
+    Ok(level_with_etag(sku, level, &stock_adjustment::version(versions)))
 }
 
 /// Adjust a stock level
 ///
-/// With `If-Match` and the level's `ETag`, only if the pieces on hand have not changed since.
+/// With `If-Match` and the level's `ETag`, only if the pieces on hand have not changed since. With an `Idempotency-Key`,
+/// once: the same request again changes nothing, and is answered with the level as it is then.
 #[utoipa::path(post, operation_id = "adjust_stock", path = "/v1/admin/stock/{sku}/adjust", tag = "admin",
-    params(("sku" = Sku, Path), ("If-Match" = Option<String>, Header)), request_body = AdjustBody,
-    responses((status = OK, body = StockBody, headers(("ETag" = String)))), security(("bearer" = [])))]
+    params(("sku" = Sku, Path), ("If-Match" = Option<String>, Header),
+        ("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255)), request_body = AdjustBody,
+    responses((status = OK, body = StockBody, headers(("ETag" = String), ("Idempotent-Replayed" = String)))), security(("bearer" = [])))]
 pub(super) async fn adjust(
     State(app): State<App>,
-    caller: Caller,
+    Admin(by): Admin,
     PathParam(sku): PathParam<Sku>,
-    headers: HeaderMap,
-    JsonBody(body): JsonBody<AdjustBody>,
+    input: Input<AdjustBody, Nothing, IfMatch>,
 ) -> Result<Response, Problem> {
-    let by = caller.admin()?;
-    let expect = etag(&headers, &IF_MATCH)?;
+    if input.is_faulty() && app.store.stock(Some(&sku), 1).await?.is_empty() {
+        return Err(stock_adjustment::Refused::UnknownSku(sku).into());
+    }
+    let (body, _, IfMatch { version: expect, key }) = input.check()?;
+    let text = serde_json::to_string(&body).unwrap_or_default();
+    let dedupe = key.map(|key| Dedupe {
+        key: digest(&["adjust", sku.as_str(), &by.to_string(), &key]),
+        body: digest(&[&text]),
+    });
     let adjustment = Adjust {
         sku: sku.clone(),
         delta: body.delta,
         reason: body.reason.into(),
         actor: by.to_string(),
         expect,
+        dedupe,
     };
-    Ok(level_with_etag(sku, stock_adjustment::adjust(&*app.store, &adjustment).await??))
+    let adjusted = stock_adjustment::adjust(&*app.store, &adjustment).await??;
+    let mut response = level_with_etag(sku, adjusted.level, &adjusted.version);
+    if adjusted.replayed {
+        response.headers_mut().insert(IDEMPOTENT_REPLAYED, HeaderValue::from_static("true"));
+    }
+    Ok(response)
 }
 
-fn with_etag(status: StatusCode, product: &Product) -> Response {
-    let tag = quoted(&catalog::version(product));
+fn with_etag(status: StatusCode, version: &str, product: &Product) -> Response {
+    let tag = quoted(version);
     (status, [(ETAG, tag)], Json(ProductBody::from(product))).into_response()
 }
 
-fn level_with_etag(sku: Sku, level: holdfast_saga::records::Stock) -> Response {
-    let tag = quoted(&stock_adjustment::version(&level));
+fn level_with_etag(sku: Sku, level: Stock, version: &str) -> Response {
+    let tag = quoted(version);
     ([(ETAG, tag)], Json(StockBody::new(sku, level))).into_response()
 }
 
 fn quoted(version: &str) -> String {
     format!("\"{version}\"")
-}
-
-/// The version in a header with one strong `ETag`.
-fn etag(headers: &HeaderMap, name: &HeaderName) -> Result<Option<String>, Problem> {
-    let Some(value) = headers.get(name) else { return Ok(None) };
-    let version = value.to_str().ok().and_then(|text| text.trim().strip_prefix('"')?.strip_suffix('"'));
-    let refuse = || {
-        let detail = format!("{name} must be one ETag in quotes, as the API returned it");
-        Problem::bad_request("invalid_precondition", detail)
-    };
-    version.map(|version| Some(version.to_owned())).ok_or_else(refuse)
 }

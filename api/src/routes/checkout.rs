@@ -12,17 +12,16 @@ use holdfast_shared::CustomerId;
 
 use crate::app::App;
 use crate::auth::Caller;
-use crate::extract::JsonBody;
-use crate::headers::{IDEMPOTENCY_KEY, IDEMPOTENT_REPLAYED};
+use crate::headers::IDEMPOTENT_REPLAYED;
+use crate::input::{IdempotencyKey, Input};
 use crate::middleware::request_id::origin;
 use crate::problem::Problem;
 use holdfast_contract::checkout::CheckoutBody;
+use holdfast_contract::input::Nothing;
 use holdfast_contract::order::OrderDetails;
 
 /// The route, as part of the scope of idempotency keys.
 const ROUTE: &str = "POST /v1/checkout";
-/// The longest idempotency key.
-const KEY_MAX: usize = 255;
 
 /// Check a cart out
 ///
@@ -39,12 +38,12 @@ pub(super) async fn check_out(
     State(app): State<App>,
     caller: Caller,
     headers: HeaderMap,
-    JsonBody(body): JsonBody<CheckoutBody>,
+    input: Input<CheckoutBody, Nothing, IdempotencyKey>,
 ) -> Result<Response, Problem> {
-    let key = idempotency_key(&headers)?;
+    let (body, _, IdempotencyKey(key)) = input.check()?;
     let customer = app.customer(&caller).await?;
     let may_place = app.admission.is_open();
-    let request = CheckoutRequest { may_place, ..request_of(customer, key, origin(&headers), body) };
+    let request = CheckoutRequest { may_place, ..request_of(customer, &key, origin(&headers), body) };
     let accepted = app.checkout_intake.accept(request).await??;
     let (order, replayed) = match accepted.placed {
         Some(placed) => (placed, accepted.replayed),
@@ -100,57 +99,4 @@ fn respond(app: &App, order: &Order, customer: bool, replayed: bool) -> Response
         response.headers_mut().insert(IDEMPOTENT_REPLAYED, HeaderValue::from_static("true"));
     }
     response
-}
-
-/// The idempotency key, with or without the quotes of a structured field.
-pub(super) fn idempotency_key(headers: &HeaderMap) -> Result<&str, Problem> {
-    let mut values = headers.get_all(IDEMPOTENCY_KEY).iter();
-    let missing = || {
-        let detail = "the header Idempotency-Key is missing; send a fresh UUID, and the same one when you repeat the request";
-        Problem::bad_request("idempotency_key_missing", detail)
-    };
-    let value = values.next().ok_or_else(missing)?;
-    let malformed = || {
-        let detail = format!(
-            "Idempotency-Key must be one value of 1 to {KEY_MAX} printable ASCII characters without blanks"
-        );
-        Problem::bad_request("idempotency_key_malformed", detail)
-    };
-    let text = value.to_str().map_err(|_| malformed())?.trim();
-    let bare = text.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or(text);
-    let fits = (1..=KEY_MAX).contains(&bare.len())
-        && bare.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'"')
-        && values.next().is_none();
-    if fits { Ok(bare) } else { Err(malformed()) }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn check(values: &[&'static str], expected: Result<&str, &str>) {
-        let mut headers = HeaderMap::new();
-        for value in values {
-            headers.append(IDEMPOTENCY_KEY, HeaderValue::from_static(value));
-        }
-        let parsed = idempotency_key(&headers).map_err(|problem| format!("{problem:?}"));
-        match expected {
-            Ok(key) => assert_eq!(parsed, Ok(key), "{values:?}"),
-            Err(code) => {
-                let is_refused = parsed.as_ref().is_err_and(|problem| problem.contains(code));
-                assert!(is_refused, "{values:?}: {parsed:?}");
-            }
-        }
-    }
-
-    #[test]
-    fn a_key_is_one_printable_word_quoted_or_not() {
-        check(&["abc-1"], Ok("abc-1"));
-        check(&["\"abc-1\""], Ok("abc-1"));
-        check(&[], Err("idempotency_key_missing"));
-        for malformed in ["", "\"\"", "a b", "\"a", "a\"b"] {
-            check(&[malformed], Err("idempotency_key_malformed"));
-        }
-        check(&["a", "b"], Err("idempotency_key_malformed"));
-    }
 }

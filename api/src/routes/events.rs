@@ -17,9 +17,11 @@ use crate::app::App;
 use crate::auth::{Caller, ValidUntil};
 use crate::extract::PathParam;
 use crate::headers::LAST_EVENT_ID;
-use crate::order_access::{OrderTokenAnywhere, find};
+use crate::input::Input;
+use crate::order_access::{OrderTokenAnywhere, StreamQuery, find};
 use crate::problem::Problem;
 use crate::watch::Watcher;
+use holdfast_contract::input::Nothing;
 use holdfast_contract::order::{OrderBody, OrderMoved, TimelineEntry};
 
 /// How often an idle stream sends a comment, so that proxies do not close it.
@@ -58,8 +60,10 @@ pub(super) async fn stream(
     Extension(until): Extension<ValidUntil>,
     headers: HeaderMap,
     PathParam(id): PathParam<Uuid>,
+    input: Input<Nothing, StreamQuery>,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Problem> {
     let order = find(&app, &caller, &token, id).await?.order;
+    input.check()?;
     let now = Time::system_now();
     // During the payment the buyer waits for the next event.
     let is_in_payment = order.status == OrderStatus::PendingPayment;

@@ -5,22 +5,27 @@ use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use holdfast_contract::health::Readiness;
+use holdfast_contract::problem::Code;
 
 use crate::app::App;
+use crate::input::Input;
 use crate::problem::Problem;
 
 /// Check that the process is alive
 #[utoipa::path(get, operation_id = "healthz", path = "/healthz", tag = "health", responses((status = OK, body = String, content_type = "text/plain")), security(()))]
-pub(super) async fn healthz() -> &'static str {
-    "ok\n"
+pub(super) async fn healthz(input: Input) -> Result<&'static str, Problem> {
+    input.check()?;
+    Ok("ok\n")
 }
 
 /// Check that the process can work
 ///
 /// If it cannot, the problem says what is missing.
 #[utoipa::path(get, operation_id = "readyz", path = "/readyz", tag = "health", responses((status = OK, body = Readiness)), security(()))]
-pub(super) async fn readyz(State(app): State<App>) -> Result<Json<Readiness>, Problem> {
-    let not_ready = |missing: &str| Problem::unavailable("not_ready", format!("not ready: {missing}"), 1);
+pub(super) async fn readyz(State(app): State<App>, input: Input) -> Result<Json<Readiness>, Problem> {
+    input.check()?;
+    let not_ready =
+        |missing: &str| Problem::new(Code::NotReady, format!("not ready: {missing}")).retry_after(1);
     if app.watch.is_stopping() {
         return Err(not_ready("this process is stopping"));
     }
@@ -33,7 +38,8 @@ pub(super) async fn readyz(State(app): State<App>) -> Result<Json<Readiness>, Pr
 
 /// Get metrics, in the text format of Prometheus
 #[utoipa::path(get, operation_id = "metrics", path = "/metrics", tag = "health", responses((status = OK, body = String, content_type = "text/plain")), security(()))]
-pub(super) async fn metrics(State(app): State<App>) -> Result<Response, Problem> {
+pub(super) async fn metrics(State(app): State<App>, input: Input) -> Result<Response, Problem> {
+    input.check()?;
     let (kind, text) = app.metrics.text().map_err(|error| {
         tracing::error!("the metrics cannot be written: {error}");
         Problem::internal()

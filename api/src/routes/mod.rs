@@ -9,11 +9,16 @@ mod health;
 mod notifications;
 mod ops;
 mod orders;
+mod problems;
 
+use holdfast_contract::input::At;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::app::App;
+
+/// Where the cursor of a list is.
+const CURSOR: At<'static> = At::QUERY.field("cursor");
 
 /// All routes. The OpenAPI document is made from the same list.
 pub(crate) fn all() -> OpenApiRouter<App> {
@@ -57,6 +62,7 @@ pub(crate) fn all() -> OpenApiRouter<App> {
         .routes(routes!(ops::queues::workers))
         .routes(routes!(ops::actions::list))
         .routes(routes!(ops::audit))
+        .routes(routes!(problems::list))
         .routes(routes!(health::healthz))
         .routes(routes!(health::readyz))
         .routes(routes!(health::metrics))

@@ -4,19 +4,22 @@ use axum::Json;
 use axum::extract::State;
 use holdfast_saga::records::view::NotificationFilter;
 use holdfast_shared::SagaId;
-use serde::Deserialize;
 use utoipa::IntoParams;
 
+use super::CURSOR;
 use crate::app::App;
 use crate::auth::Caller;
-use crate::extract::{PathParam, QueryParams};
+use crate::extract::PathParam;
+use crate::input::Input;
 use crate::problem::Problem;
-use holdfast_contract::List;
+use holdfast_contract::input::Nothing;
 use holdfast_contract::list::Page;
 use holdfast_contract::notification::NotificationBody;
+use holdfast_contract::problem::Code;
+use holdfast_contract::{List, read_fields};
 
 /// Filters and paging of a list of notifications.
-#[derive(Debug, Deserialize, IntoParams)]
+#[derive(Debug, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct ListQuery {
     /// Only unread notifications (`true`), or only read ones (`false`).
@@ -25,9 +28,11 @@ pub(super) struct ListQuery {
     #[param(minimum = 1, maximum = 100, default = 20)]
     limit: Option<u32>,
     /// The `next_cursor` of the previous page.
-    #[param(pattern = r"^[1-9][0-9]{0,15}\.[0-9]{1,2}$")]
+    #[param(pattern = "^[A-Za-z0-9_-]{1,200}$")]
     cursor: Option<String>,
 }
+
+read_fields!(ListQuery { unread, limit, cursor });
 
 /// List notifications, newest first
 ///
@@ -37,22 +42,20 @@ pub(super) struct ListQuery {
 pub(super) async fn list(
     State(app): State<App>,
     caller: Caller,
-    QueryParams(query): QueryParams<ListQuery>,
+    input: Input<Nothing, ListQuery>,
 ) -> Result<Json<List<NotificationBody>>, Problem> {
     let customer = app.listed_customer(&caller).await?;
-    let page = Page { limit: query.limit, cursor: query.cursor };
+    let ListQuery { unread, limit, cursor } = input.query()?;
+    let page = Page { limit, cursor };
     let limit = page.read()?;
-    let filter = NotificationFilter {
-        customer,
-        unread: query.unread,
-        before: page.after(|cursor| cursor.parse().ok())?,
-        limit,
-    };
+    let cursors = app.cursors.of("notifications", &(customer, unread));
+    let before = cursors.open(page.cursor.as_deref(), &CURSOR, |id| id.parse().ok())?;
+    let filter = NotificationFilter { customer, unread, before, limit };
     let views = app.store.notifications(&filter).await?;
     Ok(Json(List::page(
         views,
         limit,
-        |view| view.notification.saga.to_string(),
+        |view| cursors.seal(&view.notification.saga.to_string()),
         |view| NotificationBody::from(&view),
     )))
 }
@@ -66,13 +69,15 @@ pub(super) async fn mark_read(
     State(app): State<App>,
     caller: Caller,
     PathParam(id): PathParam<SagaId>,
+    input: Input,
 ) -> Result<Json<NotificationBody>, Problem> {
     // Admins and operators see every notification, but mark only their own.
     let customer = app.owner(&caller).await?;
+    input.check()?;
     let view = app.store.mark_read(id, Some(customer)).await?;
     let missing = || {
-        Problem::not_found(
-            "notification_not_found",
+        Problem::new(
+            Code::NotificationNotFound,
             format!("notification {id} does not exist, or it is not yours"),
         )
     };

@@ -9,25 +9,30 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use holdfast_saga::flows;
 use holdfast_saga::operations::dead_letter::resolve;
-use holdfast_saga::operations::{audit_run, saga_list, signal};
+use holdfast_saga::operations::saga_list::{self, ListedSaga};
+use holdfast_saga::operations::{audit_run, signal};
 use holdfast_saga::ports::Providers;
 use holdfast_saga::records::slot;
 use holdfast_saga::records::view::{SagaFilter, ShownState};
 use holdfast_saga::shop::answer::{Answer, Answered, Conflict};
 use holdfast_shared::{OrderStatus, SagaId};
-use serde::Deserialize;
 use utoipa::IntoParams;
 
+use super::CURSOR;
 use crate::app::App;
-use crate::auth::Caller;
-use crate::extract::{JsonBody, PathParam, QueryParams};
+use crate::auth::Operator;
+use crate::extract::PathParam;
+use crate::input::Input;
 use crate::problem::Problem;
-use holdfast_contract::List;
 use holdfast_contract::audit::AuditBody;
+use holdfast_contract::input::{At, Faults, Nothing};
 use holdfast_contract::list::Page;
+use holdfast_contract::order::ReasonBody;
+use holdfast_contract::problem::Code;
 use holdfast_contract::saga::{
     CommandResult, SagaBody, SagaDetails, SignalBody, will_be_carried_out, will_read_signal, will_resume,
 };
+use holdfast_contract::{List, read_fields};
 
 /// When to retry while another audit runs.
 const AUDIT_RETRY_SECS: u64 = 5;
@@ -35,7 +40,7 @@ const AUDIT_RETRY_SECS: u64 = 5;
 type CommandResponse = Result<(StatusCode, Json<CommandResult>), Problem>;
 
 /// Filters and paging of a list of sagas.
-#[derive(Debug, Deserialize, IntoParams)]
+#[derive(Debug, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct ListQuery {
     /// Only sagas of this definition, such as `checkout_online`.
@@ -51,34 +56,39 @@ pub(super) struct ListQuery {
     #[param(minimum = 1, maximum = 100, default = 20)]
     limit: Option<u32>,
     /// The `next_cursor` of the previous page.
-    #[param(pattern = r"^[1-9][0-9]{0,15}\.[0-9]{1,2}$")]
+    #[param(pattern = "^[A-Za-z0-9_-]{1,200}$")]
     cursor: Option<String>,
 }
+
+read_fields!(ListQuery { definition, state, held, limit, cursor });
 
 /// List sagas, newest first
 #[utoipa::path(get, operation_id = "list_sagas", path = "/v1/ops/sagas", tag = "ops", params(ListQuery),
     responses((status = OK, body = List<SagaBody>)), security(("bearer" = [])))]
 pub(super) async fn list(
     State(app): State<App>,
-    caller: Caller,
-    QueryParams(query): QueryParams<ListQuery>,
+    _: Operator,
+    input: Input<Nothing, ListQuery>,
 ) -> Result<Json<List<SagaBody>>, Problem> {
-    caller.operator()?;
-    let page = Page { limit: query.limit, cursor: query.cursor };
+    let ListQuery { definition, state, held, limit, cursor } = input.query()?;
+    let page = Page { limit, cursor };
     let limit = page.read()?;
-    let cursor = page.after(|cursor| cursor.parse().ok())?;
-    let ListQuery { definition, state, held, .. } = query;
-    let sagas = if held == Some(true) {
-        if definition.is_some() || state.is_some() {
-            let detail = "held cannot be combined with definition or state; leave those out";
-            return Err(Problem::bad_request("invalid_query", detail));
-        }
-        saga_list::held(&*app.store, cursor, limit).await?
+    let held = held == Some(true);
+    if held && (definition.is_some() || state.is_some()) {
+        let mut faults = Faults::default();
+        let detail = "it cannot be combined with definition or state; leave those out";
+        faults.note(&At::QUERY.field("held"), Code::Invalid, detail);
+        return Err(Problem::of_faults(&faults));
+    }
+    let cursors = app.cursors.of("sagas", &(held, &definition, state));
+    let before = cursors.open(page.cursor.as_deref(), &CURSOR, |id| id.parse().ok())?;
+    let sagas = if held {
+        saga_list::held(&*app.store, before, limit).await?
     } else {
-        let filter = SagaFilter { definition, state, before: cursor, limit };
-        saga_list::list(&*app.store, &filter).await?
+        saga_list::list(&*app.store, &SagaFilter { definition, state, before, limit }).await?
     };
-    Ok(Json(List::page(sagas, limit, |listed| listed.saga.id.to_string(), |listed| SagaBody::from(&listed))))
+    let cursor = |listed: &ListedSaga| cursors.seal(&listed.saga.id.to_string());
+    Ok(Json(List::page(sagas, limit, cursor, |listed| SagaBody::from(&listed))))
 }
 
 /// Get a saga with its history
@@ -87,27 +97,29 @@ pub(super) async fn list(
     responses((status = OK, body = SagaDetails)), security(("bearer" = [])))]
 pub(super) async fn get(
     State(app): State<App>,
-    caller: Caller,
+    _: Operator,
     PathParam(id): PathParam<SagaId>,
+    input: Input,
 ) -> Result<Json<SagaDetails>, Problem> {
-    caller.operator()?;
-    let found = saga_list::find(&*app.store, id).await?;
-    Ok(Json(SagaDetails::new(found.ok_or(Conflict::UnknownSaga(id))?)))
+    let found = saga_list::find(&*app.store, id).await?.ok_or(Conflict::UnknownSaga(id))?;
+    input.check()?;
+    Ok(Json(SagaDetails::new(found)))
 }
 
 /// Resume a dead saga at the step where it stopped
 ///
 /// 202: it will be resumed. 200: it is about to be. 409: it is not dead; the problem says what it is instead.
 #[utoipa::path(post, operation_id = "retry_saga", path = "/v1/ops/sagas/{id}/retry", tag = "ops",
-    params(("id" = String, Path, example = "1042.3")),
+    params(("id" = String, Path, example = "1042.3")), request_body = Option<ReasonBody>,
     responses((status = ACCEPTED, body = CommandResult), (status = OK, body = CommandResult)), security(("bearer" = [])))]
 pub(super) async fn retry(
     State(app): State<App>,
-    caller: Caller,
+    Operator(by): Operator,
     PathParam(id): PathParam<SagaId>,
+    input: Input<ReasonBody>,
 ) -> CommandResponse {
-    let by = caller.operator()?;
-    let answer = resolve::retry(&*app.store, id, None, &by).await?;
+    let reason = checked(&app, id, input).await?.reason.map(Into::into);
+    let answer = resolve::retry(&*app.store, id, reason, &by).await?;
     respond(&app, id, answer, will_resume(id))
 }
 
@@ -119,11 +131,11 @@ pub(super) async fn retry(
     responses((status = ACCEPTED, body = CommandResult), (status = OK, body = CommandResult)), security(("bearer" = [])))]
 pub(super) async fn signal(
     State(app): State<App>,
-    caller: Caller,
+    Operator(by): Operator,
     PathParam(id): PathParam<SagaId>,
-    JsonBody(body): JsonBody<SignalBody>,
+    input: Input<SignalBody>,
 ) -> CommandResponse {
-    let by = caller.operator()?;
+    let body = checked(&app, id, input).await?;
     let answer = signal::signal(&*app.store, id, body.signal.into(), &by).await?;
     respond(&app, id, answer, will_read_signal(id))
 }
@@ -136,10 +148,11 @@ pub(super) async fn signal(
     responses((status = ACCEPTED, body = CommandResult), (status = OK, body = CommandResult)), security(("bearer" = [])))]
 pub(super) async fn cancel(
     State(app): State<App>,
-    caller: Caller,
+    Operator(by): Operator,
     PathParam(id): PathParam<SagaId>,
+    input: Input,
 ) -> CommandResponse {
-    let by = caller.operator()?;
+    checked(&app, id, input).await?;
     let answer = signal::cancel(&*app.store, id, &by).await?;
     // A change of this request is counted here, a change of a saga by its worker.
     let is_cancelling =
@@ -153,6 +166,14 @@ pub(super) async fn cancel(
     respond(&app, id, answer, will_be_carried_out(id))
 }
 
+/// What a command about a saga brings. One about a saga that does not exist is 404, whatever else is wrong with it.
+async fn checked<B>(app: &App, id: SagaId, input: Input<B>) -> Result<B, Problem> {
+    if input.is_faulty() && app.store.saga(id).await?.is_none() {
+        return Err(Conflict::UnknownSaga(id).into());
+    }
+    input.body()
+}
+
 /// The response to a command about a saga; `accepted` explains what happens next.
 fn respond(app: &App, id: SagaId, answer: Answer, accepted: String) -> CommandResponse {
     let status = if let Ok(Answered::Accepted(hint)) = &answer {
@@ -161,11 +182,7 @@ fn respond(app: &App, id: SagaId, answer: Answer, accepted: String) -> CommandRe
     } else {
         StatusCode::OK
     };
-    match CommandResult::new(id, answer, accepted) {
-        Ok(body) => Ok((status, Json(body))),
-        Err(Conflict::Instead(detail)) => Err(Problem::new(StatusCode::CONFLICT, "saga_conflict", detail)),
-        Err(conflict) => Err(conflict.into()),
-    }
+    Ok((status, Json(CommandResult::new(id, answer, accepted)?)))
 }
 
 /// Audit the shop: recompute every promise about stock, money and orders
@@ -174,11 +191,15 @@ fn respond(app: &App, id: SagaId, answer: Answer, accepted: String) -> CommandRe
 /// provider's own ledger; `holdfast audit` does.
 #[utoipa::path(get, operation_id = "run_audit", path = "/v1/ops/audit", tag = "ops",
     responses((status = OK, body = AuditBody)), security(("bearer" = [])))]
-pub(super) async fn audit(State(app): State<App>, caller: Caller) -> Result<Json<AuditBody>, Problem> {
-    caller.operator()?;
+pub(super) async fn audit(
+    State(app): State<App>,
+    _: Operator,
+    input: Input,
+) -> Result<Json<AuditBody>, Problem> {
+    input.check()?;
     let Ok(_alone) = app.audit_lock.try_lock() else {
         let detail = "another audit is running; try again when it is done";
-        return Err(Problem::new(StatusCode::CONFLICT, "audit_running", detail).retry_after(AUDIT_RETRY_SECS));
+        return Err(Problem::new(Code::AuditRunning, detail).retry_after(AUDIT_RETRY_SECS));
     };
     let report = audit_run::run(&*app.store, flows::REGISTRY, &Providers::default()).await?;
     Ok(Json(report.into()))

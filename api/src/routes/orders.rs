@@ -3,26 +3,29 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use holdfast_saga::records::view::OrderFilter;
+use holdfast_saga::records::view::{OrderFilter, OrderView};
 use holdfast_saga::shop::answer::Answered;
-use holdfast_saga::shop::order::{Verb, ask};
+use holdfast_saga::shop::order::{Asked, Verb, ask_with_reason};
 use holdfast_saga::timeline::{self, Story};
-use holdfast_shared::{Actor, OrderId, OrderStatus, PaymentMethod};
-use serde::Deserialize;
+use holdfast_shared::{Actor, OrderId, OrderStatus, PaymentMethod, Time};
 use utoipa::IntoParams;
 use uuid::Uuid;
 
+use super::CURSOR;
 use crate::app::App;
 use crate::auth::{Caller, Role};
-use crate::extract::{PathParam, QueryParams};
+use crate::extract::PathParam;
+use crate::input::Input;
 use crate::order_access::{OrderToken, find, is_owner};
 use crate::problem::Problem;
-use holdfast_contract::List;
+use holdfast_contract::input::Nothing;
 use holdfast_contract::list::Page;
-use holdfast_contract::order::{OrderBody, OrderDetails, TimelineEntry};
+use holdfast_contract::order::{OrderBody, OrderDetails, ReasonBody, TimelineEntry};
+use holdfast_contract::problem::Code;
+use holdfast_contract::{List, read_fields};
 
 /// Filters and paging of a list of orders.
-#[derive(Debug, Deserialize, IntoParams)]
+#[derive(Debug, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct ListQuery {
     /// Only orders with this status.
@@ -31,13 +34,19 @@ pub(super) struct ListQuery {
     payment_method: Option<PaymentMethod>,
     /// Only orders that wait for an operator (`true`), or only the others (`false`).
     needs_attention: Option<bool>,
+    /// Only orders of the buyer with this e-mail address, in upper or lower case.
+    email: Option<String>,
+    /// Only orders accepted at this instant or later.
+    since: Option<Time>,
     /// The most items to return.
     #[param(minimum = 1, maximum = 100, default = 20)]
     limit: Option<u32>,
     /// The `next_cursor` of the previous page.
-    #[param(format = Uuid)]
+    #[param(pattern = "^[A-Za-z0-9_-]{1,200}$")]
     cursor: Option<String>,
 }
+
+read_fields!(ListQuery { status, payment_method, needs_attention, email, since, limit, cursor });
 
 /// List orders, newest first
 ///
@@ -47,9 +56,10 @@ pub(super) struct ListQuery {
 pub(super) async fn list(
     State(app): State<App>,
     caller: Caller,
-    QueryParams(query): QueryParams<ListQuery>,
+    input: Input<Nothing, ListQuery>,
 ) -> Result<Json<List<OrderBody>>, Problem> {
     let customer = app.listed_customer(&caller).await?;
+    let query = input.query()?;
     let page = Page { limit: query.limit, cursor: query.cursor };
     let limit = page.read()?;
     let filter = OrderFilter {
@@ -57,12 +67,15 @@ pub(super) async fn list(
         method: query.payment_method,
         needs_attention: query.needs_attention,
         customer,
-        before: page.after(|cursor| OrderId::from_public(cursor.parse().ok()?))?,
-        limit,
+        email: query.email,
+        since: query.since,
         ..OrderFilter::default()
     };
-    let views = app.store.orders(&filter).await?;
-    Ok(Json(List::page(views, limit, |view| view.public_id().to_string(), |view| OrderBody::new(&view))))
+    let cursors = app.cursors.of("orders", &filter);
+    let before = cursors.open(page.cursor.as_deref(), &CURSOR, |id| id.parse().ok())?;
+    let views = app.store.orders(&OrderFilter { before, limit, ..filter }).await?;
+    let cursor = |view: &OrderView| cursors.seal(&view.order.id.to_string());
+    Ok(Json(List::page(views, limit, cursor, |view| OrderBody::new(&view))))
 }
 
 /// Get an order
@@ -73,15 +86,19 @@ pub(super) async fn get(
     caller: Caller,
     token: OrderToken,
     PathParam(id): PathParam<Uuid>,
+    input: Input,
 ) -> Result<Json<OrderDetails>, Problem> {
-    Ok(Json(OrderDetails::new(&find(&app, &caller, &token, id).await?)))
+    let view = find(&app, &caller, &token, id).await?;
+    input.check()?;
+    Ok(Json(OrderDetails::new(&view)))
 }
 
 /// Cancel an order
 ///
 /// Before the order is confirmed, its checkout is undone. After that, a cancellation refunds the money and returns the
 /// goods to stock. 202: accepted. 200: it is already cancelled, or about to be. 409: it is too late; the problem says why.
-#[utoipa::path(post, operation_id = "cancel_order", path = "/v1/orders/{id}/cancel", tag = "orders", params(("id" = Uuid, Path)),
+#[utoipa::path(post, operation_id = "cancel_order", path = "/v1/orders/{id}/cancel", tag = "orders",
+    params(("id" = Uuid, Path)), request_body = Option<ReasonBody>,
     responses((status = ACCEPTED, body = OrderBody), (status = OK, body = OrderBody)),
     security(("bearer" = []), ("order_token" = [])))]
 pub(super) async fn cancel(
@@ -89,27 +106,30 @@ pub(super) async fn cancel(
     caller: Caller,
     token: OrderToken,
     PathParam(id): PathParam<Uuid>,
+    input: Input<ReasonBody>,
 ) -> Result<(StatusCode, Json<OrderBody>), Problem> {
     let view = find(&app, &caller, &token, id).await?;
     let by = match &caller {
         Caller::Known { role: Role::Admin, sub } => Actor::Admin(sub.clone()),
         Caller::Known { role: Role::Operator, .. } if !is_owner(&app, &caller, &view).await? => {
             let detail = "an operator cannot cancel the order of somebody else; this needs the role admin";
-            return Err(Problem::new(StatusCode::FORBIDDEN, "forbidden", detail));
+            return Err(Problem::new(Code::Forbidden, detail));
         }
         Caller::Known { .. } | Caller::Guest => Actor::Customer,
     };
-    decide(&app, view.order.id, Verb::Cancel, &by).await
+    let reason = input.body()?.reason.map(Into::into);
+    decide(&app, view.order.id, Asked { verb: Verb::Cancel, reason }, &by).await
 }
 
-/// Applies `verb` to an order, and responds with the order afterwards.
+/// Does with an order what is asked, and responds with the order afterwards.
 pub(super) async fn decide(
     app: &App,
     order: OrderId,
-    verb: Verb,
+    asked: Asked,
     by: &Actor,
 ) -> Result<(StatusCode, Json<OrderBody>), Problem> {
-    answered(app, order, verb.action(), by, ask(&*app.store, order, verb, by).await?).await
+    let act = asked.verb.action();
+    answered(app, order, act, by, ask_with_reason(&*app.store, order, asked, by).await?).await
 }
 
 /// The response to what `by` asked of an order: its status, and the order.
@@ -163,8 +183,10 @@ pub(super) async fn timeline(
     caller: Caller,
     token: OrderToken,
     PathParam(id): PathParam<Uuid>,
+    input: Input,
 ) -> Result<Json<List<TimelineEntry>>, Problem> {
     let order = find(&app, &caller, &token, id).await?.order.id;
+    input.check()?;
     let mut story = Story::read(&*app.store, order).await?.ok_or_else(Problem::internal)?;
     story.audience = caller.audience();
     let items = timeline::timeline(&story).iter().map(TimelineEntry::from).collect();

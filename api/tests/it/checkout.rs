@@ -54,7 +54,7 @@ async fn m14_an_order_that_costs_nothing_has_no_payment() {
         assert_eq!(confirmed["payment"], json!(null), "{payment}");
         assert_eq!(json_of(asked().await, StatusCode::CREATED).await, order, "{payment}");
         let path = format!("/v1/admin/orders/{}/confirm", text(&order["id"]));
-        problem_of(shop.post(&path, Who::Admin).await, 409, "order_conflict").await;
+        problem_of(shop.post(&path, Who::Admin).await, 409, "order_confirms_itself").await;
     }
     let listed = json_of(shop.get("/v1/orders?payment_method=none", Who::Admin).await, StatusCode::OK).await;
     assert_eq!(listed["items"].as_array().expect("a list").len(), 4);

@@ -1,11 +1,12 @@
 //! A shop with its door open: `SQLite` in a temporary folder, a worker or none, and people who ask.
 
 use std::num::NonZeroU32;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use holdfast_api::auth::{Role, TokenSettings, Verifier, sign};
 use holdfast_api::{Parts, Settings, serve};
+use holdfast_contract::problem::Code;
 use holdfast_intake::CheckoutIntake;
 use holdfast_log_channel::LogChannel;
 use holdfast_saga::flows::REGISTRY;
@@ -232,7 +233,49 @@ pub(crate) async fn problem_of(response: Response, status: u16, code: &str) -> V
     assert_eq!(problem["status"], status);
     assert_eq!(problem["request_id"], id, "{problem}");
     assert!(!text(&problem["detail"]).is_empty());
+    assert_documented(&url, status, code);
+    // Whatever is wrong with a request is listed, each fault with a code and a place.
+    if status == 400 || status == 422 {
+        for fault in problem["errors"].as_array().unwrap_or_else(|| panic!("no errors: {problem}")) {
+            assert!(is_known(&text(&fault["code"])) && !text(&fault["detail"]).is_empty(), "{problem}");
+            let places = ["pointer", "parameter", "header"].map(|place| fault[place].is_string());
+            assert_eq!(places.iter().filter(|is_there| **is_there).count(), 1, "{problem}");
+        }
+    }
     problem
+}
+
+/// Whether the catalogue has this code.
+fn is_known(code: &str) -> bool {
+    Code::ALL.iter().any(|known| known.as_str() == code)
+}
+
+/// The document, as it is served.
+pub(crate) fn document() -> &'static Value {
+    static DOCUMENT: OnceLock<Value> = OnceLock::new();
+    DOCUMENT.get_or_init(|| serde_json::from_str(&holdfast_api::document()).expect("JSON"))
+}
+
+/// F45: an operation of this path names the problem among those it can give.
+fn assert_documented(url: &reqwest::Url, status: u16, code: &str) {
+    let found: Vec<&str> = url.path().split('/').collect();
+    let fits = |path: &str| {
+        let parts: Vec<&str> = path.split('/').collect();
+        parts.len() == found.len()
+            && parts.iter().zip(&found).all(|(part, found)| part.starts_with('{') || part == found)
+    };
+    let items = document()["paths"].as_object().expect("paths").iter();
+    let mut operations =
+        items.filter(|(path, _)| fits(path)).filter_map(|(_, item)| item.as_object()).flatten();
+    // A path or a method that does not exist has no operation.
+    if code == "route_not_found" || code == "method_not_allowed" {
+        return;
+    }
+    let names = |operation: &Value| {
+        let content = &operation["responses"][status.to_string()]["content"]["application/problem+json"];
+        content["examples"].get(code).is_some()
+    };
+    assert!(operations.any(|(_, operation)| names(operation)), "{url} does not name {status} {code}");
 }
 
 pub(crate) fn text(value: &Value) -> String {

@@ -63,6 +63,7 @@ const TABLE: &[Row] = &[
     ("POST",   "/v1/ops/queues/{queue}/resume",       [401, 401, 401, 403, 403, 403, 200]),
     ("GET",    "/v1/ops/workers",                     [401, 401, 401, 403, 403, 403, 200]),
     ("GET",    "/v1/ops/audit",                       [401, 401, 401, 403, 403, 403, 200]),
+    ("GET",    "/v1/problems",                      [200, 200, 200, 200, 200, 200, 200]),
     ("GET",    "/healthz",                          [200, 200, 200, 200, 200, 200, 200]),
     ("GET",    "/readyz",                           [200, 200, 200, 200, 200, 200, 200]),
     ("GET",    "/metrics",                          [200, 200, 200, 200, 200, 200, 200]),
@@ -116,14 +117,20 @@ async fn ask(shop: &Shop, method: &str, path: &str, caller: &str) -> StatusCode 
     let mut id = String::new();
     if path.starts_with("/v1/carts/") || path == "/v1/checkout" {
         id = shop.cart(owner).await;
-        body = if path == "/v1/checkout" { checkout(&id, &card("tok_ok")) } else { json!({"quantity": 2}) };
+        if path == "/v1/checkout" {
+            body = checkout(&id, &card("tok_ok"));
+        } else if path.contains("/items/") {
+            body = json!({"quantity": 2});
+        }
     } else if path.starts_with("/v1/notifications/") {
         let order = shop.order(card("tok_ok"), owner).await;
         shop.until(&text(&order["id"]), "CONFIRMED").await;
         id = format!("{}.1", order["number"]);
     } else if path.starts_with("/v1/ops/sagas/") {
         id = format!("{}.0", shop.order(cod(), owner).await["number"]);
-        body = json!({"signal": "confirmation"});
+        if path.ends_with("/signal") {
+            body = json!({"signal": "confirmation"});
+        }
     } else if path.starts_with("/v1/ops/dead/") {
         body = if path.ends_with("discard") {
             json!({"filter": {}, "reason": "a test"})
@@ -149,7 +156,10 @@ async fn ask(shop: &Shop, method: &str, path: &str, caller: &str) -> StatusCode 
         _ => {}
     }
     if method == "PUT" || method == "POST" {
-        request = request.header("idempotency-key", uuid()).json(&body);
+        request = request.json(&body);
+        if ["/v1/checkout", "/refund", "/adjust"].iter().any(|keyed| path.ends_with(keyed)) {
+            request = request.header("idempotency-key", uuid());
+        }
     }
     request.send().await.expect("an answer").status()
 }

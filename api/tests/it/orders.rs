@@ -15,7 +15,7 @@ async fn cash_on_delivery_goes_from_confirmation_to_the_door() {
     assert_eq!(order["status"], "PENDING_CONFIRMATION");
     let id = text(&order["id"]);
     let verb = |verb: &str| format!("/v1/admin/orders/{id}/{verb}");
-    let early = problem_of(shop.post(&verb("ship"), Who::Admin).await, 409, "order_conflict").await;
+    let early = problem_of(shop.post(&verb("ship"), Who::Admin).await, 409, "order_not_ready").await;
     assert_eq!(early["order_status"], "PENDING_CONFIRMATION");
     json_of(shop.post(&verb("confirm"), Who::Admin).await, StatusCode::ACCEPTED).await;
     shop.until(&id, "CONFIRMED").await;
@@ -26,7 +26,7 @@ async fn cash_on_delivery_goes_from_confirmation_to_the_door() {
     }
     let delivered = shop.until(&id, "DELIVERED").await;
     assert_eq!(delivered["payment"]["status"], "COLLECTED");
-    problem_of(shop.post(&verb("cancel"), Who::Admin).await, 409, "order_conflict").await;
+    problem_of(shop.post(&verb("cancel"), Who::Admin).await, 409, "order_shipped").await;
     let timeline =
         json_of(shop.get(&format!("/v1/orders/{id}/timeline"), Who::Admin).await, StatusCode::OK).await;
     let shown = timeline["items"].to_string();
@@ -46,7 +46,7 @@ async fn a_rejected_order_cannot_be_confirmed_any_more() {
         .await;
     shop.until(&id, "CANCELLED").await;
     let late = shop.post(&format!("/v1/admin/orders/{id}/confirm"), Who::Admin).await;
-    let shown = problem_of(late, 409, "order_conflict").await;
+    let shown = problem_of(late, 409, "order_cancelled").await;
     assert_eq!(shown["order_status"], "CANCELLED");
     assert!(text(&shown["detail"]).contains("rejected"), "{shown}");
     shop.close().await;
@@ -92,7 +92,7 @@ async fn f6_what_cannot_be_undone_says_what_can_be_done() {
     }
     for verb in ["cancel", "reject"] {
         let refused = shop.post(&format!("/v1/admin/orders/{id}/{verb}"), Who::Admin).await;
-        let shown = text(&problem_of(refused, 409, "order_conflict").await["detail"]);
+        let shown = text(&problem_of(refused, 409, "order_shipped").await["detail"]);
         assert!(shown.contains("if its parcel comes back"), "{verb}: {shown}");
         assert!(!shown.contains("return") && !shown.contains("cancel it"), "{verb}: {shown}");
     }
@@ -136,7 +136,7 @@ async fn money_and_goods_come_back_after_the_pivot() {
     .await;
     let most = json!({"amount": {"amount_minor": 1_001, "currency": "EUR"}, "reason": "all of it"});
     let request = shop.ask(Method::POST, &path, Who::Admin).header("idempotency-key", "refund-2").json(&most);
-    problem_of(request.send().await.expect("an answer"), 409, "order_conflict").await;
+    problem_of(request.send().await.expect("an answer"), 409, "refund_too_large").await;
     json_of(shop.post(&format!("/v1/orders/{id}/cancel"), carla).await, StatusCode::ACCEPTED).await;
     let order = shop.until(&id, "CANCELLED").await;
     assert_eq!(order["cancel_reason"], "customer_request");

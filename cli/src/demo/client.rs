@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use holdfast_api::auth::{Role, TokenSettings, sign};
-use holdfast_contract::checkout::CheckoutBody;
 use holdfast_contract::order::OrderDetails;
 use reqwest::{Response, StatusCode};
 use uuid::Uuid;
@@ -49,7 +48,7 @@ impl Client {
         &self,
         customer: Option<&str>,
         key: &str,
-        body: &CheckoutBody,
+        body: &serde_json::Value,
     ) -> anyhow::Result<OrderDetails> {
         let mut request = self.http.post(format!("{}/v1/checkout", self.url)).header("idempotency-key", key);
         if let Some(customer) = customer {

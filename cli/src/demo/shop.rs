@@ -4,12 +4,11 @@ use std::collections::BTreeMap;
 
 use anyhow::Context as _;
 use holdfast_api::auth::TokenSettings;
-use holdfast_contract::checkout::CheckoutBody;
 use holdfast_saga::records::batch_rows::{Footprint, World};
 use holdfast_saga::records::{AdminAction, Cart, Identity, StockAdjustment, StockMove};
 use holdfast_shared::{CartId, CartStatus, CustomerId, Ids, OrderId, SystemIds, Time};
 use indicatif::ProgressBar;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
@@ -68,7 +67,7 @@ pub(crate) async fn submit(stage: &Stage, workload: Workload, bar: &ProgressBar)
                 finish_one(&mut actors, &mut checkouts, bar).await?;
             }
             number += 1;
-            let (key, body) = (format!("demo-{run}-{number}"), request(number, cart, order)?);
+            let (key, body) = (format!("demo-{run}-{number}"), request(number, cart, order));
             let client =
                 if order.fate.is_left_alone() { stage.expiring.clone() } else { stage.usual.clone() };
             let (fate, twice, customer) = (order.fate, order.twice, order.customer.clone());
@@ -136,12 +135,12 @@ fn cart(order: &PlannedOrder, owner: Option<CustomerId>, now: Time) -> Cart {
     }
 }
 
-fn request(number: usize, cart: CartId, order: &PlannedOrder) -> anyhow::Result<CheckoutBody> {
+fn request(number: usize, cart: CartId, order: &PlannedOrder) -> Value {
     let mut payment = json!({"method": order.method});
     if let Some(token) = &order.token {
         payment["token"] = json!(token);
     }
-    let body = json!({
+    json!({
         "cart_id": cart,
         "payment": payment,
         "contact": {"email": format!("buyer-{number}@example.com")},
@@ -149,6 +148,5 @@ fn request(number: usize, cart: CartId, order: &PlannedOrder) -> anyhow::Result<
             "name": "A. Buyer", "line1": "1 High Street", "city": "Springfield", "postal_code": "12345", "country": "US"
         },
         "notes": order.fate.note(),
-    });
-    serde_json::from_value(body).context("a demo order is not a valid checkout")
+    })
 }

@@ -202,7 +202,7 @@ fn contact(contact: &Contact) -> String {
 }
 
 fn address(address: &Address) -> String {
-    let city = format!("{} {}", address.postal_code, address.city);
+    let city = format!("{} {}", address.postal_code, address.city).trim_start().to_owned();
     let parts = [
         Some(&address.name),
         Some(&address.line1),

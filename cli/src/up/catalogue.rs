@@ -33,6 +33,7 @@ pub(super) async fn stock(store: &dyn Store) -> anyhow::Result<usize> {
             reason: "opening stock".to_owned(),
             actor: by.to_string(),
             expect: None,
+            dedupe: None,
         };
         adjust(store, &adjustment).await??;
     }

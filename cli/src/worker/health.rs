@@ -10,6 +10,7 @@ use axum::routing::get;
 use holdfast_api::DatabaseCheck;
 use holdfast_api::problem::{self, Problem};
 use holdfast_contract::health::Readiness;
+use holdfast_contract::problem::Code;
 use holdfast_telemetry::Metrics;
 use holdfast_worker::{DependencyHealth, ShopHold};
 use tokio::sync::watch;
@@ -37,7 +38,7 @@ pub(super) fn routes(worker: Worker) -> Router {
 /// A worker is ready while the database takes what it writes, its queues answer, and its calls are not held.
 async fn ready(State(worker): State<Worker>) -> Response {
     let not_ready = |missing: String| {
-        Problem::unavailable("not_ready", format!("not ready: {missing}"), 1).into_response()
+        Problem::new(Code::NotReady, format!("not ready: {missing}")).retry_after(1).into_response()
     };
     if *worker.stopping.borrow() {
         return not_ready("this process is stopping".to_owned());

@@ -11,7 +11,7 @@ use holdfast_api::auth::Role;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use crate::binary::{Ran, holdfast, run, run_on, sqlite_url};
+use crate::binary::{Ran, holdfast, run_on, sqlite_url};
 use crate::fixture::{MAX_WAIT, ServerDatabase, runtime, server_alone};
 use crate::server::{SECRET, Server, api, cart, checkout, client, get, json_of, stock, token, until};
 

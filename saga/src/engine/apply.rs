@@ -103,6 +103,7 @@ impl Trial<'_> {
             return Err(Refusal {
                 reason: CancelReason::OutOfStock,
                 message: format!("order {order} wants {wanted} of {}, {free} left", line.sku),
+                short_of: Some(line.sku.clone()),
             });
         }
         step.reserved += wanted;
@@ -159,7 +160,7 @@ fn put<K: Ord, S, T>(table: &mut BTreeMap<K, (Option<S>, T)>, key: K, from: Opti
 
 /// A rule that only a fault of ours can break: the order is undone before the pivot, the saga dies after it.
 fn broken(rule: impl std::fmt::Display) -> Refusal {
-    Refusal { reason: CancelReason::AdminRequest, message: rule.to_string() }
+    Refusal { reason: CancelReason::AdminRequest, message: rule.to_string(), short_of: None }
 }
 
 #[cfg(test)]

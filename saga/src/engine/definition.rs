@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use holdfast_shared::{CancelReason, Queue, RetryPolicy, SagaId, StepKey};
+use holdfast_shared::{CancelReason, Queue, RetryPolicy, SagaId, Sku, StepKey};
 
 use crate::records::call::Answer;
 use crate::records::change::Change;
@@ -173,6 +173,8 @@ pub struct Refusal {
     pub reason: CancelReason,
     /// A sentence with ids in it.
     pub message: String,
+    /// The product that there is not enough of, if that is why.
+    pub short_of: Option<Sku>,
 }
 
 impl Definition {

@@ -26,7 +26,7 @@ use crate::records::signal::Signal;
 use crate::records::view::{Paused, WorkerView};
 use crate::records::{
     AdminAction, Cart, Identity, KeyClaim, Notification, Order, Payment, Product, Refund, Shop, Stock,
-    StockAdjustment,
+    StockAdjustment, Versions,
 };
 
 /// The shop that a store in memory is of, unless it is given another.
@@ -53,6 +53,8 @@ pub struct Tables {
     carts: BTreeMap<CartId, Cart>,
     products: BTreeMap<Sku, Product>,
     stock: BTreeMap<Sku, Stock>,
+    versions: BTreeMap<Sku, Versions>,
+    request_keys: BTreeMap<Uuid, Uuid>,
     adjustments: Vec<StockAdjustment>,
     admin_actions: Vec<AdminAction>,
     secrets: BTreeMap<String, [u8; 32]>,
@@ -80,6 +82,8 @@ impl Tables {
             carts: BTreeMap::new(),
             products: BTreeMap::new(),
             stock: BTreeMap::new(),
+            versions: BTreeMap::new(),
+            request_keys: BTreeMap::new(),
             adjustments: Vec::new(),
             admin_actions: Vec::new(),
             secrets: BTreeMap::new(),

@@ -19,7 +19,7 @@ use crate::records::view::{
     ActionFilter, ActionView, DeadRow, Heartbeat, NotificationFilter, NotificationView, OrderFilter,
     OrderVersion, OrderView, ProductFilter, QueueView, RetryingGroup, SagaCount, SagaFilter, WorkerView,
 };
-use crate::records::{AdminAction, Cart, Identity, Order, Product, Shop, Stock};
+use crate::records::{AdminAction, Cart, Identity, Order, Product, Shop, Stock, Versions};
 
 #[async_trait]
 impl Store for MemoryStore {
@@ -184,6 +184,16 @@ impl Store for MemoryStore {
         customer: Option<CustomerId>,
     ) -> Result<Option<NotificationView>, StoreError> {
         Ok(self.tables.lock().await.mark_read(id, customer, self.clock.now()))
+    }
+
+    async fn levels(&self, skus: &[Sku]) -> Result<Vec<(Sku, Stock)>, StoreError> {
+        let tables = self.tables.lock().await;
+        Ok(skus.iter().filter_map(|sku| Some((sku.clone(), *tables.stock.get(sku)?))).collect())
+    }
+
+    async fn versions(&self, sku: &Sku) -> Result<Option<Versions>, StoreError> {
+        let tables = self.tables.lock().await;
+        Ok(tables.stock.contains_key(sku).then(|| tables.versions.get(sku).copied().unwrap_or_default()))
     }
 
     async fn admin_actions(&self, order: OrderId) -> Result<Vec<AdminAction>, StoreError> {

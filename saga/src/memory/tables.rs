@@ -8,6 +8,7 @@ use holdfast_shared::{CartId, CartStatus, OrderStatus, SagaId, SagaState, Time};
 use super::Tables;
 use crate::ports::StoreError;
 use crate::records::batch_rows::{CartMove, OrderMove, Writes};
+use crate::records::context::Dedupe;
 use crate::records::saga::Saga;
 use crate::records::signal::Signal;
 
@@ -67,6 +68,14 @@ impl Tables {
             cart.ok_or_else(|| mismatch("carts"))?;
         }
         self.products.extend(writes.put_products.iter().map(|(sku, product)| (sku.clone(), product.clone())));
+        for sku in writes.put_products.keys() {
+            self.versions.entry(sku.clone()).or_default().product += 1;
+        }
+        for Dedupe { key, body } in &writes.request_keys {
+            if self.request_keys.insert(*key, *body).is_some() {
+                return Err(duplicate("request_keys", key));
+            }
+        }
         for sku in &writes.shelves {
             self.stock.entry(sku.clone()).or_default();
         }
@@ -76,6 +85,7 @@ impl Tables {
         for (sku, step) in &writes.stock {
             let level = self.stock.entry(sku.clone()).or_default();
             *level += *step;
+            self.versions.entry(sku.clone()).or_default().stock += i64::from(step.on_hand != 0);
             if level.reserved < 0 || level.reserved > level.on_hand {
                 return Err(StoreError::Data(format!("stock_never_oversold: {sku} {level:?}")));
             }

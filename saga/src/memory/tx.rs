@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
-use holdfast_shared::{OrderId, SagaId, Time};
+use holdfast_shared::{OrderId, SagaId, Sku, Time};
 use tokio::sync::OwnedMutexGuard;
 use uuid::Uuid;
 
@@ -79,6 +79,10 @@ impl Tx for MemoryTx {
         copy(&footprint.products, &tables.products, &mut world.products);
         copy(&footprint.stock, &tables.stock, &mut world.stock);
         copy(&footprint.levels, &tables.stock, &mut world.stock);
+        let shelves = footprint.versions.iter().filter(|sku| tables.stock.contains_key(sku));
+        let version = |sku: &Sku| (sku.clone(), tables.versions.get(sku).copied().unwrap_or_default());
+        world.versions.extend(shelves.map(version));
+        copy(&footprint.request_keys, &tables.request_keys, &mut world.request_keys);
         if footprint.pauses {
             world.paused.extend(tables.paused.clone());
         }

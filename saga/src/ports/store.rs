@@ -18,7 +18,7 @@ use crate::records::view::{
     ActionFilter, ActionView, DeadRow, Heartbeat, NotificationFilter, NotificationView, OrderFilter,
     OrderVersion, OrderView, ProductFilter, QueueView, RetryingGroup, SagaCount, SagaFilter, WorkerView,
 };
-use crate::records::{AdminAction, Cart, Identity, Product, Shop, Stock};
+use crate::records::{AdminAction, Cart, Identity, Product, Shop, Stock, Versions};
 
 /// A worker that is silent for so long is forgotten.
 pub const WORKERS_KEPT: Duration = Duration::from_hours(24);
@@ -112,6 +112,12 @@ pub trait Store: Send + Sync + fmt::Debug {
 
     /// Products, by SKU: bytewise, so that a cursor means the same to every store.
     async fn products(&self, filter: &ProductFilter) -> Result<Vec<Product>, StoreError>;
+
+    /// The levels of those `skus` that have one.
+    async fn levels(&self, skus: &[Sku]) -> Result<Vec<(Sku, Stock)>, StoreError>;
+
+    /// The versions of what is on the shelf of `sku` and of its product, if it has a shelf.
+    async fn versions(&self, sku: &Sku) -> Result<Option<Versions>, StoreError>;
 
     /// How many orders still wait for their payment or their confirmation, counted up to `at_most`.
     async fn pending(&self, at_most: u64) -> Result<u64, StoreError>;

@@ -7,13 +7,14 @@ use holdfast_shared::{
     ReservationStatus, SagaId, Sku, Time,
 };
 
+use crate::records::context::Dedupe;
 use crate::records::history::LogRow;
 use crate::records::saga::Saga;
 use crate::records::signal::NewSignal;
 use crate::records::view::Paused;
 use crate::records::{
     AdminAction, Cart, KeyClaim, Notification, NotificationStatus, Order, Payment, Product, Refund, Shop,
-    Stock, StockAdjustment, StockMove,
+    Stock, StockAdjustment, StockMove, Versions,
 };
 
 /// Rows to lock and read, besides sagas. Stores lock them in one order, each table sorted by key.
@@ -39,6 +40,10 @@ pub struct Footprint {
     /// Stock levels to read without a lock: by the time of the save they may be others, and only the save's own
     /// check says whether what was decided on them still holds.
     pub levels: Vec<Sku>,
+    /// The versions of stock levels and products; read, not locked.
+    pub versions: Vec<Sku>,
+    /// Keys of requests to look up; read, not locked.
+    pub request_keys: Vec<uuid::Uuid>,
     /// Which queues are paused. Whoever holds this, holds all of them; claims do not wait for it.
     pub pauses: bool,
 }
@@ -66,6 +71,10 @@ pub struct World {
     pub products: BTreeMap<Sku, Product>,
     /// Stock levels.
     pub stock: BTreeMap<Sku, Stock>,
+    /// The versions of stock levels and products.
+    pub versions: BTreeMap<Sku, Versions>,
+    /// Keys that a request was done under before, with the digest of its body.
+    pub request_keys: BTreeMap<uuid::Uuid, uuid::Uuid>,
     /// The queues that are paused.
     pub paused: BTreeMap<Queue, Paused>,
     /// What will be written.
@@ -123,6 +132,8 @@ pub struct Writes {
     pub stock: BTreeMap<Sku, StockMove>,
     /// The reasons of levels that moved by hand.
     pub adjustments: Vec<StockAdjustment>,
+    /// Keys that this commit does a request under; a key that is there already is refused.
+    pub request_keys: Vec<Dedupe>,
     /// Queues to pause, or to resume.
     pub pauses: BTreeMap<Queue, Option<Paused>>,
     /// The audit trail.

@@ -1,6 +1,6 @@
 //! A saga's history: one row per commit, each a list of what that commit decided.
 
-use holdfast_shared::{Actor, CancelReason, SagaId, Time};
+use holdfast_shared::{Actor, CancelReason, SagaId, Sku, Time};
 use serde::{Deserialize, Serialize};
 
 /// What one commit decided about one saga. Keyed by (saga, fence): no commit is logged twice.
@@ -28,6 +28,9 @@ pub enum Entry {
         step: String,
         /// What the rule says.
         why: String,
+        /// The product that there is not enough of, if that is why.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        short_of: Option<Sku>,
     },
     /// The intent to call, committed before the call.
     Started {

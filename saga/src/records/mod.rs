@@ -31,4 +31,4 @@ pub use order::{KeyClaim, Order, Reservation};
 pub use payment::{Payment, PaymentDetails, PaymentObject, Refund};
 pub use product::Product;
 pub use shop::{Doubt, Shop};
-pub use stock::{Stock, StockAdjustment, StockMove};
+pub use stock::{Stock, StockAdjustment, StockMove, Versions};

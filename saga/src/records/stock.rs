@@ -12,6 +12,16 @@ pub struct Stock {
     pub reserved: i64,
 }
 
+/// How often a product and what is on its shelf have changed: each number only grows, so that no state is taken for an
+/// earlier one that looked the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Versions {
+    /// Of the pieces in the house; what is reserved moves with every order, and does not count.
+    pub stock: i64,
+    /// Of the product; 0 while there is none.
+    pub product: i64,
+}
+
 /// By how much a level moves. Moves add up, so nobody need know the level to move it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct StockMove {

@@ -27,9 +27,57 @@ pub enum Conflict {
     /// The key was used for something else.
     #[error("{0}")]
     KeyReused(String),
+    /// Something about the order stands against it.
+    #[error("{1}")]
+    Order(Against, String),
     /// Something else happened.
     #[error("{0}")]
     Instead(String),
+}
+
+/// What about an order stands against a verb.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Against {
+    /// Nobody has to confirm or reject it.
+    ConfirmsItself,
+    /// It has not come far enough.
+    NotReady,
+    /// It was confirmed already.
+    Confirmed,
+    /// Somebody decided otherwise a moment ago.
+    Decided,
+    /// It is being prepared, and only the shop can cancel it now.
+    InPreparation,
+    /// Its parcel has left the house.
+    Gone,
+    /// It is being cancelled.
+    BeingCancelled,
+    /// It was cancelled.
+    Cancelled,
+    /// An operator has to act first.
+    NeedsAttention,
+    /// Its rows contradict each other.
+    Inconsistent,
+    /// Only the shop may do it.
+    ShopOnly,
+    /// No provider holds money of it.
+    NothingToRefund,
+    /// Less is left than shall go back.
+    RefundTooLarge,
+    /// Nothing, or less, shall go back.
+    RefundOfNothing,
+    /// Another refund of it is under way.
+    RefundUnderWay,
+    /// It was paid in another currency.
+    RefundCurrency,
+    /// Its provider cannot give that amount back.
+    RefundNotPayable,
+    /// A refund of it was settled by hand.
+    SettledByHand,
+    /// It was given as many refunds as an order can have.
+    RefundsUsedUp,
+    /// A refund without a reason, or with a long one.
+    RefundReason,
 }
 
 impl Conflict {
@@ -45,6 +93,11 @@ pub type Answer = Result<Answered, Conflict>;
 /// It cannot be done, and what happened instead.
 pub(crate) fn instead(message: String) -> Answer {
     Err(Conflict::Instead(message))
+}
+
+/// It cannot be done, because of what stands against it.
+pub(crate) fn against(what: Against, message: String) -> Answer {
+    Err(Conflict::Order(what, message))
 }
 
 /// It is so already.

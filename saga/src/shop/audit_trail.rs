@@ -17,6 +17,30 @@ pub(crate) fn record_action(
     record_action_on(world, by, action, Some(order), subject, detail);
 }
 
+/// Records a verb on `order`, with the reason that was given. A customer's is recorded for its reason alone.
+pub(crate) fn record_verb(
+    world: &mut World,
+    by: &Actor,
+    action: &str,
+    order: OrderId,
+    came_of_it: &str,
+    reason: Option<&str>,
+) {
+    let actor = match by {
+        Actor::Admin(name) | Actor::Operator(name) => name.clone(),
+        Actor::Customer if reason.is_some() => by.to_string(),
+        Actor::Customer => return,
+    };
+    world.writes.admin_actions.push(AdminAction {
+        at: world.now,
+        actor,
+        action: action.to_owned(),
+        subject: format!("order {order}"),
+        detail: AdminAction::detail_with(came_of_it, reason),
+        order: Some(order),
+    });
+}
+
 /// The same of what may be about no order.
 pub(crate) fn record_action_on(
     world: &mut World,

@@ -7,8 +7,7 @@ use holdfast_shared::{Money, Sku};
 
 use crate::ports::{Store, StoreError, Tx};
 use crate::records::batch_rows::{Footprint, World};
-use crate::records::{AdminAction, Product};
-use crate::shop::checkout::digest;
+use crate::records::{AdminAction, Product, Versions};
 
 /// With more the fullest cart there can be would no longer add up in 63 bits.
 pub const PRICE_MAX: i64 = 1_000_000_000_000;
@@ -29,11 +28,33 @@ pub enum Expect {
     Is(Version),
 }
 
+/// What a product shall be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PutProduct {
+    /// Its key.
+    pub sku: Sku,
+    /// For people.
+    pub name: String,
+    /// Of one.
+    pub price: Money,
+    /// Whether it may be bought. `None`: as it is; a new one may.
+    pub active: Option<bool>,
+}
+
+impl From<Product> for PutProduct {
+    fn from(product: Product) -> Self {
+        let Product { sku, name, price, active } = product;
+        Self { sku, name, price, active: Some(active) }
+    }
+}
+
 /// A product that is in the catalogue now.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Put {
     /// The product.
     pub product: Product,
+    /// Its [`version`].
+    pub version: Version,
     /// Whether it was not there before.
     pub created: bool,
 }
@@ -85,12 +106,9 @@ impl Refused {
     }
 }
 
-/// The digest of all a product says: equal exactly when the products are.
-pub fn version(product: &Product) -> Version {
-    let Product { sku, name, price, active } = product;
-    let amount = price.amount_minor.to_string();
-    let parts = [sku.as_str(), name, &amount, price.currency.as_str(), if *active { "1" } else { "0" }];
-    digest(&parts).simple().to_string()
+/// Tells one state of a product from every other one that there was or will be.
+pub fn version(versions: Versions) -> Version {
+    format!("p{}", versions.product)
 }
 
 /// Creates a product, with an empty stock level, or replaces it.
@@ -99,33 +117,40 @@ pub fn version(product: &Product) -> Version {
 /// refusal may leave an empty stock level behind, and nothing else.
 pub async fn put_product(
     store: &dyn Store,
-    product: Product,
+    product: impl Into<PutProduct> + Send,
     expect: Expect,
     actor: &str,
 ) -> Result<Result<Put, Refused>, StoreError> {
+    let PutProduct { sku, name, price, active } = product.into();
+    let product = Product { sku, name, price, active: active.unwrap_or(true) };
     if let Err(refused) = check(&product) {
         return Ok(Err(refused));
     }
     let (tx, mut world) = locked(store, &product.sku).await?;
     let before = world.products.get(&product.sku).cloned();
-    let judged = judge(before.as_ref(), &product.sku, &expect)
-        .and_then(|()| check_currency(before.as_ref(), &product));
+    let kept = before.as_ref().filter(|_| active.is_none()).map(|before| before.active);
+    let product = Product { active: kept.unwrap_or(product.active), ..product };
+    let versions = world.versions.get(&product.sku).copied().unwrap_or_default();
+    let found = before.as_ref().map(|_| version(versions));
+    let judged = judge(found, &product.sku, &expect).and_then(|()| check_currency(before.as_ref(), &product));
     if let Err(refused) = judged {
         return Ok(Err(refused));
     }
-    if before.as_ref() != Some(&product) {
+    let mut put = Put { created: before.is_none(), version: version(versions), product };
+    if before.as_ref() != Some(&put.product) {
         world.writes.admin_actions.push(AdminAction {
             at: world.now,
             actor: actor.to_owned(),
             action: "product.put".to_owned(),
-            subject: format!("sku {}", product.sku),
-            detail: detail(before.as_ref(), &product),
+            subject: format!("sku {}", put.product.sku),
+            detail: detail(before.as_ref(), &put.product),
             order: None,
         });
-        world.writes.put_products.insert(product.sku.clone(), product.clone());
+        world.writes.put_products.insert(put.product.sku.clone(), put.product.clone());
         tx.save(&world.writes).await?;
+        put.version = version(Versions { product: versions.product + 1, ..versions });
     }
-    Ok(Ok(Put { product, created: before.is_none() }))
+    Ok(Ok(put))
 }
 
 /// A transaction that holds the stock level of `sku`, and has read the product.
@@ -146,7 +171,8 @@ async fn begin(store: &dyn Store, sku: &Sku) -> Result<(Box<dyn Tx>, World), Sto
     let mut world = World::default();
     tx.load(&Footprint { stock: vec![sku.clone()], ..Footprint::default() }, &mut world).await?;
     // Read once the lock is held: what somebody else put before is seen.
-    tx.load(&Footprint { products: vec![sku.clone()], ..Footprint::default() }, &mut world).await?;
+    let seen = Footprint { products: vec![sku.clone()], versions: vec![sku.clone()], ..Footprint::default() };
+    tx.load(&seen, &mut world).await?;
     world.writes.at = world.now;
     Ok((tx, world))
 }
@@ -171,8 +197,7 @@ fn check_currency(before: Option<&Product>, product: &Product) -> Result<(), Ref
     Err(Refused::Currency { sku: sku.clone(), price: *price })
 }
 
-fn judge(found: Option<&Product>, sku: &Sku, expect: &Expect) -> Result<(), Refused> {
-    let found = found.map(version);
+fn judge(found: Option<Version>, sku: &Sku, expect: &Expect) -> Result<(), Refused> {
     let is_so = match expect {
         Expect::Any => true,
         Expect::Absent => found.is_none(),

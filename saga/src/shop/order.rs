@@ -16,9 +16,9 @@ use crate::records::batch_rows::{Footprint, World};
 use crate::records::saga::Phase;
 use crate::records::signal::SignalBody;
 use crate::records::slot;
-use crate::shop::answer::{Answer, Answered, Conflict, already, instead};
-use crate::shop::audit_trail::record_action;
-use state::{is_gone, pending_cancel, pending_decision, send, was_cancelled};
+use crate::shop::answer::{Against, Answer, Answered, Conflict, against, already};
+use crate::shop::audit_trail::record_verb;
+use state::{inconsistent, is_gone, needs_attention, pending_cancel, pending_decision, send, was_cancelled};
 
 /// What is asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,12 +51,32 @@ impl Verb {
     }
 }
 
-/// Asks `verb` of `order` on behalf of `by`.
+/// A verb, and why it is asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Asked {
+    /// What is asked.
+    pub verb: Verb,
+    /// Why, for the audit trail and the timeline.
+    pub reason: Option<String>,
+}
+
+/// Asks `verb` of `order` on behalf of `by`, without a reason.
+pub async fn ask(store: &dyn Store, order: OrderId, verb: Verb, by: &Actor) -> Result<Answer, StoreError> {
+    ask_with_reason(store, order, Asked { verb, reason: None }, by).await
+}
+
+/// Asks something of `order` on behalf of `by`.
 ///
 /// Holds after `Accepted` and `Done`: the request is committed, with its trace in the audit trail where an
-/// admin or an operator asked. An `Err` of the store means that nothing was written, except
+/// admin or an operator asked, or where there is a reason. An `Err` of the store means that nothing was written, except
 /// [`StoreError::CommitUnknown`]: asking again then finds out.
-pub async fn ask(store: &dyn Store, order: OrderId, verb: Verb, by: &Actor) -> Result<Answer, StoreError> {
+pub async fn ask_with_reason(
+    store: &dyn Store,
+    order: OrderId,
+    asked: Asked,
+    by: &Actor,
+) -> Result<Answer, StoreError> {
+    let Asked { verb, reason } = asked;
     let keys = store.keys().await?;
     let mut tx = store.begin().await?;
     let mut world = World::default();
@@ -85,7 +105,7 @@ pub async fn ask(store: &dyn Store, order: OrderId, verb: Verb, by: &Actor) -> R
         Ok(Answered::Done(message)) => message,
         Ok(Answered::Already(_)) | Err(_) => return Ok(answer),
     };
-    record_action(&mut world, by, verb.action(), order, &format!("order {order}"), came_of_it);
+    record_verb(&mut world, by, verb.action(), order, came_of_it, reason.as_deref());
     tx.save(&world.writes).await?;
     Ok(answer)
 }
@@ -95,13 +115,12 @@ fn decide(world: &mut World, order: &Order, confirmed: bool, by: &Actor) -> Answ
     match order.method {
         PaymentMethod::Cod => {}
         PaymentMethod::Card | PaymentMethod::Paypal => {
-            return instead(format!(
-                "order {id} is paid by {}; it confirms itself once the money is there",
-                order.method
-            ));
+            let message =
+                format!("order {id} is paid by {}; it confirms itself once the money is there", order.method);
+            return against(Against::ConfirmsItself, message);
         }
         PaymentMethod::None => {
-            return instead(format!("order {id} costs nothing; it confirms itself"));
+            return against(Against::ConfirmsItself, format!("order {id} costs nothing; it confirms itself"));
         }
     }
     match order.status {
@@ -111,35 +130,40 @@ fn decide(world: &mut World, order: &Order, confirmed: bool, by: &Actor) -> Answ
         {
             return already(was_cancelled(order));
         }
-        OrderStatus::Cancelled => return instead(was_cancelled(order)),
+        OrderStatus::Cancelled => return against(Against::Cancelled, was_cancelled(order)),
         OrderStatus::Confirmed | OrderStatus::Processing | OrderStatus::Shipped | OrderStatus::Delivered
             if confirmed =>
         {
             return already(format!("order {id} is {}", order.status));
         }
-        OrderStatus::Cancelling => return instead(format!("order {id} is being cancelled already")),
-        OrderStatus::Shipped | OrderStatus::Delivered => return instead(is_gone(order, by)),
+        OrderStatus::Cancelling => {
+            return against(Against::BeingCancelled, format!("order {id} is being cancelled already"));
+        }
+        OrderStatus::Shipped | OrderStatus::Delivered => {
+            return against(Against::Gone, is_gone(order, by));
+        }
         OrderStatus::PendingPayment | OrderStatus::Confirmed | OrderStatus::Processing => {
-            return instead(format!("order {id} is {} already; cancel it instead", order.status));
+            let message = format!("order {id} is {} already; cancel it instead", order.status);
+            return against(Against::Confirmed, message);
         }
     }
     let Some((saga, inbox)) = world.sagas.get(&id.saga(slot::CHECKOUT)) else {
-        return instead(format!("order {id} has no saga; run `holdfast audit`"));
+        return inconsistent(id, "it has no saga", by);
     };
     if let Some(by) = pending_cancel(inbox) {
-        return instead(format!("{by} cancelled order {id} a moment ago"));
+        return against(Against::BeingCancelled, format!("{by} cancelled order {id} a moment ago"));
     }
     if let Some(decided) = pending_decision(inbox) {
         let message =
             format!("order {id} was {} a moment ago", if decided { "confirmed" } else { "rejected" });
-        return if decided == confirmed { already(message) } else { instead(message) };
+        return if decided == confirmed { already(message) } else { against(Against::Decided, message) };
     }
     if saga.progress.phase != Phase::Forward || saga.progress.pivoted {
         let cause = saga.progress.cause.map_or("its saga is ending", Into::into);
-        return instead(format!("order {id} is being cancelled ({cause})"));
+        return against(Against::BeingCancelled, format!("order {id} is being cancelled ({cause})"));
     }
     if saga.state == SagaState::Dead {
-        return instead(format!("order {id} needs attention first: see `holdfast order explain {id}`"));
+        return against(Against::NeedsAttention, needs_attention(id, by));
     }
     send(
         world,

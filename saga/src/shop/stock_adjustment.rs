@@ -4,8 +4,8 @@ use holdfast_shared::Sku;
 
 use crate::ports::{Store, StoreError};
 use crate::records::batch_rows::{Footprint, World};
-use crate::records::{AdminAction, Stock, StockAdjustment, StockMove};
-use crate::shop::checkout::digest;
+use crate::records::context::Dedupe;
+use crate::records::{AdminAction, Stock, StockAdjustment, StockMove, Versions};
 
 /// A shelf with more pieces than this is a typing error.
 pub const ON_HAND_MAX: i64 = 1_000_000_000;
@@ -23,6 +23,19 @@ pub struct Adjust {
     pub actor: String,
     /// The [`version`] of the level as they saw it, if they insist on that.
     pub expect: Option<String>,
+    /// The key it is asked for under, if there is one. Asked again under the same one, it is the same adjustment.
+    pub dedupe: Option<Dedupe>,
+}
+
+/// A level that was moved, now or before.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Adjusted {
+    /// The level as it is now.
+    pub level: Stock,
+    /// Its [`version`].
+    pub version: String,
+    /// Whether it was moved by an earlier request with the same key.
+    pub replayed: bool,
 }
 
 /// Why a level was not moved. Nothing was changed.
@@ -40,6 +53,9 @@ pub enum Refused {
         /// The level as it is.
         level: Stock,
     },
+    /// The key was used for something else.
+    #[error("this Idempotency-Key was used for another adjustment of {0}; use a new key for a new one")]
+    KeyReused(Sku),
     /// Nothing would change.
     #[error("adjusting {0} by 0 changes nothing; say how many pieces came or went")]
     Nothing(Sku),
@@ -69,21 +85,37 @@ pub enum Refused {
     },
 }
 
-/// Tells one level from the next one. What is reserved moves with every order, and is left out.
-pub fn version(level: &Stock) -> String {
-    digest(&[&level.on_hand.to_string()]).simple().to_string()
+/// Tells one level from every other one that there was or will be. What is reserved moves with every order, and does not
+/// count.
+pub fn version(versions: Versions) -> String {
+    format!("s{}", versions.stock)
 }
 
 /// Moves a level, and answers with what it is now.
 ///
 /// Holds after `Ok(Ok(_))`: the level, its reason and the trace in the audit trail are committed, all of
-/// them. Any error means that nothing was written, [`StoreError::CommitUnknown`] excepted.
-pub async fn adjust(store: &dyn Store, asked: &Adjust) -> Result<Result<Stock, Refused>, StoreError> {
+/// them, once for each key. Any error means that nothing was written, [`StoreError::CommitUnknown`] excepted: asking again
+/// under the same key then finds out.
+pub async fn adjust(store: &dyn Store, asked: &Adjust) -> Result<Result<Adjusted, Refused>, StoreError> {
     let mut tx = store.begin().await?;
     let mut world = World::default();
-    let footprint = Footprint { stock: vec![asked.sku.clone()], ..Footprint::default() };
-    tx.load(&footprint, &mut world).await?;
-    let level = match judge(world.stock.get(&asked.sku), asked) {
+    let sku = asked.sku.clone();
+    tx.load(&Footprint { stock: vec![sku.clone()], ..Footprint::default() }, &mut world).await?;
+    // Read once the lock is held: what somebody else did before is seen.
+    let request_keys = asked.dedupe.iter().map(|dedupe| dedupe.key).collect();
+    let seen = Footprint { versions: vec![sku.clone()], request_keys, ..Footprint::default() };
+    tx.load(&seen, &mut world).await?;
+    let versions = world.versions.get(&sku).copied().unwrap_or_default();
+    if let (Some(dedupe), Some(level)) = (asked.dedupe, world.stock.get(&sku)) {
+        match world.request_keys.get(&dedupe.key) {
+            Some(body) if *body == dedupe.body => {
+                return Ok(Ok(Adjusted { level: *level, version: version(versions), replayed: true }));
+            }
+            Some(_) => return Ok(Err(Refused::KeyReused(sku))),
+            None => world.writes.request_keys.push(dedupe),
+        }
+    }
+    let level = match judge(world.stock.get(&sku), versions, asked) {
         Ok(level) => level,
         Err(refused) => return Ok(Err(refused)),
     };
@@ -100,15 +132,16 @@ pub async fn adjust(store: &dyn Store, asked: &Adjust) -> Result<Result<Stock, R
     });
     world.writes.adjustments.push(StockAdjustment { sku, delta, reason, actor, at: world.now });
     tx.save(&world.writes).await?;
-    Ok(Ok(level))
+    let versions = Versions { stock: versions.stock + 1, ..versions };
+    Ok(Ok(Adjusted { level, version: version(versions), replayed: false }))
 }
 
-fn judge(level: Option<&Stock>, asked: &Adjust) -> Result<Stock, Refused> {
+fn judge(level: Option<&Stock>, versions: Versions, asked: &Adjust) -> Result<Stock, Refused> {
     let (sku, delta) = (asked.sku.clone(), asked.delta);
     let Some(level) = level.copied() else {
         return Err(Refused::UnknownSku(sku));
     };
-    if asked.expect.as_ref().is_some_and(|expected| *expected != version(&level)) {
+    if asked.expect.as_ref().is_some_and(|expected| *expected != version(versions)) {
         return Err(Refused::Changed { sku, level });
     }
     if delta == 0 {
@@ -137,8 +170,9 @@ mod tests {
             reason: "counted".to_owned(),
             actor: "otto".to_owned(),
             expect: None,
+            dedupe: None,
         };
-        let judged = judge(level.as_ref(), &asked);
+        let judged = judge(level.as_ref(), Versions::default(), &asked);
         let answer = judged.map(|level| level.on_hand).map_err(|refused| refused.to_string());
         assert_eq!(answer, expected.map_err(str::to_owned), "{level:?} {delta:+}");
     }
@@ -174,19 +208,20 @@ mod tests {
 
     #[test]
     fn a_level_that_somebody_else_moved_stays_as_it_is() {
-        let judged = |level: Stock| {
+        let judged = |version_now: i64| {
+            let seen = Versions { stock: 7, product: 1 };
             let asked = Adjust {
                 sku: "cd-1".parse().expect("a SKU"),
                 delta: 1,
                 reason: "counted".to_owned(),
                 actor: "otto".to_owned(),
-                expect: Some(version(&LEVEL)),
+                expect: Some(version(seen)),
+                dedupe: None,
             };
-            judge(Some(&level), &asked)
+            judge(Some(&LEVEL), Versions { stock: version_now, ..seen }, &asked)
         };
-        let moved = Stock { on_hand: 6, ..LEVEL };
-        assert_eq!(judged(moved).map_err(|refused| matches!(refused, Refused::Changed { .. })), Err(true));
-        // An order that took its share in between is no reason to count again.
-        assert_eq!(judged(Stock { reserved: 4, ..LEVEL }).map(|level| level.on_hand), Ok(6));
+        assert_eq!(judged(7).map(|level| level.on_hand), Ok(6));
+        // Also one that came back to the same number of pieces.
+        assert_eq!(judged(9).map_err(|refused| matches!(refused, Refused::Changed { .. })), Err(true));
     }
 }

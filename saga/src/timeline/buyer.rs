@@ -43,7 +43,8 @@ fn entry(saga: &Saga, entry: &Entry) -> Option<String> {
             }
             _ => return None,
         },
-        Entry::Refused { .. }
+        Entry::Refused { short_of: Some(sku), .. } => format!("there is not enough of {sku} left"),
+        Entry::Refused { short_of: None, .. }
         | Entry::Started { .. }
         | Entry::Rejected { .. }
         | Entry::Failed { .. }

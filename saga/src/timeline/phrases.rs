@@ -61,7 +61,7 @@ pub(super) fn commit(saga: &Saga, entries: &[Entry]) -> Vec<String> {
 pub(super) fn entry(saga: &Saga, entry: &Entry) -> Option<String> {
     let message = match entry {
         Entry::Did(step) | Entry::Undid(step) => return did(saga, step),
-        Entry::Refused { step, why } | Entry::Rejected { step, why } => {
+        Entry::Refused { step, why, .. } | Entry::Rejected { step, why } => {
             format!("{} was refused: {why}", noun(step))
         }
         Entry::Started { step, start, ask } => started(saga, step, *start, *ask),
@@ -125,15 +125,19 @@ pub(super) fn entry(saga: &Saga, entry: &Entry) -> Option<String> {
     Some(message)
 }
 
-/// What somebody did without a saga; `None` where a saga's history tells it.
+/// What somebody did without a saga, and why; `None` where a saga's history tells it.
 pub(super) fn by_hand(action: &AdminAction) -> Option<String> {
-    let what = match action.action.as_str() {
-        "order.process" => "preparation of the goods begun",
-        "order.ship" => "parcel handed to the carrier",
-        "order.deliver" => "parcel delivered",
+    let what = match (action.action.as_str(), action.reason()) {
+        ("order.process", _) => "preparation of the goods begun",
+        ("order.ship", _) => "parcel handed to the carrier",
+        ("order.deliver", _) => "parcel delivered",
+        ("order.confirm", Some(_)) => "confirmed",
+        ("order.reject", Some(_)) => "rejected",
+        ("order.cancel", Some(_)) => "cancellation asked for",
         _ => return None,
     };
-    Some(format!("{what}, says {}", action.actor))
+    let because = action.reason().map(|reason| format!(", because: {reason}")).unwrap_or_default();
+    Some(format!("{what}, says {}{because}", action.actor))
 }
 
 /// A signal that is committed and not read yet.

@@ -280,7 +280,11 @@ fn every_entry_is_described_without_its_programming_name() {
     let child = OrderId::new(1042).saga(slot::LATE_REFUND);
     let cases = [
         (
-            Entry::Refused { step: "reserve_stock".to_owned(), why: "cd-1: 2 wanted, 1 left".to_owned() },
+            Entry::Refused {
+                step: "reserve_stock".to_owned(),
+                why: "cd-1: 2 wanted, 1 left".to_owned(),
+                short_of: None,
+            },
             "the reservation of the stock was refused: cd-1: 2 wanted, 1 left",
         ),
         (

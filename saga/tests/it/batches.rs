@@ -166,7 +166,11 @@ async fn a_failure_after_the_pivot_undoes_nothing_and_is_finished_by_a_retry() {
         let mut stages: Vec<_> = checkout_online::V2.forward.iter().map(copy).collect();
         let at = stages.iter().position(|stage| stage.name == failing).expect("the stage exists");
         stages[at] = local(failing, |_| {
-            Err(Refusal { reason: CancelReason::AdminRequest, message: "a rule says no".to_owned() })
+            Err(Refusal {
+                reason: CancelReason::AdminRequest,
+                message: "a rule says no".to_owned(),
+                short_of: None,
+            })
         });
         parts.registry = registry_of(Definition { forward: Vec::leak(stages), ..checkout_online::V2 });
         let mut shop = Shop::of(parts).await;
@@ -181,7 +185,7 @@ async fn a_failure_after_the_pivot_undoes_nothing_and_is_finished_by_a_retry() {
         if failing == "confirm_order" {
             let answer = shop.ask(order, Verb::Cancel, &Actor::Customer).await;
             assert!(
-                matches!(&answer, Err(Conflict::Instead(w)) if w.contains("needs attention")),
+                matches!(&answer, Err(Conflict::Order(_, w)) if w.contains("the shop has to look at it first")),
                 "{answer:?}"
             );
         }

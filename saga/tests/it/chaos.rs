@@ -24,7 +24,7 @@ use holdfast_saga::records::view::{
     ActionFilter, ActionView, DeadRow, Heartbeat, NotificationFilter, NotificationView, OrderFilter,
     OrderVersion, OrderView, ProductFilter, QueueView, RetryingGroup, SagaCount, SagaFilter, WorkerView,
 };
-use holdfast_saga::records::{AdminAction, Cart, Identity, Product, Shop as ShopRow, Stock};
+use holdfast_saga::records::{AdminAction, Cart, Identity, Product, Shop as ShopRow, Stock, Versions};
 use holdfast_sandbox::Sky;
 use holdfast_shared::{CartId, CustomerId, KeySource, Money, OrderId, SagaId, Sku, StepKey, Time};
 use holdfast_test_bank::Weather;
@@ -261,6 +261,12 @@ impl Store for Meddled {
         who: Option<CustomerId>,
     ) -> Result<Option<NotificationView>, StoreError> {
         self.memory.mark_read(id, who).await
+    }
+    async fn levels(&self, skus: &[Sku]) -> Result<Vec<(Sku, Stock)>, StoreError> {
+        self.memory.levels(skus).await
+    }
+    async fn versions(&self, sku: &Sku) -> Result<Option<Versions>, StoreError> {
+        self.memory.versions(sku).await
     }
     async fn admin_actions(&self, order: OrderId) -> Result<Vec<AdminAction>, StoreError> {
         self.memory.admin_actions(order).await

@@ -238,7 +238,7 @@ async fn a_cancel_after_the_pivot_is_a_saga_of_its_own() {
         assert_eq!(shop.view(order).await.order.status, OrderStatus::Cancelling);
         let again = shop.ask(order, Verb::Cancel, &by).await;
         assert!(matches!(again, Ok(Answered::Already(_))), "{again:?}");
-        assert!(matches!(shop.ask(order, Verb::Confirm, &by).await, Err(Conflict::Instead(_))));
+        assert!(matches!(shop.ask(order, Verb::Confirm, &by).await, Err(Conflict::Order(..))));
         shop.rest().await;
         let view = shop.view(order).await;
         assert_eq!((view.order.status, view.order.cancel_reason), (OrderStatus::Cancelled, Some(reason)));

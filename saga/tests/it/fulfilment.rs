@@ -21,7 +21,7 @@ async fn assert_answer(shop: &Shop, order: OrderId, verb: Verb, expected: Expect
     let answer = shop.ask(order, verb.clone(), &admin()).await;
     let fits = match (&answer, expected) {
         (Ok(Answered::Done(_)), Expected::Done) | (Ok(Answered::Already(_)), Expected::Already) => true,
-        (Err(Conflict::Instead(message)), Expected::Instead(part)) => message.contains(part),
+        (Err(Conflict::Order(_, message)), Expected::Instead(part)) => message.contains(part),
         (Ok(_) | Err(_), _) => false,
     };
     assert!(fits, "{verb:?} of {}: {answer:?}, expected {expected:?}", before.order.status);
@@ -113,7 +113,7 @@ async fn only_the_shop_moves_an_order_on_and_it_leaves_a_trace() {
     shop.rest().await;
     let answer = shop.ask(order, Verb::Process, &Actor::Customer).await;
     assert!(
-        matches!(&answer, Err(Conflict::Instead(message)) if message.contains("by the shop")),
+        matches!(&answer, Err(Conflict::Order(_, message)) if message.contains("by the shop")),
         "{answer:?}"
     );
     let nobody = shop.ask(OrderId::new(99), Verb::Ship, &admin()).await;

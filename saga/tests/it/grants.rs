@@ -55,7 +55,7 @@ async fn refunds(shop: &Shop, order: OrderId) -> Vec<(u32, RefundStatus, i64)> {
 
 #[track_caller]
 fn assert_no(answer: &Result<Answered, Conflict>, part: &str) {
-    let fits = matches!(answer, Err(Conflict::Instead(message)) if message.contains(part));
+    let fits = matches!(answer, Err(Conflict::Order(_, message)) if message.contains(part));
     assert!(fits, "{answer:?}, expected a conflict that says {part:?}");
 }
 
@@ -147,7 +147,9 @@ async fn e13_while_a_refund_is_under_way_there_is_no_other_and_no_cancellation()
     let refused = async |shop: &Shop, part: &str| {
         assert_no(&shop.grant(order, Some(500)).await, part);
         assert_no(&shop.ask(order, Verb::Cancel, &admin()).await, part);
-        assert_no(&shop.ask(order, Verb::Cancel, &Actor::Customer).await, part);
+        // A buyer is shown no command.
+        let to_buyer = if part.starts_with("holdfast") { "the shop has to look at it first" } else { part };
+        assert_no(&shop.ask(order, Verb::Cancel, &Actor::Customer).await, to_buyer);
     };
     refused(&shop, "a refund of 5.00 EUR is under way (saga 1.32)").await;
     let call = one_call(&shop).await;

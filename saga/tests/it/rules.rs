@@ -245,7 +245,7 @@ async fn assert_answer(shop: &Shop, order: OrderId, verb: Verb, by: &Actor, expe
         (Ok(Answered::Accepted(_)), Expected::Accepted) | (Ok(Answered::Already(_)), Expected::Already) => {
             true
         }
-        (Err(Conflict::Instead(message)), Expected::Instead(part)) => message.contains(part),
+        (Err(Conflict::Order(_, message)), Expected::Instead(part)) => message.contains(part),
         (Ok(_) | Err(_), _) => false,
     };
     assert!(fits, "{verb:?} by {by}: {answer:?}, expected {expected:?}");

@@ -164,7 +164,7 @@ fn the_histories_meet_everything_that_can_be_met() {
         "Unknown { step: \"give_back\"",
         "Dead { step: \"give_back\"",
         "under this key",
-        "asks Cancel of order 1: Ok(Err(Instead(\"a refund of",
+        "asks Cancel of order 1: Ok(Err(Order(RefundUnderWay, \"a refund of",
     ];
     for seed in 0..2_000 {
         if unmet.is_empty() {

@@ -42,7 +42,7 @@ use holdfast_saga::records::view::{
     ActionFilter, ActionView, DeadRow, Heartbeat, NotificationFilter, NotificationView, OrderFilter,
     OrderVersion, OrderView, ProductFilter, QueueView, RetryingGroup, SagaCount, SagaFilter, WorkerView,
 };
-use holdfast_saga::records::{AdminAction, Cart, Identity, Product, Shop, Stock};
+use holdfast_saga::records::{AdminAction, Cart, Identity, Product, Shop, Stock, Versions};
 use holdfast_shared::{CartId, Clock, CustomerId, KeySource, OrderId, SagaId, ShopId, Sku, Time};
 use tokio::sync::OnceCell;
 
@@ -259,6 +259,14 @@ impl Store for PostgresStore {
 
     async fn products(&self, filter: &ProductFilter) -> Result<Vec<Product>, StoreError> {
         storefront::products(&self.pool, filter).await
+    }
+
+    async fn levels(&self, skus: &[Sku]) -> Result<Vec<(Sku, Stock)>, StoreError> {
+        storefront::levels(&self.pool, skus).await
+    }
+
+    async fn versions(&self, sku: &Sku) -> Result<Option<Versions>, StoreError> {
+        storefront::versions(&self.pool, sku).await
     }
 
     async fn pending(&self, at_most: u64) -> Result<u64, StoreError> {

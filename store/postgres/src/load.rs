@@ -46,6 +46,8 @@ pub(crate) async fn load(
         paused,
         levels,
         stock,
+        versions,
+        request_keys,
     ) = try_join!(
         biased;
         begun,
@@ -61,6 +63,8 @@ pub(crate) async fn load(
         lock_paused(connection, footprint.pauses),
         by_id(connection, Sql::StockRead, names(&footprint.levels), rows::stock),
         by_id(connection, Sql::StockLock, names(&footprint.stock), rows::stock),
+        by_id(connection, Sql::StockVersions, names(&footprint.versions), rows::versions),
+        by_id(connection, Sql::RequestKeysRead, footprint.request_keys.clone(), rows::request_key),
     )?;
     let seen = claimed.first().map(|key| key.created_at).or_else(|| sagas.first().map(|row| row.seen_at));
     world.claimed.extend(claimed.into_iter().map(|claimed| (claimed.key, claimed.order)));
@@ -85,6 +89,8 @@ pub(crate) async fn load(
     world.carts.extend(carts.into_iter().map(|cart| (cart.id, cart)));
     world.products.extend(products.into_iter().map(|product| (product.sku.clone(), product)));
     world.stock.extend(levels.into_iter().chain(stock));
+    world.versions.extend(versions);
+    world.request_keys.extend(request_keys);
     if let Some(paused) = paused {
         world.paused = paused;
     }

@@ -41,6 +41,7 @@ pub(crate) async fn save(transaction: &mut PooledConnection, writes: &Writes) ->
         shop::put_products(connection, writes, at),
         shop::ensure_stock_rows(connection, writes),
         shop::insert_adjustments(connection, writes),
+        shop::insert_request_keys(connection, writes, at),
         shop::insert_actions(connection, writes),
         shop::put_shop(connection, writes),
         queue::resume(connection, writes),

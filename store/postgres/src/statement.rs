@@ -60,6 +60,8 @@ statements! {
         RefundsInsert = "queries/refunds_insert",
         RefundsMove = "queries/refunds_move",
         RefundsRead = "queries/refunds_read",
+        RequestKeysInsert = "queries/request_keys_insert",
+        RequestKeysRead = "queries/request_keys_read",
         SagasClaim = "queries/sagas_claim",
         SagasClaimable = "queries/sagas_claimable",
         SagasLock = "queries/sagas_lock",
@@ -74,6 +76,7 @@ statements! {
         StockLockOnly = "queries/stock_lock_only",
         StockMove = "queries/stock_move",
         StockRead = "../queries/stock_columns" + "where sku = any($1)",
+        StockVersions = "../queries/stock_versions" + "where stock.sku = any($1)",
     }
     outside {
         AdminActionsOfOrder = "../queries/admin_actions_of_order",

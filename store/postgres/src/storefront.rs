@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use holdfast_saga::ports::StoreError;
 use holdfast_saga::records::view::{OrderVersion, ProductFilter};
-use holdfast_saga::records::{Cart, Identity, Product};
+use holdfast_saga::records::{Cart, Identity, Product, Stock, Versions};
 use holdfast_shared::{CartId, CustomerId, OrderId, Sku, Time};
 use holdfast_store_rows::{self as rows, unreadable};
 use time::OffsetDateTime;
@@ -59,6 +59,16 @@ pub(crate) async fn products(pool: &Pool, filter: &ProductFilter) -> Result<Vec<
     }
     let skus: Vec<&str> = filter.skus.iter().map(Sku::as_str).collect();
     pool.read(Sql::ProductsPageNamed, &[&skus, &after, &active, &limit], rows::product).await
+}
+
+pub(crate) async fn levels(pool: &Pool, skus: &[Sku]) -> Result<Vec<(Sku, Stock)>, StoreError> {
+    let skus: Vec<&str> = skus.iter().map(Sku::as_str).collect();
+    pool.read(Sql::StockRead, &[&skus], rows::stock).await
+}
+
+pub(crate) async fn versions(pool: &Pool, sku: &Sku) -> Result<Option<Versions>, StoreError> {
+    let found = pool.read(Sql::StockVersions, &[&[sku.as_str()].as_slice()], rows::versions).await?;
+    Ok(found.into_iter().map(|(_, versions)| versions).next())
 }
 
 pub(crate) async fn pending(pool: &Pool, at_most: u64) -> Result<u64, StoreError> {

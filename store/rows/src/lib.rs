@@ -21,4 +21,6 @@ pub use operations::{
 };
 pub use order::{line, lines_by_order, order, payment, refund, reservation};
 pub use saga::{Decoded, SagaInbox, log_row, saga, saga_id, signal, with_inboxes};
-pub use storefront::{Issuer, cart, claimed_key, customer, product, shop, stock, taken_key};
+pub use storefront::{
+    Issuer, cart, claimed_key, customer, product, request_key, shop, stock, taken_key, versions,
+};

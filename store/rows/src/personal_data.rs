@@ -59,6 +59,8 @@ pub const COLUMNS: &[(&str, Holds)] = &[
     ("refunds.charge_key", Nothing),
     ("refunds.currency", Nothing),
     ("refunds.status", Nothing),
+    ("request_keys.body", Nothing),
+    ("request_keys.key", Nothing),
     ("reservations.status", Nothing),
     ("saga_log.entries", Staff),
     ("sagas.context", Staff),

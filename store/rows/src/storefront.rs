@@ -1,7 +1,7 @@
 //! What the shop holds before there is an order: carts, products, stock, idempotency keys.
 
 use holdfast_saga::ports::StoreError;
-use holdfast_saga::records::{Cart, KeyClaim, Product, Shop, Stock};
+use holdfast_saga::records::{Cart, KeyClaim, Product, Shop, Stock, Versions};
 use holdfast_shared::{CartId, CustomerId, OrderId, Sku};
 use uuid::Uuid;
 
@@ -84,6 +84,27 @@ pub fn stock<R: Row>(row: &R) -> Result<(Sku, Stock), StoreError> {
         Ok((sku, Stock { on_hand, reserved: columns.integer("reserved")? }))
     };
     read().map_err(|reason| unreadable("a stock level", reason))
+}
+
+/// The versions of a stock level and its product.
+pub fn versions<R: Row>(row: &R) -> Result<(Sku, Versions), StoreError> {
+    let mut columns = Columns::of(row);
+    let mut read = || -> Result<(Sku, Versions), Reason> {
+        let sku = columns.parsed("sku")?;
+        let stock = columns.integer("stock_version")?;
+        Ok((sku, Versions { stock, product: columns.integer("product_version")? }))
+    };
+    read().map_err(|reason| unreadable("the versions of a stock level", reason))
+}
+
+/// A row of `request_keys`.
+pub fn request_key<R: Row>(row: &R) -> Result<(Uuid, Uuid), StoreError> {
+    let mut columns = Columns::of(row);
+    let mut read = || -> Result<(Uuid, Uuid), Reason> {
+        let key = columns.uuid("key")?;
+        Ok((key, columns.uuid("body")?))
+    };
+    read().map_err(|reason| unreadable("the key of a request", reason))
 }
 
 /// A row of `idempotency_keys` that was there before.

@@ -8,4 +8,5 @@ on conflict (sku) do update set
     price_minor = excluded.price_minor,
     currency = excluded.currency,
     active = excluded.active,
-    updated_at = excluded.updated_at
+    updated_at = excluded.updated_at,
+    version = products.version + 1

@@ -1,7 +1,7 @@
 //! From the shop's records to rows: what a statement of `queries/` takes apart into columns.
 
 use holdfast_saga::records::batch_rows::{CartMove, OrderMove};
-use holdfast_saga::records::context::NoticeKind;
+use holdfast_saga::records::context::{Dedupe, NoticeKind};
 use holdfast_saga::records::view::Paused;
 use holdfast_saga::records::{
     AdminAction, Cart, CartItem, Notification, NotificationStatus, Order, Payment, Product, Refund,
@@ -241,6 +241,19 @@ impl<'a> AdjustmentRow<'a> {
             actor: &row.actor,
             at: row.at.as_micros(),
         }
+    }
+}
+
+#[derive(Serialize)]
+pub(crate) struct RequestKeyRow {
+    key: Uuid,
+    body: Uuid,
+    at: i64,
+}
+
+impl RequestKeyRow {
+    pub(crate) fn new(dedupe: &Dedupe, at: i64) -> Self {
+        Self { key: dedupe.key, body: dedupe.body, at }
     }
 }
 

@@ -38,7 +38,7 @@ use holdfast_saga::records::view::{
     ActionFilter, ActionView, DeadRow, Heartbeat, NotificationFilter, NotificationView, OrderFilter,
     OrderVersion, OrderView, ProductFilter, QueueView, RetryingGroup, SagaCount, SagaFilter, WorkerView,
 };
-use holdfast_saga::records::{AdminAction, Cart, Identity, Product, Shop, Stock};
+use holdfast_saga::records::{AdminAction, Cart, Identity, Product, Shop, Stock, Versions};
 use holdfast_shared::{CartId, Clock, CustomerId, KeySource, OrderId, SagaId, ShopId, Sku, Time};
 use tokio::sync::OnceCell;
 
@@ -192,6 +192,14 @@ impl Store for SqliteStore {
 
     async fn products(&self, filter: &ProductFilter) -> Result<Vec<Product>, StoreError> {
         storefront::products(&mut *self.connections.read().await?, filter).await
+    }
+
+    async fn levels(&self, skus: &[Sku]) -> Result<Vec<(Sku, Stock)>, StoreError> {
+        storefront::levels(&mut *self.connections.read().await?, skus).await
+    }
+
+    async fn versions(&self, sku: &Sku) -> Result<Option<Versions>, StoreError> {
+        storefront::versions(&mut *self.connections.read().await?, sku).await
     }
 
     async fn pending(&self, at_most: u64) -> Result<u64, StoreError> {

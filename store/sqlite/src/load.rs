@@ -21,6 +21,10 @@ use crate::statement::{read, shared_sql, sql};
 pub(crate) const STOCK_READ: &str =
     shared_sql!("stock_columns" + "where sku in (select value from json_each($1)) order by sku");
 
+/// The versions of named stock levels.
+pub(crate) const VERSIONS_READ: &str =
+    shared_sql!("stock_versions" + "where stock.sku in (select value from json_each($1))");
+
 pub(crate) async fn load(
     connection: &mut SqliteConnection,
     footprint: &Footprint,
@@ -56,6 +60,14 @@ pub(crate) async fn load(
     }
     if footprint.pauses {
         world.paused = operations::paused(&mut *connection).await?;
+    }
+    if !footprint.versions.is_empty() {
+        let statement = sqlx::query(VERSIONS_READ).bind(params::rows(&footprint.versions)?);
+        world.versions.extend(read(connection, statement, rows::versions).await?);
+    }
+    if !footprint.request_keys.is_empty() {
+        let statement = sqlx::query(sql!("request_keys_read")).bind(params::rows(&footprint.request_keys)?);
+        world.request_keys.extend(read(connection, statement, rows::request_key).await?);
     }
     // The single writer holds every row anyway.
     let levels: BTreeSet<_> = footprint.stock.iter().chain(&footprint.levels).collect();

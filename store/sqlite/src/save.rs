@@ -7,7 +7,7 @@ use holdfast_saga::records::batch_rows::Writes;
 
 use crate::encode::{
     ActionRow, AdjustmentRow, CartMoveRow, CartRow, LineRow, NotificationRow, OrderMoveRow, OrderRow,
-    PauseRow, PaymentRow, ProductRow, RefundRow, ReservationRow, StockMoveRow,
+    PauseRow, PaymentRow, ProductRow, RefundRow, RequestKeyRow, ReservationRow, StockMoveRow,
 };
 use crate::encode_sagas::{LoggedCommit, MovedSaga, NewSaga, Poisoned, SentSignal};
 use crate::error::store_error;
@@ -98,6 +98,13 @@ async fn save_stock(batch: &mut BatchWriter<'_>, writes: &Writes) -> Result<(), 
     batch.write(sql!("stock_ensure"), &writes.shelves).await?;
     batch.write(sql!("stock_move"), writes.stock.iter().map(StockMoveRow::new)).await?;
     batch.write(sql!("stock_adjustments_insert"), writes.adjustments.iter().map(AdjustmentRow::new)).await?;
+    let at = writes.at.as_micros();
+    batch
+        .write(
+            sql!("request_keys_insert"),
+            writes.request_keys.iter().map(|dedupe| RequestKeyRow::new(dedupe, at)),
+        )
+        .await?;
     Ok(())
 }
 

@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 
 use holdfast_saga::ports::StoreError;
 use holdfast_saga::records::view::{OrderVersion, ProductFilter};
-use holdfast_saga::records::{Identity, Product};
+use holdfast_saga::records::{Identity, Product, Stock, Versions};
 use holdfast_shared::{CartId, CustomerId, OrderId, Sku, Time};
 use holdfast_store_rows::{self as rows, Columns, unreadable};
 use sqlx::SqliteConnection;
 
 use crate::connections::Connections;
 use crate::error::{commit_error, store_error};
+use crate::load::{STOCK_READ, VERSIONS_READ};
 use crate::params::{self, order_numbers};
 use crate::row::{self, FileRow};
 use crate::statement::{read, shared_sql, sql};
@@ -83,6 +84,23 @@ pub(crate) async fn products(
     let after = filter.after.as_ref().map_or_else(String::new, Sku::to_string);
     let statement = statement.bind(after).bind(filter.active).bind(filter.limit);
     read(connection, statement, rows::product).await
+}
+
+pub(crate) async fn levels(
+    connection: &mut SqliteConnection,
+    skus: &[Sku],
+) -> Result<Vec<(Sku, Stock)>, StoreError> {
+    let statement = sqlx::query(STOCK_READ).bind(params::rows(skus)?);
+    read(connection, statement, rows::stock).await
+}
+
+pub(crate) async fn versions(
+    connection: &mut SqliteConnection,
+    sku: &Sku,
+) -> Result<Option<Versions>, StoreError> {
+    let statement = sqlx::query(VERSIONS_READ).bind(params::rows([sku])?);
+    let found = read(connection, statement, rows::versions).await?;
+    Ok(found.into_iter().map(|(_, versions)| versions).next())
 }
 
 pub(crate) async fn pending(connection: &mut SqliteConnection, at_most: u64) -> Result<u64, StoreError> {

@@ -132,6 +132,8 @@ pub async fn every_table_is_loaded_as_it_was_saved(subject: &Subject) {
             products: vec![sku("cd-1"), sku("cd-2")],
             stock: vec![sku("cd-1"), sku("cd-2")],
             levels: vec![],
+            versions: vec![],
+            request_keys: vec![],
             pauses: false,
         })
         .await;
@@ -166,13 +168,15 @@ pub async fn what_is_missing_is_left_out(subject: &Subject) {
             products: vec![sku("cd-1")],
             stock: vec![sku("cd-1")],
             levels: vec![sku("cd-1")],
+            versions: vec![sku("cd-1")],
+            request_keys: vec![uuid::Uuid::from_u128(1)],
             pauses: true,
         })
         .await;
     assert_eq!(world.orders.keys().copied().collect::<Vec<_>>(), [order_id(1)]);
     assert!(world.sagas.is_empty() && world.payments.is_empty() && world.carts.is_empty());
     assert!(world.refunds.is_empty() && world.products.is_empty() && world.stock.is_empty());
-    assert!(world.paused.is_empty());
+    assert!(world.paused.is_empty() && world.versions.is_empty() && world.request_keys.is_empty());
 }
 
 /// What time it is can be asked alone.

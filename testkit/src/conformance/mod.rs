@@ -254,6 +254,8 @@ macro_rules! conformance {
             s10_an_identity_has_one_id,
             only_an_open_cart_is_discarded,
             a_shelf_is_empty_unless_it_is_there_already,
+            f19_versions_only_grow,
+            a_requests_key_is_used_once,
             the_catalogue_is_paged_by_sku_bytewise,
             a_customers_orders_are_theirs_alone,
             unsettled_orders_are_counted_up_to_a_bound,

@@ -134,7 +134,7 @@ pub async fn one_of_many_who_put_a_product_at_once_is_first(subject: &Subject) {
     };
     let created = rush(0..RIVALS, Expect::Absent).await;
     assert!(created.created);
-    let changed = rush(100..100 + RIVALS, Expect::Is(catalog::version(&created.product))).await;
+    let changed = rush(100..100 + RIVALS, Expect::Is(created.version.clone())).await;
     assert!(!changed.created);
     let filter = ProductFilter { limit: 10, ..ProductFilter::default() };
     assert_eq!(subject.store().products(&filter).await.expect("reads"), [changed.product]);

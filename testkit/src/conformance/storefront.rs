@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use holdfast_saga::records::batch_rows::{OrderMove, Writes};
+use holdfast_saga::records::batch_rows::{Footprint, OrderMove, Writes};
+use holdfast_saga::records::context::Dedupe;
 use holdfast_saga::records::view::{OrderFilter, OrderVersion, ProductFilter};
-use holdfast_saga::records::{Cart, Identity, Order, Product, Stock, StockMove};
+use holdfast_saga::records::{Cart, Identity, Order, Product, Stock, StockMove, Versions};
 use holdfast_shared::{
     CancelReason, CartStatus, CustomerId, OrderId, OrderStatus, PaymentMethod, SLOT_MAX, SagaState,
 };
@@ -108,6 +109,49 @@ pub async fn a_shelf_is_empty_unless_it_is_there_already(subject: &Subject) {
     subject.save(Writes { shelves, ..Writes::default() }).await;
     let levels = subject.store().stock(None, 10).await.expect("reads");
     assert_eq!(levels, [(sku("a"), level), (sku("b"), Stock::default())]);
+}
+
+/// Whatever happens to a level or a product, its version is not one that it had before.
+pub async fn f19_versions_only_grow(subject: &Subject) {
+    let step = |on_hand, reserved| Writes {
+        stock: [(sku("a"), StockMove { on_hand, reserved })].into(),
+        ..Writes::default()
+    };
+    let put = |name: &str| Writes {
+        put_products: [(sku("a"), Product { name: name.to_owned(), ..product("a") })].into(),
+        ..Writes::default()
+    };
+    assert_eq!(subject.store().versions(&sku("a")).await.expect("reads"), None);
+    let mut expected = Versions::default();
+    for (writes, stock, product) in [
+        (step(5, 0), 1, 0),
+        (put("A"), 0, 1),
+        (step(0, 3), 0, 0),
+        (step(-3, -3), 1, 0),
+        (put("B"), 0, 1),
+        (step(3, 0), 1, 0),
+        (put("A"), 0, 1),
+    ] {
+        subject.save(writes).await;
+        expected = Versions { stock: expected.stock + stock, product: expected.product + product };
+        assert_eq!(subject.store().versions(&sku("a")).await.expect("reads"), Some(expected));
+        let world =
+            subject.load(Footprint { versions: vec![sku("a"), sku("b")], ..Footprint::default() }).await;
+        assert_eq!(world.versions, [(sku("a"), expected)].into());
+    }
+    let levels = subject.store().levels(&[sku("a"), sku("b")]).await.expect("reads");
+    assert_eq!(levels, [(sku("a"), Stock { on_hand: 5, reserved: 0 })]);
+}
+
+/// With what it was used for, and for good.
+pub async fn a_requests_key_is_used_once(subject: &Subject) {
+    let [one, two] = [1, 2].map(uuid::Uuid::from_u128);
+    let keyed = |key, body| Writes { request_keys: vec![Dedupe { key, body }], ..Writes::default() };
+    subject.save(keyed(one, two)).await;
+    assert!(subject.try_save(keyed(one, one)).await.is_err());
+    subject.save(keyed(two, two)).await;
+    let keys = Footprint { request_keys: vec![one, uuid::Uuid::from_u128(3)], ..Footprint::default() };
+    assert_eq!(subject.load(keys).await.request_keys, [(one, two)].into());
 }
 
 /// Bytewise, so that a cursor means the same everywhere.

@@ -296,7 +296,7 @@ async fn e12_a_confirmation_racing_the_expiry_does_what_it_answered() {
         );
         match answer {
             Ok(Answered::Accepted(_)) => promised.push((order, OrderStatus::Confirmed, None)),
-            Err(Conflict::Instead(_)) => {
+            Err(Conflict::Order(..)) => {
                 promised.push((order, OrderStatus::Cancelled, Some(CancelReason::ConfirmationExpired)));
             }
             other => panic!("{other:?}"),

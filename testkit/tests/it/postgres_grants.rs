@@ -42,7 +42,7 @@ async fn of_many_grants_and_cancels_at_once_one_is_accepted() {
         let accepted = answers.iter().filter(|answer| matches!(answer, Ok(Answered::Accepted(_)))).count();
         assert_eq!(accepted, 1, "{answers:?}");
         let fits = |answer: &&Result<_, _>| {
-            matches!(answer, Ok(Answered::Accepted(_) | Answered::Already(_)) | Err(Conflict::Instead(_)))
+            matches!(answer, Ok(Answered::Accepted(_) | Answered::Already(_)) | Err(Conflict::Order(..)))
         };
         assert_eq!(answers.iter().filter(fits).count(), answers.len(), "{answers:?}");
         let sagas = pair.shop.store.sagas_of(order).await.expect("reads");

@@ -113,8 +113,14 @@ impl Street {
             let name = SHELVES.choose(&mut rng).expect("there are some");
             let store = self.stores.choose(&mut rng).expect("there are some");
             let (reason, actor) = ("counted".to_owned(), "otto".to_owned());
-            let asked =
-                Adjust { sku: sku(name), delta: rng.random_range(-3..4), reason, actor, expect: None };
+            let asked = Adjust {
+                sku: sku(name),
+                delta: rng.random_range(-3..4),
+                reason,
+                actor,
+                expect: None,
+                dedupe: None,
+            };
             let _ = adjust(&**store, &asked).await;
             tokio::time::sleep(Duration::from_millis(rng.random_range(0..5))).await;
         }

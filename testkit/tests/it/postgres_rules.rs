@@ -232,7 +232,7 @@ async fn e13_of_many_cancels_at_once_one_enters_cancelling() {
         sagas.iter().filter(|saga| !saga.state.is_settled()).map(|saga| saga.id.slot()).collect();
     assert_eq!(live, [Some(slot::CANCELLATION)]);
     let confirm = pair.shop.ask(order, Verb::Confirm, &admin()).await;
-    assert!(matches!(confirm, Err(Conflict::Instead(_))), "{confirm:?}");
+    assert!(matches!(confirm, Err(Conflict::Order(..))), "{confirm:?}");
     pair.rest().await;
     assert_eq!(pair.shop.view(order).await.order.cancel_reason, Some(CancelReason::AdminRequest));
     pair.assert_clean().await;

@@ -2,21 +2,22 @@
 
 use axum::Json;
 use axum::extract::State;
-use holdfast_contract::List;
 use holdfast_contract::action::ActionBody;
+use holdfast_contract::input::Nothing;
 use holdfast_contract::list::Page;
-use holdfast_saga::records::view::ActionFilter;
+use holdfast_contract::{List, read_fields};
+use holdfast_saga::records::view::{ActionFilter, ActionView};
 use holdfast_shared::{OrderId, Time};
-use serde::Deserialize;
 use utoipa::IntoParams;
 
 use crate::app::App;
-use crate::auth::Caller;
-use crate::extract::QueryParams;
+use crate::auth::Operator;
+use crate::input::Input;
 use crate::problem::Problem;
+use crate::routes::CURSOR;
 
 /// Filters and paging of the list of acts.
-#[derive(Debug, Deserialize, IntoParams)]
+#[derive(Debug, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(in crate::routes) struct ListQuery {
     /// Only acts about the order with this number.
@@ -31,9 +32,11 @@ pub(in crate::routes) struct ListQuery {
     #[param(minimum = 1, maximum = 100, default = 20)]
     limit: Option<u32>,
     /// The `next_cursor` of the previous page.
-    #[param(pattern = "^[1-9][0-9]{0,18}$")]
+    #[param(pattern = "^[A-Za-z0-9_-]{1,200}$")]
     cursor: Option<String>,
 }
+
+read_fields!(ListQuery { order, actor, action, since, limit, cursor });
 
 /// List what admins and operators did, newest first
 ///
@@ -42,15 +45,16 @@ pub(in crate::routes) struct ListQuery {
     responses((status = OK, body = List<ActionBody>)), security(("bearer" = [])))]
 pub(in crate::routes) async fn list(
     State(app): State<App>,
-    caller: Caller,
-    QueryParams(query): QueryParams<ListQuery>,
+    _: Operator,
+    input: Input<Nothing, ListQuery>,
 ) -> Result<Json<List<ActionBody>>, Problem> {
-    caller.operator()?;
-    let ListQuery { order, actor, action, since, limit, cursor } = query;
+    let ListQuery { order, actor, action, since, limit, cursor } = input.query()?;
     let page = Page { limit, cursor };
     let limit = page.read()?;
-    let before = page.after(|cursor| cursor.parse().ok())?;
-    let filter = ActionFilter { order, actor, action, since, before, limit };
-    let views = app.store.actions(&filter).await?;
-    Ok(Json(List::page(views, limit, |view| view.id.to_string(), ActionBody::from)))
+    let filter = ActionFilter { order, actor, action, since, ..ActionFilter::default() };
+    let cursors = app.cursors.of("actions", &filter);
+    let before = cursors.open(page.cursor.as_deref(), &CURSOR, |id| id.parse().ok())?;
+    let views = app.store.actions(&ActionFilter { before, limit, ..filter }).await?;
+    let cursor = |view: &ActionView| cursors.seal(&view.id.to_string());
+    Ok(Json(List::page(views, limit, cursor, ActionBody::from)))
 }

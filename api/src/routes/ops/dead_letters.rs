@@ -7,28 +7,30 @@ use axum::extract::State;
 use holdfast_saga::flows::REGISTRY;
 use holdfast_saga::operations::dead_letter::DeadLetterAction;
 use holdfast_saga::operations::dead_letter::resolve::{act, preview_actions};
-use holdfast_saga::operations::dead_letter::{self, DeadFilter};
+use holdfast_saga::operations::dead_letter::{self, DeadFilter, DeadLetter};
 use holdfast_saga::shop::answer::{Answer, Answered};
 use holdfast_shared::{Actor, SagaId, Time};
-use serde::Deserialize;
 use utoipa::IntoParams;
 
 use crate::app::App;
-use crate::auth::Caller;
-use crate::extract::{JsonBody, QueryParams};
+use crate::auth::Operator;
+use crate::input::Input;
 use crate::problem::Problem;
-use holdfast_contract::List;
+use crate::routes::CURSOR;
 use holdfast_contract::dead_letter::{
     DeadLetterBody, DeadLetterFilterBody, DeadLetterGroupBody, DeadLetterResult, DeadLetterResults,
     DiscardBody, RetryBody,
 };
+use holdfast_contract::input::{At, Faults, Nothing};
 use holdfast_contract::list::Page;
+use holdfast_contract::problem::Code;
+use holdfast_contract::{List, read_fields};
 
 /// The longest age in a filter.
 const AGE_SECS_MAX: u64 = 366 * 24 * 3_600;
 
 /// Filters and paging of a list of dead sagas.
-#[derive(Debug, Deserialize, IntoParams)]
+#[derive(Debug, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(in crate::routes) struct ListQuery {
     /// Only sagas of this definition, such as `cancellation`.
@@ -47,41 +49,66 @@ pub(in crate::routes) struct ListQuery {
     #[param(minimum = 1, maximum = 100, default = 20)]
     limit: Option<u32>,
     /// The `next_cursor` of the previous page.
-    #[param(pattern = r"^[1-9][0-9]{0,15}\.[0-9]{1,2}$")]
+    #[param(pattern = "^[A-Za-z0-9_-]{1,200}$")]
     cursor: Option<String>,
 }
+
+read_fields!(ListQuery { saga, step, error_contains, older_than_secs, younger_than_secs, limit, cursor });
+
+/// Filters of a list of groups of dead sagas.
+#[derive(Debug, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(in crate::routes) struct GroupsQuery {
+    /// Only sagas of this definition, such as `cancellation`.
+    saga: Option<String>,
+    /// Only sagas that stopped at this step, such as `refund_payment`.
+    step: Option<String>,
+    /// Only sagas whose error contains this text, in upper or lower case.
+    error_contains: Option<String>,
+    /// Only sagas that have been dead for longer than this.
+    #[param(maximum = 31_622_400)]
+    older_than_secs: Option<u64>,
+    /// Only sagas that have been dead for no longer than this.
+    #[param(maximum = 31_622_400)]
+    younger_than_secs: Option<u64>,
+    /// The most groups to return.
+    #[param(minimum = 1, maximum = 100, default = 20)]
+    limit: Option<u32>,
+}
+
+read_fields!(GroupsQuery { saga, step, error_contains, older_than_secs, younger_than_secs, limit });
 
 /// List dead letters, newest first
 #[utoipa::path(get, operation_id = "list_dead_letters", path = "/v1/ops/dead", tag = "ops", params(ListQuery),
     responses((status = OK, body = List<DeadLetterBody>)), security(("bearer" = [])))]
 pub(in crate::routes) async fn list(
     State(app): State<App>,
-    caller: Caller,
-    QueryParams(query): QueryParams<ListQuery>,
+    _: Operator,
+    input: Input<Nothing, ListQuery>,
 ) -> Result<Json<List<DeadLetterBody>>, Problem> {
-    caller.operator()?;
-    let (page, filter) = query.into_parts();
+    let (page, filter) = input.query()?.into_parts();
     let limit = page.read()?;
-    let after = page.after(|cursor| cursor.parse().ok())?;
-    let filter = to_filter(filter, app.store.now().await?)?;
+    let cursors = app.cursors.of("dead", &filter);
+    let after = cursors.open(page.cursor.as_deref(), &CURSOR, |id| id.parse().ok())?;
+    let filter = to_filter(filter, &At::QUERY, app.store.now().await?)?;
     let dead_letters = dead_letter::list(&*app.store, &REGISTRY, &filter, after, limit as usize).await?;
-    Ok(Json(List::page(dead_letters, limit, |dead| dead.id.to_string(), DeadLetterBody::from)))
+    let cursor = |dead: &DeadLetter| cursors.seal(&dead.id.to_string());
+    Ok(Json(List::page(dead_letters, limit, cursor, DeadLetterBody::from)))
 }
 
 /// Count dead letters by definition, step and reason
 ///
 /// The largest group comes first.
-#[utoipa::path(get, operation_id = "group_dead_letters", path = "/v1/ops/dead/groups", tag = "ops", params(ListQuery),
+#[utoipa::path(get, operation_id = "group_dead_letters", path = "/v1/ops/dead/groups", tag = "ops", params(GroupsQuery),
     responses((status = OK, body = List<DeadLetterGroupBody>)), security(("bearer" = [])))]
 pub(in crate::routes) async fn groups(
     State(app): State<App>,
-    caller: Caller,
-    QueryParams(query): QueryParams<ListQuery>,
+    _: Operator,
+    input: Input<Nothing, GroupsQuery>,
 ) -> Result<Json<List<DeadLetterGroupBody>>, Problem> {
-    caller.operator()?;
-    let (page, filter) = query.into_parts();
+    let (page, filter) = input.query()?.into_parts();
     let shown = page.read()? as usize - 1;
-    let filter = to_filter(filter, app.store.now().await?)?;
+    let filter = to_filter(filter, &At::QUERY, app.store.now().await?)?;
     let dead_letters = dead_letter::list(&*app.store, &REGISTRY, &filter, None, usize::MAX).await?;
     let items = dead_letter::groups(&dead_letters).into_iter().take(shown).map(Into::into).collect();
     Ok(Json(List::whole(items)))
@@ -96,11 +123,10 @@ pub(in crate::routes) async fn groups(
     responses((status = OK, body = DeadLetterResults)), security(("bearer" = [])))]
 pub(in crate::routes) async fn retry(
     State(app): State<App>,
-    caller: Caller,
-    JsonBody(body): JsonBody<RetryBody>,
+    Operator(by): Operator,
+    input: Input<RetryBody>,
 ) -> Result<Json<DeadLetterResults>, Problem> {
-    let by = caller.operator()?;
-    let RetryBody { ids, filter, cursor, dry_run, reason } = body;
+    let RetryBody { ids, filter, cursor, dry_run, reason } = input.body()?;
     let action = DeadLetterAction::Retry { reason: reason.map(Into::into) };
     act_on(&app, &by, Selection { ids, filter, cursor }, dry_run, &action).await
 }
@@ -114,18 +140,17 @@ pub(in crate::routes) async fn retry(
     responses((status = OK, body = DeadLetterResults)), security(("bearer" = [])))]
 pub(in crate::routes) async fn discard(
     State(app): State<App>,
-    caller: Caller,
-    JsonBody(body): JsonBody<DiscardBody>,
+    Operator(by): Operator,
+    input: Input<DiscardBody>,
 ) -> Result<Json<DeadLetterResults>, Problem> {
-    let by = caller.operator()?;
-    let DiscardBody { ids, filter, cursor, dry_run, reason } = body;
+    let DiscardBody { ids, filter, cursor, dry_run, reason } = input.body()?;
     let action = DeadLetterAction::Discard { reason: reason.into() };
     act_on(&app, &by, Selection { ids, filter, cursor }, dry_run, &action).await
 }
 
 /// The selected dead sagas: by id, or by filter.
 struct Selection {
-    ids: Option<Vec<String>>,
+    ids: Option<Vec<SagaId>>,
     filter: Option<DeadLetterFilterBody>,
     cursor: Option<String>,
 }
@@ -163,30 +188,33 @@ async fn select(app: &App, selection: Selection) -> Result<(Vec<SagaId>, Option<
                     "expected 1 to {} ids; send the others in another request",
                     DeadLetterResults::MAX
                 );
-                return Err(Problem::unprocessable("invalid_body", detail));
+                return Err(fault(&At::BODY.field("ids"), detail));
             }
-            let parse = |id: &String| {
-                let detail = format!("ids: {id:?} is not a saga id such as 1042.3");
-                id.parse().map_err(|_| Problem::unprocessable("invalid_body", detail))
-            };
-            Ok((ids.iter().map(parse).collect::<Result<_, _>>()?, None))
+            Ok((ids, None))
         }
         (None, Some(filter)) => {
-            let page = Page { limit: None, cursor };
-            let after = page.after(|cursor| cursor.parse().ok())?;
-            let filter = to_filter(filter, app.store.now().await?)?;
+            let cursors = app.cursors.of("dead", &filter);
+            let at = At::BODY.field("cursor");
+            let after = cursors.open(cursor.as_deref(), &at, |id| id.parse().ok())?;
+            let filter = to_filter(filter, &At::BODY.field("filter"), app.store.now().await?)?;
             let mut dead_letters =
                 dead_letter::list(&*app.store, &REGISTRY, &filter, after, DeadLetterResults::MAX + 1).await?;
             let more = dead_letters.len() > DeadLetterResults::MAX;
             dead_letters.truncate(DeadLetterResults::MAX);
-            let next = dead_letters.last().filter(|_| more).map(|dead| dead.id.to_string());
+            let next = dead_letters.last().filter(|_| more).map(|dead| cursors.seal(&dead.id.to_string()));
             Ok((dead_letters.into_iter().map(|dead| dead.id).collect(), next))
         }
         (Some(_), _) | (None, None) => {
             let detail = "expected either `ids`, or a `filter` (`{}` selects all) with an optional `cursor`";
-            Err(Problem::unprocessable("invalid_body", detail))
+            Err(fault(&At::BODY, detail))
         }
     }
+}
+
+fn fault(at: &At<'_>, detail: impl Into<String>) -> Problem {
+    let mut faults = Faults::default();
+    faults.note(at, Code::Invalid, detail);
+    Problem::of_faults(&faults)
 }
 
 impl ListQuery {
@@ -199,21 +227,30 @@ impl ListQuery {
     }
 }
 
-/// The filter with times instead of ages.
-fn to_filter(filter: DeadLetterFilterBody, now: Time) -> Result<DeadFilter, Problem> {
+impl GroupsQuery {
+    fn into_parts(self) -> (Page, DeadLetterFilterBody) {
+        let Self { saga, step, error_contains, older_than_secs, younger_than_secs, limit } = self;
+        (
+            Page { limit, cursor: None },
+            DeadLetterFilterBody { saga, step, error_contains, older_than_secs, younger_than_secs },
+        )
+    }
+}
+
+/// The filter, which is at `at`, with times instead of ages.
+fn to_filter(filter: DeadLetterFilterBody, at: &At<'_>, now: Time) -> Result<DeadFilter, Problem> {
     let DeadLetterFilterBody { saga, step, error_contains, older_than_secs, younger_than_secs } = filter;
-    let ago = |secs: Option<u64>| match secs {
-        Some(secs) if secs > AGE_SECS_MAX => {
-            let detail = format!("the age is {secs} s; expected at most {AGE_SECS_MAX} s");
-            Err(Problem::bad_request("invalid_query", detail))
+    let mut faults = Faults::default();
+    let mut ago = |secs: Option<u64>, name| {
+        if secs.is_some_and(|secs| secs > AGE_SECS_MAX) {
+            faults.note(&at.field(name), Code::Invalid, format!("expected at most {AGE_SECS_MAX} s"));
         }
-        secs => Ok(secs.map(|secs| now - Duration::from_secs(secs))),
+        secs.map(|secs| now - Duration::from_secs(secs.min(AGE_SECS_MAX)))
     };
-    Ok(DeadFilter {
-        saga,
-        step,
-        error_contains,
-        before: ago(older_than_secs)?,
-        since: ago(younger_than_secs)?,
-    })
+    let (before, since) =
+        (ago(older_than_secs, "older_than_secs"), ago(younger_than_secs, "younger_than_secs"));
+    if !faults.is_empty() {
+        return Err(Problem::of_faults(&faults));
+    }
+    Ok(DeadFilter { saga, step, error_contains, before, since })
 }

@@ -6,8 +6,9 @@ use holdfast_saga::operations::{queue, queue_list};
 use holdfast_shared::Queue;
 
 use crate::app::App;
-use crate::auth::Caller;
-use crate::extract::{JsonBody, PathParam};
+use crate::auth::Operator;
+use crate::extract::PathParam;
+use crate::input::Input;
 use crate::problem::Problem;
 use holdfast_contract::List;
 use holdfast_contract::queue::{PauseBody, QueueBody, QueueResult};
@@ -20,9 +21,10 @@ use holdfast_contract::worker::WorkerBody;
     responses((status = OK, body = List<QueueBody>)), security(("bearer" = [])))]
 pub(in crate::routes) async fn list(
     State(app): State<App>,
-    caller: Caller,
+    _: Operator,
+    input: Input,
 ) -> Result<Json<List<QueueBody>>, Problem> {
-    caller.operator()?;
+    input.check()?;
     let now = app.store.now().await?;
     let queues = queue_list::list(&*app.store).await?.into_iter();
     let items = queues.map(|state| QueueBody::new(state, now)).collect();
@@ -33,15 +35,15 @@ pub(in crate::routes) async fn list(
 ///
 /// Workers take no more sagas of it; calls in flight may end. If it is already paused, nothing changes.
 #[utoipa::path(post, operation_id = "pause_queue", path = "/v1/ops/queues/{queue}/pause", tag = "ops",
-    params(("queue" = String, Path, example = "checkout")), request_body = PauseBody,
+    params(("queue" = String, Path, example = "checkout")), request_body = Option<PauseBody>,
     responses((status = OK, body = QueueResult)), security(("bearer" = [])))]
 pub(in crate::routes) async fn pause(
     State(app): State<App>,
-    caller: Caller,
+    Operator(by): Operator,
     PathParam(name): PathParam<Queue>,
-    JsonBody(body): JsonBody<PauseBody>,
+    input: Input<PauseBody>,
 ) -> Result<Json<QueueResult>, Problem> {
-    let by = caller.operator()?;
+    let body = input.body()?;
     let answered = queue::pause(&*app.store, name, body.reason.map(Into::into), &by).await?;
     Ok(Json(QueueResult::new(name, answered)))
 }
@@ -52,10 +54,11 @@ pub(in crate::routes) async fn pause(
     responses((status = OK, body = QueueResult)), security(("bearer" = [])))]
 pub(in crate::routes) async fn resume(
     State(app): State<App>,
-    caller: Caller,
+    Operator(by): Operator,
     PathParam(name): PathParam<Queue>,
+    input: Input,
 ) -> Result<Json<QueueResult>, Problem> {
-    let by = caller.operator()?;
+    input.check()?;
     let answered = queue::resume(&*app.store, name, &by).await?;
     Ok(Json(QueueResult::new(name, answered)))
 }
@@ -67,9 +70,10 @@ pub(in crate::routes) async fn resume(
     responses((status = OK, body = List<WorkerBody>)), security(("bearer" = [])))]
 pub(in crate::routes) async fn workers(
     State(app): State<App>,
-    caller: Caller,
+    _: Operator,
+    input: Input,
 ) -> Result<Json<List<WorkerBody>>, Problem> {
-    caller.operator()?;
+    input.check()?;
     let now = app.store.now().await?;
     let workers = app.store.workers().await?.into_iter();
     let items = workers.map(|view| WorkerBody::new(view, now)).collect();

@@ -98,7 +98,11 @@ impl<'a> Planner<'a> {
                 self.step_done();
             }
             Err(refusal) => {
-                self.entries.push(Entry::Refused { step: name.to_owned(), why: refusal.message.clone() });
+                self.entries.push(Entry::Refused {
+                    step: name.to_owned(),
+                    why: refusal.message.clone(),
+                    short_of: refusal.short_of.clone(),
+                });
                 self.fail(UnwindFrom::Previous, refusal.reason, refusal.message);
             }
         }

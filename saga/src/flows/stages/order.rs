@@ -118,5 +118,9 @@ fn cause(saga: &Saga) -> CancelReason {
 }
 
 fn refused(saga: &Saga, why: &str) -> Refusal {
-    Refusal { reason: CancelReason::AdminRequest, message: format!("order {}: {why}", saga.order()) }
+    Refusal {
+        reason: CancelReason::AdminRequest,
+        message: format!("order {}: {why}", saga.order()),
+        short_of: None,
+    }
 }

@@ -1,14 +1,12 @@
 //! Sagas as they are listed and counted.
 
 use holdfast_shared::{Queue, SagaId, SagaState, Time};
-use serde::Deserialize;
 use strum::{Display, EnumIter, EnumString, IntoStaticStr};
 
 use crate::records::saga::{DefinitionId, Phase, Progress};
 
 /// A state as people see it: the stored one, or that the saga is trying again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Display, EnumString, EnumIter, IntoStaticStr)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Display, EnumString, EnumIter, IntoStaticStr)]
 #[strum(serialize_all = "SCREAMING_SNAKE_CASE")]
 pub enum ShownState {
     /// Going forward.

@@ -5,13 +5,15 @@ use holdfast_shared::{CartId, CartStatus, CustomerId};
 use super::edit::{
     Refused, adopt, check_currency, check_lines, check_quantity, editable, keep, locked, own, read_products,
 };
-use crate::ports::{Store, StoreError};
-use crate::records::batch_rows::World;
+use crate::ports::{Store, StoreError, Tx};
+use crate::records::batch_rows::{Footprint, World};
+use crate::records::context::Dedupe;
 use crate::records::{Cart, CartItem};
 
 /// Moves what is in `guest` into the customer's open cart, forgets `guest`, and returns the customer's.
 ///
-/// Quantities of one SKU add up. Without an open cart the guest's becomes theirs; one that is theirs
+/// Quantities of one SKU add up. Asked again after the merge, for the answer that was lost, it returns the customer's cart
+/// as it is. Without an open cart the guest's becomes theirs; one that is theirs
 /// already is returned as it is. Refused, it changes nothing in either cart.
 pub async fn merge(
     store: &dyn Store,
@@ -24,6 +26,11 @@ pub async fn merge(
     carts.sort_unstable();
     carts.dedup();
     let (mut tx, mut world) = locked(store, carts).await?;
+    if !world.carts.contains_key(&guest)
+        && let Some(cart) = merged_before(&mut *tx, &mut world, guest, customer).await?
+    {
+        return Ok(Ok(cart));
+    }
     let brought = match brought(&world, guest, customer) {
         Ok(cart) => cart.clone(),
         Err(refused) => return Ok(Err(refused)),
@@ -41,7 +48,23 @@ pub async fn merge(
         return Ok(Err(refused));
     }
     world.writes.discarded_carts.insert(guest);
+    // The id of a cart is given once, so it is a key of its own.
+    world.writes.request_keys.push(Dedupe { key: guest.0, body: theirs.id.0 });
     keep(tx, world, theirs).await.map(Ok)
+}
+
+/// The customer's cart that has what was in `guest`, which is gone.
+async fn merged_before(
+    tx: &mut dyn Tx,
+    world: &mut World,
+    guest: CartId,
+    customer: CustomerId,
+) -> Result<Option<Cart>, StoreError> {
+    let request_keys = vec![guest.0];
+    tx.load(&Footprint { request_keys, ..Footprint::default() }, world).await?;
+    let Some(theirs) = world.request_keys.get(&guest.0).copied().map(CartId) else { return Ok(None) };
+    tx.load(&Footprint { carts: vec![theirs], ..Footprint::default() }, world).await?;
+    Ok(own(world, theirs, Some(customer)).ok().filter(|cart| cart.owner == Some(customer)).cloned())
 }
 
 /// The guest's cart if it may be moved, or one that is the customer's already, wherever it stands.

@@ -3,7 +3,7 @@
 use holdfast_shared::{Actor, KeySource, OrderEvent, OrderStatus};
 
 use super::refund;
-use super::state::{is_gone, pending_cancel, send, was_cancelled};
+use super::state::{inconsistent, is_gone, needs_attention, pending_cancel, send, was_cancelled};
 use crate::flows::cancellation;
 use crate::ports::Hint;
 use crate::records::Order;
@@ -12,7 +12,7 @@ use crate::records::context::{Cancellation, Context};
 use crate::records::saga::{Charge, Phase};
 use crate::records::signal::SignalBody;
 use crate::records::slot;
-use crate::shop::answer::{Answer, Answered, already, instead};
+use crate::shop::answer::{Against, Answer, Answered, against, already};
 
 /// Undoes `order` on behalf of `by`: by a signal to its checkout, or after the pivot by a saga of its own.
 pub(super) fn cancel(world: &mut World, keys: &KeySource, order: &Order, by: &Actor) -> Answer {
@@ -20,18 +20,21 @@ pub(super) fn cancel(world: &mut World, keys: &KeySource, order: &Order, by: &Ac
     match order.status {
         OrderStatus::PendingPayment | OrderStatus::PendingConfirmation => {}
         OrderStatus::Processing if *by == Actor::Customer => {
-            return instead(format!("order {id} is being prepared; only the shop can cancel it now"));
+            let message = format!("order {id} is being prepared; only the shop can cancel it now");
+            return against(Against::InPreparation, message);
         }
         OrderStatus::Confirmed | OrderStatus::Processing => return cancel_confirmed(world, keys, order, by),
         OrderStatus::Cancelling => return already(format!("order {id} is being cancelled")),
         OrderStatus::Cancelled => return already(was_cancelled(order)),
-        OrderStatus::Shipped | OrderStatus::Delivered => return instead(is_gone(order, by)),
+        OrderStatus::Shipped | OrderStatus::Delivered => {
+            return against(Against::Gone, is_gone(order, by));
+        }
     }
     let Some((saga, inbox)) = world.sagas.get(&id.saga(slot::CHECKOUT)) else {
-        return instead(format!("order {id} has no saga; run `holdfast audit`"));
+        return inconsistent(id, "it has no saga", by);
     };
     if saga.progress.pivoted {
-        return instead(format!("order {id} needs attention first: see `holdfast order explain {id}`"));
+        return against(Against::NeedsAttention, needs_attention(id, by));
     }
     if pending_cancel(inbox).is_some() || saga.progress.phase != Phase::Forward {
         return already(format!("order {id} is being cancelled"));
@@ -44,10 +47,11 @@ fn cancel_confirmed(world: &mut World, keys: &KeySource, order: &Order, by: &Act
     let id = order.id;
     let to = match order.status.after(OrderEvent::BeginCancel) {
         Ok(to) => to,
-        Err(illegal) => return instead(illegal.to_string()),
+        Err(illegal) => return inconsistent(id, &illegal.to_string(), by),
     };
-    if let Some(message) = refund::under_way(world, id) {
-        return instead(format!("{message}; cancel order {id} once it is back, then the rest is given back"));
+    if let Some(message) = refund::under_way(world, id, by) {
+        let message = format!("{message}; cancel order {id} once it is back, then the rest is given back");
+        return against(Against::RefundUnderWay, message);
     }
     let payment = world.payments.get(&id);
     let context = Cancellation {

@@ -7,7 +7,7 @@ use holdfast_shared::{Actor, OrderEvent, OrderStatus, PaymentEvent, PaymentMetho
 use super::state::{unsettled_checkout, was_cancelled};
 use crate::records::batch_rows::{OrderMove, World};
 use crate::records::{Order, Payment};
-use crate::shop::answer::{Answer, Answered, Conflict, already, instead};
+use crate::shop::answer::{Against, Answer, Answered, Conflict, against, already};
 
 /// One step of a fulfilment.
 #[derive(Debug, Clone, Copy)]
@@ -31,11 +31,11 @@ pub(super) fn fulfil(world: &mut World, order: &Order, step: Step, by: &Actor) -
     let Step { event, from, participle } = step;
     let id = order.id;
     if *by == Actor::Customer {
-        return instead(format!("order {id} can only be {participle} by the shop"));
+        return against(Against::ShopOnly, format!("order {id} can only be {participle} by the shop"));
     }
     if let Ok(to) = order.status.after(event) {
-        if let Some(message) = unsettled_checkout(world, id) {
-            return instead(message);
+        if let Some(message) = unsettled_checkout(world, id, by) {
+            return against(Against::NeedsAttention, message);
         }
         if to == OrderStatus::Delivered && order.method == PaymentMethod::Cod {
             collect(world, order)?;
@@ -45,9 +45,10 @@ pub(super) fn fulfil(world: &mut World, order: &Order, step: Step, by: &Actor) -
     }
     match order.status {
         OrderStatus::Cancelling => {
-            instead(format!("order {id} is being cancelled; it cannot be {participle} any more"))
+            let message = format!("order {id} is being cancelled; it cannot be {participle} any more");
+            against(Against::BeingCancelled, message)
         }
-        OrderStatus::Cancelled => instead(was_cancelled(order)),
+        OrderStatus::Cancelled => against(Against::Cancelled, was_cancelled(order)),
         OrderStatus::Processing | OrderStatus::Shipped | OrderStatus::Delivered
             if is_behind(order.status, from) =>
         {
@@ -59,7 +60,8 @@ pub(super) fn fulfil(world: &mut World, order: &Order, step: Step, by: &Actor) -
         | OrderStatus::Processing
         | OrderStatus::Shipped
         | OrderStatus::Delivered => {
-            instead(format!("order {id} is {}; it can be {participle} once it is {from}", order.status))
+            let message = format!("order {id} is {}; it can be {participle} once it is {from}", order.status);
+            against(Against::NotReady, message)
         }
     }
 }
@@ -74,7 +76,9 @@ fn is_behind(status: OrderStatus, from: OrderStatus) -> bool {
 /// The courier brings the cash. It never passed through a provider, so it counts as collected, not captured.
 fn collect(world: &mut World, order: &Order) -> Result<(), Conflict> {
     let id = order.id;
-    let unfit = |why: String| Conflict::Instead(format!("order {id}: {why}; run `holdfast audit`"));
+    let unfit = |why: String| {
+        Conflict::Order(Against::Inconsistent, format!("order {id}: {why}; run `holdfast audit`"))
+    };
     let payment = world.payments.get(&id).ok_or_else(|| unfit("it has no payment to collect".to_owned()))?;
     let to = payment.status.after(PaymentEvent::Collect).map_err(|illegal| unfit(illegal.to_string()))?;
     let collected = Payment { status: to, ..payment.clone() };

@@ -15,7 +15,7 @@ use crate::records::context::{Context, Dedupe, PartialRefund};
 use crate::records::saga::Charge;
 use crate::records::slot;
 use crate::records::{Order, Payment, Refund};
-use crate::shop::answer::{Answer, Answered, Conflict, already};
+use crate::shop::answer::{Against, Answer, Answered, Conflict, already};
 use crate::shop::audit_trail::record_action;
 
 /// Enough for a sentence or three; it is stored with the saga and shown in the timeline.
@@ -80,13 +80,16 @@ fn is_granted(saga: SagaId) -> bool {
 }
 
 /// What stands in the way of moving money of `order` otherwise: a granted refund that is not back yet.
-pub(super) fn under_way(world: &World, order: OrderId) -> Option<String> {
+pub(super) fn under_way(world: &World, order: OrderId, by: &Actor) -> Option<String> {
     let of_order = world.refunds.range(order.sagas()).map(|(_, refund)| refund);
     let mut granted = of_order.filter(|refund| is_granted(refund.saga));
     let refund =
         granted.find(|refund| refund.status != RefundStatus::Succeeded && !refund.settled_manually)?;
     let Refund { saga, amount, .. } = refund;
     Some(match refund.status {
+        RefundStatus::Failed if *by == Actor::Customer => {
+            format!("a refund of {amount} stopped half way, and the shop has to look at it first")
+        }
         RefundStatus::Failed => {
             format!(
                 "a refund of {amount} stopped half way: see `holdfast order explain {order}` (saga {saga})"
@@ -159,70 +162,85 @@ fn judge(
     amounts: &ProviderAmounts,
 ) -> Result<Terms, Conflict> {
     let id = order.id;
-    let no = |message: String| Err(Conflict::Instead(message));
+    let no = |what: Against, message: String| Err(Conflict::Order(what, message));
     if *by == Actor::Customer {
-        return no(format!("a refund on order {id} can only be granted by the shop"));
+        return no(Against::ShopOnly, format!("a refund on order {id} can only be granted by the shop"));
     }
     if grant.reason.is_empty() || grant.reason.chars().count() > REASON_MAX {
-        return no(format!("a refund needs a reason of 1 to {REASON_MAX} characters"));
+        return no(Against::RefundReason, format!("a refund needs a reason of 1 to {REASON_MAX} characters"));
     }
     match order.status {
         OrderStatus::Confirmed | OrderStatus::Processing | OrderStatus::Shipped | OrderStatus::Delivered => {}
         OrderStatus::PendingPayment | OrderStatus::PendingConfirmation => {
-            return no(format!(
-                "order {id} is {}; cancel it, then whatever was taken goes back",
-                order.status
-            ));
+            let message =
+                format!("order {id} is {}; cancel it, then whatever was taken goes back", order.status);
+            return no(Against::NotReady, message);
         }
         OrderStatus::Cancelling => {
-            return no(format!("order {id} is being cancelled; that gives back all that is left"));
+            let message = format!("order {id} is being cancelled; that gives back all that is left");
+            return no(Against::BeingCancelled, message);
         }
-        OrderStatus::Cancelled => return no(was_cancelled(order)),
+        OrderStatus::Cancelled => return no(Against::Cancelled, was_cancelled(order)),
     }
     match order.method {
         PaymentMethod::Card | PaymentMethod::Paypal => {}
         PaymentMethod::Cod => {
-            return no(format!("order {id} is paid on delivery; no provider holds money that could go back"));
+            let message =
+                format!("order {id} is paid on delivery; no provider holds money that could go back");
+            return no(Against::NothingToRefund, message);
         }
         PaymentMethod::None => {
-            return no(format!("order {id} cost nothing; there is nothing to give back"));
+            let message = format!("order {id} cost nothing; there is nothing to give back");
+            return no(Against::NothingToRefund, message);
         }
     }
-    if let Some(message) = unsettled_checkout(world, id) {
-        return no(message);
+    if let Some(message) = unsettled_checkout(world, id, by) {
+        return no(Against::NeedsAttention, message);
     }
-    if let Some(message) = under_way(world, id) {
-        return no(format!("{message}; ask again once it is back"));
+    if let Some(message) = under_way(world, id, by) {
+        return no(Against::RefundUnderWay, format!("{message}; ask again once it is back"));
     }
     let Some(payment) = world.payments.get(&id).cloned() else {
-        return no(format!("order {id} stands without a payment; run `holdfast audit`"));
+        let message = format!("order {id} stands without a payment; run `holdfast audit`");
+        return no(Against::Inconsistent, message);
     };
     let (PaymentStatus::Captured | PaymentStatus::PartiallyRefunded, Some(charge)) =
         (payment.status, Charge::of(&payment))
     else {
-        return no(format!("the payment of order {id} is {}; there is nothing to give back", payment.status));
+        let message =
+            format!("the payment of order {id} is {}; there is nothing to give back", payment.status);
+        return no(Against::NothingToRefund, message);
     };
     if payment.settled_manually_minor > 0 {
-        return no(format!(
+        let message = format!(
             "a refund of order {id} was settled by hand, so our ledger no longer says what the provider has given \
              back; settle more with the customer in person"
-        ));
+        );
+        return no(Against::SettledByHand, message);
     }
     let left = Money { amount_minor: payment.captured_minor - payment.refunded_minor, ..payment.amount };
     let amount = grant.amount.unwrap_or(left);
     if amount.currency != left.currency {
-        return no(format!("order {id} was paid in {}, not in {}", left.currency, amount.currency));
+        let message = format!("order {id} was paid in {}, not in {}", left.currency, amount.currency);
+        return no(Against::RefundCurrency, message);
+    }
+    if amount.amount_minor <= 0 && grant.amount.is_some() {
+        let message = format!("{amount} cannot be given back; an amount above 0 is expected");
+        return no(Against::RefundOfNothing, message);
     }
     if amount.amount_minor <= 0 || amount.amount_minor > left.amount_minor {
-        return no(format!("{amount} cannot be given back; {left} of order {id} is left"));
+        let message = format!("{amount} cannot be given back; {left} of order {id} is left");
+        return no(Against::RefundTooLarge, message);
     }
     if let Some(Err(why)) = amounts.get(&payment.provider).map(|amounts| amounts.can_give_back(amount)) {
-        return no(format!("{} cannot give that back: {why}", payment.provider));
+        return no(Against::RefundNotPayable, format!("{} cannot give that back: {why}", payment.provider));
     }
     // A refund's row outlives its saga, so no slot, and no key made of it, is ever used again.
     let Some(saga) = refund_slots().map(|at| id.saga(at)).find(|saga| !world.refunds.contains_key(saga))
     else {
-        return no(format!("order {id} was given its last refund; settle more with the customer in person"));
+        let message =
+            format!("order {id} was given its last refund; settle more with the customer in person");
+        return no(Against::RefundsUsedUp, message);
     };
     Ok(Terms { saga, amount, charge, payment })
 }

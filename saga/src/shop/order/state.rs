@@ -7,14 +7,33 @@ use crate::records::Order;
 use crate::records::batch_rows::World;
 use crate::records::signal::{NewSignal, Signal, SignalBody};
 use crate::records::slot;
-use crate::shop::answer::{Answer, Answered, Conflict};
+use crate::shop::answer::{Against, Answer, Answered, Conflict, against};
 use crate::timeline::if_it_comes_back;
 
 /// What stands in the way when the checkout of an order that stands stopped half way after its pivot.
-pub(super) fn unsettled_checkout(world: &World, order: OrderId) -> Option<String> {
+pub(super) fn unsettled_checkout(world: &World, order: OrderId, by: &Actor) -> Option<String> {
     let (saga, _) = world.sagas.get(&order.saga(slot::CHECKOUT))?;
     let settled = saga.state.is_settled();
-    (!settled).then(|| format!("order {order} needs attention first: see `holdfast order explain {order}`"))
+    (!settled).then(|| needs_attention(order, by))
+}
+
+/// An order that an operator has to look at. A buyer is shown no command.
+pub(super) fn needs_attention(order: OrderId, by: &Actor) -> String {
+    match by {
+        Actor::Customer => format!("order {order} cannot be changed now: the shop has to look at it first"),
+        Actor::Admin(_) | Actor::Operator(_) => {
+            format!("order {order} needs attention first: see `holdfast order explain {order}`")
+        }
+    }
+}
+
+/// An order whose rows contradict each other.
+pub(super) fn inconsistent(order: OrderId, why: &str, by: &Actor) -> Answer {
+    let message = match by {
+        Actor::Customer => format!("order {order} cannot be changed; ask the shop"),
+        Actor::Admin(_) | Actor::Operator(_) => format!("order {order}: {why}; run `holdfast audit`"),
+    };
+    against(Against::Inconsistent, message)
 }
 
 pub(super) fn was_cancelled(order: &Order) -> String {

@@ -194,6 +194,20 @@ pub(super) async fn insert_adjustments(
     Ok(())
 }
 
+pub(super) async fn insert_request_keys(
+    connection: &PipelinedConnection,
+    writes: &Writes,
+    at: OffsetDateTime,
+) -> Result<(), StoreError> {
+    if writes.request_keys.is_empty() {
+        return Ok(());
+    }
+    let keys: Vec<Uuid> = writes.request_keys.iter().map(|dedupe| dedupe.key).collect();
+    let bodies: Vec<Uuid> = writes.request_keys.iter().map(|dedupe| dedupe.body).collect();
+    connection.execute(Sql::RequestKeysInsert, &[&keys, &bodies, &at]).await?;
+    Ok(())
+}
+
 pub(super) async fn insert_actions(
     connection: &PipelinedConnection,
     writes: &Writes,

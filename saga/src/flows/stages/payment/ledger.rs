@@ -148,5 +148,5 @@ pub(super) fn mistaken(key: &StepKey) -> Refusal {
 }
 
 pub(super) fn refused(message: String) -> Refusal {
-    Refusal { reason: CancelReason::PaymentDeclined, message }
+    Refusal { reason: CancelReason::PaymentDeclined, message, short_of: None }
 }

@@ -1,0 +1,158 @@
+//! Reading single values.
+
+use std::fmt::Display;
+use std::str::FromStr;
+
+use holdfast_saga::records::view::ShownState;
+use holdfast_shared::{CartId, Currency, Money, OrderId, OrderStatus, PaymentMethod, SagaId, Sku, Time};
+use strum::IntoEnumIterator;
+use uuid::Uuid;
+
+use super::fault::{At, Faults};
+use super::read::Read;
+use crate::json::Json;
+
+/// Reads a text and parses it; the error of the type says what is expected.
+pub fn parsed<T>(value: Json, at: &At<'_>, faults: &mut Faults) -> Option<T>
+where
+    T: TryFrom<String, Error: Display>,
+{
+    let text = String::read(value, at, faults)?;
+    T::try_from(text).map_err(|error| faults.invalid::<T>(at, error.to_string())).ok()
+}
+
+/// Reads one of the names of a closed list.
+pub fn choice<T>(value: Json, at: &At<'_>, faults: &mut Faults) -> Option<T>
+where
+    T: FromStr + IntoEnumIterator + Display,
+{
+    let text = String::read(value, at, faults)?;
+    if let Ok(chosen) = text.parse() {
+        return Some(chosen);
+    }
+    let names: Vec<_> = T::iter().map(|name| name.to_string()).collect();
+    faults.invalid(at, format!("expected one of {}", names.join(", ")))
+}
+
+impl Read for String {
+    fn read(value: Json, at: &At<'_>, faults: &mut Faults) -> Option<Self> {
+        match value {
+            Json::Text(text) => Some(text),
+            value => faults.wrong_type(at, "a text", &value),
+        }
+    }
+}
+
+impl Read for bool {
+    fn read(value: Json, at: &At<'_>, faults: &mut Faults) -> Option<Self> {
+        match value {
+            Json::Bool(value) => Some(value),
+            Json::Text(text) if at.is_in_query() && text == "true" => Some(true),
+            Json::Text(text) if at.is_in_query() && text == "false" => Some(false),
+            value => faults.wrong_type(at, "true or false", &value),
+        }
+    }
+}
+
+/// Reads a whole number of a type that cannot hold every one.
+fn whole<T>(value: Json, at: &At<'_>, faults: &mut Faults, min: &T, max: &T) -> Option<T>
+where
+    T: TryFrom<i128> + FromStr + Display,
+{
+    let number = match value {
+        Json::Whole(number) => T::try_from(number).ok(),
+        Json::Text(text) if at.is_in_query() => {
+            let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+            if !is_number {
+                return faults.invalid(at, "expected a whole number");
+            }
+            text.parse().ok()
+        }
+        value => return faults.wrong_type(at, "a whole number", &value),
+    };
+    if number.is_none() {
+        faults.invalid::<T>(at, format!("expected a whole number from {min} to {max}"));
+    }
+    number
+}
+
+macro_rules! read_whole {
+    ($($number:ty),*) => {$(
+        impl Read for $number {
+            fn read(value: Json, at: &At<'_>, faults: &mut Faults) -> Option<Self> {
+                whole(value, at, faults, &Self::MIN, &Self::MAX)
+            }
+        }
+    )*};
+}
+
+read_whole!(u32, u64, i64);
+
+impl Read for Uuid {
+    fn read(value: Json, at: &At<'_>, faults: &mut Faults) -> Option<Self> {
+        let text = String::read(value, at, faults)?;
+        let expected = |_| faults.invalid::<Self>(at, "expected a UUID, as an earlier answer had it");
+        Self::try_parse(&text).map_err(expected).ok()
+    }
+}
+
+impl Read for CartId {
+    fn read(value: Json, at: &At<'_>, faults: &mut Faults) -> Option<Self> {
+        Uuid::read(value, at, faults).map(Self)
+    }
+}
+
+impl Read for SagaId {
+    fn read(value: Json, at: &At<'_>, faults: &mut Faults) -> Option<Self> {
+        let text = String::read(value, at, faults)?;
+        let expected = |_| faults.invalid::<Self>(at, "expected the id of a saga, such as 1042.3");
+        text.parse().map_err(expected).ok()
+    }
+}
+
+impl Read for Sku {
+    fn read(value: Json, at: &At<'_>, faults: &mut Faults) -> Option<Self> {
+        parsed(value, at, faults)
+    }
+}
+
+impl Read for Currency {
+    fn read(value: Json, at: &At<'_>, faults: &mut Faults) -> Option<Self> {
+        parsed(value, at, faults)
+    }
+}
+
+impl Read for PaymentMethod {
+    fn read(value: Json, at: &At<'_>, faults: &mut Faults) -> Option<Self> {
+        choice(value, at, faults)
+    }
+}
+
+impl Read for OrderStatus {
+    fn read(value: Json, at: &At<'_>, faults: &mut Faults) -> Option<Self> {
+        choice(value, at, faults)
+    }
+}
+
+impl Read for ShownState {
+    fn read(value: Json, at: &At<'_>, faults: &mut Faults) -> Option<Self> {
+        choice(value, at, faults)
+    }
+}
+
+read_fields!(Money { amount_minor, currency });
+
+impl Read for OrderId {
+    fn read(value: Json, at: &At<'_>, faults: &mut Faults) -> Option<Self> {
+        let number = whole(value, at, faults, &1_i64, &i64::MAX)?;
+        Some(Self::new(number))
+    }
+}
+
+impl Read for Time {
+    fn read(value: Json, at: &At<'_>, faults: &mut Faults) -> Option<Self> {
+        let text = String::read(value, at, faults)?;
+        let expected = |_| faults.invalid::<Self>(at, "expected a time such as 2026-11-30T10:00:00Z");
+        text.parse().map_err(expected).ok()
+    }
+}

@@ -1,0 +1,129 @@
+//! Reading values that are made of others: fields, items, and what may be left out.
+
+use super::fault::{At, Faults};
+use crate::json::Json;
+use crate::problem::Code;
+
+/// A type that callers send.
+pub trait Read: Sized {
+    /// The value at `at`. Every fault of it is noted in `faults`; `None`: it has one that leaves no value.
+    fn read(value: Json, at: &At<'_>, faults: &mut Faults) -> Option<Self>;
+
+    /// What stands for a field that is absent; `None`: the field is required.
+    fn absent() -> Option<Self> {
+        None
+    }
+}
+
+/// Whatever a caller may leave out. In a body, a blank text counts as absent, because forms send one for each field
+/// that nobody filled in.
+impl<T: Read> Read for Option<T> {
+    fn read(value: Json, at: &At<'_>, faults: &mut Faults) -> Option<Self> {
+        match value {
+            Json::Null => Some(None),
+            Json::Text(text) if text.trim().is_empty() && !at.is_in_query() => Some(None),
+            value => T::read(value, at, faults).map(Some),
+        }
+    }
+
+    fn absent() -> Option<Self> {
+        Some(None)
+    }
+}
+
+impl<T: Read> Read for Vec<T> {
+    fn read(value: Json, at: &At<'_>, faults: &mut Faults) -> Option<Self> {
+        let Json::List(values) = value else {
+            return faults.wrong_type(at, "a list", &value);
+        };
+        let count = values.len();
+        let read =
+            values.into_iter().enumerate().filter_map(|(n, value)| T::read(value, &at.item(n), faults));
+        let values: Self = read.collect();
+        (values.len() == count).then_some(values)
+    }
+}
+
+/// The fields of an object while they are read.
+#[derive(Debug)]
+pub struct Fields<'a> {
+    left: Vec<(String, Json)>,
+    known: Vec<&'static str>,
+    at: &'a At<'a>,
+}
+
+impl<'a> Fields<'a> {
+    /// The fields of `value`, if it is an object.
+    pub fn of(value: Json, at: &'a At<'a>, faults: &mut Faults) -> Option<Self> {
+        match value {
+            Json::Object(fields) => Some(Self { left: fields, known: Vec::with_capacity(8), at }),
+            value => faults.wrong_type(at, "an object", &value),
+        }
+    }
+
+    /// Reads the field `name`; `default` stands for one that is absent, if there is one.
+    pub fn take<T: Read>(
+        &mut self,
+        name: &'static str,
+        default: Option<T>,
+        faults: &mut Faults,
+    ) -> Option<T> {
+        self.take_by(name, T::read, || default.or_else(T::absent), faults)
+    }
+
+    /// Reads the field `name` with `read`; `absent` stands for one that is absent.
+    pub fn take_by<T>(
+        &mut self,
+        name: &'static str,
+        read: impl FnOnce(Json, &At<'_>, &mut Faults) -> Option<T>,
+        absent: impl FnOnce() -> Option<T>,
+        faults: &mut Faults,
+    ) -> Option<T> {
+        self.known.push(name);
+        let at = self.at.field(name);
+        let Some(position) = self.left.iter().position(|(field, _)| field == name) else {
+            let value = absent();
+            if value.is_none() {
+                faults.note(&at, Code::Missing, "it is required");
+            }
+            return value;
+        };
+        let (_, value) = self.left.remove(position);
+        while let Some(again) = self.left.iter().position(|(field, _)| field == name) {
+            faults.duplicate(&at);
+            self.left.remove(again);
+        }
+        read(value, &at, faults)
+    }
+
+    /// Notes every field that nobody has taken.
+    pub fn finish(self, faults: &mut Faults) {
+        let Self { left, known, at } = self;
+        for (name, _) in &left {
+            let here = at.field(name);
+            let names = known.join(", ");
+            let (what, code) = if at.is_in_query() {
+                ("parameters", Code::UnknownParameter)
+            } else {
+                ("fields", Code::UnknownField)
+            };
+            let detail = if known.is_empty() {
+                format!("no {what} are known here; leave it out")
+            } else {
+                format!("it is not known here; the {what} are {names}")
+            };
+            faults.note(&here, code, detail);
+        }
+    }
+}
+
+/// An object without any field: of a request that takes no body, or no parameters.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Nothing {}
+
+impl Read for Nothing {
+    fn read(value: Json, at: &At<'_>, faults: &mut Faults) -> Option<Self> {
+        Fields::of(value, at, faults)?.finish(faults);
+        Some(Self {})
+    }
+}
