@@ -43,7 +43,8 @@ bench-peers: ## measure beside BullMQ, Graphile Worker, pg-boss, DBOS, Restate a
 	cargo build --release --locked -p holdfast -p holdfast-bench
 	scripts/with-servers $${CARGO_TARGET_DIR:-target}/release/holdfast-bench peers $(ARGS)
 
-fuzz: ## ask the API all that its document allows, for two minutes
+fuzz: ## make a client from the API's document, and ask the API all that it allows, for two minutes
+	scripts/check-openapi
 	scripts/fuzz-api $(ARGS)
 
 stack: ## run the production stack's services as plain processes, and ask Prometheus all that its dashboard asks

@@ -18,31 +18,33 @@ const NUMBERS: [&str; 2] = ["phone", "postal_code"];
 
 const DETAIL: &str = "it looks like a card number; send the payment provider's token instead, never the card";
 
-/// Refuses a request with what looks like a card number. The refusal names the places, never the numbers, and no other
-/// fault: its text might repeat them.
-pub(crate) fn find(body: Option<&Json>, query: &Json, headers: &HeaderMap) -> Result<(), Problem> {
-    let mut search = Search::default();
+/// The headers with what looks like a card number.
+pub(crate) fn in_headers(headers: &HeaderMap) -> Faults {
+    let mut faults = Faults::default();
+    for (name, shown) in &KEPT {
+        let values = headers.get_all(name).iter().filter_map(|value| value.to_str().ok());
+        if values.into_iter().any(has_card_number) {
+            faults.header::<()>(shown, Code::CardNumberRefused, DETAIL);
+        }
+    }
+    faults
+}
+
+/// Refuses a request with what looks like a card number, in its headers or anywhere else. The refusal names the places,
+/// never the numbers, and no other fault: its text might repeat them.
+pub(crate) fn find(body: Option<&Json>, query: &Json, in_headers: Faults) -> Result<(), Problem> {
+    let mut search = Search { faults: in_headers, bare: Vec::new() };
     if let Some(body) = body {
         search.value(body, &At::BODY);
     }
     search.value(query, &At::QUERY);
-    for (name, shown) in &KEPT {
-        let values = headers.get_all(name).iter().filter_map(|value| value.to_str().ok());
-        if values.into_iter().any(has_card_number) {
-            search.faults.header::<()>(shown, Code::CardNumberRefused, DETAIL);
-        }
-    }
     if search.faults.is_empty() && is_split_card_number(&search.bare) {
-        search.faults.note(
-            &At::BODY,
-            Code::CardNumberRefused,
-            format!("two fields of it together: {DETAIL}"),
-        );
+        let detail = format!("two fields of it together: {DETAIL}");
+        search.faults.note(&At::BODY, Code::CardNumberRefused, detail);
     }
     if search.faults.is_empty() { Ok(()) } else { Err(Problem::of_faults(&search.faults)) }
 }
 
-#[derive(Default)]
 struct Search<'a> {
     faults: Faults,
     /// The texts that a number may be split into, in their order.
@@ -102,8 +104,9 @@ mod tests {
         for (name, value) in headers {
             map.insert(name.clone(), value.parse().expect("a header"));
         }
-        let problem =
-            find(Some(&body), &Json::Object(Vec::new()), &map).err().map(|problem| format!("{problem:?}"));
+        let problem = find(Some(&body), &Json::Object(Vec::new()), in_headers(&map))
+            .err()
+            .map(|problem| format!("{problem:?}"));
         match expected {
             None => assert_eq!(problem, None, "{body:?}"),
             Some(place) => {

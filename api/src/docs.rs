@@ -35,6 +35,7 @@ const PAGE: &str = "/docs";
             each with its place in `errors`.",
         license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0")
     ),
+    servers((url = "/", description = "This shop")),
     components(schemas(ProblemBody)),
     tags(
         (name = "carts", description = "Carts, priced by the server."),
@@ -79,7 +80,7 @@ pub(crate) fn document(routes: Document) -> Document {
     if let Some(components) = document.components.as_mut() {
         components.examples = problems::examples();
     }
-    unused::remove_schemas(&mut document);
+    unused::remove(&mut document);
     document
 }
 

@@ -58,28 +58,41 @@ where
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Infallible> {
         let query = query_of(&request);
-        let headers = request.headers().clone();
+        let mut faults = Faults::default();
+        // Read here, before the body takes the request: a copy of all headers would cost every order.
+        let headers = H::read_strictly(request.headers(), &mut faults);
+        let (kind, cards) = (check_type(request.headers()), card_numbers::in_headers(request.headers()));
+        let head = Head { query, headers, faults, kind, cards };
         let body = Bytes::from_request(request, state).await;
-        Ok(Self(read(&headers, query, body)))
+        Ok(Self(read(head, body)))
     }
 }
 
-fn read<B: Read, Q: Read, H: ReadHeaders>(
-    headers: &HeaderMap,
+/// What is known of a request before its body is read.
+struct Head<H> {
     query: Json,
+    headers: Option<H>,
+    faults: Faults,
+    /// Whether a body is of a type that is read.
+    kind: Result<(), Problem>,
+    /// The headers that look like card numbers.
+    cards: Faults,
+}
+
+fn read<B: Read, Q: Read, H>(
+    head: Head<H>,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<(B, Q, H), Problem> {
+    let Head { query, headers, mut faults, kind, cards } = head;
     let body = body.map_err(|rejection| unread(&rejection))?;
     if !body.is_empty() {
-        check_type(headers)?;
+        kind?;
     }
-    let mut faults = Faults::default();
-    let read_headers = H::read_strictly(headers, &mut faults);
     let body = parse(&body, &mut faults);
-    card_numbers::find(body.as_ref(), &query, headers)?;
+    card_numbers::find(body.as_ref(), &query, cards)?;
     let query = Q::read(query, &At::QUERY, &mut faults);
     let body = body.and_then(|body| B::read(body, &At::BODY, &mut faults));
-    match (body, query, read_headers) {
+    match (body, query, headers) {
         (Some(body), Some(query), Some(headers)) if faults.is_empty() => Ok((body, query, headers)),
         _ => Err(Problem::of_faults(&faults)),
     }

@@ -6,8 +6,8 @@ use holdfast_saga::records::view::OrderView;
 use holdfast_saga::records::{Order, Payment};
 use holdfast_saga::timeline;
 use holdfast_shared::{
-    Address, CancelReason, Contact, Line, Money, OrderId, OrderStatus, PaymentMethod, PaymentStatus, Sku,
-    Time,
+    Actor, Address, CancelReason, Contact, Line, Money, OrderId, OrderStatus, PaymentMethod, PaymentStatus,
+    Sku, Time,
 };
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -58,10 +58,28 @@ pub struct OrderBody {
     /// Present and true while the order waits for an operator.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub needs_attention: bool,
+    /// What was accepted and is not done yet.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pending: Option<PendingBody>,
     /// When the order was accepted.
     pub accepted_at: Time,
     /// When the order last changed.
     pub updated_at: Time,
+}
+
+/// Something that will be done with an order: it was accepted, and nothing that happens later takes that back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "openapi", schema(as = Pending))]
+pub struct PendingBody {
+    /// What: `confirm`, `reject`, `cancel` or `refund`.
+    #[cfg_attr(feature = "openapi", schema(example = "cancel"))]
+    pub verb: String,
+    /// Who asked for it: `customer` or `shop`.
+    #[cfg_attr(feature = "openapi", schema(example = "customer"))]
+    pub by: String,
+    /// When it was accepted.
+    pub at: Time,
 }
 
 /// An order with the data of its buyer.
@@ -247,9 +265,29 @@ impl OrderBody {
             payment: PaymentBody::first(order),
             cancel_reason: None,
             needs_attention: false,
+            pending: None,
             accepted_at: order.accepted_at,
             updated_at: order.accepted_at,
         }
+    }
+}
+
+impl PendingBody {
+    /// `verb`, asked by `by`. Who of the shop asked is the shop's business, and in the timeline.
+    pub fn new(verb: &str, by: &Actor, at: Time) -> Self {
+        let by = match by {
+            Actor::Customer => "customer",
+            Actor::Admin(_) | Actor::Operator(_) => "shop",
+        };
+        Self { verb: verb.to_owned(), by: by.to_owned(), at }
+    }
+}
+
+impl OrderBody {
+    /// The same order, with what was accepted and is not done yet.
+    #[must_use]
+    pub fn with_pending(self, pending: Option<PendingBody>) -> Self {
+        Self { pending, ..self }
     }
 }
 

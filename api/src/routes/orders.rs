@@ -5,7 +5,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use holdfast_saga::records::view::{OrderFilter, OrderView};
 use holdfast_saga::shop::answer::Answered;
-use holdfast_saga::shop::order::{Asked, Verb, ask_with_reason};
+use holdfast_saga::shop::order::{self, Asked, Verb, ask_with_reason};
 use holdfast_saga::timeline::{self, Story};
 use holdfast_shared::{Actor, OrderId, OrderStatus, PaymentMethod, Time};
 use utoipa::IntoParams;
@@ -20,7 +20,7 @@ use crate::order_access::{OrderToken, find, is_owner};
 use crate::problem::Problem;
 use holdfast_contract::input::Nothing;
 use holdfast_contract::list::Page;
-use holdfast_contract::order::{OrderBody, OrderDetails, ReasonBody, TimelineEntry};
+use holdfast_contract::order::{OrderBody, OrderDetails, PendingBody, ReasonBody, TimelineEntry};
 use holdfast_contract::problem::Code;
 use holdfast_contract::{List, read_fields};
 
@@ -90,7 +90,10 @@ pub(super) async fn get(
 ) -> Result<Json<OrderDetails>, Problem> {
     let view = find(&app, &caller, &token, id).await?;
     input.check()?;
-    Ok(Json(OrderDetails::new(&view)))
+    let mut details = OrderDetails::new(&view);
+    let pending = order::pending(&*app.store, &view).await?;
+    details.order.pending = pending.map(|pending| PendingBody::new(pending.verb, &pending.by, pending.at));
+    Ok(Json(details))
 }
 
 /// Cancel an order
@@ -170,7 +173,11 @@ pub(super) async fn answered(
     if is_cancelling || matches!(answer, Ok(Answered::Done(_))) {
         app.metrics.order(view.order.status, view.order.method);
     }
-    Ok((status, Json(OrderBody::new(&view))))
+    let pending = (status == StatusCode::ACCEPTED).then(|| {
+        let verb = act.strip_prefix("order.").unwrap_or(act);
+        PendingBody::new(verb, by, Time::system_now())
+    });
+    Ok((status, Json(OrderBody::new(&view).with_pending(pending))))
 }
 
 /// Get the timeline of an order

@@ -214,3 +214,36 @@ async fn a_customer_reads_their_own_messages_once() {
     assert_eq!(list("", Who::Admin).await.len(), 1);
     shop.close().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn f22_what_was_accepted_is_pending_until_it_is_done() {
+    let asleep = Shop::asleep().await;
+    for (verb, who, by) in [
+        ("cancel", Who::Customer("carla"), "customer"),
+        ("confirm", Who::Admin, "shop"),
+        ("reject", Who::Admin, "shop"),
+    ] {
+        let order = asleep.order(cod(), Who::Customer("carla")).await;
+        let id = text(&order["id"]);
+        assert!(order.get("pending").is_none(), "{order}");
+        let path = if who == Who::Admin { "admin/orders" } else { "orders" };
+        let answer = asleep.post(&format!("/v1/{path}/{id}/{verb}"), who).await;
+        let accepted = json_of(answer, StatusCode::ACCEPTED).await;
+        let read = json_of(asleep.get(&format!("/v1/orders/{id}"), who).await, StatusCode::OK).await;
+        for shown in [&accepted, &read] {
+            assert_eq!(
+                (&shown["pending"]["verb"], &shown["pending"]["by"]),
+                (&json!(verb), &json!(by)),
+                "{shown}"
+            );
+            assert!(shown["pending"]["at"].is_string());
+        }
+    }
+    asleep.close().await;
+    let shop = Shop::open().await;
+    let order = shop.order(cod(), Who::Customer("carla")).await;
+    let id = text(&order["id"]);
+    shop.post(&format!("/v1/orders/{id}/cancel"), Who::Customer("carla")).await;
+    assert!(shop.until(&id, "CANCELLED").await.get("pending").is_none(), "it is done");
+    shop.close().await;
+}

@@ -21,7 +21,7 @@ use Holds::{Buyer, Nothing, Staff};
 pub const COLUMNS: &[(&str, Holds)] = &[
     ("admin_actions.action", Nothing),
     ("admin_actions.actor", Staff),
-    ("admin_actions.detail", Staff),
+    ("admin_actions.detail", Buyer),
     ("admin_actions.subject", Nothing),
     ("carts.id", Nothing),
     ("carts.items", Nothing),
