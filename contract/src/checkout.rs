@@ -42,7 +42,7 @@ pub struct CheckoutBody {
 pub struct PaymentChoice {
     /// Card, PayPal, or cash on delivery; `none` only for a cart that costs nothing.
     pub method: PaymentMethod,
-    /// The payment provider's token for the buyer's card or account. Cash on delivery needs none.
+    /// The payment provider's token for the buyer's card or account. Cash on delivery takes none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub token: Option<Text<200>>,
 }
@@ -154,7 +154,20 @@ impl Read for Country {
 }
 
 read_fields!(CheckoutBody { cart_id, payment, contact, shipping_address, expected_total, notes });
-read_fields!(PaymentChoice { method, token });
+impl Read for PaymentChoice {
+    fn read(value: Json, at: &At<'_>, faults: &mut Faults) -> Option<Self> {
+        let mut fields = Fields::of(value, at, faults)?;
+        let method = fields.take("method", None, faults);
+        let token: Option<Option<Text<200>>> = fields.take("token", None, faults);
+        fields.finish(faults);
+        // A token that nobody would use is a mistake of the caller's: of the method, or of the token.
+        if let (Some(PaymentMethod::Cod | PaymentMethod::None), Some(Some(_))) = (method, &token) {
+            let detail = "this payment method takes no token; leave it out, or send the method it belongs to";
+            return faults.invalid(&at.field("token"), detail);
+        }
+        Some(Self { method: method?, token: token? })
+    }
+}
 read_fields!(ContactBody { email, phone });
 
 impl Read for AddressBody {

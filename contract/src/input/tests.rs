@@ -166,3 +166,18 @@ fn parameters_are_texts_and_faults_name_them() {
         assert!(read::<Query>(&At::QUERY, &format!(r#"{{"limit": "{limit}"}}"#)).is_err(), "{limit}");
     }
 }
+
+#[test]
+fn f15_a_token_that_nobody_would_use_is_refused() {
+    use crate::checkout::PaymentChoice;
+    for method in ["cod", "none"] {
+        check::<PaymentChoice>(
+            &format!(r#"{{"method": "{method}", "token": "tok_ok"}}"#),
+            &[("/token", "invalid")],
+        );
+        for token in ["", r#", "token": "" "#, r#", "token": null"#] {
+            assert!(read::<PaymentChoice>(&At::BODY, &format!(r#"{{"method": "{method}"{token}}}"#)).is_ok());
+        }
+    }
+    assert!(read::<PaymentChoice>(&At::BODY, r#"{"method": "card", "token": "tok_ok"}"#).is_ok());
+}
