@@ -173,10 +173,12 @@ pub(super) async fn answered(
     if is_cancelling || matches!(answer, Ok(Answered::Done(_))) {
         app.metrics.order(view.order.status, view.order.method);
     }
-    let pending = (status == StatusCode::ACCEPTED).then(|| {
+    let pending = if status == StatusCode::ACCEPTED {
         let verb = act.strip_prefix("order.").unwrap_or(act);
-        PendingBody::new(verb, by, Time::system_now())
-    });
+        Some(PendingBody::new(verb, by, app.store.now().await?))
+    } else {
+        None
+    };
     Ok((status, Json(OrderBody::new(&view).with_pending(pending))))
 }
 
