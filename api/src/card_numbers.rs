@@ -5,7 +5,7 @@ use axum::http::{HeaderMap, HeaderName};
 use holdfast_contract::input::{At, Faults};
 use holdfast_contract::json::Json;
 use holdfast_contract::problem::Code;
-use holdfast_shared::{has_card_number, is_split_card_number};
+use holdfast_shared::{has_card_number, is_card_number, is_split_card_number};
 
 use crate::headers::{IDEMPOTENCY_KEY, LAST_EVENT_ID};
 use crate::problem::Problem;
@@ -16,6 +16,12 @@ const KEPT: [(HeaderName, &str); 2] =
 /// Fields that are numbers by themselves. Two neighbours of them are no card, whatever their digits.
 const NUMBERS: [&str; 2] = ["phone", "postal_code"];
 
+/// Fewer digits are no card number.
+const DIGITS_MIN: usize = 12;
+/// The most text of a request that is looked through, in bytes, where it has enough digits: no honest request has more,
+/// and looking costs far more than sending.
+const LOOKED_THROUGH_MAX: usize = 16 * 1024;
+
 const DETAIL: &str = "it looks like a card number; send the payment provider's token instead, never the card";
 
 /// The headers with what looks like a card number.
@@ -23,7 +29,7 @@ pub(crate) fn in_headers(headers: &HeaderMap) -> Faults {
     let mut faults = Faults::default();
     for (name, shown) in &KEPT {
         let values = headers.get_all(name).iter().filter_map(|value| value.to_str().ok());
-        if values.into_iter().any(has_card_number) {
+        if values.into_iter().any(is_card_number) {
             faults.header::<()>(shown, Code::CardNumberRefused, DETAIL);
         }
     }
@@ -33,7 +39,7 @@ pub(crate) fn in_headers(headers: &HeaderMap) -> Faults {
 /// Refuses a request with what looks like a card number, in its headers or anywhere else. The refusal names the places,
 /// never the numbers, and no other fault: its text might repeat them.
 pub(crate) fn find(body: Option<&Json>, query: &Json, in_headers: Faults) -> Result<(), Problem> {
-    let mut search = Search { faults: in_headers, bare: Vec::new() };
+    let mut search = Search { faults: in_headers, bare: Vec::new(), left: LOOKED_THROUGH_MAX };
     if let Some(body) = body {
         search.value(body, &At::BODY);
     }
@@ -49,6 +55,8 @@ struct Search<'a> {
     faults: Faults,
     /// The texts that a number may be split into, in their order.
     bare: Vec<&'a str>,
+    /// How much text may still be looked through.
+    left: usize,
 }
 
 impl<'a> Search<'a> {
@@ -59,7 +67,7 @@ impl<'a> Search<'a> {
                 false
             }
             Json::Whole(number) => has_card_number(&number.to_string()),
-            Json::Text(text) => has_card_number(text),
+            Json::Text(text) => self.looks_through(text),
             Json::List(values) => {
                 for (n, value) in values.iter().enumerate() {
                     self.value(value, &at.item(n));
@@ -78,8 +86,18 @@ impl<'a> Search<'a> {
         }
     }
 
+    fn looks_through(&mut self, text: &str) -> bool {
+        let digits = text.bytes().filter(|byte| !byte.is_ascii() || byte.is_ascii_digit()).take(DIGITS_MIN);
+        if digits.count() < DIGITS_MIN {
+            return false;
+        }
+        let is_within = self.left >= text.len();
+        self.left = self.left.saturating_sub(text.len());
+        is_within && has_card_number(text)
+    }
+
     fn field(&mut self, name: &str, value: &'a Json, at: &At<'_>) {
-        if has_card_number(name) {
+        if self.looks_through(name) {
             self.faults.note(at, Code::CardNumberRefused, format!("a field's name: {DETAIL}"));
             return;
         }
@@ -118,6 +136,14 @@ mod tests {
     }
 
     #[test]
+    fn f21_a_request_full_of_digits_is_no_weapon() {
+        let text = format!("{} 4242424242424242", "4-".repeat(30_000));
+        let body = format!(r#"{{"a": "{text}", "notes": "4242424242424242"}}"#);
+        check(&body, &[], None);
+        check(r#"{"a": "4-4-4-4", "notes": "4242424242424242"}"#, &[], Some("/notes"));
+    }
+
+    #[test]
     fn f21_a_card_number_is_seen_in_every_part_and_never_repeated() {
         for (body, place) in [
             (r#"{"notes": "4242424242424242"}"#, "/notes"),
@@ -138,6 +164,12 @@ mod tests {
             r#"{"amount_minor": 42424242, "total": 42424242}"#,
         ] {
             check(body, &[(IDEMPOTENCY_KEY, "01890a5d-ac96-774b-bcce-b302099a8057")], None);
+        }
+        // Keys that machines make, with a card's digits by chance.
+        for key in
+            ["demo-4242424242424242-7", "order-2026-4111111111111111", "k4a2b4c2d4e2f4a2b4c2d4e2f4a2b4c2d"]
+        {
+            check("{}", &[(IDEMPOTENCY_KEY, key)], None);
         }
     }
 }

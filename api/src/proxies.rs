@@ -14,6 +14,9 @@ use crate::headers::{FORWARDED, X_FORWARDED_FOR};
 /// A proxy that cannot be understood is reported no more often than this.
 const REPORT_EVERY: Duration = Duration::from_mins(1);
 
+/// As much of an unreadable header is repeated, in characters.
+const FOUND_SHOWN: usize = 60;
+
 /// The header in which proxies name those whom they speak for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum ForwardedHeader {
@@ -101,11 +104,15 @@ impl Callers {
         }
         let name = self.header_name();
         for line in headers.get_all(&name).iter().rev() {
-            let Ok(line) = line.to_str() else {
-                self.report(caller, &name, "what is no text");
+            let hops = line.to_str().ok().and_then(|line| match self.header {
+                ForwardedHeader::XForwardedFor => Some(hops(line)),
+                ForwardedHeader::Forwarded => elements(line),
+            });
+            let Some(hops) = hops else {
+                self.report(caller, &name, "what is no list");
                 return caller;
             };
-            for hop in elements(line).into_iter().rev() {
+            for hop in hops.into_iter().rev() {
                 let named = match self.header {
                     ForwardedHeader::XForwardedFor => address(hop),
                     ForwardedHeader::Forwarded => forwarded_for(hop).and_then(address),
@@ -140,6 +147,7 @@ impl Callers {
 
     /// Says that nobody can tell callers apart, as often as a person reads it.
     fn report(&self, proxy: IpAddr, header: &HeaderName, found: &str) {
+        let found: String = found.chars().take(FOUND_SHOWN).collect();
         let mut reported_at = self.reported_at.lock().unwrap_or_else(PoisonError::into_inner);
         if reported_at.is_none_or(|at| at.elapsed() >= REPORT_EVERY) {
             *reported_at = Some(Instant::now());
@@ -152,14 +160,21 @@ impl Callers {
     }
 }
 
-/// The elements of a list in a header; a comma in quotes separates nothing.
-fn elements(line: &str) -> Vec<&str> {
+/// The elements of a list in `X-Forwarded-For`, which knows no quotes.
+fn hops(line: &str) -> Vec<&str> {
+    line.split(',').map(str::trim).filter(|hop| !hop.is_empty()).collect()
+}
+
+/// The elements of a list in `Forwarded`; a comma in quotes separates nothing. `None`: a quote is left open, and would hide
+/// what a proxy appended behind it.
+fn elements(line: &str) -> Option<Vec<&str>> {
     let mut is_quoted = false;
     let separates = |c: char| {
         is_quoted ^= c == '"';
         c == ',' && !is_quoted
     };
-    line.split(separates).map(str::trim).filter(|element| !element.is_empty()).collect()
+    let elements = line.split(separates).map(str::trim).filter(|element| !element.is_empty()).collect();
+    line.matches('"').count().is_multiple_of(2).then_some(elements)
 }
 
 /// The node of the parameter `for` of an element of `Forwarded`.
@@ -220,6 +235,9 @@ mod tests {
             ("loopback", near, &["unknown"], "127.0.0.1"),
             ("loopback,private", near, &["198.51.100.7, _hidden, 10.0.0.2"], "10.0.0.2"),
             ("loopback", near, &["198.51.100.7:port"], "127.0.0.1"),
+            // A quote hides nothing that a proxy appended, and moves nobody into another's bucket.
+            ("loopback", near, &["\", 198.51.100.7"], "198.51.100.7"),
+            ("loopback", near, &["1.1.1.1\", 198.51.100.7"], "198.51.100.7"),
             ("loopback", near, &[""], "127.0.0.1"),
             ("loopback", near, &[], "127.0.0.1"),
         ] {
@@ -241,6 +259,8 @@ mod tests {
             (&["for=1.1.1.1, for=198.51.100.7;ext=\"a, b\""], "198.51.100.7"),
             (&["for=1.1.1.1", "for=198.51.100.7, for=127.0.0.2"], "198.51.100.7"),
             (&["for=unknown"], "127.0.0.1"),
+            (&["for=1.1.1.1;x=\", for=198.51.100.7"], "127.0.0.1"),
+            (&["for=1.1.1.1;x=\"", "for=198.51.100.7"], "198.51.100.7"),
             (&["proto=https"], "127.0.0.1"),
             (&["198.51.100.7"], "127.0.0.1"),
         ] {

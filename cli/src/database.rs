@@ -80,7 +80,9 @@ impl Database {
                 Ok(database)
             };
             match opened.await {
-                Err(StoreError::Unavailable(why)) if since.elapsed() + RETRY_EVERY < wait => {
+                Err(StoreError::Unavailable(why) | StoreError::Contention(why))
+                    if since.elapsed() + RETRY_EVERY < wait =>
+                {
                     if said.as_ref() != Some(&why) {
                         let left = wait.saturating_sub(since.elapsed()).as_secs();
                         say(&format!("{}: {why}; trying again for {left} s", address.shown()));

@@ -1,5 +1,6 @@
 //! An HTTP server of this process.
 
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -68,6 +69,15 @@ pub(crate) async fn listen(address: SocketAddr, flag: &str) -> anyhow::Result<Tc
     raise_open_files();
     let listener = TcpListener::bind(address).await;
     listener.with_context(|| format!("cannot listen on {address}; choose another {flag}"))
+}
+
+/// Binds `usual`, or a free port if somebody else has that one already.
+pub(crate) async fn listen_at_first(usual: SocketAddr) -> anyhow::Result<TcpListener> {
+    raise_open_files();
+    match TcpListener::bind(usual).await {
+        Err(error) if error.kind() == ErrorKind::AddrInUse => listen_anywhere().await,
+        bound => bound.with_context(|| format!("cannot listen on {usual}")),
+    }
 }
 
 /// Binds a free port, for callers on this machine.

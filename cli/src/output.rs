@@ -111,5 +111,7 @@ pub(crate) fn dated(at: Time, now: Time) -> String {
 
 /// Removes control characters: text of customers must not control a terminal.
 pub(crate) fn plain(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+    let is_unseen =
+        |c: char| c.is_control() || matches!(c, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    text.chars().map(|c| if is_unseen(c) { ' ' } else { c }).collect()
 }

@@ -25,6 +25,10 @@ pub(crate) fn make_private(path: &Path) {
     if created.is_ok() || created.is_err_and(|error| error.kind() != ErrorKind::AlreadyExists) {
         return;
     }
+    // Whatever else somebody named by mistake is none of our business.
+    if !is_database(path) {
+        return;
+    }
     for suffix in BESIDE {
         let file =
             PathBuf::from([path.as_os_str(), suffix.as_ref()].into_iter().collect::<std::ffi::OsString>());
@@ -46,6 +50,17 @@ pub(crate) fn make_private(path: &Path) {
             ),
         }
     }
+}
+
+/// Whether a file is one of SQLite's, or empty and about to be.
+#[cfg(unix)]
+fn is_database(path: &Path) -> bool {
+    use std::io::Read as _;
+    const MAGIC: &[u8] = b"SQLite format 3\0";
+    let mut head = Vec::with_capacity(MAGIC.len());
+    let read =
+        std::fs::File::open(path).and_then(|file| file.take(MAGIC.len() as u64).read_to_end(&mut head));
+    read.is_ok_and(|_| head.is_empty() || head == MAGIC)
 }
 
 /// Where files have no mode.

@@ -23,7 +23,7 @@ use crate::assemble::{self, WorkerParts};
 use crate::database::{Database, WaitArgs, with_database};
 use crate::exit::{Exit, say, usage};
 use crate::global::Global;
-use crate::http_server::{HttpServer, listen};
+use crate::http_server::{HttpServer, listen, listen_at_first};
 use crate::output::Watch;
 use crate::provider::{RateArgs, SandboxArgs, SandboxLocation};
 use crate::redis::{RedisArgs, of_shop, unavailable};
@@ -59,6 +59,9 @@ enum Command {
     List(Watch),
 }
 
+/// Where a worker without an address answers: the first one of a machine.
+const USUAL_ADDR: ([u8; 4], u16) = ([127, 0, 0, 1], 9090);
+
 #[derive(clap::Args)]
 struct ServeArgs {
     /// A pool to serve, and how many of its calls may be in flight; may be repeated
@@ -73,9 +76,9 @@ struct ServeArgs {
     #[command(flatten)]
     redis: RedisArgs,
 
-    /// The address for health checks and metrics
-    #[arg(long, value_name = "ADDR", env = "HOLDFAST_WORKER_ADDR", default_value = "127.0.0.1:9090")]
-    worker_addr: SocketAddr,
+    /// The address for health checks and metrics; without it 127.0.0.1:9090, or a free port if that is in use
+    #[arg(long, value_name = "ADDR", env = "HOLDFAST_WORKER_ADDR")]
+    worker_addr: Option<SocketAddr>,
 
     /// How long a call may hold its saga before another worker takes it over; at most 1h
     #[arg(long, value_name = "TIME", env = "HOLDFAST_LEASE", default_value = "30s", value_parser = window)]
@@ -113,7 +116,10 @@ async fn serve(args: ServeArgs, global: &Global) -> anyhow::Result<Exit> {
     let redis = args.redis.parse()?;
     let address = global.address()?;
     let location = SandboxLocation::of(&args.sandbox, address.path(), config.call_timeout)?;
-    let listener = listen(args.worker_addr, "--worker-addr").await?;
+    let listener = match args.worker_addr {
+        Some(address) => listen(address, "--worker-addr").await?,
+        None => listen_at_first(USUAL_ADDR.into()).await?,
+    };
     let database = Database::open_to_work(global, &args.database).await?;
     let redis = of_shop(redis, database.store()).await?;
     let no_redis = match &redis {
@@ -161,7 +167,10 @@ async fn serve(args: ServeArgs, global: &Global) -> anyhow::Result<Exit> {
             Source::Embedded => say("no REDIS_URL: the worker looks for what is due"),
         }
         say("payments go to the sandbox provider, which moves no money");
-        say(&format!("health and metrics are at {}; SIGTERM stops", server.url()));
+        say(&format!(
+            "health and metrics are at {}; Ctrl-C or SIGTERM stops this worker, `holdfast worker list` lists all",
+            server.url()
+        ));
         std::future::pending().await
     };
     let ended = tokio::select! {

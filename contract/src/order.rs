@@ -4,6 +4,7 @@
 
 use holdfast_saga::records::view::OrderView;
 use holdfast_saga::records::{Order, Payment};
+use holdfast_saga::shop::order::Pending;
 use holdfast_saga::timeline;
 use holdfast_shared::{
     Actor, Address, CancelReason, Contact, Line, Money, OrderId, OrderStatus, PaymentMethod, PaymentStatus,
@@ -67,7 +68,7 @@ pub struct OrderBody {
     pub updated_at: Time,
 }
 
-/// Something that will be done with an order: it was accepted, and nothing that happens later takes that back.
+/// Something that was asked of an order and accepted, and is not done yet.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[cfg_attr(feature = "openapi", schema(as = Pending))]
@@ -280,6 +281,12 @@ impl PendingBody {
             Actor::Admin(_) | Actor::Operator(_) => "shop",
         };
         Self { verb: verb.to_owned(), by: by.to_owned(), at }
+    }
+}
+
+impl From<&Pending> for PendingBody {
+    fn from(pending: &Pending) -> Self {
+        Self::new(pending.verb, &pending.by, pending.at)
     }
 }
 

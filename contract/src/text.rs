@@ -23,7 +23,7 @@ impl<const MAX: usize> TryFrom<String> for Text<MAX> {
 
     fn try_from(text: String) -> Result<Self, String> {
         let clean = tidied(&text, |c| if c == '\t' { ' ' } else { c });
-        if fits(&text, &clean, MAX, char::is_control) {
+        if fits(&text, &clean, MAX, is_unseen) {
             return Ok(Self(clean));
         }
         Err(format!("expected 1 to {MAX} characters on one line"))
@@ -37,7 +37,7 @@ impl<const MAX: usize> TryFrom<String> for Note<MAX> {
         // Line breaks as Windows and old Macs write them.
         let text = if text.contains('\r') { text.replace("\r\n", "\n").replace('\r', "\n") } else { text };
         let clean = tidied(&text, |c| if c == '\t' { ' ' } else { c });
-        if fits(&text, &clean, MAX, |c| c.is_control() && c != '\n') {
+        if fits(&text, &clean, MAX, |c| is_unseen(c) && c != '\n') {
             return Ok(Self(clean));
         }
         Err(format!("expected 1 to {MAX} characters without control characters"))
@@ -50,6 +50,12 @@ pub(crate) fn tidied(text: &str, replace: fn(char) -> char) -> String {
     text.trim_matches(is_blank).nfc().map(replace).collect()
 }
 
+/// What no text needs: control characters, and the marks that turn the direction of whatever is shown behind them or end
+/// its line.
+fn is_unseen(c: char) -> bool {
+    c.is_control() || matches!(c, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
 /// Composing can make a text longer, which nobody can foresee who counts what they type.
 fn fits(typed: &str, clean: &str, max: usize, forbidden: fn(char) -> bool) -> bool {
     let length = clean.chars().count().min(typed.chars().count());
@@ -57,12 +63,16 @@ fn fits(typed: &str, clean: &str, max: usize, forbidden: fn(char) -> bool) -> bo
 }
 
 impl<const MAX: usize> Read for Text<MAX> {
+    const BLANK_IS_ABSENT: bool = true;
+
     fn read(value: Json, at: &At<'_>, faults: &mut Faults) -> Option<Self> {
         parsed(value, at, faults)
     }
 }
 
 impl<const MAX: usize> Read for Note<MAX> {
+    const BLANK_IS_ABSENT: bool = true;
+
     fn read(value: Json, at: &At<'_>, faults: &mut Faults) -> Option<Self> {
         parsed(value, at, faults)
     }
@@ -103,7 +113,7 @@ mod openapi {
         fn schema() -> RefOr<Schema> {
             schema(
                 MAX,
-                r"^[^\u0000-\u0008\u000a-\u001f\u007f-\u009f]*[^\s\u0000-\u001f\u007f-\u009f\u200b\ufeff][^\u0000-\u0008\u000a-\u001f\u007f-\u009f]*$",
+                r"^[^\u0000-\u0008\u000a-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069]*[^\s\u0000-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069\u200b\ufeff][^\u0000-\u0008\u000a-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069]*$",
             )
         }
     }
@@ -116,8 +126,13 @@ mod openapi {
 
     impl<const MAX: usize> PartialSchema for Note<MAX> {
         fn schema() -> RefOr<Schema> {
-            let within = r"[^\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f]*";
-            schema(MAX, &format!(r"^{within}[^\s\u0000-\u001f\u007f-\u009f\u200b\ufeff]{within}$"))
+            let within = r"[^\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069]*";
+            schema(
+                MAX,
+                &format!(
+                    r"^{within}[^\s\u0000-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069\u200b\ufeff]{within}$"
+                ),
+            )
         }
     }
 

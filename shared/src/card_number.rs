@@ -31,6 +31,12 @@ pub fn has_card_number(text: &str) -> bool {
     honest::parts(&pieces).into_iter().any(has_card)
 }
 
+/// Whether `text` as a whole is a card number. This is for keys and ids, which machines make: random digits and letters
+/// hold what looks like a card more often than a caller puts one there.
+pub fn is_card_number(text: &str) -> bool {
+    digits::bare(text).is_some_and(|digits| is_common_card(&digits))
+}
+
 /// Whether the digits of neighbouring fields, which hold nothing but digits, together are a card number.
 pub fn is_split_card_number(fields: &[&str]) -> bool {
     let digits: Vec<Vec<u8>> = fields.iter().map(|field| digits::bare(field).unwrap_or_default()).collect();
@@ -51,6 +57,10 @@ fn has_card(stretch: &[Piece]) -> bool {
 /// Whether a card number begins with the first piece.
 fn starts_card(stretch: &[Piece]) -> bool {
     let Some(Piece::Digits(first)) = stretch.first() else { return false };
+    // No issuer's cards begin with another digit.
+    if !first.first().is_some_and(|digit| (2..=6).contains(digit)) {
+        return false;
+    }
     if has_appendix(first) {
         return true;
     }

@@ -19,7 +19,7 @@ mod saga_state;
 mod time;
 mod transition;
 
-pub use card_number::{has_card_number, is_split_card_number};
+pub use card_number::{has_card_number, is_card_number, is_split_card_number};
 pub use cart::{CartEvent, CartStatus, Line};
 pub use catalog::{InvalidSku, MAX_SKU_LEN, Sku};
 pub use country::{is_country, needs_postal_code};

@@ -208,6 +208,14 @@ pub enum Actor {
 }
 
 impl Actor {
+    /// The name by which the audit trail knows them.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Customer => "the customer",
+            Self::Admin(name) | Self::Operator(name) => name,
+        }
+    }
+
     /// The reason a cancellation by this actor is filed under.
     pub const fn cancel_reason(&self) -> CancelReason {
         match self {
@@ -220,7 +228,7 @@ impl Actor {
 impl std::fmt::Display for Actor {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Customer => f.write_str("the customer"),
+            Self::Customer => f.write_str(self.name()),
             Self::Admin(name) => write!(f, "admin {name}"),
             Self::Operator(name) => write!(f, "operator {name}"),
         }

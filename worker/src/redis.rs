@@ -112,11 +112,16 @@ impl Redis {
     async fn greet(&self) -> Result<(), RedisDown> {
         let asked = async {
             let mut connection = self.connect(CONNECT_WITHIN).await?;
-            redis::cmd("HELLO").query_async::<Value>(&mut connection).await
+            let answer = redis::cmd("HELLO").query_async::<Value>(&mut connection).await;
+            Ok::<_, RedisError>(match answer {
+                // A server from before there was HELLO.
+                Err(error) if error.kind() == ErrorKind::Server(ServerErrorKind::ResponseError) => None,
+                answer => Some(answer?),
+            })
         };
         let shown = || self.0.shown.clone();
         match tokio::time::timeout(CONNECT_WITHIN * 2, asked).await {
-            Ok(Ok(about)) => match unfit_as(&about) {
+            Ok(Ok(about)) => match about.as_ref().and_then(unfit_as) {
                 None => Ok(()),
                 Some(reason) => Err(RedisDown::Unfit { shown: shown(), reason }),
             },
@@ -124,8 +129,6 @@ impl Redis {
                 let reason = refusal(&error).unwrap_or_else(|| error.to_string());
                 Err(RedisDown::Refused { shown: shown(), reason })
             }
-            // A server from before there was HELLO.
-            Ok(Err(error)) if error.kind() == ErrorKind::Server(ServerErrorKind::ResponseError) => Ok(()),
             Ok(Err(error)) => Err(RedisDown::Silent { shown: shown(), reason: error.to_string() }),
             Err(_) => {
                 let reason = format!("no answer within {} s", (CONNECT_WITHIN * 2).as_secs());

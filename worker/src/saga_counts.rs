@@ -6,8 +6,6 @@ use std::time::Duration;
 use holdfast_saga::engine::registry::Registry;
 use holdfast_saga::operations::queue_list;
 use holdfast_saga::ports::{Store, StoreError};
-use holdfast_saga::records::view::{QueueView, RetryingGroup, SagaCount};
-use holdfast_shared::Time;
 use holdfast_telemetry::Metrics;
 use tokio::sync::watch;
 
@@ -22,13 +20,8 @@ pub(crate) async fn run(
     mut stop: watch::Receiver<bool>,
 ) {
     loop {
-        match read(&*store).await {
-            Ok(counts) => {
-                metrics.set_sagas(&counts.sagas);
-                metrics.set_retrying(&queue_list::retrying_by_step(counts.retrying, &registry));
-                metrics.set_queues(&counts.queues, counts.now);
-            }
-            Err(error) => tracing::debug!("the sagas could not be counted: {error}"),
+        if let Err(error) = count(&*store, &registry, &metrics).await {
+            tracing::debug!("the sagas could not be counted: {error}");
         }
         tokio::select! {
             () = tokio::time::sleep(INTERVAL) => {}
@@ -37,19 +30,11 @@ pub(crate) async fn run(
     }
 }
 
-struct Counts {
-    sagas: Vec<SagaCount>,
-    retrying: Vec<RetryingGroup>,
-    queues: Vec<QueueView>,
-    now: Time,
-}
-
-/// The cost grows with the unsettled sagas, not with the stored ones.
-async fn read(store: &dyn Store) -> Result<Counts, StoreError> {
-    Ok(Counts {
-        sagas: store.unsettled().await?,
-        retrying: store.retrying().await?,
-        queues: store.queues().await?,
-        now: store.now().await?,
-    })
+/// The cost grows with the unsettled sagas, not with the stored ones. Each count is shown as soon as it is there; the one that
+/// looks into every saga comes last.
+async fn count(store: &dyn Store, registry: &Registry, metrics: &Metrics) -> Result<(), StoreError> {
+    metrics.set_queues(&store.queues().await?, store.now().await?);
+    metrics.set_sagas(&store.unsettled().await?);
+    metrics.set_retrying(&queue_list::retrying_by_step(store.retrying().await?, registry));
+    Ok(())
 }

@@ -4,7 +4,7 @@
 use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderValue};
 use holdfast_saga::records::context::Origin;
-use holdfast_shared::has_card_number;
+use holdfast_shared::is_card_number;
 use tower_http::request_id::{MakeRequestId, RequestId};
 use uuid::Uuid;
 
@@ -34,7 +34,7 @@ pub(super) fn remove_unfit_id(mut request: Request) -> Request {
         let bytes = id.as_bytes();
         (1..=REQUEST_ID_MAX).contains(&bytes.len())
             && bytes.iter().copied().all(is_plain)
-            && !id.to_str().is_ok_and(has_card_number)
+            && !id.to_str().is_ok_and(is_card_number)
     };
     if !request.headers().get(&X_REQUEST_ID).is_some_and(is_fit) {
         request.headers_mut().remove(&X_REQUEST_ID);

@@ -90,7 +90,7 @@ pub(super) async fn put(
     }
     let PutProductBody { name, price, active, .. } = body;
     let change = PutProduct { sku, name: name.into(), price, active };
-    let put = catalog::put_product(&*app.store, change, expect, &by.to_string()).await??;
+    let put = catalog::put_product(&*app.store, change, expect, by.name()).await??;
     let status = if put.created { StatusCode::CREATED } else { StatusCode::OK };
     Ok(with_etag(status, &put.version, &put.product))
 }
@@ -139,7 +139,7 @@ pub(super) async fn adjust(
         sku: sku.clone(),
         delta: body.delta,
         reason: body.reason.into(),
-        actor: by.to_string(),
+        actor: by.name().to_owned(),
         expect,
         dedupe,
     };

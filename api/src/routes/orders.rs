@@ -92,7 +92,7 @@ pub(super) async fn get(
     input.check()?;
     let mut details = OrderDetails::new(&view);
     let pending = order::pending(&*app.store, &view).await?;
-    details.order.pending = pending.map(|pending| PendingBody::new(pending.verb, &pending.by, pending.at));
+    details.order.pending = pending.as_ref().map(PendingBody::from);
     Ok(Json(details))
 }
 
@@ -173,11 +173,18 @@ pub(super) async fn answered(
     if is_cancelling || matches!(answer, Ok(Answered::Done(_))) {
         app.metrics.order(view.order.status, view.order.method);
     }
-    let pending = if status == StatusCode::ACCEPTED {
-        let verb = act.strip_prefix("order.").unwrap_or(act);
-        Some(PendingBody::new(verb, by, app.store.now().await?))
-    } else {
-        None
+    // A repeat is answered as the request was; a saga that was quick has nothing pending any more.
+    let stored = match &answer {
+        Ok(Answered::Accepted(_) | Answered::Already(_)) => order::pending(&*app.store, &view).await?,
+        Ok(Answered::Done(_)) | Err(_) => None,
+    };
+    let pending = match stored {
+        Some(stored) => Some(PendingBody::from(&stored)),
+        None if status == StatusCode::ACCEPTED => {
+            let verb = act.strip_prefix("order.").unwrap_or(act);
+            Some(PendingBody::new(verb, by, app.store.now().await?))
+        }
+        None => None,
     };
     Ok((status, Json(OrderBody::new(&view).with_pending(pending))))
 }

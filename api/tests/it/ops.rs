@@ -248,3 +248,29 @@ async fn workers_are_listed_and_one_audit_runs_at_a_time() {
     assert!(made > 0);
     shop.close().await;
 }
+
+// What a database cannot keep, and what is no number of an order, is a fault of the request and none of the server.
+#[tokio::test(flavor = "multi_thread")]
+async fn f15_odd_values_in_a_query_are_faults() {
+    let shop = Shop::open().await;
+    for path in [
+        "/v1/ops/actions?actor=%00",
+        "/v1/ops/actions?action=a%00b",
+        "/v1/ops/sagas?definition=%00",
+        "/v1/ops/actions?order=0",
+        "/v1/ops/actions?order=4503599627370496",
+        "/v1/ops/actions?order=9223372036854775807",
+        "/v1/ops/actions?order=1e3",
+        "/v1/ops/actions?since=yesterday",
+        "/v1/ops/sagas?state=retry",
+    ] {
+        problem_of(shop.get(path, Who::Operator).await, 400, "invalid_query").await;
+    }
+    for path in ["/v1/orders?email=a%00b@c", "/v1/orders?since=2026"] {
+        problem_of(shop.get(path, Who::Admin).await, 400, "invalid_query").await;
+    }
+    for path in ["/v1/ops/actions?since=2026-01-01T00:00:00Z", "/v1/ops/sagas?state=RETRYING"] {
+        assert_eq!(shop.get(path, Who::Operator).await.status(), StatusCode::OK, "{path}");
+    }
+    shop.close().await;
+}

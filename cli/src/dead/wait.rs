@@ -3,7 +3,8 @@
 use std::time::{Duration, Instant};
 
 use holdfast_saga::ports::{Store, StoreError};
-use holdfast_shared::{SagaId, SagaState};
+use holdfast_saga::timeline::moment;
+use holdfast_shared::{SagaId, SagaState, redact};
 
 /// How often the sagas are looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
@@ -54,7 +55,7 @@ async fn fate(store: &dyn Store, id: SagaId) -> Result<Fate, StoreError> {
         return Ok(of(End::Well, "it was pruned".to_owned()));
     };
     let progress = &saga.progress;
-    let why = || progress.error.as_deref().unwrap_or("nobody knows why").to_owned();
+    let why = || redact(progress.error.as_deref().unwrap_or("nobody knows why"));
     Ok(match saga.state {
         SagaState::Completed => of(End::Well, "COMPLETED".to_owned()),
         SagaState::Compensated => of(End::Well, "COMPENSATED: everything is undone".to_owned()),
@@ -62,7 +63,8 @@ async fn fate(store: &dyn Store, id: SagaId) -> Result<Fate, StoreError> {
         SagaState::Dead if saga.wake_at.is_some() => of(End::Open, "nobody has taken it up yet".to_owned()),
         SagaState::Dead => of(End::Dead, format!("DEAD again: {}", why())),
         SagaState::Running | SagaState::Waiting | SagaState::Compensating if progress.failures > 0 => {
-            let next = progress.not_before.map_or_else(String::new, |at| format!(", again at {at}"));
+            let next =
+                progress.not_before.map_or_else(String::new, |at| format!(", again at {}", moment(at)));
             of(End::Open, format!("RETRYING after {} failures{next}, last: {}", progress.failures, why()))
         }
         state @ (SagaState::Running | SagaState::Waiting | SagaState::Compensating) => {

@@ -4,7 +4,7 @@ use holdfast_contract::CommandOutcome;
 use holdfast_contract::saga::will_be_carried_out;
 use holdfast_saga::ports::Store;
 use holdfast_saga::shop::answer::{Answer, Answered};
-use holdfast_saga::shop::order::{self, Verb};
+use holdfast_saga::shop::order::{self, Asked, Verb};
 use holdfast_shared::{Actor, OrderId};
 use serde::Serialize;
 use uuid::Uuid;
@@ -13,12 +13,17 @@ use crate::exit::{Exit, conflict, not_found, report, say};
 use crate::operator::Operator;
 use crate::output::Format;
 use crate::reference::OrderRef;
+use crate::values::reason;
 
 #[derive(clap::Args)]
 pub(crate) struct Act {
     /// The orders, each by its number, such as 1042, or its public id (a UUID)
     #[arg(value_name = "ORDER", required = true)]
     orders: Vec<OrderRef>,
+
+    /// The reason, for the timeline and the audit trail
+    #[arg(long, value_name = "TEXT", value_parser = reason)]
+    reason: Option<String>,
 
     #[command(flatten)]
     actor: Operator,
@@ -41,16 +46,16 @@ struct Acted {
 
 impl Act {
     pub(super) async fn run(self, store: &dyn Store, verb: &Verb, output: Format) -> anyhow::Result<Exit> {
-        let by = Actor::Admin(self.actor.actor);
+        let (by, reason) = (Actor::Admin(self.actor.actor), self.reason);
         if let [order] = self.orders[..] {
-            let acted = act(store, order, verb, &by).await?;
+            let acted = act(store, order, Asked { verb: verb.clone(), reason: reason.clone() }, &by).await?;
             say(&acted.detail);
             output.one(&acted, String::new)?;
             return Ok(Exit::Ok);
         }
         let (mut items, mut worst, asked) = (Vec::new(), Exit::Ok, self.orders.len());
         for order in self.orders {
-            match act(store, order, verb, &by).await {
+            match act(store, order, Asked { verb: verb.clone(), reason: reason.clone() }, &by).await {
                 Ok(acted) => {
                     say(&acted.detail);
                     if output == Format::Jsonl {
@@ -70,9 +75,9 @@ impl Act {
     }
 }
 
-async fn act(store: &dyn Store, order: OrderRef, verb: &Verb, by: &Actor) -> anyhow::Result<ActedBody> {
+async fn act(store: &dyn Store, order: OrderRef, asked: Asked, by: &Actor) -> anyhow::Result<ActedBody> {
     let view = order.find(store).await?;
-    let answer = order::ask(store, view.order.id, verb.clone(), by).await?;
+    let answer = order::ask_with_reason(store, view.order.id, asked, by).await?;
     ActedBody::new(view.public_id(), view.order.id, answer)
 }
 

@@ -157,5 +157,9 @@ fn a_command_that_asks_logs_nothing_unasked() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let url = crate::binary::sqlite_url(&folder.path().join("shop.db"));
     run_on(&url, &["migrate"]).ends(0, "applied");
-    assert_eq!(run_on(&url, &["order", "list"]).ends(0, "").stderr, "no orders\n");
+    let ran = run_on(&url, &["order", "list"]);
+    assert_eq!(
+        ran.ends(0, "").stderr,
+        format!("shop at {}\nno orders\n", folder.path().join("shop.db").display())
+    );
 }

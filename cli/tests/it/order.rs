@@ -167,6 +167,9 @@ on_both! {
             let shown = shop.run(&["order", "show", one, "--output", "json"]).json();
             assert_eq!(shown["status"], status);
         }
+        shop.run(&["order", "cancel", three, "--reason", "nobody answers the phone", "--actor", "maria"]).ends(0, "accepted");
+        let acts = shop.run(&["log", "--order", three]).stdout;
+        assert!(acts.contains("maria") && acts.contains("nobody answers the phone"), "{acts}");
         shop.run(&["order", "ship", three]).ends(4, "");
         let acts = shop.run(&["log", "--order", one, "--output", "json"]).json();
         let acts: Vec<_> = acts["items"].as_array().expect("a list").iter().map(|act| act["action"].clone()).collect();

@@ -2,11 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use crate::binary::{holdfast, run, run_on, sqlite_url};
+use crate::binary::{Ran, holdfast, run, run_on, sqlite_url};
 
 #[test]
 fn bad_flags_end_as_usage() {
-    let cases: [(&[&str], &str); 30] = [
+    let cases: [(&[&str], &str); 31] = [
         (&[], "Usage: holdfast"),
         (&["nonsense"], "unrecognized subcommand 'nonsense'"),
         (&["order"], "Usage: holdfast order"),
@@ -19,9 +19,13 @@ fn bad_flags_end_as_usage() {
         (&["order", "show"], "<ORDER>"),
         (&["order", "show", "1x"], "expected an order number such as 1042, or a public id (a UUID)"),
         (&["order", "show", "0"], "expected an order number such as 1042, or a public id (a UUID)"),
-        (&["order", "confirm", "1"], "--actor <NAME>"),
+        (&["order", "confirm"], "<ORDER>"),
         (&["order", "confirm", "1", "--actor", " "], "expected 1 to 80 characters on one line"),
-        (&["saga", "show", "1"], "a saga id such as 1042.0"),
+        (&["saga", "show", "x"], "expected the id of a saga such as 1042.3, an order number such as 1042"),
+        (
+            &["dead", "show", "1042."],
+            "expected the id of a saga such as 1042.3, an order number such as 1042",
+        ),
         (&["dead", "retry"], "<SAGA|--all>"),
         (&["dead", "retry", "1.0", "--all"], "cannot be used with"),
         (&["dead", "retry", "--all", "--rate", "0"], "0 is not in 1..=1000000"),
@@ -47,9 +51,22 @@ fn bad_flags_end_as_usage() {
 }
 
 #[test]
-fn a_database_must_be_named_and_be_one_of_two_kinds() {
-    run(&["order", "list"]).ends(2, "use --database-url or set DATABASE_URL");
-    run_on("", &["order", "list"]).ends(2, "use --database-url or set DATABASE_URL");
+fn a_database_is_one_of_two_kinds_or_the_shop_in_this_folder() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let here = |url: Option<&str>, arguments: &[&str]| {
+        let mut command = holdfast();
+        command.current_dir(folder.path()).args(arguments);
+        if let Some(url) = url {
+            command.env("DATABASE_URL", url);
+        }
+        Ran::of(command.output().expect("the binary runs"))
+    };
+    here(None, &["order", "list"])
+        .ends(3, "there is no shop here: holdfast.db does not exist in this folder");
+    here(Some(""), &["order", "list"]).ends(3, "there is no shop here");
+    here(None, &["migrate"]).ends(0, "applied");
+    let listed = here(None, &["order", "list"]);
+    assert_eq!(listed.ends(0, "").stderr, "no orders\n", "the shop in this folder needs no naming");
     let message = "begins with mysql; expected postgres://USER@HOST/NAME or sqlite://PATH";
     run_on("mysql://ann@db/shop", &["order", "list"]).ends(2, message);
     run_on("shop.db", &["migrate"]).ends(2, "begins with no scheme");

@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::binary::{Ran, holdfast, run_on, sqlite_url};
 use crate::cluster::{LEASE, in_cluster, on_backend, order_of};
 use crate::fixture::{ServerDatabase, runtime};
-use crate::server::{client, json_of, signal, until};
+use crate::server::{Server, client, json_of, signal, until};
 
 const CONFIRMED: &str = "select count(*) from orders where status = 'CONFIRMED'";
 
@@ -317,4 +317,16 @@ fn a_worker_that_redis_does_not_answer_is_not_ready_and_works_on() {
         cluster.rest().await;
         cluster.assert_clean();
     });
+}
+
+// F13: whoever typed nothing but `holdfast worker` twice has two workers, and knows it.
+#[test]
+fn f13_a_second_worker_on_a_machine_finds_a_place_of_its_own() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let up = Server::up(folder.path());
+    let worker =
+        || Server::start(holdfast().current_dir(folder.path()).args(["worker", "--sandbox-url", &up.url]));
+    let (one, two) = (worker(), worker());
+    assert_ne!(one.url, two.url);
+    assert!(two.stderr().contains("`holdfast worker list` lists all"), "{}", two.stderr());
 }

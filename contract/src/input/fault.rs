@@ -6,7 +6,7 @@ use crate::json::Json;
 use crate::problem::{Code, FaultBody};
 
 /// The most faults that are listed at once: a body full of them would otherwise get an answer many times its size.
-const FAULTS_MAX: usize = 50;
+pub(super) const FAULTS_MAX: usize = 50;
 /// The longest name of an unknown field that is repeated.
 const NAME_MAX: usize = 80;
 

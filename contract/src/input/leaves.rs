@@ -37,6 +37,9 @@ where
 impl Read for String {
     fn read(value: Json, at: &At<'_>, faults: &mut Faults) -> Option<Self> {
         match value {
+            Json::Text(text) if text.contains('\0') => {
+                faults.invalid(at, "it has a character that no text may have (U+0000)")
+            }
             Json::Text(text) => Some(text),
             value => faults.wrong_type(at, "a text", &value),
         }
@@ -144,8 +147,9 @@ read_fields!(Money { amount_minor, currency });
 
 impl Read for OrderId {
     fn read(value: Json, at: &At<'_>, faults: &mut Faults) -> Option<Self> {
-        let number = whole(value, at, faults, &1_i64, &i64::MAX)?;
-        Some(Self::new(number))
+        let number = i64::read(value, at, faults)?;
+        let found = Self::from_number(number);
+        found.or_else(|| faults.invalid(at, "expected the number of an order, such as 1042"))
     }
 }
 

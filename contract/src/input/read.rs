@@ -1,11 +1,15 @@
 //! Reading values that are made of others: fields, items, and what may be left out.
 
-use super::fault::{At, Faults};
+use super::fault::{At, FAULTS_MAX, Faults};
 use crate::json::Json;
 use crate::problem::Code;
 
 /// A type that callers send.
 pub trait Read: Sized {
+    /// Whether a blank text stands for a value that a body leaves out: forms send one for each text that nobody filled in.
+    /// Only of texts, because a blank amount or a blank filter is more likely a mistake than "all".
+    const BLANK_IS_ABSENT: bool = false;
+
     /// The value at `at`. Every fault of it is noted in `faults`; `None`: it has one that leaves no value.
     fn read(value: Json, at: &At<'_>, faults: &mut Faults) -> Option<Self>;
 
@@ -15,13 +19,14 @@ pub trait Read: Sized {
     }
 }
 
-/// Whatever a caller may leave out. In a body, a blank text counts as absent, because forms send one for each field
-/// that nobody filled in.
+/// Whatever a caller may leave out.
 impl<T: Read> Read for Option<T> {
     fn read(value: Json, at: &At<'_>, faults: &mut Faults) -> Option<Self> {
         match value {
             Json::Null => Some(None),
-            Json::Text(text) if text.trim().is_empty() && !at.is_in_query() => Some(None),
+            Json::Text(text) if T::BLANK_IS_ABSENT && text.trim().is_empty() && !at.is_in_query() => {
+                Some(None)
+            }
             value => T::read(value, at, faults).map(Some),
         }
     }
@@ -81,27 +86,36 @@ impl<'a> Fields<'a> {
     ) -> Option<T> {
         self.known.push(name);
         let at = self.at.field(name);
-        let Some(position) = self.left.iter().position(|(field, _)| field == name) else {
+        let (mut found, mut is_doubled) = (None, false);
+        // One pass: a body may hold thousands of them.
+        self.left.retain_mut(|(field, value)| {
+            let is_this = field == name;
+            if is_this && found.is_none() {
+                found = Some(std::mem::replace(value, Json::Null));
+            } else {
+                is_doubled |= is_this;
+            }
+            !is_this
+        });
+        if is_doubled {
+            faults.duplicate(&at);
+        }
+        let Some(value) = found else {
             let value = absent();
             if value.is_none() {
                 faults.note(&at, Code::Missing, "it is required");
             }
             return value;
         };
-        let (_, value) = self.left.remove(position);
-        while let Some(again) = self.left.iter().position(|(field, _)| field == name) {
-            faults.duplicate(&at);
-            self.left.remove(again);
-        }
         read(value, &at, faults)
     }
 
     /// Notes every field that nobody has taken.
     pub fn finish(self, faults: &mut Faults) {
         let Self { left, known, at } = self;
-        for (name, _) in &left {
+        let names = known.join(", ");
+        for (name, _) in left.iter().take(FAULTS_MAX) {
             let here = at.field(name);
-            let names = known.join(", ");
             let (what, code) = if at.is_in_query() {
                 ("parameters", Code::UnknownParameter)
             } else {

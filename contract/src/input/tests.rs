@@ -46,6 +46,18 @@ fn f16_nothing_passes_for_an_object_but_an_object() {
     check::<AddressBody>(r#"["A", "B", null, "C", null, "1", "US"]"#, &[("", "wrong_type")]);
 }
 
+// Whatever 64 KiB can hold is read in moments: time that grows with the square of it would be a weapon.
+#[test]
+fn f16_thousands_of_fields_are_read_at_once() {
+    for field in ["\"reason\":1", "\"x\":1"] {
+        let body = format!("{{{}}}", vec![field; 100_000].join(","));
+        let since = std::time::Instant::now();
+        let faults = read::<RefundBody>(&At::BODY, &body).expect_err("faults");
+        assert!(faults.len() <= 51, "{}", faults.len());
+        assert!(since.elapsed() < std::time::Duration::from_secs(2), "{field}: {:?}", since.elapsed());
+    }
+}
+
 #[test]
 fn f16_what_is_unknown_or_doubled_is_a_fault_at_every_depth() {
     check::<Money>(
@@ -180,4 +192,29 @@ fn f15_a_token_that_nobody_would_use_is_refused() {
         }
     }
     assert!(read::<PaymentChoice>(&At::BODY, r#"{"method": "card", "token": "tok_ok"}"#).is_ok());
+}
+
+// F20 and F10: forms send an empty text for what nobody filled in. An amount or a filter that is blank is no "all".
+#[test]
+fn f20_only_a_text_may_be_left_blank() {
+    for blank in ["", " ", "\\t\\n"] {
+        let refund = format!(r#"{{"amount": "{blank}", "reason": "a dent"}}"#);
+        check::<RefundBody>(&refund, &[("/amount", "wrong_type")]);
+        for condition in ["saga", "step", "error_contains"] {
+            let filter = format!(r#"{{"filter": {{"{condition}": "{blank}"}}}}"#);
+            check::<RetryBody>(&filter, &[(&format!("/filter/{condition}"), "invalid")]);
+        }
+        let since = format!(r#"{{"filter": {{"older_than_secs": "{blank}"}}}}"#);
+        check::<RetryBody>(&since, &[("/filter/older_than_secs", "wrong_type")]);
+        let reason = read::<RetryBody>(&At::BODY, &format!(r#"{{"ids": ["1.0"], "reason": "{blank}"}}"#));
+        assert!(reason.expect("a body").reason.is_none());
+    }
+}
+
+#[test]
+fn what_no_text_may_have_is_refused_everywhere() {
+    for text in ["a\\u0000b", "a\\u202eb", "a\\u2028b", "a\\u2066b", "a\\u0007b"] {
+        check::<RefundBody>(&format!(r#"{{"reason": "{text}"}}"#), &[("/reason", "invalid")]);
+    }
+    check::<RetryBody>(r#"{"filter": {"saga": "a\u0000"}}"#, &[("/filter/saga", "invalid")]);
 }

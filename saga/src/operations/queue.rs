@@ -42,10 +42,7 @@ async fn set_paused(
     let mut world = World::default();
     tx.load(&Footprint { pauses: true, ..Footprint::default() }, &mut world).await?;
     world.writes.at = world.now;
-    let name = match by {
-        Actor::Admin(name) | Actor::Operator(name) => name.clone(),
-        Actor::Customer => by.to_string(),
-    };
+    let name = by.name().to_owned();
     let (action, detail, message) = match (world.paused.get(&queue), set_paused) {
         (Some(paused), PauseAction::Pull(_)) => {
             return Ok(Answered::Already(format!("queue {queue} is {paused}")));

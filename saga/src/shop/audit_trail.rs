@@ -26,14 +26,12 @@ pub(crate) fn record_verb(
     came_of_it: &str,
     reason: Option<&str>,
 ) {
-    let actor = match by {
-        Actor::Admin(name) | Actor::Operator(name) => name.clone(),
-        Actor::Customer if reason.is_some() => by.to_string(),
-        Actor::Customer => return,
-    };
+    if *by == Actor::Customer && reason.is_none() {
+        return;
+    }
     world.writes.admin_actions.push(AdminAction {
         at: world.now,
-        actor,
+        actor: by.name().to_owned(),
         action: action.to_owned(),
         subject: format!("order {order}"),
         detail: AdminAction::detail_with(came_of_it, reason),

@@ -381,6 +381,7 @@ fn a_text_full_of_digits_is_looked_through_at_once() {
     ] {
         let since = std::time::Instant::now();
         has_card_number(&text);
-        assert!(since.elapsed().as_millis() < 1_000, "{:.20}: {:?}", text, since.elapsed());
+        // Of a debug build on a busy machine; what grows with the square of the text takes minutes.
+        assert!(since.elapsed().as_secs() < 10, "{:.20}: {:?}", text, since.elapsed());
     }
 }

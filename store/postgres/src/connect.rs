@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use holdfast_saga::ports::StoreError;
-use tokio_postgres::config::{Host, SslMode};
+use tokio_postgres::config::{Host, SslMode, TargetSessionAttrs};
 use tokio_postgres::tls::{MakeTlsConnect, TlsConnect};
 use tokio_postgres::{Client, Config, NoTls, SimpleQueryMessage, Socket};
 use tokio_postgres_rustls::MakeRustlsConnect;
@@ -80,6 +80,8 @@ impl ConnectConfig {
     /// The same for transactions: a statement that is sent behind a `begin` which is refused must not be committed by
     /// itself.
     pub(crate) fn writing_in_transactions_only(mut self) -> Self {
+        // The driver would take the guard for a server that may not be written; the write gate asks the server itself.
+        self.config.target_session_attrs(TargetSessionAttrs::Any);
         self.set(READ_ONLY, "on");
         self
     }

@@ -67,14 +67,17 @@ pub(crate) async fn load(
         by_id(connection, Sql::RequestKeysRead, footprint.request_keys.clone(), rows::request_key),
     )?;
     let seen = claimed.first().map(|key| key.created_at).or_else(|| sagas.first().map(|row| row.seen_at));
-    world.claimed.extend(claimed.into_iter().map(|claimed| (claimed.key, claimed.order)));
+    let is_claimed =
+        |key: &Uuid| world.claimed.contains_key(key) || claimed.iter().any(|row| row.key == *key);
     let taken: Vec<Uuid> =
-        footprint.keys.iter().map(|(key, _)| *key).filter(|key| !world.claimed.contains_key(key)).collect();
+        footprint.keys.iter().map(|(key, _)| *key).filter(|key| !is_claimed(key)).collect();
     let (taken, now) = try_join!(
         biased;
         by_id(connection, Sql::IdempotencyKeysRead, taken, rows::taken_key),
         claim::present(connection, now.or(seen)),
     )?;
+    // Only now: a claim that was lost with its connection must not be remembered when all of this is made once more.
+    world.claimed.extend(claimed.into_iter().map(|claimed| (claimed.key, claimed.order)));
     world.now = now;
     world.taken.extend(taken.into_iter().map(|taken| (taken.key, taken)));
     let sagas = sagas.into_iter().map(|row| row.saga).collect();

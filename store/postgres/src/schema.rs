@@ -13,13 +13,14 @@ use crate::pool::{Pool, PooledConnection};
 static MIGRATIONS: LazyLock<Vec<Migration>> = LazyLock::new(|| migration::of_files(migration::POSTGRES));
 
 /// A migration may take any time, and waits for another process that migrates: the limits of orders are not its own. The
-/// lock belongs to the transaction, so no connection pooler in between can leave it behind. A table is waited for no
-/// longer than by any batch: the shop would wait behind the migration. `transaction_timeout` exists from Postgres 17 on.
+/// lock belongs to the transaction, so no connection pooler in between can leave it behind. A table is waited for
+/// only as long as it takes to end an autovacuum that is in the way (`deadlock_timeout`): the shop waits behind the migration.
+/// `transaction_timeout` exists from Postgres 17 on.
 const BEGIN: &str = "
-    set local statement_timeout = 0; set local idle_in_transaction_session_timeout = 0; set local lock_timeout = 0;
+    set local statement_timeout = 0; set local lock_timeout = 0;
     select set_config(name, '0', true) from pg_settings where name = 'transaction_timeout';
     select pg_advisory_xact_lock(4983402716950321);
-    set local lock_timeout = '1s';
+    set local lock_timeout = '2s';
     set local client_min_messages = warning";
 
 /// Made by whoever applies the first migration, and by nobody who only looks.

@@ -128,7 +128,7 @@ fn single(code: &str, message: &str) -> Option<Meaning> {
 fn of_class(code: &str) -> Meaning {
     match code.get(..2).unwrap_or_default() {
         "40" => contention(),
-        "22" | "23" => data(),
+        "21" | "22" | "23" => data(),
         "08" => unavailable(
             "the connection to the database broke",
             "try again; if it comes again, look at the network and at what stands between",

@@ -36,7 +36,7 @@ pub(crate) fn parameters(url: &str) -> Result<Vec<(String, String)>, String> {
     add("dbname", decoded("the database", database)?);
     for pair in query.split('&').filter(|pair| !pair.is_empty()) {
         let (name, value) =
-            pair.split_once('=').ok_or_else(|| format!("its parameter {pair:?} has no value"))?;
+            pair.split_once('=').ok_or_else(|| format!("a parameter has no value; {ENCODE}"))?;
         let name = decoded("a parameter", name)?;
         let value = decoded(&name, value)?;
         found.push(match (name.as_str(), value.as_str()) {
@@ -48,6 +48,9 @@ pub(crate) fn parameters(url: &str) -> Result<Vec<(String, String)>, String> {
     Ok(found)
 }
 
+/// What is quoted of a URL might be a part of its password: so nothing is.
+const ENCODE: &str = "a `/`, `?`, `@`, `:` or `&` in a password must be percent-encoded";
+
 /// `HOST[:PORT]`.
 fn place(text: &str) -> Result<(String, String), String> {
     let (host, port) = match text.strip_prefix('[') {
@@ -55,7 +58,9 @@ fn place(text: &str) -> Result<(String, String), String> {
             let (host, rest) = rest.split_once(']').ok_or("the bracket of an IPv6 address is not closed")?;
             let port = rest.strip_prefix(':').unwrap_or(rest);
             if !rest.is_empty() && !rest.starts_with(':') {
-                return Err(format!("{rest:?} follows the bracket of an IPv6 address; expected :PORT"));
+                return Err(format!(
+                    "something follows the bracket of an IPv6 address; expected :PORT, and {ENCODE}"
+                ));
             }
             (host, port)
         }
@@ -63,7 +68,7 @@ fn place(text: &str) -> Result<(String, String), String> {
     };
     let port = decoded("a port", port)?;
     if !port.is_empty() && port.parse::<u16>().is_err() {
-        return Err(format!("{port:?} is no port; an IPv6 address stands in brackets"));
+        return Err(format!("a port is no port; an IPv6 address stands in brackets, and {ENCODE}"));
     }
     Ok((decoded("a host", host)?, port))
 }
@@ -111,10 +116,14 @@ mod tests {
             ("postgres://h:port/db", "is no port"),
             ("postgres://h:70000/db", "is no port"),
             ("postgres://h/db?sslmode", "has no value"),
+            ("postgres://u:s3cr/et@h/db", "percent-encoded"),
+            ("postgres://h/db?password=x&s3cret", "percent-encoded"),
+            ("postgres://[::1]s3cret/db", "percent-encoded"),
             ("postgres://h/%ff", "not UTF-8"),
         ] {
             let refused = parameters(url).expect_err(url);
             assert!(refused.contains(reason), "{url}: {refused}");
+            assert!(!refused.contains("s3cr"), "no part of a password: {refused}");
         }
     }
 }

@@ -66,7 +66,7 @@ pub(crate) fn refusal(row: &PgRow) -> Result<Option<&'static str>, StoreError> {
     let of_role_or_database: Option<String> = row.value(1)?;
     let (of_session, source): (String, String) = (row.value(2)?, row.value(3)?);
     // What the session has from a role or a database may have been lifted since.
-    let is_outdated = ["database", "user", "database user"].contains(&source.as_str());
+    let is_outdated = ["global", "database", "user", "database user"].contains(&source.as_str());
     Ok(if row.value(0)? {
         Some(
             "the database is read-only: this server is a standby; point DATABASE_URL at the primary. Nothing was written",

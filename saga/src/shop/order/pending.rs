@@ -19,13 +19,13 @@ pub struct Pending {
     pub at: Time,
 }
 
-/// The decision about an order that its sagas have not carried out yet: one read by key, and none for an order that waits for
+/// The last decision about an order that its sagas have not carried out yet (a cancellation wins over a confirmation): one read by key, and none for an order that waits for
 /// no decision.
 pub async fn pending(store: &dyn Store, view: &OrderView) -> Result<Option<Pending>, StoreError> {
     let id = view.order.id;
     match view.order.status {
         OrderStatus::PendingPayment | OrderStatus::PendingConfirmation => {
-            Ok(store.inbox(id.saga(slot::CHECKOUT)).await?.iter().find_map(decision))
+            Ok(store.inbox(id.saga(slot::CHECKOUT)).await?.iter().rev().find_map(decision))
         }
         OrderStatus::Cancelling => {
             let saga = store.saga(id.saga(slot::CANCELLATION)).await?;
