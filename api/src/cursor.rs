@@ -7,13 +7,14 @@ use std::fmt;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
-use hmac::{Hmac, KeyInit, Mac};
-use holdfast_contract::input::{At, Faults};
+use hmac::{Hmac, Mac};
+use holdfast_contract::input::At;
 use holdfast_contract::problem::Code;
 use holdfast_saga::ports::{Store, StoreError};
 use sha2::Sha256;
 
 use crate::problem::Problem;
+use crate::shop_secret::ShopSecret;
 
 /// The name of the secret in the database.
 const SECRET: &str = "cursor";
@@ -21,29 +22,18 @@ const SECRET: &str = "cursor";
 const CODE_LENGTH: usize = 9;
 
 /// Makes and reads cursors.
-#[derive(Clone)]
-pub(crate) struct Cursors(Hmac<Sha256>);
-
-impl fmt::Debug for Cursors {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Cursors(..)")
-    }
-}
+#[derive(Debug, Clone)]
+pub(crate) struct Cursors(ShopSecret);
 
 impl Cursors {
-    /// Reads the shop's secret; the first API of a shop creates it.
+    /// Reads the shop's secret.
     pub(crate) async fn load(store: &dyn Store) -> Result<Self, StoreError> {
-        let fresh = rand::random();
-        Ok(Self::with(&store.secret(SECRET, fresh).await?))
-    }
-
-    fn with(secret: &[u8; 32]) -> Self {
-        Self(Hmac::new_from_slice(secret).expect("a key of any length will do"))
+        ShopSecret::load(store, SECRET).await.map(Self)
     }
 
     /// The cursors of the list `name` with `filter`, which says all that the list depends on.
     pub(crate) fn of(&self, name: &'static str, filter: &impl fmt::Debug) -> ListCursors {
-        ListCursors(self.0.clone().chain_update(name).chain_update([0]).chain_update(format!("{filter:?}")))
+        ListCursors(self.0.code().chain_update(name).chain_update([0]).chain_update(format!("{filter:?}")))
     }
 }
 
@@ -66,11 +56,9 @@ impl ListCursors {
     ) -> Result<Option<T>, Problem> {
         let Some(cursor) = cursor else { return Ok(None) };
         self.position(cursor).as_deref().and_then(parse).map(Some).ok_or_else(|| {
-            let mut faults = Faults::default();
             let detail =
                 "the cursor is not of this list; send a next_cursor as it came, with the same filters";
-            faults.note(at, Code::InvalidCursor, detail);
-            Problem::of_faults(&faults)
+            Problem::of_fault(at, Code::InvalidCursor, detail)
         })
     }
 
@@ -93,7 +81,7 @@ mod tests {
 
     #[test]
     fn f19_a_cursor_is_of_its_list_and_filters_alone_and_cannot_be_edited() {
-        let cursors = Cursors::with(&[7; 32]);
+        let cursors = Cursors(ShopSecret::with(&[7; 32]));
         let list = |name, filter: &'static str| cursors.of(name, &filter);
         let open = |list: &ListCursors, cursor: &str| list.position(cursor);
         for position in ["mug-01", "~a#b", "&=%", "1042.3", &"x".repeat(64)] {
@@ -103,7 +91,11 @@ mod tests {
             assert!(cursor.bytes().all(is_plain), "{cursor} would have to be escaped in a URL");
             assert_eq!(open(&list("orders", ""), &cursor), None, "another list");
             assert_eq!(open(&list("products", "active"), &cursor), None, "another filter");
-            assert_eq!(open(&Cursors::with(&[8; 32]).of("products", &""), &cursor), None, "another shop");
+            assert_eq!(
+                open(&Cursors(ShopSecret::with(&[8; 32])).of("products", &""), &cursor),
+                None,
+                "another shop"
+            );
             let edited = format!("{}A", &cursor[..cursor.len() - 1]);
             for foreign in
                 [position, &edited, &cursor[1..], "", "A", &format!("{cursor}A"), &format!("{cursor}=")]

@@ -11,7 +11,7 @@ use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
 use axum::extract::{FromRequest, Query, Request};
 use axum::http::header::{CONTENT_ENCODING, CONTENT_TYPE};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, StatusCode, Uri};
 use holdfast_contract::input::{At, Faults, Nothing, Read};
 use holdfast_contract::json::Json;
 use holdfast_contract::problem::Code;
@@ -57,7 +57,7 @@ where
     type Rejection = Infallible;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Infallible> {
-        let query = query_of(&request);
+        let query = query_of(request.uri());
         let mut faults = Faults::default();
         // Read here, before the body takes the request: a copy of all headers would cost every order.
         let headers = H::read_strictly(request.headers(), &mut faults);
@@ -98,11 +98,14 @@ fn read<B: Read, Q: Read, H>(
     }
 }
 
-/// The parameters of the query, each as a text.
-fn query_of(request: &Request) -> Json {
-    let pairs = Query::<Vec<(String, String)>>::try_from_uri(request.uri());
-    let pairs = pairs.map_or_else(|_| Vec::new(), |Query(pairs)| pairs);
-    Json::Object(pairs.into_iter().map(|(name, value)| (name, Json::Text(value))).collect())
+/// The parameters of the query.
+pub(crate) fn parameters(uri: &Uri) -> Vec<(String, String)> {
+    Query::try_from_uri(uri).map_or_else(|_| Vec::new(), |Query(pairs)| pairs)
+}
+
+/// The query, as an object of texts.
+fn query_of(uri: &Uri) -> Json {
+    Json::Object(parameters(uri).into_iter().map(|(name, value)| (name, Json::Text(value))).collect())
 }
 
 fn parse(body: &[u8], faults: &mut Faults) -> Option<Json> {

@@ -23,6 +23,7 @@ mod proxies;
 mod routes;
 mod serve;
 mod settings;
+mod shop_secret;
 mod watch;
 
 use axum::Router;

@@ -1,6 +1,6 @@
 //! Who may see an order: its customer, its guest with the token, and whoever runs the shop.
 
-use axum::extract::{FromRequestParts, Query};
+use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use holdfast_contract::problem::Code;
 use holdfast_contract::read_fields;
@@ -11,6 +11,7 @@ use uuid::Uuid;
 use crate::app::App;
 use crate::auth::Caller;
 use crate::headers::X_ORDER_TOKEN;
+use crate::input::parameters;
 use crate::problem::Problem;
 
 /// A guest's token for an order, from the header `X-Order-Token`.
@@ -46,8 +47,7 @@ impl<S: Send + Sync> FromRequestParts<S> for OrderTokenAnywhere {
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let OrderToken(token) = OrderToken::from_request_parts(parts, state).await?;
-        let pairs = Query::<Vec<(String, String)>>::try_from_uri(&parts.uri);
-        let mut pairs = pairs.map_or_else(|_| Vec::new(), |Query(pairs)| pairs).into_iter();
+        let mut pairs = parameters(&parts.uri).into_iter();
         let in_query = pairs.find(|(name, _)| name == "order_token").map(|(_, token)| token);
         Ok(Self(OrderToken(token.or(in_query))))
     }

@@ -8,7 +8,7 @@ mod mapping;
 use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
-use holdfast_contract::input::{Fault, Faults, Place};
+use holdfast_contract::input::{At, Fault, Faults, Place};
 use holdfast_contract::problem::{Code, PROBLEM_JSON, ProblemBody};
 use holdfast_shared::OrderStatus;
 
@@ -55,6 +55,13 @@ impl Problem {
             count => format!("the request has {count} faults; the first: {said}"),
         };
         Self { errors, ..Self::new(code, detail) }
+    }
+
+    /// One thing is wrong with a request, at `at`.
+    pub(crate) fn of_fault(at: &At<'_>, code: Code, detail: impl Into<String>) -> Self {
+        let mut faults = Faults::default();
+        faults.note(at, code, detail);
+        Self::of_faults(&faults)
     }
 
     /// 500. The log has the cause, under the request's id.

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use axum::http::{HeaderMap, HeaderName};
 use ipnet::IpNet;
+use strum::{Display, EnumIter, EnumString, IntoStaticStr};
 
 use crate::headers::{FORWARDED, X_FORWARDED_FOR};
 
@@ -17,8 +18,9 @@ const REPORT_EVERY: Duration = Duration::from_mins(1);
 /// As much of an unreadable header is repeated, in characters.
 const FOUND_SHOWN: usize = 60;
 
-/// The header in which proxies name those whom they speak for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+/// The header in which a proxy names the client of a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Display, EnumIter, EnumString, IntoStaticStr)]
+#[strum(serialize_all = "kebab-case")]
 pub enum ForwardedHeader {
     /// `X-Forwarded-For: 198.51.100.7, 10.0.0.1`.
     #[default]
@@ -145,14 +147,14 @@ impl Callers {
         self.trusted.0.iter().any(|network| network.contains(&address))
     }
 
-    /// Says that nobody can tell callers apart, as often as a person reads it.
+    /// Warns that callers cannot be distinguished, no more often than a person reads it.
     fn report(&self, proxy: IpAddr, header: &HeaderName, found: &str) {
         let found: String = found.chars().take(FOUND_SHOWN).collect();
         let mut reported_at = self.reported_at.lock().unwrap_or_else(PoisonError::into_inner);
         if reported_at.is_none_or(|at| at.elapsed() >= REPORT_EVERY) {
             *reported_at = Some(Instant::now());
             tracing::warn!(
-                "the proxy at {proxy} names in {header} no caller that can be read, but {found:?}: all whom it speaks for \
+                "{header} from the proxy at {proxy} has no address of a client (found: {found:?}): all clients behind it \
                  share one rate limit; let it set the header, or correct HOLDFAST_TRUSTED_PROXIES and \
                  HOLDFAST_FORWARDED_HEADER"
             );
@@ -208,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn f28_the_caller_is_whom_the_outermost_trusted_proxy_saw() {
+    fn f28_the_caller_is_what_the_outermost_trusted_proxy_saw() {
         let near = "127.0.0.1";
         for (trusted, peer, lines, caller) in [
             ("loopback", near, &["198.51.100.7"][..], "198.51.100.7"),

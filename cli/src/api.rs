@@ -37,14 +37,16 @@ impl Dispatch for NoHints {
 
 pub(crate) async fn run(args: Args, global: &Global) -> anyhow::Result<Exit> {
     let Args { server: args, database: wait, redis: redis_args } = args;
-    let verifier = args.token_keys.verifier()?.ok_or_else(|| {
+    let keys = args.token_keys.read()?;
+    let verifier = keys.verifier()?.ok_or_else(|| {
         usage(
             "no key to verify tokens with; set HOLDFAST_JWT_SECRET (`openssl rand -hex 32` makes one) or HOLDFAST_JWKS_FILE",
         )
     })?;
     let (settings, redis) = (args.settings()?, redis_args.parse()?);
+    let address = global.address()?;
     let listener = listen(args.http_addr, "--http-addr").await?;
-    let database = Database::open_to_work(global, &wait).await?;
+    let database = Database::open_to_work(&address, global.shop_id(), &wait).await?;
     let redis = of_shop(redis, database.store()).await?;
     let metrics = Metrics::default();
     let (dispatch, policy): (Arc<dyn Dispatch>, _) = match redis {

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::http::HeaderValue;
-use clap::ValueEnum;
 use holdfast_api::auth::Verifier;
 use holdfast_api::{ForwardedHeader, Parts, Settings, TrustedProxies};
 use holdfast_intake::CheckoutIntake;
@@ -21,7 +20,7 @@ use crate::exit::usage;
 use crate::http_server::HttpServer;
 use crate::provider::{self, MethodProvider};
 use crate::token_keys::TokenKeyArgs;
-use crate::values::{duration, window};
+use crate::values::{duration, one_of, window};
 
 #[derive(clap::Args)]
 pub(crate) struct ApiServerArgs {
@@ -66,21 +65,14 @@ pub(crate) struct ApiServerArgs {
     #[arg(long, value_name = "NETWORKS", env = "HOLDFAST_TRUSTED_PROXIES", default_value = "loopback")]
     trusted_proxies: TrustedProxies,
 
-    /// The header in which they name it; let them overwrite the other one
-    #[arg(long, value_name = "HEADER", env = "HOLDFAST_FORWARDED_HEADER", value_enum, default_value_t)]
-    forwarded_header: Header,
+    /// The header in which they name it; have them overwrite it
+    #[arg(long, value_name = "HEADER", env = "HOLDFAST_FORWARDED_HEADER", default_value_t)]
+    #[arg(value_parser = one_of::<ForwardedHeader>())]
+    forwarded_header: ForwardedHeader,
 
     /// How long requests in flight may take to end when the process stops
     #[arg(long, value_name = "TIME", env = "HOLDFAST_DRAIN_TIMEOUT", default_value = "15s", value_parser = duration)]
     pub(crate) drain_timeout: humantime::Duration,
-}
-
-/// [`ForwardedHeader`] on the command line.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
-enum Header {
-    #[default]
-    XForwardedFor,
-    Forwarded,
 }
 
 impl ApiServerArgs {
@@ -112,10 +104,7 @@ impl ApiServerArgs {
         Ok(Settings {
             requests_per_second: NonZeroU32::new(self.rate_limit),
             trusted_proxies: self.trusted_proxies.clone(),
-            forwarded_header: match self.forwarded_header {
-                Header::XForwardedFor => ForwardedHeader::XForwardedFor,
-                Header::Forwarded => ForwardedHeader::Forwarded,
-            },
+            forwarded_header: self.forwarded_header,
             cors_origins,
             pending_max: self.pending_max,
         })

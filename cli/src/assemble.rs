@@ -42,6 +42,7 @@ pub(crate) async fn store(address: &Address) -> Result<(Arc<dyn Store>, Box<dyn 
             Ok((Arc::new(store.clone()), Box::new(store)))
         }
         Address::Sqlite { url, .. } => {
+            make_private(&SqliteStore::file(url)?);
             let store = SqliteStore::open(url, Arc::new(SystemClock)).await?;
             Ok((Arc::new(store.clone()), Box::new(store)))
         }

@@ -1,16 +1,15 @@
 //! `holdfast audit`: recomputes every promise from the rows, and compares them with the provider's own ledger.
 
-use std::collections::BTreeMap;
-use std::path::PathBuf;
-
 use holdfast_contract::audit::{AuditBody, InFlightBody, SettledManuallyBody, ViolationBody};
 use holdfast_saga::flows;
 use holdfast_saga::operations::audit_run;
 use holdfast_saga::ports::Providers;
 use holdfast_shared::{Currency, Money};
+use std::collections::BTreeMap;
 
 use crate::database::Database;
 use crate::exit::{Exit, say};
+use crate::named_file::{NamedFile, named_file};
 use crate::output::{Format, pairs, table};
 use crate::provider::{Provider, SANDBOX_URL, SandboxArgs};
 
@@ -22,8 +21,8 @@ pub(crate) struct Args {
     /// The file of the sandbox provider's own ledger, to compare ours with
     ///
     /// Default: the file sandbox.db beside the database's own file, if it exists.
-    #[arg(long, value_name = "PATH", env = "HOLDFAST_SANDBOX_LEDGER")]
-    sandbox_ledger: Option<PathBuf>,
+    #[arg(long, value_name = "PATH", env = "HOLDFAST_SANDBOX_LEDGER", value_parser = named_file())]
+    sandbox_ledger: Option<NamedFile>,
 
     #[arg(long, value_name = "URL", env = "HOLDFAST_SANDBOX_URL", hide_env_values = true, help = SANDBOX_URL)]
     sandbox_url: Option<String>,

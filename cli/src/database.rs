@@ -12,7 +12,6 @@ use crate::assemble;
 use crate::exit::{Exit, not_found, say, usage};
 use crate::global::Global;
 use crate::output::Format;
-use crate::private_file::make_private;
 use crate::schema::Schema;
 use crate::values::duration;
 
@@ -45,9 +44,6 @@ impl Database {
     }
 
     async fn connected(address: &Address) -> Result<Self, StoreError> {
-        if let Some(path) = address.path() {
-            make_private(path);
-        }
         let connecting = tokio::time::timeout(CONNECT_WITHIN, assemble::store(address));
         let connected = connecting.await.unwrap_or_else(|_| {
             Err(StoreError::Unavailable(format!(
@@ -59,23 +55,26 @@ impl Database {
         Ok(Self { store, schema, path: address.path().map(Path::to_owned) })
     }
 
-    /// Opens the database that the options name, and refuses it unless its schema fits this binary and it holds the shop
-    /// that they name.
-    pub(crate) async fn open(global: &Global) -> anyhow::Result<Self> {
-        let address = existing(global)?;
-        let database = Self::fitting(&address).await.map_err(|error| at(&address, error))?;
-        database.check_shop(global.shop_id(), &address).await?;
+    /// Opens the database, and refuses it unless its schema fits this binary and it holds the shop `named`.
+    pub(crate) async fn open(address: &Address, named: Option<ShopId>) -> anyhow::Result<Self> {
+        check_exists(address)?;
+        let database = Self::fitting(address).await.map_err(|error| at(address, error))?;
+        database.check_shop(named, address).await?;
         Ok(database)
     }
 
     /// The same for a process that serves: it refuses a database that it may not write, and waits for one that is away.
-    pub(crate) async fn open_to_work(global: &Global, wait: &WaitArgs) -> anyhow::Result<Self> {
-        let address = existing(global)?;
+    pub(crate) async fn open_to_work(
+        address: &Address,
+        named: Option<ShopId>,
+        wait: &WaitArgs,
+    ) -> anyhow::Result<Self> {
+        check_exists(address)?;
         let (since, wait) = (Instant::now(), *wait.database_wait);
         let mut said = None;
         let database = loop {
             let opened = async {
-                let database = Self::fitting(&address).await?;
+                let database = Self::fitting(address).await?;
                 database.store.try_write().await?;
                 Ok(database)
             };
@@ -90,13 +89,13 @@ impl Database {
                     }
                     tokio::time::sleep(RETRY_EVERY).await;
                 }
-                opened => break opened.map_err(|error| at(&address, error))?,
+                opened => break opened.map_err(|error| at(address, error))?,
             }
         };
         if said.is_some() {
             say(&format!("{}: the database is there", address.shown()));
         }
-        database.check_shop(global.shop_id(), &address).await?;
+        database.check_shop(named, address).await?;
         Ok(database)
     }
 
@@ -177,8 +176,8 @@ pub(crate) async fn with_database(
     global: &Global,
     command: impl AsyncFnOnce(&Database) -> anyhow::Result<Exit>,
 ) -> anyhow::Result<Exit> {
-    let database = Database::open(global).await?;
     let address = global.address()?;
+    let database = Database::open(&address, global.shop_id()).await?;
     if global.output == Format::Table && !address.is_default() {
         say(&format!("shop at {}", address.shown()));
     }
@@ -187,9 +186,8 @@ pub(crate) async fn with_database(
     ended
 }
 
-/// The address that the options name, unless it is a file that does not exist.
-fn existing(global: &Global) -> anyhow::Result<Address> {
-    let address = global.address()?;
+/// Refuses a file that does not exist.
+fn check_exists(address: &Address) -> anyhow::Result<()> {
     if let Some(path) = address.path().filter(|path| !path.exists()) {
         let path = path.display();
         if address.is_default() {
@@ -200,7 +198,7 @@ fn existing(global: &Global) -> anyhow::Result<Address> {
         }
         anyhow::bail!("{path} does not exist; `holdfast migrate` creates it");
     }
-    Ok(address)
+    Ok(())
 }
 
 /// Says which database an error is about.

@@ -21,7 +21,7 @@ use crate::database::Database;
 use crate::exit::{Exit, conflict};
 use crate::output::{Format, Limit, Watch, age, pairs};
 use crate::reference::SagaRef;
-use crate::saga::{find, only, table_of};
+use crate::saga::{find, table_of};
 use crate::values::reason;
 
 /// The reason in a dry run: the effect of a discard does not depend on it.
@@ -115,7 +115,7 @@ pub(crate) async fn run(database: &Database, command: Command, output: Format) -
     let store = database.store();
     match command {
         Command::List(args) => args.watch.repeat(async || list(store, &args, output).await).await,
-        Command::Show { saga } => show(store, only(saga, &saga.stuck(store).await?)?, output).await,
+        Command::Show { saga } => show(store, saga.one_stuck(store).await?, output).await,
         Command::Retry(args) => {
             let action = DeadLetterAction::Retry { reason: args.reason };
             actions::run(store, args.selection, args.filter, action, args.options, output).await
@@ -128,8 +128,8 @@ pub(crate) async fn run(database: &Database, command: Command, output: Format) -
 }
 
 async fn list(store: &dyn Store, args: &ListArgs, output: Format) -> anyhow::Result<Exit> {
-    let filter = args.filter.at_now(store).await?;
     let now = store.now().await?;
+    let filter = args.filter.at(now);
     if args.group {
         let all = dead_letter::list(store, &REGISTRY, &filter, None, usize::MAX).await?;
         let groups = dead_letter::groups(&all).into_iter().map(DeadLetterGroupBody::from).collect();

@@ -1,12 +1,10 @@
 //! The options of every command.
 
-use std::path::PathBuf;
-
 use holdfast_shared::ShopId;
 
 use crate::address::Address;
+use crate::named_file::{NamedFile, named_file, secret_of};
 use crate::output::Format;
-use crate::private_file::secret_in;
 use crate::values::{NamedShop, shop_id};
 
 const HEADING: &str = "Global options";
@@ -22,15 +20,9 @@ pub(crate) struct Global {
     )]
     database_url: Option<String>,
 
-    #[arg(
-        long,
-        global = true,
-        env = "DATABASE_URL_FILE",
-        value_name = "PATH",
-        conflicts_with = "database_url"
-    )]
+    #[arg(long, global = true, env = "DATABASE_URL_FILE", value_name = "PATH", value_parser = named_file())]
     #[arg(help_heading = HEADING, help = "The file that holds the URL instead, so that its password stands on no command line")]
-    database_url_file: Option<PathBuf>,
+    database_url_file: Option<NamedFile>,
 
     // A copy of the database starts with the same settings as the shop itself, but for this one (M42).
     #[arg(long, global = true, env = "HOLDFAST_SHOP_ID", value_name = "ID", help_heading = HEADING)]
@@ -53,12 +45,13 @@ impl Global {
 
     /// Whether a database is named.
     pub(crate) fn names_a_database(&self) -> bool {
-        self.database_url.is_some() || self.database_url_file.is_some()
+        let in_file = self.database_url_file.as_ref().and_then(NamedFile::path);
+        in_file.is_some() || self.database_url.as_ref().is_some_and(|url| !url.is_empty())
     }
 
-    /// The database that is named, or else the shop in this folder.
+    /// The database that is named, or else the shop in this folder. Each call reads the file of the URL again.
     pub(crate) fn address(&self) -> anyhow::Result<Address> {
-        let from_file = self.database_url_file.as_deref().map(secret_in).transpose()?;
-        Address::parse(from_file.as_deref().or(self.database_url.as_deref()))
+        let url = secret_of("database-url", self.database_url.as_deref(), self.database_url_file.as_ref())?;
+        Address::parse(url.as_deref())
     }
 }

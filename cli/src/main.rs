@@ -18,6 +18,7 @@ mod http_server;
 mod log;
 mod logging;
 mod migrate;
+mod named_file;
 mod operator;
 mod order;
 mod output;

@@ -7,6 +7,7 @@ use clap::ValueEnum;
 use comfy_table::presets::NOTHING;
 use comfy_table::{ContentArrangement, Table};
 use holdfast_contract::List;
+use holdfast_contract::text::is_unseen;
 use holdfast_saga::timeline::{moment, span};
 use holdfast_shared::Time;
 use serde::Serialize;
@@ -111,7 +112,5 @@ pub(crate) fn dated(at: Time, now: Time) -> String {
 
 /// Removes control characters: text of customers must not control a terminal.
 pub(crate) fn plain(text: &str) -> String {
-    let is_unseen =
-        |c: char| c.is_control() || matches!(c, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     text.chars().map(|c| if is_unseen(c) { ' ' } else { c }).collect()
 }

@@ -2,18 +2,16 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::Context as _;
-
 /// What SQLite keeps beside a file.
 #[cfg(unix)]
 const BESIDE: [&str; 3] = ["", "-wal", "-shm"];
 
-/// What those may do with a file who are neither its owner nor of its group.
+/// The rights of everybody but the owner and the group.
 #[cfg(unix)]
 const OTHERS: u32 = 0o007;
 
-/// Creates the file of a database for its owner alone if it is missing, and takes what others may do with it away if it is
-/// there. What a group may do is somebody's decision, and stays.
+/// Creates the file of a database for its owner alone if it is missing, and removes the rights of others if it exists. The
+/// rights of a group are somebody's decision, and stay.
 #[cfg(unix)]
 pub(crate) fn make_private(path: &Path) {
     use std::fs::{OpenOptions, Permissions};
@@ -21,11 +19,11 @@ pub(crate) fn make_private(path: &Path) {
     use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 
     let created = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
-    // Whoever opens it next says why it cannot be made.
+    // Opening it reports why it cannot be created.
     if created.is_ok() || created.is_err_and(|error| error.kind() != ErrorKind::AlreadyExists) {
         return;
     }
-    // Whatever else somebody named by mistake is none of our business.
+    // A file that is no database was named by mistake, and is left alone.
     if !is_database(path) {
         return;
     }
@@ -66,9 +64,3 @@ fn is_database(path: &Path) -> bool {
 /// Where files have no mode.
 #[cfg(not(unix))]
 pub(crate) fn make_private(_: &Path) {}
-
-/// The secret that a file holds: its text without the line's end.
-pub(crate) fn secret_in(path: &Path) -> anyhow::Result<String> {
-    let text = std::fs::read_to_string(path).with_context(|| format!("{} cannot be read", path.display()))?;
-    Ok(text.trim_end_matches(['\r', '\n']).to_owned())
-}

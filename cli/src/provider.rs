@@ -13,6 +13,7 @@ use holdfast_sandbox::SandboxControl;
 use crate::assemble::{self, BreakerSettings};
 use crate::exit::usage;
 use crate::http_server::{HttpServer, listen_anywhere};
+use crate::named_file::{NamedFile, named_file};
 
 /// The sandbox's ledger beside a shop in a file.
 const SHOP_LEDGER: &str = "sandbox.db";
@@ -82,8 +83,8 @@ pub(crate) struct SandboxArgs {
     /// The file of the sandbox provider's own ledger
     ///
     /// Default: sandbox.db beside a shop in a file, holdfast-sandbox.db in this folder for a shop on a server.
-    #[arg(long, value_name = "PATH", env = "HOLDFAST_SANDBOX_LEDGER")]
-    pub(crate) sandbox_ledger: Option<PathBuf>,
+    #[arg(long, value_name = "PATH", env = "HOLDFAST_SANDBOX_LEDGER", value_parser = named_file())]
+    pub(crate) sandbox_ledger: Option<NamedFile>,
 
     #[arg(long, value_name = "URL", env = "HOLDFAST_SANDBOX_URL", hide_env_values = true, help = SANDBOX_URL)]
     pub(crate) sandbox_url: Option<String>,
@@ -143,13 +144,13 @@ impl SandboxLocation {
     fn given(args: &SandboxArgs, timeout: Duration) -> anyhow::Result<Option<Self>> {
         // An empty variable counts as unset.
         let url = args.sandbox_url.as_deref().filter(|url| !url.is_empty());
-        match (url, &args.sandbox_ledger) {
+        match (url, args.sandbox_ledger.as_ref().and_then(NamedFile::path)) {
             (Some(_), Some(_)) => Err(usage(
                 "--sandbox-url and --sandbox-ledger (or HOLDFAST_SANDBOX_URL and HOLDFAST_SANDBOX_LEDGER) are both \
                  set; give the ledger to the `holdfast sandbox` that serves it, and keep the URL here",
             )),
             (Some(url), None) => Ok(Some(Self::Remote(assemble::remote_sandbox(url, timeout)?))),
-            (None, Some(ledger)) => Ok(Some(Self::Ledger(ledger.clone()))),
+            (None, Some(ledger)) => Ok(Some(Self::Ledger(ledger.to_owned()))),
             (None, None) => Ok(None),
         }
     }

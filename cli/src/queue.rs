@@ -57,9 +57,8 @@ pub(crate) async fn run(database: &Database, command: Command, output: Format) -
 }
 
 async fn list(store: &dyn Store, output: Format) -> anyhow::Result<Exit> {
-    let now = store.now().await?;
-    let queues = queue_list::list(store).await?.into_iter().map(|state| QueueBody::new(state, now));
-    let queues = List::whole(queues.collect());
+    let (queues, now) = queue_list::list(store).await?;
+    let queues = List::whole(queues.into_iter().map(|state| QueueBody::new(state, now)).collect());
     let header = ["QUEUE", "DUE", "OLDEST", "IN FLIGHT", "RETRYING", "DEAD", "WORKERS"];
     output.list(&queues, "no queues", &header, |queue| row(queue, now))?;
     if output == Format::Table {

@@ -1,13 +1,12 @@
 //! Redis, which carries hints between processes.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use holdfast_saga::ports::Store;
 use holdfast_worker::{Redis, RedisAddress, RedisBackend, RedisDown};
 
 use crate::exit::usage;
-use crate::private_file::secret_in;
+use crate::named_file::{NamedFile, named_file, secret_of};
 use crate::values::{name, one_of};
 
 #[derive(clap::Args)]
@@ -17,8 +16,8 @@ pub(crate) struct RedisArgs {
     redis_url: Option<String>,
 
     /// The file that holds the URL of Redis instead
-    #[arg(long, value_name = "PATH", env = "REDIS_URL_FILE", conflicts_with = "redis_url")]
-    redis_url_file: Option<PathBuf>,
+    #[arg(long, value_name = "PATH", env = "REDIS_URL_FILE", value_parser = named_file())]
+    redis_url_file: Option<NamedFile>,
 
     /// How hints are stored in Redis; the same for all processes of a shop
     #[arg(long, value_name = "NAME", env = "HOLDFAST_QUEUE_BACKEND", default_value_t)]
@@ -40,13 +39,9 @@ five times a second.";
 impl RedisArgs {
     /// The given Redis, if any. Does not connect.
     pub(crate) fn parse(&self) -> anyhow::Result<Option<RedisAddress>> {
-        let from_file = self.redis_url_file.as_deref().map(secret_in).transpose()?;
-        // An empty variable counts as unset.
-        let Some(url) = from_file.as_deref().or(self.redis_url.as_deref()).filter(|url| !url.is_empty())
-        else {
-            return Ok(None);
-        };
-        let address = RedisAddress::parse(url, &self.redis_prefix);
+        let url = secret_of("redis-url", self.redis_url.as_deref(), self.redis_url_file.as_ref())?;
+        let Some(url) = url else { return Ok(None) };
+        let address = RedisAddress::parse(&url, &self.redis_prefix);
         address.map(Some).map_err(|error| usage(error.to_string()))
     }
 }

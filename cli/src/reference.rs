@@ -12,7 +12,7 @@ use holdfast_saga::timeline::Story;
 use holdfast_shared::{OrderId, SagaId};
 use uuid::Uuid;
 
-use crate::exit::not_found;
+use crate::exit::{conflict, not_found, usage};
 
 /// An order, by its number or its public id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -111,10 +111,24 @@ impl SagaRef {
         let sagas = store.sagas_of(order).await?.into_iter();
         let stuck: Vec<_> = sagas.filter(Saga::is_stuck).map(|saga| saga.id).collect();
         if stuck.is_empty() {
-            return Err(crate::exit::conflict(format!(
+            return Err(conflict(format!(
                 "no saga of order {order} is dead or parked; `holdfast order explain {order}` says how it stands"
             )));
         }
         Ok(stuck)
+    }
+
+    /// The saga; of an order the only one that an operator can retry.
+    pub(crate) async fn one_stuck(self, store: &dyn Store) -> anyhow::Result<SagaId> {
+        match (&self.stuck(store).await?[..], self) {
+            ([saga], Self::Order(_)) => Ok(*saga),
+            (_, Self::Saga(saga)) => Ok(saga),
+            (several, Self::Order(order)) => {
+                let ids = several.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+                Err(usage(format!(
+                    "order {order} has several dead sagas: {ids}; name one, or `holdfast dead retry {order}`"
+                )))
+            }
+        }
     }
 }

@@ -14,7 +14,7 @@ use holdfast_saga::timeline::moment;
 use holdfast_shared::{Actor, SagaId, SagaState, Time};
 
 use crate::database::Database;
-use crate::exit::{Exit, conflict, not_found, say, usage};
+use crate::exit::{Exit, conflict, not_found, say};
 use crate::operator::Operator;
 use crate::output::{Format, Limit, Watch, age, dated, pairs, table};
 use crate::reference::SagaRef;
@@ -68,7 +68,7 @@ pub(crate) struct ListArgs {
     #[arg(long, value_name = "NAME", help = "Only sagas of this definition, such as checkout_online")]
     definition: Option<String>,
 
-    /// Only sagas in this state; RETRYING are those that tried a step in vain and will try again by themselves
+    /// Only sagas in this state; RETRYING: the current step failed, or is held back, and will be retried automatically
     #[arg(long, ignore_case = true, value_parser = one_of::<ShownState>())]
     state: Option<ShownState>,
 
@@ -93,8 +93,7 @@ pub(crate) async fn run(database: &Database, command: Command, output: Format) -
         Command::List(args) => args.watch.repeat(async || list(store, &args, output).await).await,
         Command::Show { saga } => show(store, saga.checkout(store).await?, output).await,
         Command::Retry { saga, reason, actor } => {
-            let saga = only(saga, &saga.stuck(store).await?)?;
-            retry(store, saga, reason, actor.actor, output).await
+            retry(store, saga.one_stuck(store).await?, reason, actor.actor, output).await
         }
         Command::Signal { saga, signal: sign, actor } => {
             signal(store, saga.checkout(store).await?, sign, actor.actor, output).await
@@ -102,20 +101,6 @@ pub(crate) async fn run(database: &Database, command: Command, output: Format) -
         Command::Cancel { saga, actor } => {
             cancel(store, saga.checkout(store).await?, actor.actor, output).await
         }
-    }
-}
-
-/// The one saga that `named` stands for.
-pub(crate) fn only(named: SagaRef, sagas: &[SagaId]) -> anyhow::Result<SagaId> {
-    match (sagas, named) {
-        ([saga], _) => Ok(*saga),
-        (several, SagaRef::Order(order)) => {
-            let ids = several.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-            Err(usage(format!(
-                "order {order} has several dead sagas: {ids}; name one, or `holdfast dead retry {order}`"
-            )))
-        }
-        (_, SagaRef::Saga(id)) => Ok(id),
     }
 }
 

@@ -35,15 +35,17 @@ struct Signed {
 }
 
 pub(crate) async fn run(args: Args, global: &Global) -> anyhow::Result<Exit> {
-    let keys = &args.token_keys;
-    if keys.jwks().is_some() && keys.secret()?.is_none() {
-        return Err(usage("the issuer of a JWKS file signs its tokens; only the issuer has the private key"));
-    }
-    let secret = match keys.secret()? {
+    let keys = args.token_keys.read()?;
+    let secret = match keys.secret {
         Some(secret) => secret,
+        None if keys.jwks.is_some() => {
+            return Err(usage(
+                "the issuer of a JWKS file signs its tokens; only the issuer has the private key",
+            ));
+        }
         None => secret_of_shop(global).await?,
     };
-    let token = sign(&secret, &keys.settings(), &args.sub, args.role, *args.valid_for)
+    let token = sign(&secret, &keys.settings, &args.sub, args.role, *args.valid_for)
         .map_err(|error| usage(error.to_string()))?;
     let body = Signed { token, sub: args.sub, role: args.role };
     global.output.one(&body, || format!("{}\n", body.token))?;
@@ -58,7 +60,7 @@ async fn secret_of_shop(global: &Global) -> anyhow::Result<String> {
             "no secret to sign with; set HOLDFAST_JWT_SECRET, or name a shop of `holdfast up` with --database-url",
         ));
     }
-    let database = Database::open(global).await?;
+    let database = Database::open(&address, global.shop_id()).await?;
     let secret = own_secret(&database).await;
     database.close().await;
     secret

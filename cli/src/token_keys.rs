@@ -8,7 +8,7 @@ use rand::RngExt as _;
 
 use crate::database::Database;
 use crate::exit::usage;
-use crate::private_file::secret_in;
+use crate::named_file::{NamedFile, named_file, secret_of};
 
 #[derive(clap::Args)]
 pub(crate) struct TokenKeyArgs {
@@ -17,16 +17,16 @@ pub(crate) struct TokenKeyArgs {
     jwt_secret: Option<String>,
 
     /// The file that holds this secret instead
-    #[arg(long, value_name = "PATH", env = "HOLDFAST_JWT_SECRET_FILE", conflicts_with = "jwt_secret")]
-    jwt_secret_file: Option<PathBuf>,
+    #[arg(long, value_name = "PATH", env = "HOLDFAST_JWT_SECRET_FILE", value_parser = named_file())]
+    jwt_secret_file: Option<NamedFile>,
 
     /// The file that holds the secret before this one, whose tokens are still valid: while secrets are rotated
-    #[arg(long, value_name = "PATH", env = "HOLDFAST_JWT_PREVIOUS_SECRET_FILE")]
-    jwt_previous_secret_file: Option<PathBuf>,
+    #[arg(long, value_name = "PATH", env = "HOLDFAST_JWT_PREVIOUS_SECRET_FILE", value_parser = named_file())]
+    jwt_previous_secret_file: Option<NamedFile>,
 
     /// The JWKS file with the public keys that tokens are signed with
-    #[arg(long, value_name = "PATH", env = "HOLDFAST_JWKS_FILE")]
-    jwks_file: Option<PathBuf>,
+    #[arg(long, value_name = "PATH", env = "HOLDFAST_JWKS_FILE", value_parser = named_file())]
+    jwks_file: Option<NamedFile>,
 
     /// The issuer of tokens (the claim iss)
     #[arg(long, value_name = "NAME", env = "HOLDFAST_JWT_ISSUER", default_value = "holdfast", value_parser = NonEmptyStringValueParser::new())]
@@ -37,48 +37,52 @@ pub(crate) struct TokenKeyArgs {
     jwt_audience: String,
 }
 
-impl TokenKeyArgs {
-    /// The secret, if one is given. An empty variable counts as unset.
-    pub(crate) fn secret(&self) -> anyhow::Result<Option<String>> {
-        let from_file = file(self.jwt_secret_file.as_ref()).map(secret_in).transpose()?;
-        Ok(from_file.or_else(|| self.jwt_secret.clone()).filter(|secret| !secret.is_empty()))
-    }
-
-    /// The secrets that tokens may be signed with, the present one, which is `secret`, first.
-    pub(crate) fn secrets(&self, secret: String) -> anyhow::Result<Vec<String>> {
-        let previous = file(self.jwt_previous_secret_file.as_ref()).map(secret_in).transpose()?;
-        Ok([secret].into_iter().chain(previous).collect())
-    }
-
+/// The keys of tokens, as they are given.
+pub(crate) struct TokenKeys {
+    /// The secret, if one is given.
+    pub(crate) secret: Option<String>,
+    /// The secret before this one.
+    previous: Option<String>,
     /// The JWKS file, if one is given.
-    pub(crate) fn jwks(&self) -> Option<&Path> {
-        file(self.jwks_file.as_ref())
-    }
-
+    pub(crate) jwks: Option<PathBuf>,
     /// The issuer and the audience that tokens must name.
-    pub(crate) fn settings(&self) -> TokenSettings {
-        TokenSettings { issuer: self.jwt_issuer.clone(), audience: self.jwt_audience.clone() }
-    }
+    pub(crate) settings: TokenSettings,
+}
 
-    /// The verifier of these keys; `None` if none are given.
-    pub(crate) fn verifier(&self) -> anyhow::Result<Option<Verifier>> {
-        let verifier = match (self.secret()?, self.jwks()) {
-            (Some(_), Some(_)) => {
-                return Err(usage(
-                    "HOLDFAST_JWT_SECRET and HOLDFAST_JWKS_FILE are both set; keep the one your tokens are signed with",
-                ));
-            }
-            (Some(secret), None) => Verifier::with_secrets(&self.secrets(secret)?, self.settings()),
-            (None, Some(file)) => Verifier::with_jwks(file, self.settings()),
-            (None, None) => return Ok(None),
-        };
-        verifier.map(Some).map_err(|error| usage(error.to_string()))
+impl TokenKeyArgs {
+    /// Reads the files with the secrets. A JWKS file is read by [`TokenKeys::verifier`].
+    pub(crate) fn read(&self) -> anyhow::Result<TokenKeys> {
+        let previous = self.jwt_previous_secret_file.as_ref().map(NamedFile::secret).transpose()?;
+        Ok(TokenKeys {
+            secret: secret_of("jwt-secret", self.jwt_secret.as_deref(), self.jwt_secret_file.as_ref())?,
+            previous: previous.flatten(),
+            jwks: self.jwks_file.as_ref().and_then(NamedFile::path).map(Path::to_owned),
+            settings: TokenSettings { issuer: self.jwt_issuer.clone(), audience: self.jwt_audience.clone() },
+        })
     }
 }
 
-/// A file that is named. An empty variable counts as unset.
-fn file(named: Option<&PathBuf>) -> Option<&Path> {
-    named.map(PathBuf::as_path).filter(|file| !file.as_os_str().is_empty())
+impl TokenKeys {
+    /// The verifier of these keys; `None` if none are given.
+    pub(crate) fn verifier(&self) -> anyhow::Result<Option<Verifier>> {
+        match (&self.secret, &self.jwks) {
+            (Some(_), Some(_)) => Err(usage(
+                "HOLDFAST_JWT_SECRET and HOLDFAST_JWKS_FILE are both set; keep the one your tokens are signed with",
+            )),
+            (Some(secret), None) => self.verifier_of(secret).map(Some),
+            (None, Some(file)) => {
+                let verifier = Verifier::with_jwks(file, self.settings.clone());
+                verifier.map(Some).map_err(|error| usage(error.to_string()))
+            }
+            (None, None) => Ok(None),
+        }
+    }
+
+    /// The verifier of tokens that are signed with `secret`, or with the secret before it.
+    pub(crate) fn verifier_of(&self, secret: &str) -> anyhow::Result<Verifier> {
+        let secrets: Vec<_> = [secret.to_owned()].into_iter().chain(self.previous.clone()).collect();
+        Verifier::with_secrets(&secrets, self.settings.clone()).map_err(|error| usage(error.to_string()))
+    }
 }
 
 /// The secret that a shop without a given one keeps in its database.

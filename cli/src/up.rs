@@ -6,7 +6,7 @@ use std::io::IsTerminal as _;
 use std::sync::Arc;
 use std::time::Duration;
 
-use holdfast_api::auth::{Role, Verifier, sign};
+use holdfast_api::auth::{Role, TokenSettings, sign};
 use holdfast_saga::flows::REGISTRY;
 use holdfast_saga::ports::Providers;
 use holdfast_telemetry::Metrics;
@@ -16,13 +16,13 @@ use crate::address::Address;
 use crate::api_server::{self, ApiParts, ApiServerArgs};
 use crate::assemble::{self, WorkerParts};
 use crate::database::Database;
-use crate::exit::{Exit, say, usage};
+use crate::exit::{Exit, say};
 use crate::global::Global;
 use crate::http_server::listen;
 use crate::output::print;
 use crate::provider::{RateArgs, SandboxArgs, SandboxLocation};
 use crate::shutdown::Shutdown;
-use crate::token_keys::{TokenKeyArgs, own_secret};
+use crate::token_keys::own_secret;
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
@@ -45,7 +45,7 @@ const TOKENS_VALID: Duration = Duration::from_hours(12);
 const CALL_TIMEOUT: Duration = Duration::from_secs(2);
 
 pub(crate) async fn run(args: Args, global: &Global) -> anyhow::Result<Exit> {
-    let keys = &args.server.token_keys;
+    let keys = args.server.token_keys.read()?;
     let (settings, verifier) = (args.server.settings()?, keys.verifier()?);
     let listener = listen(args.server.http_addr, "--http-addr").await?;
     let address = global.address()?;
@@ -54,14 +54,12 @@ pub(crate) async fn run(args: Args, global: &Global) -> anyhow::Result<Exit> {
     database.migrate(global.shop_id(), &address).await?;
     let stocked = catalogue::stock(database.store()).await?;
 
-    let secret = match keys.secret()? {
-        Some(secret) => secret,
-        None => own_secret(&database).await?,
-    };
-    let verifier = match verifier {
-        Some(verifier) => verifier,
-        None => Verifier::with_secrets(&keys.secrets(secret.clone())?, keys.settings())
-            .map_err(|error| usage(error.to_string()))?,
+    let (secret, verifier) = if let Some(verifier) = verifier {
+        (keys.secret.clone(), verifier)
+    } else {
+        let secret = own_secret(&database).await?;
+        let verifier = keys.verifier_of(&secret)?;
+        (Some(secret), verifier)
     };
     let provider = location.serve(CALL_TIMEOUT).await?;
     let metrics = Metrics::default();
@@ -99,8 +97,8 @@ pub(crate) async fn run(args: Args, global: &Global) -> anyhow::Result<Exit> {
         say(&format!("its sandbox provider is at {url}"));
     }
     // With a JWKS file, only its issuer can sign tokens.
-    if keys.jwks().is_none() {
-        print(&walk_through(server.url(), &address, &secret, keys)?)?;
+    if let Some(secret) = secret {
+        print(&walk_through(server.url(), &address, &secret, &keys.settings)?)?;
     }
     tokio::select! {
         () = shutdown.signalled() => {}
@@ -120,13 +118,13 @@ pub(crate) async fn run(args: Args, global: &Global) -> anyhow::Result<Exit> {
 }
 
 /// Lines to paste: the URL, the tokens, and three orders from beginning to end.
-fn walk_through(url: &str, shop: &Address, secret: &str, keys: &TokenKeyArgs) -> anyhow::Result<String> {
+fn walk_through(url: &str, shop: &Address, secret: &str, tokens: &TokenSettings) -> anyhow::Result<String> {
     // The shop in this folder needs no naming.
     let named = if shop.is_default() { String::new() } else { format!(" --database-url '{}'", shop.url()) };
-    // A log or a journal is no place for tokens: who is not at a terminal gets the commands that make them.
+    // A log or a journal is no place for tokens: without a terminal, print the commands that make them.
     let token = |role: Role, sub: &str| {
         if std::io::stdout().is_terminal() {
-            return sign(secret, &keys.settings(), sub, role, TOKENS_VALID);
+            return sign(secret, tokens, sub, role, TOKENS_VALID);
         }
         let binary = std::env::current_exe().map_or("holdfast".into(), |path| path.display().to_string());
         Ok(format!("$('{binary}' token --role {role} --sub {sub}{named})"))

@@ -4,6 +4,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
+use holdfast_contract::text::Text;
 use holdfast_shared::{Queue, ShopId, Time, has_card_number};
 use strum::IntoEnumIterator;
 
@@ -29,7 +30,7 @@ where
 
 /// The name of a person or of a key prefix.
 pub(crate) fn name(text: &str) -> Result<String, String> {
-    one_line(text, NAME_MAX)
+    one_line::<NAME_MAX>(text)
 }
 
 /// The shop that the database must hold. An empty variable names none.
@@ -47,19 +48,16 @@ pub(crate) fn shop_id(text: &str) -> Result<NamedShop, String> {
 
 /// The reason of a decision.
 pub(crate) fn reason(text: &str) -> Result<String, String> {
-    one_line(text, REASON_MAX)
+    one_line::<REASON_MAX>(text)
 }
 
-fn one_line(text: &str, max: usize) -> Result<String, String> {
-    let text = text.trim();
-    if text.is_empty() || text.chars().count() > max || text.chars().any(char::is_control) {
-        return Err(format!("expected 1 to {max} characters on one line"));
-    }
-    // What is typed here is kept, as what comes over the API is.
-    if has_card_number(text) {
+/// What is typed here is kept, as what comes over the API is; so it is read by the same rules.
+fn one_line<const MAX: usize>(typed: &str) -> Result<String, String> {
+    let text = String::from(Text::<MAX>::try_from(typed.to_owned())?);
+    if has_card_number(&text) {
         return Err("it looks like a card number, and those are kept nowhere; leave it out".to_owned());
     }
-    Ok(text.to_owned())
+    Ok(text)
 }
 
 /// A duration above zero: with zero, a window would end before anyone can decide.

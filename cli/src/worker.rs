@@ -120,7 +120,7 @@ async fn serve(args: ServeArgs, global: &Global) -> anyhow::Result<Exit> {
         Some(address) => listen(address, "--worker-addr").await?,
         None => listen_at_first(USUAL_ADDR.into()).await?,
     };
-    let database = Database::open_to_work(global, &args.database).await?;
+    let database = Database::open_to_work(&address, global.shop_id(), &args.database).await?;
     let redis = of_shop(redis, database.store()).await?;
     let no_redis = match &redis {
         Some(redis) => unavailable(redis).await?,

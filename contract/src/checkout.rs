@@ -94,7 +94,7 @@ impl TryFrom<String> for Email {
     type Error = &'static str;
 
     fn try_from(text: String) -> Result<Self, Self::Error> {
-        let text = tidied(&text, |c| c);
+        let text = tidied(&text);
         // The mailbox is counted in bytes (RFC 6531), the whole as the protocol bounds a path.
         let fits = |part: &str, max: usize| {
             (1..=max).contains(&part.len()) && !part.chars().any(|c| c.is_whitespace() || c.is_control())
@@ -141,19 +141,9 @@ impl From<Country> for String {
     }
 }
 
-impl Read for Email {
-    fn read(value: Json, at: &At<'_>, faults: &mut Faults) -> Option<Self> {
-        parsed(value, at, faults)
-    }
-}
-
-impl Read for Country {
-    fn read(value: Json, at: &At<'_>, faults: &mut Faults) -> Option<Self> {
-        parsed(value, at, faults)
-    }
-}
-
+read_by!(parsed: Email, Country);
 read_fields!(CheckoutBody { cart_id, payment, contact, shipping_address, expected_total, notes });
+
 impl Read for PaymentChoice {
     fn read(value: Json, at: &At<'_>, faults: &mut Faults) -> Option<Self> {
         let mut fields = Fields::of(value, at, faults)?;
@@ -168,6 +158,7 @@ impl Read for PaymentChoice {
         Some(Self { method: method?, token: token? })
     }
 }
+
 read_fields!(ContactBody { email, phone });
 
 impl Read for AddressBody {

@@ -7,7 +7,7 @@ use holdfast_saga::shop::answer::{Answer, Answered};
 use holdfast_shared::{Money, OrderId, SagaId, Sku, Time, redact};
 use serde::{Deserialize, Serialize};
 
-use crate::input::{At, Faults, Fields, Read};
+use crate::input::{At, Faults, Read as _};
 use crate::json::Json;
 use crate::result::{CommandOutcome, unchanged};
 use crate::saga::will_resume;
@@ -256,31 +256,22 @@ pub struct DiscardBody {
     pub reason: Text<500>,
 }
 
-impl Read for DeadLetterFilterBody {
-    /// A blank condition is refused: it would hold for all.
-    fn read(value: Json, at: &At<'_>, faults: &mut Faults) -> Option<Self> {
-        let mut fields = Fields::of(value, at, faults)?;
-        let mut text = |name: &'static str, faults: &mut Faults| {
-            let text: Option<String> = fields.take(name, None, faults)?;
-            if text.as_ref().is_some_and(|text| text.trim().is_empty()) {
-                return faults
-                    .invalid(&at.field(name), "it is blank; leave it out, or say what you look for");
-            }
-            Some(text)
-        };
-        let (saga, step) = (text("saga", faults), text("step", faults));
-        let error_contains = text("error_contains", faults);
-        let older_than_secs = fields.take("older_than_secs", None, faults);
-        let younger_than_secs = fields.take("younger_than_secs", None, faults);
-        fields.finish(faults);
-        Some(Self {
-            saga: saga?,
-            step: step?,
-            error_contains: error_contains?,
-            older_than_secs: older_than_secs?,
-            younger_than_secs: younger_than_secs?,
-        })
+read_fields!(DeadLetterFilterBody {
+    saga by condition,
+    step by condition,
+    error_contains by condition,
+    older_than_secs,
+    younger_than_secs,
+});
+
+/// A blank condition is refused: it would hold for all.
+#[expect(clippy::option_option, reason = "absent, or not read")]
+fn condition(value: Json, at: &At<'_>, faults: &mut Faults) -> Option<Option<String>> {
+    let text = Option::<String>::read(value, at, faults)?;
+    if text.as_ref().is_some_and(|text| text.trim().is_empty()) {
+        return faults.invalid(at, "it is blank; leave it out, or say what you look for");
     }
+    Some(text)
 }
 
 read_fields!(RetryBody { ids, filter, cursor, dry_run = false, reason });

@@ -2,8 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::input::{At, Faults, Read as _};
+use crate::json::Json;
+
 /// The most items on one page.
-pub const LIMIT_MAX: u32 = 100;
+const LIMIT_MAX: u32 = 100;
 const LIMIT_DEFAULT: u32 = 20;
 
 /// One page of a list.
@@ -29,24 +32,23 @@ pub struct Page {
     pub cursor: Option<String>,
 }
 
-/// A page that cannot be shown.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum BadPage {
-    /// The limit is out of bounds.
-    Limit(u32),
-}
-
 impl Page {
     /// How many to read: one more than the limit, to know whether there is a next page.
-    pub fn read(&self) -> Result<u32, BadPage> {
-        match self.limit.unwrap_or(LIMIT_DEFAULT) {
-            limit @ 1..=LIMIT_MAX => Ok(limit + 1),
-            limit => Err(BadPage::Limit(limit)),
-        }
+    pub fn limit_read(&self) -> u32 {
+        self.limit.unwrap_or(LIMIT_DEFAULT) + 1
     }
 }
 
-read_fields!(Page { limit, cursor });
+read_fields!(Page { limit by limit, cursor });
+
+/// Reads the limit of a page.
+pub fn limit(value: Json, at: &At<'_>, faults: &mut Faults) -> Option<Option<u32>> {
+    let limit = Option::<u32>::read(value, at, faults)?;
+    if limit.is_some_and(|limit| !(1..=LIMIT_MAX).contains(&limit)) {
+        return faults.invalid(at, format!("expected a whole number from 1 to {LIMIT_MAX}"));
+    }
+    Some(limit)
+}
 
 impl<T> List<T> {
     /// A list without a next page.
@@ -54,7 +56,7 @@ impl<T> List<T> {
         Self { items, next_cursor: None }
     }
 
-    /// A page of what was read with one more than its limit, such as [`Page::read`] says. `cursor` names the last
+    /// A page of what was read with one more than its limit, such as [`Page::limit_read`] says. `cursor` names the last
     /// item shown.
     pub fn page<R>(
         mut read: Vec<R>,

@@ -13,8 +13,7 @@ use holdfast_shared::{
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::checkout::{AddressBody, ContactBody};
-use crate::input::{At, Faults, Fields, Read};
+use crate::input::{At, Faults, Read as _};
 use crate::json::Json;
 use crate::problem::Code;
 use crate::text::Text;
@@ -22,21 +21,7 @@ use crate::text::Text;
 /// An order, as buyers and admins see it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-#[cfg_attr(feature = "openapi", schema(as = Order, example = json!({
-    "id": "01890a5d-ac96-774b-bcce-b302099a8057", "number": 1042, "status": "CONFIRMED", "payment_method": "card",
-    "lines": [
-        {"sku": "mug-01", "quantity": 2, "unit_price": {"amount_minor": 1299, "currency": "EUR"},
-            "total": {"amount_minor": 2598, "currency": "EUR"}},
-        {"sku": "tee-01", "quantity": 1, "unit_price": {"amount_minor": 2490, "currency": "EUR"},
-            "total": {"amount_minor": 2490, "currency": "EUR"}}
-    ],
-    "totals": {"total": {"amount_minor": 5088, "currency": "EUR"}},
-    "payment": {
-        "status": "CAPTURED", "amount": {"amount_minor": 5088, "currency": "EUR"},
-        "captured": {"amount_minor": 5088, "currency": "EUR"}, "refunded": {"amount_minor": 0, "currency": "EUR"}
-    },
-    "accepted_at": "2026-01-31T09:30:00Z", "updated_at": "2026-01-31T09:30:01.25Z"
-})))]
+#[cfg_attr(feature = "openapi", schema(as = Order, example = example::order))]
 pub struct OrderBody {
     /// The public id of the order.
     pub id: Uuid,
@@ -86,34 +71,16 @@ pub struct PendingBody {
 /// An order with the data of its buyer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-#[cfg_attr(feature = "openapi", schema(as = OrderDetails, example = json!({
-    "id": "01890a5d-ac96-774b-bcce-b302099a8057", "number": 1042, "status": "CONFIRMED", "payment_method": "card",
-    "lines": [
-        {"sku": "mug-01", "quantity": 2, "unit_price": {"amount_minor": 1299, "currency": "EUR"},
-            "total": {"amount_minor": 2598, "currency": "EUR"}},
-        {"sku": "tee-01", "quantity": 1, "unit_price": {"amount_minor": 2490, "currency": "EUR"},
-            "total": {"amount_minor": 2490, "currency": "EUR"}}
-    ],
-    "totals": {"total": {"amount_minor": 5088, "currency": "EUR"}},
-    "payment": {
-        "status": "CAPTURED", "amount": {"amount_minor": 5088, "currency": "EUR"},
-        "captured": {"amount_minor": 5088, "currency": "EUR"}, "refunded": {"amount_minor": 0, "currency": "EUR"}
-    },
-    "accepted_at": "2026-01-31T09:30:00Z", "updated_at": "2026-01-31T09:30:01.25Z",
-    "contact": {"email": "ada@example.com"},
-    "shipping_address": {
-        "name": "Ada Buyer", "line1": "1 High Street", "city": "Springfield", "postal_code": "12345", "country": "US"
-    }
-})))]
+#[cfg_attr(feature = "openapi", schema(as = OrderDetails, example = example::details))]
 pub struct OrderDetails {
     /// The current state of the order.
     #[serde(flatten)]
     pub order: OrderBody,
     /// The buyer's contact details.
-    #[cfg_attr(feature = "openapi", schema(value_type = ContactBody))]
+    #[cfg_attr(feature = "openapi", schema(value_type = crate::checkout::ContactBody))]
     pub contact: Contact,
     /// The address to deliver to.
-    #[cfg_attr(feature = "openapi", schema(value_type = AddressBody))]
+    #[cfg_attr(feature = "openapi", schema(value_type = crate::checkout::AddressBody))]
     pub shipping_address: Address,
     /// A message from the buyer to the shop.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -222,21 +189,16 @@ pub struct ReasonBody {
 
 read_fields!(ReasonBody { reason });
 
-impl Read for RefundBody {
-    fn read(value: Json, at: &At<'_>, faults: &mut Faults) -> Option<Self> {
-        let mut fields = Fields::of(value, at, faults)?;
-        let amount: Option<Option<Money>> = fields.take("amount", None, faults);
-        let reason = fields.take("reason", None, faults);
-        fields.finish(faults);
-        if let Some(Some(amount)) = amount
-            && amount.amount_minor <= 0
-        {
-            let at = at.field("amount");
-            faults.note(&at.field("amount_minor"), Code::InvalidAmount, "an amount above 0 is expected");
-            return None;
-        }
-        Some(Self { amount: amount?, reason: reason? })
+read_fields!(RefundBody { amount by above_zero, reason });
+
+#[expect(clippy::option_option, reason = "absent, or not read")]
+fn above_zero(value: Json, at: &At<'_>, faults: &mut Faults) -> Option<Option<Money>> {
+    let amount = Option::<Money>::read(value, at, faults)?;
+    if amount.is_some_and(|amount| amount.amount_minor <= 0) {
+        faults.note(&at.field("amount_minor"), Code::InvalidAmount, "an amount above 0 is expected");
+        return None;
     }
+    Some(amount)
 }
 
 impl OrderBody {
@@ -287,14 +249,6 @@ impl PendingBody {
 impl From<&Pending> for PendingBody {
     fn from(pending: &Pending) -> Self {
         Self::new(pending.verb, &pending.by, pending.at)
-    }
-}
-
-impl OrderBody {
-    /// The same order, with what was accepted and is not done yet.
-    #[must_use]
-    pub fn with_pending(self, pending: Option<PendingBody>) -> Self {
-        Self { pending, ..self }
     }
 }
 
@@ -375,5 +329,38 @@ impl PaymentBody {
 impl From<&timeline::Line> for TimelineEntry {
     fn from(line: &timeline::Line) -> Self {
         Self { at: line.at, text: line.text.clone(), saga: line.saga.to_string() }
+    }
+}
+
+/// The examples of the `OpenAPI` document.
+#[cfg(feature = "openapi")]
+mod example {
+    use serde_json::{Value, json};
+
+    pub(super) fn order() -> Value {
+        json!({
+            "id": "01890a5d-ac96-774b-bcce-b302099a8057", "number": 1042, "status": "CONFIRMED", "payment_method": "card",
+            "lines": [
+                {"sku": "mug-01", "quantity": 2, "unit_price": {"amount_minor": 1299, "currency": "EUR"},
+                    "total": {"amount_minor": 2598, "currency": "EUR"}},
+                {"sku": "tee-01", "quantity": 1, "unit_price": {"amount_minor": 2490, "currency": "EUR"},
+                    "total": {"amount_minor": 2490, "currency": "EUR"}}
+            ],
+            "totals": {"total": {"amount_minor": 5088, "currency": "EUR"}},
+            "payment": {
+                "status": "CAPTURED", "amount": {"amount_minor": 5088, "currency": "EUR"},
+                "captured": {"amount_minor": 5088, "currency": "EUR"}, "refunded": {"amount_minor": 0, "currency": "EUR"}
+            },
+            "accepted_at": "2026-01-31T09:30:00Z", "updated_at": "2026-01-31T09:30:01.25Z"
+        })
+    }
+
+    pub(super) fn details() -> Value {
+        let mut order = order();
+        order["contact"] = json!({"email": "ada@example.com"});
+        order["shipping_address"] = json!({
+            "name": "Ada Buyer", "line1": "1 High Street", "city": "Springfield", "postal_code": "12345", "country": "US"
+        });
+        order
     }
 }

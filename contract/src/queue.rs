@@ -28,7 +28,7 @@ pub struct QueueBody {
     pub oldest_seconds: f64,
     /// Sagas with a call in flight.
     pub in_flight: u64,
-    /// Sagas that tried a step in vain, or are not let try it, and will try again by themselves; absent if there are none.
+    /// Sagas whose current step failed or is held back, and that will be retried automatically; absent if there are none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retrying: Option<RetryingBody>,
     /// The number of dead sagas.
@@ -49,13 +49,13 @@ pub struct RetryingBody {
     /// How many they are.
     #[cfg_attr(feature = "openapi", schema(example = 13))]
     pub sagas: u64,
-    /// How often the worst of them was tried in vain.
+    /// How many tries of the worst of them failed.
     #[cfg_attr(feature = "openapi", schema(example = 5))]
     pub tries_max: u32,
     /// The id of the worst of them.
     #[cfg_attr(feature = "openapi", schema(value_type = String, example = "1042.3"))]
     pub worst: SagaId,
-    /// Why its last try was in vain.
+    /// Why its last try failed.
     #[cfg_attr(feature = "openapi", schema(example = "the provider refused: no refunds today"))]
     pub error: String,
     /// When the first of them is due again.

@@ -52,7 +52,7 @@ pub struct SagaBody {
     pub failures: u32,
     /// How often in a row nothing was heard of it. That is no failure: the next answer counts.
     pub unanswered: u32,
-    /// Whether it tried its current step in vain, or is not let try it, and will try again by itself, at `wake_at`.
+    /// Whether its current step failed or is held back, and will be retried automatically, at `wake_at`.
     pub retrying: bool,
     /// The worker that holds its lease.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -176,7 +176,8 @@ pub enum SignalName {
     PaymentEvent,
 }
 
-read_fields!(SignalBody { signal by choice });
+read_by!(choice: SignalName);
+read_fields!(SignalBody { signal });
 
 impl From<SignalName> for Sign {
     fn from(signal: SignalName) -> Self {

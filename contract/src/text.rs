@@ -22,7 +22,7 @@ impl<const MAX: usize> TryFrom<String> for Text<MAX> {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
-        let clean = tidied(&text, |c| if c == '\t' { ' ' } else { c });
+        let clean = tidied(&text);
         if fits(&text, &clean, MAX, is_unseen) {
             return Ok(Self(clean));
         }
@@ -36,7 +36,7 @@ impl<const MAX: usize> TryFrom<String> for Note<MAX> {
     fn try_from(text: String) -> Result<Self, String> {
         // Line breaks as Windows and old Macs write them.
         let text = if text.contains('\r') { text.replace("\r\n", "\n").replace('\r', "\n") } else { text };
-        let clean = tidied(&text, |c| if c == '\t' { ' ' } else { c });
+        let clean = tidied(&text);
         if fits(&text, &clean, MAX, |c| is_unseen(c) && c != '\n') {
             return Ok(Self(clean));
         }
@@ -44,19 +44,18 @@ impl<const MAX: usize> TryFrom<String> for Note<MAX> {
     }
 }
 
-/// Without blanks around it, in the composed form (NFC): what looks the same is the same.
-pub(crate) fn tidied(text: &str, replace: fn(char) -> char) -> String {
+/// Without blanks around it, with a blank for a tab, in the composed form (NFC): what looks the same is the same.
+pub(crate) fn tidied(text: &str) -> String {
     let is_blank = |c: char| c.is_whitespace() || matches!(c, '\u{feff}' | '\u{200b}');
-    text.trim_matches(is_blank).nfc().map(replace).collect()
+    text.trim_matches(is_blank).nfc().map(|c| if c == '\t' { ' ' } else { c }).collect()
 }
 
-/// What no text needs: control characters, and the marks that turn the direction of whatever is shown behind them or end
-/// its line.
-fn is_unseen(c: char) -> bool {
+/// What no text needs: control characters, and the marks that change the direction of the text after them, or end its line.
+pub fn is_unseen(c: char) -> bool {
     c.is_control() || matches!(c, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
-/// Composing can make a text longer, which nobody can foresee who counts what they type.
+/// Composing can make a text longer. Callers count what they type, so the shorter length counts.
 fn fits(typed: &str, clean: &str, max: usize, forbidden: fn(char) -> bool) -> bool {
     let length = clean.chars().count().min(typed.chars().count());
     (1..=max).contains(&length) && !clean.is_empty() && !clean.chars().any(forbidden)
@@ -100,21 +99,20 @@ mod openapi {
 
     use super::{Note, Text};
 
-    fn schema(max: usize, pattern: &str) -> RefOr<Schema> {
+    /// `inner` is the class of the characters that may stand within the text.
+    fn schema(max: usize, inner: &str) -> RefOr<Schema> {
+        let seen = r"[^\s\u0000-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069\u200b\ufeff]";
         ObjectBuilder::new()
             .schema_type(SchemaType::Type(Type::String))
             .min_length(Some(1))
             .max_length(Some(max))
-            .pattern(Some(pattern))
+            .pattern(Some(format!("^{inner}*{seen}{inner}*$")))
             .into()
     }
 
     impl<const MAX: usize> PartialSchema for Text<MAX> {
         fn schema() -> RefOr<Schema> {
-            schema(
-                MAX,
-                r"^[^\u0000-\u0008\u000a-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069]*[^\s\u0000-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069\u200b\ufeff][^\u0000-\u0008\u000a-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069]*$",
-            )
+            schema(MAX, r"[^\u0000-\u0008\u000a-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069]")
         }
     }
 
@@ -126,13 +124,7 @@ mod openapi {
 
     impl<const MAX: usize> PartialSchema for Note<MAX> {
         fn schema() -> RefOr<Schema> {
-            let within = r"[^\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069]*";
-            schema(
-                MAX,
-                &format!(
-                    r"^{within}[^\s\u0000-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069\u200b\ufeff]{within}$"
-                ),
-            )
+            schema(MAX, r"[^\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069]")
         }
     }
 

@@ -60,7 +60,7 @@ metrics! {
     SAGAS: Gauge "holdfast_sagas" ["saga", "state"],
         "Sagas that are not settled, by state";
     SAGAS_RETRYING: Gauge "holdfast_sagas_retrying" ["saga", "step"],
-        "Sagas that tried a step in vain, or are not let try it, and will try again by themselves";
+        "Sagas whose current step failed or is held back, and that will be retried automatically";
     PROVIDER_BREAKER: Gauge "holdfast_provider_breaker" ["provider", "state"],
         "1 for the state of a payment provider's circuit breaker, 0 for the other states";
     CHANNEL_BREAKER: Gauge "holdfast_channel_breaker" ["channel", "state"],

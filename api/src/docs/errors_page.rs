@@ -27,7 +27,7 @@ document names the codes of each operation, with an example. This page is genera
 }
 ```
 
-- Who asks comes first: 401, 403 and 404 are answered before anybody hears of faults of the request.
+- The caller is checked first: 401, 403 and 404 are answered before any fault of the request is named.
 - A 400 or 422 lists all faults in `errors`: each has a `pointer` into the body (RFC 6901), a `parameter` or a `header`, a `code`
   of this list, and a `detail`. Faults of one kind may give the problem its code (`idempotency_key_missing`); otherwise the code
   says which part is wrong (`invalid_body`, `invalid_query`, `invalid_header`), or `invalid_request` if it is more than one.

@@ -1,7 +1,5 @@
 //! The status and the code of every domain error, in one place.
 
-use holdfast_contract::input::{At, Faults};
-use holdfast_contract::list::{BadPage, LIMIT_MAX};
 use holdfast_contract::problem::Code;
 use holdfast_intake::AcceptError;
 use holdfast_saga::operations::audit_run::AuditError;
@@ -16,19 +14,6 @@ use super::Problem;
 const RETRY_CHECKOUT_SECS: u64 = 5;
 /// When a payment method that no worker can use now may be tried again.
 const RETRY_METHOD_SECS: u64 = 60;
-
-impl From<BadPage> for Problem {
-    fn from(bad: BadPage) -> Self {
-        let mut faults = Faults::default();
-        match bad {
-            BadPage::Limit(_) => {
-                let detail = format!("expected a whole number from 1 to {LIMIT_MAX}");
-                faults.note(&At::QUERY.field("limit"), Code::Invalid, detail);
-            }
-        }
-        Self::of_faults(&faults)
-    }
-}
 
 impl From<AuditError> for Problem {
     fn from(error: AuditError) -> Self {

@@ -5,7 +5,7 @@ use axum::extract::State;
 use axum::http::header::ETAG;
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
-use holdfast_contract::input::{At, Faults, Nothing};
+use holdfast_contract::input::{At, Nothing};
 use holdfast_contract::problem::Code;
 use holdfast_saga::records::context::Dedupe;
 use holdfast_saga::records::view::ProductFilter;
@@ -34,7 +34,7 @@ pub(super) async fn list(
     input: Input<Nothing, Page, Conditional>,
 ) -> Result<Json<List<ProductBody>>, Problem> {
     let page = input.query()?;
-    let limit = page.read()?;
+    let limit = page.limit_read();
     let filter = ProductFilter { active: Some(true), ..ProductFilter::default() };
     let cursors = app.cursors.of("products", &filter);
     let after = cursors.open(page.cursor.as_deref(), &CURSOR, |sku| sku.parse().ok())?;
@@ -83,10 +83,8 @@ pub(super) async fn put(
 ) -> Result<Response, Problem> {
     let (body, _, Preconditions(expect)) = input.check()?;
     if body.sku.as_ref().is_some_and(|named| *named != sku) {
-        let mut faults = Faults::default();
         let detail = format!("expected {sku}, as in the path; or leave it out");
-        faults.note(&At::BODY.field("sku"), Code::Invalid, detail);
-        return Err(Problem::of_faults(&faults));
+        return Err(Problem::of_fault(&At::BODY.field("sku"), Code::Invalid, detail));
     }
     let PutProductBody { name, price, active, .. } = body;
     let change = PutProduct { sku, name: name.into(), price, active };

@@ -13,7 +13,7 @@ use crate::extract::PathParam;
 use crate::input::Input;
 use crate::problem::Problem;
 use holdfast_contract::input::Nothing;
-use holdfast_contract::list::Page;
+use holdfast_contract::list::{self, Page};
 use holdfast_contract::notification::NotificationBody;
 use holdfast_contract::problem::Code;
 use holdfast_contract::{List, read_fields};
@@ -32,7 +32,7 @@ pub(super) struct ListQuery {
     cursor: Option<String>,
 }
 
-read_fields!(ListQuery { unread, limit, cursor });
+read_fields!(ListQuery { unread, limit by list::limit, cursor });
 
 /// List notifications, newest first
 ///
@@ -47,7 +47,7 @@ pub(super) async fn list(
     let customer = app.listed_customer(&caller).await?;
     let ListQuery { unread, limit, cursor } = input.query()?;
     let page = Page { limit, cursor };
-    let limit = page.read()?;
+    let limit = page.limit_read();
     let cursors = app.cursors.of("notifications", &(customer, unread));
     let before = cursors.open(page.cursor.as_deref(), &CURSOR, |id| id.parse().ok())?;
     let filter = NotificationFilter { customer, unread, before, limit };

@@ -25,8 +25,8 @@ use crate::extract::PathParam;
 use crate::input::Input;
 use crate::problem::Problem;
 use holdfast_contract::audit::AuditBody;
-use holdfast_contract::input::{At, Faults, Nothing};
-use holdfast_contract::list::Page;
+use holdfast_contract::input::{At, Nothing};
+use holdfast_contract::list::{self, Page};
 use holdfast_contract::order::ReasonBody;
 use holdfast_contract::problem::Code;
 use holdfast_contract::saga::{
@@ -45,7 +45,7 @@ type CommandResponse = Result<(StatusCode, Json<CommandResult>), Problem>;
 pub(super) struct ListQuery {
     /// Only sagas of this definition, such as `checkout_online`.
     definition: Option<String>,
-    /// Only sagas in this state, or `RETRYING`: those that tried a step in vain and will try again by themselves. They are
+    /// Only sagas in this state, or `RETRYING`: those whose current step failed or is held back, and that will be retried automatically. They are
     /// `RUNNING`, `WAITING` or `COMPENSATING`, too.
     #[param(value_type = Option<String>, example = "DEAD")]
     state: Option<ShownState>,
@@ -60,7 +60,7 @@ pub(super) struct ListQuery {
     cursor: Option<String>,
 }
 
-read_fields!(ListQuery { definition, state, held, limit, cursor });
+read_fields!(ListQuery { definition, state, held, limit by list::limit, cursor });
 
 /// List sagas, newest first
 #[utoipa::path(get, operation_id = "list_sagas", path = "/v1/ops/sagas", tag = "ops", params(ListQuery),
@@ -72,13 +72,11 @@ pub(super) async fn list(
 ) -> Result<Json<List<SagaBody>>, Problem> {
     let ListQuery { definition, state, held, limit, cursor } = input.query()?;
     let page = Page { limit, cursor };
-    let limit = page.read()?;
+    let limit = page.limit_read();
     let held = held == Some(true);
     if held && (definition.is_some() || state.is_some()) {
-        let mut faults = Faults::default();
         let detail = "it cannot be combined with definition or state; leave those out";
-        faults.note(&At::QUERY.field("held"), Code::Invalid, detail);
-        return Err(Problem::of_faults(&faults));
+        return Err(Problem::of_fault(&At::QUERY.field("held"), Code::Invalid, detail));
     }
     let cursors = app.cursors.of("sagas", &(held, &definition, state));
     let before = cursors.open(page.cursor.as_deref(), &CURSOR, |id| id.parse().ok())?;

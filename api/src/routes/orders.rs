@@ -5,7 +5,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use holdfast_saga::records::view::{OrderFilter, OrderView};
 use holdfast_saga::shop::answer::Answered;
-use holdfast_saga::shop::order::{self, Asked, Verb, ask_with_reason};
+use holdfast_saga::shop::order::{self, Asked, Verb};
 use holdfast_saga::timeline::{self, Story};
 use holdfast_shared::{Actor, OrderId, OrderStatus, PaymentMethod, Time};
 use utoipa::IntoParams;
@@ -19,7 +19,7 @@ use crate::input::Input;
 use crate::order_access::{OrderToken, find, is_owner};
 use crate::problem::Problem;
 use holdfast_contract::input::Nothing;
-use holdfast_contract::list::Page;
+use holdfast_contract::list::{self, Page};
 use holdfast_contract::order::{OrderBody, OrderDetails, PendingBody, ReasonBody, TimelineEntry};
 use holdfast_contract::problem::Code;
 use holdfast_contract::{List, read_fields};
@@ -46,7 +46,7 @@ pub(super) struct ListQuery {
     cursor: Option<String>,
 }
 
-read_fields!(ListQuery { status, payment_method, needs_attention, email, since, limit, cursor });
+read_fields!(ListQuery { status, payment_method, needs_attention, email, since, limit by list::limit, cursor });
 
 /// List orders, newest first
 ///
@@ -61,7 +61,7 @@ pub(super) async fn list(
     let customer = app.listed_customer(&caller).await?;
     let query = input.query()?;
     let page = Page { limit: query.limit, cursor: query.cursor };
-    let limit = page.read()?;
+    let limit = page.limit_read();
     let filter = OrderFilter {
         statuses: query.status.into_iter().collect(),
         method: query.payment_method,
@@ -132,7 +132,7 @@ pub(super) async fn decide(
     by: &Actor,
 ) -> Result<(StatusCode, Json<OrderBody>), Problem> {
     let act = asked.verb.action();
-    answered(app, order, act, by, ask_with_reason(&*app.store, order, asked, by).await?).await
+    answered(app, order, act, by, order::ask(&*app.store, order, asked, by).await?).await
 }
 
 /// The response to what `by` asked of an order: its status, and the order.
@@ -186,7 +186,7 @@ pub(super) async fn answered(
         }
         None => None,
     };
-    Ok((status, Json(OrderBody::new(&view).with_pending(pending))))
+    Ok((status, Json(OrderBody { pending, ..OrderBody::new(&view) })))
 }
 
 /// Get the timeline of an order

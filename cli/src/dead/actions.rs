@@ -64,7 +64,7 @@ pub(super) async fn run(
 ) -> anyhow::Result<Exit> {
     let all = selection.all;
     let ids: Vec<SagaId> = if selection.all {
-        let wanted = filter.at_now(store).await?;
+        let wanted = filter.at(store.now().await?);
         let dead_letters = dead_letter::list(store, &REGISTRY, &wanted, None, usize::MAX).await?;
         dead_letters.into_iter().map(|dead| dead.id).collect()
     } else if filter == Filter::default() {

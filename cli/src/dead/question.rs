@@ -1,4 +1,4 @@
-//! What stands in the way of many dead sagas, and whether they shall go on.
+//! What stands in the way of many dead sagas, and the question whether to go on.
 
 use std::io::{IsTerminal, Write};
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 use holdfast_saga::flows::REGISTRY;
 use holdfast_saga::operations::dead_letter::{self, DeadFilter};
 use holdfast_saga::ports::{Store, StoreError};
+use holdfast_shared::Time;
 
 use crate::operator::Operator;
 use crate::reference::SagaRef;
@@ -75,18 +76,11 @@ pub(super) struct Options {
 }
 
 impl Filter {
-    /// The filter with times instead of ages, by the database's clock.
-    pub(super) async fn at_now(&self, store: &dyn Store) -> Result<DeadFilter, StoreError> {
+    /// The filter with times instead of ages, as they are at `now`.
+    pub(super) fn at(&self, now: Time) -> DeadFilter {
         let Self { saga, step, error_contains, older_than, younger_than } = self.clone();
-        let now = store.now().await?;
         let ago = |age: humantime::Duration| now - Duration::from(age);
-        Ok(DeadFilter {
-            saga,
-            step,
-            error_contains,
-            before: older_than.map(ago),
-            since: younger_than.map(ago),
-        })
+        DeadFilter { saga, step, error_contains, before: older_than.map(ago), since: younger_than.map(ago) }
     }
 
     /// That nothing fits it, and what it was.

@@ -62,10 +62,10 @@ async fn fate(store: &dyn Store, id: SagaId) -> Result<Fate, StoreError> {
         // One that has not been looked at yet is still due.
         SagaState::Dead if saga.wake_at.is_some() => of(End::Open, "nobody has taken it up yet".to_owned()),
         SagaState::Dead => of(End::Dead, format!("DEAD again: {}", why())),
-        SagaState::Running | SagaState::Waiting | SagaState::Compensating if progress.failures > 0 => {
+        _ if saga.is_retrying() => {
             let next =
                 progress.not_before.map_or_else(String::new, |at| format!(", again at {}", moment(at)));
-            of(End::Open, format!("RETRYING after {} failures{next}, last: {}", progress.failures, why()))
+            of(End::Open, format!("RETRYING after {} tries{next}, last: {}", progress.tries_in_vain(), why()))
         }
         state @ (SagaState::Running | SagaState::Waiting | SagaState::Compensating) => {
             of(End::Open, format!("{state}, not over yet"))

@@ -22,6 +22,7 @@ use crate::assemble::{self, WorkerParts};
 use crate::database::Database;
 use crate::global::Global;
 use crate::http_server::{HttpServer, listen_anywhere};
+use crate::named_file::NamedFile;
 use crate::provider::{SandboxArgs, SandboxLocation};
 use crate::token_keys::random_secret;
 
@@ -179,7 +180,10 @@ impl Stage {
 
 fn resume_command(args: &SandboxArgs) -> String {
     let SandboxArgs { sandbox_ledger, sandbox_url } = args;
-    let ledger = sandbox_ledger.as_ref().map(|path| format!(" --sandbox-ledger {}", path.display()));
+    let ledger = sandbox_ledger
+        .as_ref()
+        .and_then(NamedFile::path)
+        .map(|path| format!(" --sandbox-ledger {}", path.display()));
     let url = sandbox_url.as_ref().filter(|url| !url.is_empty()).map(|_| " --sandbox-url …".to_owned());
     format!("holdfast demo --resume --database-url …{}", ledger.or(url).unwrap_or_default())
 }

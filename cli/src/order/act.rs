@@ -77,7 +77,7 @@ impl Act {
 
 async fn act(store: &dyn Store, order: OrderRef, asked: Asked, by: &Actor) -> anyhow::Result<ActedBody> {
     let view = order.find(store).await?;
-    let answer = order::ask_with_reason(store, view.order.id, asked, by).await?;
+    let answer = order::ask(store, view.order.id, asked, by).await?;
     ActedBody::new(view.public_id(), view.order.id, answer)
 }
 

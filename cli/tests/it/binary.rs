@@ -34,6 +34,19 @@ pub(crate) fn sqlite_url(path: &Path) -> String {
     format!("sqlite://{}", path.display())
 }
 
+/// Commands that only read, of a shop that has the stock level `cd-1`.
+pub(crate) const READS: [&[&str]; 9] = [
+    &["order", "list"],
+    &["saga", "list"],
+    &["dead", "list"],
+    &["queue", "list"],
+    &["worker", "list"],
+    &["stock", "show"],
+    &["stock", "show", "cd-1"],
+    &["shop", "show"],
+    &["migrate"],
+];
+
 impl Ran {
     pub(crate) fn of(output: Output) -> Self {
         Self {

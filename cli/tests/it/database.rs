@@ -2,7 +2,7 @@
 
 use std::fs::{self, OpenOptions};
 
-use crate::binary::{run_on, sqlite_url};
+use crate::binary::{READS, run_on, sqlite_url};
 use crate::fixture::{ServerDatabase, sql_on};
 use crate::on_both;
 
@@ -66,16 +66,7 @@ fn f31_a_read_only_file_is_read_and_refused_to_those_who_write() {
     let adjust = ["stock", "adjust", "cd-1", "--delta", "1", "--reason", "found"];
     let read_only = format!("{url}?mode=ro");
     run_on(&read_only, &adjust).ends(1, "read-only");
-    for command in [
-        &["order", "list"][..],
-        &["saga", "list"],
-        &["dead", "list"],
-        &["queue", "list"],
-        &["worker", "list"],
-        &["stock", "show", "cd-1"],
-        &["shop", "show"],
-        &["migrate"],
-    ] {
+    for command in READS {
         run_on(&read_only, command).ends(0, "");
     }
     for command in [

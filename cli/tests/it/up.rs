@@ -199,6 +199,7 @@ fn f29_secrets_come_from_files() {
     write("old", &format!("{old}\n"));
     write("new", &format!("{new}\r\n"));
     write("url", "sqlite://named.db\n");
+    write("empty", "\n");
     let command = |arguments: &[&str]| {
         let mut command = holdfast();
         command.current_dir(folder.path()).args(arguments);
@@ -209,6 +210,7 @@ fn f29_secrets_come_from_files() {
     assert!(folder.path().join("named.db").exists());
     run(&["order", "list", "--database-url-file", "url"]).ends(0, "shop at named.db");
     run(&["order", "list", "--database-url-file", "nowhere"]).ends(1, "nowhere cannot be read");
+    run(&["order", "list", "--database-url-file", "empty"]).ends(2, "empty is empty");
     run(&["order", "list", "--database-url-file", "url", "--database-url", "sqlite://x.db"])
         .ends(2, "cannot be used with");
     let token = |file: &str| {
@@ -221,14 +223,10 @@ fn f29_secrets_come_from_files() {
             .env("HOLDFAST_JWT_PREVIOUS_SECRET_FILE", "old"),
     );
     runtime().block_on(async {
-        for (file, status) in [("new", 200), ("old", 200), ("url", 0)] {
-            if status == 0 {
-                run(&["token", "--role", "operator", "--sub", "otto", "--jwt-secret-file", file])
-                    .ends(2, "at least 32");
-                continue;
-            }
+        for file in ["new", "old"] {
             let answer = get(&format!("{}/v1/ops/queues", api.url), &token(file)).await;
-            assert_eq!(answer.status().as_u16(), status, "{file}");
+            assert_eq!(answer.status().as_u16(), 200, "{file}");
         }
     });
+    run(&["token", "--role", "operator", "--sub", "otto", "--jwt-secret-file", "url"]).ends(2, "at least 32");
 }

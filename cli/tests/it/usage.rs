@@ -1,5 +1,7 @@
 //! What is not asked for properly is refused with a sentence, and changes nothing.
 
+use std::io::Write as _;
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use crate::binary::{Ran, holdfast, run, run_on, sqlite_url};
@@ -71,7 +73,50 @@ fn a_database_is_one_of_two_kinds_or_the_shop_in_this_folder() {
     run_on("mysql://ann@db/shop", &["order", "list"]).ends(2, message);
     run_on("shop.db", &["migrate"]).ends(2, "begins with no scheme");
     run_on("sqlite://", &["audit"]).ends(2, "names no file");
-    run_on("sqlite://:memory:", &["migrate"]).ends(1, "");
+    for memory in ["sqlite://:memory:", "sqlite://shop?mode=memory"] {
+        let before = std::fs::read_dir(folder.path()).expect("is there").count();
+        here(Some(memory), &["migrate"]).ends(1, "a database in memory would forget its orders");
+        let files = std::fs::read_dir(folder.path()).expect("is there").count();
+        assert_eq!(files, before, "{memory} is refused, and makes no file");
+    }
+}
+
+#[test]
+fn an_empty_variable_counts_as_unset() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let url = sqlite_url(&folder.path().join("shop.db"));
+    let paths = [
+        "DATABASE_URL_FILE",
+        "REDIS_URL_FILE",
+        "HOLDFAST_JWT_SECRET_FILE",
+        "HOLDFAST_JWT_PREVIOUS_SECRET_FILE",
+        "HOLDFAST_JWKS_FILE",
+        "HOLDFAST_SANDBOX_LEDGER",
+    ];
+    let run = |url: &str, arguments: &[&str]| {
+        let mut command = holdfast();
+        command.current_dir(folder.path()).env("DATABASE_URL", url).envs(paths.map(|path| (path, "")));
+        Ran::of(command.args(arguments).output().expect("the binary runs"))
+    };
+    run(&url, &["migrate"]).ends(0, "applied");
+    run(&url, &["audit"]).ends(0, "");
+    run(&url, &["token", "--role", "admin", "--sub", "ada"]).ends(0, "");
+    run(&url, &["api"]).ends(2, "no key to verify tokens with");
+    run("", &["demo", "--resume"]).ends(2, "--resume needs the --database-url");
+}
+
+#[test]
+fn the_file_of_a_url_is_read_once() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let url = sqlite_url(&folder.path().join("shop.db"));
+    run_on(&url, &["migrate"]).ends(0, "applied");
+    let mut command = holdfast();
+    command.current_dir(folder.path()).args(["order", "list", "--database-url-file", "/dev/stdin"]);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().expect("the binary runs");
+    // A pipe gives what it holds to whoever reads first.
+    child.stdin.take().expect("it is piped").write_all(url.as_bytes()).expect("it is read");
+    Ran::of(child.wait_with_output().expect("it ends")).ends(0, "shop.db");
 }
 
 #[test]

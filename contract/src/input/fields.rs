@@ -1,5 +1,21 @@
 //! Reading a struct, field by field.
 
+/// Implements `Read` for types by a function that reads them.
+#[macro_export]
+macro_rules! read_by {
+    ($read:path: $($type:ty),* $(,)?) => {$(
+        impl $crate::input::Read for $type {
+            fn read(
+                value: $crate::json::Json,
+                at: &$crate::input::At<'_>,
+                faults: &mut $crate::input::Faults,
+            ) -> Option<Self> {
+                $read(value, at, faults)
+            }
+        }
+    )*};
+}
+
 /// Implements `Read` for a struct, field by field: `name`, `name = default`, or `name by function`.
 #[macro_export]
 macro_rules! read_fields {
@@ -24,6 +40,6 @@ macro_rules! read_fields {
         $fields.take(stringify!($field), Some($default), $faults)
     };
     (@take $fields:ident, $faults:ident, $field:ident by $with:path) => {
-        $fields.take_by(stringify!($field), $with, || None, $faults)
+        $fields.take_by(stringify!($field), $with, $crate::input::Read::absent, $faults)
     };
 }

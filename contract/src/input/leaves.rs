@@ -91,11 +91,22 @@ macro_rules! read_whole {
 
 read_whole!(u32, u64, i64);
 
+/// Reads a text that `parse` knows; `expected` says which.
+fn text_as<T>(
+    value: Json,
+    at: &At<'_>,
+    faults: &mut Faults,
+    parse: impl FnOnce(&str) -> Option<T>,
+    expected: &str,
+) -> Option<T> {
+    let text = String::read(value, at, faults)?;
+    parse(&text).or_else(|| faults.invalid(at, expected))
+}
+
 impl Read for Uuid {
     fn read(value: Json, at: &At<'_>, faults: &mut Faults) -> Option<Self> {
-        let text = String::read(value, at, faults)?;
-        let expected = |_| faults.invalid::<Self>(at, "expected a UUID, as an earlier answer had it");
-        Self::try_parse(&text).map_err(expected).ok()
+        let expected = "expected a UUID, as an earlier answer had it";
+        text_as(value, at, faults, |text| Self::try_parse(text).ok(), expected)
     }
 }
 
@@ -107,41 +118,13 @@ impl Read for CartId {
 
 impl Read for SagaId {
     fn read(value: Json, at: &At<'_>, faults: &mut Faults) -> Option<Self> {
-        let text = String::read(value, at, faults)?;
-        let expected = |_| faults.invalid::<Self>(at, "expected the id of a saga, such as 1042.3");
-        text.parse().map_err(expected).ok()
+        let expected = "expected the id of a saga, such as 1042.3";
+        text_as(value, at, faults, |text| text.parse().ok(), expected)
     }
 }
 
-impl Read for Sku {
-    fn read(value: Json, at: &At<'_>, faults: &mut Faults) -> Option<Self> {
-        parsed(value, at, faults)
-    }
-}
-
-impl Read for Currency {
-    fn read(value: Json, at: &At<'_>, faults: &mut Faults) -> Option<Self> {
-        parsed(value, at, faults)
-    }
-}
-
-impl Read for PaymentMethod {
-    fn read(value: Json, at: &At<'_>, faults: &mut Faults) -> Option<Self> {
-        choice(value, at, faults)
-    }
-}
-
-impl Read for OrderStatus {
-    fn read(value: Json, at: &At<'_>, faults: &mut Faults) -> Option<Self> {
-        choice(value, at, faults)
-    }
-}
-
-impl Read for ShownState {
-    fn read(value: Json, at: &At<'_>, faults: &mut Faults) -> Option<Self> {
-        choice(value, at, faults)
-    }
-}
+read_by!(parsed: Sku, Currency);
+read_by!(choice: PaymentMethod, OrderStatus, ShownState);
 
 read_fields!(Money { amount_minor, currency });
 
@@ -155,8 +138,7 @@ impl Read for OrderId {
 
 impl Read for Time {
     fn read(value: Json, at: &At<'_>, faults: &mut Faults) -> Option<Self> {
-        let text = String::read(value, at, faults)?;
-        let expected = |_| faults.invalid::<Self>(at, "expected a time such as 2026-11-30T10:00:00Z");
-        text.parse().map_err(expected).ok()
+        let expected = "expected a time such as 2026-11-30T10:00:00Z";
+        text_as(value, at, faults, |text| text.parse().ok(), expected)
     }
 }

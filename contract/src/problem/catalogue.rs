@@ -214,7 +214,7 @@ catalogue! {
         "Create a new cart."
         "cart 01890a5d-ac96-774b-bcce-b302099a8057 was bought as order 1042; create a new cart";
     CartChanged = "cart_changed" 409
-        "The cart costs something else by now, or something in it is not for sale any more."
+        "The price of the cart has changed, or something in it is no longer for sale."
         "Show the buyer the cart as it is now."
         "the cart costs 12.99 EUR now, 10.99 EUR was expected; show the customer the new total";
     CartEmpty = "cart_empty" 422
@@ -235,8 +235,8 @@ catalogue! {
         "mug-01 stands in the cart twice; put the whole quantity into one line";
     MixedCurrencies = "mixed_currencies" 422
         "The cart mixes currencies, and an order has one."
-        "Check them out apart."
-        "the cart mixes EUR and USD; an order has one currency, so check them out apart";
+        "Check them out separately."
+        "the cart mixes EUR and USD; an order has one currency, so check them out separately";
     TotalTooLarge = "total_too_large" 422
         "The total is too large to count."
         "Order less at once."
@@ -287,7 +287,7 @@ catalogue! {
         "Cancel it instead."
         "order 1042 is CONFIRMED already; cancel it instead";
     OrderDecided = "order_decided" 409
-        "Somebody decided otherwise a moment ago."
+        "Somebody else has just made a different decision."
         "Look at the order again."
         "order 1042 was rejected a moment ago";
     OrderInPreparation = "order_in_preparation" 409
@@ -295,7 +295,7 @@ catalogue! {
         "Ask the shop."
         "order 1042 is being prepared; only the shop can cancel it now";
     OrderShipped = "order_shipped" 409
-        "The parcel has left the house."
+        "The parcel has been shipped."
         "Wait until it comes back."
         "order 1042 is SHIPPED already and cannot be cancelled any more; ask the shop how to send it back";
     OrderBeingCancelled = "order_being_cancelled" 409
@@ -344,7 +344,7 @@ catalogue! {
         "Settle more with the customer in person."
         "a refund of order 1042 was settled by hand; settle more with the customer in person";
     RefundsUsedUp = "refunds_used_up" 409
-        "The order was given as many refunds as one order can have."
+        "The order already has the maximum number of refunds."
         "Settle more with the customer in person."
         "order 1042 was given its last refund; settle more with the customer in person";
     // Catalogue and stock.
@@ -357,7 +357,7 @@ catalogue! {
         "Look again, then repeat what is still right."
         "mug-01 has 60 on hand now; look again, then repeat what is still right";
     StockReserved = "stock_reserved" 409
-        "Pieces that are reserved for orders would be missing."
+        "Too few pieces would remain for orders that have reserved them."
         "Take at most what the detail says, or cancel orders first."
         "mug-01 has 5 on hand, 3 of them reserved for orders: -3 would leave too few; take at most 2, or cancel orders first";
     NothingToAdjust = "nothing_to_adjust" 422
@@ -365,7 +365,7 @@ catalogue! {
         "Say how many pieces came or went."
         "adjusting mug-01 by 0 changes nothing; say how many pieces came or went";
     TooMany = "too_many" 422
-        "There would be more pieces than any shelf holds."
+        "The stock level would be too large."
         "Check the number."
         "mug-01 has 5 on hand, 1000000000 would make it more than 1000000000; check the number";
     // Operations.

@@ -6,7 +6,7 @@ use crate::ports::{Store, StoreError};
 use crate::records::batch_rows::{Footprint, World};
 use crate::records::view::Paused;
 use crate::shop::answer::Answered;
-use crate::shop::audit_trail::record_action_on;
+use crate::shop::audit_trail::record_action;
 
 /// What an operator does to a queue.
 enum PauseAction {
@@ -59,7 +59,7 @@ async fn set_paused(
             ("queue.resume", detail, format!("queue {queue} is running again"))
         }
     };
-    record_action_on(&mut world, by, action, None, &format!("queue {queue}"), &detail);
+    record_action(&mut world, by, action, None, &format!("queue {queue}"), &detail);
     tx.save(&world.writes).await?;
     Ok(Answered::Done(message))
 }

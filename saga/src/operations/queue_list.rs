@@ -27,26 +27,27 @@ pub struct QueueState {
 pub struct Retrying {
     /// How many they are.
     pub sagas: u64,
-    /// How often the worst of them was tried in vain.
+    /// How many tries of the worst of them failed.
     pub tries_max: u32,
     /// The worst of them.
     pub worst: SagaId,
-    /// Why its last try was in vain, without the buyer's payment token.
+    /// Why its last try failed, without the buyer's payment token.
     pub error: String,
     /// When the first of them is due again.
     pub next_try: Time,
 }
 
-/// All queues, in their order.
-pub async fn list(store: &dyn Store) -> Result<Vec<QueueState>, StoreError> {
-    let conditions = Conditions::read(store).await?;
+/// All queues, in their order, and the present by the clock of the database.
+pub async fn list(store: &dyn Store) -> Result<(Vec<QueueState>, Time), StoreError> {
+    let views = store.queues().await?;
+    let conditions = Conditions::around(store, &views).await?;
     let groups = store.retrying().await?;
     let mut queues = Vec::new();
-    for view in store.queues().await? {
+    for view in views {
         let workers = conditions.serving(view.queue);
         queues.push(QueueState { retrying: retrying(store, view.queue, &groups).await?, workers, view });
     }
-    Ok(queues)
+    Ok((queues, conditions.now))
 }
 
 async fn retrying(
@@ -65,7 +66,7 @@ async fn retrying(
     }))
 }
 
-/// Why the last try was in vain; of one that is held back, the last line of its history says it.
+/// Why the last try failed; of one that is held back, the last line of its history says it.
 async fn last_error(store: &dyn Store, saga: SagaId) -> Result<String, StoreError> {
     let Some(found) = saga_list::find(store, saga).await? else { return Ok("it has ended since".to_owned()) };
     let error = found.listed.saga.progress.error.as_deref().map(|error| found.listed.redact_token(error));

@@ -13,7 +13,7 @@ use crate::ports::{Store, StoreError};
 use crate::records::Shop;
 use crate::records::batch_rows::{Footprint, World};
 use crate::shop::answer::{Answer, Answered, already, instead};
-use crate::shop::audit_trail::record_action_on;
+use crate::shop::audit_trail::record_action;
 
 /// A worker commits what came of a call well within this.
 const OUTCOMES_COMMITTED_WITHIN: Duration = Duration::from_secs(1);
@@ -107,7 +107,7 @@ async fn answer(
 ) -> Result<(), StoreError> {
     let after = Shop { epoch: shop.epoch + 1, home: Some(shop.here.clone()), missing_order: None, ..after };
     let target = format!("shop {}", after.id);
-    let record = |world: &mut World| record_action_on(world, by, action, None, &target, detail);
+    let record = |world: &mut World| record_action(world, by, action, None, &target, detail);
     save(store, shop.epoch, after, record).await
 }
 

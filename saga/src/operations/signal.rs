@@ -9,7 +9,7 @@ use crate::records::saga::CallState;
 use crate::records::signal::{NewSignal, SignalBody};
 use crate::records::slot;
 use crate::shop::answer::{Answer, Answered, Conflict, already, instead};
-use crate::shop::audit_trail::record_action_on;
+use crate::shop::audit_trail::record_action;
 use crate::shop::order::{Verb, ask};
 
 /// What can be signalled to a waiting saga.
@@ -96,7 +96,7 @@ async fn payment_event(store: &dyn Store, saga: SagaId, by: &Actor) -> Result<An
         dedupe: format!("event by hand:{}", found.fence),
         body: SignalBody::PaymentEvent { charge },
     });
-    record_action_on(
+    record_action(
         &mut world,
         by,
         "saga.signal",

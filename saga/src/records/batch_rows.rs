@@ -124,7 +124,7 @@ pub struct Writes {
     pub discarded_carts: BTreeSet<CartId>,
     /// Products, whole.
     pub put_products: BTreeMap<Sku, Product>,
-    /// SKUs that shall have a stock level: an empty one, unless there is one already.
+    /// SKUs that get an empty stock level, unless they have one already.
     pub shelves: BTreeSet<Sku>,
     /// By how much stock levels move; one that is not there yet moves from zero. Orders share these rows,
     /// so they are written last of all and need not have been read: whatever they are by then, a move after

@@ -71,21 +71,21 @@ pub enum Change {
     RecordPayment {
         /// Where our row stands; `None` when there is none yet.
         from: Option<PaymentStatus>,
-        /// As it shall be.
+        /// The new row.
         payment: Payment,
     },
     /// Inserts the refund row, or moves it.
     RecordRefund {
         /// Where our row stands; `None` when there is none yet.
         from: Option<RefundStatus>,
-        /// As it shall be.
+        /// The new row.
         refund: Refund,
     },
     /// Saves a message, or moves it.
     RecordNotification {
         /// Where our row stands; `None` when there is none yet.
         from: Option<NotificationStatus>,
-        /// As it shall be.
+        /// The new row.
         notification: Notification,
     },
     /// Starts a child saga, planned to its first call in the same commit.

@@ -219,7 +219,7 @@ impl NewSaga {
 }
 
 impl Progress {
-    /// How often its present step was tried in vain: failures, and tries of which nothing was heard.
+    /// How many tries of its current step failed, or were never answered.
     pub const fn tries_in_vain(&self) -> u32 {
         self.failures.saturating_add(self.unanswered)
     }
@@ -246,8 +246,8 @@ impl Saga {
         self.progress.data.charge.as_ref().map(|charge| charge.status)
     }
 
-    /// Whether it tried its present step in vain, or is not let try it, and will try again by itself. This is shown and not
-    /// stored. A payment that the provider is processing is no try in vain.
+    /// Whether its current step failed or is held back, and will be retried automatically. This is shown and not
+    /// stored. A payment that the provider is processing is no failed try.
     pub fn is_retrying(&self) -> bool {
         let Progress { failures, unanswered, parked, not_before, accepted, .. } = self.progress;
         let processing = accepted || self.payment_status() == Some(PaymentStatus::Processing);

@@ -62,9 +62,9 @@ pub enum Against {
     ShopOnly,
     /// No provider holds money of it.
     NothingToRefund,
-    /// Less is left than shall go back.
+    /// More is asked back than is left.
     RefundTooLarge,
-    /// Nothing, or less, shall go back.
+    /// Nothing is asked back, or less than nothing.
     RefundOfNothing,
     /// Another refund of it is under way.
     RefundUnderWay,

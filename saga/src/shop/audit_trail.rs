@@ -5,16 +5,19 @@ use holdfast_shared::{Actor, OrderId};
 use crate::records::AdminAction;
 use crate::records::batch_rows::World;
 
-/// Records what `by` did to `order`. Customers leave no trace here; their order's timeline shows what they did.
+/// Records what `by` did to `subject`, and to `order` if it is about one. Customers leave no trace here; their order's
+/// timeline shows what they did.
 pub(crate) fn record_action(
     world: &mut World,
     by: &Actor,
     action: &str,
-    order: OrderId,
+    order: Option<OrderId>,
     subject: &str,
     detail: &str,
 ) {
-    record_action_on(world, by, action, Some(order), subject, detail);
+    if *by != Actor::Customer {
+        push(world, by, action, order, subject, detail);
+    }
 }
 
 /// Records a verb on `order`, with the reason that was given. A customer's is recorded for its reason alone.
@@ -26,34 +29,16 @@ pub(crate) fn record_verb(
     came_of_it: &str,
     reason: Option<&str>,
 ) {
-    if *by == Actor::Customer && reason.is_none() {
-        return;
+    if *by != Actor::Customer || reason.is_some() {
+        let detail = AdminAction::detail_with(came_of_it, reason);
+        push(world, by, action, Some(order), &format!("order {order}"), &detail);
     }
+}
+
+fn push(world: &mut World, by: &Actor, action: &str, order: Option<OrderId>, subject: &str, detail: &str) {
     world.writes.admin_actions.push(AdminAction {
         at: world.now,
         actor: by.name().to_owned(),
-        action: action.to_owned(),
-        subject: format!("order {order}"),
-        detail: AdminAction::detail_with(came_of_it, reason),
-        order: Some(order),
-    });
-}
-
-/// The same of what may be about no order.
-pub(crate) fn record_action_on(
-    world: &mut World,
-    by: &Actor,
-    action: &str,
-    order: Option<OrderId>,
-    subject: &str,
-    detail: &str,
-) {
-    let (Actor::Admin(name) | Actor::Operator(name)) = by else {
-        return;
-    };
-    world.writes.admin_actions.push(AdminAction {
-        at: world.now,
-        actor: name.clone(),
         action: action.to_owned(),
         subject: subject.to_owned(),
         detail: detail.to_owned(),

@@ -28,7 +28,7 @@ pub enum Expect {
     Is(Version),
 }
 
-/// What a product shall be.
+/// What a product is to be.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PutProduct {
     /// Its key.
@@ -122,14 +122,13 @@ pub async fn put_product(
     actor: &str,
 ) -> Result<Result<Put, Refused>, StoreError> {
     let PutProduct { sku, name, price, active } = product.into();
-    let product = Product { sku, name, price, active: active.unwrap_or(true) };
-    if let Err(refused) = check(&product) {
+    if let Err(refused) = check(&sku, &name, price) {
         return Ok(Err(refused));
     }
-    let (tx, mut world) = locked(store, &product.sku).await?;
-    let before = world.products.get(&product.sku).cloned();
-    let kept = before.as_ref().filter(|_| active.is_none()).map(|before| before.active);
-    let product = Product { active: kept.unwrap_or(product.active), ..product };
+    let (tx, mut world) = locked(store, &sku).await?;
+    let before = world.products.get(&sku).cloned();
+    let active = active.or(before.as_ref().map(|before| before.active)).unwrap_or(true);
+    let product = Product { sku, name, price, active };
     let versions = world.versions.get(&product.sku).copied().unwrap_or_default();
     let found = before.as_ref().map(|_| version(versions));
     let judged = judge(found, &product.sku, &expect).and_then(|()| check_currency(before.as_ref(), &product));
@@ -177,13 +176,12 @@ async fn begin(store: &dyn Store, sku: &Sku) -> Result<(Box<dyn Tx>, World), Sto
     Ok((tx, world))
 }
 
-fn check(product: &Product) -> Result<(), Refused> {
-    let sku = || product.sku.clone();
-    if product.name.trim().is_empty() || product.name.chars().count() > NAME_MAX {
-        return Err(Refused::Name(sku()));
+fn check(sku: &Sku, name: &str, price: Money) -> Result<(), Refused> {
+    if name.trim().is_empty() || name.chars().count() > NAME_MAX {
+        return Err(Refused::Name(sku.clone()));
     }
-    if !(0..=PRICE_MAX).contains(&product.price.amount_minor) {
-        return Err(Refused::Price { sku: sku(), price: product.price });
+    if !(0..=PRICE_MAX).contains(&price.amount_minor) {
+        return Err(Refused::Price { sku: sku.clone(), price });
     }
     Ok(())
 }

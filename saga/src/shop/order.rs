@@ -62,9 +62,10 @@ pub struct Asked {
     pub reason: Option<String>,
 }
 
-/// Asks `verb` of `order` on behalf of `by`, without a reason.
-pub async fn ask(store: &dyn Store, order: OrderId, verb: Verb, by: &Actor) -> Result<Answer, StoreError> {
-    ask_with_reason(store, order, Asked { verb, reason: None }, by).await
+impl From<Verb> for Asked {
+    fn from(verb: Verb) -> Self {
+        Self { verb, reason: None }
+    }
 }
 
 /// Asks something of `order` on behalf of `by`.
@@ -72,13 +73,13 @@ pub async fn ask(store: &dyn Store, order: OrderId, verb: Verb, by: &Actor) -> R
 /// Holds after `Accepted` and `Done`: the request is committed, with its trace in the audit trail where an
 /// admin or an operator asked, or where there is a reason. An `Err` of the store means that nothing was written, except
 /// [`StoreError::CommitUnknown`]: asking again then finds out.
-pub async fn ask_with_reason(
+pub async fn ask(
     store: &dyn Store,
     order: OrderId,
-    asked: Asked,
+    asked: impl Into<Asked> + Send,
     by: &Actor,
 ) -> Result<Answer, StoreError> {
-    let Asked { verb, reason } = asked;
+    let Asked { verb, reason } = asked.into();
     let keys = store.keys().await?;
     let mut tx = store.begin().await?;
     let mut world = World::default();

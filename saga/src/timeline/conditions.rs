@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::ports::{Store, StoreError};
 use crate::records::saga::DefinitionId;
-use crate::records::view::{Paused, WorkerView};
+use crate::records::view::{Paused, QueueView, WorkerView};
 
 /// The shop around an order, at one instant.
 #[derive(Debug, Clone, PartialEq)]
@@ -61,12 +61,13 @@ pub enum Blocker {
 impl Conditions {
     /// Reads them.
     pub async fn read(store: &dyn Store) -> Result<Self, StoreError> {
-        let queues = store.queues().await?.into_iter();
-        Ok(Self {
-            now: store.now().await?,
-            paused: queues.filter_map(|view| Some((view.queue, view.paused?))).collect(),
-            workers: store.workers().await?,
-        })
+        Self::around(store, &store.queues().await?).await
+    }
+
+    /// The same, when the queues have been read.
+    pub(crate) async fn around(store: &dyn Store, queues: &[QueueView]) -> Result<Self, StoreError> {
+        let paused = queues.iter().filter_map(|view| Some((view.queue, view.paused.clone()?)));
+        Ok(Self { now: store.now().await?, paused: paused.collect(), workers: store.workers().await? })
     }
 
     /// Whether some worker that is alive takes sagas of `queue`.

@@ -130,7 +130,7 @@ async fn is_clean(connection: &mut SqliteConnection) -> Result<bool, sqlx::Error
     Ok(!connection.is_in_transaction())
 }
 
-fn options(url: &str) -> Result<SqliteConnectOptions, StoreError> {
+pub(crate) fn options(url: &str) -> Result<SqliteConnectOptions, StoreError> {
     if !url.starts_with("sqlite:") {
         return Err(StoreError::Refused(format!(
             "{url:?} is no address of a SQLite file: sqlite://<path> is expected"

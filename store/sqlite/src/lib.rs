@@ -25,6 +25,7 @@ mod storefront;
 mod tx;
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -68,6 +69,11 @@ impl SqliteStore {
             checked.map_err(|error| connections.in_file(error))?;
             Ok(Self { connections, clock, shop: Arc::default() })
         })
+    }
+
+    /// The file that `url` names. Opens nothing.
+    pub fn file(url: &str) -> Result<PathBuf, StoreError> {
+        Ok(connections::options(url)?.get_filename().to_owned())
     }
 
     /// Brings the schema up to date, all of it or none, and returns what was newly applied.

@@ -157,7 +157,7 @@ pub async fn sagas_are_listed_newest_first_by_every_filter(subject: &Subject) {
     assert_eq!(sagas(subject, waiting).await, []);
 }
 
-/// F9. Whatever tried in vain and goes on by itself, however it came to wait, and nothing else: the statements of the
+/// F9. Whatever failed and will be retried automatically, however it came to wait, and nothing else: the statements of the
 /// databases say the same as the rule.
 pub async fn f9_sagas_that_try_again_are_listed_and_counted(subject: &Subject) {
     let charged = |status| {

@@ -1,6 +1,7 @@
 //! A connection pooler in between: what it drops is noticed and refused by name, and what makes it fit is what we say.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use holdfast_saga::ports::Store as _;
 use holdfast_saga::records::batch_rows::{Footprint, World};
@@ -9,7 +10,7 @@ use holdfast_store_postgres::PostgresStore;
 use holdfast_testkit::database::PostgresDatabase;
 use holdfast_testkit::driver::{answer, batch, engine, hinted, outside, sweep};
 use holdfast_testkit::pgbouncer::PgBouncer;
-use holdfast_testkit::shop::Shop;
+use holdfast_testkit::shop::{PATIENCE, Shop};
 use sqlx::{AssertSqlSafe, Executor as _};
 
 async fn refused(url: &str) -> String {
@@ -103,12 +104,14 @@ async fn f36_a_pooler_that_mixes_up_statements_is_named() {
     let settings = if known { &settings[..] } else { &settings[..3] };
     let pooler = PgBouncer::start(&database.url, settings).await;
     let store = PostgresStore::connect(&pooler.url, 2).await.expect("nobody else is there yet");
-    let first = store.now().await;
-    // The server connection is another one now.
-    tokio::time::sleep(std::time::Duration::from_millis(2_500)).await;
-    let text = match first {
-        Ok(_) => store.now().await.expect_err("its statement is gone").to_string(),
-        Err(error) => error.to_string(),
+    // Soon the server connection is another one, in which its statement is unknown.
+    let since = Instant::now();
+    let text = loop {
+        match store.now().await {
+            Err(error) => break error.to_string(),
+            Ok(_) => assert!(since.elapsed() < PATIENCE, "the server connection never changed"),
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
     };
     assert!(text.contains("(26000)") || text.contains("(42P05)"), "{text}");
     assert!(text.contains("connection pooler") && text.contains("session pooling"), "{text}");

@@ -164,7 +164,9 @@ async fn f36_a_statement_that_is_cancelled_is_not_a_database_that_is_away() {
     let cancel = "select count(pg_cancel_backend(pid)) from pg_stat_activity
                   where datname = current_database() and application_name = 'holdfast' and wait_event_type = 'Lock'";
     let mut killer = database.on_postgres().shell().await;
+    let since = Instant::now();
     while sqlx::query_scalar::<_, i64>(cancel).fetch_one(&mut killer).await.expect("cancels") == 0 {
+        assert!(since.elapsed() < PATIENCE, "the read never waited for the lock");
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     let refused = waits.await.expect("ends").expect_err("was cancelled").to_string();

@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use holdfast_contract::action::ActionBody;
 use holdfast_contract::input::Nothing;
-use holdfast_contract::list::Page;
+use holdfast_contract::list::{self, Page};
 use holdfast_contract::{List, read_fields};
 use holdfast_saga::records::view::{ActionFilter, ActionView};
 use holdfast_shared::{OrderId, Time};
@@ -36,7 +36,7 @@ pub(in crate::routes) struct ListQuery {
     cursor: Option<String>,
 }
 
-read_fields!(ListQuery { order, actor, action, since, limit, cursor });
+read_fields!(ListQuery { order, actor, action, since, limit by list::limit, cursor });
 
 /// List what admins and operators did, newest first
 ///
@@ -50,7 +50,7 @@ pub(in crate::routes) async fn list(
 ) -> Result<Json<List<ActionBody>>, Problem> {
     let ListQuery { order, actor, action, since, limit, cursor } = input.query()?;
     let page = Page { limit, cursor };
-    let limit = page.read()?;
+    let limit = page.limit_read();
     let filter = ActionFilter { order, actor, action, since, ..ActionFilter::default() };
     let cursors = app.cursors.of("actions", &filter);
     let before = cursors.open(page.cursor.as_deref(), &CURSOR, |id| id.parse().ok())?;

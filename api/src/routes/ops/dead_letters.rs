@@ -22,7 +22,7 @@ use holdfast_contract::dead_letter::{
     DiscardBody, RetryBody,
 };
 use holdfast_contract::input::{At, Faults, Nothing};
-use holdfast_contract::list::Page;
+use holdfast_contract::list::{self, Page};
 use holdfast_contract::problem::Code;
 use holdfast_contract::{List, read_fields};
 
@@ -53,7 +53,7 @@ pub(in crate::routes) struct ListQuery {
     cursor: Option<String>,
 }
 
-read_fields!(ListQuery { saga, step, error_contains, older_than_secs, younger_than_secs, limit, cursor });
+read_fields!(ListQuery { saga, step, error_contains, older_than_secs, younger_than_secs, limit by list::limit, cursor });
 
 /// Filters of a list of groups of dead sagas.
 #[derive(Debug, IntoParams)]
@@ -76,7 +76,7 @@ pub(in crate::routes) struct GroupsQuery {
     limit: Option<u32>,
 }
 
-read_fields!(GroupsQuery { saga, step, error_contains, older_than_secs, younger_than_secs, limit });
+read_fields!(GroupsQuery { saga, step, error_contains, older_than_secs, younger_than_secs, limit by list::limit });
 
 /// List dead letters, newest first
 #[utoipa::path(get, operation_id = "list_dead_letters", path = "/v1/ops/dead", tag = "ops", params(ListQuery),
@@ -87,7 +87,7 @@ pub(in crate::routes) async fn list(
     input: Input<Nothing, ListQuery>,
 ) -> Result<Json<List<DeadLetterBody>>, Problem> {
     let (page, filter) = input.query()?.into_parts();
-    let limit = page.read()?;
+    let limit = page.limit_read();
     let cursors = app.cursors.of("dead", &filter);
     let after = cursors.open(page.cursor.as_deref(), &CURSOR, |id| id.parse().ok())?;
     let filter = to_filter(filter, &At::QUERY, app.store.now().await?)?;
@@ -107,7 +107,7 @@ pub(in crate::routes) async fn groups(
     input: Input<Nothing, GroupsQuery>,
 ) -> Result<Json<List<DeadLetterGroupBody>>, Problem> {
     let (page, filter) = input.query()?.into_parts();
-    let shown = page.read()? as usize - 1;
+    let shown = page.limit_read() as usize - 1;
     let filter = to_filter(filter, &At::QUERY, app.store.now().await?)?;
     let dead_letters = dead_letter::list(&*app.store, &REGISTRY, &filter, None, usize::MAX).await?;
     let items = dead_letter::groups(&dead_letters).into_iter().take(shown).map(Into::into).collect();
@@ -188,7 +188,7 @@ async fn select(app: &App, selection: Selection) -> Result<(Vec<SagaId>, Option<
                     "expected 1 to {} ids; send the others in another request",
                     DeadLetterResults::MAX
                 );
-                return Err(fault(&At::BODY.field("ids"), detail));
+                return Err(Problem::of_fault(&At::BODY.field("ids"), Code::Invalid, detail));
             }
             Ok((ids, None))
         }
@@ -206,15 +206,9 @@ async fn select(app: &App, selection: Selection) -> Result<(Vec<SagaId>, Option<
         }
         (Some(_), _) | (None, None) => {
             let detail = "expected either `ids`, or a `filter` (`{}` selects all) with an optional `cursor`";
-            Err(fault(&At::BODY, detail))
+            Err(Problem::of_fault(&At::BODY, Code::Invalid, detail))
         }
     }
-}
-
-fn fault(at: &At<'_>, detail: impl Into<String>) -> Problem {
-    let mut faults = Faults::default();
-    faults.note(at, Code::Invalid, detail);
-    Problem::of_faults(&faults)
 }
 
 impl ListQuery {

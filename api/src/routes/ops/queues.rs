@@ -25,9 +25,8 @@ pub(in crate::routes) async fn list(
     input: Input,
 ) -> Result<Json<List<QueueBody>>, Problem> {
     input.check()?;
-    let now = app.store.now().await?;
-    let queues = queue_list::list(&*app.store).await?.into_iter();
-    let items = queues.map(|state| QueueBody::new(state, now)).collect();
+    let (queues, now) = queue_list::list(&*app.store).await?;
+    let items = queues.into_iter().map(|state| QueueBody::new(state, now)).collect();
     Ok(Json(List::whole(items)))
 }
 

@@ -15,7 +15,7 @@ use crate::records::batch_rows::World;
 use crate::records::saga::Saga;
 use crate::records::signal::{Signal, SignalBody};
 use crate::shop::answer::{Answer, Answered, Conflict};
-use crate::shop::audit_trail::record_action_on;
+use crate::shop::audit_trail::record_action;
 
 /// So many go into one commit: enough that the commit costs nothing each, few enough that nobody waits for
 /// their locks.
@@ -51,7 +51,7 @@ pub async fn act(
                 }
                 DeadLetterAction::Discard { reason } => reason.clone(),
             };
-            record_action_on(&mut world, by, action.action(), id.order(), &format!("saga {id}"), &detail);
+            record_action(&mut world, by, action.action(), id.order(), &format!("saga {id}"), &detail);
         }
         let accepted = |(saga, _): (&Saga, _)| Answered::Accepted(Hint { saga: *id, queue: saga.queue });
         answers.push((*id, answer.map_or_else(Into::into, |found| Ok(accepted(found)))));

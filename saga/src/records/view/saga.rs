@@ -15,7 +15,7 @@ pub enum ShownState {
     Waiting,
     /// Undoing what it did, in reverse.
     Compensating,
-    /// Living, tried in vain, and about to try again by itself.
+    /// Alive; its current step failed or is held back, and will be retried automatically.
     Retrying,
     /// Ended, fully done.
     Completed,
@@ -94,7 +94,7 @@ pub struct RetryingGroup {
     pub stage: usize,
     /// How many they are.
     pub sagas: u64,
-    /// How often the worst of them was tried in vain.
+    /// How many tries of the worst of them failed.
     pub tries_max: u32,
     /// The worst of them; of several the oldest.
     pub worst: SagaId,

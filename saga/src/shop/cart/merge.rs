@@ -13,8 +13,8 @@ use crate::records::{Cart, CartItem};
 /// Moves what is in `guest` into the customer's open cart, forgets `guest`, and returns the customer's.
 ///
 /// Quantities of one SKU add up. Asked again after the merge, for the answer that was lost, it returns the customer's cart
-/// as it is. Without an open cart the guest's becomes theirs; one that is theirs
-/// already is returned as it is. Refused, it changes nothing in either cart.
+/// as it is. Without an open cart the guest's becomes theirs; one that is theirs already is returned as it is. Refused, it
+/// changes nothing in either cart.
 pub async fn merge(
     store: &dyn Store,
     guest: CartId,

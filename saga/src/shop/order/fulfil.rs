@@ -4,7 +4,7 @@
 
 use holdfast_shared::{Actor, OrderEvent, OrderStatus, PaymentEvent, PaymentMethod};
 
-use super::state::{unsettled_checkout, was_cancelled};
+use super::state::{inconsistent, unsettled_checkout, was_cancelled};
 use crate::records::batch_rows::{OrderMove, World};
 use crate::records::{Order, Payment};
 use crate::shop::answer::{Against, Answer, Answered, Conflict, against, already};
@@ -38,7 +38,7 @@ pub(super) fn fulfil(world: &mut World, order: &Order, step: Step, by: &Actor) -
             return against(Against::NeedsAttention, message);
         }
         if to == OrderStatus::Delivered && order.method == PaymentMethod::Cod {
-            collect(world, order)?;
+            collect(world, order, by)?;
         }
         world.writes.orders.insert(id, OrderMove { from: order.status, to, reason: None });
         return Ok(Answered::Done(format!("order {id} is {to}")));
@@ -74,13 +74,15 @@ fn is_behind(status: OrderStatus, from: OrderStatus) -> bool {
 }
 
 /// The courier brings the cash. It never passed through a provider, so it counts as collected, not captured.
-fn collect(world: &mut World, order: &Order) -> Result<(), Conflict> {
+fn collect(world: &mut World, order: &Order, by: &Actor) -> Result<(), Conflict> {
     let id = order.id;
-    let unfit = |why: String| {
-        Conflict::Order(Against::Inconsistent, format!("order {id}: {why}; run `holdfast audit`"))
+    let Some(payment) = world.payments.get(&id) else {
+        return inconsistent(id, "it has no payment to collect", by);
     };
-    let payment = world.payments.get(&id).ok_or_else(|| unfit("it has no payment to collect".to_owned()))?;
-    let to = payment.status.after(PaymentEvent::Collect).map_err(|illegal| unfit(illegal.to_string()))?;
+    let to = match payment.status.after(PaymentEvent::Collect) {
+        Ok(to) => to,
+        Err(illegal) => return inconsistent(id, &illegal.to_string(), by),
+    };
     let collected = Payment { status: to, ..payment.clone() };
     world.writes.payments.insert(id, (Some(payment.status), collected));
     Ok(())

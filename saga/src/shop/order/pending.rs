@@ -19,8 +19,9 @@ pub struct Pending {
     pub at: Time,
 }
 
-/// The last decision about an order that its sagas have not carried out yet (a cancellation wins over a confirmation): one read by key, and none for an order that waits for
-/// no decision.
+/// The last decision about an order that its sagas have not carried out yet; a cancellation wins over a confirmation.
+///
+/// It costs one read by key, and none for an order that waits for no decision.
 pub async fn pending(store: &dyn Store, view: &OrderView) -> Result<Option<Pending>, StoreError> {
     let id = view.order.id;
     match view.order.status {

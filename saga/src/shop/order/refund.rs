@@ -65,7 +65,7 @@ pub async fn refund(
     };
     let detail = format!("{}: {}", terms.amount, grant.reason);
     let hint = start(&mut world, &found, keys.draw(order), terms, grant, by);
-    record_action(&mut world, by, "order.refund", order, &format!("order {order}"), &detail);
+    record_action(&mut world, by, "order.refund", Some(order), &format!("order {order}"), &detail);
     tx.save(&world.writes).await?;
     Ok(Ok(Answered::Accepted(hint)))
 }

@@ -7,7 +7,7 @@ use crate::records::Order;
 use crate::records::batch_rows::World;
 use crate::records::signal::{NewSignal, Signal, SignalBody};
 use crate::records::slot;
-use crate::shop::answer::{Against, Answer, Answered, Conflict, against};
+use crate::shop::answer::{Against, Answer, Answered, Conflict};
 use crate::timeline::if_it_comes_back;
 
 /// What stands in the way when the checkout of an order that stands stopped half way after its pivot.
@@ -28,12 +28,12 @@ pub(super) fn needs_attention(order: OrderId, by: &Actor) -> String {
 }
 
 /// An order whose rows contradict each other.
-pub(super) fn inconsistent(order: OrderId, why: &str, by: &Actor) -> Answer {
+pub(super) fn inconsistent<T>(order: OrderId, why: &str, by: &Actor) -> Result<T, Conflict> {
     let message = match by {
         Actor::Customer => format!("order {order} cannot be changed; ask the shop"),
         Actor::Admin(_) | Actor::Operator(_) => format!("order {order}: {why}; run `holdfast audit`"),
     };
-    against(Against::Inconsistent, message)
+    Err(Conflict::Order(Against::Inconsistent, message))
 }
 
 pub(super) fn was_cancelled(order: &Order) -> String {
