@@ -38,7 +38,8 @@ impl App {
         if caller.sees_all() { Ok(None) } else { self.owner(caller).await.map(Some) }
     }
 
-    fn identity(&self, sub: &str) -> Identity {
+    /// Who the bearer of a token with this `sub` is.
+    pub(crate) fn identity(&self, sub: &str) -> Identity {
         Identity { issuer: self.verifier.issuer().to_owned(), sub: sub.to_owned() }
     }
 }

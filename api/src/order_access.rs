@@ -64,9 +64,13 @@ pub(crate) async fn find(
     if !has_token && caller.sub().is_none() {
         return Err(locked(token));
     }
-    let view = find_any(app, id).await?;
-    let may_see = has_token || caller.sees_all() || is_owner(app, caller, &view).await?;
-    if may_see { Ok(view) } else { Err(missing(id)) }
+    if has_token || caller.sees_all() {
+        return find_any(app, id).await;
+    }
+    let number = OrderId::from_public(id).ok_or_else(|| missing(id))?;
+    let (view, customer) = app.store.order_and_customer(number, &app.identity(caller.known()?)).await?;
+    let own = view.filter(|view| view.public_id() == id && customer.is_some());
+    own.filter(|view| view.order.customer == customer).ok_or_else(|| missing(id))
 }
 
 /// The order of this public id, for callers who may see every order.

@@ -2,9 +2,8 @@
 //!
 //! They never contain anything that grants access: the payment token, the cart's id, the provider's references.
 
-use holdfast_saga::records::view::OrderView;
+use holdfast_saga::records::view::{OrderView, Pending};
 use holdfast_saga::records::{Order, Payment};
-use holdfast_saga::shop::order::Pending;
 use holdfast_saga::timeline;
 use holdfast_shared::{
     Actor, Address, CancelReason, Contact, Line, Money, OrderId, OrderStatus, PaymentMethod, PaymentStatus,
@@ -209,6 +208,7 @@ impl OrderBody {
         body.status = order.status;
         body.cancel_reason = order.cancel_reason;
         body.needs_attention = view.needs_attention;
+        body.pending = view.pending.as_ref().map(PendingBody::from);
         body.updated_at = order.updated_at;
         if let Some(payment) = &view.payment {
             body.payment = Some(PaymentBody::new(payment, order.status));

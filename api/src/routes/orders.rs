@@ -90,10 +90,7 @@ pub(super) async fn get(
 ) -> Result<Json<OrderDetails>, Problem> {
     let view = find(&app, &caller, &token, id).await?;
     input.check()?;
-    let mut details = OrderDetails::new(&view);
-    let pending = order::pending(&*app.store, &view).await?;
-    details.order.pending = pending.as_ref().map(PendingBody::from);
-    Ok(Json(details))
+    Ok(Json(OrderDetails::new(&view)))
 }
 
 /// Cancel an order
@@ -173,20 +170,13 @@ pub(super) async fn answered(
     if is_cancelling || matches!(answer, Ok(Answered::Done(_))) {
         app.metrics.order(view.order.status, view.order.method);
     }
-    // A repeat is answered as the request was; a saga that was quick has nothing pending any more.
-    let stored = match &answer {
-        Ok(Answered::Accepted(_) | Answered::Already(_)) => order::pending(&*app.store, &view).await?,
-        Ok(Answered::Done(_)) | Err(_) => None,
-    };
-    let pending = match stored {
-        Some(stored) => Some(PendingBody::from(&stored)),
-        None if status == StatusCode::ACCEPTED => {
-            let verb = act.strip_prefix("order.").unwrap_or(act);
-            Some(PendingBody::new(verb, by, app.store.now().await?))
-        }
-        None => None,
-    };
-    Ok((status, Json(OrderBody { pending, ..OrderBody::new(&view) })))
+    let mut body = OrderBody::new(&view);
+    // Nothing is pending of a saga that was quick; its 202 still says what was asked.
+    if status == StatusCode::ACCEPTED && body.pending.is_none() {
+        let verb = act.strip_prefix("order.").unwrap_or(act);
+        body.pending = Some(PendingBody::new(verb, by, view.order.updated_at));
+    }
+    Ok((status, Json(body)))
 }
 
 /// Get the timeline of an order

@@ -134,6 +134,8 @@ async fn f18_a_buyer_learns_what_is_short_and_is_shown_no_command() {
     let refund = shop.ask(Method::POST, &format!("/v1/admin/orders/{id}/refund"), Who::Admin);
     let refund = refund.header("idempotency-key", "r").json(&body).send().await.expect("an answer");
     json_of(refund, StatusCode::ACCEPTED).await;
+    let read = json_of(shop.get(&format!("/v1/orders/{id}"), carla).await, StatusCode::OK).await;
+    assert_eq!((&read["pending"]["verb"], &read["pending"]["by"]), (&json!("refund"), &json!("shop")));
     let since = std::time::Instant::now();
     while json_of(shop.get(&format!("/v1/orders/{id}"), carla).await, StatusCode::OK).await["needs_attention"]
         .is_null()

@@ -239,6 +239,10 @@ async fn f22_what_was_accepted_is_pending_until_it_is_done() {
             assert!(shown["pending"]["at"].is_string());
         }
     }
+    let listed = json_of(asleep.get("/v1/orders", Who::Admin).await, StatusCode::OK).await;
+    let listed = listed["items"].as_array().expect("a list");
+    let verbs: Vec<_> = listed.iter().map(|order| &order["pending"]["verb"]).collect();
+    assert_eq!(verbs, ["reject", "confirm", "cancel"], "newest first");
     asleep.close().await;
     let shop = Shop::open().await;
     let order = shop.order(cod(), Who::Customer("carla")).await;

@@ -17,7 +17,8 @@ use crate::records::signal::Signal;
 use crate::records::slot;
 use crate::records::view::{
     ActionFilter, ActionView, DeadRow, Heartbeat, NotificationFilter, NotificationView, OrderFilter,
-    OrderVersion, OrderView, ProductFilter, QueueView, RetryingGroup, SagaCount, SagaFilter, WorkerView,
+    OrderVersion, OrderView, Pending, ProductFilter, QueueView, RetryingGroup, SagaCount, SagaFilter,
+    WorkerView,
 };
 use crate::records::{AdminAction, Cart, Identity, Order, Product, Shop, Stock, Versions};
 
@@ -39,7 +40,7 @@ impl Store for MemoryStore {
 
     async fn begin(&self) -> Result<Box<dyn Tx>, StoreError> {
         let tables = Arc::clone(&self.tables).lock_owned().await;
-        Ok(Box::new(MemoryTx { tables, claimed: BTreeMap::new(), now: self.clock.now() }))
+        Ok(Box::new(MemoryTx { tables, now: self.clock.now() }))
     }
 
     async fn order(&self, id: OrderId) -> Result<Option<OrderView>, StoreError> {
@@ -261,7 +262,10 @@ impl Store for MemoryStore {
 
 impl Tables {
     pub(super) fn view(&self, order: &Order) -> OrderView {
+        let inbox = self.unread(order.id.saga(slot::CHECKOUT));
+        let sagas: Vec<&Saga> = self.of_order(order.id).collect();
         OrderView {
+            pending: Pending::of(order.status, inbox.iter(), sagas.into_iter()),
             order: order.clone(),
             payment: self.payments.get(&order.id).cloned(),
             reservation: self.reservations.get(&order.id).copied(),

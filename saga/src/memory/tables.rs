@@ -6,7 +6,7 @@ use std::time::Duration;
 use holdfast_shared::{CartId, CartStatus, OrderStatus, SagaId, SagaState, Time};
 
 use super::Tables;
-use crate::ports::StoreError;
+use crate::ports::{KEY_TAKEN, StoreError};
 use crate::records::batch_rows::{CartMove, OrderMove, Writes};
 use crate::records::context::Dedupe;
 use crate::records::saga::Saga;
@@ -94,6 +94,11 @@ impl Tables {
     }
 
     pub(super) fn write_orders(&mut self, writes: &Writes) -> Result<(), StoreError> {
+        for claim in &writes.keys {
+            if self.keys.insert(claim.key, (*claim, writes.at)).is_some() {
+                return Err(StoreError::Contention(KEY_TAKEN.to_owned()));
+            }
+        }
         for (id, order) in &writes.new_orders {
             let twice =
                 self.orders.values().any(|other| other.cart == order.cart && other.status.is_pending());

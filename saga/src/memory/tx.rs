@@ -5,18 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use async_trait::async_trait;
 use holdfast_shared::{OrderId, SagaId, Sku, Time};
 use tokio::sync::OwnedMutexGuard;
-use uuid::Uuid;
 
 use super::Tables;
 use crate::ports::{Claim, Claimed, StoreError, Tx};
-use crate::records::KeyClaim;
 use crate::records::batch_rows::{Footprint, World, Writes};
 use crate::records::saga::Saga;
 
 pub(super) struct MemoryTx {
     pub(super) tables: OwnedMutexGuard<Tables>,
-    /// Keys claimed by this transaction; they become rows when it is saved.
-    pub(super) claimed: BTreeMap<Uuid, KeyClaim>,
     pub(super) now: Time,
 }
 
@@ -53,16 +49,6 @@ impl Tx for MemoryTx {
 
     async fn load(&mut self, footprint: &Footprint, world: &mut World) -> Result<(), StoreError> {
         world.now = self.now;
-        for (key, body) in &footprint.keys {
-            if let Some((taken, _)) = self.tables.keys.get(key) {
-                world.taken.insert(*key, *taken);
-            } else {
-                self.tables.last_order += 1;
-                let order = OrderId::new(self.tables.last_order);
-                self.claimed.insert(*key, KeyClaim { key: *key, body: *body, order });
-                world.claimed.insert(*key, order);
-            }
-        }
         let tables = &*self.tables;
         for id in &footprint.sagas {
             if let Some(saga) = tables.sagas.get(id) {
@@ -76,7 +62,14 @@ impl Tx for MemoryTx {
             world.refunds.extend(of_order.map(|(id, refund)| (*id, refund.clone())));
         }
         copy(&footprint.carts, &tables.carts, &mut world.carts);
+        let taken = footprint.keys.iter().filter_map(|key| tables.keys.get(key));
+        world.taken.extend(taken.map(|(taken, _)| (taken.key, *taken)));
         copy(&footprint.products, &tables.products, &mut world.products);
+        if footprint.products_of_carts {
+            let carts = footprint.carts.iter().filter_map(|id| tables.carts.get(id));
+            let skus: Vec<Sku> = carts.flat_map(|cart| &cart.items).map(|item| item.sku.clone()).collect();
+            copy(&skus, &tables.products, &mut world.products);
+        }
         copy(&footprint.stock, &tables.stock, &mut world.stock);
         copy(&footprint.levels, &tables.stock, &mut world.stock);
         let shelves = footprint.versions.iter().filter(|sku| tables.stock.contains_key(sku));
@@ -89,14 +82,17 @@ impl Tx for MemoryTx {
         Ok(())
     }
 
+    async fn draw_order_numbers(&mut self, count: usize) -> Result<Vec<OrderId>, StoreError> {
+        let numbers = (0..count).map(|_| {
+            self.tables.last_order += 1;
+            OrderId::new(self.tables.last_order)
+        });
+        Ok(numbers.collect())
+    }
+
     async fn save(mut self: Box<Self>, writes: &Writes) -> Result<(), StoreError> {
         // All or nothing: the copy replaces the tables only when every row was accepted.
         let mut next = self.tables.clone();
-        for (key, claim) in &self.claimed {
-            if !writes.unclaimed.contains(key) {
-                next.keys.insert(*key, (*claim, self.now));
-            }
-        }
         next.write(writes)?;
         *self.tables = next;
         Ok(())

@@ -19,4 +19,4 @@ pub use payments::{
     Account, At, Attempt, Caps, Captured, Charge, Closed, Fault, Movement, NamedRefund, Page,
     PaymentProvider, RefundState, Setting,
 };
-pub use store::{Claim, Claimed, ErrorClass, Store, StoreError, Tx, WORKERS_KEPT};
+pub use store::{Claim, Claimed, ErrorClass, KEY_TAKEN, Store, StoreError, Tx, WORKERS_KEPT};

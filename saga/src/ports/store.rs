@@ -16,7 +16,8 @@ use crate::records::saga::{DefinitionId, Saga};
 use crate::records::signal::Signal;
 use crate::records::view::{
     ActionFilter, ActionView, DeadRow, Heartbeat, NotificationFilter, NotificationView, OrderFilter,
-    OrderVersion, OrderView, ProductFilter, QueueView, RetryingGroup, SagaCount, SagaFilter, WorkerView,
+    OrderRecords, OrderVersion, OrderView, ProductFilter, QueueView, RetryingGroup, SagaCount, SagaFilter,
+    WorkerView,
 };
 use crate::records::{AdminAction, Cart, Identity, Product, Shop, Stock, Versions};
 
@@ -38,6 +39,29 @@ pub trait Store: Send + Sync + fmt::Debug {
 
     /// An order with its payment and reservation.
     async fn order(&self, id: OrderId) -> Result<Option<OrderView>, StoreError>;
+
+    /// The same, and the id of the customer with this identity: what it takes to tell whether the order is theirs.
+    async fn order_and_customer(
+        &self,
+        id: OrderId,
+        identity: &Identity,
+    ) -> Result<(Option<OrderView>, Option<CustomerId>), StoreError> {
+        Ok((self.order(id).await?, self.known_customer(identity).await?))
+    }
+
+    /// An order with everything that happened to it. The parts may be read one after the other, so in a shop at work a
+    /// later one may be a commit further; the order is read last.
+    async fn order_records(&self, id: OrderId) -> Result<Option<OrderRecords>, StoreError> {
+        let sagas = self.sagas_of(id).await?;
+        let (mut log, mut inbox) = (Vec::new(), Vec::new());
+        for saga in &sagas {
+            log.extend(self.log(saga.id).await?);
+            inbox.extend(self.inbox(saga.id).await?);
+        }
+        let actions = self.admin_actions(id).await?;
+        let order = self.order(id).await?;
+        Ok(order.map(|order| OrderRecords { order, sagas, log, inbox, actions }))
+    }
 
     /// Orders, newest first.
     async fn orders(&self, filter: &OrderFilter) -> Result<Vec<OrderView>, StoreError>;
@@ -167,7 +191,7 @@ pub trait Store: Send + Sync + fmt::Debug {
 
 /// One transaction: `claim` and `load` lock and read, `save` writes everything and commits.
 ///
-/// Locks are taken in one order: idempotency keys, sagas, orders, payments, carts, stock; each
+/// Locks are taken in one order: sagas, orders, payments, carts, idempotency keys, stock; each
 /// table sorted by key. So two batches can wait for each other, never for each other in a circle.
 #[async_trait]
 pub trait Tx: Send {
@@ -176,6 +200,9 @@ pub trait Tx: Send {
 
     /// Locks and reads `footprint` into `world`, besides what is there already. Sets `world.now`.
     async fn load(&mut self, footprint: &Footprint, world: &mut World) -> Result<(), StoreError>;
+
+    /// Draws the numbers of new orders, in ascending order. One that is drawn and not saved may be a gap for ever.
+    async fn draw_order_numbers(&mut self, count: usize) -> Result<Vec<OrderId>, StoreError>;
 
     /// Writes the dirty rows, set-wise, and commits once.
     ///
@@ -243,6 +270,9 @@ pub enum StoreError {
     #[error("{0}")]
     Refused(String),
 }
+
+/// Why a save fails whose idempotency key another commit has taken since it was read.
+pub const KEY_TAKEN: &str = "another request with the same idempotency key was faster";
 
 /// What to do about a [`StoreError`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

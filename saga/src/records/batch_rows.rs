@@ -20,8 +20,6 @@ use crate::records::{
 /// Rows to lock and read, besides sagas. Stores lock them in one order, each table sorted by key.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Footprint {
-    /// Idempotency keys to claim; `order` is ignored, the store gives out the numbers.
-    pub keys: Vec<(uuid::Uuid, uuid::Uuid)>,
     /// Sagas to lock, waiting for whoever holds them.
     pub sagas: Vec<SagaId>,
     /// Orders.
@@ -33,8 +31,13 @@ pub struct Footprint {
     pub refunds: Vec<OrderId>,
     /// Carts.
     pub carts: Vec<CartId>,
+    /// Idempotency keys; read after the carts were locked, not locked themselves: whoever waited for a cart sees what
+    /// it was checked out under.
+    pub keys: Vec<uuid::Uuid>,
     /// Products; read, not locked: a price change that commits later is later.
     pub products: Vec<Sku>,
+    /// Whether the products in the carts are read as well.
+    pub products_of_carts: bool,
     /// Stock levels.
     pub stock: Vec<Sku>,
     /// Stock levels to read without a lock: by the time of the save they may be others, and only the save's own
@@ -53,9 +56,7 @@ pub struct Footprint {
 pub struct World {
     /// The database's present, read with the first statement.
     pub now: Time,
-    /// Claims that succeeded now: the order number given to each key.
-    pub claimed: BTreeMap<uuid::Uuid, OrderId>,
-    /// Claims that somebody made before.
+    /// Those of the idempotency keys that led to an order before.
     pub taken: BTreeMap<uuid::Uuid, KeyClaim>,
     /// Sagas asked for by id, with their unread signals.
     pub sagas: BTreeMap<SagaId, (Box<Saga>, Vec<crate::records::signal::Signal>)>,
@@ -89,8 +90,6 @@ pub struct World {
 pub struct Writes {
     /// The instant written as `updated_at`, and into the history.
     pub at: Time,
-    /// Claims of idempotency keys to give up again: their request was refused.
-    pub unclaimed: Vec<uuid::Uuid>,
     /// Sagas that moved, with the fence they had.
     pub sagas: BTreeMap<SagaId, (i64, Box<Saga>)>,
     /// Sagas that are born.
@@ -106,6 +105,9 @@ pub struct Writes {
     pub signals: Vec<NewSignal>,
     /// Orders that are accepted.
     pub new_orders: BTreeMap<OrderId, Order>,
+    /// The idempotency keys of their requests. If one leads to an order already, the save fails with
+    /// `StoreError::Contention`, and nothing is written.
+    pub keys: Vec<KeyClaim>,
     /// Orders that moved.
     pub orders: BTreeMap<OrderId, OrderMove>,
     /// Payments.

@@ -1,7 +1,7 @@
 //! Accepting a checkout: the one transaction between a cart and an order that will never be lost.
 //!
-//! Many requests share one commit. The claim of the idempotency key is the first lock and part of
-//! it; a request that is refused gives its claim back, so only an accepted one is remembered.
+//! Many requests share one commit. All of them are judged before anything is drawn or written: a request that is refused
+//! costs no order number, and leaves nothing behind.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -21,7 +21,7 @@ use crate::ports::{Store, StoreError, UnfitAmount};
 use crate::records::batch_rows::{CartMove, Footprint, World};
 use crate::records::context::{Checkout, Context, Origin};
 use crate::records::slot;
-use crate::records::{Cart, Order};
+use crate::records::{Cart, KeyClaim, Order};
 use crate::shop::cart::{self, adopt, check_lines, check_quantity, held, own};
 
 /// A request to check a cart out.
@@ -156,6 +156,28 @@ pub fn digest(parts: &[&str]) -> Uuid {
     uuid::Builder::from_custom_bytes(bytes).into_uuid()
 }
 
+/// What is to become of a request.
+enum Verdict {
+    /// It becomes an order.
+    Place(Placement),
+    /// It has the key of an earlier one of the batch, and gets its answer.
+    Repeat(usize),
+    /// An earlier one of the batch takes its cart.
+    CartTaken,
+    /// It leads to no new order.
+    Answer(Result<Accepted, Refused>),
+}
+
+/// An order that is to be placed.
+struct Placement {
+    /// The cart's next status.
+    cart: CartStatus,
+    lines: Vec<Line>,
+    total: Money,
+    method: PaymentMethod,
+    route: PaymentRoute,
+}
+
 /// Accepts many checkouts in one commit; the answers are in the order of the requests.
 ///
 /// An error means that none was accepted by this call; [`StoreError::CommitUnknown`] that nobody
@@ -168,41 +190,39 @@ pub async fn accept(
     let keys = store.keys().await?;
     let mut tx = store.begin().await?;
     let mut world = World::default();
-    // Equal keys in one batch are one request: the first is judged, the others get its answer.
-    let mut firsts: BTreeMap<Uuid, usize> = BTreeMap::new();
-    for (at, request) in requests.iter().enumerate() {
-        firsts.entry(request.key).or_insert(at);
-    }
+    let of_all = |id: fn(&CheckoutRequest) -> Uuid| requests.iter().map(id).collect::<BTreeSet<_>>();
     let footprint = Footprint {
-        keys: firsts.iter().map(|(key, at)| (*key, requests[*at].body)).collect(),
-        carts: firsts.values().map(|at| requests[*at].cart).collect::<BTreeSet<_>>().into_iter().collect(),
+        keys: of_all(|request| request.key).into_iter().collect(),
+        carts: of_all(|request| request.cart.0).into_iter().map(CartId).collect(),
+        products_of_carts: true,
         ..Footprint::default()
     };
     tx.load(&footprint, &mut world).await?;
-    let items = world.carts.values().flat_map(|cart| cart.items.iter().map(|item| item.sku.clone()));
-    let products: Vec<Sku> = items.collect::<BTreeSet<_>>().into_iter().collect();
-    if !products.is_empty() {
-        tx.load(&Footprint { products, ..Footprint::default() }, &mut world).await?;
-    }
     world.writes.at = world.now;
 
-    let mut answers: Vec<Option<Result<Accepted, Refused>>> = vec![None; requests.len()];
-    for (at, request) in requests.iter().enumerate() {
-        let first = firsts[&request.key];
-        // A key that was taken before answers each request by itself.
-        let answer = if first == at || world.taken.contains_key(&request.key) {
-            judge(&mut world, &keys, policy, request)
-        } else {
-            repeat(request, &requests[first], answers[first].as_ref())
-        };
-        answers[at] = Some(answer);
+    let verdicts = judge(&world, policy, requests);
+    let count = verdicts.iter().filter(|verdict| matches!(verdict, Verdict::Place(_))).count();
+    let numbers = if count == 0 { Vec::new() } else { tx.draw_order_numbers(count).await? };
+    let mut numbers = numbers.into_iter();
+    let mut answers: Vec<Result<Accepted, Refused>> = Vec::with_capacity(requests.len());
+    for (request, verdict) in requests.iter().zip(verdicts) {
+        answers.push(match verdict {
+            Verdict::Place(placement) => {
+                let too_few = || StoreError::Data(format!("{count} order numbers were drawn, fewer came"));
+                let order = numbers.next().ok_or_else(too_few)?;
+                place(&mut world, &keys, policy, request, placement, order);
+                Ok(Accepted { order, placed: None, replayed: false })
+            }
+            Verdict::Repeat(first) => repeat(request, &requests[first], &answers[first]),
+            Verdict::CartTaken => Err(free_cart(&world, request).err().unwrap_or(Refused::InProgress)),
+            Verdict::Answer(answer) => answer,
+        });
     }
     if world.writes.is_empty() {
         drop(tx);
     } else {
         tx.save(&world.writes).await?;
     }
-    let mut answers: Vec<_> = answers.into_iter().flatten().collect();
     show_placed(&mut answers, world.writes.new_orders);
     Ok(answers)
 }
@@ -215,65 +235,80 @@ fn show_placed(answers: &mut [Result<Accepted, Refused>], orders: BTreeMap<Order
     }
 }
 
-/// The answer to a request that shares its key with an earlier one of the same batch.
+/// Judges all requests of a batch, each after those before it.
+fn judge(world: &World, policy: &AcceptPolicy, requests: &[CheckoutRequest]) -> Vec<Verdict> {
+    let mut placed: BTreeMap<Uuid, usize> = BTreeMap::new();
+    let mut taken_carts: BTreeSet<CartId> = BTreeSet::new();
+    let mut verdicts = Vec::with_capacity(requests.len());
+    for (at, request) in requests.iter().enumerate() {
+        let verdict = if let Some(taken) = world.taken.get(&request.key) {
+            Verdict::Answer(replay(request, taken.body, taken.order))
+        } else if let Some(first) = placed.get(&request.key) {
+            Verdict::Repeat(*first)
+        } else if taken_carts.contains(&request.cart) {
+            Verdict::CartTaken
+        } else {
+            judge_one(world, policy, request)
+                .map_or_else(|refused| Verdict::Answer(Err(refused)), Verdict::Place)
+        };
+        if matches!(verdict, Verdict::Place(_)) {
+            placed.insert(request.key, at);
+            taken_carts.insert(request.cart);
+        }
+        verdicts.push(verdict);
+    }
+    verdicts
+}
+
+/// The answer to a request whose key led to `order` before, with this `body`.
+fn replay(request: &CheckoutRequest, body: Uuid, order: OrderId) -> Result<Accepted, Refused> {
+    if request.body == body {
+        Ok(Accepted { order, placed: None, replayed: true })
+    } else {
+        Err(Refused::KeyReused { order })
+    }
+}
+
+/// The answer to a request that shares its key with an earlier one of the same batch, which becomes an order.
 fn repeat(
     request: &CheckoutRequest,
     first: &CheckoutRequest,
-    answer: Option<&Result<Accepted, Refused>>,
+    answer: &Result<Accepted, Refused>,
 ) -> Result<Accepted, Refused> {
-    match answer {
-        Some(Ok(accepted)) if request.body == first.body => {
-            Ok(Accepted { order: accepted.order, placed: None, replayed: true })
-        }
-        Some(Ok(accepted)) => Err(Refused::KeyReused { order: accepted.order }),
-        Some(Err(refused)) if request.body == first.body => Err(refused.clone()),
-        Some(Err(_)) | None => Err(Refused::InProgress),
-    }
+    answer.clone().and_then(|accepted| replay(request, first.body, accepted.order))
 }
 
-fn judge(
-    world: &mut World,
-    keys: &KeySource,
-    policy: &AcceptPolicy,
-    request: &CheckoutRequest,
-) -> Result<Accepted, Refused> {
-    if let Some(taken) = world.taken.get(&request.key) {
-        return if taken.body == request.body {
-            Ok(Accepted { order: taken.order, placed: None, replayed: true })
-        } else {
-            Err(Refused::KeyReused { order: taken.order })
-        };
-    }
-    let Some(order) = world.claimed.get(&request.key).copied() else {
-        return Err(Refused::InProgress);
-    };
-    let placed =
-        if request.may_place { place(world, keys, policy, request, order) } else { Err(Refused::Closed) };
-    let refused = match placed {
-        Ok(()) => {
-            return Ok(Accepted { order, placed: None, replayed: false });
-        }
-        Err(refused) => refused,
-    };
-    world.writes.unclaimed.push(request.key);
-    Err(refused)
-}
-
-fn place(
-    world: &mut World,
-    keys: &KeySource,
-    policy: &AcceptPolicy,
-    request: &CheckoutRequest,
-    order: OrderId,
-) -> Result<(), Refused> {
-    let now = world.now;
+/// The request's cart with the status that it gets, if it can be checked out.
+fn free_cart<'w>(world: &'w World, request: &CheckoutRequest) -> Result<(&'w Cart, CartStatus), Refused> {
     let cart = own(world, request.cart, request.customer)?;
     let status = cart.status.after(CartEvent::CheckOut).map_err(|_| held(cart))?;
+    Ok((cart, status))
+}
+
+fn judge_one(world: &World, policy: &AcceptPolicy, request: &CheckoutRequest) -> Result<Placement, Refused> {
+    if !request.may_place {
+        return Err(Refused::Closed);
+    }
+    let (cart, status) = free_cart(world, request)?;
     let (lines, total) = price(world, cart)?;
     if let Some(expected) = request.expected_total.filter(|expected| *expected != total) {
         return Err(Refused::CartChanged { total, expected });
     }
     let (method, route) = payment(policy, request, total)?;
+    Ok(Placement { cart: status, lines, total, method, route })
+}
+
+/// Adds the order with its saga and its key to what will be written, and hands the cart to it.
+fn place(
+    world: &mut World,
+    keys: &KeySource,
+    policy: &AcceptPolicy,
+    request: &CheckoutRequest,
+    placement: Placement,
+    order: OrderId,
+) {
+    let now = world.now;
+    let Placement { cart, lines, total, method, route } = placement;
     let within = if method == PaymentMethod::Cod { policy.confirm_within } else { policy.payment_within };
     let definition = flows::checkout(method);
     let context = Checkout {
@@ -310,8 +345,8 @@ fn place(
             updated_at: now,
         },
     );
-    take_cart(world, request, status, order);
-    Ok(())
+    world.writes.keys.push(KeyClaim { key: request.key, body: request.body, order });
+    take_cart(world, request, cart, order);
 }
 
 /// How `total` is paid. What costs nothing is paid by nobody, whatever the buyer chose (M14).

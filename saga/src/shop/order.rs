@@ -3,13 +3,11 @@
 
 mod cancel;
 mod fulfil;
-mod pending;
 mod refund;
 mod state;
 
 use holdfast_shared::{Actor, CancelReason, OrderId, OrderStatus, PaymentMethod, SagaState};
 
-pub use pending::{Pending, pending};
 pub use refund::{GRANTS_MAX, Grant, REASON_MAX, refund};
 
 use crate::ports::{Store, StoreError};

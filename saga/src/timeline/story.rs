@@ -10,7 +10,7 @@ use crate::records::context::without_token;
 use crate::records::history::LogRow;
 use crate::records::saga::Saga;
 use crate::records::signal::Signal;
-use crate::records::view::OrderView;
+use crate::records::view::{OrderRecords, OrderView};
 
 /// All that is known of an order.
 #[derive(Debug, Clone, PartialEq)]
@@ -52,19 +52,16 @@ pub struct Line {
 
 impl Story {
     /// Reads all of it; `None` when there is no such order.
-    ///
-    /// The parts are read one after the other, so a shop at work may be a commit further in a later one. The order
-    /// comes last: its state is never older than its history.
     pub async fn read(store: &dyn Store, order: OrderId) -> Result<Option<Self>, StoreError> {
-        let sagas = store.sagas_of(order).await?;
-        let (mut log, mut inbox) = (Vec::new(), Vec::new());
-        for saga in &sagas {
-            log.extend(store.log(saga.id).await?);
-            inbox.extend(store.inbox(saga.id).await?);
-        }
-        let actions = store.admin_actions(order).await?;
-        let order = store.order(order).await?;
-        Ok(order.map(|order| Self { order, sagas, log, inbox, actions, audience: Audience::Shop }))
+        let records = store.order_records(order).await?;
+        Ok(records.map(|OrderRecords { order, sagas, log, inbox, actions }| Self {
+            order,
+            sagas,
+            log,
+            inbox,
+            actions,
+            audience: Audience::Shop,
+        }))
     }
 
     /// `text` without the buyer's payment token, should somebody have put it there.

@@ -108,6 +108,7 @@ fn story(method: PaymentMethod, sagas: Vec<Saga>) -> Story {
             payment: None,
             reservation: None,
             needs_attention: false,
+            pending: None,
         },
         sagas,
         log: vec![],

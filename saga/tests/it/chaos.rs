@@ -167,6 +167,10 @@ impl Tx for MeddledTx {
         self.tx.load(footprint, world).await
     }
 
+    async fn draw_order_numbers(&mut self, count: usize) -> Result<Vec<OrderId>, StoreError> {
+        self.tx.draw_order_numbers(count).await
+    }
+
     async fn save(self: Box<Self>, writes: &Writes) -> Result<(), StoreError> {
         let mut writes = writes.clone();
         let verdict = (self.by.on_save)(&mut writes);

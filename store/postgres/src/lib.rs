@@ -40,7 +40,8 @@ use holdfast_saga::records::saga::Saga;
 use holdfast_saga::records::signal::Signal;
 use holdfast_saga::records::view::{
     ActionFilter, ActionView, DeadRow, Heartbeat, NotificationFilter, NotificationView, OrderFilter,
-    OrderVersion, OrderView, ProductFilter, QueueView, RetryingGroup, SagaCount, SagaFilter, WorkerView,
+    OrderRecords, OrderVersion, OrderView, ProductFilter, QueueView, RetryingGroup, SagaCount, SagaFilter,
+    WorkerView,
 };
 use holdfast_saga::records::{AdminAction, Cart, Identity, Product, Shop, Stock, Versions};
 use holdfast_shared::{CartId, Clock, CustomerId, KeySource, OrderId, SagaId, ShopId, Sku, Time};
@@ -179,6 +180,18 @@ impl Store for PostgresStore {
 
     async fn order(&self, id: OrderId) -> Result<Option<OrderView>, StoreError> {
         Ok(reads::views(&self.pool, &[id.number()]).await?.pop())
+    }
+
+    async fn order_and_customer(
+        &self,
+        id: OrderId,
+        identity: &Identity,
+    ) -> Result<(Option<OrderView>, Option<CustomerId>), StoreError> {
+        reads::order_and_customer(&self.pool, id, identity).await
+    }
+
+    async fn order_records(&self, id: OrderId) -> Result<Option<OrderRecords>, StoreError> {
+        reads::order_records(&self.pool, id).await
     }
 
     async fn orders(&self, filter: &OrderFilter) -> Result<Vec<OrderView>, StoreError> {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use holdfast_saga::ports::StoreError;
+use holdfast_saga::records::KeyClaim;
 use holdfast_saga::records::batch_rows::{Footprint, World};
 use holdfast_saga::records::saga::Saga;
 use holdfast_saga::records::signal::Signal;
@@ -16,9 +17,9 @@ use uuid::Uuid;
 
 use crate::claim;
 use crate::params::numbers;
-use crate::pipeline::PipelinedConnection;
+use crate::pipeline::{Params, PipelinedConnection};
 use crate::pool::PooledConnection;
-use crate::row::PgRow;
+use crate::row::{self, PgRow};
 use crate::statement::Sql;
 
 pub(crate) async fn load(
@@ -34,7 +35,6 @@ pub(crate) async fn load(
     let (connection, begun) = transaction.begin_batch().await?;
     let (
         (),
-        claimed,
         sagas,
         signals,
         orders,
@@ -42,7 +42,9 @@ pub(crate) async fn load(
         payments,
         refunds,
         carts,
+        keys,
         products,
+        in_carts,
         paused,
         levels,
         stock,
@@ -51,35 +53,25 @@ pub(crate) async fn load(
     ) = try_join!(
         biased;
         begun,
-        claim_keys(connection, &footprint.keys, now),
         claim::lock(connection, &ids, &no_context, true),
         claim::unread(connection, &ids),
         by_id(connection, Sql::OrdersLock, order_ids.clone(), rows::order),
         by_id(connection, Sql::OrderLinesRead, order_ids, rows::line),
         by_id(connection, Sql::PaymentsLock, numbers(&footprint.payments), rows::payment),
         by_id(connection, Sql::RefundsRead, numbers(&footprint.refunds), rows::refund),
-        by_id(connection, Sql::CartsLock, cart_ids, rows::cart),
+        by_id(connection, Sql::CartsLock, cart_ids.clone(), rows::cart),
+        by_id(connection, Sql::IdempotencyKeysRead, footprint.keys.clone(), LookedUpKey::decode),
         by_id(connection, Sql::ProductsRead, names(&footprint.products), rows::product),
+        by_id(connection, Sql::ProductsOfCarts, if footprint.products_of_carts { cart_ids } else { vec![] }, rows::product),
         lock_paused(connection, footprint.pauses),
         by_id(connection, Sql::StockRead, names(&footprint.levels), rows::stock),
         by_id(connection, Sql::StockLock, names(&footprint.stock), rows::stock),
         by_id(connection, Sql::StockVersions, names(&footprint.versions), rows::versions),
         by_id(connection, Sql::RequestKeysRead, footprint.request_keys.clone(), rows::request_key),
     )?;
-    let seen = claimed.first().map(|key| key.created_at).or_else(|| sagas.first().map(|row| row.seen_at));
-    let is_claimed =
-        |key: &Uuid| world.claimed.contains_key(key) || claimed.iter().any(|row| row.key == *key);
-    let taken: Vec<Uuid> =
-        footprint.keys.iter().map(|(key, _)| *key).filter(|key| !is_claimed(key)).collect();
-    let (taken, now) = try_join!(
-        biased;
-        by_id(connection, Sql::IdempotencyKeysRead, taken, rows::taken_key),
-        claim::present(connection, now.or(seen)),
-    )?;
-    // Only now: a claim that was lost with its connection must not be remembered when all of this is made once more.
-    world.claimed.extend(claimed.into_iter().map(|claimed| (claimed.key, claimed.order)));
-    world.now = now;
-    world.taken.extend(taken.into_iter().map(|taken| (taken.key, taken)));
+    let seen = keys.first().map(|key| key.seen_at).or_else(|| sagas.first().map(|row| row.seen_at));
+    world.now = claim::present(connection, now.or(seen)).await?;
+    world.taken.extend(keys.into_iter().filter_map(|key| key.taken).map(|taken| (taken.key, taken)));
     let sagas = sagas.into_iter().map(|row| row.saga).collect();
     world.sagas.extend(with_inboxes(sagas, signals)?.into_iter().map(|found| (found.0.id, found)));
     let mut lines = rows::lines_by_order(lines);
@@ -90,7 +82,7 @@ pub(crate) async fn load(
     world.payments.extend(payments.into_iter().map(|payment| (payment.order, payment)));
     world.refunds.extend(refunds.into_iter().map(|refund| (refund.saga, refund)));
     world.carts.extend(carts.into_iter().map(|cart| (cart.id, cart)));
-    world.products.extend(products.into_iter().map(|product| (product.sku.clone(), product)));
+    world.products.extend(products.into_iter().chain(in_carts).map(|product| (product.sku.clone(), product)));
     world.stock.extend(levels.into_iter().chain(stock));
     world.versions.extend(versions);
     world.request_keys.extend(request_keys);
@@ -113,28 +105,35 @@ async fn by_id<I: ToSql + Sync, T>(
     connection.read(sql, &[&ids], decode).await
 }
 
-/// A key that this transaction has claimed, and the database's present when it did.
-struct ClaimedKey {
-    key: Uuid,
-    order: OrderId,
-    created_at: Time,
+/// An idempotency key that was looked up, and the database's present when it was.
+struct LookedUpKey {
+    taken: Option<KeyClaim>,
+    seen_at: Time,
 }
 
-async fn claim_keys(
-    connection: &PipelinedConnection,
-    requested: &[(Uuid, Uuid)],
-    now: Option<Time>,
-) -> Result<Vec<ClaimedKey>, StoreError> {
-    if requested.is_empty() {
-        return Ok(Vec::new());
+impl LookedUpKey {
+    fn decode(row: &PgRow) -> Result<Self, StoreError> {
+        let is_taken = row.value::<Option<i64>>(2)?.is_some();
+        let taken = is_taken.then(|| rows::taken_key(row)).transpose()?;
+        Ok(Self { taken, seen_at: row.value::<OffsetDateTime>(3)?.into() })
     }
-    let (keys, bodies): (Vec<Uuid>, Vec<Uuid>) = requested.iter().copied().unzip();
-    let decode = |row: &PgRow| {
-        let (key, order) = rows::claimed_key(row)?;
-        Ok(ClaimedKey { key, order, created_at: row.value::<OffsetDateTime>(2)?.into() })
-    };
-    let now = now.map(OffsetDateTime::from);
-    connection.read(Sql::IdempotencyKeysClaim, &[&keys, &bodies, &now], decode).await
+}
+
+/// The numbers of new orders.
+pub(crate) async fn draw_order_numbers(
+    transaction: &mut PooledConnection,
+    count: usize,
+) -> Result<Vec<OrderId>, StoreError> {
+    let count = i64::try_from(count).unwrap_or(i64::MAX);
+    let params: &Params<'_> = &[&count];
+    let (connection, begun) = transaction.begin_batch().await?;
+    let ((), mut numbers) = try_join!(
+        biased;
+        begun,
+        connection.read(Sql::OrderNumbersDraw, params, row::number),
+    )?;
+    numbers.sort_unstable();
+    Ok(numbers.into_iter().map(OrderId::new).collect())
 }
 
 /// If it is `wanted`, waits for other commits that pause or resume queues, then reads which are paused.

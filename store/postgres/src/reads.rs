@@ -3,20 +3,24 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use holdfast_saga::ports::StoreError;
-use holdfast_saga::records::Stock;
 use holdfast_saga::records::history::LogRow;
 use holdfast_saga::records::saga::Saga;
 use holdfast_saga::records::signal::Signal;
-use holdfast_saga::records::view::{OrderFilter, OrderView, SagaCount, SagaFilter, ShownState};
+use holdfast_saga::records::slot;
+use holdfast_saga::records::view::{
+    OrderFilter, OrderRecords, OrderView, Pending, SagaCount, SagaFilter, ShownState,
+};
+use holdfast_saga::records::{Identity, Stock};
 use holdfast_shared::{CustomerId, OrderId, SagaId, Sku};
 use holdfast_store_rows::{self as rows, Decoded, unreadable};
 use time::OffsetDateTime;
 use tokio::try_join;
 
-use crate::pipeline::Params;
+use crate::pipeline::{Params, PipelinedConnection};
 use crate::pool::Pool;
 use crate::row;
 use crate::statement::Sql;
+use crate::storefront;
 
 pub(crate) async fn orders(pool: &Pool, filter: &OrderFilter) -> Result<Vec<OrderView>, StoreError> {
     let before = filter.before.map(OrderId::number);
@@ -43,28 +47,92 @@ pub(crate) async fn views(pool: &Pool, ids: &[i64]) -> Result<Vec<OrderView>, St
     if ids.is_empty() {
         return Ok(Vec::new());
     }
-    let by_id: &Params<'_> = &[&ids];
     let mut acquired = pool.acquire().await?;
-    let (orders, payments, reservations, dead, lines) = loop {
+    loop {
+        let views = read_views(acquired.statements()?, ids).await;
+        if let Some(views) = acquired.settle(views).await? {
+            return Ok(views);
+        }
+    }
+}
+
+/// One order, and the customer with this identity, in one round trip.
+pub(crate) async fn order_and_customer(
+    pool: &Pool,
+    id: OrderId,
+    identity: &Identity,
+) -> Result<(Option<OrderView>, Option<CustomerId>), StoreError> {
+    let ids = [id.number()];
+    let params: &Params<'_> = &[&identity.issuer, &identity.sub];
+    let mut acquired = pool.acquire().await?;
+    let (mut views, customers) = loop {
         let connection = acquired.statements()?;
         let read = try_join!(
             biased;
-            connection.read(Sql::OrdersRead, by_id, rows::order),
-            connection.read(Sql::PaymentsRead, by_id, rows::payment),
-            connection.read(Sql::ReservationsRead, by_id, rows::reservation),
-            connection.read(Sql::OrdersWithDeadSaga, by_id, row::number),
-            connection.read(Sql::OrderLinesRead, by_id, rows::line),
+            read_views(connection, &ids),
+            connection.read(Sql::CustomersRead, params, rows::customer),
         );
         if let Some(read) = acquired.settle(read).await? {
             break read;
         }
     };
     drop(acquired);
+    let customer = match customers.into_iter().next() {
+        Some((_, rows::Issuer::Unknown)) => storefront::known_customer(pool, identity).await?,
+        Some((customer, rows::Issuer::Kept)) => Some(customer),
+        None => None,
+    };
+    Ok((views.pop(), customer))
+}
+
+/// An order with everything that happened to it, in one round trip.
+pub(crate) async fn order_records(pool: &Pool, id: OrderId) -> Result<Option<OrderRecords>, StoreError> {
+    let ids = [id.number()];
+    let sagas = (id.sagas().start().key(), id.sagas().end().key());
+    let between: &Params<'_> = &[&sagas.0, &sagas.1];
+    let of_order: &Params<'_> = &[&ids[0]];
+    let mut acquired = pool.acquire().await?;
+    let (sagas, log, inbox, actions, mut views) = loop {
+        let connection = acquired.statements()?;
+        let read = try_join!(
+            biased;
+            connection.read(Sql::SagasOfOrder, between, |row| rows::saga(row, None)),
+            connection.read(Sql::SagaLogBetween, between, rows::log_row),
+            connection.read(Sql::SignalsUnreadBetween, between, rows::signal),
+            connection.read(Sql::AdminActionsOfOrder, of_order, rows::admin_action),
+            read_views(connection, &ids),
+        );
+        if let Some(read) = acquired.settle(read).await? {
+            break read;
+        }
+    };
+    let Some(order) = views.pop() else { return Ok(None) };
+    let sagas = readable(sagas);
+    Ok(Some(OrderRecords { order, sagas, log, inbox: read_signals(inbox)?, actions }))
+}
+
+/// Sent in one go; the orders newest first.
+async fn read_views(connection: &PipelinedConnection, ids: &[i64]) -> Result<Vec<OrderView>, StoreError> {
+    let by_id: &Params<'_> = &[&ids];
+    let checkouts: Vec<i64> = ids.iter().map(|id| OrderId::new(*id).saga(slot::CHECKOUT).key()).collect();
+    let of_checkouts: &Params<'_> = &[&checkouts];
+    let pending: &Params<'_> = &[&ids, &Pending::SAGAS.as_slice()];
+    let (orders, payments, reservations, dead, lines, signals, sagas) = try_join!(
+        biased;
+        connection.read(Sql::OrdersRead, by_id, rows::order),
+        connection.read(Sql::PaymentsRead, by_id, rows::payment),
+        connection.read(Sql::ReservationsRead, by_id, rows::reservation),
+        connection.read(Sql::OrdersWithDeadSaga, by_id, row::number),
+        connection.read(Sql::OrderLinesRead, by_id, rows::line),
+        connection.read(Sql::SignalsUnread, of_checkouts, rows::signal),
+        connection.read(Sql::SagasPending, pending, |row| rows::saga(row, None)),
+    )?;
     let mut payments: BTreeMap<OrderId, _> =
         payments.into_iter().map(|payment| (payment.order, payment)).collect();
     let reservations: BTreeMap<OrderId, _> = reservations.into_iter().collect();
     let dead: BTreeSet<i64> = dead.into_iter().collect();
     let mut lines = rows::lines_by_order(lines);
+    let mut pending = rows::pending_by_order(&orders, signals, sagas);
     let mut views: Vec<OrderView> = orders
         .into_iter()
         .map(|mut order| {
@@ -73,6 +141,7 @@ pub(crate) async fn views(pool: &Pool, ids: &[i64]) -> Result<Vec<OrderView>, St
                 payment: payments.remove(&order.id),
                 reservation: reservations.get(&order.id).copied(),
                 needs_attention: dead.contains(&order.id.number()),
+                pending: pending.remove(&order.id),
                 order,
             }
         })
@@ -129,7 +198,11 @@ pub(crate) async fn log(pool: &Pool, saga: SagaId) -> Result<Vec<LogRow>, StoreE
 
 pub(crate) async fn inbox(pool: &Pool, saga: SagaId) -> Result<Vec<Signal>, StoreError> {
     let keys = [saga.key()];
-    let signals = pool.read(Sql::SignalsUnread, &[&keys.as_slice()], rows::signal).await?;
+    read_signals(pool.read(Sql::SignalsUnread, &[&keys.as_slice()], rows::signal).await?)
+}
+
+/// The signals, if all of them can be read.
+fn read_signals(signals: Vec<Decoded<Signal>>) -> Result<Vec<Signal>, StoreError> {
     let refused = |(id, reason)| unreadable(format_args!("saga {id}"), reason);
     signals.into_iter().map(|signal| signal.map_err(refused)).collect()
 }

@@ -23,7 +23,6 @@ pub(crate) async fn save(transaction: &mut PooledConnection, writes: &Writes) ->
     try_join!(
         biased;
         begun,
-        shop::unclaim(connection, writes),
         saga::save(connection, writes, at),
         saga::poison(connection, writes, at),
         saga::consume(connection, writes, at),

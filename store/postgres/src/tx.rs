@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use holdfast_saga::ports::{Claim, Claimed, StoreError, Tx};
 use holdfast_saga::records::batch_rows::{Footprint, World, Writes};
-use holdfast_shared::Time;
+use holdfast_shared::{OrderId, Time};
 
 use crate::clock::ClockSource;
 use crate::pool::{Pool, PooledConnection};
@@ -63,6 +63,15 @@ impl Tx for PostgresTx {
             if self.moved(loaded).await?.is_some() {
                 self.now = Some(world.now);
                 return Ok(());
+            }
+        }
+    }
+
+    async fn draw_order_numbers(&mut self, count: usize) -> Result<Vec<OrderId>, StoreError> {
+        loop {
+            let drawn = load::draw_order_numbers(&mut self.transaction, count).await;
+            if let Some(drawn) = self.moved(drawn).await? {
+                return Ok(drawn);
             }
         }
     }

@@ -19,8 +19,6 @@ pub use notification::{action, admin_action, notification};
 pub use operations::{
     dead_row, order_version, paused_queue, queue_depth, retrying_group, saga_count, worker,
 };
-pub use order::{line, lines_by_order, order, payment, refund, reservation};
+pub use order::{line, lines_by_order, order, payment, pending_by_order, refund, reservation};
 pub use saga::{Decoded, SagaInbox, log_row, saga, saga_id, signal, with_inboxes};
-pub use storefront::{
-    Issuer, cart, claimed_key, customer, product, request_key, shop, stock, taken_key, versions,
-};
+pub use storefront::{Issuer, cart, customer, product, request_key, shop, stock, taken_key, versions};

@@ -3,10 +3,14 @@
 use std::collections::BTreeMap;
 
 use holdfast_saga::ports::StoreError;
+use holdfast_saga::records::saga::Saga;
+use holdfast_saga::records::signal::Signal;
+use holdfast_saga::records::view::Pending;
 use holdfast_saga::records::{Order, Payment, Refund};
 use holdfast_shared::{CartId, CustomerId, Line, OrderId, ReservationStatus, SagaId, StepKey};
 
 use crate::columns::{Columns, Reason, Row, unreadable};
+use crate::saga::Decoded;
 
 /// A row of `orders`, without its lines.
 pub fn order<R: Row>(row: &R) -> Result<Order, StoreError> {
@@ -99,4 +103,21 @@ fn of_order<'r, R: Row, T>(
     let mut columns = Columns::of(row);
     let id = columns.order(row.name(0)).map_err(|reason| unreadable("a row of an order", reason))?;
     read(&mut columns, id).map_err(|reason| unreadable(format_args!("{what}order {id}"), reason))
+}
+
+/// What is pending of each of these `orders`, of the unread `signals` and the `sagas` that may carry it out. Those that
+/// cannot be read are left out: a list shows the rest.
+pub fn pending_by_order(
+    orders: &[Order],
+    signals: Vec<Decoded<Signal>>,
+    sagas: Vec<Decoded<Box<Saga>>>,
+) -> BTreeMap<OrderId, Pending> {
+    let signals: Vec<Signal> = signals.into_iter().flatten().collect();
+    let sagas: Vec<Box<Saga>> = sagas.into_iter().flatten().collect();
+    let pending = |order: &Order| {
+        let signals = signals.iter().filter(|signal| signal.saga.order() == Some(order.id));
+        let sagas = sagas.iter().map(|saga| &**saga).filter(|saga| saga.id.order() == Some(order.id));
+        Some((order.id, Pending::of(order.status, signals, sagas)?))
+    };
+    orders.iter().filter_map(pending).collect()
 }

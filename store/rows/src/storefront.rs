@@ -2,7 +2,7 @@
 
 use holdfast_saga::ports::StoreError;
 use holdfast_saga::records::{Cart, KeyClaim, Product, Shop, Stock, Versions};
-use holdfast_shared::{CartId, CustomerId, OrderId, Sku};
+use holdfast_shared::{CartId, CustomerId, Sku};
 use uuid::Uuid;
 
 use crate::columns::{Columns, Reason, Row, parse, unreadable};
@@ -107,7 +107,7 @@ pub fn request_key<R: Row>(row: &R) -> Result<(Uuid, Uuid), StoreError> {
     read().map_err(|reason| unreadable("the key of a request", reason))
 }
 
-/// A row of `idempotency_keys` that was there before.
+/// A row of `idempotency_keys`.
 pub fn taken_key<R: Row>(row: &R) -> Result<KeyClaim, StoreError> {
     let mut columns = Columns::of(row);
     let key = columns.uuid("key").map_err(|reason| unreadable("an idempotency key", reason))?;
@@ -116,12 +116,4 @@ pub fn taken_key<R: Row>(row: &R) -> Result<KeyClaim, StoreError> {
         Ok(KeyClaim { key, body, order: columns.order("order_id")? })
     };
     read().map_err(|reason| unreadable(format_args!("idempotency key {key}"), reason))
-}
-
-/// A key that this transaction has claimed, with the number of its order.
-pub fn claimed_key<R: Row>(row: &R) -> Result<(Uuid, OrderId), StoreError> {
-    let mut columns = Columns::of(row);
-    let mut read =
-        || -> Result<(Uuid, OrderId), Reason> { Ok((columns.uuid("key")?, columns.order("order_id")?)) };
-    read().map_err(|reason| unreadable("an idempotency key", reason))
 }

@@ -4,7 +4,7 @@ use holdfast_saga::records::batch_rows::{CartMove, OrderMove};
 use holdfast_saga::records::context::{Dedupe, NoticeKind};
 use holdfast_saga::records::view::Paused;
 use holdfast_saga::records::{
-    AdminAction, Cart, CartItem, Notification, NotificationStatus, Order, Payment, Product, Refund,
+    AdminAction, Cart, CartItem, KeyClaim, Notification, NotificationStatus, Order, Payment, Product, Refund,
     StockAdjustment, StockMove,
 };
 use holdfast_shared::{
@@ -25,6 +25,19 @@ pub(crate) struct OrderMoveRow {
 impl OrderMoveRow {
     pub(crate) fn new((id, order): (&OrderId, &OrderMove)) -> Self {
         Self { id: id.number(), from: order.from, to: order.to, reason: order.reason }
+    }
+}
+
+#[derive(Serialize)]
+pub(crate) struct KeyRow {
+    key: Uuid,
+    body: Uuid,
+    order: i64,
+}
+
+impl KeyRow {
+    pub(crate) fn new(claim: &KeyClaim) -> Self {
+        Self { key: claim.key, body: claim.body, order: claim.order.number() }
     }
 }
 

@@ -7,9 +7,7 @@ use holdfast_saga::records::batch_rows::{Footprint, World};
 use holdfast_saga::records::{Cart, Order, Payment};
 use holdfast_shared::{CartId, OrderId, SagaId};
 use holdfast_store_rows::{self as rows, unreadable};
-use serde::Serialize;
 use sqlx::SqliteConnection;
-use uuid::Uuid;
 
 use crate::claim::read_sagas;
 use crate::error::store_error;
@@ -30,9 +28,6 @@ pub(crate) async fn load(
     footprint: &Footprint,
     world: &mut World,
 ) -> Result<(), StoreError> {
-    if !footprint.keys.is_empty() {
-        claim_keys(connection, &footprint.keys, world).await?;
-    }
     if !footprint.sagas.is_empty() {
         load_sagas(connection, &footprint.sagas, world).await?;
     }
@@ -53,8 +48,15 @@ pub(crate) async fn load(
         let carts = read_carts(connection, &footprint.carts).await?;
         world.carts.extend(carts.into_iter().map(|cart| (cart.id, cart)));
     }
-    if !footprint.products.is_empty() {
-        let statement = sqlx::query(sql!("products_read")).bind(params::rows(&footprint.products)?);
+    if !footprint.keys.is_empty() {
+        let statement = sqlx::query(sql!("idempotency_keys_read")).bind(params::rows(&footprint.keys)?);
+        let taken = read(connection, statement, rows::taken_key).await?;
+        world.taken.extend(taken.into_iter().map(|taken| (taken.key, taken)));
+    }
+    let in_carts = world.carts.values().filter(|_| footprint.products_of_carts).flat_map(|cart| &cart.items);
+    let skus: BTreeSet<_> = footprint.products.iter().chain(in_carts.map(|item| &item.sku)).collect();
+    if !skus.is_empty() {
+        let statement = sqlx::query(sql!("products_read")).bind(params::rows(skus)?);
         let products = read(connection, statement, rows::product).await?;
         world.products.extend(products.into_iter().map(|product| (product.sku.clone(), product)));
     }
@@ -78,39 +80,18 @@ pub(crate) async fn load(
     Ok(())
 }
 
-/// A key on its way into the table, with the number of its order if the table does not have it yet.
-#[derive(Serialize)]
-struct NewKey {
-    key: Uuid,
-    body: Uuid,
-    order: i64,
-}
-
-async fn claim_keys(
+/// The numbers of new orders.
+pub(crate) async fn draw_order_numbers(
     connection: &mut SqliteConnection,
-    keys: &[(Uuid, Uuid)],
-    world: &mut World,
-) -> Result<(), StoreError> {
-    let count = i64::try_from(keys.len()).unwrap_or(i64::MAX);
-    let last: i64 = sqlx::query_scalar(sql!("order_numbers_take"))
+    count: usize,
+) -> Result<Vec<OrderId>, StoreError> {
+    let count = i64::try_from(count).unwrap_or(i64::MAX);
+    let last: i64 = sqlx::query_scalar(sql!("order_numbers_draw"))
         .bind(count)
-        .fetch_one(&mut *connection)
+        .fetch_one(connection)
         .await
         .map_err(store_error)?;
-    let numbered =
-        (last - count + 1..).zip(keys).map(|(order, (key, body))| NewKey { key: *key, body: *body, order });
-    let statement =
-        sqlx::query(sql!("idempotency_keys_claim")).bind(params::rows(numbered)?).bind(world.now.as_micros());
-    world.claimed.extend(read(connection, statement, rows::claimed_key).await?);
-    let others: Vec<Uuid> =
-        keys.iter().map(|(key, _)| *key).filter(|key| !world.claimed.contains_key(key)).collect();
-    if others.is_empty() {
-        return Ok(());
-    }
-    let statement = sqlx::query(sql!("idempotency_keys_read")).bind(params::rows(others)?);
-    let taken = read(connection, statement, rows::taken_key).await?;
-    world.taken.extend(taken.into_iter().map(|taken| (taken.key, taken)));
-    Ok(())
+    Ok((last - count + 1..=last).map(OrderId::new).collect())
 }
 
 async fn load_sagas(

@@ -6,7 +6,8 @@ use holdfast_saga::ports::StoreError;
 use holdfast_saga::records::history::LogRow;
 use holdfast_saga::records::saga::Saga;
 use holdfast_saga::records::signal::Signal;
-use holdfast_saga::records::view::{OrderFilter, OrderView, SagaCount, SagaFilter, ShownState};
+use holdfast_saga::records::slot;
+use holdfast_saga::records::view::{OrderFilter, OrderView, Pending, SagaCount, SagaFilter, ShownState};
 use holdfast_saga::records::{Order, Stock};
 use holdfast_shared::{CustomerId, OrderId, SagaId, Sku, Time};
 use holdfast_store_rows::{self as rows, unreadable};
@@ -79,8 +80,14 @@ pub(crate) async fn views(
     let reservations = read(&mut *snapshot, statement, rows::reservation).await?;
     let reservations: BTreeMap<OrderId, _> = reservations.into_iter().collect();
     let statement = sqlx::query(sql!("orders_with_dead_saga")).bind(order_numbers(ids)?);
-    let dead: BTreeSet<i64> = read(snapshot, statement, row::number).await?.into_iter().collect();
+    let dead: BTreeSet<i64> = read(&mut *snapshot, statement, row::number).await?.into_iter().collect();
+    let statement = sqlx::query(sql!("sagas_pending")).bind(order_numbers(ids)?).bind(json(&Pending::SAGAS)?);
+    let sagas = read(&mut *snapshot, statement, |row| rows::saga(row, None)).await?;
+    let checkouts: Vec<SagaId> = ids.iter().map(|id| id.saga(slot::CHECKOUT)).collect();
+    let signals = read_signals(snapshot, checkouts.iter()).await?;
+    let mut pending = rows::pending_by_order(&orders, signals, sagas);
     let view = |order: Order| OrderView {
+        pending: pending.remove(&order.id),
         payment: payments.remove(&order.id),
         reservation: reservations.get(&order.id).copied(),
         needs_attention: dead.contains(&order.id.number()),

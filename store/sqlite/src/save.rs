@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use holdfast_saga::ports::StoreError;
+use holdfast_saga::ports::{KEY_TAKEN, StoreError};
 use holdfast_saga::records::batch_rows::Writes;
 
 use crate::encode::{
-    ActionRow, AdjustmentRow, CartMoveRow, CartRow, LineRow, NotificationRow, OrderMoveRow, OrderRow,
+    ActionRow, AdjustmentRow, CartMoveRow, CartRow, KeyRow, LineRow, NotificationRow, OrderMoveRow, OrderRow,
     PauseRow, PaymentRow, ProductRow, RefundRow, RequestKeyRow, ReservationRow, StockMoveRow,
 };
 use crate::encode_sagas::{LoggedCommit, MovedSaga, NewSaga, Poisoned, SentSignal};
@@ -17,7 +17,6 @@ use crate::statement::sql;
 
 /// Writes all of it; the caller commits, or drops everything on an error.
 pub(crate) async fn save(batch: &mut BatchWriter<'_>, writes: &Writes) -> Result<(), StoreError> {
-    batch.write(sql!("idempotency_keys_unclaim"), &writes.unclaimed).await?;
     save_sagas(batch, writes).await?;
     save_orders(batch, writes).await?;
     save_money(batch, writes).await?;
@@ -63,6 +62,10 @@ async fn save_orders(batch: &mut BatchWriter<'_>, writes: &Writes) -> Result<(),
         .await?;
     batch.write(sql!("orders_insert"), writes.new_orders.values().map(OrderRow::new)).await?;
     batch.write(sql!("order_lines_insert"), writes.new_orders.values().flat_map(LineRow::of)).await?;
+    let inserted = batch.write(sql!("idempotency_keys_insert"), writes.keys.iter().map(KeyRow::new)).await?;
+    if inserted < writes.keys.len() as u64 {
+        return Err(StoreError::Contention(KEY_TAKEN.to_owned()));
+    }
 
     let (moved, new) = split(&writes.reservations, |id, from, to| ReservationRow::new(*id, from, *to));
     batch.update_expecting("reservations", sql!("reservations_move"), moved).await?;

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use holdfast_saga::ports::{Claim, Claimed, StoreError, Tx};
 use holdfast_saga::records::batch_rows::{Footprint, World, Writes};
-use holdfast_shared::{Clock, Time};
+use holdfast_shared::{Clock, OrderId, Time};
 use sqlx::{Sqlite, Transaction};
 
 use crate::connections::Connections;
@@ -34,6 +34,10 @@ impl Tx for SqliteTx {
     async fn load(&mut self, footprint: &Footprint, world: &mut World) -> Result<(), StoreError> {
         world.now = self.now;
         load::load(&mut self.tx, footprint, world).await
+    }
+
+    async fn draw_order_numbers(&mut self, count: usize) -> Result<Vec<OrderId>, StoreError> {
+        load::draw_order_numbers(&mut self.tx, count).await
     }
 
     async fn save(mut self: Box<Self>, writes: &Writes) -> Result<(), StoreError> {

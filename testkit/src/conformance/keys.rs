@@ -1,77 +1,90 @@
-//! Idempotency keys: the claim is the first lock of a checkout.
+//! Idempotency keys and the numbers of orders.
 
 use std::collections::BTreeSet;
 
-use holdfast_saga::records::batch_rows::{Footprint, World, Writes};
+use holdfast_saga::ports::StoreError;
+use holdfast_saga::records::batch_rows::{Footprint, Writes};
+use holdfast_saga::records::{CartItem, KeyClaim};
+use holdfast_shared::OrderId;
 use uuid::Uuid;
 
 use super::Subject;
+use crate::rows::{cart, cart_id, order_id, product, sku};
 
-fn key(number: u128) -> Uuid {
-    Uuid::from_u128(number)
+pub(super) fn claim(key: u128, body: u128, order: i64) -> KeyClaim {
+    KeyClaim { key: Uuid::from_u128(key), body: Uuid::from_u128(body), order: order_id(order) }
 }
 
-fn claim(keys: &[(u128, u128)]) -> Footprint {
-    let keys = keys.iter().map(|(name, body)| (key(*name), key(*body))).collect();
-    Footprint { keys, ..Footprint::default() }
+fn item(name: &str, quantity: u32) -> CartItem {
+    CartItem { sku: sku(name), quantity }
 }
 
-/// Claims and commits; returns what was seen.
-async fn claimed(subject: &Subject, keys: &[(u128, u128)], unclaimed: &[u128]) -> World {
-    let mut world = World::default();
-    let mut tx = subject.store().begin().await.expect("begins");
-    tx.load(&claim(keys), &mut world).await.expect("loads");
-    let unclaimed = unclaimed.iter().map(|name| key(*name)).collect();
-    tx.save(&Writes { at: world.now, unclaimed, ..Writes::default() }).await.expect("saves");
-    world
+pub(super) fn looked_up(keys: &[u128]) -> Footprint {
+    Footprint { keys: keys.iter().copied().map(Uuid::from_u128).collect(), ..Footprint::default() }
+}
+
+fn with_keys(keys: &[KeyClaim]) -> Writes {
+    Writes { keys: keys.to_vec(), ..Writes::default() }
 }
 
 /// E11: the second request finds the first one's body and order.
-pub async fn a_key_is_claimed_once_and_found_taken_ever_after(subject: &Subject) {
-    let first = claimed(subject, &[(1, 11)], &[]).await;
-    let order = first.claimed[&key(1)];
-    assert!(first.taken.is_empty());
-    let second = claimed(subject, &[(1, 99), (2, 22)], &[]).await;
-    let taken = second.taken[&key(1)];
-    assert_eq!((taken.key, taken.body, taken.order), (key(1), key(11), order));
-    assert_eq!(second.claimed.keys().copied().collect::<Vec<_>>(), [key(2)]);
-    assert_ne!(second.claimed[&key(2)], order);
+pub async fn a_key_that_was_saved_is_found_ever_after(subject: &Subject) {
+    assert!(subject.load(looked_up(&[1, 2])).await.taken.is_empty());
+    let keys = [claim(2, 22, 5), claim(1, 11, 4)];
+    subject.save(with_keys(&keys)).await;
+    let taken = subject.load(looked_up(&[1, 2, 3])).await.taken;
+    assert_eq!(taken.into_values().collect::<Vec<_>>(), [keys[1], keys[0]]);
 }
 
-/// Pitfall 9: only an accepted request is remembered.
-pub async fn a_claim_that_is_given_back_was_never_made(subject: &Subject) {
-    claimed(subject, &[(1, 11), (2, 22)], &[1]).await;
-    let again = subject.load(claim(&[(1, 12), (2, 22)])).await;
-    assert_eq!(again.claimed.keys().copied().collect::<Vec<_>>(), [key(1)]);
-    assert_eq!(again.taken.keys().copied().collect::<Vec<_>>(), [key(2)]);
+/// Two replicas judged the same request: the second commit fails whole, and is judged again.
+pub async fn a_key_that_is_taken_refuses_the_whole_commit(subject: &Subject) {
+    subject.save(with_keys(&[claim(1, 11, 4)])).await;
+    let writes = Writes {
+        put_products: [(sku("cd-1"), product("cd-1"))].into(),
+        ..with_keys(&[claim(2, 22, 5), claim(1, 11, 6)])
+    };
+    let refused = subject.try_save(writes).await.expect_err("is refused");
+    assert!(matches!(refused, StoreError::Contention(_)), "{refused:?}");
+    let world = subject.load(Footprint { products: vec![sku("cd-1")], ..looked_up(&[1, 2]) }).await;
+    assert_eq!(world.taken.into_values().collect::<Vec<_>>(), [claim(1, 11, 4)]);
+    assert!(world.products.is_empty());
 }
 
-/// A crash before the commit.
-pub async fn a_claim_that_is_dropped_was_never_made(subject: &Subject) {
-    let dropped = subject.load(claim(&[(1, 11)])).await;
-    assert!(dropped.claimed.contains_key(&key(1)));
-    let again = subject.load(claim(&[(1, 12)])).await;
-    assert!(again.claimed.contains_key(&key(1)) && again.taken.is_empty());
-}
-
-/// Gaps are normal, doubles are not.
-pub async fn every_claim_has_a_number_of_its_own(subject: &Subject) {
-    let mut orders = BTreeSet::new();
-    for batch in 0..4u128 {
-        let keys: Vec<_> = (0..25).map(|number| (batch * 100 + number, 1)).collect();
-        let world = claimed(subject, &keys, &[batch * 100]).await;
-        assert_eq!(world.claimed.len(), 25);
-        orders
-            .extend(world.claimed.into_iter().filter(|(name, _)| *name != key(batch * 100)).map(|(_, n)| n));
+/// Gaps are allowed, doubles are not.
+pub async fn no_number_is_drawn_twice(subject: &Subject) {
+    let mut drawn = Vec::new();
+    for count in [1, 25, 3] {
+        let mut tx = subject.store().begin().await.expect("begins");
+        let numbers = tx.draw_order_numbers(count).await.expect("draws");
+        assert_eq!(numbers.len(), count);
+        tx.save(&Writes::default()).await.expect("saves");
+        drawn.extend(numbers);
     }
-    assert_eq!(orders.len(), 4 * 24);
+    assert!(drawn.is_sorted(), "{drawn:?}");
+    assert_eq!(drawn.iter().copied().collect::<BTreeSet<OrderId>>().len(), 29);
 }
 
-/// A batch of checkouts may hold the same key more than once.
-pub async fn a_key_asked_for_twice_in_one_claim_is_claimed_once(subject: &Subject) {
-    let world = claimed(subject, &[(1, 11), (1, 11), (2, 22)], &[]).await;
-    assert_eq!(world.claimed.keys().copied().collect::<Vec<_>>(), [key(1), key(2)]);
-    assert_ne!(world.claimed[&key(1)], world.claimed[&key(2)]);
-    let again = subject.load(claim(&[(1, 11)])).await;
-    assert_eq!(again.taken[&key(1)].order, world.claimed[&key(1)]);
+/// What a batch of checkouts reads, in one round trip.
+pub async fn the_products_in_carts_are_read_with_them(subject: &Subject) {
+    let mut full = cart(1);
+    full.items = vec![item("cd-2", 1), item("cd-3", 2), item("gone", 1)];
+    let mut other = cart(2);
+    other.items = vec![item("cd-3", 5)];
+    subject
+        .save(Writes {
+            put_carts: [(cart_id(1), full), (cart_id(2), other), (cart_id(3), cart(3))].into(),
+            put_products: ["cd-1", "cd-2", "cd-3", "cd-4"].map(|name| (sku(name), product(name))).into(),
+            ..Writes::default()
+        })
+        .await;
+    let asked = Footprint {
+        carts: vec![cart_id(1), cart_id(2), cart_id(4)],
+        products: vec![sku("cd-4")],
+        products_of_carts: true,
+        ..Footprint::default()
+    };
+    let found = subject.load(asked.clone()).await.products;
+    assert_eq!(found.into_keys().collect::<Vec<_>>(), ["cd-2", "cd-3", "cd-4"].map(sku));
+    let found = subject.load(Footprint { products_of_carts: false, ..asked }).await.products;
+    assert_eq!(found.into_keys().collect::<Vec<_>>(), [sku("cd-4")]);
 }

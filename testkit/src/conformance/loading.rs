@@ -123,13 +123,14 @@ pub async fn every_table_is_loaded_as_it_was_saved(subject: &Subject) {
         .await;
     let world = subject
         .load(Footprint {
-            keys: vec![],
             sagas: vec![saga_id(1)],
             orders: vec![order_id(1), order_id(2)],
             payments: vec![order_id(1), order_id(2)],
             refunds: vec![order_id(1)],
             carts: vec![cart_id(1)],
+            keys: vec![],
             products: vec![sku("cd-1"), sku("cd-2")],
+            products_of_carts: false,
             stock: vec![sku("cd-1"), sku("cd-2")],
             levels: vec![],
             versions: vec![],
@@ -159,13 +160,14 @@ pub async fn what_is_missing_is_left_out(subject: &Subject) {
     subject.save(with_orders([order(1)])).await;
     let world = subject
         .load(Footprint {
-            keys: vec![],
             sagas: vec![saga_id(1)],
             orders: vec![order_id(1), order_id(2)],
             payments: vec![order_id(1)],
             refunds: vec![order_id(1)],
             carts: vec![cart_id(1)],
+            keys: vec![],
             products: vec![sku("cd-1")],
+            products_of_carts: true,
             stock: vec![sku("cd-1")],
             levels: vec![sku("cd-1")],
             versions: vec![sku("cd-1")],
@@ -185,7 +187,7 @@ pub async fn the_present_is_read_even_for_nothing(subject: &Subject) {
     assert_eq!(subject.load(Footprint::default()).await.now, NOON + MINUTE);
 }
 
-/// Checkout reads carts first, and then what is in them.
+/// A command reads an order first, and then what is in it.
 pub async fn a_second_load_adds_to_the_first(subject: &Subject) {
     subject
         .save(Writes {

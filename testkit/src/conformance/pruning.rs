@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use holdfast_saga::records::StockMove;
-use holdfast_saga::records::batch_rows::{Footprint, World, Writes};
+use holdfast_saga::records::batch_rows::Writes;
 use holdfast_saga::records::history::{Entry, LogRow};
 use holdfast_saga::records::saga::Saga;
 use holdfast_saga::records::view::{OrderFilter, SagaFilter};
 use holdfast_shared::{Clock as _, PaymentStatus, ReservationStatus, SagaId, SagaState, Time};
-use uuid::Uuid;
 
 use super::Subject;
+use super::keys::{claim, looked_up};
 use crate::database::NOON;
 use crate::rows::{moved, order, order_id, payment, saga, saga_id, signal, sku, with_orders, with_sagas};
 
@@ -54,14 +54,9 @@ async fn left(subject: &Subject) -> Vec<String> {
     sagas.iter().rev().map(|saga| saga.id.to_string()).collect()
 }
 
-async fn claim(subject: &Subject, key: u128) -> World {
-    let key = Uuid::from_u128(key);
-    let mut world = World::default();
-    let mut tx = subject.store().begin().await.expect("begins");
-    let footprint = Footprint { keys: vec![(key, key)], ..Footprint::default() };
-    tx.load(&footprint, &mut world).await.expect("loads");
-    tx.save(&Writes { at: world.now, ..Writes::default() }).await.expect("saves");
-    world
+async fn save_key(subject: &Subject, key: u128) {
+    let keys = vec![claim(key, key, 1)];
+    subject.save(Writes { at: subject.clock.now(), keys, ..Writes::default() }).await;
 }
 
 /// And no earlier.
@@ -145,19 +140,19 @@ pub async fn a_saga_that_has_not_heard_everything_stays(subject: &Subject) {
 
 /// After that, a key may be used again.
 pub async fn keys_go_when_they_are_old(subject: &Subject) {
-    claim(subject, 1).await;
+    save_key(subject, 1).await;
     subject.clock.advance(DAY);
-    claim(subject, 2).await;
+    save_key(subject, 2).await;
     assert_eq!(prune_all(subject, NOON + DAY, 10).await, 1);
-    assert!(claim(subject, 1).await.taken.is_empty());
-    assert!(claim(subject, 2).await.claimed.is_empty());
+    let taken = subject.load(looked_up(&[1, 2])).await.taken;
+    assert_eq!(taken.into_values().collect::<Vec<_>>(), [claim(2, 2, 1)]);
 }
 
 /// Orders go first.
 pub async fn pruning_takes_small_bites_and_ends(subject: &Subject) {
     end(subject, (1..=5).map(|number| (saga_id(number), SagaState::Completed))).await;
     for key in 1..=3 {
-        claim(subject, key).await;
+        save_key(subject, key).await;
     }
     subject.clock.advance(DAY);
     let mut bites = Vec::new();

@@ -6,8 +6,8 @@ use futures_util::future::join_all;
 use holdfast_intake::CheckoutIntake;
 use holdfast_saga::ports::{Dispatch, Store};
 use holdfast_saga::shop::cart;
-use holdfast_saga::shop::checkout::{Accepted, CheckoutRequest, Refused};
-use holdfast_shared::SystemClock;
+use holdfast_saga::shop::checkout::{Accepted, CheckoutRequest, Refused, digest};
+use holdfast_shared::{CartId, Currency, Money, PaymentMethod, SystemClock};
 use holdfast_telemetry::Metrics;
 use holdfast_testkit::database::Database;
 use holdfast_testkit::driver::{outside, worker};
@@ -160,5 +160,40 @@ async fn e11_one_cart_checked_out_from_two_replicas_is_one_order() {
             assert_eq!(refused, Refused::Cart(cart::Refused::CartInCheckout { cart, order: orders[0] }));
         }
     }
+    replicas.close().await;
+}
+
+/// F22: refusals of two replicas at once, of every kind and among good requests, cost no number.
+#[tokio::test]
+async fn f22_a_crowd_that_is_refused_uses_up_no_order_numbers() {
+    const GOOD: usize = 40;
+    let database = Database::postgres_by_its_own_clock().await;
+    let shop = Shop::new(Arc::clone(&database.store));
+    shop.stock("cd-1", 1_000).await;
+    let second = database.another_process().await;
+    let replicas = Replicas::open(&shop, [Arc::clone(&shop.store), second]);
+    let mut requests = Vec::new();
+    for (at, cart) in shop.carts(GOOD, &[("cd-1", 1)]).await.into_iter().enumerate() {
+        let good = shop.request(cart, None);
+        let unknown = CartId(digest(&["no cart", &at.to_string()]));
+        requests.extend([
+            CheckoutRequest {
+                expected_total: Some(Money::new(1, Currency::EUR)),
+                ..shop.request(cart, None)
+            },
+            CheckoutRequest { may_place: false, ..shop.request(cart, None) },
+            CheckoutRequest { method: PaymentMethod::Card, token: None, ..shop.request(cart, None) },
+            shop.request(unknown, None),
+            good.clone(),
+        ]);
+    }
+    let answers = replicas.accept(requests.clone()).await;
+    assert_eq!(answers.iter().flatten().count(), GOOD, "{answers:?}");
+    // All of them once more, and again.
+    for _ in 0..2 {
+        let again = replicas.accept(requests.clone()).await;
+        assert_eq!(again.iter().flatten().filter(|accepted| accepted.replayed).count(), GOOD, "{again:?}");
+    }
+    assert_eq!(shop.store.shop().await.expect("reads").last_number, 40);
     replicas.close().await;
 }

@@ -2,12 +2,16 @@
 
 mod action;
 mod order;
+mod pending;
 mod queue;
 mod saga;
 mod worker;
 
 pub use action::{ActionFilter, ActionView};
-pub use order::{NotificationFilter, NotificationView, OrderFilter, OrderVersion, OrderView, ProductFilter};
+pub use order::{
+    NotificationFilter, NotificationView, OrderFilter, OrderRecords, OrderVersion, OrderView, ProductFilter,
+};
+pub use pending::Pending;
 pub use queue::{Paused, QueueView};
 pub use saga::{DeadRow, RetryingGroup, SagaCount, SagaFilter, ShownState};
 pub use worker::{Heartbeat, WorkerView};

@@ -5,7 +5,11 @@ use holdfast_shared::{
 };
 use uuid::Uuid;
 
-use crate::records::{Notification, Order, Payment};
+use super::Pending;
+use crate::records::history::LogRow;
+use crate::records::saga::Saga;
+use crate::records::signal::Signal;
+use crate::records::{AdminAction, Notification, Order, Payment};
 
 /// An order with what belongs to it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,6 +22,23 @@ pub struct OrderView {
     pub reservation: Option<ReservationStatus>,
     /// Whether one of its sagas is dead and waits for an operator.
     pub needs_attention: bool,
+    /// What was asked of it and accepted, and is not done yet.
+    pub pending: Option<Pending>,
+}
+
+/// An order with everything that happened to it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct OrderRecords {
+    /// The order: never older than the rest.
+    pub order: OrderView,
+    /// Its sagas, by slot. Pruned ones are gone, with their history.
+    pub sagas: Vec<Saga>,
+    /// Their histories, each oldest first.
+    pub log: Vec<LogRow>,
+    /// Their unread signals, in the order in which they were sent.
+    pub inbox: Vec<Signal>,
+    /// What admins and operators did to it, oldest first.
+    pub actions: Vec<AdminAction>,
 }
 
 impl OrderView {

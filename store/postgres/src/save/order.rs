@@ -1,21 +1,22 @@
 //! Orders and what belongs to each: lines, reservation, payment, notifications.
 
-use holdfast_saga::ports::StoreError;
+use holdfast_saga::ports::{KEY_TAKEN, StoreError};
 use holdfast_saga::records::batch_rows::Writes;
 use holdfast_saga::records::{Notification, Payment};
 use time::OffsetDateTime;
 
 use crate::params::{all_moved, json, numbers, word};
 use crate::pipeline::PipelinedConnection;
+use crate::row;
 use crate::statement::Sql;
 
-/// Writes new orders with their lines.
+/// Writes new orders with their lines and idempotency keys. It waits for another transaction that writes the same key.
 pub(super) async fn insert(
     connection: &PipelinedConnection,
     writes: &Writes,
     at: OffsetDateTime,
 ) -> Result<(), StoreError> {
-    if writes.new_orders.is_empty() {
+    if writes.new_orders.is_empty() && writes.keys.is_empty() {
         return Ok(());
     }
     let orders = || writes.new_orders.values();
@@ -28,8 +29,8 @@ pub(super) async fn insert(
             })
         })
         .collect::<Result<_, _>>()?;
-    connection
-        .execute(
+    let keys = connection
+        .read_one(
             Sql::OrdersInsert,
             &[
                 &numbers(writes.new_orders.keys()),
@@ -47,9 +48,16 @@ pub(super) async fn insert(
                 &lines.iter().map(|(_, line)| line.sku.as_str()).collect::<Vec<_>>(),
                 &quantities,
                 &lines.iter().map(|(_, line)| line.unit_price_minor).collect::<Vec<_>>(),
+                &writes.keys.iter().map(|claim| claim.key).collect::<Vec<_>>(),
+                &writes.keys.iter().map(|claim| claim.body).collect::<Vec<_>>(),
+                &numbers(writes.keys.iter().map(|claim| &claim.order)),
             ],
+            row::number,
         )
         .await?;
+    if keys.unsigned_abs() < writes.keys.len() as u64 {
+        return Err(StoreError::Contention(KEY_TAKEN.to_owned()));
+    }
     Ok(())
 }
 

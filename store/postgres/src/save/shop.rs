@@ -13,15 +13,6 @@ use crate::params::{all_moved, json, word};
 use crate::pipeline::PipelinedConnection;
 use crate::statement::Sql;
 
-/// Frees the idempotency keys whose checkouts were refused.
-pub(super) async fn unclaim(connection: &PipelinedConnection, writes: &Writes) -> Result<(), StoreError> {
-    if writes.unclaimed.is_empty() {
-        return Ok(());
-    }
-    connection.execute(Sql::IdempotencyKeysUnclaim, &[&writes.unclaimed]).await?;
-    Ok(())
-}
-
 /// Locks the carts that move, in their order: one alone has none.
 pub(super) async fn lock_carts(connection: &PipelinedConnection, writes: &Writes) -> Result<(), StoreError> {
     if writes.carts.len() > 1 {
