@@ -13,6 +13,7 @@ use crate::admission::Admission;
 use crate::auth::Verifier;
 use crate::cursor::Cursors;
 use crate::database_check::DatabaseCheck;
+use crate::lanes::Lanes;
 use crate::order_token::OrderTokens;
 use crate::settings::Settings;
 use crate::watch::Watch;
@@ -63,6 +64,7 @@ pub(crate) struct Inner {
     pub(crate) tokens: OrderTokens,
     pub(crate) cursors: Cursors,
     pub(crate) admission: Admission,
+    pub(crate) lanes: Lanes,
     pub(crate) watch: Watch,
     pub(crate) ids: SystemIds,
     /// Locked while an audit runs.
@@ -98,6 +100,7 @@ impl App {
         let admission = Admission::start(Arc::clone(&store), settings.pending_max, stop.clone());
         let watch = Watch::start(Arc::clone(&store), stop);
         let http = HttpMetrics::register(&metrics)?;
+        let lanes = Lanes::new(settings.connections, http.clone());
         let ids = SystemIds;
         let inner = Inner {
             database_check: DatabaseCheck::new(Arc::clone(&store)),
@@ -112,6 +115,7 @@ impl App {
             tokens,
             cursors,
             admission,
+            lanes,
             watch,
             ids,
             audit_lock: Mutex::new(()),

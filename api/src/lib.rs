@@ -15,6 +15,7 @@ mod docs;
 mod extract;
 mod headers;
 mod input;
+mod lanes;
 mod middleware;
 mod order_access;
 mod order_token;

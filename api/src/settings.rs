@@ -19,6 +19,8 @@ pub struct Settings {
     pub cors_origins: Vec<HeaderValue>,
     /// Checkouts are refused while this many orders are undecided.
     pub pending_max: u64,
+    /// The store's connections for reads; it has as many for transactions.
+    pub connections: u32,
 }
 
 impl Default for Settings {
@@ -30,6 +32,7 @@ impl Default for Settings {
             cors_origins: Vec::new(),
             // No shop decides this many orders in a day: a fault or an attack.
             pending_max: 200_000,
+            connections: 6,
         }
     }
 }

@@ -3,6 +3,8 @@
 
 pub(crate) mod accept;
 pub(crate) mod client;
+pub(crate) mod crowd;
+pub(crate) mod delay;
 pub(crate) mod latency;
 pub(crate) mod process;
 pub(crate) mod profile;

@@ -53,6 +53,8 @@ enum Scenario {
     HttpProfile(http::profile::Args),
     /// Checkouts a second over HTTP, against a server that inserts one row a request
     HttpAccept(http::accept::Args),
+    /// A crowd that repeats reads and cancellations, far from the database: who is answered, who is refused at once
+    HttpCrowd(http::crowd::Args),
     /// Thousands of idle event streams on one `holdfast up`, and what they cost
     HttpStreams(http::streams::Args),
     /// The worker of a scenario, whose payment ledger is in memory
@@ -101,6 +103,7 @@ async fn main() -> Result<()> {
         Scenario::HttpAccept(args) => {
             print("http-accept", conditions, output, http::accept::run(&args).await?)
         }
+        Scenario::HttpCrowd(args) => print("http-crowd", conditions, output, http::crowd::run(&args).await?),
         Scenario::HttpStreams(args) => {
             print("http-streams", conditions, output, http::streams::run(&args).await?)
         }

@@ -9,7 +9,7 @@ use holdfast_telemetry::Metrics;
 use holdfast_worker::RedisDispatch;
 
 use crate::api_server::{self, ApiParts, ApiServerArgs};
-use crate::database::{Database, WaitArgs};
+use crate::database::{Database, ServedDatabaseArgs};
 use crate::exit::{Exit, say, usage};
 use crate::global::Global;
 use crate::http_server::listen;
@@ -21,7 +21,7 @@ pub(crate) struct Args {
     server: ApiServerArgs,
 
     #[command(flatten)]
-    database: WaitArgs,
+    database: ServedDatabaseArgs,
 
     #[command(flatten)]
     redis: RedisArgs,
@@ -36,17 +36,17 @@ impl Dispatch for NoHints {
 }
 
 pub(crate) async fn run(args: Args, global: &Global) -> anyhow::Result<Exit> {
-    let Args { server: args, database: wait, redis: redis_args } = args;
+    let Args { server: args, database: database_args, redis: redis_args } = args;
     let keys = args.token_keys.read()?;
     let verifier = keys.verifier()?.ok_or_else(|| {
         usage(
             "no key to verify tokens with; set HOLDFAST_JWT_SECRET (`openssl rand -hex 32` makes one) or HOLDFAST_JWKS_FILE",
         )
     })?;
-    let (settings, redis) = (args.settings()?, redis_args.parse()?);
+    let (settings, redis) = (args.settings(database_args.connections())?, redis_args.parse()?);
     let address = global.address()?;
     let listener = listen(args.http_addr, "--http-addr").await?;
-    let database = Database::open_to_work(&address, global.shop_id(), &wait).await?;
+    let database = Database::open_to_work(&address, global.shop_id(), &database_args).await?;
     let redis = of_shop(redis, database.store()).await?;
     let metrics = Metrics::default();
     let (dispatch, policy): (Arc<dyn Dispatch>, _) = match redis {

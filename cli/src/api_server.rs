@@ -90,8 +90,8 @@ impl ApiServerArgs {
         }
     }
 
-    /// The settings of the API.
-    pub(crate) fn settings(&self) -> anyhow::Result<Settings> {
+    /// The settings of an API whose store has so many connections for reads.
+    pub(crate) fn settings(&self, connections: u32) -> anyhow::Result<Settings> {
         let mut cors_origins = Vec::new();
         // An empty variable counts as unset.
         for origin in self.cors_origin.iter().filter(|origin| !origin.is_empty()) {
@@ -107,6 +107,7 @@ impl ApiServerArgs {
             forwarded_header: self.forwarded_header,
             cors_origins,
             pending_max: self.pending_max,
+            connections,
         })
     }
 }

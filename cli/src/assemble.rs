@@ -29,16 +29,17 @@ use crate::http_server::HttpServer;
 use crate::private_file::make_private;
 use crate::schema::Schema;
 
-/// Most commands read one thing after another; a demo accepts, executes, sweeps and reads at the same time.
-const CONNECTIONS: u32 = 6;
 /// The sandbox answers within milliseconds, and its delays end when it stops.
 const SANDBOX_DRAIN: Duration = Duration::from_secs(5);
 
-/// Opens the store at `address`.
-pub(crate) async fn store(address: &Address) -> Result<(Arc<dyn Store>, Box<dyn Schema>), StoreError> {
+/// Opens the store at `address`. On Postgres it may have so many `connections` for reads, and as many for transactions.
+pub(crate) async fn store(
+    address: &Address,
+    connections: u32,
+) -> Result<(Arc<dyn Store>, Box<dyn Schema>), StoreError> {
     match address {
         Address::Postgres(url) => {
-            let store = PostgresStore::connect(url, CONNECTIONS).await?;
+            let store = PostgresStore::connect(url, connections).await?;
             Ok((Arc::new(store.clone()), Box::new(store)))
         }
         Address::Sqlite { url, .. } => {

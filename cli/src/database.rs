@@ -20,15 +20,30 @@ const CONNECT_WITHIN: Duration = Duration::from_secs(6);
 /// How often a process looks whether its database still holds its shop.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 
+/// Most commands read one thing after another; a demo accepts, executes, sweeps and reads at the same time.
+pub(crate) const CONNECTIONS: u32 = 6;
+
 /// The pause between two attempts to reach a database that is away.
 const RETRY_EVERY: Duration = Duration::from_millis(500);
 
-/// How long a process that serves waits for its database.
+/// The database of a process that serves.
 #[derive(clap::Args)]
-pub(crate) struct WaitArgs {
+pub(crate) struct ServedDatabaseArgs {
     /// How long to wait at the start for a database that is away
     #[arg(long, value_name = "TIME", env = "HOLDFAST_DATABASE_WAIT", default_value = "1m", value_parser = duration)]
     database_wait: humantime::Duration,
+
+    /// Connections to Postgres: at most so many, half of them for transactions
+    #[arg(long, value_name = "N", env = "HOLDFAST_DATABASE_CONNECTIONS", default_value_t = 2 * CONNECTIONS)]
+    #[arg(value_parser = clap::value_parser!(u32).range(4..=400))]
+    database_connections: u32,
+}
+
+impl ServedDatabaseArgs {
+    /// The connections for reads; there are as many for transactions.
+    pub(crate) const fn connections(&self) -> u32 {
+        self.database_connections / 2
+    }
 }
 
 pub(crate) struct Database {
@@ -40,11 +55,11 @@ pub(crate) struct Database {
 impl Database {
     /// Opens the database, whatever its schema. A file that does not exist is created.
     pub(crate) async fn connect(address: &Address) -> anyhow::Result<Self> {
-        Self::connected(address).await.map_err(|error| at(address, error))
+        Self::connected(address, CONNECTIONS).await.map_err(|error| at(address, error))
     }
 
-    async fn connected(address: &Address) -> Result<Self, StoreError> {
-        let connecting = tokio::time::timeout(CONNECT_WITHIN, assemble::store(address));
+    async fn connected(address: &Address, connections: u32) -> Result<Self, StoreError> {
+        let connecting = tokio::time::timeout(CONNECT_WITHIN, assemble::store(address, connections));
         let connected = connecting.await.unwrap_or_else(|_| {
             Err(StoreError::Unavailable(format!(
                 "no answer within {} s; check the host in DATABASE_URL, the network and firewalls",
@@ -58,7 +73,7 @@ impl Database {
     /// Opens the database, and refuses it unless its schema fits this binary and it holds the shop `named`.
     pub(crate) async fn open(address: &Address, named: Option<ShopId>) -> anyhow::Result<Self> {
         check_exists(address)?;
-        let database = Self::fitting(address).await.map_err(|error| at(address, error))?;
+        let database = Self::fitting(address, CONNECTIONS).await.map_err(|error| at(address, error))?;
         database.check_shop(named, address).await?;
         Ok(database)
     }
@@ -67,14 +82,14 @@ impl Database {
     pub(crate) async fn open_to_work(
         address: &Address,
         named: Option<ShopId>,
-        wait: &WaitArgs,
+        args: &ServedDatabaseArgs,
     ) -> anyhow::Result<Self> {
         check_exists(address)?;
-        let (since, wait) = (Instant::now(), *wait.database_wait);
+        let (since, wait) = (Instant::now(), *args.database_wait);
         let mut said = None;
         let database = loop {
             let opened = async {
-                let database = Self::fitting(address).await?;
+                let database = Self::fitting(address, args.connections()).await?;
                 database.store.try_write().await?;
                 Ok(database)
             };
@@ -99,8 +114,8 @@ impl Database {
         Ok(database)
     }
 
-    async fn fitting(address: &Address) -> Result<Self, StoreError> {
-        let database = Self::connected(address).await?;
+    async fn fitting(address: &Address, connections: u32) -> Result<Self, StoreError> {
+        let database = Self::connected(address, connections).await?;
         database.schema.check().await?;
         Ok(database)
     }

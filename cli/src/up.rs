@@ -15,7 +15,7 @@ use holdfast_worker::{Source, WorkerConfig};
 use crate::address::Address;
 use crate::api_server::{self, ApiParts, ApiServerArgs};
 use crate::assemble::{self, WorkerParts};
-use crate::database::Database;
+use crate::database::{CONNECTIONS, Database};
 use crate::exit::{Exit, say};
 use crate::global::Global;
 use crate::http_server::listen;
@@ -46,7 +46,7 @@ const CALL_TIMEOUT: Duration = Duration::from_secs(2);
 
 pub(crate) async fn run(args: Args, global: &Global) -> anyhow::Result<Exit> {
     let keys = args.server.token_keys.read()?;
-    let (settings, verifier) = (args.server.settings()?, keys.verifier()?);
+    let (settings, verifier) = (args.server.settings(CONNECTIONS)?, keys.verifier()?);
     let listener = listen(args.server.http_addr, "--http-addr").await?;
     let address = global.address()?;
     let location = SandboxLocation::of(&args.sandbox, address.path(), CALL_TIMEOUT)?;

@@ -20,7 +20,7 @@ use holdfast_worker::{Redis, Source, WorkerConfig};
 use tokio::sync::watch;
 
 use crate::assemble::{self, WorkerParts};
-use crate::database::{Database, WaitArgs, with_database};
+use crate::database::{Database, ServedDatabaseArgs, with_database};
 use crate::exit::{Exit, say, usage};
 use crate::global::Global;
 use crate::http_server::{HttpServer, listen, listen_at_first};
@@ -71,7 +71,7 @@ struct ServeArgs {
     queue: Vec<(Queue, usize)>,
 
     #[command(flatten)]
-    database: WaitArgs,
+    database: ServedDatabaseArgs,
 
     #[command(flatten)]
     redis: RedisArgs,

@@ -13,12 +13,13 @@ use holdfast_saga::records::view::WorkerView;
 use holdfast_saga::shop::checkout::{AcceptPolicy, Accepted, CheckoutRequest, Refused, accept};
 use holdfast_shared::{Queue, Time};
 use holdfast_telemetry::Metrics;
+use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::time::Instant;
 
 /// Requests in one commit: as many as one batch of the executor.
 const BATCH_MAX: usize = 512;
-/// Requests in the queue. Further callers wait until there is room.
+/// Requests in the queue: some 100 ms of work. Further ones are refused.
 const WAITING_MAX: usize = 4_096;
 /// How long a request waits for another one with the same key, or for a database that does not answer.
 const MAX_WAIT: Duration = Duration::from_secs(5);
@@ -44,6 +45,11 @@ pub enum AcceptError {
     /// The process is stopping.
     #[error("holdfast is stopping; send the request again")]
     Stopping,
+    /// Too many others wait.
+    #[error(
+        "more checkouts are waiting than can be saved in time; send the request again, with the same key"
+    )]
+    Overloaded,
 }
 
 type Answer = Result<Result<Accepted, Refused>, StoreError>;
@@ -80,7 +86,10 @@ impl CheckoutIntake {
     pub async fn accept(&self, request: CheckoutRequest) -> Result<Result<Accepted, Refused>, AcceptError> {
         let (answer, answered) = oneshot::channel();
         let waiting = Waiting { request, since: Instant::now(), answer };
-        self.requests.send(waiting).await.map_err(|_| AcceptError::Stopping)?;
+        self.requests.try_send(waiting).map_err(|error| match error {
+            TrySendError::Full(_) => AcceptError::Overloaded,
+            TrySendError::Closed(_) => AcceptError::Stopping,
+        })?;
         Ok(answered.await.map_err(|_| AcceptError::Stopping)??)
     }
 }

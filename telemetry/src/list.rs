@@ -87,6 +87,8 @@ metrics! {
         "Requests answered, by method, route and status";
     HTTP_REQUEST_DURATION: Histogram "holdfast_http_request_duration_seconds" ["method", "route"],
         "Time from the head of a request to the head of its answer, in seconds";
+    HTTP_REQUESTS_SHED: Counter "holdfast_http_requests_shed_total" ["lane"],
+        "Requests refused because too many others were waiting, by lane: `reads`, `writes`";
 }
 
 #[cfg(test)]

@@ -28,7 +28,7 @@ const REQUEST: [Code; 10] = [
 /// What every operation can fail with.
 const SERVICE: [Code; 2] = [Code::Internal, Code::Timeout];
 /// What every operation of the shop can fail with.
-const SHOP: [Code; 2] = [Code::RateLimited, Code::DatabaseUnavailable];
+const SHOP: [Code; 3] = [Code::RateLimited, Code::Overloaded, Code::DatabaseUnavailable];
 
 const CART: &[Code] = &[Code::CartNotFound, Code::CartInCheckout, Code::CartCleared];
 const LINES: &[Code] = &[Code::InvalidQuantity, Code::TooManyLines, Code::MixedCurrencies];

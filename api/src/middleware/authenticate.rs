@@ -1,7 +1,8 @@
-//! Authentication, the rate limit and the timeout of every request.
+//! Authentication, the rate limit, the lane and the timeout of every request.
 
 use std::time::Duration;
 
+use axum::Extension;
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
@@ -18,6 +19,10 @@ const TIMEOUT: Duration = Duration::from_secs(12);
 const AUDIT: &str = "/v1/ops/audit";
 const AUDIT_TIMEOUT: Duration = Duration::from_mins(5);
 
+/// Marks the refusal of a request that found no place: there may be thousands a second.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Shed;
+
 /// Authenticates the caller and counts the request against the caller's rate, before any handler runs. A request with
 /// an invalid token is refused on every route; it counts as well, so that tokens cannot be guessed.
 pub(super) async fn authenticate(
@@ -32,6 +37,11 @@ pub(super) async fn authenticate(
     let handle = async move {
         match authenticated {
             Ok(Authenticated { caller, until }) => {
+                // Held until the response begins: a stream of events needs no place for its whole life.
+                let _place = match app.lanes.enter(&parts, &caller).await {
+                    Ok(place) => place,
+                    Err(problem) => return (Extension(Shed), problem).into_response(),
+                };
                 parts.extensions.insert(caller);
                 parts.extensions.insert(until);
                 within_timeout(Request::from_parts(parts, body), next).await

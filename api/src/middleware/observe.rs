@@ -9,12 +9,13 @@ use holdfast_telemetry::HttpMetrics;
 use tower_http::request_id::RequestId;
 use tracing::Instrument as _;
 
+use super::authenticate::Shed;
 use super::request_id::trace_id;
 
 /// The route of a request that matches none.
 const NO_ROUTE: &str = "none";
 
-/// Counts one request, and logs it: at `info` if its status is 500 or more, otherwise at `debug`.
+/// Counts one request, and logs it: at `info` if its status is 500 or more and it was not shed, otherwise at `debug`.
 pub(super) async fn observe(State(metrics): State<HttpMetrics>, request: Request, next: Next) -> Response {
     let since = Instant::now();
     // Without a list of methods, callers could create a new time series with each invented one.
@@ -37,7 +38,8 @@ pub(super) async fn observe(State(metrics): State<HttpMetrics>, request: Request
     metrics.answered(method, route, response.status().as_str(), elapsed);
     let (status, duration_ms) = (response.status(), elapsed.as_secs_f64() * 1e3);
     let http_status = status.as_u16();
-    if status.is_server_error() {
+    let is_shed = response.extensions().get::<Shed>().is_some();
+    if status.is_server_error() && !is_shed {
         tracing::info!(target: "holdfast::http", parent: &span, { http.status = http_status, duration_ms }, "answered");
     } else {
         tracing::debug!(target: "holdfast::http", parent: &span, { http.status = http_status, duration_ms }, "answered");

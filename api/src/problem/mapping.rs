@@ -60,6 +60,7 @@ impl From<AcceptError> for Problem {
         match error {
             AcceptError::Store(error) => error.into(),
             AcceptError::Stopping => Self::new(Code::Stopping, error.to_string()).retry_after(1),
+            AcceptError::Overloaded => Self::new(Code::Overloaded, error.to_string()).retry_after(2),
         }
     }
 }

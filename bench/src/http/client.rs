@@ -2,19 +2,28 @@
 
 use std::net::SocketAddr;
 use std::sync::LazyLock;
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use holdfast_shared::{Address, CartId, Contact};
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::{Bytes, Incoming};
 use hyper::client::conn::http1::{self, SendRequest};
-use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
+use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST, RETRY_AFTER};
+use hyper::http::request;
 use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use serde::Serialize;
 use tokio::net::TcpStream;
 
 use crate::shop::{Method, address, contact};
+
+/// The head of an answer.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) retry_after: Option<Duration>,
+}
 
 /// A connection with one request on it at a time.
 #[derive(Debug)]
@@ -56,6 +65,24 @@ impl Connection {
         let (status, body) = whole(self.sender.send_request(request).await?).await?;
         ensure!(status.is_success(), "{path} was answered {status}: {}", text(&body));
         Ok(())
+    }
+
+    /// Asks for `path` with the token of an order.
+    pub(crate) async fn get_as_guest(&mut self, path: &str, order_token: &str) -> Result<Answer> {
+        self.ask_as_guest(Request::get(path), order_token).await
+    }
+
+    /// Posts nothing to `path`, with the token of an order.
+    pub(crate) async fn post_as_guest(&mut self, path: &str, order_token: &str) -> Result<Answer> {
+        self.ask_as_guest(Request::post(path), order_token).await
+    }
+
+    async fn ask_as_guest(&mut self, request: request::Builder, order_token: &str) -> Result<Answer> {
+        let request = request.header(HOST, &self.host).header("x-order-token", order_token);
+        let response = self.sender.send_request(request.body(Full::default())?).await?;
+        let seconds = response.headers().get(RETRY_AFTER).and_then(|seconds| seconds.to_str().ok());
+        let retry_after = seconds.and_then(|seconds| seconds.parse().ok()).map(Duration::from_secs);
+        Ok(Answer { status: whole(response).await?.0, retry_after })
     }
 
     /// Opens an order's event stream. It lives as long as the connection, which is returned with it.

@@ -124,7 +124,7 @@ pub(crate) async fn run(args: &Args) -> Result<Report> {
 }
 
 /// The server is a child, so it inherits the limit.
-fn raise_descriptors(needed: u64) -> Result<()> {
+pub(crate) fn raise_descriptors(needed: u64) -> Result<()> {
     let limit = getrlimit(Resource::Nofile);
     let enough = |limit: Option<u64>| limit.is_none_or(|limit| limit >= needed);
     ensure!(

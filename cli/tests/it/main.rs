@@ -22,6 +22,7 @@ mod migrations;
 mod once;
 mod order;
 mod output;
+mod overload;
 mod personal_data;
 mod process_set;
 mod provider_health;

@@ -386,6 +386,10 @@ catalogue! {
         "The database does not answer in time."
         "Repeat the request after `Retry-After`, with the same `Idempotency-Key` if it has one."
         "the database does not answer in time; repeat the request, with the same Idempotency-Key if it has one";
+    Overloaded = "overloaded" 503
+        "More requests are waiting than can be answered in time."
+        "Repeat it after `Retry-After`."
+        "more reads are under way than the shop can answer; repeat this in 2 s";
     Timeout = "timeout" 503
         "The request took too long."
         "Repeat it after `Retry-After`, with the same `Idempotency-Key` if it has one."

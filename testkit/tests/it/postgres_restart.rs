@@ -42,7 +42,7 @@ async fn a_restart_of_postgres_under_load_loses_nothing() {
                 match checkout_intake.accept(request.clone()).await {
                     Ok(answer) => break orders.push(answer.expect("is accepted").order),
                     Err(AcceptError::Store(_)) => tokio::time::sleep(Duration::from_millis(50)).await,
-                    Err(AcceptError::Stopping) => panic!("nobody stops"),
+                    Err(error @ (AcceptError::Stopping | AcceptError::Overloaded)) => panic!("{error}"),
                 }
             }
             tokio::time::sleep(Duration::from_millis(3)).await;

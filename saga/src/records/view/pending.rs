@@ -27,18 +27,18 @@ impl Pending {
     pub fn of<'a>(
         status: OrderStatus,
         signals: impl DoubleEndedIterator<Item = &'a Signal>,
-        sagas: impl DoubleEndedIterator<Item = &'a Saga>,
+        mut sagas: impl DoubleEndedIterator<Item = &'a Saga>,
     ) -> Option<Self> {
         match status {
             OrderStatus::PendingPayment | OrderStatus::PendingConfirmation => {
-                let of_checkout = signals.rev().filter(|signal| slot::is_checkout(signal.saga));
-                of_checkout.filter_map(decision).next()
+                let mut of_checkout = signals.rev().filter(|signal| slot::is_checkout(signal.saga));
+                of_checkout.find_map(decision)
             }
-            OrderStatus::Cancelling => sagas.filter_map(cancellation).next(),
+            OrderStatus::Cancelling => sagas.find_map(cancellation),
             OrderStatus::Confirmed
             | OrderStatus::Processing
             | OrderStatus::Shipped
-            | OrderStatus::Delivered => sagas.rev().filter_map(refund).next(),
+            | OrderStatus::Delivered => sagas.rev().find_map(refund),
             OrderStatus::Cancelled => None,
         }
     }
