@@ -15,7 +15,9 @@ use crate::cursor::Cursors;
 use crate::database_check::DatabaseCheck;
 use crate::lanes::Lanes;
 use crate::order_token::OrderTokens;
+use crate::proxies::Callers;
 use crate::settings::Settings;
+use crate::streams::Streams;
 use crate::watch::Watch;
 
 /// Why the API cannot start.
@@ -65,6 +67,8 @@ pub(crate) struct Inner {
     pub(crate) cursors: Cursors,
     pub(crate) admission: Admission,
     pub(crate) lanes: Lanes,
+    pub(crate) callers: Callers,
+    pub(crate) streams: Streams,
     pub(crate) watch: Watch,
     pub(crate) ids: SystemIds,
     /// Locked while an audit runs.
@@ -101,6 +105,8 @@ impl App {
         let watch = Watch::start(Arc::clone(&store), stop);
         let http = HttpMetrics::register(&metrics)?;
         let lanes = Lanes::new(settings.connections, http.clone());
+        let callers = Callers::new(settings.trusted_proxies.clone(), settings.forwarded_header);
+        let streams = Streams::new(settings.streams_per_caller);
         let ids = SystemIds;
         let inner = Inner {
             database_check: DatabaseCheck::new(Arc::clone(&store)),
@@ -116,6 +122,8 @@ impl App {
             cursors,
             admission,
             lanes,
+            callers,
+            streams,
             watch,
             ids,
             audit_lock: Mutex::new(()),

@@ -7,6 +7,7 @@
 mod admission;
 mod app;
 pub mod auth;
+mod caller_key;
 mod card_numbers;
 mod cursor;
 mod customer;
@@ -25,6 +26,7 @@ mod routes;
 mod serve;
 mod settings;
 mod shop_secret;
+mod streams;
 mod watch;
 
 use axum::Router;
@@ -34,7 +36,7 @@ use tokio::sync::watch as signal;
 pub use self::app::{Parts, StartError};
 pub use self::database_check::DatabaseCheck;
 pub use self::proxies::{ForwardedHeader, TrustedProxies};
-pub use self::serve::serve;
+pub use self::serve::{ConnectionLimits, serve};
 pub use self::settings::Settings;
 
 use self::app::App;

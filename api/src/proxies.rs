@@ -74,11 +74,27 @@ impl FromStr for TrustedProxies {
     }
 }
 
+impl TrustedProxies {
+    /// Whether this is the address of one.
+    pub(crate) fn contain(&self, address: IpAddr) -> bool {
+        let address = address.to_canonical();
+        self.0.iter().any(|network| network.contains(&address))
+    }
+}
+
 impl fmt::Display for TrustedProxies {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let networks: Vec<_> = self.0.iter().map(ToString::to_string).collect();
         f.write_str(if networks.is_empty() { "none" } else { "" })?;
         f.write_str(&networks.join(","))
+    }
+}
+
+/// The addresses that count as one caller: of IPv6 a /64, which belongs to one household.
+pub(crate) fn network(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(address) => IpAddr::V6((address.to_bits() & !u128::from(u64::MAX)).into()),
+        v4 @ IpAddr::V4(_) => v4,
     }
 }
 
@@ -144,7 +160,7 @@ impl Callers {
     }
 
     fn trusts(&self, address: IpAddr) -> bool {
-        self.trusted.0.iter().any(|network| network.contains(&address))
+        self.trusted.contain(address)
     }
 
     /// Warns that callers cannot be distinguished, no more often than a person reads it.
@@ -287,5 +303,17 @@ mod tests {
             }
         }
         assert_eq!(TrustedProxies::default(), "loopback".parse().expect("networks"));
+    }
+
+    #[test]
+    fn a_household_is_one_caller() {
+        for (address, counted) in [
+            ("192.0.2.1", "192.0.2.1"),
+            ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::"),
+            ("::ffff:192.0.2.1", "192.0.2.1"),
+        ] {
+            let address: IpAddr = address.parse().expect("an address");
+            assert_eq!(network(address).to_string(), counted);
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! The settings of the API.
 
-use std::num::NonZeroU32;
+use std::num::{NonZeroU32, NonZeroUsize};
 
 use axum::http::HeaderValue;
 
@@ -17,6 +17,8 @@ pub struct Settings {
     pub forwarded_header: ForwardedHeader,
     /// Origins whose pages may call the API.
     pub cors_origins: Vec<HeaderValue>,
+    /// Event streams of one caller at once; `None`: no limit.
+    pub streams_per_caller: Option<NonZeroUsize>,
     /// Checkouts are refused while this many orders are undecided.
     pub pending_max: u64,
     /// The store's connections for reads; it has as many for transactions.
@@ -30,6 +32,7 @@ impl Default for Settings {
             trusted_proxies: TrustedProxies::default(),
             forwarded_header: ForwardedHeader::default(),
             cors_origins: Vec::new(),
+            streams_per_caller: NonZeroUsize::new(256),
             // No shop decides this many orders in a day: a fault or an attack.
             pending_max: 200_000,
             connections: 6,

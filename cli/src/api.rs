@@ -62,7 +62,9 @@ pub(crate) async fn run(args: Args, global: &Global) -> anyhow::Result<Exit> {
         None => (Arc::new(NoHints), AcceptPolicy { hint_ahead: Duration::ZERO, ..args.policy() }),
     };
     let drain = *args.drain_timeout;
-    let parts = ApiParts { store: database.shared(), dispatch, verifier, policy, metrics, settings, drain };
+    let limits = args.limits();
+    let parts =
+        ApiParts { store: database.shared(), dispatch, verifier, policy, metrics, settings, limits, drain };
     let server = api_server::start(listener, parts).await?;
     let exit = tokio::select! {
         exit = server.run("/docs shows the API, SIGTERM stops") => exit?,

@@ -1,13 +1,13 @@
 //! The server of the REST API, as `up`, `api` and `demo` run it.
 
 use std::net::SocketAddr;
-use std::num::NonZeroU32;
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::http::HeaderValue;
 use holdfast_api::auth::Verifier;
-use holdfast_api::{ForwardedHeader, Parts, Settings, TrustedProxies};
+use holdfast_api::{ConnectionLimits, ForwardedHeader, Parts, Settings, TrustedProxies};
 use holdfast_intake::CheckoutIntake;
 use holdfast_saga::ports::{Dispatch, Store};
 use holdfast_saga::shop::checkout::AcceptPolicy;
@@ -51,6 +51,14 @@ pub(crate) struct ApiServerArgs {
     #[arg(long, value_name = "N", env = "HOLDFAST_RATE_LIMIT", default_value_t = 100)]
     rate_limit: u32,
 
+    /// Connections from one address at once, unless it is a trusted proxy; 0: no limit
+    #[arg(long, value_name = "N", env = "HOLDFAST_CONNECTIONS_PER_ADDRESS", default_value_t = 1_024)]
+    connections_per_address: usize,
+
+    /// Event streams of one caller at once; 0: no limit
+    #[arg(long, value_name = "N", env = "HOLDFAST_STREAMS_PER_CALLER", default_value_t = 256)]
+    streams_per_caller: usize,
+
     /// Refuse checkouts while this many orders are undecided
     #[arg(long, value_name = "N", env = "HOLDFAST_PENDING_MAX", default_value_t = 200_000)]
     #[arg(value_parser = clap::value_parser!(u64).range(1..=10_000_000))]
@@ -90,6 +98,15 @@ impl ApiServerArgs {
         }
     }
 
+    /// How many connections it keeps open.
+    pub(crate) fn limits(&self) -> ConnectionLimits {
+        ConnectionLimits {
+            per_address: NonZeroUsize::new(self.connections_per_address),
+            trusted_proxies: self.trusted_proxies.clone(),
+            ..ConnectionLimits::default()
+        }
+    }
+
     /// The settings of an API whose store has so many connections for reads.
     pub(crate) fn settings(&self, connections: u32) -> anyhow::Result<Settings> {
         let mut cors_origins = Vec::new();
@@ -106,6 +123,7 @@ impl ApiServerArgs {
             trusted_proxies: self.trusted_proxies.clone(),
             forwarded_header: self.forwarded_header,
             cors_origins,
+            streams_per_caller: NonZeroUsize::new(self.streams_per_caller),
             pending_max: self.pending_max,
             connections,
         })
@@ -120,17 +138,18 @@ pub(crate) struct ApiParts {
     pub(crate) policy: AcceptPolicy,
     pub(crate) metrics: Metrics,
     pub(crate) settings: Settings,
+    pub(crate) limits: ConnectionLimits,
     pub(crate) drain: Duration,
 }
 
 /// Starts the API. It answers no request before this returns.
 pub(crate) async fn start(listener: TcpListener, parts: ApiParts) -> anyhow::Result<HttpServer> {
-    let ApiParts { store, dispatch, verifier, policy, metrics, settings, drain } = parts;
+    let ApiParts { store, dispatch, verifier, policy, metrics, settings, limits, drain } = parts;
     let stop = watch::Sender::new(false);
     let checkout_intake =
         CheckoutIntake::start(Arc::clone(&store), policy, Arc::clone(&dispatch), metrics.clone());
     let amounts = provider::amounts();
     let parts = Parts { store, checkout_intake, dispatch, verifier, amounts, metrics };
     let routes = holdfast_api::open(parts, settings, stop.subscribe()).await?;
-    HttpServer::start(listener, routes, stop, drain)
+    HttpServer::start(listener, routes, limits, stop, drain)
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use async_trait::async_trait;
+use holdfast_api::ConnectionLimits;
 use holdfast_log_channel::LogChannel;
 use holdfast_saga::engine::registry::Registry;
 use holdfast_saga::ports::{Channels, Gateways, Providers, Store, StoreError};
@@ -111,7 +112,9 @@ pub(crate) async fn serve_sandbox(
     tried.with_context(|| ledger.display().to_string())?;
     let stop = watch::Sender::new(false);
     let routes = routes(sandbox, delay, stop.subscribe());
-    HttpServer::start(listener, routes, stop, SANDBOX_DRAIN)
+    // Each worker asks from one address, over many connections.
+    let limits = ConnectionLimits { per_address: None, ..ConnectionLimits::default() };
+    HttpServer::start(listener, routes, limits, stop, SANDBOX_DRAIN)
 }
 
 async fn open_ledger(ledger: &Path) -> anyhow::Result<DurableSandbox> {

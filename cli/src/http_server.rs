@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use axum::Router;
-use holdfast_api::serve;
+use holdfast_api::{ConnectionLimits, serve};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -28,11 +28,13 @@ impl HttpServer {
     pub(crate) fn start(
         listener: TcpListener,
         routes: Router,
+        limits: ConnectionLimits,
         stop: watch::Sender<bool>,
         drain: Duration,
     ) -> anyhow::Result<Self> {
         let url = format!("http://{}", listener.local_addr()?);
-        let serving = tokio::spawn(serve(listener, routes, stop.subscribe(), drain));
+        let serving =
+            tokio::spawn(serve(listener, routes, within_open_files(limits), stop.subscribe(), drain));
         Ok(Self { url, serving, stop })
     }
 
@@ -83,6 +85,16 @@ pub(crate) async fn listen_at_first(usual: SocketAddr) -> anyhow::Result<TcpList
 /// Binds a free port, for callers on this machine.
 pub(crate) async fn listen_anywhere() -> anyhow::Result<TcpListener> {
     listen(([127, 0, 0, 1], 0).into(), "port").await
+}
+
+/// Open files beside the connections: the database, Redis, logs.
+const OPEN_FILES_BESIDE: u64 = 256;
+
+/// No more connections than there can be open files.
+fn within_open_files(limits: ConnectionLimits) -> ConnectionLimits {
+    let files = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX).saturating_sub(OPEN_FILES_BESIDE);
+    let total = limits.total.min(usize::try_from(files).unwrap_or(usize::MAX)).max(1);
+    ConnectionLimits { total, ..limits }
 }
 
 /// Raises the limit of open files as far as the system allows: each connection is one, and a shell's default of 1,024

@@ -84,6 +84,7 @@ pub(crate) async fn run(args: Args, global: &Global) -> anyhow::Result<Exit> {
         policy: args.server.policy(),
         metrics,
         settings,
+        limits: args.server.limits(),
         drain: *args.server.drain_timeout,
     };
     let server = api_server::start(listener, parts).await?;

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::bail;
-use holdfast_api::DatabaseCheck;
+use holdfast_api::{ConnectionLimits, DatabaseCheck};
 use holdfast_saga::flows::REGISTRY;
 use holdfast_saga::ports::Providers;
 use holdfast_sandbox::SandboxControl;
@@ -151,7 +151,7 @@ async fn serve(args: ServeArgs, global: &Global) -> anyhow::Result<Exit> {
         shop_hold: runtime.shop_hold(),
         stopping: stopping.subscribe(),
     });
-    let server = HttpServer::start(listener, routes, stop, HEALTH_DRAIN)?;
+    let server = HttpServer::start(listener, routes, ConnectionLimits::default(), stop, HEALTH_DRAIN)?;
     let mut shutdown = Shutdown::listen()?;
     tokio::spawn(warn_of_silence(Arc::clone(&provider.sandbox)));
 

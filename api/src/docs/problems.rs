@@ -90,7 +90,7 @@ const RULES: &[(&str, &[&[Code]])] = &[
     ),
     ("get_order", &[&[Code::OrderNotFound]]),
     ("get_order_timeline", &[&[Code::OrderNotFound]]),
-    ("stream_order_events", &[&[Code::OrderNotFound]]),
+    ("stream_order_events", &[&[Code::OrderNotFound, Code::TooManyStreams]]),
     ("cancel_order", &[CANCEL, &[Code::OrderInPreparation, Code::Forbidden]]),
     ("cancel_order_as_admin", &[CANCEL]),
     ("confirm_order", &[DECIDE]),

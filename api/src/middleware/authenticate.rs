@@ -11,6 +11,7 @@ use holdfast_contract::problem::Code;
 use super::rate_limit::RateLimit;
 use crate::app::App;
 use crate::auth::Authenticated;
+use crate::caller_key::{CallerKey, Session};
 use crate::problem::Problem;
 
 /// Longer than the database may take (E2), and longer than a checkout waits for its key (E11).
@@ -33,7 +34,8 @@ pub(super) async fn authenticate(
     let (mut parts, body) = request.into_parts();
     let authenticated = app.verifier.caller(&parts);
     let caller = authenticated.as_ref().ok().map(|known| &known.caller);
-    let counted = rate.and_then(|rate| rate.count(&parts, caller));
+    let key = CallerKey::of(&parts, caller, &app.callers);
+    let counted = rate.and_then(|rate| rate.count(&parts, key.as_ref()));
     let handle = async move {
         match authenticated {
             Ok(Authenticated { caller, until }) => {
@@ -43,7 +45,7 @@ pub(super) async fn authenticate(
                     Err(problem) => return (Extension(Shed), problem).into_response(),
                 };
                 parts.extensions.insert(caller);
-                parts.extensions.insert(until);
+                parts.extensions.insert(Session { until, key });
                 within_timeout(Request::from_parts(parts, body), next).await
             }
             Err(problem) => problem.into_response(),

@@ -23,7 +23,6 @@ use self::rate_limit::RateLimit;
 use crate::app::App;
 use crate::headers::X_REQUEST_ID;
 use crate::problem::{self, Problem};
-use crate::proxies::Callers;
 
 /// No request needs more: a checkout with 200 characters in each field is 3 KiB.
 const BODY_BYTES_MAX: usize = 64 * 1024;
@@ -31,8 +30,7 @@ const BODY_BYTES_MAX: usize = 64 * 1024;
 /// Wraps `routes` in all layers.
 pub(crate) fn layers(routes: Router, app: &App) -> Router {
     let settings = &app.settings;
-    let callers = || Callers::new(settings.trusted_proxies.clone(), settings.forwarded_header);
-    let rate = settings.requests_per_second.map(|limit| RateLimit::new(limit, callers()));
+    let rate = settings.requests_per_second.map(RateLimit::new);
     if let Some(rate) = rate.clone() {
         tokio::spawn(rate.forget_idle());
     }

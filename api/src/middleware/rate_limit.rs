@@ -1,11 +1,9 @@
 //! The rate limit: a leaky bucket for each caller, shown in the `RateLimit` headers.
 
-use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::ConnectInfo;
 use axum::http::HeaderValue;
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
@@ -15,22 +13,14 @@ use governor::state::keyed::DashMapStateStore;
 use governor::{Quota, RateLimiter};
 use holdfast_contract::problem::Code;
 
-use crate::auth::Caller;
+use crate::caller_key::CallerKey;
 use crate::headers::{RATE_LIMIT, RATE_LIMIT_POLICY};
 use crate::problem::Problem;
-use crate::proxies::Callers;
 
 /// How often idle callers are forgotten; otherwise every address would stay in memory.
 const FORGET_INTERVAL: Duration = Duration::from_mins(1);
 
-/// Who is counted: the `sub` of a token, or else the address.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-enum Key {
-    Sub(String),
-    Address(IpAddr),
-}
-
-type Limiter = RateLimiter<Key, DashMapStateStore<Key>, DefaultClock, StateInformationMiddleware>;
+type Limiter = RateLimiter<CallerKey, DashMapStateStore<CallerKey>, DefaultClock, StateInformationMiddleware>;
 
 /// The buckets of all callers.
 #[derive(Debug, Clone)]
@@ -38,20 +28,14 @@ pub(crate) struct RateLimit {
     limiter: Arc<Limiter>,
     clock: DefaultClock,
     per_second: NonZeroU32,
-    callers: Arc<Callers>,
 }
 
 impl RateLimit {
     /// At most `per_second` requests of one caller in the long run, with bursts of twice that.
-    pub(crate) fn new(per_second: NonZeroU32, callers: Callers) -> Self {
+    pub(crate) fn new(per_second: NonZeroU32) -> Self {
         let quota = Quota::per_second(per_second).allow_burst(per_second.saturating_mul(TWICE));
         let limiter = RateLimiter::dashmap(quota).with_middleware::<StateInformationMiddleware>();
-        Self {
-            limiter: Arc::new(limiter),
-            clock: DefaultClock::default(),
-            per_second,
-            callers: Arc::new(callers),
-        }
+        Self { limiter: Arc::new(limiter), clock: DefaultClock::default(), per_second }
     }
 
     /// Forgets callers whose bucket is full again, until the last clone is dropped.
@@ -66,13 +50,13 @@ impl RateLimit {
         }
     }
 
-    /// Counts a request. `None`: the request is not limited.
-    pub(super) fn count(&self, request: &Parts, caller: Option<&Caller>) -> Option<Counted> {
+    /// Counts a request of this caller. `None`: the request is not limited.
+    pub(super) fn count(&self, request: &Parts, caller: Option<&CallerKey>) -> Option<Counted> {
         // Probes and scrapers are not limited.
         if !request.uri.path().starts_with("/v1/") {
             return None;
         }
-        let checked = self.limiter.check_key(&self.key(request, caller)?);
+        let checked = self.limiter.check_key(caller?);
         let per_second = self.per_second;
         Some(match checked {
             Ok(state) => Counted { per_second, left: state.remaining_burst_capacity(), wait_secs: None },
@@ -81,14 +65,6 @@ impl RateLimit {
                 Counted { per_second, left: 0, wait_secs: Some(wait) }
             }
         })
-    }
-
-    fn key(&self, request: &Parts, caller: Option<&Caller>) -> Option<Key> {
-        if let Some(sub) = caller.and_then(Caller::sub) {
-            return Some(Key::Sub(sub.to_owned()));
-        }
-        let peer = request.extensions.get::<ConnectInfo<SocketAddr>>()?.0.ip();
-        Some(Key::Address(network(self.callers.address(peer, &request.headers))))
     }
 }
 
@@ -127,29 +103,4 @@ impl Counted {
     }
 }
 
-/// The addresses that count as one caller: of IPv6 a /64, which belongs to one household.
-fn network(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(address) => IpAddr::V6((address.to_bits() & !u128::from(u64::MAX)).into()),
-        v4 @ IpAddr::V4(_) => v4,
-    }
-}
-
 const TWICE: NonZeroU32 = NonZeroU32::new(2).expect("2 is not 0");
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_household_is_one_caller() {
-        for (address, counted) in [
-            ("192.0.2.1", "192.0.2.1"),
-            ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::"),
-            ("::ffff:192.0.2.1", "192.0.2.1"),
-        ] {
-            let address: IpAddr = address.parse().expect("an address");
-            assert_eq!(network(address).to_string(), counted);
-        }
-    }
-}

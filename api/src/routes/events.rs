@@ -14,12 +14,14 @@ use tokio::time::{Instant, timeout_at};
 use uuid::Uuid;
 
 use crate::app::App;
-use crate::auth::{Caller, ValidUntil};
+use crate::auth::Caller;
+use crate::caller_key::Session;
 use crate::extract::PathParam;
 use crate::headers::LAST_EVENT_ID;
 use crate::input::Input;
 use crate::order_access::{OrderTokenAnywhere, StreamQuery, find};
 use crate::problem::Problem;
+use crate::streams::StreamPlace;
 use crate::watch::Watcher;
 use holdfast_contract::input::Nothing;
 use holdfast_contract::order::{OrderBody, OrderMoved, TimelineEntry};
@@ -36,6 +38,7 @@ struct EventStream {
     app: App,
     order: OrderId,
     watcher: Watcher,
+    _place: StreamPlace,
     seen: Seen,
     audience: Audience,
     /// Whether the first event was sent.
@@ -57,13 +60,15 @@ pub(super) async fn stream(
     State(app): State<App>,
     caller: Caller,
     OrderTokenAnywhere(token): OrderTokenAnywhere,
-    Extension(until): Extension<ValidUntil>,
+    Extension(Session { until, key }): Extension<Session>,
     headers: HeaderMap,
     PathParam(id): PathParam<Uuid>,
     input: Input<Nothing, StreamQuery>,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Problem> {
     let order = find(&app, &caller, &token, id).await?.order;
     input.check()?;
+    let of_order = Some(order.id).filter(|_| !caller.sees_all());
+    let place = app.streams.enter(key, of_order)?;
     let now = Time::system_now();
     // During the payment the buyer waits for the next event.
     let is_in_payment = order.status == OrderStatus::PendingPayment;
@@ -73,6 +78,7 @@ pub(super) async fn stream(
     let seen = last.and_then(|last| last.parse().ok()).unwrap_or_default();
     let stream_state = EventStream {
         watcher: app.watch.watch(order.id, idle),
+        _place: place,
         audience: caller.audience(),
         seen,
         is_started: false,

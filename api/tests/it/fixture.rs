@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use holdfast_api::auth::{Role, TokenSettings, Verifier, sign};
-use holdfast_api::{Parts, Settings, serve};
+use holdfast_api::{ConnectionLimits, Parts, Settings, serve};
 use holdfast_contract::problem::Code;
 use holdfast_intake::CheckoutIntake;
 use holdfast_log_channel::LogChannel;
@@ -113,7 +113,7 @@ impl Shop {
         let routes = holdfast_api::open(parts, settings, stopping.clone()).await.expect("an API");
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let url = format!("http://{}", listener.local_addr().expect("an address"));
-        tokio::spawn(serve(listener, routes, stopping, Duration::from_secs(5)));
+        tokio::spawn(serve(listener, routes, ConnectionLimits::default(), stopping, Duration::from_secs(5)));
         let opened = Self { url, stop, store, client: reqwest::Client::new(), runtime, _folder: folder };
         opened.stock("mug-01", 1_299, 100).await;
         opened

@@ -3,6 +3,7 @@
 mod carts;
 mod catalog;
 mod checkout;
+mod connections;
 mod contract;
 mod customers;
 mod door;

@@ -159,7 +159,7 @@ impl Hints {
 /// No limit on one caller: all buyers of a bench come from one address.
 fn submitter(mut command: Command) -> Command {
     command.args(["--http-addr", "127.0.0.1:0", "--rate-limit", "0", "--pending-max", "10000000"]);
-    command.env("HOLDFAST_JWT_SECRET", JWT_SECRET);
+    command.env("HOLDFAST_JWT_SECRET", JWT_SECRET).env("HOLDFAST_STREAMS_PER_CALLER", "0");
     command
 }
 

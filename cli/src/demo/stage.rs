@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use holdfast_api::Settings;
 use holdfast_api::auth::{TokenSettings, Verifier};
+use holdfast_api::{ConnectionLimits, Settings};
 use holdfast_saga::flows::REGISTRY;
 use holdfast_saga::ports::{Hint, Providers, Store};
 use holdfast_saga::shop::checkout::AcceptPolicy;
@@ -104,7 +104,17 @@ impl Stage {
             let (store, dispatch) = (database.shared(), runtime.dispatch());
             let verifier = Verifier::with_secret(&secret, TokenSettings::default())?;
             let settings = Settings { requests_per_second: None, ..Settings::default() };
-            anyhow::Ok(ApiParts { store, dispatch, verifier, policy, metrics, settings, drain: DRAIN })
+            let limits = ConnectionLimits::default();
+            anyhow::Ok(ApiParts {
+                store,
+                dispatch,
+                verifier,
+                policy,
+                metrics,
+                settings,
+                limits,
+                drain: DRAIN,
+            })
         };
         let servers = [
             api_server::start(listen_anywhere().await?, parts(usual, metrics)?).await?,

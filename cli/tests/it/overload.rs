@@ -72,7 +72,9 @@ fn f24_a_crowd_is_refused_at_once_and_leaves_room_for_those_who_run_the_shop() {
         let (mut codes, mut refusals) = (BTreeMap::<String, u32>::new(), Vec::new());
         while let Some(asked) = crowd.join_next().await {
             let (of_one, some) = asked.expect("ends");
-            of_one.into_iter().for_each(|(code, count)| *codes.entry(code).or_default() += count);
+            for (code, count) in of_one {
+                *codes.entry(code).or_default() += count;
+            }
             refusals.extend(some);
         }
         refusals.sort_unstable();

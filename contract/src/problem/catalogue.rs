@@ -386,6 +386,10 @@ catalogue! {
         "The database does not answer in time."
         "Repeat the request after `Retry-After`, with the same `Idempotency-Key` if it has one."
         "the database does not answer in time; repeat the request, with the same Idempotency-Key if it has one";
+    TooManyStreams = "too_many_streams" 429
+        "The caller, or the order, has as many event streams open as are allowed."
+        "Close one of them; one that was left is noticed within a minute."
+        "this order has 16 event streams open; close one of them";
     Overloaded = "overloaded" 503
         "More requests are waiting than can be answered in time."
         "Repeat it after `Retry-After`."
