@@ -33,7 +33,7 @@ ENV HOLDFAST_HTTP_ADDR=0.0.0.0:8080 \
     HOLDFAST_WORKER_ADDR=0.0.0.0:9090 \
     HOLDFAST_SANDBOX_ADDR=0.0.0.0:9091 \
     HOLDFAST_SANDBOX_LEDGER=/var/lib/holdfast/sandbox.db
-EXPOSE 8080 9090 9091
+EXPOSE 8080 9090 9091 9464
 # By number, so that a cluster can tell that it is not root.
 USER 10001:10001
 WORKDIR /var/lib/holdfast

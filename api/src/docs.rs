@@ -46,7 +46,7 @@ const PAGE: &str = "/docs";
         (name = "notifications", description = "Notifications to customers."),
         (name = "ops", description = "Operating Holdfast. Requires the role operator."),
         (name = "problems", description = "The catalogue of problems."),
-        (name = "health", description = "Health checks and metrics.")
+        (name = "health", description = "Health checks.")
     )
 )]
 struct Head;

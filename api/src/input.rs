@@ -16,7 +16,7 @@ use holdfast_contract::input::{At, Faults, Nothing, Read};
 use holdfast_contract::json::Json;
 use holdfast_contract::problem::Code;
 
-pub(crate) use self::headers::{Conditional, IdempotencyKey, IfMatch, Preconditions, ReadHeaders};
+pub(crate) use self::headers::{IdempotencyKey, IfMatch, Preconditions, ReadHeaders, Seen};
 use crate::card_numbers;
 use crate::problem::Problem;
 

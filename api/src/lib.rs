@@ -7,6 +7,7 @@
 mod admission;
 mod app;
 pub mod auth;
+mod cached;
 mod caller_key;
 mod card_numbers;
 mod cursor;
@@ -23,6 +24,7 @@ mod order_token;
 pub mod problem;
 mod proxies;
 mod routes;
+mod scrape;
 mod serve;
 mod settings;
 mod shop_secret;
@@ -36,6 +38,7 @@ use tokio::sync::watch as signal;
 pub use self::app::{Parts, StartError};
 pub use self::database_check::DatabaseCheck;
 pub use self::proxies::{ForwardedHeader, TrustedProxies};
+pub use self::scrape::metrics_routes;
 pub use self::serve::{ConnectionLimits, serve};
 pub use self::settings::Settings;
 

@@ -49,7 +49,7 @@ const PROBES_MAX: usize = 256;
 /// And the request must arrive within this time.
 const PROBE_WITHIN: Duration = Duration::from_secs(2);
 /// What is answered in such a place.
-const PROBES: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
+const PROBES: [&str; 2] = ["/healthz", "/readyz"];
 /// How often the log says that there is no room.
 const LOG_EVERY: Duration = Duration::from_secs(10);
 

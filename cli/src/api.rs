@@ -46,6 +46,7 @@ pub(crate) async fn run(args: Args, global: &Global) -> anyhow::Result<Exit> {
     let (settings, redis) = (args.settings(database_args.connections())?, redis_args.parse()?);
     let address = global.address()?;
     let listener = listen(args.http_addr, "--http-addr").await?;
+    let metrics_listener = args.metrics_listener().await?;
     let database = Database::open_to_work(&address, global.shop_id(), &database_args).await?;
     let redis = of_shop(redis, database.store()).await?;
     let metrics = Metrics::default();
@@ -63,8 +64,9 @@ pub(crate) async fn run(args: Args, global: &Global) -> anyhow::Result<Exit> {
     };
     let drain = *args.drain_timeout;
     let limits = args.limits();
+    let store = database.shared();
     let parts =
-        ApiParts { store: database.shared(), dispatch, verifier, policy, metrics, settings, limits, drain };
+        ApiParts { store, dispatch, verifier, policy, metrics, settings, limits, metrics_listener, drain };
     let server = api_server::start(listener, parts).await?;
     let exit = tokio::select! {
         exit = server.run("/docs shows the API, SIGTERM stops") => exit?,

@@ -16,17 +16,21 @@ use holdfast_telemetry::Metrics;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
-use crate::exit::usage;
-use crate::http_server::HttpServer;
+use crate::exit::{say, usage};
+use crate::http_server::{HttpServer, listen};
 use crate::provider::{self, MethodProvider};
 use crate::token_keys::TokenKeyArgs;
-use crate::values::{duration, one_of, window};
+use crate::values::{Optional, duration, one_of, optional_address, window};
 
 #[derive(clap::Args)]
 pub(crate) struct ApiServerArgs {
     /// The address to listen on
     #[arg(long, value_name = "ADDR", env = "HOLDFAST_HTTP_ADDR", default_value = "127.0.0.1:8080")]
     pub(crate) http_addr: SocketAddr,
+
+    /// The address for metrics, for Prometheus alone; without it they are not served
+    #[arg(long, value_name = "ADDR", env = "HOLDFAST_METRICS_ADDR", value_parser = optional_address)]
+    metrics_addr: Option<Optional<SocketAddr>>,
 
     #[command(flatten)]
     pub(crate) token_keys: TokenKeyArgs,
@@ -98,6 +102,14 @@ impl ApiServerArgs {
         }
     }
 
+    /// Where metrics are served, bound before anything else is opened.
+    pub(crate) async fn metrics_listener(&self) -> anyhow::Result<Option<TcpListener>> {
+        match Optional::of(self.metrics_addr) {
+            Some(address) => listen(address, "--metrics-addr").await.map(Some),
+            None => Ok(None),
+        }
+    }
+
     /// How many connections it keeps open.
     pub(crate) fn limits(&self) -> ConnectionLimits {
         ConnectionLimits {
@@ -139,15 +151,25 @@ pub(crate) struct ApiParts {
     pub(crate) metrics: Metrics,
     pub(crate) settings: Settings,
     pub(crate) limits: ConnectionLimits,
+    /// Where metrics are served, if they are.
+    pub(crate) metrics_listener: Option<TcpListener>,
     pub(crate) drain: Duration,
 }
 
 /// Starts the API. It answers no request before this returns.
 pub(crate) async fn start(listener: TcpListener, parts: ApiParts) -> anyhow::Result<HttpServer> {
-    let ApiParts { store, dispatch, verifier, policy, metrics, settings, limits, drain } = parts;
+    let ApiParts { store, dispatch, verifier, policy, metrics, settings, limits, metrics_listener, drain } =
+        parts;
     let stop = watch::Sender::new(false);
     let checkout_intake =
         CheckoutIntake::start(Arc::clone(&store), policy, Arc::clone(&dispatch), metrics.clone());
+    if let Some(listener) = metrics_listener {
+        say(&format!("metrics are served at {}/metrics", listener.local_addr()?));
+        let routes = holdfast_api::metrics_routes(metrics.clone());
+        // Until the process ends: its last figures are read while it drains.
+        let never = watch::Sender::new(false);
+        HttpServer::start(listener, routes, ConnectionLimits::default(), never, Duration::ZERO)?.detach();
+    }
     let amounts = provider::amounts();
     let parts = Parts { store, checkout_intake, dispatch, verifier, amounts, metrics };
     let routes = holdfast_api::open(parts, settings, stop.subscribe()).await?;

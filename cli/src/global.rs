@@ -5,7 +5,7 @@ use holdfast_shared::ShopId;
 use crate::address::Address;
 use crate::named_file::{NamedFile, named_file, secret_of};
 use crate::output::Format;
-use crate::values::{NamedShop, shop_id};
+use crate::values::{Optional, shop_id};
 
 const HEADING: &str = "Global options";
 
@@ -30,7 +30,7 @@ pub(crate) struct Global {
         help = "The shop that the database must hold, as `holdfast shop show` names it; needed where real money moves"
     )]
     #[arg(value_parser = shop_id)]
-    shop_id: Option<NamedShop>,
+    shop_id: Option<Optional<ShopId>>,
 
     /// The format of data
     #[arg(long, global = true, value_enum, default_value_t, value_name = "FORMAT", help_heading = HEADING)]
@@ -40,7 +40,7 @@ pub(crate) struct Global {
 impl Global {
     /// The shop that the database must hold, if one is named.
     pub(crate) fn shop_id(&self) -> Option<ShopId> {
-        self.shop_id.and_then(|NamedShop(id)| id)
+        Optional::of(self.shop_id)
     }
 
     /// Whether a database is named.

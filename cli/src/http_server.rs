@@ -38,6 +38,14 @@ impl HttpServer {
         Ok(Self { url, serving, stop })
     }
 
+    /// Lets it serve until the process ends.
+    pub(crate) fn detach(self) {
+        tokio::spawn(async move {
+            let _ = self.serving.await;
+            drop(self.stop);
+        });
+    }
+
     /// The URL that it can be reached at.
     pub(crate) fn url(&self) -> &str {
         &self.url

@@ -48,6 +48,7 @@ pub(crate) async fn run(args: Args, global: &Global) -> anyhow::Result<Exit> {
     let keys = args.server.token_keys.read()?;
     let (settings, verifier) = (args.server.settings(CONNECTIONS)?, keys.verifier()?);
     let listener = listen(args.server.http_addr, "--http-addr").await?;
+    let metrics_listener = args.server.metrics_listener().await?;
     let address = global.address()?;
     let location = SandboxLocation::of(&args.sandbox, address.path(), CALL_TIMEOUT)?;
     let database = Database::connect(&address).await?;
@@ -85,6 +86,7 @@ pub(crate) async fn run(args: Args, global: &Global) -> anyhow::Result<Exit> {
         metrics,
         settings,
         limits: args.server.limits(),
+        metrics_listener,
         drain: *args.server.drain_timeout,
     };
     let server = api_server::start(listener, parts).await?;

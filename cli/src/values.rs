@@ -1,5 +1,6 @@
 //! Parsers of values on the command line.
 
+use std::net::SocketAddr;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -33,17 +34,34 @@ pub(crate) fn name(text: &str) -> Result<String, String> {
     one_line::<NAME_MAX>(text)
 }
 
-/// The shop that the database must hold. An empty variable names none.
+/// A value that may be left out: an empty variable counts as unset.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct NamedShop(pub(crate) Option<ShopId>);
+pub(crate) struct Optional<T>(Option<T>);
+
+impl<T> Optional<T> {
+    /// The value of an option, if there is one.
+    pub(crate) fn of(option: Option<Self>) -> Option<T> {
+        option.and_then(|Self(value)| value)
+    }
+}
+
+/// A value that may be left out; `what` says what is expected.
+fn optional<T: FromStr>(text: &str, what: &str) -> Result<Optional<T>, String> {
+    if text.is_empty() {
+        return Ok(Optional(None));
+    }
+    let value = text.parse().map_err(|_| format!("expected {what}"));
+    value.map(|value| Optional(Some(value)))
+}
 
 /// The id of a shop.
-pub(crate) fn shop_id(text: &str) -> Result<NamedShop, String> {
-    if text.is_empty() {
-        return Ok(NamedShop(None));
-    }
-    let id = text.parse().map_err(|_| "expected ten hexadecimal digits, such as 9f2c41ab07".to_owned());
-    id.map(|id| NamedShop(Some(id)))
+pub(crate) fn shop_id(text: &str) -> Result<Optional<ShopId>, String> {
+    optional(text, "ten hexadecimal digits, such as 9f2c41ab07")
+}
+
+/// An address to listen on, which may be left out.
+pub(crate) fn optional_address(text: &str) -> Result<Optional<SocketAddr>, String> {
+    optional(text, "an address with its port, such as 0.0.0.0:9464")
 }
 
 /// The reason of a decision.

@@ -46,15 +46,23 @@ impl ReadHeaders for () {
     }
 }
 
-/// For reads: a browser sends the version it has seen, and gets the whole answer.
-#[derive(Debug)]
-pub(crate) struct Conditional;
+/// For reads: the versions that a caller has seen already.
+#[derive(Debug, Default)]
+pub(crate) struct Seen(Vec<String>);
 
-impl ReadHeaders for Conditional {
-    const USED: &'static [&'static str] = &["If-Match", "If-None-Match"];
+impl Seen {
+    /// Whether the caller has seen the version with this `ETag`. A weak one is as good: nothing is combined from parts.
+    pub(crate) fn has(&self, tag: &str) -> bool {
+        self.0.iter().any(|seen| seen == "*" || seen.strip_prefix("W/").unwrap_or(seen) == tag)
+    }
+}
 
-    fn read(_: &HeaderMap, _: &mut Faults) -> Option<Self> {
-        Some(Self)
+impl ReadHeaders for Seen {
+    const USED: &'static [&'static str] = &["If-None-Match"];
+
+    fn read(headers: &HeaderMap, _: &mut Faults) -> Option<Self> {
+        let values = headers.get_all(IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
+        Some(Self(values.flat_map(|value| value.split(',')).map(|tag| tag.trim().to_owned()).collect()))
     }
 }
 

@@ -17,43 +17,51 @@ use holdfast_shared::Sku;
 
 use super::CURSOR;
 use crate::app::App;
-use crate::auth::Admin;
+use crate::auth::{Admin, Caller};
+use crate::cached::{cached, tag_of};
 use crate::extract::PathParam;
 use crate::headers::IDEMPOTENT_REPLAYED;
-use crate::input::{Conditional, IfMatch, Input, Preconditions};
+use crate::input::{IfMatch, Input, Preconditions, Seen};
 use crate::problem::Problem;
 use holdfast_contract::List;
 use holdfast_contract::list::Page;
 use holdfast_contract::product::{AdjustBody, ProductBody, PutProductBody, StockBody};
 
 /// List products, by SKU
-#[utoipa::path(get, operation_id = "list_products", path = "/v1/products", tag = "catalog", params(Page),
-    responses((status = OK, body = List<ProductBody>)), security((), ("bearer" = [])))]
+///
+/// Answers may be cached. With `If-None-Match` and the `ETag` of an earlier answer, 304 if it is still the same.
+#[utoipa::path(get, operation_id = "list_products", path = "/v1/products", tag = "catalog",
+    params(Page, ("If-None-Match" = Option<String>, Header)),
+    responses((status = OK, body = List<ProductBody>, headers(("ETag" = String))), (status = NOT_MODIFIED)),
+    security((), ("bearer" = [])))]
 pub(super) async fn list(
     State(app): State<App>,
-    input: Input<Nothing, Page, Conditional>,
-) -> Result<Json<List<ProductBody>>, Problem> {
-    let page = input.query()?;
+    caller: Caller,
+    input: Input<Nothing, Page, Seen>,
+) -> Result<Response, Problem> {
+    let (_, page, seen) = input.check()?;
     let limit = page.limit_read();
     let filter = ProductFilter { active: Some(true), ..ProductFilter::default() };
     let cursors = app.cursors.of("products", &filter);
     let after = cursors.open(page.cursor.as_deref(), &CURSOR, |sku| sku.parse().ok())?;
     let products = app.store.products(&ProductFilter { after, limit, ..filter }).await?;
-    Ok(Json(List::page(
-        products,
-        limit,
-        |product| cursors.seal(product.sku.as_str()),
-        |product| ProductBody::from(&product),
-    )))
+    let cursor = |product: &Product| cursors.seal(product.sku.as_str());
+    let products = List::page(products, limit, cursor, |product| ProductBody::from(&product));
+    Ok(cached(&caller, &seen, tag_of(&products)?, &products))
 }
 
 /// Get a product
-#[utoipa::path(get, operation_id = "get_product", path = "/v1/products/{sku}", tag = "catalog", params(("sku" = Sku, Path)),
-    responses((status = OK, body = ProductBody, headers(("ETag" = String)))), security((), ("bearer" = [])))]
+///
+/// Answers may be cached. With `If-None-Match` and the `ETag` of an earlier answer, 304 if it is still the same.
+#[utoipa::path(get, operation_id = "get_product", path = "/v1/products/{sku}", tag = "catalog",
+    params(("sku" = Sku, Path), ("If-None-Match" = Option<String>, Header)),
+    responses((status = OK, body = ProductBody, headers(("ETag" = String))), (status = NOT_MODIFIED)),
+    security((), ("bearer" = [])))]
 pub(super) async fn get(
     State(app): State<App>,
+    caller: Caller,
     PathParam(sku): PathParam<Sku>,
-    input: Input<Nothing, Nothing, Conditional>,
+    input: Input<Nothing, Nothing, Seen>,
 ) -> Result<Response, Problem> {
     // Before the product: if it changes in between, its ETag is out of date and nothing is overwritten.
     let versions = app.store.versions(&sku).await?.unwrap_or_default();
@@ -61,8 +69,8 @@ pub(super) async fn get(
     let product = app.store.products(&filter).await?.pop();
     let missing = || Problem::new(Code::ProductNotFound, format!("product {sku} does not exist"));
     let product = product.ok_or_else(missing)?;
-    input.check()?;
-    Ok(with_etag(StatusCode::OK, &catalog::version(versions), &product))
+    let (_, _, seen) = input.check()?;
+    Ok(cached(&caller, &seen, quoted(&catalog::version(versions)), &ProductBody::from(&product)))
 }
 
 /// Create or change a product
@@ -94,20 +102,23 @@ pub(super) async fn put(
 }
 
 /// Get a stock level
-#[utoipa::path(get, operation_id = "get_stock", path = "/v1/admin/stock/{sku}", tag = "admin", params(("sku" = Sku, Path)),
-    responses((status = OK, body = StockBody, headers(("ETag" = String)))), security(("bearer" = [])))]
+#[utoipa::path(get, operation_id = "get_stock", path = "/v1/admin/stock/{sku}", tag = "admin",
+    params(("sku" = Sku, Path), ("If-None-Match" = Option<String>, Header)),
+    responses((status = OK, body = StockBody, headers(("ETag" = String))), (status = NOT_MODIFIED)), security(("bearer" = [])))]
 pub(super) async fn get_stock(
     State(app): State<App>,
+    caller: Caller,
     _: Admin,
     PathParam(sku): PathParam<Sku>,
-    input: Input<Nothing, Nothing, Conditional>,
+    input: Input<Nothing, Nothing, Seen>,
 ) -> Result<Response, Problem> {
     // Before the level: if it changes in between, its ETag is out of date and nothing is adjusted.
     let versions = app.store.versions(&sku).await?.unwrap_or_default();
     let level = app.store.stock(Some(&sku), 1).await?.pop();
     let (sku, level) = level.ok_or(stock_adjustment::Refused::UnknownSku(sku))?;
-    input.check()?;
-    Ok(level_with_etag(sku, level, &stock_adjustment::version(versions)))
+    let (_, _, seen) = input.check()?;
+    let tag = quoted(&stock_adjustment::version(versions));
+    Ok(cached(&caller, &seen, tag, &StockBody::new(sku, level)))
 }
 
 /// Adjust a stock level

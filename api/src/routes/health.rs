@@ -1,9 +1,7 @@
-//! Liveness, readiness and metrics.
+//! Liveness and readiness.
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::header::CONTENT_TYPE;
-use axum::response::{IntoResponse, Response};
 use holdfast_contract::health::Readiness;
 use holdfast_contract::problem::Code;
 
@@ -34,15 +32,4 @@ pub(super) async fn readyz(State(app): State<App>, input: Input) -> Result<Json<
     }
     let tried = app.database_check.run().await;
     tried.map(|shop| Json(Readiness { ready: true, shop })).map_err(|why| not_ready(&why))
-}
-
-/// Get metrics, in the text format of Prometheus
-#[utoipa::path(get, operation_id = "metrics", path = "/metrics", tag = "health", responses((status = OK, body = String, content_type = "text/plain")), security(()))]
-pub(super) async fn metrics(State(app): State<App>, input: Input) -> Result<Response, Problem> {
-    input.check()?;
-    let (kind, text) = app.metrics.text().map_err(|error| {
-        tracing::error!("the metrics cannot be written: {error}");
-        Problem::internal()
-    })?;
-    Ok(([(CONTENT_TYPE, kind)], text).into_response())
 }

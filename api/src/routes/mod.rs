@@ -65,5 +65,4 @@ pub(crate) fn all() -> OpenApiRouter<App> {
         .routes(routes!(problems::list))
         .routes(routes!(health::healthz))
         .routes(routes!(health::readyz))
-        .routes(routes!(health::metrics))
 }

@@ -115,3 +115,48 @@ async fn products_are_listed_page_by_page() {
     problem_of(shop.get("/v1/products?cursor=%20", Who::Nobody).await, 400, "invalid_cursor").await;
     shop.close().await;
 }
+
+// F23: what everybody may see may be kept by everybody, and is not sent again while it is the same.
+#[tokio::test(flavor = "multi_thread")]
+async fn f23_the_catalogue_can_be_cached() {
+    let shop = Shop::open().await;
+    for path in ["/v1/products", "/v1/products?limit=1", "/v1/products/mug-01"] {
+        let read = async |who: Who, seen: Option<&str>| {
+            let request = shop.ask(Method::GET, path, who);
+            let request = match seen {
+                Some(seen) => request.header("if-none-match", seen),
+                None => request,
+            };
+            let answer = request.send().await.expect("an answer");
+            let header = |name: &str| answer.headers()[name].to_str().expect("a text").to_owned();
+            let (status, tag, kept, vary) =
+                (answer.status(), header("etag"), header("cache-control"), header("vary"));
+            assert!(vary.contains("authorization"), "{vary}");
+            (status, tag, kept, answer.text().await.expect("a body"))
+        };
+        let (status, tag, kept, _) = read(Who::Nobody, None).await;
+        assert_eq!((status, kept.as_str()), (StatusCode::OK, "public, max-age=10"), "{path}");
+        for seen in [tag.clone(), format!("W/{tag}"), format!("\"old\", {tag}"), "*".to_owned()] {
+            let (status, again, kept, body) = read(Who::Nobody, Some(&seen)).await;
+            assert_eq!(
+                (status, again, body.as_str()),
+                (StatusCode::NOT_MODIFIED, tag.clone(), ""),
+                "{path}: {seen}"
+            );
+            assert_eq!(kept, "public, max-age=10");
+        }
+        let (_, _, kept, _) = read(Who::Customer("carla"), None).await;
+        assert_eq!(kept, "private, no-cache", "{path}");
+        shop.stock("mug-01", 1_300, 0).await;
+        let (status, changed, ..) = read(Who::Nobody, Some(&tag)).await;
+        assert_eq!(status, StatusCode::OK, "{path}");
+        assert_ne!(changed, tag, "{path}");
+        shop.stock("mug-01", 1_299, 0).await;
+    }
+    // What belongs to somebody is kept by nobody, and so are refusals.
+    for path in ["/v1/products/none", "/v1/orders", "/healthz"] {
+        let answer = shop.get(path, Who::Customer("carla")).await;
+        assert_eq!(answer.headers()["cache-control"], "no-store", "{path}");
+    }
+    shop.close().await;
+}

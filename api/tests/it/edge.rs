@@ -61,7 +61,7 @@ async fn an_expired_token_is_refused() {
 async fn every_answer_names_its_request_and_keeps_browsers_in_bounds() {
     let shop = Shop::asleep().await;
     let asked = |id: &'static str| {
-        shop.ask(Method::GET, "/v1/products", Who::Nobody).header("x-request-id", id).send()
+        shop.ask(Method::GET, "/v1/problems", Who::Nobody).header("x-request-id", id).send()
     };
     let kept = asked("mine-42").await.expect("an answer");
     assert_eq!(kept.headers()["x-request-id"], "mine-42");
@@ -195,11 +195,11 @@ async fn metrics_count_by_route_never_by_path() {
     shop.order(crate::fixture::cod(), Who::Nobody).await;
     let waiting = r#"holdfast_sagas{saga="checkout_cod",state="WAITING"} 1"#;
     let since = std::time::Instant::now();
-    while !shop.get("/metrics", Who::Nobody).await.text().await.expect("text").contains(waiting) {
+    while !shop.metrics().contains(waiting) {
         assert!(since.elapsed() < Duration::from_secs(20), "{waiting} is missing");
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
-    let metrics = shop.get("/metrics", Who::Nobody).await.text().await.expect("text");
+    let metrics = shop.metrics();
     for line in [
         r#"holdfast_http_requests_total{method="POST",route="/v1/carts",status="201"} 3"#,
         r#"holdfast_http_requests_total{method="GET",route="none",status="404"} 1"#,

@@ -43,6 +43,7 @@ pub(crate) struct Shop {
     pub(crate) store: Arc<dyn Store>,
     client: reqwest::Client,
     runtime: Option<Runtime>,
+    metrics: Metrics,
     _folder: TempDir,
 }
 
@@ -107,16 +108,28 @@ impl Shop {
             CheckoutIntake::start(Arc::clone(&store), policy, Arc::clone(&dispatch), metrics.clone());
         let verifier = Verifier::with_secret(SECRET, TokenSettings::default()).expect("a long enough secret");
         let amounts = ProviderAmounts::new();
-        let parts =
-            Parts { store: Arc::clone(&store), checkout_intake, dispatch, verifier, amounts, metrics };
+        let parts = Parts {
+            store: Arc::clone(&store),
+            checkout_intake,
+            dispatch,
+            verifier,
+            amounts,
+            metrics: metrics.clone(),
+        };
         let (stop, stopping) = watch::channel(false);
         let routes = holdfast_api::open(parts, settings, stopping.clone()).await.expect("an API");
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let url = format!("http://{}", listener.local_addr().expect("an address"));
         tokio::spawn(serve(listener, routes, ConnectionLimits::default(), stopping, Duration::from_secs(5)));
-        let opened = Self { url, stop, store, client: reqwest::Client::new(), runtime, _folder: folder };
+        let opened =
+            Self { url, stop, store, client: reqwest::Client::new(), runtime, metrics, _folder: folder };
         opened.stock("mug-01", 1_299, 100).await;
         opened
+    }
+
+    /// What Prometheus gets to see.
+    pub(crate) fn metrics(&self) -> String {
+        String::from_utf8(self.metrics.text().expect("a page").1).expect("a text")
     }
 
     /// Puts a product on the shelf, as an admin does.

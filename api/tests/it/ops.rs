@@ -131,13 +131,13 @@ async fn a_saga_accepts_the_signal_it_waits_for_or_is_cancelled() {
     let answer = json_of(sent("confirmation").await, StatusCode::ACCEPTED).await;
     assert_eq!((&answer["id"], &answer["answer"]), (&json!(saga), &json!("accepted")));
     shop.until(&id, "CONFIRMED").await;
-    let metrics = shop.get("/metrics", Who::Nobody).await.text().await.expect("text");
+    let metrics = shop.metrics();
     assert!(!metrics.contains("CANCELLING"), "{metrics}");
     let cancel = format!("/v1/ops/sagas/{saga}/cancel");
     post(&shop, &cancel, json!({}), StatusCode::ACCEPTED).await;
     shop.until(&id, "CANCELLED").await;
     post(&shop, &cancel, json!({}), StatusCode::OK).await;
-    let metrics = shop.get("/metrics", Who::Nobody).await.text().await.expect("text");
+    let metrics = shop.metrics();
     let counted = r#"holdfast_orders_total{payment_method="cod",status="CANCELLING"} 1"#;
     assert!(metrics.contains(counted), "{metrics}");
     problem_of(shop.post(&format!("/v1/ops/sagas/{saga}/retry"), Who::Operator).await, 409, "saga_conflict")

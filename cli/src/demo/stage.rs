@@ -113,6 +113,7 @@ impl Stage {
                 metrics,
                 settings,
                 limits,
+                metrics_listener: None,
                 drain: DRAIN,
             })
         };

@@ -3,12 +3,11 @@
 use axum::Json;
 use axum::Router;
 use axum::extract::State;
-use axum::http::header::CONTENT_TYPE;
 use axum::middleware::map_response;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
-use holdfast_api::DatabaseCheck;
 use holdfast_api::problem::{self, Problem};
+use holdfast_api::{DatabaseCheck, metrics_routes};
 use holdfast_contract::health::Readiness;
 use holdfast_contract::problem::Code;
 use holdfast_telemetry::Metrics;
@@ -30,9 +29,9 @@ pub(super) fn routes(worker: Worker) -> Router {
     Router::new()
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(ready))
-        .route("/metrics", get(scrape))
+        .with_state(worker.clone())
+        .merge(metrics_routes(worker.metrics))
         .layer(map_response(async |response: Response| problem::render(response)))
-        .with_state(worker)
 }
 
 /// A worker is ready while the database takes what it writes, its queues answer, and its calls are not held.
@@ -53,15 +52,5 @@ async fn ready(State(worker): State<Worker>) -> Response {
     match worker.database_check.run().await {
         Ok(shop) => Json(Readiness { ready: true, shop }).into_response(),
         Err(why) => not_ready(why),
-    }
-}
-
-async fn scrape(State(worker): State<Worker>) -> Response {
-    match worker.metrics.text() {
-        Ok((kind, text)) => ([(CONTENT_TYPE, kind)], text).into_response(),
-        Err(error) => {
-            tracing::error!("the metrics cannot be written: {error}");
-            Problem::internal().into_response()
-        }
     }
 }

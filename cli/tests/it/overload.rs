@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use holdfast_api::auth::Role;
+use holdfast_testkit::redis::free_port;
 use reqwest::StatusCode;
 use serde_json::Value;
 use sqlx::Connection as _;
@@ -44,7 +45,9 @@ fn f24_a_crowd_is_refused_at_once_and_leaves_room_for_those_who_run_the_shop() {
     let database = ServerDatabase::create();
     run_on(&database.url, &["migrate"]).ends(0, "applied");
     let mut command = api(&database.url);
+    let metrics_addr = format!("127.0.0.1:{}", free_port());
     command.env("HOLDFAST_JWT_SECRET", SECRET).args(["--database-connections", "8"]);
+    command.args(["--metrics-addr", &metrics_addr]);
     let server = Server::start(&mut command);
     runtime().block_on(async {
         let client = client();
@@ -88,10 +91,12 @@ fn f24_a_crowd_is_refused_at_once_and_leaves_room_for_those_who_run_the_shop() {
         assert!(refusals[refusals.len() - 1] < Duration::from_secs(3), "{:?}", refusals.last());
         assert!(longest < Duration::from_millis(1_500), "{longest:?}");
         sqlx::raw_sql("rollback").execute(&mut shell).await.expect("unlocks");
-        let metrics = client.get(format!("{}/metrics", server.url)).send().await.expect("an answer");
+        let metrics = client.get(format!("http://{metrics_addr}/metrics")).send().await.expect("an answer");
         let metrics = metrics.text().await.expect("a text");
         let shed = format!("holdfast_http_requests_shed_total{{lane=\"reads\"}} {}", codes["overloaded"]);
         assert!(metrics.contains(&shed), "{shed}: {metrics}");
+        let public = client.get(format!("{}/metrics", server.url)).send().await.expect("an answer");
+        assert_eq!(public.status(), StatusCode::NOT_FOUND, "buyers do not see how the shop is doing");
         let (again, _) = ask(url, text("order_token"), Instant::now() + Duration::from_millis(300)).await;
         assert_eq!(again.keys().collect::<Vec<_>>(), ["ok"], "and it is over");
     });
