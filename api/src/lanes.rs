@@ -5,8 +5,8 @@
 //! lane has a queue, as long as it can serve in a moment, and a part that only those who run the shop may use. Checkouts
 //! have a queue of their own: the intake's.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 use axum::http::Method;
@@ -75,6 +75,21 @@ pub(crate) struct Place {
     mean_micros: Arc<AtomicU64>,
     _permit: OwnedSemaphorePermit,
     _for_buyers: Option<OwnedSemaphorePermit>,
+}
+
+/// The place of a request that is being handled, if it needed one. It can be left before the answer is there.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct HeldPlace(Arc<std::sync::Mutex<Option<Place>>>);
+
+impl HeldPlace {
+    pub(crate) fn new(place: Option<Place>) -> Self {
+        Self(Arc::new(std::sync::Mutex::new(place)))
+    }
+
+    /// Leaves the place to somebody else.
+    pub(crate) fn leave(&self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+    }
 }
 
 impl Drop for Place {

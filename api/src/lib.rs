@@ -21,6 +21,7 @@ mod lanes;
 mod middleware;
 mod order_access;
 mod order_token;
+mod prefer;
 pub mod problem;
 mod proxies;
 mod routes;

@@ -1,11 +1,17 @@
 //! Who may see an order: its customer, its guest with the token, and whoever runs the shop.
 
+use std::fmt;
+
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use holdfast_contract::problem::Code;
 use holdfast_contract::read_fields;
 use holdfast_saga::records::view::OrderView;
 use holdfast_shared::OrderId;
+use serde::Deserialize;
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
+use utoipa::{PartialSchema, ToSchema};
 use uuid::Uuid;
 
 use crate::app::App;
@@ -53,34 +59,101 @@ impl<S: Send + Sync> FromRequestParts<S> for OrderTokenAnywhere {
     }
 }
 
-/// The order of this public id, if the caller may see it. For others it does not exist.
+/// An order as a path names it: by its public id, or by its number.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(try_from = "String")]
+pub(crate) enum OrderKey {
+    Public(Uuid),
+    Number(OrderId),
+}
+
+impl TryFrom<String> for OrderKey {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let unfit = || format!("{text} is neither the id of an order nor its number");
+        if let Ok(id) = Uuid::try_parse(&text) {
+            return Ok(Self::Public(id));
+        }
+        let is_number = text.bytes().all(|byte| byte.is_ascii_digit()) && !text.starts_with('0');
+        let number = is_number.then(|| text.parse().ok()).flatten();
+        number.and_then(OrderId::from_number).map(Self::Number).ok_or_else(unfit)
+    }
+}
+
+impl PartialSchema for OrderKey {
+    fn schema() -> RefOr<Schema> {
+        let uuid = "[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}";
+        ObjectBuilder::new()
+            .schema_type(Type::String)
+            .description(Some(
+                "The id of an order. Those who run the shop may use its number as well, such as 1042.",
+            ))
+            .pattern(Some(format!("^({uuid}|[1-9][0-9]{{0,12}})$")))
+            .examples(["01890a5d-ac96-774b-bcce-b302099a8057"])
+            .into()
+    }
+}
+
+impl ToSchema for OrderKey {}
+
+impl fmt::Display for OrderKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Public(id) => id.fmt(f),
+            Self::Number(number) => number.fmt(f),
+        }
+    }
+}
+
+impl OrderKey {
+    fn number(self) -> Option<OrderId> {
+        match self {
+            Self::Public(id) => OrderId::from_public(id),
+            Self::Number(number) => Some(number),
+        }
+    }
+
+    fn names(self, view: &OrderView) -> bool {
+        match self {
+            Self::Public(id) => view.public_id() == id,
+            Self::Number(number) => view.order.id == number,
+        }
+    }
+}
+
+/// The order of this id, if the caller may see it. For others it does not exist. Numbers can be guessed, so they name
+/// orders only to those who may see all of them.
 pub(crate) async fn find(
     app: &App,
     caller: &Caller,
     token: &OrderToken,
-    id: Uuid,
+    key: OrderKey,
 ) -> Result<OrderView, Problem> {
-    let has_token = token.0.as_deref().is_some_and(|token| app.tokens.fits(token, id));
-    if !has_token && caller.sub().is_none() {
-        return Err(locked(token));
+    if caller.sees_all() {
+        return find_any(app, key).await;
     }
-    if has_token || caller.sees_all() {
-        return find_any(app, id).await;
+    let OrderKey::Public(id) = key else {
+        return Err(if caller.sub().is_some() { missing(key) } else { locked(token) });
+    };
+    if token.0.as_deref().is_some_and(|token| app.tokens.fits(token, id)) {
+        return find_any(app, key).await;
     }
-    let number = OrderId::from_public(id).ok_or_else(|| missing(id))?;
-    let (view, customer) = app.store.order_and_customer(number, &app.identity(caller.known()?)).await?;
-    let own = view.filter(|view| view.public_id() == id && customer.is_some());
-    own.filter(|view| view.order.customer == customer).ok_or_else(|| missing(id))
+    let Some(sub) = caller.sub() else { return Err(locked(token)) };
+    let number = key.number().ok_or_else(|| missing(key))?;
+    let (view, customer) = app.store.order_and_customer(number, &app.identity(sub)).await?;
+    let own = view.filter(|view| key.names(view) && customer.is_some());
+    own.filter(|view| view.order.customer == customer).ok_or_else(|| missing(key))
 }
 
-/// The order of this public id, for callers who may see every order.
-pub(crate) async fn find_any(app: &App, id: Uuid) -> Result<OrderView, Problem> {
-    let number = OrderId::from_public(id).ok_or_else(|| missing(id))?;
-    app.store.order(number).await?.filter(|view| view.public_id() == id).ok_or_else(|| missing(id))
+/// The order of this id, for callers who may see every order.
+pub(crate) async fn find_any(app: &App, key: OrderKey) -> Result<OrderView, Problem> {
+    let number = key.number().ok_or_else(|| missing(key))?;
+    app.store.order(number).await?.filter(|view| key.names(view)).ok_or_else(|| missing(key))
 }
 
-fn missing(id: Uuid) -> Problem {
-    Problem::new(Code::OrderNotFound, format!("order {id} does not exist, or it is not yours"))
+fn missing(key: OrderKey) -> Problem {
+    Problem::new(Code::OrderNotFound, format!("order {key} does not exist, or it is not yours"))
 }
 
 /// The refusal of a guest who has no token that fits.

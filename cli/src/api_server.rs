@@ -63,7 +63,7 @@ pub(crate) struct ApiServerArgs {
     #[arg(long, value_name = "N", env = "HOLDFAST_STREAMS_PER_CALLER", default_value_t = 256)]
     streams_per_caller: usize,
 
-    /// Refuse checkouts while this many orders are undecided
+    /// Refuse checkouts while this many orders are undecided, and wait for nobody outside
     #[arg(long, value_name = "N", env = "HOLDFAST_PENDING_MAX", default_value_t = 200_000)]
     #[arg(value_parser = clap::value_parser!(u64).range(1..=10_000_000))]
     pending_max: u64,

@@ -12,6 +12,7 @@ use super::rate_limit::RateLimit;
 use crate::app::App;
 use crate::auth::Authenticated;
 use crate::caller_key::{CallerKey, Session};
+use crate::lanes::HeldPlace;
 use crate::problem::Problem;
 
 /// Longer than the database may take (E2), and longer than a checkout waits for its key (E11).
@@ -40,13 +41,16 @@ pub(super) async fn authenticate(
         match authenticated {
             Ok(Authenticated { caller, until }) => {
                 // Held until the response begins: a stream of events needs no place for its whole life.
-                let _place = match app.lanes.enter(&parts, &caller).await {
-                    Ok(place) => place,
+                let place = match app.lanes.enter(&parts, &caller).await {
+                    Ok(place) => HeldPlace::new(place),
                     Err(problem) => return (Extension(Shed), problem).into_response(),
                 };
                 parts.extensions.insert(caller);
                 parts.extensions.insert(Session { until, key });
-                within_timeout(Request::from_parts(parts, body), next).await
+                parts.extensions.insert(place.clone());
+                let response = within_timeout(Request::from_parts(parts, body), next).await;
+                place.leave();
+                response
             }
             Err(problem) => problem.into_response(),
         }

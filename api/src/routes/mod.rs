@@ -20,6 +20,9 @@ use crate::app::App;
 /// Where the cursor of a list is.
 const CURSOR: At<'static> = At::QUERY.field("cursor");
 
+/// What `Prefer` means to an operation that answers 202.
+const PREFER: &str = "`wait=2` waits up to two seconds for the outcome: 200 if it is there by then";
+
 /// All routes. The OpenAPI document is made from the same list.
 pub(crate) fn all() -> OpenApiRouter<App> {
     OpenApiRouter::new()

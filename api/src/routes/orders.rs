@@ -3,20 +3,21 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
+use axum::response::Response;
 use holdfast_saga::records::view::{OrderFilter, OrderView};
 use holdfast_saga::shop::answer::Answered;
 use holdfast_saga::shop::order::{self, Asked, Verb};
 use holdfast_saga::timeline::{self, Story};
 use holdfast_shared::{Actor, OrderId, OrderStatus, PaymentMethod, Time};
 use utoipa::IntoParams;
-use uuid::Uuid;
 
-use super::CURSOR;
+use super::{CURSOR, PREFER};
 use crate::app::App;
 use crate::auth::{Caller, Role};
 use crate::extract::PathParam;
 use crate::input::Input;
-use crate::order_access::{OrderToken, find, is_owner};
+use crate::order_access::{OrderKey, OrderToken, find, is_owner};
+use crate::prefer::Wait;
 use crate::problem::Problem;
 use holdfast_contract::input::Nothing;
 use holdfast_contract::list::{self, Page};
@@ -79,13 +80,13 @@ pub(super) async fn list(
 }
 
 /// Get an order
-#[utoipa::path(get, operation_id = "get_order", path = "/v1/orders/{id}", tag = "orders", params(("id" = Uuid, Path)),
+#[utoipa::path(get, operation_id = "get_order", path = "/v1/orders/{id}", tag = "orders", params(("id" = OrderKey, Path)),
     responses((status = OK, body = OrderDetails)), security(("bearer" = []), ("order_token" = [])))]
 pub(super) async fn get(
     State(app): State<App>,
     caller: Caller,
     token: OrderToken,
-    PathParam(id): PathParam<Uuid>,
+    PathParam(id): PathParam<OrderKey>,
     input: Input,
 ) -> Result<Json<OrderDetails>, Problem> {
     let view = find(&app, &caller, &token, id).await?;
@@ -98,16 +99,17 @@ pub(super) async fn get(
 /// Before the order is confirmed, its checkout is undone. After that, a cancellation refunds the money and returns the
 /// goods to stock. 202: accepted. 200: it is already cancelled, or about to be. 409: it is too late; the problem says why.
 #[utoipa::path(post, operation_id = "cancel_order", path = "/v1/orders/{id}/cancel", tag = "orders",
-    params(("id" = Uuid, Path)), request_body = Option<ReasonBody>,
+    params(("id" = OrderKey, Path), ("Prefer" = Option<String>, Header, description = PREFER)), request_body = Option<ReasonBody>,
     responses((status = ACCEPTED, body = OrderBody), (status = OK, body = OrderBody)),
     security(("bearer" = []), ("order_token" = [])))]
 pub(super) async fn cancel(
     State(app): State<App>,
     caller: Caller,
     token: OrderToken,
-    PathParam(id): PathParam<Uuid>,
+    PathParam(id): PathParam<OrderKey>,
+    wait: Wait,
     input: Input<ReasonBody>,
-) -> Result<(StatusCode, Json<OrderBody>), Problem> {
+) -> Result<Response, Problem> {
     let view = find(&app, &caller, &token, id).await?;
     let by = match &caller {
         Caller::Known { role: Role::Admin, sub } => Actor::Admin(sub.clone()),
@@ -118,7 +120,7 @@ pub(super) async fn cancel(
         Caller::Known { .. } | Caller::Guest => Actor::Customer,
     };
     let reason = input.body()?.reason.map(Into::into);
-    decide(&app, view.order.id, Asked { verb: Verb::Cancel, reason }, &by).await
+    decide(&app, view.order.id, Asked { verb: Verb::Cancel, reason }, &by, &wait).await
 }
 
 /// Does with an order what is asked, and responds with the order afterwards.
@@ -127,9 +129,10 @@ pub(super) async fn decide(
     order: OrderId,
     asked: Asked,
     by: &Actor,
-) -> Result<(StatusCode, Json<OrderBody>), Problem> {
+    wait: &Wait,
+) -> Result<Response, Problem> {
     let act = asked.verb.action();
-    answered(app, order, act, by, order::ask(&*app.store, order, asked, by).await?).await
+    answered(app, order, act, by, order::ask(&*app.store, order, asked, by).await?, wait).await
 }
 
 /// The response to what `by` asked of an order: its status, and the order.
@@ -139,7 +142,8 @@ pub(super) async fn answered(
     act: &'static str,
     by: &Actor,
     answer: Result<Answered, holdfast_saga::shop::answer::Conflict>,
-) -> Result<(StatusCode, Json<OrderBody>), Problem> {
+    wait: &Wait,
+) -> Result<Response, Problem> {
     let outcome = match &answer {
         Ok(Answered::Accepted(hint)) => {
             app.wake(&[*hint]);
@@ -170,25 +174,30 @@ pub(super) async fn answered(
     if is_cancelling || matches!(answer, Ok(Answered::Done(_))) {
         app.metrics.order(view.order.status, view.order.method);
     }
+    if status == StatusCode::ACCEPTED
+        && let Some(done) = wait.for_outcome(app, order).await?
+    {
+        return Ok(wait.applied((StatusCode::OK, Json(OrderBody::new(&done)))));
+    }
     let mut body = OrderBody::new(&view);
     // Nothing is pending of a saga that was quick; its 202 still says what was asked.
     if status == StatusCode::ACCEPTED && body.pending.is_none() {
         let verb = act.strip_prefix("order.").unwrap_or(act);
         body.pending = Some(PendingBody::new(verb, by, view.order.updated_at));
     }
-    Ok((status, Json(body)))
+    Ok(wait.applied((status, Json(body))))
 }
 
 /// Get the timeline of an order
 ///
 /// An admin or an operator sees every entry, a buyer sees what matters to a buyer.
-#[utoipa::path(get, operation_id = "get_order_timeline", path = "/v1/orders/{id}/timeline", tag = "orders", params(("id" = Uuid, Path)),
+#[utoipa::path(get, operation_id = "get_order_timeline", path = "/v1/orders/{id}/timeline", tag = "orders", params(("id" = OrderKey, Path)),
     responses((status = OK, body = List<TimelineEntry>)), security(("bearer" = []), ("order_token" = [])))]
 pub(super) async fn timeline(
     State(app): State<App>,
     caller: Caller,
     token: OrderToken,
-    PathParam(id): PathParam<Uuid>,
+    PathParam(id): PathParam<OrderKey>,
     input: Input,
 ) -> Result<Json<List<TimelineEntry>>, Problem> {
     let order = find(&app, &caller, &token, id).await?.order.id;

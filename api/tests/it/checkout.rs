@@ -183,3 +183,29 @@ async fn beyond_the_bound_checkouts_are_refused() {
     assert_eq!(json_of(again, StatusCode::CREATED).await["id"], order["id"]);
     shop.close().await;
 }
+
+// F26: orders that wait for the shop are no work, so whoever places them keeps nobody out.
+#[tokio::test(flavor = "multi_thread")]
+async fn f26_orders_that_wait_for_a_person_fill_no_bound() {
+    let settings = holdfast_api::Settings { requests_per_second: None, pending_max: 3, ..Default::default() };
+    let shop = Shop::with(settings, true).await;
+    for round in 0..4 {
+        for _ in 0..2 {
+            let order = shop.order(cod(), Who::Nobody).await;
+            let saga = format!("/v1/ops/sagas/{}.0", order["number"]);
+            let since = std::time::Instant::now();
+            while json_of(shop.get(&saga, Who::Operator).await, StatusCode::OK).await["state"] != "WAITING" {
+                assert!(since.elapsed() < Duration::from_secs(20), "{saga} never waits");
+            }
+        }
+        // By now they are counted.
+        tokio::time::sleep(Duration::from_millis(1_200)).await;
+        let order = shop.order(card("tok_ok"), Who::Nobody).await;
+        assert_eq!(
+            shop.until(&text(&order["id"]), "CONFIRMED").await["status"],
+            "CONFIRMED",
+            "round {round}"
+        );
+    }
+    shop.close().await;
+}

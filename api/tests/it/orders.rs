@@ -1,9 +1,10 @@
 //! Orders over HTTP: what is asked of them is answered with what is true.
 
 use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
 
 use reqwest::{Method, StatusCode};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::fixture::{Shop, Who, card, cod, json_of, problem_of, text};
 
@@ -249,5 +250,81 @@ async fn f22_what_was_accepted_is_pending_until_it_is_done() {
     let id = text(&order["id"]);
     shop.post(&format!("/v1/orders/{id}/cancel"), Who::Customer("carla")).await;
     assert!(shop.until(&id, "CANCELLED").await.get("pending").is_none(), "it is done");
+    shop.close().await;
+}
+
+// Contract: whoever prefers to wait hears what came of it, and holds nobody up meanwhile.
+#[tokio::test(flavor = "multi_thread")]
+async fn f22_a_caller_may_wait_for_the_outcome() {
+    let decide = async |shop: &Shop, id: &str, verb: &str, prefer: Option<&'static str>| {
+        let request = shop.ask(Method::POST, &format!("/v1/admin/orders/{id}/{verb}"), Who::Admin);
+        let request = match prefer {
+            Some(prefer) => request.header("prefer", prefer),
+            None => request,
+        };
+        let since = Instant::now();
+        let answer = request.send().await.expect("an answer");
+        let applied = answer
+            .headers()
+            .get("preference-applied")
+            .map(|applied| applied.to_str().unwrap_or("").to_owned());
+        (answer.status(), applied, since.elapsed(), answer.json::<Value>().await.expect("a document"))
+    };
+    let shop = Shop::open().await;
+    for (verb, ends) in [("confirm", "CONFIRMED"), ("reject", "CANCELLED"), ("cancel", "CANCELLED")] {
+        let id = text(&shop.order(cod(), Who::Nobody).await["id"]);
+        let (status, applied, took, order) = decide(&shop, &id, verb, Some("wait=2")).await;
+        assert_eq!((status, applied.as_deref()), (StatusCode::OK, Some("wait=2")), "{order}");
+        assert_eq!(order["status"], ends);
+        assert!(order.get("pending").is_none() && took < Duration::from_secs(2), "{took:?}: {order}");
+    }
+    shop.close().await;
+    let asleep = Shop::asleep().await;
+    let id = text(&asleep.order(cod(), Who::Nobody).await["id"]);
+    let (status, applied, took, order) = decide(&asleep, &id, "confirm", Some("respond-async, wait=1")).await;
+    assert_eq!((status, applied.as_deref()), (StatusCode::ACCEPTED, Some("wait=1")), "nobody works");
+    assert!(took >= Duration::from_secs(1) && took < Duration::from_secs(2), "{took:?}");
+    assert_eq!(order["pending"]["verb"], "confirm");
+    for prefer in [None, Some("wait=soon"), Some("return=minimal")] {
+        let id = text(&asleep.order(cod(), Who::Nobody).await["id"]);
+        let (status, applied, took, _) = decide(&asleep, &id, "confirm", prefer).await;
+        assert_eq!((status, applied), (StatusCode::ACCEPTED, None), "{prefer:?}");
+        assert!(took < Duration::from_secs(1), "{prefer:?}: {took:?}");
+    }
+    // More callers wait than writes have room.
+    let waiting: Vec<_> = (0..20)
+        .map(|_| {
+            let request = asleep.ask(Method::POST, &format!("/v1/admin/orders/{id}/confirm"), Who::Admin);
+            tokio::spawn(request.header("prefer", "wait=2").send())
+        })
+        .collect();
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    let since = Instant::now();
+    asleep.cart(Who::Nobody).await;
+    assert!(since.elapsed() < Duration::from_millis(900), "{:?}", since.elapsed());
+    for request in waiting {
+        request.await.expect("ends").expect("an answer");
+    }
+    asleep.close().await;
+}
+
+// Contract: staff know orders by their numbers; for everybody else numbers, which can be guessed, name nothing.
+#[tokio::test(flavor = "multi_thread")]
+async fn staff_name_orders_by_their_numbers() {
+    let shop = Shop::open().await;
+    let order = shop.order(cod(), Who::Customer("carla")).await;
+    let path = format!("/v1/orders/{}", order["number"]);
+    for who in [Who::Admin, Who::Operator] {
+        assert_eq!(json_of(shop.get(&path, who).await, StatusCode::OK).await["id"], order["id"]);
+    }
+    problem_of(shop.get(&path, Who::Customer("carla")).await, 404, "order_not_found").await;
+    problem_of(shop.get(&path, Who::Nobody).await, 401, "authentication_required").await;
+    for unknown in ["/v1/orders/999999", "/v1/orders/0", "/v1/orders/00", "/v1/orders/99999999999999999999"] {
+        let answer = shop.get(unknown, Who::Admin).await;
+        assert_eq!(answer.status(), StatusCode::NOT_FOUND, "{unknown}");
+    }
+    let confirm = format!("/v1/admin/orders/{}/confirm", order["number"]);
+    json_of(shop.post(&confirm, Who::Admin).await, StatusCode::ACCEPTED).await;
+    shop.until(&text(&order["id"]), "CONFIRMED").await;
     shop.close().await;
 }

@@ -164,6 +164,10 @@ impl Store for MemoryStore {
         Ok(self.tables.lock().await.pending(at_most))
     }
 
+    async fn at_work(&self, at_most: u64) -> Result<u64, StoreError> {
+        Ok(self.tables.lock().await.at_work(at_most))
+    }
+
     async fn order_versions(
         &self,
         orders: &[OrderId],

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use holdfast_shared::{CartId, CartStatus, CustomerId, OrderId, SagaId, Time};
+use holdfast_shared::{CartId, CartStatus, CustomerId, OrderId, SagaId, SagaState, Time};
 
 use super::Tables;
+use crate::records::slot;
 use crate::records::view::{
     ActionFilter, ActionView, NotificationFilter, NotificationView, OrderVersion, ProductFilter,
 };
@@ -38,6 +39,12 @@ impl Tables {
     pub(super) fn pending(&self, at_most: u64) -> u64 {
         let pending = self.orders.values().filter(|order| order.status.is_pending()).count();
         at_most.min(pending as u64)
+    }
+
+    pub(super) fn at_work(&self, at_most: u64) -> u64 {
+        let pending = self.orders.values().filter(|order| order.status.is_pending());
+        let checkouts = pending.filter_map(|order| self.sagas.get(&order.id.saga(slot::CHECKOUT)));
+        at_most.min(checkouts.filter(|saga| saga.state != SagaState::Waiting).count() as u64)
     }
 
     pub(super) fn order_versions(&self, orders: &[OrderId]) -> BTreeMap<OrderId, OrderVersion> {

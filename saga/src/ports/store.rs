@@ -146,6 +146,9 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// How many orders still wait for their payment or their confirmation, counted up to `at_most`.
     async fn pending(&self, at_most: u64) -> Result<u64, StoreError>;
 
+    /// How many of them wait for nobody outside: neither for the buyer nor for the shop.
+    async fn at_work(&self, at_most: u64) -> Result<u64, StoreError>;
+
     /// The versions of those `orders` that exist, read at once.
     async fn order_versions(&self, orders: &[OrderId])
     -> Result<BTreeMap<OrderId, OrderVersion>, StoreError>;

@@ -247,6 +247,9 @@ impl Store for Meddled {
     async fn pending(&self, at_most: u64) -> Result<u64, StoreError> {
         self.memory.pending(at_most).await
     }
+    async fn at_work(&self, at_most: u64) -> Result<u64, StoreError> {
+        self.memory.at_work(at_most).await
+    }
     async fn order_versions(
         &self,
         orders: &[OrderId],

@@ -283,7 +283,11 @@ impl Store for PostgresStore {
     }
 
     async fn pending(&self, at_most: u64) -> Result<u64, StoreError> {
-        storefront::pending(&self.pool, at_most).await
+        storefront::count(&self.pool, Sql::OrdersCountPending, at_most).await
+    }
+
+    async fn at_work(&self, at_most: u64) -> Result<u64, StoreError> {
+        storefront::count(&self.pool, Sql::OrdersCountAtWork, at_most).await
     }
 
     async fn order_versions(

@@ -98,6 +98,7 @@ statements! {
         OrderNumbersLast = "queries/order_numbers_last",
         OrderNumbersSkip = "queries/order_numbers_skip",
         OrdersBetween = "../queries/orders_columns" + "where id between $1 and $2",
+        OrdersCountAtWork = "../queries/orders_count_at_work",
         OrdersCountPending = "../queries/orders_count_pending",
         OrdersNumbersFrom = "../queries/orders_numbers_from",
         OrdersPage = "queries/orders_page",

@@ -71,10 +71,10 @@ pub(crate) async fn versions(pool: &Pool, sku: &Sku) -> Result<Option<Versions>,
     Ok(found.into_iter().map(|(_, versions)| versions).next())
 }
 
-pub(crate) async fn pending(pool: &Pool, at_most: u64) -> Result<u64, StoreError> {
+/// What `sql` counts, up to `at_most`.
+pub(crate) async fn count(pool: &Pool, sql: Sql, at_most: u64) -> Result<u64, StoreError> {
     let at_most = i64::try_from(at_most).unwrap_or(i64::MAX);
-    let pending = pool.read_one(Sql::OrdersCountPending, &[&at_most], row::number).await?;
-    Ok(pending.unsigned_abs())
+    Ok(pool.read_one(sql, &[&at_most], row::number).await?.unsigned_abs())
 }
 
 pub(crate) async fn order_versions(

@@ -212,6 +212,10 @@ impl Store for SqliteStore {
         storefront::pending(&mut *self.connections.read().await?, at_most).await
     }
 
+    async fn at_work(&self, at_most: u64) -> Result<u64, StoreError> {
+        storefront::at_work(&mut *self.connections.read().await?, at_most).await
+    }
+
     async fn order_versions(
         &self,
         orders: &[OrderId],

@@ -104,8 +104,20 @@ pub(crate) async fn versions(
 }
 
 pub(crate) async fn pending(connection: &mut SqliteConnection, at_most: u64) -> Result<u64, StoreError> {
+    count(connection, shared_sql!("orders_count_pending"), at_most).await
+}
+
+pub(crate) async fn at_work(connection: &mut SqliteConnection, at_most: u64) -> Result<u64, StoreError> {
+    count(connection, shared_sql!("orders_count_at_work"), at_most).await
+}
+
+async fn count(
+    connection: &mut SqliteConnection,
+    sql: &'static str,
+    at_most: u64,
+) -> Result<u64, StoreError> {
     let at_most = i64::try_from(at_most).unwrap_or(i64::MAX);
-    let statement = sqlx::query(shared_sql!("orders_count_pending")).bind(at_most);
+    let statement = sqlx::query(sql).bind(at_most);
     let row = statement.fetch_one(connection).await.map_err(store_error)?;
     Ok(row::number(&FileRow(row))?.unsigned_abs())
 }

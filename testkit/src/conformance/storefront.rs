@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use holdfast_saga::records::batch_rows::{Footprint, OrderMove, Writes};
 use holdfast_saga::records::context::Dedupe;
+use holdfast_saga::records::saga::Saga;
 use holdfast_saga::records::view::{OrderFilter, OrderVersion, ProductFilter};
 use holdfast_saga::records::{Cart, Identity, Order, Product, Stock, StockMove, Versions};
 use holdfast_shared::{
@@ -223,6 +224,13 @@ pub async fn unsettled_orders_are_counted_up_to_a_bound(subject: &Subject) {
     subject.save(Writes { orders: [(order_id(4), step)].into(), ..Writes::default() }).await;
     for (at_most, expected) in [(0, 0), (2, 2), (3, 3), (10, 3), (u64::MAX, 3)] {
         assert_eq!(count(at_most).await, expected, "{at_most}");
+    }
+    // F26: who waits for the buyer or the shop is no work. Order 2 has no saga, and order 4 is decided.
+    let sagas = [(1, SagaState::Running), (3, SagaState::Waiting), (4, SagaState::Running)];
+    let sagas = sagas.map(|(number, state)| Saga { state, ..saga(order_id(number).saga(0)) });
+    subject.save(with_sagas(sagas)).await;
+    for (at_most, expected) in [(0, 0), (1, 1), (u64::MAX, 1)] {
+        assert_eq!(subject.store().at_work(at_most).await.expect("counts"), expected, "{at_most}");
     }
 }
 
