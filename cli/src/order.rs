@@ -85,9 +85,25 @@ pub(crate) struct ListArgs {
     #[arg(long, value_name = "TIME", value_parser = since)]
     since: Option<Since>,
 
+    /// Only orders accepted before this instant: a time, or how long ago, such as 30m
+    #[arg(long, value_name = "TIME", value_parser = since)]
+    until: Option<Since>,
+
     /// Only orders of the buyer with this e-mail address, in upper or lower case
     #[arg(long, value_name = "ADDRESS")]
     email: Option<String>,
+
+    /// Only orders of the buyer with this telephone number, however it is grouped
+    #[arg(long, value_name = "NUMBER")]
+    phone: Option<String>,
+
+    /// Only orders of this total or more, in minor units (1299 for 12.99 EUR)
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(i64).range(0..))]
+    total_min: Option<i64>,
+
+    /// Only orders of this total or less, in minor units
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(i64).range(0..))]
+    total_max: Option<i64>,
 
     #[command(flatten)]
     limit: Limit,
@@ -131,7 +147,11 @@ async fn list(store: &dyn Store, args: &ListArgs, output: Format) -> anyhow::Res
         needs_attention: args.needs_attention.then_some(true),
         customer: None,
         email: args.email.clone(),
+        phone: args.phone.clone(),
         since: args.since.map(|since| since.at(now)),
+        until: args.until.map(|until| until.at(now)),
+        total_min: args.total_min,
+        total_max: args.total_max,
         before: args.cursor,
         limit: limit + 1,
     };

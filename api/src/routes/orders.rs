@@ -19,7 +19,8 @@ use crate::input::Input;
 use crate::order_access::{OrderKey, OrderToken, find, is_owner};
 use crate::prefer::Wait;
 use crate::problem::Problem;
-use holdfast_contract::input::Nothing;
+use holdfast_contract::input::{At, Faults, Nothing, Read, choice};
+use holdfast_contract::json::Json as InputJson;
 use holdfast_contract::list::{self, Page};
 use holdfast_contract::order::{OrderBody, OrderDetails, PendingBody, ReasonBody, TimelineEntry};
 use holdfast_contract::problem::Code;
@@ -29,16 +30,27 @@ use holdfast_contract::{List, read_fields};
 #[derive(Debug, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct ListQuery {
-    /// Only orders with this status.
-    status: Option<OrderStatus>,
+    /// Only orders with this status, or with one of several, separated by commas.
+    #[param(value_type = Option<String>, example = "CONFIRMED,PROCESSING")]
+    status: Option<Statuses>,
     /// Only orders with this payment method.
     payment_method: Option<PaymentMethod>,
     /// Only orders that wait for an operator (`true`), or only the others (`false`).
     needs_attention: Option<bool>,
     /// Only orders of the buyer with this e-mail address, in upper or lower case.
     email: Option<String>,
+    /// Only orders of the buyer with this telephone number, however it is grouped.
+    phone: Option<String>,
     /// Only orders accepted at this instant or later.
     since: Option<Time>,
+    /// Only orders accepted before this instant.
+    until: Option<Time>,
+    /// Only orders of this total or more, in minor units.
+    #[param(minimum = 0)]
+    total_min: Option<u32>,
+    /// Only orders of this total or less, in minor units.
+    #[param(minimum = 0)]
+    total_max: Option<u32>,
     /// The most items to return.
     #[param(minimum = 1, maximum = 100, default = 20)]
     limit: Option<u32>,
@@ -47,7 +59,31 @@ pub(super) struct ListQuery {
     cursor: Option<String>,
 }
 
-read_fields!(ListQuery { status, payment_method, needs_attention, email, since, limit by list::limit, cursor });
+read_fields!(ListQuery {
+    status,
+    payment_method,
+    needs_attention,
+    email,
+    phone,
+    since,
+    until,
+    total_min,
+    total_max,
+    limit by list::limit,
+    cursor,
+});
+
+/// One status or several.
+#[derive(Debug)]
+pub(super) struct Statuses(Vec<OrderStatus>);
+
+impl Read for Statuses {
+    fn read(value: InputJson, at: &At<'_>, faults: &mut Faults) -> Option<Self> {
+        let text = String::read(value, at, faults)?;
+        let names = text.split(',').map(|name| choice(InputJson::Text(name.trim().to_owned()), at, faults));
+        names.collect::<Vec<_>>().into_iter().collect::<Option<_>>().map(Self)
+    }
+}
 
 /// List orders, newest first
 ///
@@ -64,12 +100,16 @@ pub(super) async fn list(
     let page = Page { limit: query.limit, cursor: query.cursor };
     let limit = page.limit_read();
     let filter = OrderFilter {
-        statuses: query.status.into_iter().collect(),
+        statuses: query.status.map(|Statuses(all)| all).unwrap_or_default(),
         method: query.payment_method,
         needs_attention: query.needs_attention,
         customer,
         email: query.email,
+        phone: query.phone,
         since: query.since,
+        until: query.until,
+        total_min: query.total_min.map(i64::from),
+        total_max: query.total_max.map(i64::from),
         ..OrderFilter::default()
     };
     let cursors = app.cursors.of("orders", &filter);

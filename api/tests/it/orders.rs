@@ -328,3 +328,47 @@ async fn staff_name_orders_by_their_numbers() {
     shop.until(&text(&order["id"]), "CONFIRMED").await;
     shop.close().await;
 }
+
+// Contract: lists can be queried. What each filter finds is in the stores' own tests.
+#[tokio::test(flavor = "multi_thread")]
+async fn orders_are_listed_by_several_filters_at_once() {
+    let shop = Shop::open().await;
+    let waits = shop.order(cod(), Who::Nobody).await;
+    let paid = shop.order(card("tok_ok"), Who::Nobody).await;
+    let declined = shop.order(card("tok_declined"), Who::Nobody).await;
+    shop.until(&text(&paid["id"]), "CONFIRMED").await;
+    shop.until(&text(&declined["id"]), "CANCELLED").await;
+    let accepted_at = text(&paid["accepted_at"]);
+    for (query, expected) in [
+        ("status=CONFIRMED,CANCELLED", vec![&declined, &paid]),
+        ("status=confirmed", vec![]),
+        ("status=PENDING_CONFIRMATION,%20CONFIRMED&total_min=1299&total_max=1299", vec![&paid, &waits]),
+        ("total_min=1300", vec![]),
+        (&format!("until={accepted_at}"), vec![&waits]),
+        (&format!("since={accepted_at}&status=CONFIRMED"), vec![&paid]),
+        ("phone=%2B49%2030", vec![]),
+    ] {
+        let answer = shop.get(&format!("/v1/orders?{query}"), Who::Admin).await;
+        if query == "status=confirmed" {
+            problem_of(answer, 400, "invalid_query").await;
+            continue;
+        }
+        let listed = json_of(answer, StatusCode::OK).await;
+        let found: Vec<_> =
+            listed["items"].as_array().expect("a list").iter().map(|order| &order["id"]).collect();
+        assert_eq!(found, expected.iter().map(|order| &order["id"]).collect::<Vec<_>>(), "{query}");
+    }
+    for (query, detail) in [
+        ("status=CONFIRMED,LOST", "expected one of PENDING_PAYMENT"),
+        ("status=CONFIRMED,,", "expected one of"),
+        ("status=", "expected one of"),
+        ("total_min=-1", "expected a whole number"),
+        ("until=yesterday", "expected a time"),
+    ] {
+        let problem =
+            problem_of(shop.get(&format!("/v1/orders?{query}"), Who::Admin).await, 400, "invalid_query")
+                .await;
+        assert!(problem["detail"].as_str().expect("a text").contains(detail), "{query}: {problem}");
+    }
+    shop.close().await;
+}

@@ -18,7 +18,7 @@ use crate::records::slot;
 use crate::records::view::{
     ActionFilter, ActionView, DeadRow, Heartbeat, NotificationFilter, NotificationView, OrderFilter,
     OrderVersion, OrderView, Pending, ProductFilter, QueueView, RetryingGroup, SagaCount, SagaFilter,
-    WorkerView,
+    WorkerView, ungrouped,
 };
 use crate::records::{AdminAction, Cart, Identity, Order, Product, Shop, Stock, Versions};
 
@@ -54,7 +54,13 @@ impl Store for MemoryStore {
             let email = view.order.contact.email.to_lowercase();
             (filter.statuses.is_empty() || filter.statuses.contains(&view.order.status))
                 && filter.email.as_ref().is_none_or(|wanted| wanted.to_lowercase() == email)
+                && filter.phone_ungrouped().is_none_or(|wanted| {
+                    view.order.contact.phone.as_deref().is_some_and(|phone| ungrouped(phone) == wanted)
+                })
                 && filter.since.is_none_or(|since| view.order.accepted_at >= since)
+                && filter.until.is_none_or(|until| view.order.accepted_at < until)
+                && filter.total_min.is_none_or(|min| view.order.total.amount_minor >= min)
+                && filter.total_max.is_none_or(|max| view.order.total.amount_minor <= max)
                 && filter.method.is_none_or(|method| view.order.method == method)
                 && filter.reason.is_none_or(|reason| view.order.cancel_reason == Some(reason))
                 && filter.needs_attention.is_none_or(|needs| view.needs_attention == needs)

@@ -6,8 +6,12 @@ where ($1::text[] is null or status = any($1))
   and ($3::text is null or cancel_reason = $3)
   and ($4::text is null or lower(contact ->> 'email') = lower($4))
   and ($5::timestamptz is null or accepted_at >= $5)
-  and ($6::bigint is null or id < $6)
-  and ($7::boolean is null
-       or $7 = exists (select from sagas where state = 'DEAD' and sagas.id between orders.id << 20 and orders.id << 20 | 1048575))
+  and ($6::timestamptz is null or accepted_at < $6)
+  and ($7::text is null or translate(contact ->> 'phone', ' -()./', '') = $7)
+  and ($8::bigint is null or total_minor >= $8)
+  and ($9::bigint is null or total_minor <= $9)
+  and ($10::bigint is null or id < $10)
+  and ($11::boolean is null
+       or $11 = exists (select from sagas where state = 'DEAD' and sagas.id between orders.id << 20 and orders.id << 20 | 1048575))
 order by id desc
-limit $8
+limit $12

@@ -27,16 +27,43 @@ pub(crate) async fn orders(pool: &Pool, filter: &OrderFilter) -> Result<Vec<Orde
     let statuses: Vec<&str> = filter.statuses.iter().map(|status| (*status).into()).collect();
     let statuses = Some(statuses).filter(|statuses| !statuses.is_empty());
     let (method, reason) = (filter.method.map(<&str>::from), filter.reason.map(<&str>::from));
-    let (email, since) = (&filter.email, filter.since.map(OffsetDateTime::from));
+    let (email, phone) = (&filter.email, filter.phone_ungrouped());
+    let (since, until) = (filter.since.map(OffsetDateTime::from), filter.until.map(OffsetDateTime::from));
+    let (min, max) = (filter.total_min, filter.total_max);
     let (needs_attention, limit) = (filter.needs_attention, i64::from(filter.limit));
     let ids = if let Some(CustomerId(customer)) = &filter.customer {
         let before = before.unwrap_or(i64::MAX);
-        let parameters: &Params<'_> =
-            &[customer, &statuses, &method, &reason, email, &since, &before, &needs_attention, &limit];
+        let parameters: &Params<'_> = &[
+            customer,
+            &statuses,
+            &method,
+            &reason,
+            email,
+            &since,
+            &until,
+            &phone,
+            &min,
+            &max,
+            &before,
+            &needs_attention,
+            &limit,
+        ];
         pool.read(Sql::OrdersPageOfCustomer, parameters, row::number).await?
     } else {
-        let parameters: &Params<'_> =
-            &[&statuses, &method, &reason, email, &since, &before, &needs_attention, &limit];
+        let parameters: &Params<'_> = &[
+            &statuses,
+            &method,
+            &reason,
+            email,
+            &since,
+            &until,
+            &phone,
+            &min,
+            &max,
+            &before,
+            &needs_attention,
+            &limit,
+        ];
         pool.read(Sql::OrdersPage, parameters, row::number).await?
     };
     views(pool, &ids).await

@@ -9,9 +9,14 @@ where customer = $1
   and (cancel_reason = $4 or $4 is null)
   and (lower(contact ->> 'email') = lower($5) or $5 is null)
   and (accepted_at >= $6 or $6 is null)
-  and id < $7
-  and (exists (select 1 from sagas
-               where sagas.state = 'DEAD' and sagas.id between orders.id << 20 and (orders.id << 20) + 1048575) = $8
+  and (accepted_at < $7 or $7 is null)
+  and (replace(replace(replace(replace(replace(replace(contact ->> 'phone', ' ', ''), '-', ''), '(', ''), ')', ''), '.', ''), '/', '') = $8
        or $8 is null)
+  and (total_minor >= $9 or $9 is null)
+  and (total_minor <= $10 or $10 is null)
+  and id < $11
+  and (exists (select 1 from sagas
+               where sagas.state = 'DEAD' and sagas.id between orders.id << 20 and (orders.id << 20) + 1048575) = $12
+       or $12 is null)
 order by id desc
-limit $9
+limit $13

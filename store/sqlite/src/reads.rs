@@ -61,7 +61,11 @@ fn filtered(statement: Statement, filter: &OrderFilter) -> Result<Statement, Sto
         .bind(text(filter.method))
         .bind(text(filter.reason))
         .bind(filter.email.clone())
-        .bind(filter.since.map(Time::as_micros)))
+        .bind(filter.since.map(Time::as_micros))
+        .bind(filter.until.map(Time::as_micros))
+        .bind(filter.phone_ungrouped())
+        .bind(filter.total_min)
+        .bind(filter.total_max))
 }
 
 /// The orders of `ids` that exist, newest first, each with what belongs to it.

@@ -7,8 +7,8 @@ use holdfast_saga::records::batch_rows::{OrderMove, Writes};
 use holdfast_saga::records::saga::{Charge, DefinitionId, Phase, Progress, Saga, SagaData};
 use holdfast_saga::records::view::{OrderFilter, RetryingGroup, SagaFilter, ShownState};
 use holdfast_shared::{
-    CancelReason, Clock as _, Contact, OrderId, OrderStatus, PaymentMethod, PaymentStatus, Queue, SagaId,
-    SagaState, StepKey,
+    CancelReason, Clock as _, Contact, Currency, Money, OrderId, OrderStatus, PaymentMethod, PaymentStatus,
+    Queue, SagaId, SagaState, StepKey,
 };
 
 use super::Subject;
@@ -89,8 +89,12 @@ pub async fn orders_are_found_by_every_filter(subject: &Subject) {
 /// in, of a customer and of what needs attention.
 pub async fn f12_orders_are_found_by_who_bought_and_when(subject: &Subject) {
     let order = |number: i64, email: &str, status| Order {
-        contact: Contact { email: email.to_owned(), phone: None },
+        contact: Contact {
+            email: email.to_owned(),
+            phone: (number < 3).then(|| format!("+49 (0)30/1234-5.{number}")),
+        },
         status,
+        total: Money::new(1_000 * number, Currency::EUR),
         ..order(number)
     };
     let (waits, stands) = (OrderStatus::PendingPayment, OrderStatus::Confirmed);
@@ -118,6 +122,16 @@ pub async fn f12_orders_are_found_by_who_bought_and_when(subject: &Subject) {
         (OrderFilter { email: email(""), ..all() }, &[]),
         (OrderFilter { since: since(1), ..all() }, &[4, 3, 2]),
         (OrderFilter { since: since(9), ..all() }, &[]),
+        (OrderFilter { until: since(0), ..all() }, &[]),
+        (OrderFilter { until: since(2), ..all() }, &[2, 1]),
+        (OrderFilter { since: since(1), until: since(3), ..all() }, &[3, 2]),
+        (OrderFilter { phone: email("+49030123451"), ..all() }, &[1]),
+        (OrderFilter { phone: email("+49 030 12345-2"), ..all() }, &[2]),
+        (OrderFilter { phone: email("+4903012345"), ..all() }, &[]),
+        (OrderFilter { phone: email(""), ..all() }, &[]),
+        (OrderFilter { total_min: Some(2_000), ..all() }, &[4, 3, 2]),
+        (OrderFilter { total_max: Some(2_000), ..all() }, &[2, 1]),
+        (OrderFilter { total_min: Some(2_001), total_max: Some(2_999), ..all() }, &[]),
         (
             OrderFilter { since: since(1), email: email("bob@example.com"), statuses: vec![stands], ..all() },
             &[2],

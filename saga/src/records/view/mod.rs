@@ -8,6 +8,7 @@ mod saga;
 mod worker;
 
 pub use action::{ActionFilter, ActionView};
+pub(crate) use order::ungrouped;
 pub use order::{
     NotificationFilter, NotificationView, OrderFilter, OrderRecords, OrderVersion, OrderView, ProductFilter,
 };

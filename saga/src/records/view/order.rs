@@ -63,12 +63,35 @@ pub struct OrderFilter {
     pub customer: Option<CustomerId>,
     /// Of the buyer with this e-mail address, in upper or lower case.
     pub email: Option<String>,
+    /// Of the buyer with this telephone number, however it is grouped.
+    pub phone: Option<String>,
     /// Accepted at this instant or later.
     pub since: Option<Time>,
+    /// Accepted before this instant.
+    pub until: Option<Time>,
+    /// Of this total or more, in minor units of whatever currency.
+    pub total_min: Option<i64>,
+    /// Of this total or less.
+    pub total_max: Option<i64>,
     /// Older than this one: the cursor.
     pub before: Option<OrderId>,
     /// At most.
     pub limit: u32,
+}
+
+/// What people put between the digits of a telephone number. The statements of the stores leave the same out.
+const GROUPING: [char; 6] = [' ', '-', '(', ')', '.', '/'];
+
+/// A telephone number without what groups its digits.
+pub(crate) fn ungrouped(phone: &str) -> String {
+    phone.replace(GROUPING, "")
+}
+
+impl OrderFilter {
+    /// The telephone number as it is compared.
+    pub fn phone_ungrouped(&self) -> Option<String> {
+        self.phone.as_deref().map(ungrouped)
+    }
 }
 
 /// Which products to list, by SKU, bytewise.
