@@ -5,4 +5,4 @@ from (
     from orders join sagas on sagas.id = orders.id << 20
     where orders.status in ('PENDING_PAYMENT', 'PENDING_CONFIRMATION') and sagas.state <> 'WAITING'
     limit $1
-) as at_work
+) as unsettled

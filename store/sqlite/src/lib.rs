@@ -37,7 +37,8 @@ use holdfast_saga::records::saga::Saga;
 use holdfast_saga::records::signal::Signal;
 use holdfast_saga::records::view::{
     ActionFilter, ActionView, DeadRow, Heartbeat, NotificationFilter, NotificationView, OrderFilter,
-    OrderVersion, OrderView, ProductFilter, QueueView, RetryingGroup, SagaCount, SagaFilter, WorkerView,
+    OrderRecords, OrderVersion, OrderView, ProductFilter, QueueView, RetryingGroup, SagaCount, SagaFilter,
+    WorkerView,
 };
 use holdfast_saga::records::{AdminAction, Cart, Identity, Product, Shop, Stock, Versions};
 use holdfast_shared::{CartId, Clock, CustomerId, KeySource, OrderId, SagaId, ShopId, Sku, Time};
@@ -122,6 +123,10 @@ impl Store for SqliteStore {
 
     async fn order(&self, id: OrderId) -> Result<Option<OrderView>, StoreError> {
         Ok(reads::views(&mut *self.connections.read().await?, &[id]).await?.pop())
+    }
+
+    async fn order_records(&self, id: OrderId) -> Result<Option<OrderRecords>, StoreError> {
+        reads::order_records(&mut *self.connections.read().await?, id).await
     }
 
     async fn orders(&self, filter: &OrderFilter) -> Result<Vec<OrderView>, StoreError> {

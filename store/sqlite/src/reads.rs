@@ -7,14 +7,17 @@ use holdfast_saga::records::history::LogRow;
 use holdfast_saga::records::saga::Saga;
 use holdfast_saga::records::signal::Signal;
 use holdfast_saga::records::slot;
-use holdfast_saga::records::view::{OrderFilter, OrderView, Pending, SagaCount, SagaFilter, ShownState};
+use holdfast_saga::records::view::{
+    OrderFilter, OrderRecords, OrderView, Pending, SagaCount, SagaFilter, ShownState,
+};
 use holdfast_saga::records::{Order, Stock};
 use holdfast_shared::{CustomerId, OrderId, SagaId, Sku, Time};
-use holdfast_store_rows::{self as rows, unreadable};
+use holdfast_store_rows::{self as rows, Decoded, unreadable};
 use sqlx::SqliteConnection;
 
 use crate::claim::read_signals;
 use crate::load::{STOCK_READ, read_orders, read_payments};
+use crate::notifications;
 use crate::params::{self, NEWEST, json, order_numbers, saga_keys};
 use crate::row;
 use crate::statement::{Statement, read, shared_sql, sql};
@@ -100,6 +103,25 @@ pub(crate) async fn views(
     Ok(orders.into_iter().map(view).collect())
 }
 
+/// An order with everything that happened to it, all of one snapshot.
+pub(crate) async fn order_records(
+    snapshot: &mut SqliteConnection,
+    id: OrderId,
+) -> Result<Option<OrderRecords>, StoreError> {
+    let Some(order) = views(&mut *snapshot, &[id]).await?.pop() else { return Ok(None) };
+    let between = |statement: Statement| {
+        let (first, last) = id.sagas().into_inner();
+        statement.bind(first.key()).bind(last.key())
+    };
+    let sagas = sagas_of(&mut *snapshot, id).await?;
+    let statement = between(sqlx::query(shared_sql!("saga_log_between")));
+    let log = read(&mut *snapshot, statement, rows::log_row).await?;
+    let statement = between(sqlx::query(shared_sql!("signals_unread_between")));
+    let inbox = readable_signals(read(&mut *snapshot, statement, rows::signal).await?)?;
+    let actions = notifications::admin_actions(snapshot, id).await?;
+    Ok(Some(OrderRecords { order, sagas, log, inbox, actions }))
+}
+
 /// One saga. One that cannot be read is an error here: a caller who asks for it by its id gets the reason.
 pub(crate) async fn saga(snapshot: &mut SqliteConnection, id: SagaId) -> Result<Option<Saga>, StoreError> {
     let statement = sqlx::query(sql!("sagas_read")).bind(saga_keys([&id])?);
@@ -153,7 +175,11 @@ pub(crate) async fn log(snapshot: &mut SqliteConnection, saga: SagaId) -> Result
 }
 
 pub(crate) async fn inbox(snapshot: &mut SqliteConnection, saga: SagaId) -> Result<Vec<Signal>, StoreError> {
-    let signals = read_signals(snapshot, std::iter::once(&saga)).await?;
+    readable_signals(read_signals(snapshot, std::iter::once(&saga)).await?)
+}
+
+/// The signals, if all of them can be read.
+fn readable_signals(signals: Vec<Decoded<Signal>>) -> Result<Vec<Signal>, StoreError> {
     let refused = |(id, reason)| unreadable(format_args!("saga {id}"), reason);
     signals.into_iter().map(|signal| signal.map_err(refused)).collect()
 }
