@@ -162,6 +162,45 @@ async fn what_is_old_is_found_without_reading_what_is_young() {
     }
 }
 
+// F24: what a page of orders costs does not grow with the sagas of all others, planned as a store plans.
+#[tokio::test]
+async fn f24_an_order_is_read_without_reading_the_others() {
+    let database = Database::postgres_by_its_own_clock().await;
+    many_sagas(&database).await;
+    let mut shell = database.on_postgres().shell().await;
+    for setting in ["jit", "enable_seqscan", "enable_bitmapscan", "enable_hashjoin", "enable_mergejoin"] {
+        let statement = AssertSqlSafe(format!("set {setting} = off"));
+        sqlx::raw_sql(statement).execute(&mut shell).await.expect("sets");
+    }
+    sqlx::raw_sql("set plan_cache_mode = force_generic_plan").execute(&mut shell).await.expect("sets");
+    let orders = "(select array_agg(n) from generate_series(1000, 1099) as n)";
+    let orders: String = sqlx::query_scalar(AssertSqlSafe(format!("select {orders}::text")))
+        .fetch_one(&mut shell)
+        .await
+        .expect("reads");
+    for (name, text, more) in [
+        (
+            "sagas_pending",
+            include_str!("../../../store/postgres/queries/sagas_pending.sql"),
+            ", array['cancellation', 'partial_refund']",
+        ),
+        (
+            "orders_with_dead_saga",
+            include_str!("../../../store/postgres/queries/orders_with_dead_saga.sql"),
+            "",
+        ),
+        ("orders_version", include_str!("../../../store/postgres/queries/orders_version.sql"), ""),
+    ] {
+        let plan =
+            plan(&mut shell, "analyze, buffers, timing off, costs off", text, &format!("'{orders}'{more}"))
+                .await;
+        let pages =
+            plan.iter().find_map(|line| line.trim().strip_prefix("Buffers: shared hit=")).expect("has read");
+        let hit: u64 = pages.split(' ').next().and_then(|pages| pages.parse().ok()).expect("is a number");
+        assert!(hit < 1_500, "{name} looked at {hit} pages: {plan:#?}");
+    }
+}
+
 // A queue that was paused for a sale: a worker that planned its claims while nothing waited finds a crowd.
 #[tokio::test]
 async fn a_claim_that_was_planned_in_an_empty_shop_does_not_read_all_that_waits() {
