@@ -1,6 +1,6 @@
 //! Who is counted: the `sub` of a token, or else the address.
 //!
-//! And what is known of a caller for as long as a stream lasts.
+//! And what else the middleware knows of a caller.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -8,6 +8,7 @@ use axum::extract::ConnectInfo;
 use axum::http::request::Parts;
 
 use crate::auth::{Caller, ValidUntil};
+use crate::lanes::HeldPlace;
 use crate::proxies::{Callers, network};
 
 /// What limits of a caller count by.
@@ -35,4 +36,6 @@ pub(crate) struct Session {
     pub(crate) until: ValidUntil,
     /// What their limits count by.
     pub(crate) key: Option<CallerKey>,
+    /// Their place in a lane.
+    pub(crate) place: HeldPlace,
 }

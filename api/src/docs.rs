@@ -10,7 +10,7 @@ use axum::http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE};
 use axum::response::Response;
 use holdfast_contract::problem::ProblemBody;
 
-use crate::order_access::OrderKey;
+use crate::order_access::OrderPath;
 use tower::util::MapResponseLayer;
 use utoipa::OpenApi;
 use utoipa::openapi::link::Link;
@@ -38,7 +38,7 @@ const PAGE: &str = "/docs";
         license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0")
     ),
     servers((url = "/", description = "This shop")),
-    components(schemas(ProblemBody, OrderKey)),
+    components(schemas(ProblemBody, OrderPath)),
     tags(
         (name = "carts", description = "Carts, priced by the server."),
         (name = "checkout", description = "Turns a cart into an order, exactly once."),

@@ -6,17 +6,18 @@
 //! have a queue of their own: the intake's.
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use axum::http::Method;
 use axum::http::request::Parts;
 use holdfast_contract::problem::Code;
 use holdfast_telemetry::HttpMetrics;
-use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
 use crate::auth::Caller;
+use crate::log_limit::LogLimit;
 use crate::problem::Problem;
 
 /// A request that would wait longer than this is refused at once, as far as its wait can be foretold.
@@ -43,14 +44,9 @@ struct Inner {
     reads: Lane,
     writes: Lane,
     metrics: HttpMetrics,
-    shed: Mutex<Shed>,
-}
-
-/// What the log has not said yet.
-#[derive(Debug, Default)]
-struct Shed {
-    count: u64,
-    said_at: Option<Instant>,
+    /// Refusals since the log last mentioned them.
+    unlogged: AtomicU64,
+    reports: LogLimit,
 }
 
 /// Requests of one kind.
@@ -79,11 +75,11 @@ pub(crate) struct Place {
 
 /// The place of a request that is being handled, if it needed one. It can be left before the answer is there.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct HeldPlace(Arc<std::sync::Mutex<Option<Place>>>);
+pub(crate) struct HeldPlace(Arc<Mutex<Option<Place>>>);
 
 impl HeldPlace {
     pub(crate) fn new(place: Option<Place>) -> Self {
-        Self(Arc::new(std::sync::Mutex::new(place)))
+        Self(Arc::new(Mutex::new(place)))
     }
 
     /// Leaves the place to somebody else.
@@ -106,7 +102,13 @@ impl Lanes {
     pub(crate) fn new(connections: u32, metrics: HttpMetrics) -> Self {
         let places = connections.max(2) as usize;
         let (reads, writes) = (Lane::new("reads", places), Lane::new("writes", places));
-        Self(Arc::new(Inner { reads, writes, metrics, shed: Mutex::default() }))
+        Self(Arc::new(Inner {
+            reads,
+            writes,
+            metrics,
+            unlogged: AtomicU64::new(0),
+            reports: LogLimit::new(LOG_EVERY),
+        }))
     }
 
     /// Waits for a place for this request, or refuses it. `None`: it needs none.
@@ -116,7 +118,7 @@ impl Lanes {
             return Ok(Some(place));
         }
         self.0.metrics.shed(lane.name);
-        self.log(lane.name).await;
+        self.log(lane.name);
         let secs = rand::random_range(RETRY_SECS);
         let detail =
             format!("more {} are under way than the shop can answer; repeat this in {secs} s", lane.name);
@@ -136,16 +138,14 @@ impl Lanes {
         }
     }
 
-    async fn log(&self, lane: &str) {
-        let mut shed = self.0.shed.lock().await;
-        shed.count += 1;
-        if shed.said_at.is_none_or(|at| at.elapsed() >= LOG_EVERY) {
+    fn log(&self, lane: &str) {
+        self.0.unlogged.fetch_add(1, Ordering::Relaxed);
+        if self.0.reports.permits() {
             tracing::warn!(
                 "{} requests were refused because too many were waiting, the last of them among the {lane}; if that \
                  goes on, start another process, or give this one more connections (HOLDFAST_DATABASE_CONNECTIONS)",
-                shed.count
+                self.0.unlogged.swap(0, Ordering::Relaxed)
             );
-            *shed = Shed { count: 0, said_at: Some(Instant::now()) };
         }
     }
 }

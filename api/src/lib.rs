@@ -18,6 +18,7 @@ mod extract;
 mod headers;
 mod input;
 mod lanes;
+mod log_limit;
 mod middleware;
 mod order_access;
 mod order_token;

@@ -1,18 +1,17 @@
 //! Who may see an order: its customer, its guest with the token, and whoever runs the shop.
 
-use std::fmt;
+use std::borrow::Cow;
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
+use holdfast_contract::order_key::OrderKey;
 use holdfast_contract::problem::Code;
 use holdfast_contract::read_fields;
 use holdfast_saga::records::view::OrderView;
-use holdfast_shared::OrderId;
 use serde::Deserialize;
 use utoipa::openapi::RefOr;
 use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
 use utoipa::{PartialSchema, ToSchema};
-use uuid::Uuid;
 
 use crate::app::App;
 use crate::auth::Caller;
@@ -59,29 +58,24 @@ impl<S: Send + Sync> FromRequestParts<S> for OrderTokenAnywhere {
     }
 }
 
-/// An order as a path names it: by its public id, or by its number.
+/// An order as a path names it.
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(try_from = "String")]
-pub(crate) enum OrderKey {
-    Public(Uuid),
-    Number(OrderId),
-}
+pub(crate) struct OrderPath(pub(crate) OrderKey);
 
-impl TryFrom<String> for OrderKey {
+impl TryFrom<String> for OrderPath {
     type Error = String;
 
+    /// A number has one spelling: `01042` and `+1042` are none.
     fn try_from(text: String) -> Result<Self, String> {
-        let unfit = || format!("{text} is neither the id of an order nor its number");
-        if let Ok(id) = Uuid::try_parse(&text) {
-            return Ok(Self::Public(id));
+        match text.parse()? {
+            OrderKey::Number(number) if number.to_string() != text => Err(format!("{text} is not a number")),
+            key => Ok(Self(key)),
         }
-        let is_number = text.bytes().all(|byte| byte.is_ascii_digit()) && !text.starts_with('0');
-        let number = is_number.then(|| text.parse().ok()).flatten();
-        number.and_then(OrderId::from_number).map(Self::Number).ok_or_else(unfit)
     }
 }
 
-impl PartialSchema for OrderKey {
+impl PartialSchema for OrderPath {
     fn schema() -> RefOr<Schema> {
         let uuid = "[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}";
         ObjectBuilder::new()
@@ -95,30 +89,9 @@ impl PartialSchema for OrderKey {
     }
 }
 
-impl ToSchema for OrderKey {}
-
-impl fmt::Display for OrderKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Public(id) => id.fmt(f),
-            Self::Number(number) => number.fmt(f),
-        }
-    }
-}
-
-impl OrderKey {
-    fn number(self) -> Option<OrderId> {
-        match self {
-            Self::Public(id) => OrderId::from_public(id),
-            Self::Number(number) => Some(number),
-        }
-    }
-
-    fn names(self, view: &OrderView) -> bool {
-        match self {
-            Self::Public(id) => view.public_id() == id,
-            Self::Number(number) => view.order.id == number,
-        }
+impl ToSchema for OrderPath {
+    fn name() -> Cow<'static, str> {
+        Cow::Borrowed("OrderKey")
     }
 }
 
@@ -148,8 +121,7 @@ pub(crate) async fn find(
 
 /// The order of this id, for callers who may see every order.
 pub(crate) async fn find_any(app: &App, key: OrderKey) -> Result<OrderView, Problem> {
-    let number = key.number().ok_or_else(|| missing(key))?;
-    app.store.order(number).await?.filter(|view| key.names(view)).ok_or_else(|| missing(key))
+    key.find(&*app.store).await?.ok_or_else(|| missing(key))
 }
 
 fn missing(key: OrderKey) -> Problem {

@@ -8,10 +8,11 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use axum::response::{IntoResponse, Response};
 use holdfast_saga::records::view::OrderView;
-use holdfast_shared::OrderId;
+use holdfast_shared::{OrderId, OrderStatus};
 use tokio::time::{Instant, timeout_at};
 
 use crate::app::App;
+use crate::caller_key::Session;
 use crate::lanes::HeldPlace;
 use crate::problem::Problem;
 
@@ -31,7 +32,8 @@ impl<S: Send + Sync> FromRequestParts<S> for Wait {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
-        let place = parts.extensions.get::<HeldPlace>().cloned().unwrap_or_default();
+        let place =
+            parts.extensions.get::<Session>().map(|session| session.place.clone()).unwrap_or_default();
         Ok(Self { seconds: seconds(&parts.headers).unwrap_or_default().min(WAIT_MAX), place })
     }
 }
@@ -44,7 +46,7 @@ fn seconds(headers: &HeaderMap) -> Option<u64> {
 }
 
 impl Wait {
-    /// The order once nothing is pending of it any more; `None` if that takes too long, or the caller does not wait.
+    /// The order once it is decided and nothing is pending of it; `None` if that takes too long, or the caller does not wait.
     ///
     /// The request's place in its lane is given up first: whoever waits works on nothing.
     pub(crate) async fn for_outcome(&self, app: &App, order: OrderId) -> Result<Option<OrderView>, Problem> {
@@ -55,7 +57,11 @@ impl Wait {
         let until = Instant::now() + Duration::from_secs(self.seconds);
         let mut watcher = app.watch.watch(order, Duration::ZERO);
         while timeout_at(until, watcher.moved()).await.unwrap_or(false) {
-            let view = app.store.order(order).await?.filter(|view| view.pending.is_none());
+            let view = app
+                .store
+                .order(order)
+                .await?
+                .filter(|view| is_done(view.order.status, view.pending.is_some()));
             if view.is_some() {
                 return Ok(view);
             }
@@ -73,6 +79,11 @@ impl Wait {
         }
         response
     }
+}
+
+/// A checkout that is being undone has read what was asked, and its order is not cancelled yet.
+fn is_done(status: OrderStatus, is_pending: bool) -> bool {
+    !is_pending && !status.is_pending() && status != OrderStatus::Cancelling
 }
 
 #[cfg(test)]
@@ -97,5 +108,15 @@ mod tests {
             }
             assert_eq!(seconds(&headers), expected, "{lines:?}");
         }
+    }
+
+    #[test]
+    fn an_order_that_is_being_undone_is_not_done() {
+        use OrderStatus::{Cancelled, Cancelling, Confirmed, PendingConfirmation, PendingPayment};
+        for status in [PendingPayment, PendingConfirmation, Cancelling] {
+            assert!(!is_done(status, false), "{status}");
+        }
+        assert!(is_done(Confirmed, false) && is_done(Cancelled, false));
+        assert!(!is_done(Confirmed, true), "its refund is under way");
     }
 }

@@ -3,14 +3,14 @@
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
-use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use axum::http::{HeaderMap, HeaderName};
 use ipnet::IpNet;
 use strum::{Display, EnumIter, EnumString, IntoStaticStr};
 
 use crate::headers::{FORWARDED, X_FORWARDED_FOR};
+use crate::log_limit::LogLimit;
 
 /// A proxy that cannot be understood is reported no more often than this.
 const REPORT_EVERY: Duration = Duration::from_mins(1);
@@ -103,12 +103,12 @@ pub(crate) fn network(address: IpAddr) -> IpAddr {
 pub(crate) struct Callers {
     trusted: TrustedProxies,
     header: ForwardedHeader,
-    reported_at: Mutex<Option<Instant>>,
+    reports: LogLimit,
 }
 
 impl Callers {
     pub(crate) const fn new(trusted: TrustedProxies, header: ForwardedHeader) -> Self {
-        Self { trusted, header, reported_at: Mutex::new(None) }
+        Self { trusted, header, reports: LogLimit::new(REPORT_EVERY) }
     }
 
     /// The address of whoever sent a request that came from `peer`.
@@ -166,9 +166,7 @@ impl Callers {
     /// Warns that callers cannot be distinguished, no more often than a person reads it.
     fn report(&self, proxy: IpAddr, header: &HeaderName, found: &str) {
         let found: String = found.chars().take(FOUND_SHOWN).collect();
-        let mut reported_at = self.reported_at.lock().unwrap_or_else(PoisonError::into_inner);
-        if reported_at.is_none_or(|at| at.elapsed() >= REPORT_EVERY) {
-            *reported_at = Some(Instant::now());
+        if self.reports.permits() {
             tracing::warn!(
                 "{header} from the proxy at {proxy} has no address of a client (found: {found:?}): all clients behind it \
                  share one rate limit; let it set the header, or correct HOLDFAST_TRUSTED_PROXIES and \

@@ -9,7 +9,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, Bytes, HttpBody};
@@ -32,6 +32,7 @@ use tower::ServiceExt;
 
 pub use self::connections::ConnectionLimits;
 use self::connections::{Connections, Full};
+use crate::log_limit::LogLimit;
 use crate::problem::{self, Problem};
 
 /// The longest head of a request.
@@ -82,7 +83,7 @@ async fn serve_until(
     let connections = Connections::new(limits);
     let probes = Arc::new(Semaphore::new(PROBES_MAX));
     let open = GracefulShutdown::new();
-    let mut said_at: Option<Instant> = None;
+    let reports = LogLimit::new(LOG_EVERY);
     loop {
         let accepted = tokio::select! {
             biased;
@@ -125,8 +126,7 @@ async fn serve_until(
                 });
             }
             Err(full) => {
-                if said_at.is_none_or(|at| at.elapsed() >= LOG_EVERY) {
-                    said_at = Some(Instant::now());
+                if reports.permits() {
                     say(full, peer.ip(), connections.count());
                 }
                 // Beyond that it is closed without a word.

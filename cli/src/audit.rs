@@ -1,11 +1,12 @@
 //! `holdfast audit`: recomputes every promise from the rows, and compares them with the provider's own ledger.
 
+use std::collections::BTreeMap;
+
 use holdfast_contract::audit::{AuditBody, InFlightBody, SettledManuallyBody, ViolationBody};
 use holdfast_saga::flows;
 use holdfast_saga::operations::audit_run;
 use holdfast_saga::ports::Providers;
 use holdfast_shared::{Currency, Money};
-use std::collections::BTreeMap;
 
 use crate::database::Database;
 use crate::exit::{Exit, say};

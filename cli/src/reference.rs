@@ -4,68 +4,39 @@ use std::fmt;
 use std::str::FromStr;
 
 use anyhow::Context as _;
+use holdfast_contract::order_key::OrderKey;
 use holdfast_saga::ports::Store;
 use holdfast_saga::records::saga::Saga;
 use holdfast_saga::records::slot;
 use holdfast_saga::records::view::OrderView;
 use holdfast_saga::timeline::Story;
-use holdfast_shared::{OrderId, SagaId};
-use uuid::Uuid;
+use holdfast_shared::SagaId;
 
 use crate::exit::{conflict, not_found, usage};
 
 /// An order, by its number or its public id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum OrderRef {
-    Number(OrderId),
-    /// The public id. Only the order's row shows whether it is genuine.
-    Public(Uuid),
-}
+pub(crate) struct OrderRef(OrderKey);
 
 impl FromStr for OrderRef {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let number = text.parse().map(Self::Number);
-        number
-            .or_else(|_| text.parse().map(Self::Public))
-            .map_err(|_| "expected an order number such as 1042, or a public id (a UUID)".to_owned())
+        text.parse().map(Self)
     }
 }
 
 impl fmt::Display for OrderRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Number(number) => number.fmt(f),
-            Self::Public(id) => id.fmt(f),
-        }
+        self.0.fmt(f)
     }
 }
 
 impl OrderRef {
-    fn number(self) -> Option<OrderId> {
-        match self {
-            Self::Number(number) => Some(number),
-            Self::Public(id) => OrderId::from_public(id),
-        }
-    }
-
-    /// An invented public id leads to a number, but not back.
-    fn names(self, view: &OrderView) -> bool {
-        match self {
-            Self::Number(number) => view.order.id == number,
-            Self::Public(id) => view.public_id() == id,
-        }
-    }
-
-    fn unknown(self) -> anyhow::Error {
-        not_found(format!("order {self} does not exist; `holdfast order list` shows those that do"))
-    }
-
     pub(crate) async fn find(self, store: &dyn Store) -> anyhow::Result<OrderView> {
-        let Some(number) = self.number() else { return Err(self.unknown()) };
-        let found = store.order(number).await?.filter(|view| self.names(view));
-        found.ok_or_else(|| self.unknown())
+        let missing =
+            || not_found(format!("order {self} does not exist; `holdfast order list` shows those that do"));
+        self.0.find(store).await?.ok_or_else(missing)
     }
 
     pub(crate) async fn story(self, store: &dyn Store) -> anyhow::Result<Story> {

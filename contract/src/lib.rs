@@ -16,6 +16,7 @@ pub mod json;
 pub mod list;
 pub mod notification;
 pub mod order;
+pub mod order_key;
 pub mod problem;
 pub mod product;
 pub mod queue;

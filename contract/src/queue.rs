@@ -28,7 +28,7 @@ pub struct QueueBody {
     pub oldest_seconds: f64,
     /// Sagas with a call in flight.
     pub in_flight: u64,
-    /// Sagas whose current step failed or is held back, and that will be retried automatically; absent if there are none.
+    /// Sagas that will retry a failed step automatically, or whose step is held back; absent if there are none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retrying: Option<RetryingBody>,
     /// The number of dead sagas.

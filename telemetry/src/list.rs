@@ -60,7 +60,7 @@ metrics! {
     SAGAS: Gauge "holdfast_sagas" ["saga", "state"],
         "Sagas that are not settled, by state";
     SAGAS_RETRYING: Gauge "holdfast_sagas_retrying" ["saga", "step"],
-        "Sagas whose current step failed or is held back, and that will be retried automatically";
+        "Sagas that will retry a failed step automatically, or whose step is held back";
     PROVIDER_BREAKER: Gauge "holdfast_provider_breaker" ["provider", "state"],
         "1 for the state of a payment provider's circuit breaker, 0 for the other states";
     CHANNEL_BREAKER: Gauge "holdfast_channel_breaker" ["channel", "state"],

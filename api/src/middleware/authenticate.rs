@@ -46,8 +46,7 @@ pub(super) async fn authenticate(
                     Err(problem) => return (Extension(Shed), problem).into_response(),
                 };
                 parts.extensions.insert(caller);
-                parts.extensions.insert(Session { until, key });
-                parts.extensions.insert(place.clone());
+                parts.extensions.insert(Session { until, key, place: place.clone() });
                 let response = within_timeout(Request::from_parts(parts, body), next).await;
                 place.leave();
                 response

@@ -4,6 +4,7 @@ use axum::extract::State;
 use axum::response::Response;
 use holdfast_contract::input::Nothing;
 use holdfast_contract::order::{OrderBody, ReasonBody, RefundBody};
+use holdfast_contract::order_key::OrderKey;
 use holdfast_saga::records::context::Dedupe;
 use holdfast_saga::shop::checkout::digest;
 use holdfast_saga::shop::order::{self, Asked, Grant, Verb};
@@ -15,7 +16,7 @@ use crate::app::App;
 use crate::auth::Admin;
 use crate::extract::PathParam;
 use crate::input::{IdempotencyKey, Input};
-use crate::order_access::{OrderKey, find_any};
+use crate::order_access::{OrderPath, find_any};
 use crate::prefer::Wait;
 use crate::problem::Problem;
 
@@ -37,12 +38,12 @@ async fn decide_as_admin(
 /// Confirm a cash-on-delivery order
 ///
 /// 202: accepted, the order continues. 200: it was already confirmed. 409: something else happened first.
-#[utoipa::path(post, operation_id = "confirm_order", path = "/v1/admin/orders/{id}/confirm", tag = "admin", params(("id" = OrderKey, Path), ("Prefer" = Option<String>, Header, description = PREFER)), request_body = Option<ReasonBody>,
+#[utoipa::path(post, operation_id = "confirm_order", path = "/v1/admin/orders/{id}/confirm", tag = "admin", params(("id" = OrderPath, Path), ("Prefer" = Option<String>, Header, description = PREFER)), request_body = Option<ReasonBody>,
     responses((status = ACCEPTED, body = OrderBody), (status = OK, body = OrderBody)), security(("bearer" = [])))]
 pub(super) async fn confirm(
     State(app): State<App>,
     Admin(by): Admin,
-    PathParam(id): PathParam<OrderKey>,
+    PathParam(OrderPath(id)): PathParam<OrderPath>,
     wait: Wait,
     input: Input<ReasonBody>,
 ) -> Answer {
@@ -50,12 +51,12 @@ pub(super) async fn confirm(
 }
 
 /// Reject a cash-on-delivery order
-#[utoipa::path(post, operation_id = "reject_order", path = "/v1/admin/orders/{id}/reject", tag = "admin", params(("id" = OrderKey, Path), ("Prefer" = Option<String>, Header, description = PREFER)), request_body = Option<ReasonBody>,
+#[utoipa::path(post, operation_id = "reject_order", path = "/v1/admin/orders/{id}/reject", tag = "admin", params(("id" = OrderPath, Path), ("Prefer" = Option<String>, Header, description = PREFER)), request_body = Option<ReasonBody>,
     responses((status = ACCEPTED, body = OrderBody), (status = OK, body = OrderBody)), security(("bearer" = [])))]
 pub(super) async fn reject(
     State(app): State<App>,
     Admin(by): Admin,
-    PathParam(id): PathParam<OrderKey>,
+    PathParam(OrderPath(id)): PathParam<OrderPath>,
     wait: Wait,
     input: Input<ReasonBody>,
 ) -> Answer {
@@ -63,12 +64,12 @@ pub(super) async fn reject(
 }
 
 /// Start to prepare a confirmed order
-#[utoipa::path(post, operation_id = "process_order", path = "/v1/admin/orders/{id}/process", tag = "admin", params(("id" = OrderKey, Path), ("Prefer" = Option<String>, Header, description = PREFER)), request_body = Option<ReasonBody>,
+#[utoipa::path(post, operation_id = "process_order", path = "/v1/admin/orders/{id}/process", tag = "admin", params(("id" = OrderPath, Path), ("Prefer" = Option<String>, Header, description = PREFER)), request_body = Option<ReasonBody>,
     responses((status = OK, body = OrderBody)), security(("bearer" = [])))]
 pub(super) async fn process(
     State(app): State<App>,
     Admin(by): Admin,
-    PathParam(id): PathParam<OrderKey>,
+    PathParam(OrderPath(id)): PathParam<OrderPath>,
     wait: Wait,
     input: Input<ReasonBody>,
 ) -> Answer {
@@ -76,12 +77,12 @@ pub(super) async fn process(
 }
 
 /// Ship an order
-#[utoipa::path(post, operation_id = "ship_order", path = "/v1/admin/orders/{id}/ship", tag = "admin", params(("id" = OrderKey, Path), ("Prefer" = Option<String>, Header, description = PREFER)), request_body = Option<ReasonBody>,
+#[utoipa::path(post, operation_id = "ship_order", path = "/v1/admin/orders/{id}/ship", tag = "admin", params(("id" = OrderPath, Path), ("Prefer" = Option<String>, Header, description = PREFER)), request_body = Option<ReasonBody>,
     responses((status = OK, body = OrderBody)), security(("bearer" = [])))]
 pub(super) async fn ship(
     State(app): State<App>,
     Admin(by): Admin,
-    PathParam(id): PathParam<OrderKey>,
+    PathParam(OrderPath(id)): PathParam<OrderPath>,
     wait: Wait,
     input: Input<ReasonBody>,
 ) -> Answer {
@@ -91,12 +92,12 @@ pub(super) async fn ship(
 /// Mark an order as delivered
 ///
 /// Cash on delivery counts as collected from then on.
-#[utoipa::path(post, operation_id = "deliver_order", path = "/v1/admin/orders/{id}/deliver", tag = "admin", params(("id" = OrderKey, Path), ("Prefer" = Option<String>, Header, description = PREFER)), request_body = Option<ReasonBody>,
+#[utoipa::path(post, operation_id = "deliver_order", path = "/v1/admin/orders/{id}/deliver", tag = "admin", params(("id" = OrderPath, Path), ("Prefer" = Option<String>, Header, description = PREFER)), request_body = Option<ReasonBody>,
     responses((status = OK, body = OrderBody)), security(("bearer" = [])))]
 pub(super) async fn deliver(
     State(app): State<App>,
     Admin(by): Admin,
-    PathParam(id): PathParam<OrderKey>,
+    PathParam(OrderPath(id)): PathParam<OrderPath>,
     wait: Wait,
     input: Input<ReasonBody>,
 ) -> Answer {
@@ -106,12 +107,12 @@ pub(super) async fn deliver(
 /// Cancel an order as an admin
 ///
 /// Before or after it was confirmed.
-#[utoipa::path(post, operation_id = "cancel_order_as_admin", path = "/v1/admin/orders/{id}/cancel", tag = "admin", params(("id" = OrderKey, Path), ("Prefer" = Option<String>, Header, description = PREFER)), request_body = Option<ReasonBody>,
+#[utoipa::path(post, operation_id = "cancel_order_as_admin", path = "/v1/admin/orders/{id}/cancel", tag = "admin", params(("id" = OrderPath, Path), ("Prefer" = Option<String>, Header, description = PREFER)), request_body = Option<ReasonBody>,
     responses((status = ACCEPTED, body = OrderBody), (status = OK, body = OrderBody)), security(("bearer" = [])))]
 pub(super) async fn cancel(
     State(app): State<App>,
     Admin(by): Admin,
-    PathParam(id): PathParam<OrderKey>,
+    PathParam(OrderPath(id)): PathParam<OrderPath>,
     wait: Wait,
     input: Input<ReasonBody>,
 ) -> Answer {
@@ -123,12 +124,12 @@ pub(super) async fn cancel(
 /// The order stays as it is. If an answer got lost, repeat the request with the same `Idempotency-Key`: it is the same
 /// refund.
 #[utoipa::path(post, operation_id = "refund_order", path = "/v1/admin/orders/{id}/refund", tag = "admin",
-    params(("id" = OrderKey, Path), ("Prefer" = Option<String>, Header, description = PREFER), ("Idempotency-Key" = String, Header, min_length = 1, max_length = 255)), request_body = RefundBody,
+    params(("id" = OrderPath, Path), ("Prefer" = Option<String>, Header, description = PREFER), ("Idempotency-Key" = String, Header, min_length = 1, max_length = 255)), request_body = RefundBody,
     responses((status = ACCEPTED, body = OrderBody), (status = OK, body = OrderBody)), security(("bearer" = [])))]
 pub(super) async fn refund(
     State(app): State<App>,
     Admin(by): Admin,
-    PathParam(id): PathParam<OrderKey>,
+    PathParam(OrderPath(id)): PathParam<OrderPath>,
     wait: Wait,
     input: Input<RefundBody, Nothing, IdempotencyKey>,
 ) -> Answer {

@@ -18,7 +18,7 @@ use holdfast_shared::Sku;
 use super::CURSOR;
 use crate::app::App;
 use crate::auth::{Admin, Caller};
-use crate::cached::{cached, tag_of};
+use crate::cached::cached;
 use crate::extract::PathParam;
 use crate::headers::IDEMPOTENT_REPLAYED;
 use crate::input::{IfMatch, Input, Preconditions, Seen};
@@ -47,7 +47,7 @@ pub(super) async fn list(
     let products = app.store.products(&ProductFilter { after, limit, ..filter }).await?;
     let cursor = |product: &Product| cursors.seal(product.sku.as_str());
     let products = List::page(products, limit, cursor, |product| ProductBody::from(&product));
-    Ok(cached(&caller, &seen, tag_of(&products)?, &products))
+    cached(&caller, &seen, None, &products)
 }
 
 /// Get a product
@@ -70,7 +70,7 @@ pub(super) async fn get(
     let missing = || Problem::new(Code::ProductNotFound, format!("product {sku} does not exist"));
     let product = product.ok_or_else(missing)?;
     let (_, _, seen) = input.check()?;
-    Ok(cached(&caller, &seen, quoted(&catalog::version(versions)), &ProductBody::from(&product)))
+    cached(&caller, &seen, Some(&catalog::version(versions)), &ProductBody::from(&product))
 }
 
 /// Create or change a product
@@ -117,8 +117,8 @@ pub(super) async fn get_stock(
     let level = app.store.stock(Some(&sku), 1).await?.pop();
     let (sku, level) = level.ok_or(stock_adjustment::Refused::UnknownSku(sku))?;
     let (_, _, seen) = input.check()?;
-    let tag = quoted(&stock_adjustment::version(versions));
-    Ok(cached(&caller, &seen, tag, &StockBody::new(sku, level)))
+    let version = stock_adjustment::version(versions);
+    cached(&caller, &seen, Some(&version), &StockBody::new(sku, level))
 }
 
 /// Adjust a stock level

@@ -18,7 +18,7 @@ use crate::caller_key::Session;
 use crate::extract::PathParam;
 use crate::headers::LAST_EVENT_ID;
 use crate::input::Input;
-use crate::order_access::{OrderKey, OrderTokenAnywhere, StreamQuery, find};
+use crate::order_access::{OrderPath, OrderTokenAnywhere, StreamQuery, find};
 use crate::problem::Problem;
 use crate::streams::StreamPlace;
 use crate::watch::Watcher;
@@ -51,7 +51,7 @@ struct EventStream {
 /// far, each further one what happened since. After a disconnect send `Last-Event-ID`, as browsers do: no event is lost,
 /// and none is repeated. The stream ends after an hour, when the token expires, or when the server stops; then connect again.
 #[utoipa::path(get, operation_id = "stream_order_events", path = "/v1/orders/{id}/events", tag = "orders",
-    params(("id" = OrderKey, Path), ("Last-Event-ID" = Option<String>, Header),
+    params(("id" = OrderPath, Path), ("Last-Event-ID" = Option<String>, Header),
         ("order_token" = Option<String>, Query, description = "A guest's order token, for clients that cannot send a header")),
     responses((status = OK, body = OrderMoved, content_type = "text/event-stream")),
     security(("bearer" = []), ("order_token" = [])))]
@@ -59,9 +59,9 @@ pub(super) async fn stream(
     State(app): State<App>,
     caller: Caller,
     OrderTokenAnywhere(token): OrderTokenAnywhere,
-    Extension(Session { until, key }): Extension<Session>,
+    Extension(Session { until, key, .. }): Extension<Session>,
     headers: HeaderMap,
-    PathParam(id): PathParam<OrderKey>,
+    PathParam(OrderPath(id)): PathParam<OrderPath>,
     input: Input<Nothing, StreamQuery>,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Problem> {
     let order = find(&app, &caller, &token, id).await?.order;

@@ -16,11 +16,10 @@ use crate::app::App;
 use crate::auth::{Caller, Role};
 use crate::extract::PathParam;
 use crate::input::Input;
-use crate::order_access::{OrderKey, OrderToken, find, is_owner};
+use crate::order_access::{OrderPath, OrderToken, find, is_owner};
 use crate::prefer::Wait;
 use crate::problem::Problem;
-use holdfast_contract::input::{At, Faults, Nothing, Read, choice};
-use holdfast_contract::json::Json as InputJson;
+use holdfast_contract::input::Nothing;
 use holdfast_contract::list::{self, Page};
 use holdfast_contract::order::{OrderBody, OrderDetails, PendingBody, ReasonBody, TimelineEntry};
 use holdfast_contract::problem::Code;
@@ -32,7 +31,7 @@ use holdfast_contract::{List, read_fields};
 pub(super) struct ListQuery {
     /// Only orders with this status, or with one of several, separated by commas.
     #[param(value_type = Option<String>, example = "CONFIRMED,PROCESSING")]
-    status: Option<Statuses>,
+    status: Option<Vec<OrderStatus>>,
     /// Only orders with this payment method.
     payment_method: Option<PaymentMethod>,
     /// Only orders that wait for an operator (`true`), or only the others (`false`).
@@ -73,18 +72,6 @@ read_fields!(ListQuery {
     cursor,
 });
 
-/// One status or several.
-#[derive(Debug)]
-pub(super) struct Statuses(Vec<OrderStatus>);
-
-impl Read for Statuses {
-    fn read(value: InputJson, at: &At<'_>, faults: &mut Faults) -> Option<Self> {
-        let text = String::read(value, at, faults)?;
-        let names = text.split(',').map(|name| choice(InputJson::Text(name.trim().to_owned()), at, faults));
-        names.collect::<Vec<_>>().into_iter().collect::<Option<_>>().map(Self)
-    }
-}
-
 /// List orders, newest first
 ///
 /// A customer sees their own, an admin or an operator sees all.
@@ -100,7 +87,7 @@ pub(super) async fn list(
     let page = Page { limit: query.limit, cursor: query.cursor };
     let limit = page.limit_read();
     let filter = OrderFilter {
-        statuses: query.status.map(|Statuses(all)| all).unwrap_or_default(),
+        statuses: query.status.unwrap_or_default(),
         method: query.payment_method,
         needs_attention: query.needs_attention,
         customer,
@@ -120,13 +107,13 @@ pub(super) async fn list(
 }
 
 /// Get an order
-#[utoipa::path(get, operation_id = "get_order", path = "/v1/orders/{id}", tag = "orders", params(("id" = OrderKey, Path)),
+#[utoipa::path(get, operation_id = "get_order", path = "/v1/orders/{id}", tag = "orders", params(("id" = OrderPath, Path)),
     responses((status = OK, body = OrderDetails)), security(("bearer" = []), ("order_token" = [])))]
 pub(super) async fn get(
     State(app): State<App>,
     caller: Caller,
     token: OrderToken,
-    PathParam(id): PathParam<OrderKey>,
+    PathParam(OrderPath(id)): PathParam<OrderPath>,
     input: Input,
 ) -> Result<Json<OrderDetails>, Problem> {
     let view = find(&app, &caller, &token, id).await?;
@@ -139,14 +126,14 @@ pub(super) async fn get(
 /// Before the order is confirmed, its checkout is undone. After that, a cancellation refunds the money and returns the
 /// goods to stock. 202: accepted. 200: it is already cancelled, or about to be. 409: it is too late; the problem says why.
 #[utoipa::path(post, operation_id = "cancel_order", path = "/v1/orders/{id}/cancel", tag = "orders",
-    params(("id" = OrderKey, Path), ("Prefer" = Option<String>, Header, description = PREFER)), request_body = Option<ReasonBody>,
+    params(("id" = OrderPath, Path), ("Prefer" = Option<String>, Header, description = PREFER)), request_body = Option<ReasonBody>,
     responses((status = ACCEPTED, body = OrderBody), (status = OK, body = OrderBody)),
     security(("bearer" = []), ("order_token" = [])))]
 pub(super) async fn cancel(
     State(app): State<App>,
     caller: Caller,
     token: OrderToken,
-    PathParam(id): PathParam<OrderKey>,
+    PathParam(OrderPath(id)): PathParam<OrderPath>,
     wait: Wait,
     input: Input<ReasonBody>,
 ) -> Result<Response, Problem> {
@@ -231,13 +218,13 @@ pub(super) async fn answered(
 /// Get the timeline of an order
 ///
 /// An admin or an operator sees every entry, a buyer sees what matters to a buyer.
-#[utoipa::path(get, operation_id = "get_order_timeline", path = "/v1/orders/{id}/timeline", tag = "orders", params(("id" = OrderKey, Path)),
+#[utoipa::path(get, operation_id = "get_order_timeline", path = "/v1/orders/{id}/timeline", tag = "orders", params(("id" = OrderPath, Path)),
     responses((status = OK, body = List<TimelineEntry>)), security(("bearer" = []), ("order_token" = [])))]
 pub(super) async fn timeline(
     State(app): State<App>,
     caller: Caller,
     token: OrderToken,
-    PathParam(id): PathParam<OrderKey>,
+    PathParam(OrderPath(id)): PathParam<OrderPath>,
     input: Input,
 ) -> Result<Json<List<TimelineEntry>>, Problem> {
     let order = find(&app, &caller, &token, id).await?.order.id;

@@ -213,7 +213,7 @@ mod tests {
             .collect();
         // The first one works, the second one did a moment ago.
         let _at_work = admitted[0].request();
-        std::thread::sleep(Duration::from_millis(5));
+        tokio::time::sleep(Duration::from_millis(5)).await;
         drop(admitted[1].request());
         let fourth = connections.admit(peer("198.51.100.7")).expect("one makes place");
         let evicted =

@@ -38,13 +38,18 @@ impl<T: Read> Read for Option<T> {
 
 impl<T: Read> Read for Vec<T> {
     fn read(value: Json, at: &At<'_>, faults: &mut Faults) -> Option<Self> {
-        let Json::List(values) = value else {
-            return faults.wrong_type(at, "a list", &value);
+        let (count, values): (_, Self) = match value {
+            Json::List(values) => {
+                let read = |(n, value)| T::read(value, &at.item(n), faults);
+                (values.len(), values.into_iter().enumerate().filter_map(read).collect())
+            }
+            // A parameter has one text: its values stand in it, separated by commas.
+            Json::Text(text) if at.is_in_query() => {
+                let read = |value: &str| T::read(Json::Text(value.trim().to_owned()), at, faults);
+                (text.split(',').count(), text.split(',').filter_map(read).collect())
+            }
+            value => return faults.wrong_type(at, "a list", &value),
         };
-        let count = values.len();
-        let read =
-            values.into_iter().enumerate().filter_map(|(n, value)| T::read(value, &at.item(n), faults));
-        let values: Self = read.collect();
         (values.len() == count).then_some(values)
     }
 }
